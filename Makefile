@@ -1,0 +1,69 @@
+# Everything a person or a build machine needs. Only `make` and Python 3.11 or newer have to be there before.
+#   PYTHON=/path/to/python3.12 make up      to choose the Python yourself
+SHELL := /bin/sh
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help up test check bench pins tools rules-test
+# Cleaning and installing at the same time would race; the tools themselves use all cores.
+.NOTPARALLEL:
+
+BIN := .venv/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
+# Looked up only when a recipe runs, so that `make help` works in a bare checkout.
+TOOL = $(BIN)/python -m stack tool
+COMPILE := $(BIN)/uv pip compile --quiet --upgrade --python-version 3.11 \
+	--no-emit-index-url --no-emit-find-links --no-annotate --no-header
+PINNED := \# Pinned; compiled from pyproject.toml by 'make pins'. Do not edit by hand.
+
+help: ## show this list
+	@echo 'usage: make TARGET'
+	@sed -n 's/^\([a-z]*\):[^#]*## \(.*\)/  \1|\2/p' Makefile | awk -F'|' '{ printf "%-8s %s\n", $$1, $$2 }'
+
+up: .venv/.runtime ## set everything up and run the whole story on this machine; Ctrl-C ends it
+	@exec $(BIN)/python -m stack up
+
+test: .venv/.dev tools ## set up and run every test, those of the alert rules too
+	$(BIN)/python -m pytest
+	@$(MAKE) --no-print-directory rules-test
+
+check: .venv/.dev tools ## lint, types, import floors, and every configuration file
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy --strict bridge sandbox stack bench
+	$(BIN)/lint-imports
+	env $$($(BIN)/python -m sandbox credentials) $(BIN)/bridge check --config routes.yaml
+	$(BIN)/shellcheck .ci/run $$(git ls-files '*.sh')
+	$(BIN)/yamllint --strict .
+	$$($(TOOL) promtool) check rules --lint=all --lint-fatal rules/*.yml
+	$(BIN)/python -m stack render .run/check
+	$$($(TOOL) promtool) check config .run/check/prometheus.yml
+	$$($(TOOL) amtool) check-config docker/alertmanager/alertmanager.yml
+
+bench: .venv/.dev tools ## measure speed and durability
+	$(BIN)/python -m bench
+
+pins: .venv/.dev ## compile the newest versions that fit pyproject.toml into the requirements files
+	{ echo "$(PINNED)"; $(COMPILE) pyproject.toml; } > requirements.txt.new
+	{ echo "$(PINNED)"; $(COMPILE) --extra dev pyproject.toml; } > requirements-dev.txt.new
+	mv requirements.txt.new requirements.txt
+	mv requirements-dev.txt.new requirements-dev.txt
+
+rules-test:
+	$$($(TOOL) promtool) test rules rules/tests/*.yml
+
+tools: .venv/.runtime
+	@$(BIN)/python -m stack tools
+
+.venv/bin/python:
+	@sh stack/create-venv.sh
+
+.venv/.runtime: .venv/bin/python requirements.txt sandbox/requirements.txt pyproject.toml
+	@echo 'Installing the libraries into .venv (about a minute, the first time only)'
+	@$(PIP) install -r requirements.txt -r sandbox/requirements.txt
+	@$(PIP) install --no-deps -e .
+	@touch $@
+
+.venv/.dev: .venv/.runtime requirements-dev.txt
+	@echo 'Installing the test tools into .venv'
+	@$(PIP) install -r requirements-dev.txt uv
+	@touch $@

@@ -1,0 +1,166 @@
+"""From the validated file to Settings. Nothing can go wrong here any more."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path as FilePath
+from types import MappingProxyType
+
+from pydantic import SecretStr
+
+from bridge.config import schema
+from bridge.config.document import Document
+from bridge.config.faults import Fault, Path, format_path
+from bridge.config.settings import (
+    BasicAuthSettings,
+    ChannelSettings,
+    EmailSettings,
+    IncidentSettings,
+    LimitSettings,
+    PagerDutySettings,
+    Settings,
+    SeveritySettings,
+    SlackSettings,
+    SourceSettings,
+    WebSettings,
+)
+from bridge.config.values import mail_address, parse_host_port
+from bridge.core.matchers import parse_matchers
+from bridge.core.routing import Escalation, Route
+from bridge.core.time_intervals import NamedIntervals, TimeInterval, parse_time_range
+
+_NO_SECRET = SecretStr("")
+
+
+def build(
+    file: schema.RoutesFile, document: Document, folder: FilePath, warnings: tuple[Fault, ...], digest: str
+) -> Settings:
+    intervals = {entry.name: _named(entry) for entry in file.time_intervals}
+    return Settings(
+        channels=MappingProxyType(
+            {name: _channel(name, each, folder) for name, each in file.channels.items()}
+        ),
+        sources=tuple(_source(source) for source in file.sources),
+        route=_route(file.route, document, ("route",), intervals),
+        incidents=IncidentSettings(file.incidents.reopen_within, file.incidents.late_within),
+        severities=_severities(file.incidents),
+        retention=file.retention,
+        external_url=file.external_url.rstrip("/") if file.external_url else None,
+        web=WebSettings(MappingProxyType({name: SecretStr(value) for name, value in file.web.users.items()})),
+        limits=LimitSettings(file.limits.body, file.limits.overdue),
+        templates=folder / file.templates if file.templates else None,
+        warnings=warnings,
+        digest=digest,
+    )
+
+
+def _severities(incidents: schema.Incidents) -> SeveritySettings:
+    return SeveritySettings(incidents.severity_label, MappingProxyType(dict(incidents.severity_aliases)))
+
+
+def _channel(name: str, channel: schema.AnyChannel, folder: FilePath) -> ChannelSettings:
+    if isinstance(channel, schema.PagerDutyChannel):
+        return _pagerduty(name, channel)
+    return (
+        _slack(name, channel) if isinstance(channel, schema.SlackChannel) else _email(name, channel, folder)
+    )
+
+
+def _pagerduty(name: str, channel: schema.PagerDutyChannel) -> PagerDutySettings:
+    return PagerDutySettings(
+        name=name,
+        routing_key=channel.routing_key or _NO_SECRET,
+        base_url=channel.base_url.rstrip("/"),
+        rate=channel.rate,
+        concurrency=channel.concurrency,
+        timeout=channel.timeout,
+        send_resolved=channel.send_resolved,
+    )
+
+
+def _slack(name: str, channel: schema.SlackChannel) -> SlackSettings:
+    return SlackSettings(
+        name=name,
+        token=channel.token or _NO_SECRET,
+        channel=channel.channel,
+        base_url=channel.base_url.rstrip("/") + "/",
+        rate=channel.rate,
+        concurrency=channel.concurrency,
+        timeout=channel.timeout,
+        send_resolved=channel.send_resolved,
+        mention=channel.mention,
+    )
+
+
+def _email(name: str, channel: schema.EmailChannel, folder: FilePath) -> EmailSettings:
+    host, port = parse_host_port(channel.smarthost)
+    return EmailSettings(
+        name=name,
+        host=host,
+        port=port,
+        tls=channel.tls,
+        ca_file=folder / channel.ca_file if channel.ca_file else None,
+        username=channel.username,
+        password=channel.password,
+        from_=channel.from_,
+        to=channel.to,
+        hello=channel.hello,
+        domain=channel.domain or mail_address(channel.from_).rpartition("@")[2],
+        rate=channel.rate,
+        concurrency=channel.concurrency,
+        timeout=channel.timeout,
+        send_resolved=channel.send_resolved,
+    )
+
+
+def _source(source: schema.Source) -> SourceSettings:
+    return SourceSettings(
+        name=source.name,
+        type=source.type,
+        url=source.url.rstrip("/") if source.url else None,
+        tokens=source.tokens,
+        basic_auth=_basic_auth(source.basic_auth) if source.basic_auth else None,
+        dedup_key=source.dedup_key,
+    )
+
+
+def _basic_auth(auth: schema.BasicAuth) -> BasicAuthSettings:
+    return BasicAuthSettings(auth.username, auth.password or _NO_SECRET)
+
+
+def _route(
+    node: schema.RouteNode, document: Document, path: Path, intervals: Mapping[str, NamedIntervals]
+) -> Route:
+    escalate = node.escalate
+    return Route(
+        matchers=tuple(matcher for text in node.matchers for matcher in parse_matchers(text)),
+        notify=node.notify,
+        routes=tuple(
+            _route(child, document, (*path, "routes", index), intervals)
+            for index, child in enumerate(node.routes)
+        ),
+        continue_=node.continue_,
+        fallback=node.fallback,
+        escalate=None
+        if escalate is None
+        else tuple(Escalation(step.after, step.notify) for step in escalate),
+        mute=tuple(intervals[name] for name in node.mute_time_intervals),
+        active=tuple(intervals[name] for name in node.active_time_intervals),
+        path=format_path(path),
+        line=document.line(path),
+    )
+
+
+def _named(entry: schema.TimeIntervalEntry) -> NamedIntervals:
+    return NamedIntervals(entry.name, tuple(_interval(interval) for interval in entry.time_intervals))
+
+
+def _interval(interval: schema.Interval) -> TimeInterval:
+    return TimeInterval(
+        times=tuple(parse_time_range(times.start_time, times.end_time) for times in interval.times or ()),
+        weekdays=interval.weekdays or (),
+        days_of_month=interval.days_of_month or (),
+        months=interval.months or (),
+        years=interval.years or (),
+        location=interval.location,
+    )

@@ -1,0 +1,194 @@
+"""What the shape alone cannot tell: names that must exist, unreachable routes, settings that do not fit.
+
+Law: every check bears data of a wrong shape (the schema tells that), so that all faults come out in one run.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+from bridge.config.document import Document
+from bridge.config.faults import Fault, Path, did_you_mean
+from bridge.config.values import is_loopback, parse_host_port
+from bridge.core.matchers import format_matchers, parse_matchers
+from bridge.core.routing import Route, unreachable_routes
+
+NOT_YET = "accepted; this version does not act on it yet"
+_CHANNEL_NAME = re.compile(r"[a-z0-9][a-z0-9_-]*")
+
+
+def check_document(document: Document) -> None:
+    """Add every fault of meaning to the document."""
+    data = mapping(document.data)
+    _check_channels(document, mapping(data.get("channels")))
+    _check_names_once(document, "sources", sequence(data.get("sources")))
+    _check_names_once(document, "time_intervals", sequence(data.get("time_intervals")))
+    if isinstance(data.get("route"), dict):
+        _check_root(document, data["route"])
+        _check_references(document, data)
+        _check_reachable(document, data["route"])
+
+
+def find_warnings(document: Document) -> Iterator[Fault]:
+    """What is no fault, but would surprise."""
+    data = mapping(document.data)
+    for key in ("context", "heartbeats", "storm"):
+        if data.get(key):
+            yield document.place((key,), NOT_YET)
+    for path, route in routes(data.get("route"), ("route",)):
+        for key in ("fallback", "escalate"):
+            if route.get(key):
+                yield document.place((*path, key), NOT_YET)
+    yield from _unused_channels(document, data)
+    yield from _shared_dedup_keys(document, data)
+
+
+def routes(route: Any, path: Path) -> Iterator[tuple[Path, dict[str, Any]]]:
+    """Every route in the data, parents first."""
+    if isinstance(route, dict):
+        yield path, route
+        for index, child in enumerate(sequence(route.get("routes"))):
+            yield from routes(child, (*path, "routes", index))
+
+
+def mapping(thing: Any) -> dict[str, Any]:
+    return thing if isinstance(thing, dict) else {}
+
+
+def sequence(thing: Any) -> list[Any]:
+    return thing if isinstance(thing, list) else []
+
+
+def _check_channels(document: Document, channels: dict[str, Any]) -> None:
+    if not channels and ("channels",) in document.lines:
+        document.fault(("channels",), "there is no channel in it", "an alert needs somewhere to go")
+    for name, channel in channels.items():
+        if not _CHANNEL_NAME.fullmatch(name):
+            hint = "use small letters, digits, - and _, a letter or digit first"
+            document.note(("channels", name), f"{name!r} is no name for a channel", hint)
+        if mapping(channel).get("type") == "email":
+            _check_email(document, ("channels", name), channel)
+
+
+def _check_email(document: Document, path: Path, email: dict[str, Any]) -> None:
+    has_password = "password" in email
+    if email.get("username") and not has_password and not _faulty_below(document, path, "password"):
+        document.fault((*path, "username"), "a username needs a password or password_file")
+    if has_password and not email.get("username"):
+        document.fault((*path, "password"), "a password needs a username")
+    if email.get("tls") == "none" and str(email.get("allow_plaintext", False)).lower() != "true":
+        host = _host(email.get("smarthost"))
+        if host and not is_loopback(host):
+            hint = "use starttls or implicit, or set allow_plaintext: true if the network is trusted"
+            document.fault((*path, "tls"), f"mail to {host} would travel unencrypted", hint)
+
+
+def _faulty_below(document: Document, path: Path, key: str) -> bool:
+    return bool(document.faulty & {(*path, key), (*path, f"{key}_file")})
+
+
+def _host(smarthost: object) -> str | None:
+    try:
+        return parse_host_port(str(smarthost))[0]
+    except ValueError:
+        return None
+
+
+def _check_names_once(document: Document, section: str, entries: list[Any]) -> None:
+    first: dict[str, int] = {}
+    for index, name in enumerate(mapping(entry).get("name") for entry in entries):
+        if isinstance(name, str) and first.setdefault(name, index) != index:
+            hint = f"{section}[{first[name]}] has it too; names must differ"
+            document.fault((section, index, "name"), f"the name {name!r} is taken", hint)
+
+
+def _check_root(document: Document, root: dict[str, Any]) -> None:
+    for key in ("matchers", "continue", "mute_time_intervals", "active_time_intervals"):
+        if root.get(key):
+            hint = "the root takes every alert that no other route takes; put this on a route below it"
+            document.fault(("route", key), f"the root route cannot have {key}", hint)
+    if not root.get("notify"):
+        hint = "write notify: [a-channel]; alerts that no other route takes go there"
+        document.fault(("route", "notify"), "the root route must notify a channel", hint)
+
+
+def _check_references(document: Document, data: dict[str, Any]) -> None:
+    channels = set(mapping(data.get("channels")))
+    intervals = {str(mapping(entry).get("name")) for entry in sequence(data.get("time_intervals"))}
+    for path, route in routes(data["route"], ("route",)):
+        for where, name in _named_channels(path, route):
+            if channels and name not in channels:
+                document.fault(where, f"no channel named {name!r}", did_you_mean(name, channels))
+        for key in ("mute_time_intervals", "active_time_intervals"):
+            for where, name in _texts((*path, key), route.get(key)):
+                if name not in intervals:
+                    document.fault(where, f"no time interval named {name!r}", did_you_mean(name, intervals))
+
+
+def _named_channels(path: Path, route: dict[str, Any]) -> Iterator[tuple[Path, str]]:
+    yield from _texts((*path, "notify"), route.get("notify"))
+    yield from _texts((*path, "fallback"), route.get("fallback"))
+    for index, step in enumerate(sequence(route.get("escalate"))):
+        yield from _texts((*path, "escalate", index, "notify"), mapping(step).get("notify"))
+
+
+def _texts(path: Path, names: Any) -> Iterator[tuple[Path, str]]:
+    for index, name in enumerate(sequence(names)):
+        if isinstance(name, str):
+            yield (*path, index), name
+
+
+def _check_reachable(document: Document, root: dict[str, Any]) -> None:
+    paths: dict[int, Path] = {}
+    for found in unreachable_routes(_skeleton(document, root, ("route",), paths)):
+        before = found.because_of
+        takes = f"every alert like {format_matchers(before.matchers)}" if before.matchers else "every alert"
+        hint = f"move this route before it, or give that one continue: true (line {before.line})"
+        document.note(paths[id(found.route)], f"can never be reached: {before.path} takes {takes}", hint)
+
+
+def _skeleton(document: Document, data: dict[str, Any], path: Path, paths: dict[int, Path]) -> Route:
+    """Only what matters for reaching; one with faulty matchers is seen as one that lets alerts pass on."""
+    children = tuple(
+        _skeleton(document, child, (*path, "routes", index), paths)
+        for index, child in enumerate(sequence(data.get("routes")))
+        if isinstance(child, dict)
+    )
+    passes_on = str(data.get("continue", False)).lower() not in ("false", "no", "off")
+    try:
+        texts = tuple(str(text) for text in sequence(data.get("matchers")))
+        matchers = tuple(matcher for text in texts for matcher in parse_matchers(text))
+    except ValueError:
+        matchers, passes_on = (), True
+    place = document.place(path, "")
+    route = Route(matchers=matchers, routes=children, continue_=passes_on, path=place.path, line=place.line)
+    paths[id(route)] = path
+    return route
+
+
+def _unused_channels(document: Document, data: dict[str, Any]) -> Iterator[Fault]:
+    used = {
+        name
+        for path, route in routes(data.get("route"), ("route",))
+        for _, name in _named_channels(path, route)
+    }
+    for name in mapping(data.get("channels")):
+        if name not in used:
+            yield document.place(("channels", name), "no route sends anything to this channel")
+
+
+def _shared_dedup_keys(document: Document, data: dict[str, Any]) -> Iterator[Fault]:
+    plain = [
+        index
+        for index, source in enumerate(sequence(data.get("sources")))
+        if mapping(source).get("type", "alertmanager") == "alertmanager"
+        and mapping(source).get("dedup_key", "group") == "group"
+    ]
+    pagerduty = [n for n, c in mapping(data.get("channels")).items() if mapping(c).get("type") == "pagerduty"]
+    if len(plain) > 1 and pagerduty:
+        shared = f"{len(plain)} Alertmanagers share {', '.join(pagerduty)}"
+        message = f"{shared}: equal groups become one PagerDuty incident"
+        hint = "right for a high-availability pair; else set dedup_key: source_and_group"
+        yield document.place(("sources", plain[1]), message, hint)

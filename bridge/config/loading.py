@@ -1,0 +1,95 @@
+"""routes.yaml and the environment in, frozen Settings out; or every fault at once.
+
+Law: environ is an argument; no file is read but the configuration and the secret files that it names.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from bridge.config.building import build
+from bridge.config.checks import check_document, find_warnings, mapping
+from bridge.config.document import Document, read_document
+from bridge.config.faults import ConfigurationFaults, Fault
+from bridge.config.schema import RoutesFile
+from bridge.config.secrets import resolve_secrets
+from bridge.config.settings import Settings
+from bridge.config.validation import json_schema, validated
+
+__all__ = ["TemplateCheck", "json_schema", "load", "load_text"]
+
+#: Given the operator's template folder (None: only the bridge's own), says what is wrong with the templates.
+TemplateCheck = Callable[[Path | None], Iterable[str]]
+
+
+def load(
+    path: Path | str, environ: Mapping[str, str], check_templates: TemplateCheck | None = None
+) -> Settings:
+    """Read the file; raises ConfigurationFaults with everything that is wrong."""
+    path = Path(path)
+    try:
+        text = path.read_text("utf-8")
+    except OSError as error:
+        hint = "name it with --config or BRIDGE_CONFIG"
+        fault = Fault(1, "", f"the file cannot be read: {error.strerror}", hint)
+        raise ConfigurationFaults(str(path), [fault]) from None
+    except UnicodeDecodeError as error:
+        fault = Fault(
+            1, "", f"the file is not UTF-8 text: byte {error.start} is {error.object[error.start]:#04x}"
+        )
+        raise ConfigurationFaults(str(path), [fault]) from None
+    return load_text(text, environ, str(path), path.parent, check_templates)
+
+
+def load_text(
+    text: str,
+    environ: Mapping[str, str],
+    filename: str = "routes.yaml",
+    folder: Path = Path(),
+    check_templates: TemplateCheck | None = None,
+) -> Settings:
+    document = read_document(text, environ)
+    file = (
+        _checked(document, folder, check_templates)
+        if document.data is not None or not document.faults
+        else None
+    )
+    warnings = tuple(sorted(find_warnings(document)))
+    if document.faults or file is None:
+        raise ConfigurationFaults(filename, document.faults, warnings)
+    digest = hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
+    return build(file, document, folder, warnings, digest)
+
+
+def _checked(document: Document, folder: Path, check_templates: TemplateCheck | None) -> RoutesFile | None:
+    if document.data is None:
+        document.fault(
+            (), "the file is empty", "it needs at least channels and route; see the default routes.yaml"
+        )
+        return None
+    if not isinstance(document.data, dict):
+        document.fault((), "the file should be keys with values", "it starts with channels: and route:")
+        return None
+    resolve_secrets(document, folder)
+    check_document(document)
+    file = validated(document)
+    _check_files(document, folder, check_templates)
+    return file
+
+
+def _check_files(document: Document, folder: Path, check_templates: TemplateCheck | None) -> None:
+    for name, channel in mapping(mapping(document.data).get("channels")).items():
+        ca_file: Any = mapping(channel).get("ca_file")
+        if isinstance(ca_file, str) and not (folder / ca_file).is_file():
+            document.fault(("channels", name, "ca_file"), f"there is no file {ca_file!r}")
+    templates: Any = mapping(document.data).get("templates")
+    if isinstance(templates, str) and not (folder / templates).is_dir():
+        document.fault(
+            ("templates",), f"there is no folder {templates!r}", "paths start at the folder of this file"
+        )
+    elif check_templates is not None and not document.already_faulty(("templates",)):
+        for message in check_templates(folder / templates if isinstance(templates, str) else None):
+            document.fault(("templates",), message)

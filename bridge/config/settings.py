@@ -1,0 +1,145 @@
+"""What the rest of the bridge sees of routes.yaml: frozen, typed, complete, secrets hidden.
+
+Law: repr() and str() of anything here never show a secret; secret_values() lists them, for log redaction.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, fields, is_dataclass
+from datetime import timedelta
+from pathlib import Path
+from typing import Literal
+
+from pydantic import SecretStr
+
+from bridge.config.faults import Fault
+from bridge.config.values import Rate
+from bridge.core.routing import Route
+
+
+@dataclass(frozen=True, slots=True)
+class PagerDutySettings:
+    name: str
+    routing_key: SecretStr
+    base_url: str
+    rate: Rate | None  #: None is unlimited
+    concurrency: int
+    timeout: timedelta
+    send_resolved: bool
+    type: Literal["pagerduty"] = "pagerduty"
+
+
+@dataclass(frozen=True, slots=True)
+class SlackSettings:
+    name: str
+    token: SecretStr
+    channel: str
+    base_url: str  #: always ends with a slash
+    rate: Rate | None
+    concurrency: int
+    timeout: timedelta
+    send_resolved: bool
+    mention: str | None
+    type: Literal["slack"] = "slack"
+
+
+@dataclass(frozen=True, slots=True)
+class EmailSettings:
+    name: str
+    host: str
+    port: int
+    tls: Literal["implicit", "starttls", "none"]
+    ca_file: Path | None
+    username: str | None
+    password: SecretStr | None
+    from_: str
+    to: tuple[str, ...]
+    hello: str | None
+    domain: str  #: of the Message-ID
+    rate: Rate | None
+    concurrency: int
+    timeout: timedelta
+    send_resolved: bool
+    type: Literal["email"] = "email"
+
+
+ChannelSettings = PagerDutySettings | SlackSettings | EmailSettings
+
+
+@dataclass(frozen=True, slots=True)
+class BasicAuthSettings:
+    username: str
+    password: SecretStr
+
+
+@dataclass(frozen=True, slots=True)
+class SourceSettings:
+    name: str
+    type: Literal["alertmanager", "grafana", "cloud_monitoring"]
+    url: str | None
+    tokens: tuple[SecretStr, ...]
+    basic_auth: BasicAuthSettings | None
+    dedup_key: Literal["group", "source_and_group"]
+
+
+@dataclass(frozen=True, slots=True)
+class IncidentSettings:
+    reopen_within: timedelta
+    late_within: timedelta
+
+
+@dataclass(frozen=True, slots=True)
+class SeveritySettings:
+    """For canonical_labels: which label carries the severity, and other words for the bridge's own."""
+
+    label: str
+    aliases: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class WebSettings:
+    users: Mapping[str, SecretStr]  #: name -> werkzeug password hash
+
+
+@dataclass(frozen=True, slots=True)
+class LimitSettings:
+    body: int  #: bytes
+    overdue: timedelta
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    channels: Mapping[str, ChannelSettings]
+    sources: tuple[SourceSettings, ...]  #: when empty, only loopback may send in
+    route: Route
+    incidents: IncidentSettings
+    severities: SeveritySettings
+    retention: timedelta
+    external_url: str | None  #: without a slash at the end
+    web: WebSettings
+    limits: LimitSettings
+    templates: Path | None
+    warnings: tuple[Fault, ...]
+    digest: str  #: SHA-256 of the file's text, whatever the environment holds
+
+
+def secret_values(settings: object) -> frozenset[str]:
+    """Every secret in the settings, for a log filter that must never let one pass."""
+    return frozenset(value for value in _secrets(settings) if value)
+
+
+def _secrets(thing: object) -> Iterator[str]:
+    if isinstance(thing, SecretStr):
+        yield thing.get_secret_value()
+    elif isinstance(thing, Route):
+        return
+    elif is_dataclass(thing):
+        for each in fields(thing):
+            yield from _secrets(getattr(thing, each.name))
+    elif isinstance(thing, Mapping):
+        for value in thing.values():
+            yield from _secrets(value)
+    elif isinstance(thing, tuple):
+        for value in thing:
+            yield from _secrets(value)

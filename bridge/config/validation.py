@@ -1,0 +1,133 @@
+"""Pydantic's errors, told in the words of the file: path, line, what is wrong, what to write.
+
+Law: nothing of the value is shown where a secret or a variable stands.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from pydantic import ValidationError
+from pydantic_core import ErrorDetails
+
+from bridge.config.document import Document
+from bridge.config.faults import Path, did_you_mean
+from bridge.config.schema import RoutesFile
+from bridge.config.secrets import secret_paths
+
+_QUOTE = "put it in quotes if it is text with : { or # in it"
+_WORDS: Mapping[str, tuple[str, str]] = {
+    "missing": ("is missing", ""),
+    "tuple_type": (
+        "should be a list",
+        "write it in brackets, such as [one, two], or as lines that start with -",
+    ),
+    "string_type": ("should be text", _QUOTE),
+    "model_type": ("should be keys with values", ""),
+    "model_attributes_type": ("should be keys with values", ""),
+    "dict_type": ("should be keys with values", ""),
+    "bool_type": ("should be true or false", ""),
+    "bool_parsing": ("should be true or false", ""),
+    "int_type": ("should be a whole number", ""),
+    "int_parsing": ("should be a whole number", ""),
+    "too_short": ("must not be empty", ""),
+    "string_too_short": ("must not be empty", ""),
+}
+
+
+def json_schema() -> dict[str, Any]:
+    """JSON Schema of routes.yaml, for editors."""
+    schema = RoutesFile.model_json_schema(by_alias=True)
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}
+
+
+def validated(document: Document) -> RoutesFile | None:
+    """The file as typed models; None when there are faults, which are then in the document."""
+    try:
+        return RoutesFile.model_validate(document.data if document.data is not None else {})
+    except ValidationError as error:
+        already = set(document.faulty)
+        hidden = set(secret_paths(document.data))
+        for detail in error.errors(include_url=False):
+            path = _path(detail, document.data)
+            # Pydantic calls a list too short when its only item is faulty; that item has its own error.
+            empty = detail["type"] != "too_short" or not detail["input"]
+            if empty and not any(path[: len(bad)] == bad for bad in already):
+                document.fault(path, *_told(detail, path, document, hidden))
+        return None
+
+
+def _path(detail: ErrorDetails, data: Any) -> Path:
+    """Pydantic's location without the names of union members, which are no keys of the file."""
+    path: Path = ()
+    for part in detail["loc"]:
+        keys = data if isinstance(data, dict) else range(len(data)) if isinstance(data, list) else ()
+        if part in keys:
+            data, path = data[part], (*path, part)
+    if detail["type"] == "missing":
+        path = (*path, detail["loc"][-1])
+    return path
+
+
+def _told(detail: ErrorDetails, path: Path, document: Document, hidden: set[Path]) -> tuple[str, str]:
+    message, hint = _words(detail, path, document)
+    if any(path[: len(secret)] == secret for secret in hidden):
+        return "is no usable secret", "it must be text, from ${NAME} or *_file"
+    return message, hint
+
+
+def _words(detail: ErrorDetails, path: Path, document: Document) -> tuple[str, str]:
+    kind, context = detail["type"], detail.get("ctx", {})
+    if kind == "extra_forbidden":
+        return "unknown key", did_you_mean(str(path[-1]), _known_keys(path[:-1], document.data))
+    if kind == "value_error":
+        message, _, hint = str(context["error"]).partition("; ")
+        return message, hint
+    if kind == "literal_error":
+        return f"should be {context['expected']}", did_you_mean(
+            str(detail["input"]), _words_of(context["expected"])
+        )
+    if kind == "union_tag_not_found":
+        return "type is missing", "write type: pagerduty, type: slack or type: email"
+    if kind == "union_tag_invalid":
+        return f"no channel type {context['tag']!r}", did_you_mean(
+            context["tag"], ("pagerduty", "slack", "email")
+        )
+    if kind == "string_pattern_mismatch":
+        return "has characters that are not allowed here", f"it must match {context['pattern']}"
+    return _WORDS.get(kind, (detail["msg"].lower(), ""))
+
+
+def _words_of(expected: str) -> list[str]:
+    return [word.strip("' ") for word in expected.replace(" or ", ",").split(",")]
+
+
+def _known_keys(path: Path, data: Any) -> list[str]:
+    schema = json_schema()
+    node: Any = schema
+    for part in path:
+        data = data[part]
+        node = next(_below(node, part, schema, data), {})
+    return sorted(node.get("properties", {}))
+
+
+def _below(node: Any, part: str | int, schema: Any, data: Any) -> Iterator[Any]:
+    """The schema's own way one step down, with references and unions followed."""
+    child = node.get("items") if isinstance(part, int) else node.get("properties", {}).get(part)
+    return _resolved(child or node.get("additionalProperties") or {}, schema, data)
+
+
+def _resolved(node: Any, schema: Any, data: Any) -> Iterator[Any]:
+    if not isinstance(node, dict):
+        return
+    if "$ref" in node:
+        yield from _resolved(schema["$defs"][node["$ref"].rsplit("/", 1)[1]], schema, data)
+    elif "discriminator" in node:
+        reference = node["discriminator"]["mapping"].get(data.get("type"))
+        yield from _resolved({"$ref": reference} if reference else {}, schema, data)
+    elif "anyOf" in node:
+        for option in node["anyOf"]:
+            yield from _resolved(option, schema, data)
+    elif "properties" in node or "items" in node or "additionalProperties" in node:
+        yield node

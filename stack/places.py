@@ -1,0 +1,40 @@
+"""Where things are: the checkout, and everything that a run leaves behind, all of it below .run/."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+ROUTES = ROOT / "routes.yaml"
+TOOLS = ROOT / ".tools"
+
+
+@dataclass(frozen=True)
+class Places:
+    """The files of one run. `run` is also what marks our processes, see proc.py."""
+
+    run: Path = ROOT / ".run"
+
+    @property
+    def secrets(self) -> Path:
+        return self.run / "secrets"
+
+    @property
+    def logs(self) -> Path:
+        return self.run / "logs"
+
+    @property
+    def pids(self) -> Path:
+        return self.run / "pids.json"
+
+    @property
+    def lock(self) -> Path:
+        return self.run / "lock"
+
+    @property
+    def database(self) -> Path:
+        return self.run / "bridge.db"
+
+    def create(self) -> None:
+        for folder in (self.run, self.logs, self.secrets):
+            folder.mkdir(parents=True, exist_ok=True)
+        self.secrets.chmod(0o700)

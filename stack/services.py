@@ -1,0 +1,78 @@
+"""The services of the story: how each is started, how it is known to be ready, and where a person finds it."""
+
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from stack.binaries import working_folder
+from stack.places import ROOT, ROUTES, Places
+from stack.ports import Ports
+
+
+@dataclass(frozen=True)
+class Service:
+    """One child of the stack. `ready_url` answers 200 as soon as it can be used."""
+
+    name: str
+    argv: tuple[str, ...]
+    address: str
+    ready_url: str
+    folder: Path = ROOT
+
+
+def services(ports: Ports, places: Places, tools: Mapping[str, Path]) -> list[Service]:
+    """In the order of their starting: who is asked comes before who asks."""
+    return [
+        _sandbox(ports),
+        _alertmanager(ports, places, tools["alertmanager"]),
+        _prometheus(ports, places, tools["prometheus"]),
+        _bridge(ports, places),
+    ]
+
+
+def _sandbox(ports: Ports) -> Service:
+    http, smtp = f"127.0.0.1:{ports.sandbox}", f"127.0.0.1:{ports.smtp}"
+    argv = (sys.executable, "-m", "sandbox", "serve", "--http", http, "--smtp", smtp)
+    return Service("sandbox", argv, f"http://{http}", f"http://{http}/state?summary=1")
+
+
+def _alertmanager(ports: Ports, places: Places, binary: Path) -> Service:
+    listen = f"127.0.0.1:{ports.alertmanager}"
+    argv = (
+        str(binary),
+        f"--config.file={places.run / 'alertmanager.yml'}",
+        f"--storage.path={places.run / 'alertmanager'}",
+        f"--web.listen-address={listen}",
+        f"--web.external-url=http://{listen}",
+        "--cluster.listen-address=",
+    )
+    return Service(
+        "alertmanager", argv, f"http://{listen}", f"http://{listen}/-/ready", working_folder(binary)
+    )
+
+
+def _prometheus(ports: Ports, places: Places, binary: Path) -> Service:
+    listen = f"127.0.0.1:{ports.prometheus}"
+    argv = (
+        str(binary),
+        f"--config.file={places.run / 'prometheus.yml'}",
+        f"--storage.tsdb.path={places.run / 'prometheus'}",
+        "--storage.tsdb.retention.time=7d",
+        f"--web.listen-address={listen}",
+        f"--web.external-url=http://{listen}",
+    )
+    return Service("prometheus", argv, f"http://{listen}", f"http://{listen}/-/ready", working_folder(binary))
+
+
+def _bridge(ports: Ports, places: Places) -> Service:
+    listen = f"127.0.0.1:{ports.bridge}"
+    argv = (sys.executable, "-m", "bridge", "serve", "--config")
+    options = (
+        str(ROUTES),
+        "--database",
+        f"sqlite:///{places.database}",
+        "--listen",
+        listen,
+    )
+    return Service("bridge", argv + options, f"http://{listen}", f"http://{listen}/-/ready")

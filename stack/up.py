@@ -1,0 +1,126 @@
+"""The story of `make up`, from the first check to the goodbye."""
+
+import os
+import signal
+import time
+from collections.abc import Callable, Sequence
+from types import FrameType
+
+from stack import binaries, credentials, earlier, ports, render
+from stack.errors import StackError
+from stack.places import ROUTES, Places
+from stack.processes import Process, end_all, wait_until_ready
+from stack.screen import screen
+from stack.services import services
+from stack.terminal import Terminal
+
+WATCH_SECONDS = 0.3
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+class Stopped(Exception):
+    """Somebody asked us to end while something was still starting."""
+
+
+class StopRequests:
+    """Counts the signals that ask us to end. The second one means: at once."""
+
+    def __init__(self) -> None:
+        self.count = 0
+        for number in SIGNALS:
+            signal.signal(number, self._received)
+
+    def _received(self, number: int, frame: FrameType | None) -> None:
+        self.count += 1
+
+    def check(self) -> None:
+        if self.count:
+            raise Stopped
+
+
+def up(places: Places, terminal: Terminal) -> None:
+    """Raises StackError for everything that a person must put right."""
+    chosen = ports.from_environment(os.environ)
+    places.create()
+    with earlier.hold_lock(places):
+        _tidy(places, terminal)
+        ports.require_free(chosen)
+        tools = binaries.ensure(terminal.say)
+        secrets = credentials.create(places)
+        render.write_monitoring(places.run, chosen, places)
+        addresses = render.environment(chosen)
+        render.require_variables(ROUTES, addresses)
+        environment = {**os.environ, **secrets, **addresses, "PYTHONUNBUFFERED": "1"}
+        processes = [Process(service, places, environment) for service in services(chosen, places, tools)]
+        _run(processes, places, terminal, screen(chosen, tools["amtool"]))
+
+
+def _tidy(places: Places, terminal: Terminal) -> None:
+    names = earlier.end_left_overs(places)
+    if names:
+        terminal.say(f"An earlier run was stopped hard; ended what it had left running: {', '.join(names)}.")
+    for log in places.logs.glob("*.log"):
+        log.replace(log.with_suffix(".log.1"))
+
+
+def _run(processes: Sequence[Process], places: Places, terminal: Terminal, words: str) -> None:
+    requests = StopRequests()
+    try:
+        _start(processes, places, terminal, requests)
+        (places.run / "screen.txt").write_text(f"{words}\n", encoding="utf-8")
+        terminal.say(f"\n{words}")
+        _watch(processes, places, terminal, requests)
+    except Stopped:
+        terminal.end_line()
+    except StackError as fault:
+        terminal.end_line()
+        raise StackError(f"{fault}\nEverything was stopped again.") from fault
+    finally:
+        _goodbye(processes, places, terminal, requests)
+
+
+def _start(processes: Sequence[Process], places: Places, terminal: Terminal, requests: StopRequests) -> None:
+    terminal.say("Starting the incident bridge and what it lives among:")
+    for process in processes:
+        requests.check()
+        process.start()
+        _record(processes, places)
+    for process in processes:
+        with terminal.step(process.service.name, process.service.address, process.born) as move:
+            wait_until_ready(process, processes, tick=_both(move, requests.check))
+
+
+def _both(first: Callable[[], None], second: Callable[[], None]) -> Callable[[], None]:
+    def both() -> None:
+        first()
+        second()
+
+    return both
+
+
+def _watch(processes: Sequence[Process], places: Places, terminal: Terminal, requests: StopRequests) -> None:
+    while not requests.count:
+        for process in processes:
+            if process.revive(lambda text: terminal.say(f"\n{text}")):
+                terminal.say(f"{process.service.name} was started again (pid {process.pid}).")
+                _record(processes, places)
+        time.sleep(WATCH_SECONDS)
+
+
+def _record(processes: Sequence[Process], places: Places) -> None:
+    earlier.record(places, [(process.service.name, process.pid) for process in processes if process.pid])
+
+
+def _goodbye(
+    processes: Sequence[Process], places: Places, terminal: Terminal, requests: StopRequests
+) -> None:
+    terminal.say("\nStopping; press Ctrl-C again to stop at once.")
+    before = requests.count
+    killed = end_all(processes, impatient=lambda: requests.count > before)
+    for name in killed:
+        terminal.say(f"{name} did not end in time and was killed.")
+    places.pids.unlink(missing_ok=True)
+    (places.run / "screen.txt").unlink(missing_ok=True)
+    terminal.say(
+        "Everything has ended. Incidents and logs are kept in .run; delete it to begin afresh. Goodbye."
+    )

@@ -1,0 +1,81 @@
+"""YAML to data: lines, variables after parsing, and the plain words of YAML 1.2."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bridge.config.document import read_document
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("17:00", "17:00"),
+        ("09:30", "09:30"),
+        ("1:5", "1:5"),
+        ("yes", "yes"),
+        ("2026-11-23", "2026-11-23"),
+        ("0o17", "0o17"),
+        ("007", "007"),
+        ("12", 12),
+        ("-3", -3),
+        ("1.5", 1.5),
+        ("true", True),
+        ("'true'", "true"),
+        ("", None),
+        ("~", None),
+        ("'12'", "12"),
+        ("!!python/object/apply:os.system [x]", ["x"]),
+    ],
+)
+def test_plain_values(text, expected):
+    assert {"a": expected} == read_document(f"a: {text}\n", {}).data
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("${A}", "one"),
+        ("x${A}y${A}", "xoneyone"),
+        ("${MISSING:-two}", "two"),
+        ("${EMPTY:-two}", "two"),
+        ("${MISSING:-}", ""),
+        ("${A:-two}", "one"),
+        ("$${A}", "${A}"),
+        ("$A and 5$", "$A and 5$"),
+        ("${NESTED}", "${A}"),
+        ("${URL:-http://127.0.0.1:9093}", "http://127.0.0.1:9093"),
+    ],
+)
+def test_variables(text, expected):
+    document = read_document(f"a: '{text}'\n", {"A": "one", "EMPTY": "", "NESTED": "${A}"})
+    assert ({"a": expected}, []) == (document.data, document.faults)
+
+
+@given(st.text(alphabet="ab:{}[]\n#'\"-&*! ", min_size=1, max_size=20))
+def test_a_value_cannot_bring_yaml_along(value):
+    document = read_document("a: ${V}\nb: [c]\n", {"V": value})
+    assert {"a": value, "b": ["c"]} == document.data
+
+
+def test_every_path_has_its_line():
+    document = read_document("a:\n  b:\n    - x\n    - {c: 1,\n       d: 2}\n", {})
+    expected = {("a",): 1, ("a", "b"): 2, ("a", "b", 0): 3, ("a", "b", 1, "c"): 4, ("a", "b", 1, "d"): 5}
+    assert expected == {path: document.line(path) for path in expected}
+    assert 2 == document.line(("a", "b", 7, "missing"))
+
+
+def test_aliases_are_followed():
+    assert {"a": [1], "b": [1]} == read_document("a: &x [1]\nb: *x\n", {}).data
+
+
+def test_a_bomb_of_aliases_is_defused():
+    lines = ["a0: &a0 [x, x, x, x, x, x, x, x, x, x]"]
+    lines += [f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 10)}]" for n in range(1, 9)]
+    document = read_document("\n".join(lines), {})
+    assert any("too large" in fault.message for fault in document.faults)
+
+
+@given(st.text(max_size=60))
+def test_any_text_is_read_or_refused(text):
+    read_document(text, {})

@@ -1,0 +1,74 @@
+"""Every fault has a file named for it in faulty_routes/; its first comments are what must be said."""
+
+from pathlib import Path
+
+import pytest
+
+from bridge.config import ConfigurationFaults, load, load_text
+from bridge.config.faults import Fault, did_you_mean, format_path
+
+FOLDER = Path(__file__).parent / "faulty_routes"
+ENVIRON = {
+    "SLACK_BOT_TOKEN": "xoxb-from-env",
+    "PAGERDUTY_ROUTING_KEY": "pd-from-env",
+    "EMPTY": "",
+    "TWO_LINES": "one\ntwo",
+}
+SECRETS = ("hunter2", "xoxb-from-env", "pd-from-env", "one\ntwo")
+
+
+def expected_faults(text):
+    lines = text.splitlines()
+    comments = lines[: next((n for n, line in enumerate(lines) if not line.startswith("# ")), len(lines))]
+    return [line.removeprefix("# ") for line in comments]
+
+
+@pytest.mark.parametrize("path", sorted(FOLDER.glob("*.yaml")), ids=lambda path: path.stem)
+def test_a_faulty_file_is_told_its_fault(path):
+    with pytest.raises(ConfigurationFaults) as caught:
+        load(path, ENVIRON)
+    assert expected_faults(path.read_text()) == [f"{fault.line}: {fault}" for fault in caught.value.faults]
+    for secret in SECRETS:
+        assert secret not in f"{caught.value} {caught.value!r} {caught.value.warnings}"
+
+
+def test_a_file_that_is_not_there(tmp_path):
+    with pytest.raises(
+        ConfigurationFaults, match="the file cannot be read: No such file or directory; name it"
+    ):
+        load(tmp_path / "routes.yaml", {})
+
+
+def test_a_file_that_is_not_text(tmp_path):
+    (tmp_path / "routes.yaml").write_bytes(b"a: \xff")
+    with pytest.raises(ConfigurationFaults, match="the file is not UTF-8 text: byte 3 is 0xff"):
+        load(tmp_path / "routes.yaml", {})
+
+
+def test_template_faults_come_with_the_others(tmp_path):
+    (tmp_path / "mine").mkdir()
+    seen = []
+
+    def check_templates(folder):
+        seen.append(folder)
+        return ["body.txt:3: unexpected '}'"]
+
+    with pytest.raises(ConfigurationFaults) as caught:
+        load_text("templates: mine\nretention: x\n", {}, folder=tmp_path, check_templates=check_templates)
+    assert [tmp_path / "mine"] == seen
+    assert Fault(1, "templates", "body.txt:3: unexpected '}'") in caught.value.faults
+    assert {"templates", "retention", "route", "channels"} == {fault.path for fault in caught.value.faults}
+
+
+def test_faults_are_written_as_compilers_write_them():
+    fault = Fault(12, "route.notify[0]", "no channel named 'slak'", "did you mean 'slack'?")
+    assert "routes.yaml:12: route.notify[0]: no channel named 'slak'; did you mean 'slack'?" == fault.render(
+        "routes.yaml"
+    )
+
+
+def test_paths_and_suggestions():
+    assert "route.routes[1].notify[0]" == format_path(("route", "routes", 1, "notify", 0))
+    assert "did you mean 'slack-ml'?" == did_you_mean("slak-ml", ["email", "slack-ml"])
+    assert "known here: a, b" == did_you_mean("zzz", ["b", "a"])
+    assert "" == did_you_mean("zzz", [])

@@ -1,0 +1,256 @@
+"""A good file becomes Settings: defaults, secrets that stay hidden, warnings, the default routes.yaml."""
+
+import dataclasses
+import hashlib
+import json
+import logging
+import os
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from bridge.config import (
+    EmailSettings,
+    PagerDutySettings,
+    Rate,
+    SlackSettings,
+    json_schema,
+    load,
+    load_text,
+    secret_values,
+)
+from bridge.core.routing import Escalation, route_alert
+
+ROOT = Path(__file__).parents[2]
+ENVIRON = {
+    "PAGERDUTY_ROUTING_KEY": "pd-secret",
+    "SLACK_BOT_TOKEN": "xoxb-secret",
+    "ALERTMANAGER_TOKEN": "am-secret",
+}
+NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
+SMALL = """
+channels:
+  slack-ml: {type: slack, token: "${SLACK_BOT_TOKEN}", channel: "#ml"}
+  pagerduty-ml: {type: pagerduty, routing_key: "${PAGERDUTY_ROUTING_KEY}"}
+  email-ml: {type: email, smarthost: "smtp.example.org:587", from: B <b@mail.example.org>, to: [ml@x.org]}
+route:
+  notify: [slack-ml, pagerduty-ml, email-ml]
+"""
+
+
+@pytest.fixture
+def small():
+    return load_text(SMALL, ENVIRON)
+
+
+def heard(settings, **labels):
+    return [c for match in route_alert(settings.route, labels, NOW) for c in match.channels]
+
+
+def test_the_default_file_routes_by_severity():
+    settings = load(ROOT / "routes.yaml", ENVIRON)
+    assert ["pagerduty-ml"] == heard(settings, severity="critical")
+    assert ["email-ml"] == heard(settings, severity="warning")
+    assert ["slack-ml"] == heard(settings, severity="info")
+    assert ["slack-ml"] == heard(settings)
+
+
+def test_the_default_file_talks_to_the_sandbox():
+    settings = load(ROOT / "routes.yaml", ENVIRON)
+    pagerduty, slack, email = settings.channels.values()
+    assert "http://127.0.0.1:9911" == pagerduty.base_url
+    assert "http://127.0.0.1:9911/api/" == slack.base_url
+    assert ("127.0.0.1", 2525, "none") == (email.host, email.port, email.tls)
+    assert ["http://127.0.0.1:9093"] == [source.url for source in settings.sources]
+    assert "http://127.0.0.1:9119" == settings.external_url
+
+
+def test_the_default_file_follows_the_environment():
+    elsewhere = {
+        "SMTP_SMARTHOST": "smtp.example.org:465",
+        "SMTP_TLS": "implicit",
+        "SLACK_BASE_URL": "https://x/api",
+    }
+    settings = load(ROOT / "routes.yaml", {**ENVIRON, **elsewhere})
+    email, slack = settings.channels["email-ml"], settings.channels["slack-ml"]
+    assert ("smtp.example.org", 465, "implicit", "https://x/api/") == (
+        email.host,
+        email.port,
+        email.tls,
+        slack.base_url,
+    )
+
+
+def test_channel_defaults(small):
+    second = timedelta(seconds=1)
+    pagerduty, slack, email = (small.channels[name] for name in ("pagerduty-ml", "slack-ml", "email-ml"))
+    assert isinstance(pagerduty, PagerDutySettings)
+    assert isinstance(slack, SlackSettings)
+    assert isinstance(email, EmailSettings)
+    assert ("https://events.pagerduty.com", Rate(120, 60 * second), 8, 10 * second, True) == (
+        pagerduty.base_url,
+        pagerduty.rate,
+        pagerduty.concurrency,
+        pagerduty.timeout,
+        pagerduty.send_resolved,
+    )
+    assert ("https://slack.com/api/", Rate(1, second), 4, 10 * second, None) == (
+        slack.base_url,
+        slack.rate,
+        slack.concurrency,
+        slack.timeout,
+        slack.mention,
+    )
+    assert ("starttls", "mail.example.org", Rate(10, second), 4, 150 * second) == (
+        email.tls,
+        email.domain,
+        email.rate,
+        email.concurrency,
+        email.timeout,
+    )
+
+
+def test_other_defaults(small):
+    assert () == small.sources
+    assert (timedelta(minutes=15), timedelta(minutes=1)) == dataclasses.astuple(small.incidents)
+    assert ("severity", {"page": "critical"}) == (small.severities.label, small.severities.aliases)
+    assert (8 * 2**20, timedelta(minutes=5)) == dataclasses.astuple(small.limits)
+    assert (timedelta(days=90), None, None, ()) == (
+        small.retention,
+        small.external_url,
+        small.templates,
+        small.warnings,
+    )
+
+
+def test_the_digest_is_of_the_text_and_not_of_the_environment(small):
+    other = load_text(SMALL, {**ENVIRON, "SLACK_BOT_TOKEN": "other"})
+    assert hashlib.sha256(SMALL.encode()).hexdigest() == small.digest == other.digest
+    assert small.digest != load_text(SMALL + "# more\n", ENVIRON).digest
+
+
+def test_secrets_are_known_to_the_log_filter_and_shown_nowhere(caplog):
+    settings = load(ROOT / "routes.yaml", ENVIRON)
+    assert frozenset(ENVIRON.values()) == secret_values(settings)
+    logging.getLogger("test").warning("%s %r", settings, settings)
+    shown = f"{settings} {settings!r} {dataclasses.asdict(settings.limits)} {caplog.text}"
+    for secret in ENVIRON.values():
+        assert secret not in shown
+
+
+def test_secrets_from_files(tmp_path):
+    (tmp_path / "key").write_text("pd-from-file\n")
+    (tmp_path / "token").write_text("xoxb-from-file")
+    (tmp_path / "password").write_text("mail-from-file\n")
+    (tmp_path / "routes.yaml").write_text(
+        SMALL.replace('routing_key: "${PAGERDUTY_ROUTING_KEY}"', "routing_key_file: key")
+        .replace('token: "${SLACK_BOT_TOKEN}"', f"token_file: {tmp_path}/token")
+        .replace("type: email", "type: email, username: u, password_file: password")
+    )
+    settings = load(tmp_path / "routes.yaml", {})
+    assert {"pd-from-file", "xoxb-from-file", "mail-from-file"} == secret_values(settings)
+    assert "pd-from-file" == settings.channels["pagerduty-ml"].routing_key.get_secret_value()
+
+
+def test_sources():
+    text = """
+sources:
+  - {name: prod, url: "http://am:9093/", tokens: ["${A}", "${B}"]}
+  - {name: old, type: grafana, basic_auth: {username: g, password: "${B}"}, dedup_key: source_and_group}
+"""
+    prod, old = load_text(text + SMALL, {**ENVIRON, "A": "first", "B": "second"}).sources
+    assert ("alertmanager", "http://am:9093", "group") == (prod.type, prod.url, prod.dedup_key)
+    assert ["first", "second"] == [token.get_secret_value() for token in prod.tokens]
+    assert ("g", "second") == (old.basic_auth.username, old.basic_auth.password.get_secret_value())
+
+
+def test_the_whole_tree_arrives_in_the_route():
+    text = (
+        SMALL
+        + """
+  routes:
+    - matchers: ['{severity="critical", team=~"ml|data"}', 'env!="test"']
+      notify: []
+      continue: true
+      fallback: [email-ml]
+      escalate: [{after: 1h30m, notify: [slack-ml]}]
+      active_time_intervals: [office]
+      routes: [{matchers: [a=b]}]
+time_intervals:
+  - name: office
+    time_intervals:
+      - {weekdays: ['monday:friday'], times: [{start_time: 09:00, end_time: 17:00}], location: Europe/Berlin}
+      - {days_of_month: [1, -1], months: [12, 'january:march'], years: [2026]}
+"""
+    )
+    (route,) = load_text(text, ENVIRON).route.routes
+    assert 'route.routes[0] {severity="critical", team=~"ml|data", env!="test"}' == str(route)
+    assert ((), True, ("email-ml",)) == (route.notify, route.continue_, route.fallback)
+    assert (Escalation(timedelta(minutes=90), ("slack-ml",)),) == route.escalate
+    assert ["office"] == [named.name for named in route.active]
+    assert route.active[0].contains(datetime(2026, 11, 23, 8, 0, tzinfo=UTC))
+    assert not route.active[0].contains(datetime(2026, 11, 23, 16, 0, tzinfo=UTC))
+    assert route.active[0].contains(datetime(2026, 12, 31, 23, 0, tzinfo=UTC))
+    assert ("route.routes[0].routes[0]", None) == (route.routes[0].path, route.routes[0].notify)
+    assert 'matchers: [\'{severity="critical"' in text.splitlines()[route.line - 1]
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        pytest.param(SMALL + "  fallback: [email-ml]\n", ["8: route.fallback: accepted"], id="fallback"),
+        pytest.param(
+            SMALL + "  escalate: [{after: 5m, notify: [email-ml]}]\n", ["8: route.escalate"], id="escalate"
+        ),
+        pytest.param(
+            SMALL + "context: {prometheus: {url: http://p:9090}}\n", ["8: context: accepted"], id="context"
+        ),
+        pytest.param(SMALL + "storm: {after: 50}\n", ["8: storm: accepted"], id="storm"),
+        pytest.param(
+            SMALL + "heartbeats: [{name: p, matchers: [alertname=Watchdog], every: 5m}]\n",
+            ["8: heartbeats"],
+            id="beat",
+        ),
+        pytest.param(
+            SMALL.replace("-ml, email-ml]", "-ml]"), ["5: channels.email-ml: no route sends"], id="unused"
+        ),
+        pytest.param(
+            SMALL + "sources: [{name: a}, {name: b}]\n",
+            ["8: sources[1]: 2 Alertmanagers share pagerduty-ml"],
+            id="two sources, one dedup_key",
+        ),
+        pytest.param(
+            SMALL + "sources: [{name: a}, {name: b, dedup_key: source_and_group}]\n", [], id="kept apart"
+        ),
+    ],
+)
+def test_warnings(text, expected):
+    warnings = load_text(text, ENVIRON).warnings
+    assert len(expected) == len(warnings)
+    for start, warning in zip(expected, warnings, strict=True):
+        assert f"{warning.line}: {warning}".startswith(start)
+
+
+def test_mail_without_encryption_only_to_this_machine_or_when_allowed():
+    for extra, host in (("", "localhost"), ("", "[::1]"), (", allow_plaintext: true", "mail")):
+        text = SMALL.replace('smarthost: "smtp.example.org:587"', f'smarthost: "{host}:25", tls: none{extra}')
+        assert "none" == load_text(text, ENVIRON).channels["email-ml"].tls
+
+
+def test_the_settings_are_frozen(small):
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        small.digest = ""
+    with pytest.raises(TypeError):
+        small.channels["x"] = None
+
+
+def test_the_environment_of_the_process_is_not_looked_at(monkeypatch):
+    monkeypatch.setitem(os.environ, "BRIDGE_EXTERNAL_URL", "https://elsewhere.example.org")
+    assert "http://127.0.0.1:9119" == load(ROOT / "routes.yaml", ENVIRON).external_url
+
+
+def test_the_schema_is_json_and_knows_the_words_of_the_file():
+    schema = json.loads(json.dumps(json_schema()))
+    assert {"sources", "channels", "route", "time_intervals", "retention"} <= set(schema["properties"])
+    assert {"continue", "matchers", "notify", "escalate"} <= set(schema["$defs"]["RouteNode"]["properties"])

@@ -1,0 +1,127 @@
+"""The files for one machine, judged by the real tools."""
+
+import stat
+import subprocess
+from pathlib import Path
+
+import pytest
+import yaml
+
+from stack import binaries, credentials, render
+from stack.errors import StackError
+from stack.places import ROOT, ROUTES, Places
+from stack.ports import Ports
+
+PORTS = Ports(sandbox=1001, smtp=1002, alertmanager=1003, prometheus=1004, bridge=1005)
+RULES = sorted((ROOT / "rules").glob("*.yml"))
+RULE_TESTS = sorted((ROOT / "rules" / "tests").glob("*.yml"))
+
+
+def run(tool: str, *words: str | Path) -> str:
+    done = subprocess.run(
+        [binaries.find(tool), *words], cwd=ROOT, check=False, capture_output=True, text=True, timeout=120
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+@pytest.fixture
+def rendered(places: Places) -> Path:
+    render.write_monitoring(places.run, PORTS, places)
+    return places.run
+
+
+def test_no_docker_name_is_left(rendered: Path) -> None:
+    prometheus = yaml.safe_load((rendered / "prometheus.yml").read_text())
+    targets = {job["job_name"]: job["static_configs"][0]["targets"] for job in prometheus["scrape_configs"]}
+    assert targets == {
+        "alert-bridge": ["127.0.0.1:1005"],
+        "prometheus": ["127.0.0.1:1004"],
+        "alertmanager": ["127.0.0.1:1003"],
+    }
+    for name in ("prometheus.yml", "alertmanager.yml"):
+        assert "/etc/" not in (rendered / name).read_text()
+
+
+def test_groups_come_sooner_here(rendered: Path) -> None:
+    route = yaml.safe_load((rendered / "alertmanager.yml").read_text())["route"]
+    assert (route["group_wait"], route["group_interval"]) == ("2s", "10s")
+
+
+def test_a_changed_file_does_not_go_unnoticed(tmp_path: Path) -> None:
+    file = tmp_path / "prometheus.yml"
+    file.write_text("targets: [bridge:9119]")
+    with pytest.raises(StackError, match=r"(?s)does not contain what stack/render.py replaces.*gone:1"):
+        render.replaced(file, {"bridge:9119": "a", "gone:1": "b"})
+
+
+def test_the_bridge_takes_every_address_from_its_environment() -> None:
+    render.require_variables(ROUTES, render.environment(PORTS))
+    assert "http://127.0.0.1:1001/api/" == render.environment(PORTS)["SLACK_BASE_URL"]
+
+
+def test_an_address_written_out_is_refused(tmp_path: Path) -> None:
+    file = tmp_path / "routes.yaml"
+    file.write_text("base_url: ${SLACK_BASE_URL:-http://x}\nsmarthost: mail.example.org:25")
+    with pytest.raises(StackError, match="any more: SMTP_SMARTHOST. "):
+        render.require_variables(file, ["SLACK_BASE_URL", "SMTP_SMARTHOST"])
+
+
+def test_the_alertmanager_accepts_its_files(rendered: Path) -> None:
+    assert "SUCCESS" in run("amtool", "check-config", rendered / "alertmanager.yml")
+    assert "SUCCESS" in run("amtool", "check-config", render.ALERTMANAGER)
+
+
+@pytest.mark.parametrize(
+    ("labels", "receiver"),
+    [
+        (["severity=critical", "alertname=X"], "bridge"),
+        (["severity=warning", "alertname=X"], "bridge"),
+        (["severity=info", "alertname=X"], "bridge"),
+        (["alertname=NoSeverity"], "bridge"),
+        (["severity=critical", "route=direct"], "direct"),
+        (["severity=none", "alertname=Watchdog"], "null"),
+    ],
+    ids=str,
+)
+def test_each_alert_reaches_its_receiver(labels: list[str], receiver: str) -> None:
+    file = f"--config.file={render.ALERTMANAGER}"
+    run("amtool", "config", "routes", "test", file, f"--verify.receivers={receiver}", *labels)
+
+
+def test_prometheus_accepts_its_files_and_rules(rendered: Path) -> None:
+    assert f"{len(RULES)} rule files found" in run("promtool", "check", "config", rendered / "prometheus.yml")
+    run("promtool", "check", "rules", "--lint=all", "--lint-fatal", *RULES)
+
+
+@pytest.mark.parametrize("file", RULE_TESTS, ids=lambda file: file.name)
+def test_the_rules_do_what_their_tests_say(file: Path) -> None:
+    run("promtool", "test", "rules", file)
+
+
+@pytest.mark.parametrize("file", RULES, ids=lambda file: file.name)
+def test_every_alert_has_its_labels_a_runbook_and_a_test(file: Path) -> None:
+    rules = [rule for group in yaml.safe_load(file.read_text())["groups"] for rule in group["rules"]]
+    tests = "\n".join(test.read_text() for test in RULE_TESTS)
+    for rule in (rule for rule in rules if "alert" in rule):
+        name = rule["alert"]
+        assert {"severity", "service", "component", "team", "cause"} <= rule["labels"].keys(), name
+        assert {"summary", "description", "runbook_url"} <= rule["annotations"].keys(), name
+        assert rule["annotations"]["runbook_url"].endswith(f"/{name}"), name
+        assert (ROOT / "docs" / "runbooks" / f"{name}.md").read_text().startswith(f"# {name}\n"), name
+        assert f"alertname: {name}\n" in tests, name
+
+
+def test_secrets_are_private_and_never_in_a_configuration(places: Places) -> None:
+    secrets = credentials.create(places)
+    render.write_monitoring(places.run, PORTS, places)
+    files = sorted(places.secrets.iterdir())
+    assert [file.name for file in files] == ["alertmanager_token", "pagerduty_routing_key", "slack_bot_token"]
+    assert {stat.S_IMODE(file.stat().st_mode) for file in files} == {0o600}
+    text = "".join(file.read_text() for file in places.run.glob("*.yml"))
+    assert not [name for name, value in secrets.items() if value in text]
+
+
+def test_credentials_that_are_missing_are_named() -> None:
+    with pytest.raises(StackError, match="did not say SLACK_BOT_TOKEN, ALERTMANAGER_TOKEN"):
+        credentials.parsed("PAGERDUTY_ROUTING_KEY=abc\nSLACK_BOT_TOKEN=\n")
