@@ -1,0 +1,179 @@
+"""The nouns: alert, group, incident, timeline entry, delivery. Frozen values, standard library only.
+
+Law: times are aware and in UTC; mappings are never changed after they are made.
+"""
+
+from __future__ import annotations
+
+import enum
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+
+
+class Severity(enum.StrEnum):
+    """How bad, most severe first. UNKNOWN is a word that nobody taught the bridge: it ranks as a warning does."""
+
+    CRITICAL = "critical"
+    WARNING = "warning"
+    UNKNOWN = "unknown"
+    INFO = "info"
+    NONE = "none"
+
+    @property
+    def rank(self) -> int:
+        """0 is the most severe."""
+        return list(Severity).index(self)
+
+    @classmethod
+    def of(cls, labels: Mapping[str, str]) -> Severity:
+        """From canonical labels; an alert without the label is of severity none."""
+        word = labels.get("severity", "none")
+        return cls(word) if word in cls._value2member_map_ else cls.UNKNOWN
+
+
+class Status(enum.StrEnum):
+    FIRING = "firing"
+    RESOLVED = "resolved"
+
+
+@dataclass(frozen=True, slots=True)
+class Alert:
+    """One labelled alert. ends_at is the latest end that was reported; the alert fires while it started after that."""
+
+    fingerprint: str
+    status: Status
+    labels: Mapping[str, str]
+    annotations: Mapping[str, str]
+    starts_at: datetime
+    ends_at: datetime | None = None
+    generator_url: str = ""
+    ended_seen_at: datetime | None = None  #: when the bridge learned of the end
+
+    @property
+    def firing(self) -> bool:
+        return self.status is Status.FIRING
+
+    @property
+    def name(self) -> str:
+        return self.labels.get("alertname", "")
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """What one webhook carries."""
+
+    source: str
+    receiver: str
+    group_key: str
+    group_labels: Mapping[str, str]
+    alerts: tuple[Alert, ...]
+    external_url: str = ""
+    truncated: int = 0  #: alerts that the source left out
+    reason: str | None = None  #: notification_reason of Alertmanager 0.32 and newer
+    distinct: bool = False  #: the source's name is part of the dedup_key
+
+    @property
+    def key(self) -> str:
+        """Identity of the group. groupKey alone is not unique: sibling routes and other clusters can share it."""
+        parts = "\x00".join((self.source, self.receiver, self.group_key))
+        return hashlib.sha256(parts.encode()).hexdigest()
+
+    @property
+    def dedup_key(self) -> str:
+        """As Alertmanager's own PagerDuty receiver: SHA-256 of the groupKey, so that both may be on at once."""
+        text = f"{self.source}\x00{self.group_key}" if self.distinct else self.group_key
+        return hashlib.sha256(text.encode()).hexdigest()
+
+
+class State(enum.StrEnum):
+    OPEN = "open"
+    ACKNOWLEDGED = "acknowledged"
+    RESOLVED = "resolved"
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One line of an incident's timeline. `loud` entries are worth a new message, quiet ones only an edit."""
+
+    at: datetime
+    kind: str
+    actor: str
+    text: str
+    revision: int
+    loud: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Incident:
+    """The lasting record of a group. `number` is 0 until it has been stored."""
+
+    number: int
+    uid: str  #: random, names the incident to vendors across databases
+    key: str
+    dedup_key: str
+    source: str
+    receiver: str
+    group_key: str
+    group_labels: Mapping[str, str]
+    title: str
+    state: State
+    severity: Severity
+    revision: int
+    opened_at: datetime
+    updated_at: datetime
+    seen_at: datetime  #: last webhook about it
+    resolved_at: datetime | None = None
+    resolved_by: str | None = None
+    acknowledged_at: datetime | None = None
+    acknowledged_by: str | None = None
+    external_url: str = ""
+    truncated: int = 0
+    alerts: Mapping[str, Alert] = field(default_factory=dict)  #: by fingerprint
+
+    @property
+    def resolved(self) -> bool:
+        return self.state is State.RESOLVED
+
+    @property
+    def firing(self) -> tuple[Alert, ...]:
+        return tuple(alert for alert in self.alerts.values() if alert.firing)
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """Where a delivery goes: a channel, and for mail the one recipient."""
+
+    channel: str
+    recipient: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What a target should show once the change is stored. A quiet change does not move a target of loud ones."""
+
+    target: Target
+    firing: bool
+    loud: bool
+    hold_until: datetime | None = None
+    hold_reason: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What a webhook or a person did to an incident; entries are empty when it changed nothing."""
+
+    incident: Incident
+    entries: tuple[Entry, ...]
+    touched: tuple[Alert, ...]  #: alerts to write
+    opened: bool = False
+    reminder: bool = False
+
+    @property
+    def changed(self) -> bool:
+        return bool(self.entries)
+
+    @property
+    def loud(self) -> bool:
+        return any(entry.loud for entry in self.entries)

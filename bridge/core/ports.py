@@ -1,0 +1,246 @@
+"""The seams: what the drivers need of the adapters, as Protocols and the values that cross them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Protocol
+
+from bridge.core.errors import Reason
+from bridge.core.model import Entry, Group, Incident, State, Target
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """A leased delivery: this worker, and no other until the lease ends, brings the target to `revision`."""
+
+    incident_number: int
+    target: Target
+    lease: str
+    revision: int  #: the revision that the target should show
+    sent: int  #: the revision that it shows; 0 is nothing yet
+    firing: bool  #: what the target should show of the alerts that are routed to it
+    attempts: int  #: tries since the last success, this one not counted
+    unknown: bool  #: an earlier try may have arrived without our knowing
+    shrink: bool  #: the vendor refused the full message: send the smallest
+    wanted_at: datetime  #: when the oldest change that it does not show was accepted
+    attempted_at: datetime | None  #: start of the earlier try that is unknown
+    handle: Mapping[str, Any] = field(default_factory=dict)  #: what the channel's last receipt said
+    frozen: bytes | None = None  #: the bytes of the unknown try, if they were for this revision
+
+
+@dataclass(frozen=True, slots=True)
+class AlertLine:
+    """One alert as messages show it; texts are clean but not escaped: escaping belongs to the channel."""
+
+    name: str
+    status: str
+    severity: str
+    summary: str
+    description: str
+    labels: Mapping[str, str]
+    starts_at: datetime
+    ends_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    text: str
+    href: str  #: http or https only
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One incident as people should see it now: the one view model behind every channel's rendering."""
+
+    number: int
+    uid: str
+    dedup_key: str
+    title: str  #: constant over the incident's life
+    summary: str  #: one line that reads well aloud; changes with the state
+    state: State
+    severity: str
+    firing: bool  #: for this target: anything routed to it still fires
+    revision: int
+    source: str
+    component: str
+    group: str
+    alertname: str
+    opened_at: datetime
+    updated_at: datetime
+    resolved_at: datetime | None
+    acknowledged_by: str | None
+    firing_count: int
+    resolved_count: int
+    truncated: int
+    alerts: tuple[AlertLine, ...]  #: firing and most severe first; the first ones only
+    hidden: int  #: how many more alerts there are
+    links: tuple[Link, ...]
+    incident_url: str | None
+    news: tuple[Entry, ...]  #: loud timeline entries since the revision that the target shows
+    text: str  #: body in plain text
+    html: str  #: body in HTML; empty unless asked for
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """The vendor took it. `handle` replaces the delivery's handle."""
+
+    handle: Mapping[str, Any]
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Composed:
+    """What would be sent, exactly: a JSON-able value, or the bytes of a mail."""
+
+    content: Any
+
+    @property
+    def frozen(self) -> bytes | None:
+        return self.content if isinstance(self.content, bytes) else None
+
+
+class Channel(Protocol):
+    """One configured destination. compose is pure; send talks to the vendor once, and never retries by itself."""
+
+    name: str
+    kind: str
+    freezes: bool  #: composed bytes are stored before they are sent, and sent again unchanged
+    edits: bool  #: shows every revision by editing; otherwise only loud changes are sent
+    wants_html: bool
+
+    @property
+    def recipients(self) -> tuple[str, ...]: ...
+
+    def compose(self, message: Message, claim: Claim) -> Composed: ...
+
+    async def send(self, composed: Composed, message: Message, claim: Claim) -> Receipt: ...
+
+    async def close(self) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """Settled well. skipped: there was nothing to tell."""
+
+    handle: Mapping[str, Any]
+    note: str = ""
+    skipped: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class RetryAt:
+    """Try again; pause_until holds back the whole channel. shrink: next time the smallest message."""
+
+    at: datetime
+    reason: Reason
+    detail: str
+    ambiguous: bool = False
+    pause_until: datetime | None = None
+    shrink: bool = False
+    progress: Mapping[str, Any] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class GiveUp:
+    """Dead letter: it can never work as it is. `refused` is the payload that the vendor refused."""
+
+    reason: Reason
+    detail: str
+    refused: str = ""
+
+
+Outcome = Sent | RetryAt | GiveUp
+
+
+@dataclass(frozen=True, slots=True)
+class Lane:
+    """A channel as the store must know it to hand out claims: how many now, and how fast."""
+
+    channel: str
+    limit: int
+    per_second: float | None  #: None is unlimited
+    burst: int
+    lease_seconds: float
+
+
+class Deliveries(Protocol):
+    """The worker's side of the store. Calls block; the worker makes them in a thread of their own."""
+
+    def claim(self, lanes: Sequence[Lane], now: datetime) -> list[Claim]: ...
+
+    def incidents(self, numbers: Sequence[int]) -> dict[int, Incident]: ...
+
+    def news(self, numbers: Sequence[int]) -> dict[int, list[Entry]]: ...
+
+    def freeze(self, claims: Sequence[tuple[Claim, bytes]]) -> None: ...
+
+    def settle(self, settled: Sequence[tuple[Claim, Outcome]], now: datetime) -> None: ...
+
+    def next_due(self, now: datetime) -> datetime | None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """The group is on disk. outcome: opened | changed | reopened | resolved | reminder | duplicate | ignored."""
+
+    number: int  #: the incident's; 0 when a group without firing alerts opened none
+    outcome: str
+
+
+class Intake(Protocol):
+    """The web's way into the store. Any number of threads may call it; concurrent calls share one commit."""
+
+    def accept(self, group: Group) -> Accepted:
+        """Return once the group is committed, else raise StoreUnavailable."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class DeliveryView:
+    """One delivery as people see it. status: delivered | pending | sending | held | dead."""
+
+    channel: str
+    recipient: str
+    status: str
+    wanted: int
+    sent: int
+    attempts: int
+    due_at: datetime | None
+    why: str  #: why it is held, or what will happen next
+    last_error: str
+    sent_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Health:
+    """What readiness and /metrics need to know, read from the store in one go. Keys are (channel, ...)."""
+
+    pending: Mapping[tuple[str, str], int]  #: (channel, severity) -> deliveries waiting
+    dead: Mapping[str, int]
+    overdue_seconds: Mapping[str, float]  #: by channel: how long ago the oldest waiting change was due; 0 if none
+    paused: Mapping[str, str]  #: channel -> why it is paused
+    open_incidents: Mapping[str, int]  #: by severity
+    worker_seen_seconds: float | None  #: since a worker last wrote that it lives; None: never
+
+
+class Reader(Protocol):
+    """The pages' side of the store."""
+
+    def list_incidents(self, *, resolved: bool | None = None, limit: int = 100) -> list[Incident]:
+        """Newest change first, without their alerts. resolved None means both."""
+        ...
+
+    def incident(self, number: int) -> Incident | None: ...
+
+    def alert_counts(self, numbers: Sequence[int]) -> dict[int, tuple[int, int]]:
+        """number -> (firing, all)."""
+        ...
+
+    def timeline(self, number: int) -> list[Entry]: ...
+
+    def deliveries(self, number: int) -> list[DeliveryView]: ...
+
+    def health(self, now: datetime) -> Health: ...
