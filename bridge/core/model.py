@@ -142,6 +142,16 @@ class Incident:
 
 
 @dataclass(frozen=True, slots=True)
+class ChannelSpec:
+    """What planning must know of a configured channel."""
+
+    name: str
+    recipients: tuple[str, ...] = ("",)
+    edits: bool = True  #: shows every revision by editing; otherwise only loud changes are sent
+    send_resolved: bool = True
+
+
+@dataclass(frozen=True, slots=True)
 class Target:
     """Where a delivery goes: a channel, and for mail the one recipient."""
 
@@ -172,7 +182,8 @@ class Change:
 
     @property
     def changed(self) -> bool:
-        return bool(self.entries)
+        """A new revision that channels must show; a reminder is only noted."""
+        return bool(self.entries) and not self.reminder
 
     @property
     def loud(self) -> bool:

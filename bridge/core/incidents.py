@@ -1,0 +1,255 @@
+"""What a webhook, or a person, does to an incident. Pure: time and the new incident's uid are arguments.
+
+Law: an alert is two registers, the latest start and the latest end that anybody reported, and it fires while the
+start is later. Taking the maximum commutes, so duplicates and reordered webhooks end in the same state.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+from bridge.core.model import Alert, Change, Entry, Group, Incident, Severity, State, Status
+
+Canonical = Callable[[Mapping[str, str]], Mapping[str, str]]
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """`late_within`: for so long after an alert's end, a firing state with the same start is a straggler (a peer of an
+    Alertmanager pair sends one up to 15 s late); later it is believed, for a partition can end and restart an alert
+    without a new start. `reopen_within`: how long a resolved incident takes a new outbreak in."""
+
+    reopen_within: timedelta = timedelta(minutes=15)
+    late_within: timedelta = timedelta(minutes=1)
+    canonical: Canonical = lambda labels: labels
+
+
+def receive(
+    known: Incident | None, group: Group, now: datetime, rules: Rules, uid: str, *, untold_end: bool = False
+) -> Change | None:
+    """Merge a webhook into the newest incident of its group; None when the group is empty and opens nothing.
+
+    untold_end: the known incident's resolve has not reached every channel, so an outbreak continues it.
+    """
+    if known is None:
+        return _opened(group, now, rules, uid)
+    touched = _merged(known, group, now, rules)
+    if not known.resolved:
+        return _changed(known, group, touched, now, rules)
+    if not any(alert.firing for alert in touched) and not _resolved_too_early(known, group, now, rules):
+        return _unchanged(known, group, touched, now, rules)
+    if untold_end or now - (known.resolved_at or now) <= rules.reopen_within:
+        return _reopened(known, group, touched, now, rules)
+    return _opened(group, now, rules, uid)
+
+
+def acknowledge(incident: Incident, actor: str, now: datetime) -> Change:
+    """A person has it. Does nothing to an incident that is acknowledged or resolved already."""
+    if incident.state is not State.OPEN:
+        return Change(incident, (), ())
+    revision = incident.revision + 1
+    entry = Entry(now, "acknowledged", actor, f"{actor} acknowledged it", revision)
+    changed = replace(
+        incident,
+        state=State.ACKNOWLEDGED,
+        acknowledged_at=now,
+        acknowledged_by=actor,
+        revision=revision,
+        updated_at=now,
+    )
+    return Change(changed, (entry,), ())
+
+
+def resolve(incident: Incident, actor: str, now: datetime) -> Change:
+    """A person says it is over. If its alerts still fire at the next reminder, the incident comes back."""
+    if incident.resolved:
+        return Change(incident, (), ())
+    revision = incident.revision + 1
+    entry = Entry(now, "resolved", actor, f"{actor} resolved it", revision, loud=True)
+    changed = replace(
+        incident, state=State.RESOLVED, resolved_at=now, resolved_by=actor, revision=revision, updated_at=now
+    )
+    return Change(changed, (entry,), ())
+
+
+def merge(known: Alert | None, seen: Alert, now: datetime, rules: Rules) -> Alert:
+    """One alert's two registers joined with what a webhook says of it."""
+    if not seen.firing:
+        seen = replace(seen, ends_at=seen.ends_at or max(now, seen.starts_at))
+    if known is None:
+        return seen if seen.firing else replace(seen, ended_seen_at=now)
+    starts_at = max(known.starts_at, seen.starts_at)
+    ends_at = known.ends_at
+    if not seen.firing:
+        ends_at = max(at for at in (known.ends_at, seen.ends_at) if at is not None)
+    if seen.firing and _believed_again(known, seen, now, rules):
+        ends_at = None
+    firing = ends_at is None or starts_at > ends_at
+    ended = None if firing else (now if known.firing else known.ended_seen_at)
+    newest = seen if seen.firing == firing else known
+    status = Status.FIRING if firing else Status.RESOLVED
+    return replace(newest, starts_at=starts_at, ends_at=ends_at, status=status, ended_seen_at=ended)
+
+
+def severity_of(alerts: Mapping[str, Alert], rules: Rules, default: Severity) -> Severity:
+    """The most severe among the firing ones."""
+    found = [Severity.of(rules.canonical(alert.labels)) for alert in alerts.values() if alert.firing]
+    return min(found, key=lambda severity: severity.rank, default=default)
+
+
+def title_of(group: Group) -> str:
+    """A constant name for the group: the alert's name first, then the other values that it is grouped by."""
+    labels = group.group_labels or (group.alerts[0].labels if group.alerts else {})
+    name = labels.get("alertname", "")
+    rest = [value for key, value in sorted(group.group_labels.items()) if key != "alertname" and value]
+    return " ".join(part for part in (name, *rest) if part) or group.receiver
+
+
+def _believed_again(known: Alert, seen: Alert, now: datetime, rules: Rules) -> bool:
+    late = known.ended_seen_at is not None and now - known.ended_seen_at > rules.late_within
+    # An older start than the known one is an older episode, however late it comes.
+    return not known.firing and late and seen.starts_at >= known.starts_at
+
+
+def _merged(known: Incident, group: Group, now: datetime, rules: Rules) -> tuple[Alert, ...]:
+    """The alerts that the webhook changes; annotations alone are not a change, for they carry measured values."""
+    pairs = ((known.alerts.get(seen.fingerprint), seen) for seen in group.alerts)
+    after = ((before, merge(before, seen, now, rules)) for before, seen in pairs)
+    return tuple(alert for before, alert in after if alert != before)
+
+
+def _opened(group: Group, now: datetime, rules: Rules, uid: str) -> Change | None:
+    alerts = {alert.fingerprint: merge(None, alert, now, rules) for alert in group.alerts}
+    if not alerts:
+        return None
+    blank = _blank(group, now, uid)
+    incident = replace(blank, alerts=alerts, severity=severity_of(alerts, rules, _worst(alerts, rules)))
+    if not incident.firing:  # remembered, so that a straggling firing state does not open what has ended
+        ended = replace(incident, state=State.RESOLVED, resolved_at=now, resolved_by=group.source)
+        entry = Entry(now, "ended", group.source, "first heard of after it had ended; nobody was told", 1)
+        return Change(ended, (entry,), tuple(alerts.values()), opened=True)
+    text = f"{_names(incident.firing)} began to fire"
+    entry = Entry(now, "opened", group.source, text, 1, loud=True)
+    return Change(incident, (entry,), tuple(alerts.values()), opened=True)
+
+
+def _worst(alerts: Mapping[str, Alert], rules: Rules) -> Severity:
+    found = (Severity.of(rules.canonical(alert.labels)) for alert in alerts.values())
+    return min(found, key=lambda severity: severity.rank, default=Severity.NONE)
+
+
+def _blank(group: Group, now: datetime, uid: str) -> Incident:
+    return Incident(
+        number=0,
+        uid=uid,
+        key=group.key,
+        dedup_key=group.dedup_key,
+        source=group.source,
+        receiver=group.receiver,
+        group_key=group.group_key,
+        group_labels=group.group_labels,
+        title=title_of(group),
+        state=State.OPEN,
+        severity=Severity.NONE,
+        revision=1,
+        opened_at=now,
+        updated_at=now,
+        seen_at=now,
+        external_url=group.external_url,
+        truncated=group.truncated,
+    )
+
+
+def _seen(known: Incident, group: Group, touched: tuple[Alert, ...], now: datetime) -> Incident:
+    alerts = {**known.alerts, **{alert.fingerprint: alert for alert in touched}} if touched else known.alerts
+    external_url = group.external_url or known.external_url
+    return replace(known, alerts=alerts, seen_at=now, truncated=group.truncated, external_url=external_url)
+
+
+def _changed(
+    known: Incident, group: Group, touched: tuple[Alert, ...], now: datetime, rules: Rules
+) -> Change:
+    seen = _seen(known, group, touched, now)
+    revision = known.revision + 1
+    after = replace(seen, severity=severity_of(seen.alerts, rules, known.severity))
+    entries = _differences(known, after, touched, group.source, now, revision)
+    if not entries:
+        return _unchanged(known, group, touched, now, rules)
+    if not after.firing:
+        after = replace(after, state=State.RESOLVED, resolved_at=now, resolved_by=group.source)
+        entries = (
+            *entries,
+            Entry(now, "resolved", group.source, "every alert has ended", revision, loud=True),
+        )
+    return Change(replace(after, revision=revision, updated_at=now), entries, touched)
+
+
+def _differences(
+    before: Incident, after: Incident, touched: tuple[Alert, ...], actor: str, now: datetime, revision: int
+) -> tuple[Entry, ...]:
+    was_firing = {alert.fingerprint for alert in before.firing}
+    joined = tuple(alert for alert in touched if alert.firing and alert.fingerprint not in was_firing)
+    left = tuple(alert for alert in touched if not alert.firing and alert.fingerprint in was_firing)
+    found: list[Entry] = []
+    if joined:
+        found.append(Entry(now, "joined", actor, f"{_names(joined)} joined", revision, loud=True))
+    if left:
+        found.append(Entry(now, "left", actor, f"{_names(left)} ended", revision))
+    if after.severity is not before.severity and after.firing:
+        raised = after.severity.rank < before.severity.rank
+        text = f"severity {'raised' if raised else 'lowered'} from {before.severity} to {after.severity}"
+        found.append(Entry(now, "raised" if raised else "lowered", actor, text, revision, loud=raised))
+    if after.truncated != before.truncated:
+        text = f"{after.truncated} alerts left out by the source (max_alerts)"
+        found.append(Entry(now, "truncated", actor, text, revision))
+    return tuple(found)
+
+
+def _unchanged(
+    known: Incident, group: Group, touched: tuple[Alert, ...], now: datetime, rules: Rules
+) -> Change:
+    seen = _seen(known, group, touched, now)
+    repeated = group.reason == "repeat interval elapsed" or now - known.seen_at > rules.late_within
+    if known.resolved or not repeated:
+        return Change(seen, (), touched)
+    entry = Entry(now, "reminder", group.source, "still firing", known.revision)
+    return Change(seen, (entry,), touched, reminder=True)
+
+
+def _resolved_too_early(known: Incident, group: Group, now: datetime, rules: Rules) -> bool:
+    """A person resolved it, and its alerts fire on: believed once stragglers are out of the question."""
+    if known.resolved_at is None or now - known.resolved_at <= rules.late_within:
+        return False
+    firing = {alert.fingerprint for alert in known.firing}
+    return any(alert.firing and alert.fingerprint in firing for alert in group.alerts)
+
+
+def _reopened(
+    known: Incident, group: Group, touched: tuple[Alert, ...], now: datetime, rules: Rules
+) -> Change:
+    seen = _seen(known, group, touched, now)
+    revision = known.revision + 1
+    told = f"{_names(seen.firing)} {'fires' if len(seen.firing) == 1 else 'fire'} again"
+    reopened = replace(
+        seen,
+        state=State.OPEN,
+        resolved_at=None,
+        resolved_by=None,
+        acknowledged_at=None,
+        acknowledged_by=None,
+        severity=severity_of(seen.alerts, rules, known.severity),
+        revision=revision,
+        updated_at=now,
+    )
+    return Change(reopened, (Entry(now, "reopened", group.source, told, revision, loud=True),), touched)
+
+
+def _names(alerts: tuple[Alert, ...]) -> str:
+    """ "HighLatency" or "HighLatency (3), LowTraffic", at most three names."""
+    counts: dict[str, int] = {}
+    for alert in alerts:
+        counts[alert.name or "an unnamed alert"] = counts.get(alert.name or "an unnamed alert", 0) + 1
+    told = [f"{name} ({count})" if count > 1 else name for name, count in counts.items()]
+    return ", ".join(told[:3]) + (f" and {len(told) - 3} more" if len(told) > 3 else "")

@@ -1,0 +1,161 @@
+"""What the bridge measures about itself, in Prometheus' words. The only importer of prometheus_client.
+
+Law: labels come from the configuration or from the lists here, never from what somebody sent; every channel that is
+configured has its series from the start, as 0.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Iterator, Mapping
+
+from prometheus_client import (
+    CONTENT_TYPE_LATEST,
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    generate_latest,
+)
+from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.multiprocess import MultiProcessCollector
+from prometheus_client.registry import Collector
+
+from bridge import __version__
+from bridge.core.errors import Reason
+from bridge.core.model import Severity
+from bridge.core.ports import Accepted, Health
+
+CONTENT_TYPE = CONTENT_TYPE_LATEST
+BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600, 1800, 3600)
+ACCEPTED = ("opened", "changed", "reopened", "resolved", "reminder", "duplicate", "ignored")
+REFUSED = ("invalid", "too_large", "unauthorized", "unavailable")
+EVENTS = ("opened", "changed", "reopened", "resolved", "reminder")
+DELIVERY_OUTCOMES = ("sent", "skipped", "dead")
+ATTEMPT_RESULTS = ("ok", *map(str, Reason))
+
+
+class Metrics:
+    """Give each test a Metrics of its own; a process has one."""
+
+    def __init__(self, registry: CollectorRegistry | None = None) -> None:
+        self.registry = registry if registry is not None else CollectorRegistry()
+        counter = self._counter
+        self.webhooks = counter(
+            "bridge_webhooks_received", "Webhooks, by what came of them", "source", "outcome"
+        )
+        self.alerts = counter("bridge_alerts_received", "Alerts in accepted webhooks", "source")
+        self.incidents = counter("bridge_incidents", "What happened to incidents", "event")
+        self.deliveries = counter("bridge_deliveries", "Deliveries that ended", "channel", "outcome")
+        self.attempts = counter("bridge_delivery_attempts", "Single tries to deliver", "channel", "result")
+        self.latency = Histogram(
+            "bridge_delivery_latency_seconds",
+            "From accepting a change to a channel showing it",
+            ["channel"],
+            buckets=BUCKETS,
+            registry=self.registry,
+        )
+        self._build_info()
+        for event in EVENTS:
+            self.incidents.labels(event)
+
+    def _counter(self, name: str, help_text: str, *labels: str) -> Counter:
+        return Counter(name, help_text, labels, registry=self.registry)
+
+    def _build_info(self) -> None:
+        info = Gauge(
+            "bridge_build_info",
+            "The version that runs; always 1",
+            ["version"],
+            registry=self.registry,
+            multiprocess_mode="mostrecent",
+        )
+        info.labels(__version__).set(1)
+
+    def know(self, channels: Iterable[str], sources: Iterable[str]) -> None:
+        """Make the series of every configured name, so that they are 0 and not absent."""
+        for channel in channels:
+            self.latency.labels(channel)
+            for outcome in DELIVERY_OUTCOMES:
+                self.deliveries.labels(channel, outcome)
+            for result in ATTEMPT_RESULTS:
+                self.attempts.labels(channel, result)
+        for source in sources:
+            self.alerts.labels(source)
+            for outcome in ACCEPTED + REFUSED:
+                self.webhooks.labels(source, outcome)
+
+    def accepted(self, source: str, alerts: int, accepted: Accepted) -> None:
+        """A webhook was stored."""
+        self.webhooks.labels(source, accepted.outcome).inc()
+        self.alerts.labels(source).inc(alerts)
+        if accepted.outcome in EVENTS:
+            self.incidents.labels(accepted.outcome).inc()
+
+    def refused(self, source: str, outcome: str) -> None:
+        """A webhook was not stored; outcome is one of REFUSED."""
+        self.webhooks.labels(source, outcome).inc()
+
+    def exposition(self, health: Callable[[], Health | None], channels: Iterable[str]) -> bytes:
+        """The text of GET /metrics, of all processes that share PROMETHEUS_MULTIPROC_DIR if there is one."""
+        collector = StoreCollector(health, tuple(channels))
+        of_the_store = CollectorRegistry(auto_describe=False)
+        of_the_store.register(collector)
+        return generate_latest(self._gathered()) + generate_latest(of_the_store)
+
+    def _gathered(self) -> CollectorRegistry:
+        if not os.environ.get("PROMETHEUS_MULTIPROC_DIR"):
+            return self.registry
+        gathered = CollectorRegistry()
+        MultiProcessCollector(gathered)
+        return gathered
+
+
+class StoreCollector(Collector):
+    """Gauges that the store answers at the moment of the scrape. When it cannot, only bridge_store_up is there."""
+
+    def __init__(self, health: Callable[[], Health | None], channels: tuple[str, ...]) -> None:
+        self._health = health
+        self._channels = channels
+
+    def collect(self) -> Iterator[GaugeMetricFamily]:
+        health = self._health()
+        yield GaugeMetricFamily(
+            "bridge_store_up", "1 when the store answered this scrape", float(health is not None)
+        )
+        if health is not None:
+            yield from self._of_channels(health)
+            yield from self._of_incidents(health)
+
+    def _of_channels(self, health: Health) -> Iterator[GaugeMetricFamily]:
+        yield self._pending(health)
+        yield self._each_channel("deliveries_dead", "Deliveries that were given up", health.dead)
+        overdue = "How long the oldest waiting delivery is overdue"
+        yield self._each_channel("delivery_overdue_seconds", overdue, health.overdue_seconds)
+        paused = dict.fromkeys(health.paused, 1.0)
+        yield self._each_channel("channel_paused", "1 while the whole channel waits", paused)
+
+    def _pending(self, health: Health) -> GaugeMetricFamily:
+        none = {(channel, str(severity)): 0 for channel in self._channels for severity in Severity}
+        name, text = "bridge_deliveries_pending", "Deliveries that wait to be sent"
+        family = GaugeMetricFamily(name, text, labels=["channel", "severity"])
+        for labels, count in (none | dict(health.pending)).items():
+            family.add_metric(labels, count)
+        return family
+
+    def _each_channel(self, name: str, text: str, values: Mapping[str, float]) -> GaugeMetricFamily:
+        family = GaugeMetricFamily(f"bridge_{name}", text, labels=["channel"])
+        for channel, value in (dict.fromkeys(self._channels, 0.0) | dict(values)).items():
+            family.add_metric([channel], value)
+        return family
+
+    def _of_incidents(self, health: Health) -> Iterator[GaugeMetricFamily]:
+        family = GaugeMetricFamily(
+            "bridge_incidents_open", "Incidents that are not resolved", labels=["severity"]
+        )
+        for severity, count in (dict.fromkeys(map(str, Severity), 0) | dict(health.open_incidents)).items():
+            family.add_metric([severity], count)
+        yield family
+        seen = health.worker_seen_seconds
+        text = "Since a worker last said that it lives; infinite when none ever did"
+        yield GaugeMetricFamily("bridge_worker_seen_seconds", text, float("inf") if seen is None else seen)

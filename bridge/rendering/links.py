@@ -1,0 +1,59 @@
+"""Links of an incident: runbook, dashboard, Alertmanager's alert list and its prefilled silence form."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from urllib.parse import quote, urlsplit
+
+from bridge.core.model import Alert, Incident
+from bridge.core.ports import Link
+from bridge.rendering.text import clean
+
+MAX_HREF = 2000  # Slack takes 3000, and some mail clients cut earlier
+
+
+def safe_href(text: object) -> str | None:
+    """The address if it is http or https and has a host; anything else (javascript:, data:) is dropped."""
+    href = quote(clean(text).strip(), safe="%/:?#[]@!$&'()*+,;=~-._")
+    try:
+        parts = urlsplit(href)
+        fine = parts.scheme.lower() in ("http", "https") and bool(parts.hostname) and "@" not in parts.netloc
+    except ValueError:
+        return None
+    return href if fine and len(href) <= MAX_HREF else None
+
+
+def links_of(incident: Incident, alerts: Iterable[Alert]) -> tuple[Link, ...]:
+    """Each address once, the runbook first."""
+    found: dict[str, str] = {}
+    for text, href in _candidates(incident, list(alerts)):
+        if href is not None:
+            found.setdefault(href, text)
+    return tuple(Link(text, href) for href, text in found.items())
+
+
+def _candidates(incident: Incident, alerts: list[Alert]) -> Iterator[tuple[str, str | None]]:
+    for text, annotation in (("Runbook", "runbook_url"), ("Dashboard", "dashboard_url")):
+        values = [alert.annotations[annotation] for alert in alerts if alert.annotations.get(annotation)]
+        yield text, safe_href(values[0]) if values else None
+    if base := safe_href(incident.external_url.rstrip("/")):
+        yield "Alerts", safe_href(f"{base}/#/alerts?filter={matcher_filter(incident.group_labels)}")
+        labels = incident.group_labels or common_labels(alerts)
+        if labels and not incident.resolved:
+            yield "Silence", safe_href(f"{base}/#/silences/new?filter={matcher_filter(labels)}")
+
+
+def common_labels(alerts: list[Alert]) -> Mapping[str, str]:
+    """A silence without matchers would silence everything, so an ungrouped group is named by what is common."""
+    first = alerts[0].labels if alerts else {}
+    return {name: value for name, value in first.items() if all(a.labels.get(name) == value for a in alerts)}
+
+
+def matcher_filter(labels: Mapping[str, str]) -> str:
+    """As Alertmanager's own page parses it: JSON-quoted values, all percent-encoded, a space as %20.
+
+    https://github.com/prometheus/alertmanager/blob/main/ui/app/src/Utils/Filter.elm
+    """
+    inner = ", ".join(f"{name}={json.dumps(clean(labels[name]), ensure_ascii=False)}" for name in sorted(labels))
+    return quote("{" + inner + "}", safe="")

@@ -1,0 +1,37 @@
+"""An incident with something of everything, on which templates are tried before they are needed."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+from bridge.core.model import Alert, Entry, Incident, Severity, State, Status, Target
+from bridge.core.ports import Claim
+
+_AT = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
+
+
+def sample_alert(name: str, status: Status) -> Alert:
+    ended = None if status is Status.FIRING else _AT + timedelta(minutes=5)
+    labels = {"alertname": name, "severity": "critical", "cluster": "c1", "instance": "<i&1>"}
+    annotations = {"summary": "API is slow", "description": "p99 over 2 s\nfor 5 min", "runbook_url": "https://run.example/a"}
+    return Alert(name, status, labels, annotations, _AT, ended)
+
+
+def sample_incident(*, resolved: bool) -> Incident:
+    statuses = (Status.RESOLVED, Status.RESOLVED) if resolved else (Status.FIRING, Status.RESOLVED)
+    alerts = {str(number): sample_alert("HighLatency", status) for number, status in enumerate(statuses)}
+    return Incident(
+        number=7, uid="sample", key="k", dedup_key="d", source="sample", receiver="r", group_key="{}",
+        group_labels={"alertname": "HighLatency"}, title="HighLatency c1", severity=Severity.CRITICAL,
+        state=State.RESOLVED if resolved else State.ACKNOWLEDGED, revision=3, opened_at=_AT,
+        updated_at=_AT + timedelta(minutes=12), seen_at=_AT, resolved_at=_AT + timedelta(minutes=12) if resolved else None,
+        acknowledged_by=None if resolved else "Ana", external_url="https://am.example", truncated=2, alerts=alerts,
+    )  # fmt: skip
+
+
+def sample_claim(*, firing: bool) -> Claim:
+    return Claim(7, Target("sample"), "lease", 3, 1, firing, 0, False, False, _AT, None)
+
+
+def sample_news() -> list[Entry]:
+    return [Entry(_AT, "firing", "sample", "1 alert started firing", 3, loud=True)]

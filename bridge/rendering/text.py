@@ -1,0 +1,56 @@
+"""Untrusted text made harmless: control characters gone, lengths cut, durations in words. Pure functions."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from datetime import timedelta
+
+# C0 and C1 controls except newline and tab, lone surrogates (no encoder takes them), and the bidi overrides and
+# isolates, with which a label value could reorder the text around it: https://www.unicode.org/reports/tr36/
+_FORBIDDEN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff\u202a-\u202e\u2066-\u2069\ufeff\ufffe\uffff]")
+_LINE_ENDS = re.compile("\r\n?|[\u2028\u2029\x0b\x0c\x85]")
+_BLANKS = re.compile(r"\s+")
+ELLIPSIS = "…"
+
+
+def clean(text: object) -> str:
+    """Lines stay lines."""
+    return _FORBIDDEN.sub("", _LINE_ENDS.sub("\n", str(text)))
+
+
+def one_line(text: object) -> str:
+    return _BLANKS.sub(" ", clean(text)).strip()
+
+
+def cut(text: str, limit: int, size: Callable[[str], int] = len) -> str:
+    """At most `limit` in the vendor's own unit, with an ellipsis where something was left out."""
+    if size(text) <= limit:
+        return text
+    low, high = 0, min(len(text), limit)
+    while low < high:
+        middle = (low + high + 1) // 2
+        low, high = (middle, high) if size(text[:middle] + ELLIPSIS) <= limit else (low, middle - 1)
+    return text[:low].rstrip() + ELLIPSIS if size(ELLIPSIS) <= limit else ""
+
+
+def utf16_units(text: str) -> int:
+    """How JavaScript, and so much of Slack, counts characters: an emoji is two."""
+    return len(text.encode("utf-16-le", "surrogatepass")) // 2
+
+
+def in_words(time: timedelta) -> str:
+    """`45 s`, `12 min`, `3 h 20 min`, `2 d 4 h`."""
+    seconds = max(0, int(time.total_seconds()))
+    if seconds < 60:
+        return f"{seconds} s"
+    minutes, hours, days = seconds // 60, seconds // 3600, seconds // 86400
+    if minutes < 60:
+        return f"{minutes} min"
+    if hours < 24:
+        return _two(hours, "h", minutes % 60, "min")
+    return _two(days, "d", hours % 24, "h")
+
+
+def _two(large: int, large_unit: str, small: int, small_unit: str) -> str:
+    return f"{large} {large_unit}" + (f" {small} {small_unit}" if small else "")

@@ -1,0 +1,104 @@
+"""From incident and claim to the Message without its texts: what is shown, in which order, in which words."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from bridge.core.model import Alert, Entry, Incident, Severity
+from bridge.core.ports import AlertLine, Claim
+from bridge.rendering.links import links_of, safe_href
+from bridge.rendering.text import clean, cut, in_words, one_line
+
+MAX_ALERTS = 25
+MAX_SUMMARY = 300
+MAX_LABEL = 1000
+_MUTE_LABELS = ("alertname", "severity")
+
+
+def fields_of(incident: Incident, claim: Claim, news: Sequence[Entry], external_url: str | None) -> dict[str, Any]:
+    """Every field of Message except summary, text and html."""
+    ordered = in_order(incident)
+    firing = [alert for alert in ordered if alert.firing]
+    worst = ordered[0] if ordered else None
+    return {
+        "number": incident.number,
+        "uid": incident.uid,
+        "dedup_key": incident.dedup_key,
+        "title": cut(one_line(incident.title), MAX_SUMMARY) or f"Incident {incident.number}",
+        "state": incident.state,
+        "severity": incident.severity.value,
+        "firing": claim.firing,
+        "revision": incident.revision,
+        "source": one_line(incident.source),
+        "component": _label(incident, worst, "component", "service", "job"),
+        "group": _label(incident, worst, "cluster", "namespace", "environment", "env"),
+        "alertname": _label(incident, worst, "alertname"),
+        "opened_at": incident.opened_at,
+        "updated_at": incident.updated_at,
+        "resolved_at": incident.resolved_at,
+        "acknowledged_by": one_line(incident.acknowledged_by) if incident.acknowledged_by else None,
+        "firing_count": len(firing),
+        "resolved_count": len(ordered) - len(firing),
+        "truncated": incident.truncated,
+        "alerts": tuple(_line(alert) for alert in ordered[:MAX_ALERTS]),
+        "hidden": max(0, len(ordered) - MAX_ALERTS),
+        "links": links_of(incident, ordered),
+        "incident_url": _incident_url(incident, external_url),
+        "news": tuple(entry for entry in news if entry.loud and entry.revision > claim.sent),
+    }
+
+
+def in_order(incident: Incident) -> list[Alert]:
+    """Firing first, the most severe first, then the oldest; the fingerprint makes it certain."""
+    return sorted(
+        incident.alerts.values(),
+        key=lambda a: (not a.firing, Severity.of(a.labels).rank, a.starts_at, a.fingerprint),
+    )
+
+
+def plain_summary(fields: Mapping[str, Any]) -> str:
+    """Reads well aloud: `2 of 3 alerts firing: API latency is high`, `Resolved after 12 min: ...`."""
+    lines: tuple[AlertLine, ...] = fields["alerts"]
+    subject = (lines[0].summary or lines[0].name if lines else "") or fields["title"]
+    return cut(f"{_standing(fields)}: {one_line(subject)}", MAX_SUMMARY)
+
+
+def _standing(fields: Mapping[str, Any]) -> str:
+    firing, every = fields["firing_count"], fields["firing_count"] + fields["resolved_count"]
+    if not fields["firing"]:
+        ended = fields["resolved_at"] or fields["updated_at"]
+        return f"Resolved after {in_words(ended - fields['opened_at'])}"
+    standing = f"{every} alerts firing" if firing == every else f"{firing} of {every} alerts firing"
+    if every == 1:
+        standing = "Firing"
+    return f"{standing}, acknowledged by {fields['acknowledged_by']}" if fields["acknowledged_by"] else standing
+
+
+def _line(alert: Alert) -> AlertLine:
+    return AlertLine(
+        name=cut(one_line(alert.name), MAX_SUMMARY) or "(no name)",
+        status=alert.status.value,
+        severity=Severity.of(alert.labels).value,
+        summary=cut(one_line(alert.annotations.get("summary") or alert.annotations.get("message") or ""), 500),
+        description=cut(clean(alert.annotations.get("description", "")).strip(), 2000),
+        labels={
+            cut(one_line(name), 200): cut(one_line(value), MAX_LABEL)
+            for name, value in sorted(alert.labels.items())
+            if name not in _MUTE_LABELS
+        },
+        starts_at=alert.starts_at,
+        ends_at=None if alert.firing else alert.ends_at,
+    )
+
+
+def _label(incident: Incident, worst: Alert | None, *names: str) -> str:
+    for labels in (incident.group_labels, worst.labels if worst else {}):
+        for name in names:
+            if labels.get(name):
+                return cut(one_line(labels[name]), MAX_SUMMARY)
+    return ""
+
+
+def _incident_url(incident: Incident, external_url: str | None) -> str | None:
+    return safe_href(f"{external_url.rstrip('/')}/incidents/{incident.number}") if external_url else None

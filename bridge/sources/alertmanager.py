@@ -1,0 +1,104 @@
+"""The webhook of Alertmanager 0.25 to 0.34 (version "4") as a Group.
+
+Law: pure; any bytes give a Group or InvalidPayload, and nothing else. Texts come out clean: no lone surrogates, no NUL,
+no control characters but newline and tab.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from bridge.core.errors import InvalidPayload
+from bridge.core.model import Alert, Group, Status
+from bridge.sources.reading import read_json, shown, text, texts, time, whole_number
+
+STATUSES = {str(status): status for status in Status}
+FNV_OFFSET, FNV_PRIME, FNV_MASK = 14695981039346656037, 1099511628211, 2**64 - 1
+
+
+def parse(body: bytes, source: str, distinct: bool = False) -> Group:
+    """Raises InvalidPayload, which names the field. Labels are as they came; fields that nobody knows are ignored."""
+    document = read_json(body)
+    if not isinstance(document, dict):
+        raise InvalidPayload("", f"must be Alertmanager's webhook, a JSON object, but is {shown(document)}")
+    _check_version(document)
+    return Group(
+        source=source,
+        receiver=text(document, "receiver", ""),
+        group_key=_group_key(document),
+        group_labels=texts(document, "groupLabels", ""),
+        alerts=_alerts(document),
+        external_url=text(document, "externalURL", ""),
+        truncated=whole_number(document, "truncatedAlerts"),
+        reason=text(document, "notification_reason", "") or None,
+        distinct=distinct,
+    )
+
+
+def _check_version(document: Mapping[str, Any]) -> None:
+    version = document.get("version", "4")
+    if version != "4":
+        raise InvalidPayload(
+            "version", f'must be "4", the only one that Alertmanager has, but is {shown(version)}'
+        )
+    if document.get("status") is not None:
+        _status(document, "")
+
+
+def _group_key(document: Mapping[str, Any]) -> str:
+    key = text(document, "groupKey", "")
+    if not key:
+        raise InvalidPayload(
+            "groupKey", "is missing; it tells one group from another: is this Alertmanager's webhook?"
+        )
+    return key
+
+
+def _alerts(document: Mapping[str, Any]) -> tuple[Alert, ...]:
+    """By fingerprint: of two alerts with the same one the last counts."""
+    listed = document.get("alerts")
+    if not isinstance(listed, list):
+        raise InvalidPayload("alerts", f"must be a list of alerts, but is {shown(listed)}")
+    alerts = (_alert(item, f"alerts[{index}]") for index, item in enumerate(listed))
+    return tuple({alert.fingerprint: alert for alert in alerts}.values())
+
+
+def _alert(item: object, path: str) -> Alert:
+    if not isinstance(item, dict):
+        raise InvalidPayload(path, f"must be an object, but is {shown(item)}")
+    status = _status(item, path)
+    labels = texts(item, "labels", path, required=True)
+    starts_at = time(item, "startsAt", path)
+    if starts_at is None:
+        raise InvalidPayload(
+            f"{path}.startsAt", 'is missing; it must say since when, like "2026-11-23T08:34:20Z"'
+        )
+    ends_at = time(item, "endsAt", path)
+    return Alert(
+        fingerprint=text(item, "fingerprint", path) or fingerprint_of(labels),
+        status=status,
+        labels=labels,
+        annotations=texts(item, "annotations", path),
+        starts_at=starts_at,
+        ends_at=ends_at if status is Status.RESOLVED else None,  # an expected end is no end
+        generator_url=text(item, "generatorURL", path),
+    )
+
+
+def _status(thing: Mapping[str, Any], path: str) -> Status:
+    word = thing.get("status")
+    status = STATUSES.get(word) if isinstance(word, str) else None
+    if status is None:
+        field = f"{path}.status" if path else "status"
+        raise InvalidPayload(field, f'must be "firing" or "resolved", but is {shown(word)}')
+    return status
+
+
+def fingerprint_of(labels: Mapping[str, str]) -> str:
+    """As Alertmanager computes it (FNV-1a, 64 bits, of the sorted labels), for senders that leave it out."""
+    total = FNV_OFFSET
+    for name in sorted(labels):
+        for byte in name.encode() + b"\xff" + labels[name].encode() + b"\xff":
+            total = ((total ^ byte) * FNV_PRIME) & FNV_MASK
+    return f"{total:016x}"

@@ -1,0 +1,107 @@
+"""Reading untrusted JSON field by field; every fault is an InvalidPayload that names the field and says what to do."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+import orjson
+
+from bridge.core.errors import InvalidPayload
+
+CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+SURROGATE = re.compile("[\ud800-\udfff]")
+RFC3339 = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)", re.ASCII | re.IGNORECASE)
+LARGEST_NUMBER = 2**31 - 1  # what every database's integer takes
+
+
+def read_json(body: bytes) -> Any:
+    """orjson is fast and strict; what it refuses for its letters alone, the standard library may still read."""
+    try:
+        return orjson.loads(body)
+    except orjson.JSONDecodeError:
+        return _read_leniently(body)
+
+
+def _read_leniently(body: bytes) -> Any:
+    try:
+        return json.loads(body.decode("utf-8-sig", "replace"))
+    except RecursionError:
+        raise InvalidPayload("", "is nested too deeply to be read") from None
+    except json.JSONDecodeError as error:
+        where = f"line {error.lineno}, column {error.colno}"
+        raise InvalidPayload("", f"the body is not JSON: {error.msg} at {where}") from None
+    except ValueError:  # the standard library reads no integer of more than 4,300 digits
+        raise InvalidPayload("", "the body holds a number that is too long to be read") from None
+
+
+def clean(value: str) -> str:
+    """Without control characters but newline and tab; what is no Unicode becomes the replacement character."""
+    if value.isprintable():
+        return value
+    return SURROGATE.sub("\ufffd", CONTROL.sub("", value))
+
+
+def text(thing: Mapping[str, Any], name: str, path: str) -> str:
+    """Empty when it is missing or null."""
+    value = thing.get(name)
+    if value is None:
+        return ""
+    if not isinstance(value, str):
+        raise InvalidPayload(_join(path, name), f"must be text, but is {shown(value)}")
+    return clean(value)
+
+
+def texts(thing: Mapping[str, Any], name: str, path: str, required: bool = False) -> dict[str, str]:
+    """A mapping of texts; empty when it is missing or null and need not be there."""
+    value = thing.get(name)
+    if value is None and not required:
+        return {}
+    if not isinstance(value, dict):
+        raise InvalidPayload(_join(path, name), f"must be an object of texts, but is {shown(value)}")
+    for key, each in value.items():
+        if not isinstance(each, str):
+            fault = f"must be text, but is {shown(each)}: put it in quotes"
+            raise InvalidPayload(f"{_join(path, name)}.{clean(key)[:100]}", fault)
+    return {clean(key): clean(each) for key, each in value.items()}
+
+
+def whole_number(thing: Mapping[str, Any], name: str) -> int:
+    """0 when it is missing or null."""
+    value = thing.get(name)
+    if value is None:
+        return 0
+    if type(value) is not int or not 0 <= value <= LARGEST_NUMBER:
+        raise InvalidPayload(name, f"must be a whole number, 0 or more, but is {shown(value)}")
+    return value
+
+
+def time(thing: Mapping[str, Any], name: str, path: str) -> datetime | None:
+    """In UTC, cut to microseconds. None when it is missing, or Go's zero time."""
+    value = thing.get(name)
+    if value is None or value == "":
+        return None
+    if not isinstance(value, str) or not RFC3339.fullmatch(value):
+        raise InvalidPayload(
+            _join(path, name), f'must be a time like "2026-11-23T08:34:20Z", but is {shown(value)}'
+        )
+    try:
+        moment = datetime.fromisoformat(value.upper())
+        return None if moment.year == 1 else moment.astimezone(UTC)
+    except (ValueError, OverflowError):
+        raise InvalidPayload(_join(path, name), f"is no time that exists: {shown(value)}") from None
+
+
+def shown(value: object) -> str:
+    """A value in an error text: short, and never the whole of what somebody sent."""
+    kinds = {dict: "an object", list: "a list", type(None): "missing or null", bool: "true or false"}
+    if isinstance(value, str):
+        return json.dumps(clean(value[:60]), ensure_ascii=False)
+    return kinds.get(type(value), f"the number {str(value)[:30]}")
+
+
+def _join(path: str, name: str) -> str:
+    return f"{path}.{name}" if path else name

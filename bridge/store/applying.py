@@ -1,0 +1,200 @@
+"""Writing changes: incidents, their alerts and timeline, and what each delivery now has to show.
+
+Law: called inside one transaction, so that an incident never exists without its deliveries.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql, sqlite
+
+from bridge.core.incidents import Rules
+from bridge.core.model import Change, ChannelSpec, Incident, Wish
+from bridge.core.planning import plan
+from bridge.core.routing import Route
+from bridge.store.rows import alert_row, entry_row, incident_from, incident_row, with_alerts
+from bridge.store.tables import alert, delivery, event, incident
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """What the configuration says about incidents; swapped as a whole when it is reloaded."""
+
+    rules: Rules
+    tree: Route
+    channels: Mapping[str, ChannelSpec]
+
+
+def newest_by_key(connection: sa.Connection, keys: Iterable[str]) -> dict[str, Incident]:
+    """The newest incident of each group, with its alerts; locked against other writers on PostgreSQL."""
+    newest = sa.select(sa.func.max(incident.c.number)).where(incident.c.key.in_(sorted(keys)))
+    query = sa.select(incident).where(incident.c.number.in_(newest.group_by(incident.c.key)))
+    rows = connection.execute(query.order_by(incident.c.key).with_for_update()).mappings()
+    return {found.key: found for found in complete(connection, [incident_from(row) for row in rows])}
+
+
+def complete(connection: sa.Connection, incidents: Sequence[Incident]) -> list[Incident]:
+    """The same incidents with their alerts."""
+    if not incidents:
+        return []
+    numbers = [found.number for found in incidents]
+    rows = connection.execute(sa.select(alert).where(alert.c.incident_number.in_(numbers))).mappings()
+    return with_alerts(incidents, rows)
+
+
+def untold(connection: sa.Connection, numbers: Iterable[int]) -> set[int]:
+    """Which incidents some channel has yet to be told of."""
+    query = sa.select(delivery.c.incident_number).where(
+        delivery.c.incident_number.in_(list(numbers)), delivery.c.pending
+    )
+    return set(connection.scalars(query))
+
+
+class Writing:
+    """Collects the rows of many changes, to write each table once: ten times cheaper than row by row."""
+
+    def __init__(self, connection: sa.Connection, policy: Policy, now: datetime) -> None:
+        self._connection, self._policy, self._now = connection, policy, now
+        self._alerts: dict[tuple[int, str], dict[str, Any]] = {}
+        self._entries: list[dict[str, Any]] = []
+        self._latest: dict[int, tuple[Incident, bool]] = {}
+        self._new: dict[tuple[int, str, str], dict[str, Any]] = {}
+        self._known: dict[tuple[int, str, str], dict[str, Any]] = {}
+
+    def load_deliveries(self, numbers: Iterable[int]) -> None:
+        """Before the changes, for all of them at once."""
+        query = sa.select(delivery).where(delivery.c.incident_number.in_(list(numbers)))
+        for row in self._connection.execute(query).mappings():
+            self._known[(row["incident_number"], row["channel"], row["recipient"])] = dict(row)
+
+    def add(self, change: Change) -> Incident:
+        """Take one change in; the returned incident has its number."""
+        found = change.incident
+        if change.opened:
+            inserted = self._connection.execute(sa.insert(incident).values(**incident_row(found)))
+            (number,) = inserted.inserted_primary_key or (0,)
+            found = replace(found, number=number)
+        else:
+            self._latest[found.number] = (found, change.changed)
+        for each in change.touched:
+            self._alerts[(found.number, each.fingerprint)] = alert_row(found.number, each)
+        self._entries += [entry_row(found.number, entry) for entry in change.entries]
+        if change.changed:
+            self._want(replace(change, incident=found))
+        return found
+
+    def write(self) -> None:
+        self._write_incidents()
+        self._upsert(alert, list(self._alerts.values()), ("incident_number", "fingerprint"))
+        if self._entries:
+            self._connection.execute(sa.insert(event), self._entries)
+        self._upsert(delivery, list(self._new.values()), ("incident_number", "channel", "recipient"))
+
+    def _write_incidents(self) -> None:
+        rows = [{**incident_row(found), "n": found.number} for found, _ in self._latest.values()]
+        if rows:
+            values: dict[str, Any] = {column: sa.bindparam(column) for column in rows[0] if column not in ("n", "uid", "key")}
+            self._connection.execute(
+                sa.update(incident).where(incident.c.number == sa.bindparam("n")).values(values),
+                [{name: row[name] for name in (*values, "n")} for row in rows],
+            )
+
+    def _want(self, change: Change) -> None:
+        policy, number = self._policy, change.incident.number
+        wishes = plan(change, policy.tree, policy.rules.canonical, policy.channels, self._now)
+        wished = {(number, wish.target.channel, wish.target.recipient): wish for wish in wishes}
+        for key, wish in wished.items():
+            before = self._new.get(key) or self._known.get(key)
+            if before is not None or wish.firing:
+                row = self._row(key, change, wish, before)
+                if row is not None:
+                    self._new[key] = row
+        self._carry_on(change, wished)
+
+    def _carry_on(self, change: Change, wished: Mapping[tuple[int, str, str], Wish]) -> None:
+        """Targets that were told once and that routing (reloaded meanwhile) names no more still see the end."""
+        for key, before in self._known.items():
+            if key[0] != change.incident.number or key in wished or not before["sent"]:
+                continue
+            firing = bool(change.incident.firing) and not change.incident.resolved
+            spec = self._policy.channels.get(key[1])
+            if spec is not None and not firing:
+                row = {**before, **self._wanting(change, firing, before), "pending": True}
+                self._new[key] = row
+
+    def _row(
+        self, key: tuple[int, str, str], change: Change, wish: Wish, before: Mapping[str, Any] | None
+    ) -> dict[str, Any] | None:
+        """The delivery as it should be now; None when this target has nothing new to show."""
+        spec = self._policy.channels[wish.target.channel]
+        turned = before is not None and before["firing"] != wish.firing
+        worth = spec.edits or wish.loud or turned or before is None
+        silent = not wish.firing and not spec.send_resolved
+        if before is not None and (not worth or silent):
+            return {**before, "firing": wish.firing, "pending": before["pending"] and not silent}
+        base = dict(before) if before is not None else _fresh(key, self._now)
+        base.update(self._wanting(change, wish.firing, base))
+        base["hold_reason"] = wish.hold_reason or ""
+        if wish.hold_reason:
+            base["due_at"] = wish.hold_until or _NEVER
+        return base
+
+    def _wanting(self, change: Change, firing: bool, before: Mapping[str, Any]) -> dict[str, Any]:
+        return {
+            "rank": change.incident.severity.rank,
+            "firing": firing,
+            "wanted": change.incident.revision,
+            "pending": True,
+            "dead": False,  # something new to tell is a reason to try a dead letter's target again
+            "wanted_at": before["wanted_at"] if before["pending"] else self._now,
+            "changed_at": self._now,
+            "due_at": before["due_at"] if before["pending"] and not before["hold_reason"] else self._now,
+        }
+
+    def _upsert(self, table: sa.Table, rows: list[dict[str, Any]], key: tuple[str, ...]) -> None:
+        if not rows:
+            return
+        make = postgresql.insert if self._connection.dialect.name == "postgresql" else sqlite.insert
+        statement = make(table)
+        # Columns of a delivery that belong to the worker (lease, attempts, sent, ...) are never overwritten here.
+        mine = _PLANNED if table is delivery else tuple(c.name for c in table.columns if c.name not in key)
+        statement = statement.on_conflict_do_update(
+            index_elements=list(key), set_={name: statement.excluded[name] for name in mine}
+        )
+        self._connection.execute(statement, rows)
+
+
+_PLANNED = ("rank", "firing", "wanted", "pending", "dead", "wanted_at", "changed_at", "due_at", "hold_reason")
+_NEVER = datetime.fromisoformat("9999-01-01T00:00:00+00:00")
+
+
+def _fresh(key: tuple[int, str, str], now: datetime) -> dict[str, Any]:
+    number, channel, recipient = key
+    return {
+        "incident_number": number,
+        "channel": channel,
+        "recipient": recipient,
+        "sent": 0,
+        "pending": False,
+        "dead": False,
+        "hold_reason": "",
+        "wanted_at": now,
+        "due_at": now,
+        "lease": None,
+        "lease_until": None,
+        "in_flight": False,
+        "attempted_at": None,
+        "attempts": 0,
+        "shrink": False,
+        "handle": {},
+        "frozen": None,
+        "frozen_revision": None,
+        "last_error": "",
+        "refused": "",
+        "sent_at": None,
+    }

@@ -1,0 +1,102 @@
+"""Opening the database: SQLite (WAL, every commit on disk) or PostgreSQL, migrated to the current schema."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+from alembic import command
+from alembic.config import Config
+from sqlalchemy.exc import DBAPIError, OperationalError
+
+from bridge.core.errors import StoreUnavailable
+
+#: PostgreSQL advisory lock of the migrations; any constant that nobody else uses.
+_MIGRATION_LOCK = 0x6272_6467
+
+
+def open_database(url: str) -> sa.Engine:
+    """An engine on a migrated database; safe when several processes start at once. Raises StoreUnavailable."""
+    engine = _engine(url)
+    try:
+        with _one_at_a_time(engine) as connection:
+            _migrate(engine, connection)
+    except (OperationalError, OSError) as fault:
+        raise StoreUnavailable(f"cannot open {engine.url.render_as_string()}: {fault}") from fault
+    return engine
+
+
+@contextlib.contextmanager
+def transaction(engine: sa.Engine) -> Iterator[sa.Connection]:
+    """One write transaction. Whatever the database says about not being able to becomes StoreUnavailable."""
+    try:
+        with engine.begin() as connection:
+            yield connection
+    except DBAPIError as fault:
+        raise StoreUnavailable(f"the database refused: {fault.orig}") from fault
+
+
+def _engine(url: str) -> sa.Engine:
+    parsed = sa.make_url(url)
+    if parsed.get_backend_name() == "sqlite":
+        return _sqlite(parsed)
+    if parsed.drivername in ("postgres", "postgresql"):
+        parsed = parsed.set(drivername="postgresql+psycopg")
+    return sa.create_engine(parsed, pool_pre_ping=True, pool_size=5, max_overflow=35, pool_timeout=10)
+
+
+def _sqlite(url: sa.URL) -> sa.Engine:
+    if url.database and url.database != ":memory:":
+        Path(url.database).parent.mkdir(parents=True, exist_ok=True)
+    engine = sa.create_engine(url, pool_timeout=10, connect_args={"check_same_thread": False, "timeout": 10})
+
+    @sa.event.listens_for(engine, "connect")
+    def prepare(connection: Any, _record: Any) -> None:
+        connection.isolation_level = None  # SQLAlchemy's own BEGIN below, not sqlite3's late one
+        for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "busy_timeout=10000"):
+            connection.execute(f"PRAGMA {pragma}")
+
+    @sa.event.listens_for(engine, "begin")
+    def begin(connection: sa.Connection) -> None:
+        # A transaction that reads first and writes later would fail with "database is locked" instead of waiting.
+        readonly = connection.get_execution_options().get("readonly", False)
+        connection.exec_driver_sql("BEGIN" if readonly else "BEGIN IMMEDIATE")
+
+    return engine
+
+
+@contextlib.contextmanager
+def _one_at_a_time(engine: sa.Engine) -> Iterator[sa.Connection | None]:
+    if engine.dialect.name == "sqlite":
+        with _threads, open(f"{engine.url.database}.lock", "a", encoding="ascii") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            yield None
+        return
+    with engine.connect() as connection:
+        connection.execute(sa.text("SELECT pg_advisory_lock(:key)"), {"key": _MIGRATION_LOCK})
+        connection.commit()
+        try:
+            yield connection
+        finally:
+            connection.execute(sa.text("SELECT pg_advisory_unlock(:key)"), {"key": _MIGRATION_LOCK})
+            connection.commit()
+
+
+_threads = threading.Lock()
+
+
+def _migrate(engine: sa.Engine, locked: sa.Connection | None) -> None:
+    config = Config()
+    config.set_main_option("script_location", str(Path(__file__).with_name("migrations")))
+    if locked is not None:
+        config.attributes["connection"] = locked
+        command.upgrade(config, "head")
+        return
+    with engine.connect() as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, "head")

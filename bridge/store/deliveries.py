@@ -1,0 +1,228 @@
+"""The worker's side: lease, freeze, settle. Law: a lease is committed before anything is sent, and ends by itself."""
+
+from __future__ import annotations
+
+import math
+import secrets
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql, sqlite
+
+from bridge.core.model import Entry, Incident, Target
+from bridge.core.ports import Claim, GiveUp, Lane, Outcome, RetryAt, Sent
+from bridge.store.applying import complete
+from bridge.store.database import transaction
+from bridge.store.rows import entry_from, incident_from
+from bridge.store.settling import FENCE, Settlements, lease_key
+from bridge.store.tables import channel_state, delivery, event, incident, worker
+
+
+class StoreDeliveries:
+    """See bridge.core.ports.Deliveries."""
+
+    def __init__(self, engine: sa.Engine) -> None:
+        self._engine = engine
+
+    def claim(self, lanes: Sequence[Lane], now: datetime) -> list[Claim]:
+        if not lanes:
+            return []
+        with transaction(self._engine) as connection:
+            return [claim for lane in lanes for claim in _claim_lane(connection, lane, now)]
+
+    def incidents(self, numbers: Sequence[int]) -> dict[int, Incident]:
+        with self._engine.connect().execution_options(readonly=True) as connection:
+            rows = connection.execute(sa.select(incident).where(incident.c.number.in_(numbers))).mappings()
+            return {
+                found.number: found for found in complete(connection, [incident_from(row) for row in rows])
+            }
+
+    def news(self, numbers: Sequence[int]) -> dict[int, list[Entry]]:
+        query = (
+            sa.select(event).where(event.c.incident_number.in_(numbers), event.c.loud).order_by(event.c.id)
+        )
+        found: dict[int, list[Entry]] = {}
+        with self._engine.connect().execution_options(readonly=True) as connection:
+            for row in connection.execute(query).mappings():
+                found.setdefault(row["incident_number"], []).append(entry_from(row))
+        return found
+
+    def freeze(self, claims: Sequence[tuple[Claim, bytes]]) -> None:
+        """Store the bytes of mails before they are sent, so that a repeated try sends the same ones."""
+        statement = sa.update(delivery).where(*FENCE).values(
+            frozen=sa.bindparam("b_frozen"), frozen_revision=sa.bindparam("b_revision")
+        )  # fmt: skip
+        with transaction(self._engine) as connection:
+            rows = [
+                {**lease_key(claim), "b_frozen": data, "b_revision": claim.revision} for claim, data in claims
+            ]
+            connection.execute(statement, rows)
+
+    def settle(self, settled: Sequence[tuple[Claim, Outcome]], now: datetime) -> None:
+        with transaction(self._engine) as connection:
+            settlements = Settlements(connection, now)
+            for claim, outcome in settled:
+                match outcome:
+                    case Sent():
+                        settlements.sent(claim, outcome)
+                    case RetryAt():
+                        settlements.retry(claim, outcome)
+                    case GiveUp():
+                        settlements.give_up(claim, outcome)
+            settlements.write()
+
+    def next_due(self, now: datetime) -> datetime | None:
+        """When the next waiting delivery may be tried; paused channels and leases included."""
+        due: sa.ColumnElement[Any] = sa.func.max(
+            delivery.c.due_at,
+            sa.func.coalesce(delivery.c.lease_until, delivery.c.due_at),
+            sa.func.coalesce(channel_state.c.paused_until, delivery.c.due_at),
+        )
+        if self._engine.dialect.name == "postgresql":
+            due = sa.func.greatest(
+                delivery.c.due_at,
+                delivery.c.lease_until,
+                channel_state.c.paused_until,
+                type_=delivery.c.due_at.type,
+            )
+        joined = delivery.outerjoin(channel_state, channel_state.c.channel == delivery.c.channel)
+        soonest = sa.type_coerce(sa.func.min(due), delivery.c.due_at.type)
+        with self._engine.connect().execution_options(readonly=True) as connection:
+            return connection.scalar(sa.select(soonest).select_from(joined).where(delivery.c.pending))
+
+    def end_pauses(self) -> None:
+        """After a (re)start with new settings: a corrected credential should be tried at once."""
+        with transaction(self._engine) as connection:
+            connection.execute(sa.update(channel_state).values(paused_until=None, pause_reason=""))
+
+    def alive(self, worker_id: str, place: str, started_at: datetime, now: datetime) -> None:
+        """Say that this worker lives; readiness looks at it. Forgets workers that have been silent for a day."""
+        make = postgresql.insert if self._engine.dialect.name == "postgresql" else sqlite.insert
+        row = {"id": worker_id, "seen_at": now, "started_at": started_at, "place": place}
+        statement = make(worker).values(row)
+        statement = statement.on_conflict_do_update(index_elements=["id"], set_={"seen_at": now})
+        with transaction(self._engine) as connection:
+            connection.execute(statement)
+            connection.execute(sa.delete(worker).where(worker.c.seen_at < now - timedelta(days=1)))
+
+    def forget(self, before: datetime) -> int:
+        """Delete incidents that were resolved before then and that every channel has been told of."""
+        waiting = sa.select(delivery.c.incident_number).where(delivery.c.pending)
+        statement = sa.delete(incident).where(
+            incident.c.state == "resolved", incident.c.updated_at < before, incident.c.number.not_in(waiting)
+        )
+        with transaction(self._engine) as connection:
+            return int(connection.execute(statement).rowcount)
+
+
+def _claim_lane(connection: sa.Connection, lane: Lane, now: datetime) -> list[Claim]:
+    found = connection.execute(
+        sa.select(channel_state).where(channel_state.c.channel == lane.channel).with_for_update()
+    )
+    state = found.mappings().first()
+    limit = _allowed(lane, state, now)
+    if limit < 1:
+        return []
+    rows = connection.execute(_claimable(lane.channel, limit, now)).mappings().all()
+    if not rows:
+        return []
+    lease = secrets.token_hex(8)
+    _lease(connection, rows, lease, now, lane)
+    if lane.per_second is not None:
+        _take_slots(connection, lane, state, len(rows), now)
+    return [_claim(row, lease) for row in rows]
+
+
+def _allowed(lane: Lane, state: sa.RowMapping | None, now: datetime) -> int:
+    """How many sends pace, pause and concurrency leave room for now."""
+    if state is None:
+        return min(lane.limit, lane.burst) if lane.per_second is not None else lane.limit
+    if state["paused_until"] is not None and state["paused_until"] > now:
+        return 0
+    limit = min(lane.limit, 1) if state["failing"] else lane.limit
+    if lane.per_second is None or state["next_slot_at"] is None:
+        return limit
+    ahead = (state["next_slot_at"] - now).total_seconds() * lane.per_second
+    return min(limit, math.floor(lane.burst - max(0.0, ahead) + 1e-6))
+
+
+def _claimable(channel: str, limit: int, now: datetime) -> sa.Select[Any]:
+    return (
+        sa.select(delivery)
+        .where(
+            delivery.c.channel == channel,
+            delivery.c.pending,
+            delivery.c.due_at <= now,
+            sa.or_(delivery.c.lease_until.is_(None), delivery.c.lease_until <= now),
+        )
+        .order_by(delivery.c.rank, delivery.c.wanted_at)
+        .limit(limit)
+        .with_for_update(skip_locked=True)
+    )
+
+
+def _lease(
+    connection: sa.Connection, rows: Sequence[sa.RowMapping], lease: str, now: datetime, lane: Lane
+) -> None:
+    statement = (
+        sa.update(delivery)
+        .where(
+            delivery.c.incident_number == sa.bindparam("b_number"),
+            delivery.c.channel == sa.bindparam("b_channel"),
+            delivery.c.recipient == sa.bindparam("b_recipient"),
+        )
+        .values(
+            lease=lease,
+            lease_until=now + timedelta(seconds=lane.lease_seconds),
+            in_flight=True,
+            attempted_at=sa.bindparam("b_attempted"),
+        )
+    )
+    connection.execute(
+        statement,
+        [
+            {
+                "b_number": row["incident_number"],
+                "b_channel": row["channel"],
+                "b_recipient": row["recipient"],
+                "b_attempted": (row["attempted_at"] if row["in_flight"] else None) or now,
+            }
+            for row in rows
+        ],
+    )
+
+
+def _take_slots(
+    connection: sa.Connection, lane: Lane, state: sa.RowMapping | None, count: int, now: datetime
+) -> None:
+    assert lane.per_second is not None
+    start = max(now, state["next_slot_at"] or now) if state is not None else now
+    row = {"channel": lane.channel, "next_slot_at": start + timedelta(seconds=count / lane.per_second)}
+    make = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
+    statement = make(channel_state).values(**row, failing=False, pause_reason="")
+    connection.execute(
+        statement.on_conflict_do_update(
+            index_elements=["channel"], set_={"next_slot_at": row["next_slot_at"]}
+        )
+    )
+
+
+def _claim(row: sa.RowMapping, lease: str) -> Claim:
+    same = row["frozen_revision"] == row["wanted"]
+    return Claim(
+        incident_number=row["incident_number"],
+        target=Target(row["channel"], row["recipient"]),
+        lease=lease,
+        revision=row["wanted"],
+        sent=row["sent"],
+        firing=row["firing"],
+        attempts=row["attempts"],
+        unknown=row["in_flight"],
+        shrink=row["shrink"],
+        wanted_at=row["wanted_at"],
+        attempted_at=row["attempted_at"] if row["in_flight"] else None,
+        handle=row["handle"],
+        frozen=row["frozen"] if same and row["in_flight"] else None,
+    )

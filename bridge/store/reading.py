@@ -1,0 +1,145 @@
+"""What the pages, the API, the commands and /metrics read. Never writes, never waits for a writer on SQLite."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+
+import sqlalchemy as sa
+from sqlalchemy.exc import DBAPIError
+
+from bridge.core.errors import StoreUnavailable
+from bridge.core.model import Entry, Incident, Severity
+from bridge.core.ports import DeliveryView, Health
+from bridge.store.applying import complete
+from bridge.store.rows import entry_from, incident_from
+from bridge.store.tables import alert, channel_state, delivery, event, incident, worker
+
+
+class StoreReader:
+    """See bridge.core.ports.Reader."""
+
+    def __init__(self, engine: sa.Engine) -> None:
+        self._engine = engine
+
+    @contextlib.contextmanager
+    def _reading(self) -> Iterator[sa.Connection]:
+        try:
+            with self._engine.connect().execution_options(readonly=True) as connection:
+                yield connection
+        except DBAPIError as fault:
+            raise StoreUnavailable(f"the database does not answer: {fault.orig}") from fault
+
+    def list_incidents(self, *, resolved: bool | None = None, limit: int = 100) -> list[Incident]:
+        query = (
+            sa.select(incident).order_by(incident.c.updated_at.desc(), incident.c.number.desc()).limit(limit)
+        )
+        if resolved is not None:
+            is_resolved = incident.c.state == "resolved"
+            query = query.where(is_resolved if resolved else ~is_resolved)
+        with self._reading() as connection:
+            return [incident_from(row) for row in connection.execute(query).mappings()]
+
+    def incident(self, number: int) -> Incident | None:
+        with self._reading() as connection:
+            query = sa.select(incident).where(incident.c.number == number)
+            rows = [incident_from(row) for row in connection.execute(query).mappings()]
+            return next(iter(complete(connection, rows)), None)
+
+    def alert_counts(self, numbers: Sequence[int]) -> dict[int, tuple[int, int]]:
+        firing = sa.func.sum(sa.case((alert.c.status == "firing", 1), else_=0))
+        query = sa.select(alert.c.incident_number, firing, sa.func.count()).group_by(alert.c.incident_number)
+        with self._reading() as connection:
+            rows = connection.execute(query.where(alert.c.incident_number.in_(numbers)))
+            return {number: (int(fires), int(count)) for number, fires, count in rows}
+
+    def timeline(self, number: int) -> list[Entry]:
+        query = sa.select(event).where(event.c.incident_number == number).order_by(event.c.id)
+        with self._reading() as connection:
+            return [entry_from(row) for row in connection.execute(query).mappings()]
+
+    def deliveries(self, number: int) -> list[DeliveryView]:
+        query = (
+            sa.select(delivery, channel_state.c.paused_until, channel_state.c.pause_reason)
+            .outerjoin(channel_state, channel_state.c.channel == delivery.c.channel)
+            .where(delivery.c.incident_number == number)
+            .order_by(delivery.c.channel, delivery.c.recipient)
+        )
+        with self._reading() as connection:
+            return [_view(row) for row in connection.execute(query).mappings()]
+
+    def health(self, now: datetime) -> Health:
+        with self._reading() as connection:
+            seen = connection.scalar(sa.select(sa.func.max(worker.c.seen_at, type_=worker.c.seen_at.type)))
+            return Health(
+                pending=_pending(connection),
+                dead=_dead(connection),
+                overdue_seconds=_overdue(connection, now),
+                paused=_paused(connection, now),
+                open_incidents=_open(connection),
+                worker_seen_seconds=None if seen is None else max(0.0, (now - seen).total_seconds()),
+            )
+
+
+def _view(row: sa.RowMapping) -> DeliveryView:
+    status, why = _status(row)
+    return DeliveryView(
+        channel=row["channel"],
+        recipient=row["recipient"],
+        status=status,
+        wanted=row["wanted"],
+        sent=row["sent"],
+        attempts=row["attempts"],
+        due_at=row["due_at"] if row["pending"] else None,
+        why=why,
+        last_error=row["last_error"],
+        sent_at=row["sent_at"],
+    )
+
+
+def _status(row: sa.RowMapping) -> tuple[str, str]:
+    if row["dead"]:
+        return "dead", "cannot be delivered as it is; mend the cause, then replay it"
+    if not row["pending"]:
+        return "delivered", ""
+    if row["lease"] is not None:
+        return "sending", "a worker has it"
+    if row["hold_reason"]:
+        return "held", f"muted by {row['hold_reason']}"
+    if row["paused_until"] is not None and row["pause_reason"]:
+        return "pending", f"the channel waits: {row['pause_reason']}"
+    return "pending", "waits for its turn"
+
+
+def _pending(connection: sa.Connection) -> dict[tuple[str, str], int]:
+    query = sa.select(delivery.c.channel, delivery.c.rank, sa.func.count()).where(delivery.c.pending)
+    rows = connection.execute(query.group_by(delivery.c.channel, delivery.c.rank))
+    severities = list(Severity)
+    return {(channel, severities[rank].value): count for channel, rank, count in rows}
+
+
+def _dead(connection: sa.Connection) -> dict[str, int]:
+    query = sa.select(delivery.c.channel, sa.func.count()).where(delivery.c.dead).group_by(delivery.c.channel)
+    return {channel: count for channel, count in connection.execute(query)}
+
+
+def _overdue(connection: sa.Connection, now: datetime) -> dict[str, float]:
+    """Since when the oldest change waits, except behind a mute interval. An outage counts: somebody is not told."""
+    oldest = sa.func.min(delivery.c.wanted_at, type_=delivery.c.wanted_at.type)
+    waiting = delivery.c.pending & (delivery.c.hold_reason == "")
+    query = sa.select(delivery.c.channel, oldest).where(waiting).group_by(delivery.c.channel)
+    return {channel: max(0.0, (now - at).total_seconds()) for channel, at in connection.execute(query)}
+
+
+def _paused(connection: sa.Connection, now: datetime) -> dict[str, str]:
+    query = sa.select(channel_state.c.channel, channel_state.c.pause_reason)
+    return {
+        channel: reason
+        for channel, reason in connection.execute(query.where(channel_state.c.paused_until > now))
+    }
+
+
+def _open(connection: sa.Connection) -> dict[str, int]:
+    query = sa.select(incident.c.severity, sa.func.count()).where(incident.c.state != "resolved")
+    return {severity: count for severity, count in connection.execute(query.group_by(incident.c.severity))}

@@ -1,0 +1,96 @@
+"""Rows to the core's nouns and back."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from typing import Any
+
+from sqlalchemy import RowMapping
+
+from bridge.core.model import Alert, Entry, Incident, Severity, State, Status
+
+_PLAIN = [
+    "uid",
+    "key",
+    "dedup_key",
+    "source",
+    "receiver",
+    "group_key",
+    "group_labels",
+    "title",
+    "revision",
+    "opened_at",
+    "updated_at",
+    "seen_at",
+    "resolved_at",
+    "resolved_by",
+    "acknowledged_at",
+    "acknowledged_by",
+    "external_url",
+    "truncated",
+]
+
+
+def incident_row(incident: Incident) -> dict[str, Any]:
+    """Without its number, which the store gives."""
+    row = {name: getattr(incident, name) for name in _PLAIN}
+    return {**row, "state": incident.state.value, "severity": incident.severity.value}
+
+
+def incident_from(row: RowMapping | Mapping[str, Any]) -> Incident:
+    """Without its alerts."""
+    plain = {name: row[name] for name in _PLAIN}
+    return Incident(
+        number=row["number"], state=State(row["state"]), severity=Severity(row["severity"]), **plain
+    )
+
+
+def alert_row(number: int, alert: Alert) -> dict[str, Any]:
+    return {
+        "incident_number": number,
+        "fingerprint": alert.fingerprint,
+        "status": alert.status.value,
+        "labels": alert.labels,
+        "annotations": alert.annotations,
+        "starts_at": alert.starts_at,
+        "ends_at": alert.ends_at,
+        "generator_url": alert.generator_url,
+        "ended_seen_at": alert.ended_seen_at,
+    }
+
+
+def alert_from(row: RowMapping) -> Alert:
+    return Alert(
+        fingerprint=row["fingerprint"],
+        status=Status(row["status"]),
+        labels=row["labels"],
+        annotations=row["annotations"],
+        starts_at=row["starts_at"],
+        ends_at=row["ends_at"],
+        generator_url=row["generator_url"],
+        ended_seen_at=row["ended_seen_at"],
+    )
+
+
+def entry_row(number: int, entry: Entry) -> dict[str, Any]:
+    return {
+        "incident_number": number,
+        "at": entry.at,
+        "kind": entry.kind,
+        "actor": entry.actor,
+        "text": entry.text,
+        "revision": entry.revision,
+        "loud": entry.loud,
+    }
+
+
+def entry_from(row: RowMapping) -> Entry:
+    return Entry(row["at"], row["kind"], row["actor"], row["text"], row["revision"], row["loud"])
+
+
+def with_alerts(incidents: Iterable[Incident], rows: Iterable[RowMapping]) -> list[Incident]:
+    found: dict[int, dict[str, Alert]] = {}
+    for row in rows:
+        found.setdefault(row["incident_number"], {})[row["fingerprint"]] = alert_from(row)
+    return [replace(incident, alerts=found.get(incident.number, {})) for incident in incidents]

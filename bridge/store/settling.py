@@ -1,0 +1,157 @@
+"""Writing down how tries ended, many at once. Law: only the holder of the lease may settle."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql, sqlite
+
+from bridge.core.model import Entry
+from bridge.core.ports import Claim, GiveUp, RetryAt, Sent
+from bridge.store.rows import entry_row
+from bridge.store.tables import channel_state, delivery, event
+
+#: A worker whose lease was taken over changes nothing.
+FENCE = (
+    delivery.c.incident_number == sa.bindparam("b_number"),
+    delivery.c.channel == sa.bindparam("b_channel"),
+    delivery.c.recipient == sa.bindparam("b_recipient"),
+    delivery.c.lease == sa.bindparam("b_lease"),
+)
+_SENT = (
+    sa.update(delivery)
+    .where(*FENCE)
+    .values(
+        sent=sa.bindparam("b_revision"),
+        handle=sa.bindparam("b_handle"),
+        pending=delivery.c.wanted > sa.bindparam("b_revision"),
+        wanted_at=delivery.c.changed_at,
+        sent_at=sa.bindparam("b_now"),
+        due_at=delivery.c.changed_at,
+        lease=None,
+        lease_until=None,
+        in_flight=False,
+        attempted_at=None,
+        attempts=0,
+        shrink=False,
+        frozen=None,
+        frozen_revision=None,
+        last_error="",
+        refused="",
+        hold_reason="",
+    )
+)
+_RETRY = (
+    sa.update(delivery)
+    .where(*FENCE)
+    .values(
+        due_at=sa.bindparam("b_at"),
+        lease=None,
+        lease_until=None,
+        in_flight=sa.bindparam("b_ambiguous"),
+        attempts=delivery.c.attempts + 1,
+        shrink=sa.bindparam("b_shrink"),
+        handle=sa.bindparam("b_handle"),
+        last_error=sa.bindparam("b_error"),
+    )
+)
+_DEAD = (
+    sa.update(delivery)
+    .where(*FENCE)
+    .values(
+        dead=delivery.c.wanted <= sa.bindparam("b_revision"),
+        pending=delivery.c.wanted > sa.bindparam("b_revision"),
+        lease=None,
+        lease_until=None,
+        in_flight=False,
+        attempted_at=None,
+        shrink=False,
+        attempts=delivery.c.attempts + 1,
+        last_error=sa.bindparam("b_error"),
+        refused=sa.bindparam("b_refused"),
+    )
+)
+
+
+@dataclass(slots=True)
+class Settlements:
+    """Collects outcomes; write() puts each kind down with one statement."""
+
+    connection: sa.Connection
+    now: datetime
+    _sent: list[dict[str, Any]] = field(default_factory=list)
+    _retries: list[dict[str, Any]] = field(default_factory=list)
+    _dead: list[dict[str, Any]] = field(default_factory=list)
+    _entries: list[dict[str, Any]] = field(default_factory=list)
+    _pauses: dict[str, tuple[datetime, str]] = field(default_factory=dict)
+    _working: set[str] = field(default_factory=set)
+
+    def sent(self, claim: Claim, outcome: Sent) -> None:
+        handle = dict(outcome.handle)
+        row = {"b_revision": claim.revision, "b_handle": handle, "b_now": self.now}
+        self._sent.append({**lease_key(claim), **row})
+        if not outcome.skipped:
+            self._working.add(claim.target.channel)
+        self._note(claim, "skipped" if outcome.skipped else "delivered", outcome.note or "told")
+
+    def retry(self, claim: Claim, outcome: RetryAt) -> None:
+        # What was ambiguous once stays so until a try succeeds or is refused: an answer to a later try says
+        # nothing about an earlier one that may have arrived.
+        ambiguous = outcome.ambiguous or claim.unknown
+        row = {
+            "b_at": outcome.at,
+            "b_ambiguous": ambiguous,
+            "b_shrink": outcome.shrink or claim.shrink,
+            "b_handle": dict(claim.handle) | dict(outcome.progress or {}),
+            "b_error": f"{outcome.reason}: {outcome.detail}",
+        }
+        self._retries.append({**lease_key(claim), **row})
+        if outcome.pause_until is not None:
+            self._pauses[claim.target.channel] = (outcome.pause_until, f"{outcome.reason}: {outcome.detail}")
+        if claim.attempts == 0:  # the first failure is worth a line; a day of outage must not write thousands
+            self._note(
+                claim, "failed", f"not delivered yet, trying again: {outcome.reason}: {outcome.detail}"
+            )
+
+    def give_up(self, claim: Claim, outcome: GiveUp) -> None:
+        error = f"{outcome.reason}: {outcome.detail}"
+        row = {"b_revision": claim.revision, "b_error": error, "b_refused": outcome.refused[:100_000]}
+        self._dead.append({**lease_key(claim), **row})
+        self._note(claim, "dead", f"cannot be delivered: {error}")
+
+    def write(self) -> None:
+        for statement, rows in ((_SENT, self._sent), (_RETRY, self._retries), (_DEAD, self._dead)):
+            if rows:
+                self.connection.execute(statement, rows)
+        if self._entries:
+            self.connection.execute(sa.insert(event), self._entries)
+        self._write_channels(self._working - self._pauses.keys())
+
+    def _note(self, claim: Claim, kind: str, text: str) -> None:
+        whom = f"{claim.target.channel} {claim.target.recipient}".strip()
+        entry = Entry(self.now, kind, whom, text, claim.revision)
+        self._entries.append(entry_row(claim.incident_number, entry))
+
+    def _write_channels(self, working: Iterable[str]) -> None:
+        recovered = sa.update(channel_state).where(
+            channel_state.c.channel.in_(list(working)), channel_state.c.failing
+        )
+        self.connection.execute(recovered.values(failing=False, paused_until=None, pause_reason=""))
+        make = postgresql.insert if self.connection.dialect.name == "postgresql" else sqlite.insert
+        for channel, (until, reason) in self._pauses.items():
+            values = {"paused_until": until, "pause_reason": reason, "failing": True}
+            statement = make(channel_state).values(channel=channel, **values)
+            self.connection.execute(statement.on_conflict_do_update(index_elements=["channel"], set_=values))
+
+
+def lease_key(claim: Claim) -> dict[str, Any]:
+    return {
+        "b_number": claim.incident_number,
+        "b_channel": claim.target.channel,
+        "b_recipient": claim.target.recipient,
+        "b_lease": claim.lease,
+    }

@@ -1,0 +1,170 @@
+"""The tables. Times are UTC with their zone; JSON is text, so that one code path serves SQLite and PostgreSQL."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+import orjson
+import sqlalchemy as sa
+from sqlalchemy.engine import Dialect
+from sqlalchemy.types import TypeDecorator, TypeEngine
+
+metadata = sa.MetaData()
+
+
+class UtcDateTime(TypeDecorator[datetime]):
+    """timestamptz on PostgreSQL; on SQLite ISO text of fixed width with its zone, so that it sorts as time does."""
+
+    impl = sa.String(32)
+    cache_ok = True
+
+    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
+        postgres = dialect.name == "postgresql"
+        return dialect.type_descriptor(sa.DateTime(timezone=True) if postgres else sa.String(32))
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> Any:
+        if value is None or dialect.name == "postgresql":
+            return value
+        return value.astimezone(UTC).isoformat(timespec="microseconds")
+
+    def process_result_value(self, value: Any, dialect: Dialect) -> datetime | None:
+        if value is None:
+            return None
+        return value.astimezone(UTC) if isinstance(value, datetime) else datetime.fromisoformat(value)
+
+
+class Json(TypeDecorator[Any]):
+    """A JSON value as text."""
+
+    impl = sa.Text
+    cache_ok = True
+
+    def process_bind_param(self, value: Any, dialect: Dialect) -> str | None:
+        return None if value is None else orjson.dumps(value, default=dict).decode()
+
+    def process_result_value(self, value: Any, dialect: Dialect) -> Any:
+        return None if value is None else orjson.loads(value)
+
+
+incident = sa.Table(
+    "incident",
+    metadata,
+    sa.Column("number", sa.Integer, primary_key=True, autoincrement=True),
+    sa.Column("uid", sa.String(32), nullable=False, unique=True),
+    sa.Column("key", sa.String(64), nullable=False),
+    sa.Column("dedup_key", sa.String(64), nullable=False),
+    sa.Column("source", sa.Text, nullable=False),
+    sa.Column("receiver", sa.Text, nullable=False),
+    sa.Column("group_key", sa.Text, nullable=False),
+    sa.Column("group_labels", Json, nullable=False),
+    sa.Column("title", sa.Text, nullable=False),
+    sa.Column("state", sa.String(16), nullable=False),
+    sa.Column("severity", sa.String(16), nullable=False),
+    sa.Column("revision", sa.Integer, nullable=False),
+    sa.Column("opened_at", UtcDateTime, nullable=False),
+    sa.Column("updated_at", UtcDateTime, nullable=False),
+    sa.Column("seen_at", UtcDateTime, nullable=False),
+    sa.Column("resolved_at", UtcDateTime),
+    sa.Column("resolved_by", sa.Text),
+    sa.Column("acknowledged_at", UtcDateTime),
+    sa.Column("acknowledged_by", sa.Text),
+    sa.Column("external_url", sa.Text, nullable=False, default=""),
+    sa.Column("truncated", sa.Integer, nullable=False, default=0),
+    sa.Index("incident_by_key", "key", "number"),
+    sa.Index("incident_by_state", "state", "updated_at"),
+    sqlite_autoincrement=True,  # a number that people have said aloud is never used again
+)
+# Two writers cannot open two incidents for one group: the loser tries again and finds the winner's.
+sa.Index(
+    "incident_one_open",
+    incident.c.key,
+    unique=True,
+    sqlite_where=incident.c.state != "resolved",
+    postgresql_where=incident.c.state != "resolved",
+)
+
+alert = sa.Table(
+    "alert",
+    metadata,
+    sa.Column("incident_number", sa.ForeignKey("incident.number", ondelete="CASCADE"), primary_key=True),
+    sa.Column("fingerprint", sa.String(64), primary_key=True),
+    sa.Column("status", sa.String(16), nullable=False),
+    sa.Column("labels", Json, nullable=False),
+    sa.Column("annotations", Json, nullable=False),
+    sa.Column("starts_at", UtcDateTime, nullable=False),
+    sa.Column("ends_at", UtcDateTime),
+    sa.Column("generator_url", sa.Text, nullable=False, default=""),
+    sa.Column("ended_seen_at", UtcDateTime),
+)
+
+event = sa.Table(
+    "event",
+    metadata,
+    sa.Column("id", sa.Integer, primary_key=True, autoincrement=True),
+    sa.Column("incident_number", sa.ForeignKey("incident.number", ondelete="CASCADE"), nullable=False),
+    sa.Column("at", UtcDateTime, nullable=False),
+    sa.Column("kind", sa.String(32), nullable=False),
+    sa.Column("actor", sa.Text, nullable=False),
+    sa.Column("text", sa.Text, nullable=False),
+    sa.Column("revision", sa.Integer, nullable=False),
+    sa.Column("loud", sa.Boolean, nullable=False),
+    sa.Index("event_by_incident", "incident_number", "id"),
+)
+
+delivery = sa.Table(
+    "delivery",
+    metadata,
+    sa.Column("incident_number", sa.ForeignKey("incident.number", ondelete="CASCADE"), primary_key=True),
+    sa.Column("channel", sa.String(128), primary_key=True),
+    sa.Column("recipient", sa.String(320), primary_key=True),
+    sa.Column("rank", sa.Integer, nullable=False),  # of the incident's severity: the order of claims
+    sa.Column("firing", sa.Boolean, nullable=False),
+    sa.Column("wanted", sa.Integer, nullable=False),
+    sa.Column("sent", sa.Integer, nullable=False),
+    sa.Column("pending", sa.Boolean, nullable=False),  # wanted > sent, and neither dead nor held for ever
+    sa.Column("dead", sa.Boolean, nullable=False),
+    sa.Column("wanted_at", UtcDateTime, nullable=False),  # the oldest change that the target does not show
+    sa.Column("changed_at", UtcDateTime, nullable=False),  # the newest
+    sa.Column("due_at", UtcDateTime, nullable=False),
+    sa.Column("hold_reason", sa.Text, nullable=False, default=""),
+    sa.Column("lease", sa.String(32)),
+    sa.Column("lease_until", UtcDateTime),
+    sa.Column("in_flight", sa.Boolean, nullable=False),  # a try may have arrived without our knowing
+    sa.Column("attempted_at", UtcDateTime),
+    sa.Column("attempts", sa.Integer, nullable=False),
+    sa.Column("shrink", sa.Boolean, nullable=False),
+    sa.Column("handle", Json, nullable=False),
+    sa.Column("frozen", sa.LargeBinary),
+    sa.Column("frozen_revision", sa.Integer),
+    sa.Column("last_error", sa.Text, nullable=False, default=""),
+    sa.Column("refused", sa.Text, nullable=False, default=""),
+    sa.Column("sent_at", UtcDateTime),
+)
+sa.Index(
+    "delivery_pending",
+    delivery.c.channel,
+    delivery.c.rank,
+    delivery.c.wanted_at,
+    sqlite_where=delivery.c.pending,
+    postgresql_where=delivery.c.pending,
+)
+
+channel_state = sa.Table(
+    "channel_state",
+    metadata,
+    sa.Column("channel", sa.String(128), primary_key=True),
+    sa.Column("paused_until", UtcDateTime),
+    sa.Column("pause_reason", sa.Text, nullable=False, default=""),
+    sa.Column("failing", sa.Boolean, nullable=False, default=False),  # one probe at a time until one succeeds
+    sa.Column("next_slot_at", UtcDateTime),  # pacing: when the next send is allowed
+)
+
+worker = sa.Table(
+    "worker",
+    metadata,
+    sa.Column("id", sa.String(32), primary_key=True),
+    sa.Column("seen_at", UtcDateTime, nullable=False),
+    sa.Column("started_at", UtcDateTime, nullable=False),
+    sa.Column("place", sa.Text, nullable=False),
+)

@@ -1,0 +1,89 @@
+"""Waking the workers at once when something is stored, over process borders. Only a hint: workers poll as well.
+
+SQLite: a named pipe beside the database file. PostgreSQL: NOTIFY.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import select
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+import psycopg
+import sqlalchemy as sa
+
+_CHANNEL = "incident_bridge"
+
+
+def _pipe(engine: sa.Engine) -> Path:
+    return Path(f"{engine.url.database}.wake")
+
+
+class Waker:
+    """The writers' side."""
+
+    def __init__(self, engine: sa.Engine) -> None:
+        self._engine = engine
+        self._postgres = engine.dialect.name == "postgresql"
+
+    def within(self, connection: sa.Connection) -> None:
+        """Inside the transaction: PostgreSQL tells the listeners when, and only if, it commits."""
+        if self._postgres:
+            connection.execute(sa.text(f"NOTIFY {_CHANNEL}"))
+
+    def after_commit(self) -> None:
+        """No worker listening, or one that has much to do already (a full pipe), is not a fault."""
+        if self._postgres:
+            return
+        with contextlib.suppress(OSError):
+            pipe = os.open(_pipe(self._engine), os.O_WRONLY | os.O_NONBLOCK)
+            try:
+                os.write(pipe, b"!")
+            finally:
+                os.close(pipe)
+
+
+class Listener:
+    """The worker's side: calls `wake` from a thread of its own."""
+
+    def __init__(self, engine: sa.Engine, wake: Callable[[], None]) -> None:
+        self._engine, self._wake = engine, wake
+        self._stopping = threading.Event()
+        postgres = engine.dialect.name == "postgresql"
+        self._thread = threading.Thread(target=self._notifications if postgres else self._read, daemon=True)
+        self._thread.start()
+
+    def close(self) -> None:
+        self._stopping.set()
+        self._thread.join(timeout=5)
+
+    def _read(self) -> None:
+        path = _pipe(self._engine)
+        with contextlib.suppress(FileExistsError):
+            os.mkfifo(path, mode=0o600)
+        pipe = os.open(path, os.O_RDWR | os.O_NONBLOCK)  # read-write: never sees an end of file
+        try:
+            while not self._stopping.is_set():
+                if select.select([pipe], [], [], 0.5)[0]:
+                    os.read(pipe, 65536)
+                    self._wake()
+        finally:
+            os.close(pipe)
+
+    def _notifications(self) -> None:
+        while not self._stopping.is_set():
+            try:
+                self._listen()
+            except (psycopg.Error, sa.exc.SQLAlchemyError):
+                self._stopping.wait(1)  # polling goes on meanwhile
+
+    def _listen(self) -> None:
+        url = self._engine.url.set(drivername="postgresql").render_as_string(hide_password=False)
+        with psycopg.connect(url, autocommit=True) as connection:
+            connection.execute(f"LISTEN {_CHANNEL}")
+            while not self._stopping.is_set():
+                for _notification in connection.notifies(timeout=0.5, stop_after=1):
+                    self._wake()

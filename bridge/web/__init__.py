@@ -1,0 +1,6 @@
+"""The web floor: webhooks in, health and metrics out, and pages for people. The only importer of Flask."""
+
+from bridge.web.auth import check_listen
+from bridge.web.create_app import create_app
+
+__all__ = ["check_listen", "create_app"]

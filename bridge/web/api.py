@@ -1,0 +1,106 @@
+"""GET /api/v1/...: what the pages show, as JSON."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Any
+
+from flask import Blueprint, abort, jsonify, request
+from flask.typing import ResponseReturnValue
+
+from bridge.core.model import Alert, Incident
+from bridge.core.ports import Reader
+from bridge.web.auth import Logins
+
+MOST = 1000
+TRUTH = {None: None, "true": True, "false": False}
+
+
+def blueprint(reader: Reader, logins: Logins) -> Blueprint:
+    routes = Blueprint("api", __name__, url_prefix="/api/v1")
+    routes.before_request(logins.demand)
+
+    @routes.get("/incidents")
+    def list_incidents() -> ResponseReturnValue:
+        incidents = reader.list_incidents(resolved=_resolved(), limit=_limit())
+        counts = reader.alert_counts([incident.number for incident in incidents])
+        return jsonify(incidents=[_brief(each, counts.get(each.number, (0, 0))) for each in incidents])
+
+    @routes.get("/incidents/<int:number>")
+    def show_incident(number: int) -> ResponseReturnValue:
+        incident = reader.incident(number) if number < 2**63 else None
+        if incident is None:
+            abort(404, f"There is no incident {number}. GET /api/v1/incidents lists those that there are.")
+        return jsonify(_full(incident, reader))
+
+    return routes
+
+
+def _resolved() -> bool | None:
+    word = request.args.get("resolved")
+    if word not in TRUTH:
+        abort(400, f"resolved must be true or false, but is {word!r:.60}")
+    return TRUTH[word]
+
+
+def _limit() -> int:
+    word = request.args.get("limit", "100")
+    if not (word.isascii() and word.isdigit() and len(word) < 6 and 1 <= int(word) <= MOST):
+        abort(400, f"limit must be a number from 1 to {MOST}, but is {word!r:.60}")
+    return int(word)
+
+
+def _brief(incident: Incident, counts: tuple[int, int]) -> dict[str, Any]:
+    """Times as ISO 8601; without alerts, whose number stands instead."""
+    firing, total = counts
+    return {
+        "number": incident.number,
+        "uid": incident.uid,
+        "title": incident.title,
+        "state": incident.state,
+        "severity": incident.severity,
+        "source": incident.source,
+        "receiver": incident.receiver,
+        "group_key": incident.group_key,
+        "group_labels": dict(incident.group_labels),
+        "dedup_key": incident.dedup_key,
+        "revision": incident.revision,
+        "opened_at": incident.opened_at.isoformat(),
+        "updated_at": incident.updated_at.isoformat(),
+        "seen_at": incident.seen_at.isoformat(),
+        "resolved_at": incident.resolved_at and incident.resolved_at.isoformat(),
+        "resolved_by": incident.resolved_by,
+        "acknowledged_at": incident.acknowledged_at and incident.acknowledged_at.isoformat(),
+        "acknowledged_by": incident.acknowledged_by,
+        "external_url": incident.external_url,
+        "truncated": incident.truncated,
+        "alerts_firing": firing,
+        "alerts_total": total,
+    }
+
+
+def _full(incident: Incident, reader: Reader) -> dict[str, Any]:
+    number = incident.number
+    return _brief(incident, (len(incident.firing), len(incident.alerts))) | {
+        "alerts": [_alert(alert) for alert in incident.alerts.values()],
+        "timeline": [_dated(asdict(entry)) for entry in reader.timeline(number)],
+        "deliveries": [_dated(asdict(delivery)) for delivery in reader.deliveries(number)],
+    }
+
+
+def _alert(alert: Alert) -> dict[str, Any]:
+    return {
+        "fingerprint": alert.fingerprint,
+        "status": alert.status,
+        "labels": dict(alert.labels),
+        "annotations": dict(alert.annotations),
+        "starts_at": alert.starts_at.isoformat(),
+        "ends_at": alert.ends_at and alert.ends_at.isoformat(),
+        "generator_url": alert.generator_url,
+    }
+
+
+def _dated(fields: dict[str, Any]) -> dict[str, Any]:
+    return {
+        name: value.isoformat() if hasattr(value, "isoformat") else value for name, value in fields.items()
+    }

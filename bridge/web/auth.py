@@ -1,0 +1,168 @@
+"""Who may send, and who may look: tokens of sources, logins of people, and what loopback means."""
+
+from __future__ import annotations
+
+import base64
+import hmac
+import ipaddress
+import secrets
+from collections.abc import Callable, Iterable
+from datetime import datetime, timedelta
+from threading import Lock
+from typing import TypeVar
+
+from flask import Request, Response, request
+from werkzeug.security import check_password_hash, generate_password_hash
+
+from bridge.config.settings import Settings, SourceSettings
+from bridge.config.values import is_loopback
+
+REMEMBERED = timedelta(minutes=10)
+FAILURES, WITHIN = 5, timedelta(minutes=1)
+LOGINS_KEPT = 1000
+Key = TypeVar("Key")
+Value = TypeVar("Value")
+FORWARDED = ("Forwarded", "X-Forwarded-For", "X-Real-IP")
+
+
+def check_listen(host: str, settings: Settings) -> None:
+    """Raise ValueError when an address that others can reach would be open to them."""
+    if is_loopback(host):
+        return
+    if not any(has_credential(source) for source in settings.sources):
+        raise ValueError(
+            f"listening on {host} needs a source with a token, or anybody could send alerts: add "
+            'sources: [{name: prod, tokens: ["${ALERTMANAGER_TOKEN}"]}], or listen on 127.0.0.1'
+        )
+    if not settings.web.users:
+        raise ValueError(
+            f"listening on {host} needs a login for the pages, or anybody could read them: add web.users "
+            "with a password hash, or listen on 127.0.0.1"
+        )
+
+
+def has_credential(source: SourceSettings) -> bool:
+    return bool(source.tokens or source.basic_auth)
+
+
+def from_this_machine(req: Request) -> bool:
+    """The connection is a loopback one, and no proxy says that it only passes it on for somebody."""
+    if any(name in req.headers for name in FORWARDED):
+        return False
+    try:
+        address = ipaddress.ip_address(req.remote_addr or "")
+    except ValueError:
+        return False
+    mapped = getattr(address, "ipv4_mapped", None)
+    return bool((mapped or address).is_loopback)
+
+
+def from_another_site(req: Request) -> bool:
+    """A browser sends it for a page that is not ours; such a page must not use that its reader may do things here."""
+    origin = req.headers.get("Origin")
+    return req.headers.get("Sec-Fetch-Site") in {"cross-site", "same-site"} or (
+        origin is not None and origin != f"{req.scheme}://{req.host}"
+    )
+
+
+def matching_source(req: Request, sources: Iterable[SourceSettings]) -> SourceSettings | None:
+    """The source whose credential the request carries. Compares with all of them, so that time tells nothing."""
+    found = [source for source in sources if _carries(req, source)]
+    return found[0] if found else None
+
+
+def _carries(req: Request, source: SourceSettings) -> bool:
+    sent = _authorization(req)
+    return any([hmac.compare_digest(sent, accepted) for accepted in _accepted(source)])  # noqa: C419
+
+
+def _authorization(req: Request) -> bytes:
+    scheme, _, rest = req.headers.get("Authorization", "").partition(" ")
+    return f"{scheme.lower()} {rest.strip()}".encode("utf-8", "surrogatepass")
+
+
+def _accepted(source: SourceSettings) -> Iterable[bytes]:
+    for token in source.tokens:
+        # WSGI hands header bytes over as latin-1
+        yield b"bearer " + token.get_secret_value().encode().decode("latin-1").encode()
+    if source.basic_auth:
+        pair = f"{source.basic_auth.username}:{source.basic_auth.password.get_secret_value()}"
+        yield b"basic " + base64.b64encode(pair.encode())
+
+
+class Logins:
+    """Basic auth of people. A password that was right is remembered for a while: scrypt is slow on purpose."""
+
+    def __init__(
+        self, current: Callable[[], Settings], clock: Callable[[], datetime], *, required: bool
+    ) -> None:
+        self._current = current
+        self._clock = clock
+        self._required = required
+        self._key = secrets.token_bytes(32)
+        self._nobody = generate_password_hash(secrets.token_hex(8))
+        self._remembered: dict[bytes, datetime] = {}
+        self._failures: dict[str, list[datetime]] = {}
+        self._lock = Lock()
+
+    def demand(self) -> Response | None:
+        """For before_request: None lets it pass."""
+        forwarded = bool(self._current().web.users) and not from_this_machine(request)
+        return self.challenge() if self._required or forwarded else None
+
+    def challenge(self) -> Response | None:
+        """As demand, wherever the server listens."""
+        given = request.authorization
+        if given is None or given.type != "basic":
+            return _refusal(401, "Log in with a name and password from web.users.")
+        name, password = given.username or "", given.password or ""
+        if self._remembers(name, password):
+            return None
+        if self._is_tired_of(request.remote_addr or ""):
+            return _refusal(429, "Too many wrong passwords from your address. Wait a minute.")
+        return None if self._verify(name, password) else _refusal(401, "Wrong name or password.")
+
+    def _verify(self, name: str, password: str) -> bool:
+        user = self._current().web.users.get(name)
+        right = check_password_hash(user.get_secret_value() if user else self._nobody, password)
+        with self._lock:
+            if user and right:
+                _put(self._remembered, self._digest(name, password), self._clock() + REMEMBERED)
+                return True
+            address = request.remote_addr or ""
+            _put(self._failures, address, [*self._failures.get(address, []), self._clock()][-FAILURES:])
+        return False
+
+    def _remembers(self, name: str, password: str) -> bool:
+        until = self._remembered.get(self._digest(name, password))
+        return until is not None and self._clock() < until
+
+    def _digest(self, name: str, password: str) -> bytes:
+        """The stored hash is part of it: a password that was changed is forgotten at once."""
+        user = self._current().web.users.get(name)
+        parts = (name, password, user.get_secret_value() if user else "")
+        message = "\x00".join(parts).encode("utf-8", "surrogatepass")
+        return hmac.digest(self._key, message, "sha256")
+
+    def _is_tired_of(self, address: str) -> bool:
+        now = self._clock()
+        with self._lock:
+            recent = [at for at in self._failures.get(address, []) if now - at < WITHIN]
+        return len(recent) >= FAILURES
+
+
+def _put(kept: dict[Key, Value], key: Key, value: Value) -> None:
+    """Forgets the oldest when there are too many."""
+    kept.pop(key, None)
+    while len(kept) >= LOGINS_KEPT:
+        del kept[next(iter(kept))]
+    kept[key] = value
+
+
+def _refusal(code: int, text: str) -> Response:
+    response = Response(f"{text}\n", code, mimetype="text/plain")
+    if code == 401:
+        response.headers["WWW-Authenticate"] = 'Basic realm="incident bridge", charset="UTF-8"'
+    else:
+        response.headers["Retry-After"] = str(int(WITHIN.total_seconds()))
+    return response

@@ -1,0 +1,95 @@
+"""The application factory: puts the parts together, and says what every answer has in common."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+
+from flask import Flask, Response, jsonify, render_template, request
+from flask.typing import ResponseReturnValue
+from werkzeug.exceptions import HTTPException
+
+from bridge import logs
+from bridge.config.settings import Settings
+from bridge.core.errors import StoreUnavailable
+from bridge.core.ports import Intake, Reader
+from bridge.metrics import Metrics
+from bridge.web import api, operations, pages, webhooks
+from bridge.web.auth import Logins
+
+log = logs.get(__name__)
+FOR_MACHINES = ("/webhook", "/api/", "/-/", "/events", "/callback", "/metrics")
+HEADERS = {
+    "Content-Security-Policy": "default-src 'none'; style-src 'self'; base-uri 'none'; form-action 'none'; "
+    "frame-ancestors 'none'",
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "Referrer-Policy": "no-referrer",
+}
+
+
+def create_app(
+    current: Callable[[], Settings],
+    intake: Intake,
+    reader: Reader,
+    *,
+    metrics: Metrics,
+    reload: Callable[[], list[str]] | None = None,
+    clock: Callable[[], datetime],
+    require_login: bool = True,
+) -> Flask:
+    """`current` gives the settings that hold now; a reload may change them. `reload` returns the faults that it found.
+
+    `require_login` is for servers that others than this machine can reach: pages and API then want basic auth.
+    """
+    app = Flask("bridge.web")
+    app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
+    logins = Logins(current, clock, required=require_login)
+    app.register_blueprint(webhooks.blueprint(current, intake, metrics))
+    app.register_blueprint(operations.blueprint(current, reader, metrics, reload, clock, logins))
+    app.register_blueprint(api.blueprint(reader, logins))
+    app.register_blueprint(pages.blueprint(reader, clock, logins))
+    app.after_request(_safe_headers)
+    app.register_error_handler(HTTPException, _http_error)
+    app.register_error_handler(StoreUnavailable, _store_unavailable)
+    app.register_error_handler(Exception, _unexpected)
+    return app
+
+
+def _safe_headers(response: Response) -> Response:
+    for name, value in HEADERS.items():
+        response.headers[name] = value
+    if request.endpoint != "static":
+        response.headers["Cache-Control"] = "no-store"
+    return response
+
+
+def _http_error(error: HTTPException) -> ResponseReturnValue:
+    if error.response is not None:
+        return error.response
+    answer = _problem(error.code or 500, error.name, error.description or error.name)
+    for name, value in error.get_headers():
+        if name.lower() not in {"content-type", "content-length"}:
+            answer.headers[name] = value
+    return answer
+
+
+def _store_unavailable(error: StoreUnavailable) -> ResponseReturnValue:
+    log.warning("the store is unavailable", path=request.path, error=str(error))
+    answer = _problem(503, "Not now", "The bridge cannot reach its store. Try again in a few seconds.")
+    answer.headers["Retry-After"] = "5"
+    return answer
+
+
+def _unexpected(error: Exception) -> ResponseReturnValue:
+    log.error("a request failed", path=request.path, exc_info=error)
+    return _problem(500, "Our fault", "Something broke inside the bridge. Its log says what.")
+
+
+def _problem(code: int, title: str, text: str) -> Response:
+    if request.path.startswith(FOR_MACHINES):
+        answer = jsonify(error=text)
+    else:
+        answer = Response(render_template("problem.html", title=title, text=text), mimetype="text/html")
+    answer.status_code = code
+    return answer

@@ -1,0 +1,122 @@
+"""What operators and their probes ask: alive? ready? how much? and: read the configuration again."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from datetime import datetime, timedelta
+
+from flask import Blueprint, Response, jsonify, request
+from flask.typing import ResponseReturnValue
+
+from bridge import logs
+from bridge.config.settings import Settings
+from bridge.core.ports import Health, Reader
+from bridge.metrics import CONTENT_TYPE, Metrics
+from bridge.web.auth import Logins, from_another_site, from_this_machine
+
+log = logs.get(__name__)
+WORKER_SILENT = 30.0  # seconds
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    ok: bool
+    why: str
+
+
+def blueprint(
+    current: Callable[[], Settings],
+    reader: Reader,
+    metrics: Metrics,
+    reload: Callable[[], list[str]] | None,
+    clock: Callable[[], datetime],
+    logins: Logins,
+) -> Blueprint:
+    routes = Blueprint("operations", __name__)
+
+    @routes.get("/-/healthy")
+    def healthy() -> ResponseReturnValue:
+        return jsonify(healthy=True)
+
+    @routes.get("/-/ready")
+    def ready() -> ResponseReturnValue:
+        checks = readiness(ask(reader, clock()), current().limits.overdue)
+        fine = all(check.ok for check in checks.values())
+        answer = jsonify(ready=fine, checks={name: asdict(check) for name, check in checks.items()})
+        return answer, 200 if fine else 503
+
+    @routes.get("/metrics")
+    def show_metrics() -> ResponseReturnValue:
+        settings = current()
+        metrics.know(settings.channels, [*(source.name for source in settings.sources), "unknown"])
+        text = metrics.exposition(lambda: ask(reader, clock()), settings.channels)
+        return Response(text, content_type=CONTENT_TYPE)
+
+    @routes.post("/-/reload")
+    def reload_now() -> ResponseReturnValue:
+        return _may_not_reload(logins) or _reload(reload)
+
+    return routes
+
+
+def ask(reader: Reader, now: datetime) -> Health | None:
+    """None when the store does not answer, whatever the reason."""
+    try:
+        return reader.health(now)
+    except Exception as error:
+        log.warning("the store did not answer", error=str(error))
+        return None
+
+
+def readiness(health: Health | None, overdue: timedelta) -> dict[str, Check]:
+    if health is None:
+        unknown = Check(False, "unknown: the store did not answer")
+        store = Check(False, "the store did not answer: is the database up, and its disk not full?")
+        return {"store": store, "worker": unknown, "overdue": unknown}
+    return {
+        "store": Check(True, "answers"),
+        "worker": _worker(health.worker_seen_seconds),
+        "overdue": _overdue(health, overdue.total_seconds()),
+    }
+
+
+def _worker(seen: float | None) -> Check:
+    if seen is None:
+        return Check(
+            False, "no worker has ever run: start `bridge worker`, or `bridge serve` for both halves"
+        )
+    if seen >= WORKER_SILENT:
+        return Check(
+            False, f"no worker has been seen for {seen:.0f} s: messages wait; look at the worker's log"
+        )
+    return Check(True, f"seen {seen:.0f} s ago")
+
+
+def _overdue(health: Health, limit: float) -> Check:
+    late = {channel: seconds for channel, seconds in health.overdue_seconds.items() if seconds >= limit}
+    if not late:
+        return Check(True, f"nothing is late by {limit:.0f} s")
+    names = ", ".join(_late(channel, late[channel], health) for channel in sorted(late))
+    return Check(False, f"messages are late: {names}")
+
+
+def _late(channel: str, seconds: float, health: Health) -> str:
+    paused = health.paused.get(channel)
+    return f"{channel} by {seconds:.0f} s" + (f" (paused: {paused})" if paused else "")
+
+
+def _may_not_reload(logins: Logins) -> ResponseReturnValue | None:
+    if from_another_site(request):
+        return jsonify(error="another site's page must not do this"), 403
+    return None if from_this_machine(request) else logins.challenge()
+
+
+def _reload(reload: Callable[[], list[str]] | None) -> ResponseReturnValue:
+    if reload is None:
+        return jsonify(error="this process cannot read its configuration again: restart it"), 404
+    faults = reload()
+    if faults:
+        error = "the new configuration has faults; the old one stays in force"
+        return jsonify(error=error, faults=faults), 400
+    return jsonify(reloaded=True)

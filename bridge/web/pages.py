@@ -1,0 +1,86 @@
+"""The pages for people: what is wrong now, and all about one incident. Rendered here; no JavaScript."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+from urllib.parse import urlsplit
+
+from flask import Blueprint, abort, render_template
+from flask.typing import ResponseReturnValue
+
+from bridge.core.model import Alert, Incident, Severity
+from bridge.core.ports import Reader
+from bridge.web.auth import Logins
+
+ALERTS_SHOWN = 200
+OPEN_SHOWN, RECENT_SHOWN = 500, 50
+
+
+def blueprint(reader: Reader, clock: Callable[[], datetime], logins: Logins) -> Blueprint:
+    routes = Blueprint("pages", __name__)
+    routes.before_request(logins.demand)
+    routes.add_app_template_filter(safe_link)
+    routes.add_app_template_filter(span)
+    routes.add_app_template_filter(moment)
+
+    @routes.get("/")
+    def list_incidents() -> ResponseReturnValue:
+        opened = sorted(reader.list_incidents(resolved=False, limit=OPEN_SHOWN), key=_urgency)
+        recent = reader.list_incidents(resolved=True, limit=RECENT_SHOWN)
+        counts = reader.alert_counts([incident.number for incident in opened + recent])
+        return render_template("incidents.html", opened=opened, recent=recent, counts=counts, now=clock())
+
+    @routes.get("/incidents/<int:number>")
+    def show_incident(number: int) -> ResponseReturnValue:
+        incident = reader.incident(number) if number < 2**63 else None
+        if incident is None:
+            abort(
+                404,
+                f"There is no incident {number}. It may have been older than the retention in routes.yaml.",
+            )
+        alerts = sorted(incident.alerts.values(), key=_worst_first)
+        return render_template(
+            "incident.html",
+            incident=incident,
+            alerts=alerts[:ALERTS_SHOWN],
+            hidden=len(alerts) - len(alerts[:ALERTS_SHOWN]),
+            timeline=reader.timeline(number),
+            deliveries=reader.deliveries(number),
+            now=clock(),
+        )
+
+    return routes
+
+
+def _urgency(incident: Incident) -> tuple[int, bool]:
+    """Stable: within one severity the newest change stays first."""
+    return incident.severity.rank, incident.acknowledged_at is not None
+
+
+def _worst_first(alert: Alert) -> tuple[bool, int, datetime]:
+    return not alert.firing, Severity.of(alert.labels).rank, alert.starts_at
+
+
+def safe_link(value: str) -> str:
+    """The address itself if a browser may follow it, else nothing."""
+    value = value.strip()
+    if any(letter.isspace() for letter in value) or not value.isprintable():
+        return ""
+    try:
+        parts = urlsplit(value)
+        return value if parts.scheme in {"http", "https"} and parts.hostname else ""
+    except ValueError:
+        return ""
+
+
+def span(start: datetime, end: datetime) -> str:
+    """How long, in its two largest units: 3 d 4 h."""
+    seconds = max(0, int((end - start).total_seconds()))
+    amounts = (("d", seconds // 86400), ("h", seconds // 3600 % 24), ("min", seconds // 60 % 60))
+    parts = [f"{amount} {unit}" for unit, amount in amounts if amount]
+    return " ".join(parts[:2]) or f"{seconds} s"
+
+
+def moment(at: datetime) -> str:
+    return at.strftime("%Y-%m-%d %H:%M:%S UTC")

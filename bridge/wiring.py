@@ -1,0 +1,82 @@
+"""The composition root: the only file that knows everybody."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from bridge.channels import build
+from bridge.config import Rate, Settings, load
+from bridge.config.settings import ChannelSettings, EmailSettings
+from bridge.core.incidents import Rules
+from bridge.core.model import ChannelSpec
+from bridge.core.ports import Channel, Lane
+from bridge.core.routing import canonical_labels
+from bridge.render import Renderer, check_templates
+from bridge.store import Policy
+
+DEFAULT_DATABASE = "sqlite:///bridge.db"
+DEFAULT_LISTEN = "127.0.0.1:9119"
+
+
+def utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
+def load_settings(path: Path | str) -> Settings:
+    """routes.yaml with this process's environment. Raises ConfigurationFaults with every fault."""
+    return load(path, os.environ, check_templates)
+
+
+@dataclass(frozen=True)
+class Setup:
+    """What the worker needs of the settings; swapped as a whole on reload."""
+
+    channels: Mapping[str, Channel]
+    lanes: Mapping[str, Lane]
+    renderer: Renderer
+    retention: timedelta
+
+
+def setup_of(settings: Settings) -> Setup:
+    channels = {name: build(channel) for name, channel in settings.channels.items()}
+    lanes = {name: _lane(channel) for name, channel in settings.channels.items()}
+    return Setup(channels, lanes, renderer_of(settings), settings.retention)
+
+
+def renderer_of(settings: Settings) -> Renderer:
+    return Renderer(settings.templates, settings.external_url)
+
+
+def policy_of(settings: Settings) -> Policy:
+    """What the store needs of the settings."""
+    rules = Rules(
+        settings.incidents.reopen_within, settings.incidents.late_within, canonical=canonical_of(settings)
+    )
+    specs = {name: _spec(channel) for name, channel in settings.channels.items()}
+    return Policy(rules, settings.route, specs)
+
+
+def canonical_of(settings: Settings) -> Callable[[Mapping[str, str]], Mapping[str, str]]:
+    label, aliases = settings.severities.label, settings.severities.aliases
+    return lambda labels: canonical_labels(labels, aliases, label)
+
+
+def _spec(channel: ChannelSettings) -> ChannelSpec:
+    if isinstance(channel, EmailSettings):
+        return ChannelSpec(
+            channel.name, recipients=channel.to, edits=False, send_resolved=channel.send_resolved
+        )
+    return ChannelSpec(channel.name, send_resolved=channel.send_resolved)
+
+
+def _lane(channel: ChannelSettings) -> Lane:
+    rate: Rate | None = channel.rate
+    per_second = None if rate is None else rate.per_second
+    # A burst of one second's worth (at least one): vendors tolerate short bursts, and a lone page never waits.
+    burst = 1 if per_second is None else max(1, int(per_second))
+    lease = channel.timeout.total_seconds() * 3 + 30  # several calls may make one send
+    return Lane(channel.name, channel.concurrency, per_second, burst, lease)

@@ -1,0 +1,247 @@
+"""The delivery loop: one asyncio loop, the database in a thread of its own.
+
+Law: lease, send, settle. Nothing here decides about retries (core.retrying does) or knows a vendor (channels do).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import secrets
+import socket
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime, timedelta
+from typing import Any, Protocol, TypeVar
+
+import structlog
+
+from bridge.core.errors import Reason, SendError, StoreUnavailable
+from bridge.core.model import Entry, Incident
+from bridge.core.ports import Channel, Claim, Deliveries, GiveUp, Lane, Message, Outcome, Receipt, RetryAt, Sent
+from bridge.core.retrying import decide
+from bridge.metrics import Metrics
+from bridge.worker.batching import Batcher
+
+log = structlog.get_logger("worker")
+T = TypeVar("T")
+
+
+class Renders(Protocol):
+    def message(
+        self, incident: Incident, claim: Claim, news: Sequence[Entry], *, html: bool
+    ) -> Message: ...
+
+
+class Store(Deliveries, Protocol):
+    """Deliveries, and the worker's own housekeeping."""
+
+    def end_pauses(self) -> None: ...
+
+    def alive(self, worker_id: str, place: str, started_at: datetime, now: datetime) -> None: ...
+
+    def forget(self, before: datetime) -> int: ...
+
+
+class Setup(Protocol):
+    """What a reload swaps as a whole."""
+
+    channels: Mapping[str, Channel]
+    lanes: Mapping[str, Lane]
+    renderer: Renders
+    retention: timedelta
+
+
+class Worker:
+    """Runs until stop(); poll_seconds is only the safety net behind wake-ups."""
+
+    def __init__(
+        self,
+        store: Store,
+        setup: Setup,
+        metrics: Metrics,
+        clock: Callable[[], datetime],
+        *,
+        poll_seconds: float = 2.0,
+        alive_seconds: float = 5.0,
+    ) -> None:
+        self._store, self._setup, self._metrics, self._clock = store, setup, metrics, clock
+        self._poll, self._alive = poll_seconds, alive_seconds
+        self._database = ThreadPoolExecutor(1, "database")
+        self._wake = asyncio.Event()
+        self._stopping = False
+        self._flying: dict[str, int] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._settler = Batcher[tuple[Claim, Outcome]](self._settle_many)
+        self._freezer = Batcher[tuple[Claim, bytes]](self._freeze_many)
+        self.id = secrets.token_hex(8)
+
+    def wake(self) -> None:
+        """Something may be due. Call it in the loop's thread."""
+        self._wake.set()
+
+    def stop(self) -> None:
+        """Claim nothing more; run() returns when what is being sent has been settled."""
+        self._stopping = True
+        self._wake.set()
+
+    async def reload(self, setup: Setup) -> None:
+        """Swap channels and templates; sends under way end on the old ones."""
+        old, self._setup = self._setup, setup
+        await self._in_thread(self._store.end_pauses)
+        self.wake()
+        await asyncio.sleep(0)
+        if self._tasks:
+            await asyncio.wait(set(self._tasks), timeout=60)
+        await _close(old.channels)
+
+    async def run(self) -> None:
+        living = asyncio.create_task(self._live())
+        try:
+            while not self._stopping:
+                self._wake.clear()
+                claimed = await self._claim()
+                if not claimed:
+                    await self._rest()
+        finally:
+            living.cancel()
+            if self._tasks:
+                await asyncio.wait(set(self._tasks))
+            await _close(self._setup.channels)
+            self._database.shutdown()
+
+    async def _claim(self) -> int:
+        lanes = [self._room(lane) for lane in self._setup.lanes.values()]
+        open_lanes = [lane for lane in lanes if lane.limit > 0]
+        try:
+            claims = await self._in_thread(self._store.claim, open_lanes, self._clock())
+            if claims:
+                await self._start(claims)
+        except StoreUnavailable as fault:
+            log.error("store_unavailable", fault=str(fault))
+            await asyncio.sleep(1)
+            return 0
+        return len(claims)
+
+    def _room(self, lane: Lane) -> Lane:
+        limit = lane.limit - self._flying.get(lane.channel, 0)
+        return Lane(lane.channel, limit, lane.per_second, lane.burst, lane.lease_seconds)
+
+    async def _start(self, claims: Sequence[Claim]) -> None:
+        numbers = sorted({claim.incident_number for claim in claims})
+        incidents = await self._in_thread(self._store.incidents, numbers)
+        news = await self._in_thread(self._store.news, [c.incident_number for c in claims if c.sent])
+        for claim in claims:
+            incident = incidents.get(claim.incident_number)
+            if incident is None:
+                continue
+            channel = claim.target.channel
+            self._flying[channel] = self._flying.get(channel, 0) + 1
+            work = self._deliver(claim, incident, news.get(claim.incident_number, []))
+            task = asyncio.create_task(work)
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+
+    async def _deliver(self, claim: Claim, incident: Incident, news: Sequence[Entry]) -> None:
+        try:
+            outcome = await self._attempt(claim, incident, news)
+            self._observe(claim, outcome)
+            await self._settler.add((claim, outcome))
+        except Exception:  # the lease ends by itself and the delivery is tried again, as unknown
+            log.exception("delivery_not_settled", incident=claim.incident_number, channel=claim.target.channel)
+        finally:
+            self._flying[claim.target.channel] -= 1
+            self._wake.set()
+
+    async def _attempt(self, claim: Claim, incident: Incident, news: Sequence[Entry]) -> Outcome:
+        refused: Any = ""
+        try:
+            channel = self._setup.channels[claim.target.channel]
+            message = self._setup.renderer.message(incident, claim, news, html=channel.wants_html)
+            composed = channel.compose(message, claim)
+            refused = composed.content
+            if composed.frozen is not None:
+                await self._freezer.add((claim, composed.frozen))
+            return _sent(await channel.send(composed, message, claim))
+        except SendError as error:
+            return self._failed(error, claim, refused)
+        except StoreUnavailable:
+            raise
+        except Exception as bug:
+            log.exception("send_bug", incident=claim.incident_number, channel=claim.target.channel)
+            error = SendError(Reason.BUG, f"{type(bug).__name__} while sending; see the log", ambiguous=True)
+            return self._failed(error, claim, refused)
+
+    def _failed(self, error: SendError, claim: Claim, refused: Any) -> Outcome:
+        outcome = decide(error, claim, self._clock(), random.random())
+        if isinstance(outcome, GiveUp):
+            text = refused.decode(errors="replace") if isinstance(refused, bytes) else str(refused)
+            return GiveUp(outcome.reason, outcome.detail, refused=text)
+        return outcome
+
+    def _observe(self, claim: Claim, outcome: Outcome) -> None:
+        channel, number = claim.target.channel, claim.incident_number
+        match outcome:
+            case Sent():
+                latency = max(0.0, (self._clock() - claim.wanted_at).total_seconds())
+                self._metrics.sent(channel, latency, skipped=outcome.skipped)
+                log.info("delivered", incident=number, channel=channel, seconds=round(latency, 3))
+            case RetryAt():
+                self._metrics.failed(channel, outcome.reason.value)
+                log.warning("delivery_failed", incident=number, channel=channel, why=outcome.detail)
+            case GiveUp():
+                self._metrics.dead(channel, outcome.reason.value)
+                log.error("dead_letter", incident=number, channel=channel, why=outcome.detail)
+
+    async def _rest(self) -> None:
+        """Until woken, the next delivery is due, or the safety net."""
+        seconds = self._poll
+        try:
+            now = self._clock()
+            due = await self._in_thread(self._store.next_due, now)
+            if due is not None:
+                seconds = min(self._poll, max(0.02, (due - now).total_seconds()))
+        except Exception as fault:
+            log.error("store_unavailable", fault=str(fault))
+        try:
+            await asyncio.wait_for(self._wake.wait(), seconds)
+        except TimeoutError:
+            pass
+
+    async def _live(self) -> None:
+        """Housekeeping: say that this worker lives, and forget what is old."""
+        started, place, beats = self._clock(), socket.gethostname(), 0
+        while True:
+            try:
+                now = self._clock()
+                await self._in_thread(self._store.alive, self.id, place, started, now)
+                if beats % 720 == 0:
+                    await self._in_thread(self._store.forget, now - self._setup.retention)
+            except Exception as fault:
+                log.error("store_unavailable", fault=str(fault))
+            beats += 1
+            await asyncio.sleep(self._alive)
+
+    async def _settle_many(self, settled: Sequence[tuple[Claim, Outcome]]) -> None:
+        """Tried until it works: an outcome that is known must not become unknown for a locked database."""
+        for wait in (0.1, 0.5, 2.0, 5.0, 0.0):
+            try:
+                return await self._in_thread(self._store.settle, settled, self._clock())
+            except StoreUnavailable:
+                if not wait:
+                    raise
+                await asyncio.sleep(wait)
+
+    async def _freeze_many(self, frozen: Sequence[tuple[Claim, bytes]]) -> None:
+        await self._in_thread(self._store.freeze, frozen)
+
+    def _in_thread(self, call: Callable[..., T], *arguments: Any) -> Awaitable[T]:
+        return asyncio.get_running_loop().run_in_executor(self._database, call, *arguments)
+
+
+def _sent(receipt: Receipt) -> Sent:
+    return Sent(receipt.handle, receipt.note, skipped=receipt.skipped)
+
+
+async def _close(channels: Mapping[str, Channel]) -> None:
+    await asyncio.gather(*(channel.close() for channel in channels.values()), return_exceptions=True)
