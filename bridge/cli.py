@@ -16,13 +16,11 @@ from bridge.cli_messages import preview, send_test
 from bridge.config import ConfigurationFaults
 from bridge.core.errors import StoreUnavailable
 from bridge.render import check_templates
-from bridge.serving import run_web, run_worker
+from bridge.serving import LEVEL, run_web, run_worker
 from bridge.supervisor import serve as supervise
 from bridge.wiring import DEFAULT_DATABASE, DEFAULT_LISTEN
 
-CONFIG = click.option(
-    "--config", envvar="BRIDGE_CONFIG", default="routes.yaml", show_default=True, help="The routing."
-)
+CONFIG = click.option("--config", envvar="BRIDGE_CONFIG", default="routes.yaml", show_default=True, help="The routing.")
 DATABASE = click.option(
     "--database",
     envvar="BRIDGE_DATABASE_URL",
@@ -47,7 +45,7 @@ def main(context: click.Context) -> None:
 @LISTEN
 def serve(config: str, database: str, listen: str) -> None:
     """Web and worker on this machine, each restarted if it dies."""
-    logs.configure()
+    logs.configure(LEVEL)
     sys.exit(supervise(config, database, listen))
 
 

@@ -45,13 +45,9 @@ def check(context: click.Context, config: str, as_json: bool) -> None:
 @click.argument("labels", nargs=-1, metavar="NAME=VALUE...")
 @_config_option
 @_json_option
-@click.option(
-    "--at", metavar="TIME", help="As if it were this time: 2026-11-23T22:30:00+01:00 (UTC without a zone)."
-)
+@click.option("--at", metavar="TIME", help="As if it were this time: 2026-11-23T22:30:00+01:00 (UTC without a zone).")
 @click.pass_context
-def route(
-    context: click.Context, labels: tuple[str, ...], config: str, as_json: bool, at: str | None
-) -> None:
+def route(context: click.Context, labels: tuple[str, ...], config: str, as_json: bool, at: str | None) -> None:
     """Which routes take an alert with these labels, why, and who hears of it."""
     settings = _load_or_exit(context, config)
     found = canonical_labels(_labels(labels), settings.severities.aliases, settings.severities.label)
@@ -137,9 +133,7 @@ def _warning_lines(filename: str, warnings: Iterable[Fault]) -> list[str]:
 
 
 def _summary(filename: str, settings: Settings) -> list[str]:
-    rows = [
-        f"  {severity:<14} {', '.join(names) or 'nobody'}" for severity, names in _reached(settings).items()
-    ]
+    rows = [f"  {severity:<14} {', '.join(names) or 'nobody'}" for severity, names in _reached(settings).items()]
     counted = f"{len(settings.channels)} channels, sources: {len(settings.sources)}"
     return [f"{filename} is good: {counted}", "severity         reaches", *rows]
 
@@ -181,9 +175,7 @@ def _route_text(settings: Settings, labels: Mapping[str, str], explanation: Expl
 def _step_line(step: Step) -> str:
     mark = "=>" if step.taken else "ok" if step.matched else "--"
     seen = "the label is missing" if step.seen is None else f"it is {step.seen!r}"
-    return f"{'  ' * step.depth}{mark} {step.route}" + (
-        "" if step.matched else f"   fails {step.failed}: {seen}"
-    )
+    return f"{'  ' * step.depth}{mark} {step.route}" + ("" if step.matched else f"   fails {step.failed}: {seen}")
 
 
 def _hears(settings: Settings, match: Match) -> list[str]:

@@ -17,9 +17,7 @@ import structlog
 from structlog.typing import Processor
 
 HIDDEN = "[redacted]"
-SECRET_KEY = re.compile(
-    r"authorization|cookie|password|passwd|secret|token|routing_?key|api_?key|credential", re.I
-)
+SECRET_KEY = re.compile(r"authorization|cookie|password|passwd|secret|token|routing_?key|api_?key|credential", re.I)
 DEEPEST = 20
 
 

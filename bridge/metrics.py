@@ -41,9 +41,7 @@ class Metrics:
     def __init__(self, registry: CollectorRegistry | None = None) -> None:
         self.registry = registry if registry is not None else CollectorRegistry()
         counter = self._counter
-        self.webhooks = counter(
-            "bridge_webhooks_received", "Webhooks, by what came of them", "source", "outcome"
-        )
+        self.webhooks = counter("bridge_webhooks_received", "Webhooks, by what came of them", "source", "outcome")
         self.alerts = counter("bridge_alerts_received", "Alerts in accepted webhooks", "source")
         self.incidents = counter("bridge_incidents", "What happened to incidents", "event")
         self.deliveries = counter("bridge_deliveries", "Deliveries that ended", "channel", "outcome")
@@ -96,6 +94,22 @@ class Metrics:
         """A webhook was not stored; outcome is one of REFUSED."""
         self.webhooks.labels(source, outcome).inc()
 
+    def sent(self, channel: str, seconds: float, *, skipped: bool) -> None:
+        """A delivery ended well; seconds since the change was accepted. skipped: there was nothing to tell."""
+        self.deliveries.labels(channel, "skipped" if skipped else "sent").inc()
+        if not skipped:
+            self.attempts.labels(channel, "ok").inc()
+            self.latency.labels(channel).observe(seconds)
+
+    def failed(self, channel: str, reason: str) -> None:
+        """A try failed, and another follows."""
+        self.attempts.labels(channel, reason).inc()
+
+    def dead(self, channel: str, reason: str) -> None:
+        """A try failed for good."""
+        self.attempts.labels(channel, reason).inc()
+        self.deliveries.labels(channel, "dead").inc()
+
     def exposition(self, health: Callable[[], Health | None], channels: Iterable[str]) -> bytes:
         """The text of GET /metrics, of all processes that share PROMETHEUS_MULTIPROC_DIR if there is one."""
         collector = StoreCollector(health, tuple(channels))
@@ -107,7 +121,7 @@ class Metrics:
         if not os.environ.get("PROMETHEUS_MULTIPROC_DIR"):
             return self.registry
         gathered = CollectorRegistry()
-        MultiProcessCollector(gathered)
+        MultiProcessCollector(gathered)  # type: ignore[no-untyped-call]
         return gathered
 
 
@@ -120,9 +134,7 @@ class StoreCollector(Collector):
 
     def collect(self) -> Iterator[GaugeMetricFamily]:
         health = self._health()
-        yield GaugeMetricFamily(
-            "bridge_store_up", "1 when the store answered this scrape", float(health is not None)
-        )
+        yield GaugeMetricFamily("bridge_store_up", "1 when the store answered this scrape", float(health is not None))
         if health is not None:
             yield from self._of_channels(health)
             yield from self._of_incidents(health)
@@ -150,9 +162,7 @@ class StoreCollector(Collector):
         return family
 
     def _of_incidents(self, health: Health) -> Iterator[GaugeMetricFamily]:
-        family = GaugeMetricFamily(
-            "bridge_incidents_open", "Incidents that are not resolved", labels=["severity"]
-        )
+        family = GaugeMetricFamily("bridge_incidents_open", "Incidents that are not resolved", labels=["severity"])
         for severity, count in (dict.fromkeys(map(str, Severity), 0) | dict(health.open_incidents)).items():
             family.add_metric([severity], count)
         yield family

@@ -30,9 +30,7 @@ OnFault = Callable[[str, str], None]
 class Renderer:
     """Templates are compiled once, here; `faults` counts what went wrong since."""
 
-    def __init__(
-        self, templates: Path | None, external_url: str | None, on_fault: OnFault | None = None
-    ) -> None:
+    def __init__(self, templates: Path | None, external_url: str | None, on_fault: OnFault | None = None) -> None:
         self._external_url = external_url
         self._on_fault = on_fault
         self._lock = threading.Lock()

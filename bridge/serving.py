@@ -8,20 +8,20 @@ import threading
 from collections.abc import Callable
 from pathlib import Path
 
-import structlog
 import uvloop
 import waitress
 
 from bridge import logs
 from bridge.config import ConfigurationFaults, Settings, secret_values
+from bridge.config.values import is_loopback
 from bridge.metrics import Metrics
 from bridge.store import Listener, StoreDeliveries, StoreIntake, StoreReader, open_database
-from bridge.web import create_app
-from bridge.web.auth import check_listen, is_loopback
+from bridge.web import check_listen, create_app
 from bridge.wiring import load_settings, policy_of, setup_of, utc_now
 from bridge.worker import Worker
 
-log = structlog.get_logger("bridge")
+log = logs.get("bridge")
+LEVEL = "info"
 
 
 class Configuration:
@@ -31,7 +31,7 @@ class Configuration:
         self._path = path
         self.settings = load_settings(path)
         self.policy = policy_of(self.settings)
-        logs.configure(secrets=secret_values(self.settings))
+        logs.configure(LEVEL, secret_values(self.settings))
 
     def reload(self) -> list[str]:
         try:
@@ -41,7 +41,7 @@ class Configuration:
             log.error("reload_refused", faults=told)
             return told
         self.settings, self.policy = settings, policy_of(settings)
-        logs.configure(secrets=secret_values(settings))
+        logs.configure(LEVEL, secret_values(settings))
         log.info("reloaded", digest=settings.digest)
         return []
 
@@ -97,7 +97,7 @@ async def _work(configuration: Configuration, database: str) -> None:
     store = StoreDeliveries(engine)
     await asyncio.to_thread(store.end_pauses)
     worker = Worker(store, setup_of(configuration.settings), Metrics(), utc_now)
-    listener = Listener(engine, lambda: loop.call_soon_threadsafe(worker.wake))
+    listener = Listener(engine, lambda: _wake(loop, worker))
     reloads: set[asyncio.Task[None]] = set()
 
     def reload() -> None:
@@ -115,6 +115,10 @@ async def _work(configuration: Configuration, database: str) -> None:
     finally:
         await asyncio.to_thread(listener.close)
         log.info("worker_stopped")
+
+
+def _wake(loop: asyncio.AbstractEventLoop, worker: Worker) -> None:
+    loop.call_soon_threadsafe(worker.wake)
 
 
 def _on_signal(number: signal.Signals, act: Callable[[], object]) -> None:

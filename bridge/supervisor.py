@@ -14,9 +14,9 @@ import tempfile
 import time
 from collections.abc import Mapping, Sequence
 
-import structlog
+from bridge import logs
 
-log = structlog.get_logger("supervisor")
+log = logs.get("supervisor")
 _GRACE_SECONDS = 30.0
 
 

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 
 from bridge.channels import build
@@ -13,10 +12,11 @@ from bridge.config import Rate, Settings, load
 from bridge.config.settings import ChannelSettings, EmailSettings
 from bridge.core.incidents import Rules
 from bridge.core.model import ChannelSpec
-from bridge.core.ports import Channel, Lane
+from bridge.core.ports import Lane
 from bridge.core.routing import canonical_labels
 from bridge.render import Renderer, check_templates
 from bridge.store import Policy
+from bridge.worker import Setup
 
 DEFAULT_DATABASE = "sqlite:///bridge.db"
 DEFAULT_LISTEN = "127.0.0.1:9119"
@@ -31,16 +31,6 @@ def load_settings(path: Path | str) -> Settings:
     return load(path, os.environ, check_templates)
 
 
-@dataclass(frozen=True)
-class Setup:
-    """What the worker needs of the settings; swapped as a whole on reload."""
-
-    channels: Mapping[str, Channel]
-    lanes: Mapping[str, Lane]
-    renderer: Renderer
-    retention: timedelta
-
-
 def setup_of(settings: Settings) -> Setup:
     channels = {name: build(channel) for name, channel in settings.channels.items()}
     lanes = {name: _lane(channel) for name, channel in settings.channels.items()}
@@ -53,9 +43,7 @@ def renderer_of(settings: Settings) -> Renderer:
 
 def policy_of(settings: Settings) -> Policy:
     """What the store needs of the settings."""
-    rules = Rules(
-        settings.incidents.reopen_within, settings.incidents.late_within, canonical=canonical_of(settings)
-    )
+    rules = Rules(settings.incidents.reopen_within, settings.incidents.late_within, canonical=canonical_of(settings))
     specs = {name: _spec(channel) for name, channel in settings.channels.items()}
     return Policy(rules, settings.route, specs)
 
@@ -67,9 +55,7 @@ def canonical_of(settings: Settings) -> Callable[[Mapping[str, str]], Mapping[st
 
 def _spec(channel: ChannelSettings) -> ChannelSpec:
     if isinstance(channel, EmailSettings):
-        return ChannelSpec(
-            channel.name, recipients=channel.to, edits=False, send_resolved=channel.send_resolved
-        )
+        return ChannelSpec(channel.name, recipients=channel.to, edits=False, send_resolved=channel.send_resolved)
     return ChannelSpec(channel.name, send_resolved=channel.send_resolved)
 
 

@@ -168,9 +168,7 @@ def _seen(known: Incident, group: Group, touched: tuple[Alert, ...], now: dateti
     return replace(known, alerts=alerts, seen_at=now, truncated=group.truncated, external_url=external_url)
 
 
-def _changed(
-    known: Incident, group: Group, touched: tuple[Alert, ...], now: datetime, rules: Rules
-) -> Change:
+def _changed(known: Incident, group: Group, touched: tuple[Alert, ...], now: datetime, rules: Rules) -> Change:
     seen = _seen(known, group, touched, now)
     revision = known.revision + 1
     after = replace(seen, severity=severity_of(seen.alerts, rules, known.severity))
@@ -207,9 +205,7 @@ def _differences(
     return tuple(found)
 
 
-def _unchanged(
-    known: Incident, group: Group, touched: tuple[Alert, ...], now: datetime, rules: Rules
-) -> Change:
+def _unchanged(known: Incident, group: Group, touched: tuple[Alert, ...], now: datetime, rules: Rules) -> Change:
     seen = _seen(known, group, touched, now)
     repeated = group.reason == "repeat interval elapsed" or now - known.seen_at > rules.late_within
     if known.resolved or not repeated:
@@ -226,9 +222,7 @@ def _resolved_too_early(known: Incident, group: Group, now: datetime, rules: Rul
     return any(alert.firing and alert.fingerprint in firing for alert in group.alerts)
 
 
-def _reopened(
-    known: Incident, group: Group, touched: tuple[Alert, ...], now: datetime, rules: Rules
-) -> Change:
+def _reopened(known: Incident, group: Group, touched: tuple[Alert, ...], now: datetime, rules: Rules) -> Change:
     seen = _seen(known, group, touched, now)
     revision = known.revision + 1
     told = f"{_names(seen.firing)} {'fires' if len(seen.firing) == 1 else 'fire'} again"

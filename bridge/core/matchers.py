@@ -131,9 +131,7 @@ def _value(text: str, position: int, end: int, *, until_comma: bool) -> tuple[st
     stop = comma if comma >= 0 else end
     raw = text[position:stop].rstrip()
     if (quote := _bare_quote(raw)) >= 0:
-        raise MatcherError(
-            "a quote inside a value without quotes", text, position + quote, 'a="say \\"hi\\""'
-        )
+        raise MatcherError("a quote inside a value without quotes", text, position + quote, 'a="say \\"hi\\""')
     if raw.count("}") > raw.count("{"):
         raise MatcherError("a } without its {", text, position + raw.rindex("}"))
     return _unescaped(raw), stop

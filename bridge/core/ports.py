@@ -221,9 +221,7 @@ class Health:
 
     pending: Mapping[tuple[str, str], int]  #: (channel, severity) -> deliveries waiting
     dead: Mapping[str, int]
-    overdue_seconds: Mapping[
-        str, float
-    ]  #: by channel: how long ago the oldest waiting change was due; 0 if none
+    overdue_seconds: Mapping[str, float]  #: by channel: how long ago the oldest waiting change was due; 0 if none
     paused: Mapping[str, str]  #: channel -> why it is paused
     open_incidents: Mapping[str, int]  #: by severity
     worker_seen_seconds: float | None  #: since a worker last wrote that it lives; None: never

@@ -264,9 +264,7 @@ def _wish(channel: str, matches: list[tuple[Match, bool]]) -> ChannelWish:
     if not all(match.muted for match in deciding):
         return ChannelWish(channel, bool(firing), routes=routes)
     ends = [match.muted_until for match in deciding if match.muted_until is not None]
-    first = min(
-        deciding, key=lambda match: (match.muted_until is None, match.muted_until != min(ends, default=None))
-    )
+    first = min(deciding, key=lambda match: (match.muted_until is None, match.muted_until != min(ends, default=None)))
     return ChannelWish(channel, bool(firing), min(ends, default=None), first.muted_by, routes)
 
 

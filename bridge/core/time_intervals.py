@@ -91,9 +91,7 @@ def muted_by(mute: Iterable[NamedIntervals], active: Iterable[NamedIntervals], n
 
 
 @functools.lru_cache(maxsize=1024)
-def unmuted_at(
-    mute: tuple[NamedIntervals, ...], active: tuple[NamedIntervals, ...], now: datetime
-) -> datetime | None:
+def unmuted_at(mute: tuple[NamedIntervals, ...], active: tuple[NamedIntervals, ...], now: datetime) -> datetime | None:
     """The earliest time from now on when the route speaks; None when that is not within a year."""
     for moment in _moments(mute + active, now.astimezone(UTC)):
         if muted_by(mute, active, moment) is None:
@@ -178,9 +176,7 @@ def zone(location: str) -> zoneinfo.ZoneInfo:
     try:
         return zoneinfo.ZoneInfo(location)
     except (KeyError, ValueError, OSError):
-        raise ValueError(
-            f"no time zone named {location!r}; write an IANA name such as Europe/Berlin"
-        ) from None
+        raise ValueError(f"no time zone named {location!r}; write an IANA name such as Europe/Berlin") from None
 
 
 def _within(ranges: tuple[Range, ...], number: int) -> bool:

@@ -55,5 +55,7 @@ def matcher_filter(labels: Mapping[str, str]) -> str:
 
     https://github.com/prometheus/alertmanager/blob/main/ui/app/src/Utils/Filter.elm
     """
-    inner = ", ".join(f"{name}={json.dumps(clean(labels[name]), ensure_ascii=False)}" for name in sorted(labels))
+    inner = ", ".join(
+        f"{name}={json.dumps(clean(labels[name]), ensure_ascii=False)}" for name in sorted(labels)
+    )
     return quote("{" + inner + "}", safe="")

@@ -13,7 +13,11 @@ _AT = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 def sample_alert(name: str, status: Status) -> Alert:
     ended = None if status is Status.FIRING else _AT + timedelta(minutes=5)
     labels = {"alertname": name, "severity": "critical", "cluster": "c1", "instance": "<i&1>"}
-    annotations = {"summary": "API is slow", "description": "p99 over 2 s\nfor 5 min", "runbook_url": "https://run.example/a"}
+    annotations = {
+        "summary": "API is slow",
+        "description": "p99 over 2 s\nfor 5 min",
+        "runbook_url": "https://run.example/a",
+    }
     return Alert(name, status, labels, annotations, _AT, ended)
 
 

@@ -98,7 +98,9 @@ class Writing:
     def _write_incidents(self) -> None:
         rows = [{**incident_row(found), "n": found.number} for found, _ in self._latest.values()]
         if rows:
-            values: dict[str, Any] = {column: sa.bindparam(column) for column in rows[0] if column not in ("n", "uid", "key")}
+            values: dict[str, Any] = {
+                column: sa.bindparam(column) for column in rows[0] if column not in ("n", "uid", "key")
+            }
             self._connection.execute(
                 sa.update(incident).where(incident.c.number == sa.bindparam("n")).values(values),
                 [{name: row[name] for name in (*values, "n")} for row in rows],

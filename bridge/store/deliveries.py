@@ -35,14 +35,10 @@ class StoreDeliveries:
     def incidents(self, numbers: Sequence[int]) -> dict[int, Incident]:
         with self._engine.connect().execution_options(readonly=True) as connection:
             rows = connection.execute(sa.select(incident).where(incident.c.number.in_(numbers))).mappings()
-            return {
-                found.number: found for found in complete(connection, [incident_from(row) for row in rows])
-            }
+            return {found.number: found for found in complete(connection, [incident_from(row) for row in rows])}
 
     def news(self, numbers: Sequence[int]) -> dict[int, list[Entry]]:
-        query = (
-            sa.select(event).where(event.c.incident_number.in_(numbers), event.c.loud).order_by(event.c.id)
-        )
+        query = sa.select(event).where(event.c.incident_number.in_(numbers), event.c.loud).order_by(event.c.id)
         found: dict[int, list[Entry]] = {}
         with self._engine.connect().execution_options(readonly=True) as connection:
             for row in connection.execute(query).mappings():
@@ -55,9 +51,7 @@ class StoreDeliveries:
             frozen=sa.bindparam("b_frozen"), frozen_revision=sa.bindparam("b_revision")
         )  # fmt: skip
         with transaction(self._engine) as connection:
-            rows = [
-                {**lease_key(claim), "b_frozen": data, "b_revision": claim.revision} for claim, data in claims
-            ]
+            rows = [{**lease_key(claim), "b_frozen": data, "b_revision": claim.revision} for claim, data in claims]
             connection.execute(statement, rows)
 
     def settle(self, settled: Sequence[tuple[Claim, Outcome]], now: datetime) -> None:
@@ -145,7 +139,8 @@ def _allowed(lane: Lane, state: sa.RowMapping | None, now: datetime) -> int:
     if lane.per_second is None or state["next_slot_at"] is None:
         return limit
     ahead = (state["next_slot_at"] - now).total_seconds() * lane.per_second
-    return min(limit, math.floor(lane.burst - max(0.0, ahead) + 1e-6))
+    room: int = math.floor(lane.burst - max(0.0, ahead) + 1e-6)
+    return min(limit, room)
 
 
 def _claimable(channel: str, limit: int, now: datetime) -> sa.Select[Any]:
@@ -163,9 +158,7 @@ def _claimable(channel: str, limit: int, now: datetime) -> sa.Select[Any]:
     )
 
 
-def _lease(
-    connection: sa.Connection, rows: Sequence[sa.RowMapping], lease: str, now: datetime, lane: Lane
-) -> None:
+def _lease(connection: sa.Connection, rows: Sequence[sa.RowMapping], lease: str, now: datetime, lane: Lane) -> None:
     statement = (
         sa.update(delivery)
         .where(
@@ -194,18 +187,14 @@ def _lease(
     )
 
 
-def _take_slots(
-    connection: sa.Connection, lane: Lane, state: sa.RowMapping | None, count: int, now: datetime
-) -> None:
+def _take_slots(connection: sa.Connection, lane: Lane, state: sa.RowMapping | None, count: int, now: datetime) -> None:
     assert lane.per_second is not None
     start = max(now, state["next_slot_at"] or now) if state is not None else now
     row = {"channel": lane.channel, "next_slot_at": start + timedelta(seconds=count / lane.per_second)}
     make = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
     statement = make(channel_state).values(**row, failing=False, pause_reason="")
     connection.execute(
-        statement.on_conflict_do_update(
-            index_elements=["channel"], set_={"next_slot_at": row["next_slot_at"]}
-        )
+        statement.on_conflict_do_update(index_elements=["channel"], set_={"next_slot_at": row["next_slot_at"]})
     )
 
 

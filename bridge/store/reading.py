@@ -32,9 +32,7 @@ class StoreReader:
             raise StoreUnavailable(f"the database does not answer: {fault.orig}") from fault
 
     def list_incidents(self, *, resolved: bool | None = None, limit: int = 100) -> list[Incident]:
-        query = (
-            sa.select(incident).order_by(incident.c.updated_at.desc(), incident.c.number.desc()).limit(limit)
-        )
+        query = sa.select(incident).order_by(incident.c.updated_at.desc(), incident.c.number.desc()).limit(limit)
         if resolved is not None:
             is_resolved = incident.c.state == "resolved"
             query = query.where(is_resolved if resolved else ~is_resolved)
@@ -121,7 +119,7 @@ def _pending(connection: sa.Connection) -> dict[tuple[str, str], int]:
 
 def _dead(connection: sa.Connection) -> dict[str, int]:
     query = sa.select(delivery.c.channel, sa.func.count()).where(delivery.c.dead).group_by(delivery.c.channel)
-    return {channel: count for channel, count in connection.execute(query)}
+    return {row[0]: row[1] for row in connection.execute(query)}
 
 
 def _overdue(connection: sa.Connection, now: datetime) -> dict[str, float]:
@@ -134,12 +132,9 @@ def _overdue(connection: sa.Connection, now: datetime) -> dict[str, float]:
 
 def _paused(connection: sa.Connection, now: datetime) -> dict[str, str]:
     query = sa.select(channel_state.c.channel, channel_state.c.pause_reason)
-    return {
-        channel: reason
-        for channel, reason in connection.execute(query.where(channel_state.c.paused_until > now))
-    }
+    return {row[0]: row[1] for row in connection.execute(query.where(channel_state.c.paused_until > now))}
 
 
 def _open(connection: sa.Connection) -> dict[str, int]:
     query = sa.select(incident.c.severity, sa.func.count()).where(incident.c.state != "resolved")
-    return {severity: count for severity, count in connection.execute(query.group_by(incident.c.severity))}
+    return {row[0]: row[1] for row in connection.execute(query.group_by(incident.c.severity))}

@@ -41,9 +41,7 @@ def incident_row(incident: Incident) -> dict[str, Any]:
 def incident_from(row: RowMapping | Mapping[str, Any]) -> Incident:
     """Without its alerts."""
     plain = {name: row[name] for name in _PLAIN}
-    return Incident(
-        number=row["number"], state=State(row["state"]), severity=Severity(row["severity"]), **plain
-    )
+    return Incident(number=row["number"], state=State(row["state"]), severity=Severity(row["severity"]), **plain)
 
 
 def alert_row(number: int, alert: Alert) -> dict[str, Any]:

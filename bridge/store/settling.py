@@ -113,9 +113,7 @@ class Settlements:
         if outcome.pause_until is not None:
             self._pauses[claim.target.channel] = (outcome.pause_until, f"{outcome.reason}: {outcome.detail}")
         if claim.attempts == 0:  # the first failure is worth a line; a day of outage must not write thousands
-            self._note(
-                claim, "failed", f"not delivered yet, trying again: {outcome.reason}: {outcome.detail}"
-            )
+            self._note(claim, "failed", f"not delivered yet, trying again: {outcome.reason}: {outcome.detail}")
 
     def give_up(self, claim: Claim, outcome: GiveUp) -> None:
         error = f"{outcome.reason}: {outcome.detail}"
@@ -137,9 +135,7 @@ class Settlements:
         self._entries.append(entry_row(claim.incident_number, entry))
 
     def _write_channels(self, working: Iterable[str]) -> None:
-        recovered = sa.update(channel_state).where(
-            channel_state.c.channel.in_(list(working)), channel_state.c.failing
-        )
+        recovered = sa.update(channel_state).where(channel_state.c.channel.in_(list(working)), channel_state.c.failing)
         self.connection.execute(recovered.values(failing=False, paused_until=None, pause_reason=""))
         make = postgresql.insert if self.connection.dialect.name == "postgresql" else sqlite.insert
         for channel, (until, reason) in self._pauses.items():

@@ -1,5 +1,5 @@
 """The worker: claims due deliveries, gathers, renders, sends, settles."""
 
-from bridge.worker.loop import Worker
+from bridge.worker.loop import Setup, Worker
 
-__all__ = ["Worker"]
+__all__ = ["Setup", "Worker"]

@@ -6,31 +6,41 @@ Law: lease, send, settle. Nothing here decides about retries (core.retrying does
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import random
 import secrets
 import socket
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Protocol, TypeVar
 
-import structlog
-
+from bridge import logs
 from bridge.core.errors import Reason, SendError, StoreUnavailable
 from bridge.core.model import Entry, Incident
-from bridge.core.ports import Channel, Claim, Deliveries, GiveUp, Lane, Message, Outcome, Receipt, RetryAt, Sent
+from bridge.core.ports import (
+    Channel,
+    Claim,
+    Deliveries,
+    GiveUp,
+    Lane,
+    Message,
+    Outcome,
+    Receipt,
+    RetryAt,
+    Sent,
+)
 from bridge.core.retrying import decide
 from bridge.metrics import Metrics
 from bridge.worker.batching import Batcher
 
-log = structlog.get_logger("worker")
+log = logs.get("worker")
 T = TypeVar("T")
 
 
 class Renders(Protocol):
-    def message(
-        self, incident: Incident, claim: Claim, news: Sequence[Entry], *, html: bool
-    ) -> Message: ...
+    def message(self, incident: Incident, claim: Claim, news: Sequence[Entry], *, html: bool) -> Message: ...
 
 
 class Store(Deliveries, Protocol):
@@ -43,8 +53,9 @@ class Store(Deliveries, Protocol):
     def forget(self, before: datetime) -> int: ...
 
 
-class Setup(Protocol):
-    """What a reload swaps as a whole."""
+@dataclass(frozen=True)
+class Setup:
+    """What the worker needs of the settings; a reload swaps it as a whole."""
 
     channels: Mapping[str, Channel]
     lanes: Mapping[str, Lane]
@@ -163,14 +174,14 @@ class Worker:
             if composed.frozen is not None:
                 await self._freezer.add((claim, composed.frozen))
             return _sent(await channel.send(composed, message, claim))
-        except SendError as error:
-            return self._failed(error, claim, refused)
+        except SendError as told:
+            error = told
         except StoreUnavailable:
             raise
         except Exception as bug:
             log.exception("send_bug", incident=claim.incident_number, channel=claim.target.channel)
             error = SendError(Reason.BUG, f"{type(bug).__name__} while sending; see the log", ambiguous=True)
-            return self._failed(error, claim, refused)
+        return self._failed(error, claim, refused)
 
     def _failed(self, error: SendError, claim: Claim, refused: Any) -> Outcome:
         outcome = decide(error, claim, self._clock(), random.random())
@@ -203,10 +214,8 @@ class Worker:
                 seconds = min(self._poll, max(0.02, (due - now).total_seconds()))
         except Exception as fault:
             log.error("store_unavailable", fault=str(fault))
-        try:
+        with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self._wake.wait(), seconds)
-        except TimeoutError:
-            pass
 
     async def _live(self) -> None:
         """Housekeeping: say that this worker lives, and forget what is old."""
@@ -226,7 +235,8 @@ class Worker:
         """Tried until it works: an outcome that is known must not become unknown for a locked database."""
         for wait in (0.1, 0.5, 2.0, 5.0, 0.0):
             try:
-                return await self._in_thread(self._store.settle, settled, self._clock())
+                await self._in_thread(self._store.settle, settled, self._clock())
+                return
             except StoreUnavailable:
                 if not wait:
                     raise

@@ -191,9 +191,7 @@ def test_pace_is_kept_over_claims(intake: StoreIntake, store: StoreDeliveries, c
     for number in range(10):
         intake.accept(a_group(an_alert(), key=f"key-{number}"))
     lanes = [Lane("pager", 10, 2.0, 2, 60.0)]
-    assert [2, 0, 1, 2] == [
-        len(store.claim(lanes, clock.forward(seconds))) for seconds in (0, 0.1, 0.5, 5)
-    ]
+    assert [2, 0, 1, 2] == [len(store.claim(lanes, clock.forward(seconds))) for seconds in (0, 0.1, 0.5, 5)]
 
 
 def test_critical_goes_before_warning_and_oldest_first(

@@ -1,0 +1,22 @@
+"""The vendors: one adapter each, behind the Channel protocol. `build` makes the one that the settings ask for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from bridge.channels.email import EmailChannel
+from bridge.channels.pagerduty import PagerDutyChannel
+from bridge.channels.slack import SlackChannel
+from bridge.config.settings import ChannelSettings
+from bridge.core.ports import Channel
+
+BUILDERS: dict[str, Callable[[Any], Channel]] = {
+    "pagerduty": PagerDutyChannel,
+    "slack": SlackChannel,
+    "email": EmailChannel,
+}
+
+
+def build(settings: ChannelSettings) -> Channel:
+    return BUILDERS[settings.type](settings)

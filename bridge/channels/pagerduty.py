@@ -1,0 +1,155 @@
+"""PagerDuty through pdpyras, used as one raw POST: its retries are off, since they double what was ambiguous.
+
+The rules of the library and of the vendor: https://pagerduty.github.io/pdpyras/user_guide.html and
+https://developer.pagerduty.com/docs/events-api-v2-overview#response-codes--retry-logic
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import warnings
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from typing import Any
+
+import requests
+
+from bridge.channels.http import retry_after_seconds
+from bridge.channels.pagerduty_events import Event, events_of, state_after
+from bridge.config.settings import PagerDutySettings
+from bridge.core.errors import Reason, SendError
+from bridge.core.ports import Claim, Composed, Message, Receipt
+
+with warnings.catch_warnings():
+    # the vendor's end-of-life notice; why it is used all the same: docs/decisions/0004-pdpyras.md
+    warnings.filterwarnings("ignore", message='The package "pdpyras" is deprecated')
+    import pdpyras
+
+CONNECT_SECONDS = 3.05  # just over TCP's first retransmission
+_RETRIED_BY_PDPYRAS = (429, 500, 502, 503, 504)
+_NEVER_SENT = (
+    requests.exceptions.ConnectTimeout,
+    requests.exceptions.SSLError,
+    requests.exceptions.ProxyError,
+    requests.exceptions.InvalidURL,
+)
+
+
+class PagerDutyChannel:
+    kind = "pagerduty"
+    freezes = False
+    edits = True
+    wants_html = False
+    recipients: tuple[str, ...] = ("",)
+
+    def __init__(self, settings: PagerDutySettings) -> None:
+        self.name = settings.name
+        self._key = settings.routing_key.get_secret_value()
+        self._base_url = settings.base_url.rstrip("/")
+        self._timeout = settings.timeout.total_seconds()
+        self._threads = ThreadPoolExecutor(settings.concurrency, f"channel-{settings.name}")
+        self._own = threading.local()
+
+    def compose(self, message: Message, claim: Claim) -> Composed:
+        """Without the routing key, so that it may be stored and shown."""
+        return Composed({"events": events_of(message, claim)})
+
+    async def send(self, composed: Composed, message: Message, claim: Claim) -> Receipt:
+        handle = dict(claim.handle)
+        events: list[Event] = composed.content["events"]
+        if not events:
+            told = "already resolved" if handle else "ended before it was told"
+            return Receipt(handle, told)
+        for index, event in enumerate(events):
+            await self._post(event, handle if index else None)
+            handle = {**handle, "state": state_after(event, message)}
+        return Receipt(handle)
+
+    async def close(self) -> None:
+        self._threads.shutdown(wait=False, cancel_futures=True)
+
+    async def _post(self, event: Event, progress: Mapping[str, Any] | None) -> None:
+        """The deadline is for answers that trickle in: requests counts its timeout from byte to byte."""
+        work = asyncio.get_running_loop().run_in_executor(self._threads, partial(self._call, event))
+        try:
+            await asyncio.wait_for(work, 2 * self._timeout + CONNECT_SECONDS)
+        except TimeoutError:
+            raise SendError(Reason.NETWORK, "no answer in time", ambiguous=True, progress=progress) from None
+        except SendError as error:
+            error.progress = progress
+            raise
+
+    def _call(self, event: Event) -> None:
+        try:
+            # pdpyras puts the routing key into the dictionary that it is given
+            answer = self._session().post("/v2/enqueue", json=dict(event), allow_redirects=False)
+        except pdpyras.PDHTTPError as error:
+            answer = error.response
+        except pdpyras.PDClientError as error:
+            raise _unanswered(error.__cause__ or error) from None
+        refusal = refusal_of(answer)
+        if refusal is not None:
+            refusal.detail = refusal.detail.replace(self._key, "***")
+            refusal.args = (f"{refusal.reason}: {refusal.detail}",)
+            raise refusal
+
+    def _session(self) -> Any:
+        """One for each thread: requests does not promise that a session may be shared."""
+        if not hasattr(self._own, "session"):
+            self._own.session = _new_session(self._key, self._base_url, self._timeout)
+        return self._own.session
+
+
+def _new_session(key: str, base_url: str, timeout: float) -> Any:
+    session = pdpyras.EventsAPISession(key)
+    session.url = base_url
+    session.timeout = (min(CONNECT_SECONDS, timeout), timeout)
+    # Exactly one request each; 0 for a status would mean "without end" to pdpyras.
+    session.max_network_attempts, session.max_http_attempts = 0, -1
+    session.retry.update(dict.fromkeys(_RETRIED_BY_PDPYRAS, 1))
+    return session
+
+
+def refusal_of(answer: requests.Response) -> SendError | None:
+    """None when PagerDuty took it."""
+    status = answer.status_code
+    if 200 <= status < 300:
+        taken = isinstance(_body(answer).get("status"), str)
+        return None if taken else SendError(Reason.SERVER, "unreadable answer", ambiguous=True)
+    told = _told(answer)
+    if status == 429:
+        wait = retry_after_seconds(answer.headers.get("Retry-After"))
+        return SendError(Reason.RATE_LIMITED, told, retry_after=wait)
+    if status in (401, 403) or (status == 400 and "routing" in told.lower() and "key" in told.lower()):
+        return SendError(Reason.CREDENTIAL, told)
+    if status in (400, 413):
+        return SendError(Reason.PAYLOAD, told)
+    if status >= 500 or status == 408:
+        return SendError(Reason.SERVER, told, ambiguous=True)
+    # A redirect is no answer of PagerDuty's; following it would turn the POST into a GET. Someone is in between.
+    return SendError(Reason.SERVER if status < 400 else Reason.DESTINATION, told)
+
+
+def _told(answer: requests.Response) -> str:
+    errors = _body(answer).get("errors")
+    texts = [str(each) for each in errors] if isinstance(errors, list) else []
+    return f"HTTP {answer.status_code}" + (f": {'; '.join(texts)}" if texts else "")
+
+
+def _body(answer: requests.Response) -> Mapping[str, Any]:
+    try:
+        body = answer.json()
+    except ValueError:
+        return {}
+    return body if isinstance(body, dict) else {}
+
+
+def _unanswered(error: BaseException) -> SendError:
+    """Only the name of the error: its text may hold an address with a password in it."""
+    inner = error.args[0] if error.args else None
+    refused = "NewConnectionError" in type(getattr(inner, "reason", inner)).__name__
+    resolving = "NameResolutionError" in type(getattr(inner, "reason", inner)).__name__
+    never_sent = refused or resolving or isinstance(error, _NEVER_SENT)
+    return SendError(Reason.NETWORK, type(error).__name__, ambiguous=not never_sent)

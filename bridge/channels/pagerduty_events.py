@@ -1,0 +1,112 @@
+"""PagerDuty events as values: which ones bring PagerDuty to the incident's state, within the vendor's limits.
+
+https://developer.pagerduty.com/docs/send-alert-event
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from bridge.core.model import State
+from bridge.core.ports import AlertLine, Claim, Message
+from bridge.rendering.text import clean, cut, one_line
+
+Event = dict[str, Any]
+MAX_SUMMARY = 1024  # longer is refused with 400: https://github.com/prometheus/alertmanager/issues/1700
+# "512 KB"; Alertmanager keeps 512000 bytes of encoded JSON. The routing key is added while sending.
+MAX_BYTES = 512_000 - 200
+MAX_LINKS = 20
+MAX_FIELD = 255
+CLIENT = "incident-bridge"
+SEVERITIES = {"critical": "critical", "warning": "warning", "info": "info", "none": "info"}
+
+
+def events_of(message: Message, claim: Claim) -> list[Event]:
+    """None at all when PagerDuty already shows, or was never told of, an incident that is over."""
+    shown = claim.handle.get("state", "")
+    if not message.firing:
+        over = shown == "resolved" or not shown
+        return [] if over and not claim.unknown else [_plain("resolve", message)]
+    trigger = minimal(message) if claim.shrink else fitted(message)
+    acknowledged = message.state is State.ACKNOWLEDGED
+    if acknowledged and (shown != "acknowledged"):
+        return [trigger, _plain("acknowledge", message)]
+    return [trigger]
+
+
+def state_after(event: Event, message: Message) -> str:
+    """PagerDuty keeps an incident acknowledged when another trigger arrives."""
+    if event["event_action"] == "trigger":
+        return "triggered"
+    return "resolved" if event["event_action"] == "resolve" else "acknowledged"
+
+
+def minimal(message: Message) -> Event:
+    """What PagerDuty cannot refuse for its content: only the required fields."""
+    return {
+        **_plain("trigger", message),
+        "client": CLIENT,
+        "payload": {
+            "summary": cut(one_line(message.summary) or one_line(message.title) or "Alert", MAX_SUMMARY),
+            "source": _field(message.source) or CLIENT,
+            "severity": SEVERITIES.get(message.severity, "error"),
+        },
+    }
+
+
+def fitted(message: Message) -> Event:
+    """With as many alerts in the details as fit; the encoding is ASCII, so an emoji is 12 bytes."""
+    for shown in (len(message.alerts), 10, 3, 1, 0):
+        event = _full(message, message.alerts[:shown])
+        if len(json.dumps(event)) <= MAX_BYTES:
+            return event
+    return minimal(message)
+
+
+def _full(message: Message, alerts: tuple[AlertLine, ...]) -> Event:
+    event = minimal(message)
+    event["payload"] |= {
+        "timestamp": message.opened_at.isoformat(),
+        "component": _field(message.component),
+        "group": _field(message.group),
+        "class": _field(message.alertname),
+        "custom_details": _details(message, alerts),
+    }
+    links = [{"href": link.href, "text": _field(link.text)} for link in message.links[:MAX_LINKS]]
+    event |= {"links": links} if links else {}
+    return event | ({"client_url": message.incident_url} if message.incident_url else {})
+
+
+def _details(message: Message, alerts: tuple[AlertLine, ...]) -> Event:
+    details: Event = {
+        "incident": message.number,
+        "title": clean(message.title),
+        "firing": [_alert(line) for line in alerts if line.status == "firing"],
+        "resolved": [_alert(line) for line in alerts if line.status != "firing"],
+        "num_firing": message.firing_count,
+        "num_resolved": message.resolved_count,
+    }
+    hidden = message.hidden + len(message.alerts) - len(alerts)
+    details |= {"alerts_not_shown": hidden} if hidden else {}
+    return details | ({"acknowledged_by": message.acknowledged_by} if message.acknowledged_by else {})
+
+
+def _alert(line: AlertLine) -> Event:
+    shown = {
+        "alert": line.name,
+        "severity": line.severity,
+        "summary": line.summary,
+        "description": line.description,
+    }
+    texts = {name: clean(value) for name, value in shown.items() if value}
+    labels = {clean(name): clean(value) for name, value in line.labels.items()}
+    return {**texts, "since": line.starts_at.isoformat(), "labels": labels}
+
+
+def _plain(action: str, message: Message) -> Event:
+    return {"event_action": action, "dedup_key": message.dedup_key}
+
+
+def _field(text: str) -> str:
+    return cut(one_line(text), MAX_FIELD)

@@ -1,0 +1,162 @@
+"""One call of a Slack method, and what its failure means. No retries: the worker alone repeats.
+
+https://docs.slack.dev/apis/web-api/rate-limits and the errors of https://docs.slack.dev/reference/methods/chat.postMessage
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import types
+from collections.abc import AsyncIterator, Mapping
+from typing import Any
+from urllib.parse import urlsplit
+from urllib.request import proxy_bypass
+
+import aiohttp
+from slack_sdk.errors import SlackApiError
+from slack_sdk.web.async_client import AsyncWebClient
+
+from bridge.channels.http import retry_after_seconds
+from bridge.config.settings import SlackSettings
+from bridge.core.errors import Reason, SendError
+
+_LIMITED = {"ratelimited", "rate_limited", "message_limit_exceeded"}
+_TRANSIENT = {
+    "service_unavailable", "internal_error", "fatal_error", "request_timeout", "update_failed", "team_added_to_org",
+    "org_login_required", "external_channel_migrating", "accesslimited",
+}  # fmt: skip
+# "possible some aspect of the operation succeeded": the same as a timeout
+_AMBIGUOUS = {"internal_error", "fatal_error", "request_timeout"}
+_CREDENTIAL = {
+    "invalid_auth", "not_authed", "account_inactive", "token_revoked", "token_expired", "two_factor_setup_required",
+}  # fmt: skip
+_PAYLOAD = {
+    "msg_blocks_too_long", "msg_too_long", "no_text", "too_many_attachments", "attachment_payload_limit_exceeded",
+    "metadata_too_large", "markdown_text_conflict",
+}  # fmt: skip
+MAX_PAGES = 5
+
+
+class Refused(SendError):
+    """Slack answered ok: false; `code` is its own word."""
+
+    def __init__(
+        self, reason: Reason, code: str, *, ambiguous: bool = False, retry_after: float | None = None
+    ) -> None:
+        super().__init__(reason, code, ambiguous=ambiguous, retry_after=retry_after)
+        self.code = code
+
+
+class Redirected(Exception):
+    """Slack never redirects an API call; a POST that is sent on would become a GET, or go to a stranger."""
+
+
+class SlackCalls:
+    """The session is made in the loop that first uses it, and kept: its connections stay open."""
+
+    def __init__(self, settings: SlackSettings) -> None:
+        self._token = settings.token.get_secret_value()
+        self._base_url = settings.base_url
+        self._seconds = settings.timeout.total_seconds()
+        self._concurrency = settings.concurrency
+        self._client: AsyncWebClient | None = None
+        self._session: aiohttp.ClientSession | None = None
+
+    async def call(self, method: str, arguments: Mapping[str, Any]) -> Mapping[str, Any]:
+        try:
+            # the reading methods do not all take JSON: https://docs.slack.dev/apis/web-api/#posting_json
+            reading = method.startswith("conversations.")
+            given: dict[str, Any] = {"params" if reading else "json": dict(arguments)}
+            answer = await self._connected().api_call(method, http_verb="GET" if reading else "POST", **given)
+        except SlackApiError as error:
+            raise refusal_of(error.response) from None
+        except Redirected:
+            raise SendError(Reason.SERVER, f"{method}: a redirect instead of an answer") from None
+        except (TimeoutError, aiohttp.ClientError, OSError, ValueError) as error:
+            raise _unanswered(error) from None
+        return answer.data if isinstance(answer.data, dict) else {}
+
+    async def pages(self, method: str, arguments: Mapping[str, Any]) -> AsyncIterator[Mapping[str, Any]]:
+        """Every message of a reading method, over a few pages."""
+        cursor: dict[str, Any] = {}
+        for _ in range(MAX_PAGES):
+            body = await self.call(method, {**arguments, **cursor})
+            for message in body.get("messages") or []:
+                yield message
+            after = (body.get("response_metadata") or {}).get("next_cursor")
+            if not after:
+                return
+            cursor = {"cursor": after}
+
+    async def close(self) -> None:
+        session, self._session, self._client = self._session, None, None
+        if session is not None:
+            await session.close()
+
+    def _connected(self) -> AsyncWebClient:
+        if self._client is None or self._session is None or self._session.closed:
+            self._session = self._new_session()
+            self._client = AsyncWebClient(
+                self._token, self._base_url, timeout=max(1, round(self._seconds)), session=self._session,
+                retry_handlers=[],
+            )  # fmt: skip
+            # slack_sdk reads HTTPS_PROXY and forgets NO_PROXY
+            if proxy_bypass(urlsplit(self._base_url).hostname or ""):
+                self._client.proxy = None
+        return self._client
+
+    def _new_session(self) -> aiohttp.ClientSession:
+        trace = aiohttp.TraceConfig()
+        trace.on_request_redirect.append(_refuse_redirect)
+        return aiohttp.ClientSession(
+            timeout=aiohttp.ClientTimeout(total=self._seconds),
+            connector=aiohttp.TCPConnector(limit=self._concurrency + 1, keepalive_timeout=60),
+            trace_configs=[trace],
+        )
+
+
+async def _refuse_redirect(
+    session: aiohttp.ClientSession, context: types.SimpleNamespace, params: aiohttp.TraceRequestRedirectParams
+) -> None:
+    raise Redirected
+
+
+def refusal_of(response: Any) -> SendError:
+    """`response` is slack_sdk's, or aiohttp's own when the body was no JSON."""
+    status = int(getattr(response, "status_code", None) or getattr(response, "status", 0) or 0)
+    data = getattr(response, "data", None)
+    code = str(data.get("error", "")) if isinstance(data, dict) else ""
+    if status == 429 or code in _LIMITED:
+        wait = retry_after_seconds((getattr(response, "headers", None) or {}).get("Retry-After"))
+        return Refused(Reason.RATE_LIMITED, code or "ratelimited", retry_after=wait)
+    if code:
+        return Refused(reason_of(code), code[:100], ambiguous=code in _AMBIGUOUS)
+    if status in (401, 403):
+        return SendError(Reason.CREDENTIAL, f"HTTP {status}")
+    if status == 413:
+        return SendError(Reason.PAYLOAD, "HTTP 413")
+    if 400 <= status < 500 and status != 408:
+        return SendError(Reason.DESTINATION, f"HTTP {status}")
+    detail = f"HTTP {status}" if status >= 300 else "unreadable answer"
+    return SendError(Reason.SERVER, detail, ambiguous=True)
+
+
+def reason_of(code: str) -> Reason:
+    """An error that nobody has heard of cannot be repaired by trying again for ever, but maybe by less content."""
+    if code in _CREDENTIAL:
+        return Reason.CREDENTIAL
+    if code in _TRANSIENT:
+        return Reason.SERVER
+    if code in _PAYLOAD or code.startswith("invalid_"):
+        return Reason.PAYLOAD
+    return Reason.DESTINATION
+
+
+def _unanswered(error: Exception) -> SendError:
+    """Only the name of the error: its text may hold an address."""
+    if isinstance(error, json.JSONDecodeError | aiohttp.ContentTypeError | UnicodeDecodeError):
+        return SendError(Reason.SERVER, "unreadable answer", ambiguous=True)
+    never_sent = isinstance(error, aiohttp.ClientConnectorError | aiohttp.ConnectionTimeoutError)
+    name = "TimeoutError" if isinstance(error, asyncio.TimeoutError) else type(error).__name__
+    return SendError(Reason.NETWORK, name, ambiguous=not never_sent)

@@ -1,0 +1,191 @@
+"""The real thing on loopback: bridge processes, Alertmanager, and the sandbox in their places."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import secrets
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import requests
+
+from sandbox.running import RunningSandbox
+from stack.binaries import find
+
+ROOT = Path(__file__).parents[2]
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def eventually(ask: Callable[[], Any], seconds: float = 30.0) -> Any:
+    """The first true answer; fails with the last one."""
+    end = time.monotonic() + seconds
+    while not (answer := _try(ask)) and time.monotonic() < end:
+        time.sleep(0.1)
+    assert answer, f"not true within {seconds} s; the last answer was {answer!r}"
+    return answer
+
+
+def _try(ask: Callable[[], Any]) -> Any:
+    try:
+        return ask()
+    except requests.RequestException as fault:
+        return None if fault else None
+
+
+@dataclass
+class Bridge:
+    """`bridge serve` against the sandbox."""
+
+    folder: Path
+    environment: Mapping[str, str]
+    config: Path = ROOT / "routes.yaml"
+    port: int = field(default_factory=free_port)
+    process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    def start(self) -> None:
+        command = [sys.executable, "-m", "bridge", "serve", "--config", str(self.config)]
+        command += ["--database", f"sqlite:///{self.folder}/bridge.db", "--listen", f"127.0.0.1:{self.port}"]
+        with (self.folder / "bridge.log").open("ab") as log:
+            self.process = subprocess.Popen(
+                command, cwd=ROOT, env={**os.environ, **self.environment}, stdout=log, stderr=log
+            )
+        eventually(self.ready)
+
+    def ready(self) -> bool:
+        return requests.get(f"{self.url}/-/ready", timeout=5).status_code == 200
+
+    def stop(self) -> None:
+        if self.process is not None and self.process.poll() is None:
+            self.process.terminate()
+            self.process.wait(40)
+
+    def pids(self, half: str) -> list[int]:
+        """Of the children that run `bridge web` or `bridge worker`."""
+        assert self.process is not None
+        children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text().split()
+        return [int(pid) for pid in children if half.encode() in _arguments(int(pid))]
+
+    def kill(self, half: str) -> None:
+        for pid in self.pids(half):
+            os.kill(pid, signal.SIGKILL)
+
+    def kill_everything(self) -> None:
+        assert self.process is not None
+        pids = [*self.pids("web"), *self.pids("worker")]
+        self.process.kill()
+        self.process.wait()
+        for pid in pids:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+
+    def incidents(self) -> list[dict[str, Any]]:
+        answer = requests.get(f"{self.url}/api/v1/incidents?limit=1000", timeout=10).json()
+        return list(answer["incidents"])
+
+    def log(self) -> str:
+        return (self.folder / "bridge.log").read_text()
+
+
+def _arguments(pid: int) -> list[bytes]:
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
+    except FileNotFoundError:
+        return []
+
+
+@contextlib.contextmanager
+def running_bridge(folder: Path, sandbox: RunningSandbox, token: str) -> Iterator[Bridge]:
+    environment = {
+        "PAGERDUTY_ROUTING_KEY": secrets.token_hex(16),
+        "SLACK_BOT_TOKEN": f"xoxb-{secrets.token_hex(12)}",
+        "ALERTMANAGER_TOKEN": token,
+        "PAGERDUTY_BASE_URL": sandbox.http_url,
+        "SLACK_BASE_URL": sandbox.slack_base_url,
+        "SMTP_SMARTHOST": sandbox.smtp_address,
+        "SMTP_TLS": "none",
+    }
+    bridge = Bridge(folder, environment)
+    bridge.start()
+    try:
+        yield bridge
+    finally:
+        bridge.stop()
+
+
+CONFIGURATION = """
+route:
+  receiver: bridge
+  group_by: [alertname, job]
+  group_wait: 1s
+  group_interval: 2s
+  repeat_interval: 1h
+  routes:
+    - {{matchers: [severity="critical"], receiver: bridge, group_by: [alertname, job]}}
+receivers:
+  - name: bridge
+    webhook_configs:
+      - url: {url}/webhook/alertmanager/prod
+        send_resolved: true
+        max_alerts: 0
+        http_config: {{authorization: {{credentials_file: {token_file}}}}}
+"""
+
+
+@contextlib.contextmanager
+def running_alertmanager(folder: Path, bridge_url: str, token: str, *more: str) -> Iterator[str]:
+    """Its URL. `more` are arguments, for instance of a cluster."""
+    folder.mkdir(parents=True, exist_ok=True)
+    token_file = folder / "token"
+    token_file.write_text(token)
+    config = folder / "alertmanager.yml"
+    config.write_text(CONFIGURATION.format(url=bridge_url, token_file=token_file))
+    port = free_port()
+    arguments = list(more) or ["--cluster.listen-address="]
+    command = [str(find("alertmanager")), f"--config.file={config}", f"--storage.path={folder}/data"]
+    command += [f"--web.listen-address=127.0.0.1:{port}", *arguments]
+    with (folder / "alertmanager.log").open("wb") as log:
+        process = subprocess.Popen(command, stdout=log, stderr=log, cwd=folder)
+    url = f"http://127.0.0.1:{port}"
+    try:
+        eventually(lambda: requests.get(f"{url}/-/ready", timeout=2).ok)
+        yield url
+    finally:
+        process.terminate()
+        process.wait(20)
+
+
+def fire(alertmanager: str, name: str, severity: str, **labels: str) -> None:
+    _post(alertmanager, name, severity, timedelta(hours=1), labels)
+
+
+def end(alertmanager: str, name: str, severity: str, **labels: str) -> None:
+    _post(alertmanager, name, severity, timedelta(seconds=-1), labels)
+
+
+def _post(alertmanager: str, name: str, severity: str, ends: timedelta, labels: Mapping[str, str]) -> None:
+    now = datetime.now(UTC)
+    alert = {
+        "labels": {"alertname": name, "severity": severity, **labels},
+        "annotations": {"summary": f"{name} is wrong"},
+        "startsAt": (now - timedelta(minutes=1)).isoformat(),
+        "endsAt": (now + ends).isoformat(),
+    }
+    requests.post(f"{alertmanager}/api/v2/alerts", json=[alert], timeout=10).raise_for_status()
