@@ -1,7 +1,7 @@
 """Renders an incident for people: one Message behind every channel, through templates that may be replaced.
 
-Law 7: a template fault never silences an alert. A text that cannot be rendered is replaced by one that needs no
-template, and the fault is reported through `on_fault`.
+Law 7: a template fault never silences an alert. A text that cannot be rendered is replaced by one that needs
+no template, and the fault is reported through `on_fault`.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ class Renderer:
         return Message(**fields, summary=summary, text=text, html=shown)
 
     def _html(self, view: Mapping[str, Any]) -> str:
-        """With fewer alerts if it would be clipped; empty, so that the plain text is shown, if it still is."""
+        """With fewer alerts if it would be clipped; empty, so plain text only, if it still would be."""
         alerts = view["alerts"]
         for shown in (len(alerts), 10, 3, 0):
             hidden = view["hidden"] + max(0, len(alerts) - shown)
@@ -80,7 +80,7 @@ class Renderer:
 
 
 def environment_of(folder: Path | None) -> SandboxedEnvironment:
-    """Operator's templates before the built-in ones; sandboxed, since a template is not meant to be a program."""
+    """The operator's templates before the built-in ones; sandboxed: a template is not meant to be a program."""
     folders: list[BaseLoader] = [FileSystemLoader(each) for each in (folder, BUILT_IN) if each is not None]
     return SandboxedEnvironment(
         loader=ChoiceLoader(folders),

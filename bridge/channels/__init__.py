@@ -1,4 +1,4 @@
-"""The vendors: one adapter each, behind the Channel protocol. `build` makes the one that the settings ask for."""
+"""The vendors: one adapter each, behind the Channel protocol; `build` makes what the settings ask for."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Email through the standard library: one mail for each recipient and revision, the same bytes at every try."""
+"""Email through the standard library: one mail for each recipient and revision, the same bytes every time."""
 
 from __future__ import annotations
 

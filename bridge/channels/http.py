@@ -12,9 +12,7 @@ def retry_after_seconds(value: object, now: datetime | None = None) -> float | N
     """Seconds or a date, as RFC 9110 section 10.2.3 allows; None when there is none that makes sense."""
     text = str(value or "").strip()
     try:
-        seconds = (
-            float(text) if text.replace(".", "", 1).isdigit() else _until(text, now or datetime.now(UTC))
-        )
+        seconds = float(text) if text.replace(".", "", 1).isdigit() else _until(text, now or datetime.now(UTC))
     except (ValueError, TypeError):
         return None
     return min(max(seconds, 0.0), MAX_RETRY_AFTER)

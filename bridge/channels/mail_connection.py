@@ -28,8 +28,8 @@ _LINE_END = re.compile(rb"\r\n|\r(?!\n)|(?<!\r)\n")
 
 
 def reason_of(code: int, step: str) -> Reason:
-    """Before a mail is spoken of, a refusal is about us or the server: its being over is worth waiting for."""
-    if code in _CREDENTIAL or step == "login":
+    """Before a mail is spoken of, a refusal is about us or the server: that may pass."""
+    if code in _CREDENTIAL or (step == "login" and code >= 500):
         return Reason.CREDENTIAL
     if code < 500 or step == "connect":
         return Reason.SERVER
@@ -144,9 +144,7 @@ def _international(smtp: smtplib.SMTP, addresses: str) -> list[str]:
     if addresses.isascii():
         return []
     if not smtp.has_extn("smtputf8"):
-        raise SendError(
-            Reason.DESTINATION, "the mail server cannot take an address with such letters (SMTPUTF8)"
-        )
+        raise SendError(Reason.DESTINATION, "the mail server cannot take an address with such letters (SMTPUTF8)")
     smtp.command_encoding = "utf-8"
     return ["SMTPUTF8", "BODY=8BITMIME"]
 
@@ -165,7 +163,7 @@ def _expect(reply: tuple[int, bytes], *codes: int) -> str:
 
 @contextmanager
 def _failures(step: str, *, ambiguous: bool = False) -> Iterator[None]:
-    """Every way to fail in this step, as a SendError. Only an honest refusal is certain after the final dot."""
+    """Every way to fail in this step, as a SendError; after the final dot only a refusal is certain."""
     try:
         yield
     except SendError:
@@ -173,9 +171,7 @@ def _failures(step: str, *, ambiguous: bool = False) -> Iterator[None]:
     except smtplib.SMTPResponseException as error:
         raise _refused(error, step, ambiguous) from None
     except smtplib.SMTPNotSupportedError:
-        raise SendError(
-            Reason.CREDENTIAL, "the mail server offers no STARTTLS, or no login that we know"
-        ) from None
+        raise SendError(Reason.CREDENTIAL, "the mail server offers no STARTTLS, or no login that we know") from None
     except ssl.SSLError as error:
         told = getattr(error, "verify_message", "") or error.reason or "failed"
         raise SendError(Reason.NETWORK, f"{step}: TLS: {told}", ambiguous=ambiguous) from None

@@ -1,7 +1,7 @@
 """One incident as one mail to one recipient: built to the same bytes every time.
 
-The Message-ID and the Date depend on nothing but the revision, so that a second copy is known as one by the servers
-that look. Headers: RFC 3834 (Auto-Submitted), RFC 5322 3.6.4 (References). Header names are fixed here, and no text
+The Message-ID and the Date depend on nothing but the revision, so that servers that look know a second copy as
+one. Headers: RFC 3834 (Auto-Submitted), RFC 5322 3.6.4 (References). Header names are fixed here, and no text
 reaches a header with a control character in it.
 """
 

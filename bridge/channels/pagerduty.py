@@ -128,7 +128,7 @@ def refusal_of(answer: requests.Response) -> SendError | None:
         return SendError(Reason.PAYLOAD, told)
     if status >= 500 or status == 408:
         return SendError(Reason.SERVER, told, ambiguous=True)
-    # A redirect is no answer of PagerDuty's; following it would turn the POST into a GET. Someone is in between.
+    # A redirect is not PagerDuty's: someone is in between. Following it would turn the POST into a GET.
     return SendError(Reason.SERVER if status < 400 else Reason.DESTINATION, told)
 
 

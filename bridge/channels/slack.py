@@ -1,7 +1,7 @@
 """Slack: one message for each incident, edited in place; loud news goes into its thread.
 
-A try whose outcome is unknown is looked for by its metadata before anything is posted again: Slack itself drops no
-duplicates. https://docs.slack.dev/messaging/message-metadata
+A try whose outcome is unknown is looked for by its metadata before anything is posted again: Slack itself drops
+no duplicates. https://docs.slack.dev/messaging/message-metadata
 """
 
 from __future__ import annotations
@@ -67,9 +67,7 @@ class SlackChannel:
             return Receipt(await self._post(content, message))
         revision = int(found.pop("revision"))
         if revision >= message.revision:
-            return Receipt(
-                {**found, "thread_revision": revision, "severity": message.severity}, "found again"
-            )
+            return Receipt({**found, "thread_revision": revision, "severity": message.severity}, "found again")
         try:
             await self._edit(content, found)
         except Refused as error:
@@ -79,9 +77,7 @@ class SlackChannel:
         # Its severity is not known; that it rang for this incident is. So this one does not ring again.
         handle = {**found, "thread_revision": revision, "severity": message.severity}
         since = max(told(claim), revision)
-        return await self._tell(
-            thread_of(message, _as_shown(claim, handle), None, since), message, claim, handle
-        )
+        return await self._tell(thread_of(message, _as_shown(claim, handle), None, since), message, claim, handle)
 
     async def _post(self, content: Any, message: Message) -> dict[str, Any]:
         body = {"attachments": content["attachments"], "metadata": content["metadata"], **_QUIET}
@@ -136,9 +132,7 @@ class SlackChannel:
         if not channel:
             return None  # a name cannot be read from: a duplicate is better than a loss
         wanted, lost = delivery_id(message, claim), claim.handle.get("ts")
-        for found in await self._read(
-            "conversations.history", {"channel": channel, **_since(message, claim)}
-        ):
+        for found in await self._read("conversations.history", {"channel": channel, **_since(message, claim)}):
             payload = own(found.get("metadata"), wanted)
             top = found.get("thread_ts") in (None, found.get("ts"))
             if payload is not None and top and found.get("ts") != lost:

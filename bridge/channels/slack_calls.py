@@ -23,17 +23,18 @@ from bridge.core.errors import Reason, SendError
 
 _LIMITED = {"ratelimited", "rate_limited", "message_limit_exceeded"}
 _TRANSIENT = {
-    "service_unavailable", "internal_error", "fatal_error", "request_timeout", "update_failed", "team_added_to_org",
-    "org_login_required", "external_channel_migrating", "accesslimited",
+    "service_unavailable", "internal_error", "fatal_error", "request_timeout", "update_failed",
+    "team_added_to_org", "org_login_required", "external_channel_migrating", "accesslimited",
 }  # fmt: skip
 # "possible some aspect of the operation succeeded": the same as a timeout
 _AMBIGUOUS = {"internal_error", "fatal_error", "request_timeout"}
 _CREDENTIAL = {
-    "invalid_auth", "not_authed", "account_inactive", "token_revoked", "token_expired", "two_factor_setup_required",
+    "invalid_auth", "not_authed", "account_inactive", "token_revoked", "token_expired",
+    "two_factor_setup_required",
 }  # fmt: skip
 _PAYLOAD = {
-    "msg_blocks_too_long", "msg_too_long", "no_text", "too_many_attachments", "attachment_payload_limit_exceeded",
-    "metadata_too_large", "markdown_text_conflict",
+    "msg_blocks_too_long", "msg_too_long", "no_text", "too_many_attachments",
+    "attachment_payload_limit_exceeded", "metadata_too_large", "markdown_text_conflict",
 }  # fmt: skip
 MAX_PAGES = 5
 
@@ -41,9 +42,7 @@ MAX_PAGES = 5
 class Refused(SendError):
     """Slack answered ok: false; `code` is its own word."""
 
-    def __init__(
-        self, reason: Reason, code: str, *, ambiguous: bool = False, retry_after: float | None = None
-    ) -> None:
+    def __init__(self, reason: Reason, code: str, *, ambiguous: bool = False, retry_after: float | None = None) -> None:
         super().__init__(reason, code, ambiguous=ambiguous, retry_after=retry_after)
         self.code = code
 
@@ -143,7 +142,7 @@ def refusal_of(response: Any) -> SendError:
 
 
 def reason_of(code: str) -> Reason:
-    """An error that nobody has heard of cannot be repaired by trying again for ever, but maybe by less content."""
+    """A word that nobody has taught us is final: trying again for ever would repair nothing."""
     if code in _CREDENTIAL:
         return Reason.CREDENTIAL
     if code in _TRANSIENT:

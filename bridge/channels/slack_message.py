@@ -31,10 +31,7 @@ WORD_JOINER = "\u2060"
 
 def message_of(message: Message, claim: Claim, mention: str | None) -> Json:
     """`post_text` is the text of a new message, which may ring; `text` that of an edit, which may not."""
-    text = (
-        mrkdwn(f"{message.title}: {message.summary}" if claim.shrink else message.summary, MAX_TEXT)
-        or "Alert"
-    )
+    text = mrkdwn(f"{message.title}: {message.summary}" if claim.shrink else message.summary, MAX_TEXT) or "Alert"
     content: Json = {"text": text, "post_text": _ringing(text, message, claim, mention)}
     content["attachments"] = [] if claim.shrink else [_attachment(message)]
     content["metadata"] = metadata_of(message, claim)

@@ -45,7 +45,7 @@ def _candidates(incident: Incident, alerts: list[Alert]) -> Iterator[tuple[str, 
 
 
 def common_labels(alerts: list[Alert]) -> Mapping[str, str]:
-    """A silence without matchers would silence everything, so an ungrouped group is named by what is common."""
+    """A silence without matchers would silence all, so an ungrouped group is named by what is common."""
     first = alerts[0].labels if alerts else {}
     return {name: value for name, value in first.items() if all(a.labels.get(name) == value for a in alerts)}
 
@@ -55,7 +55,5 @@ def matcher_filter(labels: Mapping[str, str]) -> str:
 
     https://github.com/prometheus/alertmanager/blob/main/ui/app/src/Utils/Filter.elm
     """
-    inner = ", ".join(
-        f"{name}={json.dumps(clean(labels[name]), ensure_ascii=False)}" for name in sorted(labels)
-    )
+    inner = ", ".join(f"{name}={json.dumps(clean(labels[name]), ensure_ascii=False)}" for name in sorted(labels))
     return quote("{" + inner + "}", safe="")

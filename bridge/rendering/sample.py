@@ -28,8 +28,10 @@ def sample_incident(*, resolved: bool) -> Incident:
         number=7, uid="sample", key="k", dedup_key="d", source="sample", receiver="r", group_key="{}",
         group_labels={"alertname": "HighLatency"}, title="HighLatency c1", severity=Severity.CRITICAL,
         state=State.RESOLVED if resolved else State.ACKNOWLEDGED, revision=3, opened_at=_AT,
-        updated_at=_AT + timedelta(minutes=12), seen_at=_AT, resolved_at=_AT + timedelta(minutes=12) if resolved else None,
-        acknowledged_by=None if resolved else "Ana", external_url="https://am.example", truncated=2, alerts=alerts,
+        updated_at=_AT + timedelta(minutes=12), seen_at=_AT,
+        resolved_at=_AT + timedelta(minutes=12) if resolved else None,
+        acknowledged_by=None if resolved else "Ana",
+        external_url="https://am.example", truncated=2, alerts=alerts,
     )  # fmt: skip
 
 

@@ -6,11 +6,9 @@ import re
 from collections.abc import Callable
 from datetime import timedelta
 
-# C0 and C1 controls except newline and tab, lone surrogates (no encoder takes them), and the bidi overrides and
-# isolates, with which a label value could reorder the text around it: https://www.unicode.org/reports/tr36/
-_FORBIDDEN = re.compile(
-    "[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff\u202a-\u202e\u2066-\u2069\ufeff\ufffe\uffff]"
-)
+# C0 and C1 controls except newline and tab, lone surrogates (no encoder takes them), and the bidi overrides
+# and isolates, with which a label value could reorder the text around it: https://www.unicode.org/reports/tr36/
+_FORBIDDEN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff\u202a-\u202e\u2066-\u2069\ufeff\ufffe\uffff]")
 _LINE_ENDS = re.compile("\r\n?|[\u2028\u2029\x0b\x0c\x85]")
 _BLANKS = re.compile(r"\s+")
 ELLIPSIS = "…"

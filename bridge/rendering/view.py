@@ -16,9 +16,7 @@ MAX_LABEL = 1000
 _MUTE_LABELS = ("alertname", "severity")
 
 
-def fields_of(
-    incident: Incident, claim: Claim, news: Sequence[Entry], external_url: str | None
-) -> dict[str, Any]:
+def fields_of(incident: Incident, claim: Claim, news: Sequence[Entry], external_url: str | None) -> dict[str, Any]:
     """Every field of Message except summary, text and html."""
     ordered = in_order(incident)
     firing = [alert for alert in ordered if alert.firing]
@@ -74,9 +72,7 @@ def _standing(fields: Mapping[str, Any]) -> str:
     standing = f"{every} alerts firing" if firing == every else f"{firing} of {every} alerts firing"
     if every == 1:
         standing = "Firing"
-    return (
-        f"{standing}, acknowledged by {fields['acknowledged_by']}" if fields["acknowledged_by"] else standing
-    )
+    return f"{standing}, acknowledged by {fields['acknowledged_by']}" if fields["acknowledged_by"] else standing
 
 
 def _line(alert: Alert) -> AlertLine:
@@ -84,9 +80,7 @@ def _line(alert: Alert) -> AlertLine:
         name=cut(one_line(alert.name), MAX_SUMMARY) or "(no name)",
         status=alert.status.value,
         severity=Severity.of(alert.labels).value,
-        summary=cut(
-            one_line(alert.annotations.get("summary") or alert.annotations.get("message") or ""), 500
-        ),
+        summary=cut(one_line(alert.annotations.get("summary") or alert.annotations.get("message") or ""), 500),
         description=cut(clean(alert.annotations.get("description", "")).strip(), 2000),
         labels={
             cut(one_line(name), 200): cut(one_line(value), MAX_LABEL)

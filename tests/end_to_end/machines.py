@@ -19,7 +19,7 @@ from typing import Any
 import requests
 
 from sandbox.running import RunningSandbox
-from stack.binaries import find
+from stack.binaries import find, working_folder
 
 ROOT = Path(__file__).parents[2]
 
@@ -159,10 +159,11 @@ def running_alertmanager(folder: Path, bridge_url: str, token: str, *more: str) 
     config.write_text(CONFIGURATION.format(url=bridge_url, token_file=token_file))
     port = free_port()
     arguments = list(more) or ["--cluster.listen-address="]
-    command = [str(find("alertmanager")), f"--config.file={config}", f"--storage.path={folder}/data"]
+    binary = find("alertmanager")
+    command = [str(binary), f"--config.file={config}", f"--storage.path={folder}/data"]
     command += [f"--web.listen-address=127.0.0.1:{port}", *arguments]
     with (folder / "alertmanager.log").open("wb") as log:
-        process = subprocess.Popen(command, stdout=log, stderr=log, cwd=folder)
+        process = subprocess.Popen(command, stdout=log, stderr=log, cwd=working_folder(binary))
     url = f"http://127.0.0.1:{port}"
     try:
         eventually(lambda: requests.get(f"{url}/-/ready", timeout=2).ok)

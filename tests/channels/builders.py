@@ -1,0 +1,89 @@
+"""Messages, claims and channels with sound defaults; a test names only what it is about."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from pydantic import SecretStr
+
+from bridge.channels.email import EmailChannel
+from bridge.channels.pagerduty import PagerDutyChannel
+from bridge.channels.slack import SlackChannel
+from bridge.config.settings import EmailSettings, PagerDutySettings, SlackSettings
+from bridge.core.model import Entry, State, Target
+from bridge.core.ports import AlertLine, Channel, Claim, Link, Message
+from sandbox.running import RunningSandbox
+
+AT = datetime(2026, 11, 23, 10, 0, tzinfo=UTC)
+KEY = "0123456789abcdef0123456789abcdef"
+TOKEN = "xoxb-123456789012-abcdefabcdef"
+PASSWORD = "correct-horse-battery"
+SECRETS = (KEY, TOKEN, PASSWORD)
+
+
+def an_alert(**changes: Any) -> AlertLine:
+    fields: dict[str, Any] = {
+        "name": "HighLatency", "status": "firing", "severity": "critical", "summary": "API is slow",
+        "description": "p99 over 2 s", "labels": {"instance": "api-1"}, "starts_at": AT, "ends_at": None,
+    }  # fmt: skip
+    return AlertLine(**{**fields, **changes})
+
+
+def an_entry(revision: int, text: str = "1 alert started firing", *, loud: bool = True) -> Entry:
+    return Entry(AT + timedelta(seconds=revision), "firing", "am", text, revision, loud)
+
+
+def a_message(**changes: Any) -> Message:
+    fields: dict[str, Any] = {
+        "number": 7, "uid": "u7", "dedup_key": "d" * 64, "title": "HighLatency c1",
+        "summary": "Firing: API is slow",
+        "state": State.OPEN, "severity": "critical", "firing": True, "revision": 1,
+        "source": "am", "component": "api",
+        "group": "c1", "alertname": "HighLatency", "opened_at": AT, "updated_at": AT, "resolved_at": None,
+        "acknowledged_by": None, "firing_count": 1, "resolved_count": 0, "truncated": 0, "alerts": (an_alert(),),
+        "hidden": 0, "links": (Link("Runbook", "https://run.example/a?x=1&y=2"),),
+        "incident_url": "https://bridge.example/incidents/7", "news": (), "text": "API is slow\n.\ndetails",
+        "html": "<p>API is slow</p>",
+    }  # fmt: skip
+    return Message(**{**fields, **changes})
+
+
+def a_claim(**changes: Any) -> Claim:
+    fields: dict[str, Any] = {
+        "incident_number": 7, "target": Target("c", "oncall@example.org"), "lease": "l", "revision": 1, "sent": 0,
+        "firing": True, "attempts": 0, "unknown": False, "shrink": False, "wanted_at": AT, "attempted_at": None,
+    }  # fmt: skip
+    return Claim(**{**fields, **changes})
+
+
+def a_pagerduty(url: str = "http://127.0.0.1:9", seconds: float = 5) -> PagerDutyChannel:
+    every = timedelta(seconds=seconds)
+    return PagerDutyChannel(PagerDutySettings("c", SecretStr(KEY), url, None, 2, every, True))
+
+
+def a_slack(url: str = "http://127.0.0.1:9/api/", seconds: float = 5, **changes: Any) -> SlackChannel:
+    fields = {"channel": "#alerts", "mention": "<!here>", **changes}
+    every = timedelta(seconds=seconds)
+    return SlackChannel(
+        SlackSettings("c", SecretStr(TOKEN), fields["channel"], url, None, 2, every, True, mention=fields["mention"])
+    )
+
+
+def an_email(address: str = "127.0.0.1:9", seconds: float = 5, **changes: Any) -> EmailChannel:
+    host, _, port = address.rpartition(":")
+    fields: dict[str, Any] = {
+        "name": "c", "host": host, "port": int(port), "tls": "none", "ca_file": None, "username": None,
+        "password": None, "from_": "Bridge <bridge@example.org>", "to": ("oncall@example.org",), "hello": "test",
+        "domain": "bridge.example", "rate": None, "concurrency": 2, "timeout": timedelta(seconds=seconds),
+        "send_resolved": True,
+    }  # fmt: skip
+    return EmailChannel(EmailSettings(**{**fields, **changes}))
+
+
+def a_channel(kind: str, sandbox: RunningSandbox, seconds: float = 5) -> Channel:
+    if kind == "pagerduty":
+        return a_pagerduty(sandbox.http_url, seconds)
+    if kind == "slack":
+        return a_slack(sandbox.slack_base_url, seconds)
+    return an_email(sandbox.smtp_address, seconds)

@@ -1,0 +1,195 @@
+"""What each channel does over an incident's life, against the sandbox."""
+
+from __future__ import annotations
+
+import socket
+import threading
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from builders import a_claim, a_message, a_pagerduty, a_slack, an_email, an_entry
+from test_channel_contract import send
+
+from bridge.core.errors import Reason, SendError
+from bridge.core.model import State, Target
+from sandbox.running import RunningSandbox
+
+
+def slack_messages(vendors: RunningSandbox) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = vendors.state["slack"]["channels"]["alerts"]["messages"]
+    return found
+
+
+def actions(vendors: RunningSandbox) -> list[str]:
+    return [event["event_action"] for event in vendors.state["pagerduty"]["events"]]
+
+
+def test_pagerduty_triggers_acknowledges_resolves(vendors: RunningSandbox) -> None:
+    handle = send(a_pagerduty(vendors.http_url)).handle
+    acknowledged = a_message(revision=2, state=State.ACKNOWLEDGED)
+    handle = send(a_pagerduty(vendors.http_url), acknowledged, a_claim(handle=handle)).handle
+    handle = send(a_pagerduty(vendors.http_url), acknowledged, a_claim(handle=handle)).handle
+    over = a_message(firing=False, state=State.RESOLVED)
+    handle = send(a_pagerduty(vendors.http_url), over, a_claim(handle=handle)).handle
+    assert handle == {"state": "resolved"}
+    assert actions(vendors) == ["trigger", "trigger", "acknowledge", "trigger", "resolve"]
+    assert vendors.state["pagerduty"]["pages"] == 1
+
+
+def test_pagerduty_is_not_told_of_what_ended_before(vendors: RunningSandbox) -> None:
+    over = a_message(firing=False, state=State.RESOLVED)
+    assert send(a_pagerduty(vendors.http_url), over).note == "ended before it was told"
+    send(a_pagerduty(vendors.http_url), over, a_claim(unknown=True))
+    assert actions(vendors) == ["resolve"]
+
+
+def test_pagerduty_progress_between_two_events(vendors: RunningSandbox) -> None:
+    vendors.fault(target="pagerduty", kind="latency", seconds=0, count=1)
+    vendors.fault(target="pagerduty", kind="status", status=503)
+    with pytest.raises(SendError) as caught:
+        send(a_pagerduty(vendors.http_url), a_message(state=State.ACKNOWLEDGED))
+    assert caught.value.progress == {"state": "triggered"}
+
+
+def test_slack_edits_in_place_and_tells_in_the_thread(vendors: RunningSandbox) -> None:
+    handle = send(a_slack(vendors.slack_base_url), a_message(severity="warning")).handle
+    worse = a_message(revision=2, news=(an_entry(2, "now critical"),))
+    handle = send(a_slack(vendors.slack_base_url), worse, a_claim(sent=1, revision=2, handle=handle)).handle
+    quiet = a_message(revision=3, news=(an_entry(2),))
+    send(a_slack(vendors.slack_base_url), quiet, a_claim(sent=2, revision=3, handle=handle))
+    (shown,) = slack_messages(vendors)
+    assert shown["edits"] == 2
+    assert len(shown["thread"]) == 1
+    assert shown["thread"][0]["broadcast"]
+    assert shown["thread"][0]["mentions"] == ["<!here>"]
+    assert shown["mentions"] == []
+
+
+def test_slack_rings_once_for_a_critical_incident(vendors: RunningSandbox) -> None:
+    handle = send(a_slack(vendors.slack_base_url)).handle
+    again = a_message(revision=2, news=(an_entry(2),))
+    send(a_slack(vendors.slack_base_url), again, a_claim(sent=1, handle=handle))
+    (shown,) = slack_messages(vendors)
+    assert shown["mentions"] == ["<!here>"]
+    assert shown["thread"][0]["mentions"] == []
+    assert not shown["thread"][0]["broadcast"]
+
+
+@pytest.mark.parametrize("revision", [1, 2])
+def test_slack_adopts_its_own_lost_message(vendors: RunningSandbox, revision: int) -> None:
+    send(a_slack(vendors.slack_base_url, channel="#alerts"), a_message(uid="other"))
+    place = vendors.state["slack"]["channels"]["alerts"]["id"]
+    started = datetime.now(UTC)
+    vendors.fault(target="slack", kind="accept_then_reset", count=1)
+    with pytest.raises(SendError):
+        send(a_slack(vendors.slack_base_url, channel=place))
+    claim = a_claim(unknown=True, attempted_at=started, revision=revision)
+    later = a_message(revision=revision, news=(an_entry(1), an_entry(2)) if revision == 2 else ())
+    handle = send(a_slack(vendors.slack_base_url, channel=place), later, claim).handle
+    messages = slack_messages(vendors)
+    assert len(messages) == 2
+    assert handle["ts"] == messages[1]["ts"]
+    assert messages[1]["edits"] == len(messages[1]["thread"]) == revision - 1
+
+
+def test_slack_does_not_repeat_a_lost_thread_reply(vendors: RunningSandbox) -> None:
+    handle = send(a_slack(vendors.slack_base_url)).handle
+    later, started = a_message(revision=2, news=(an_entry(2),)), datetime.now(UTC)
+    vendors.fault(target="slack", kind="accept_then_reset", count=1, path="chat.postMessage")
+    with pytest.raises(SendError) as caught:
+        send(a_slack(vendors.slack_base_url), later, a_claim(sent=1, handle=handle))
+    assert caught.value.ambiguous
+    assert caught.value.progress is not None
+    assert caught.value.progress["thread_revision"] == 1
+    claim = a_claim(sent=1, handle=caught.value.progress, unknown=True, attempted_at=started)
+    send(a_slack(vendors.slack_base_url), later, claim)
+    assert len(slack_messages(vendors)[0]["thread"]) == 1
+
+
+@pytest.mark.parametrize("word", ["missing_scope", "channel_not_found"])
+def test_slack_posts_when_it_may_not_look(vendors: RunningSandbox, word: str) -> None:
+    vendors.fault(target="slack", kind="ok_false", error=word, path="conversations.history")
+    channel = a_slack(vendors.slack_base_url, channel="C0123456789")
+    with pytest.raises(SendError):  # the sandbox knows no such channel; that it posts is the point
+        send(channel, None, a_claim(unknown=True, attempted_at=datetime.now(UTC)))
+    assert vendors.state["slack"]["rejected"][-1]["method"] == "chat.postMessage"
+
+
+def test_slack_stays_in_doubt_while_it_cannot_look(vendors: RunningSandbox) -> None:
+    vendors.fault(target="slack", kind="status", status=429, retry_after=3, path="conversations.history")
+    channel = a_slack(vendors.slack_base_url, channel="C0123456789")
+    with pytest.raises(SendError) as caught:
+        send(channel, None, a_claim(unknown=True, attempted_at=datetime.now(UTC)))
+    assert (caught.value.reason, caught.value.ambiguous) == (Reason.RATE_LIMITED, True)
+
+
+@pytest.mark.parametrize("word", ["message_not_found", "cant_update_message", "edit_window_closed"])
+def test_slack_posts_anew_what_it_cannot_edit(vendors: RunningSandbox, word: str) -> None:
+    handle = send(a_slack(vendors.slack_base_url)).handle
+    vendors.fault(target="slack", kind="ok_false", error=word, path="chat.update")
+    later = send(a_slack(vendors.slack_base_url), a_message(revision=2), a_claim(sent=1, handle=handle))
+    assert later.handle["ts"] != handle["ts"]
+    assert len(slack_messages(vendors)) == 2
+
+
+def test_a_mail_that_is_sent_again_is_the_same(vendors: RunningSandbox) -> None:
+    channel = an_email(vendors.smtp_address)
+    frozen = channel.compose(a_message(), a_claim()).frozen
+    vendors.fault(target="smtp", kind="accept_then_reset", count=1)
+    with pytest.raises(SendError) as caught:
+        send(channel)
+    assert caught.value.ambiguous
+    send(an_email(vendors.smtp_address), a_message(title="changed"), a_claim(frozen=frozen, unknown=True))
+    (mail,) = vendors.state["mail"]
+    assert (mail["copies"], mail["altered_copies"]) == (2, 0)
+    assert mail["message_id"].startswith("<u7.1.")
+    assert vendors.raw_mail(mail["number"]).replace(b"\r\n", b"\n") == frozen.replace(b"\r\n", b"\n")  # type: ignore[union-attr]
+
+
+def test_a_mail_has_both_bodies_and_finds_its_thread(vendors: RunningSandbox) -> None:
+    send(an_email(vendors.smtp_address))
+    later = a_message(revision=2, firing=False, updated_at=a_message().updated_at + timedelta(minutes=5))
+    send(an_email(vendors.smtp_address), later, a_claim(target=Target("c", "Ops <ops@bücher.example>")))
+    first, second = vendors.state["mail"]
+    assert first["subject"] == second["subject"] == "[alert] HighLatency c1"
+    assert first["references"] == second["references"] == "<u7@bridge.example>"
+    assert first["message_id"] != second["message_id"]
+    assert ["Importance", "high"] in first["headers"]
+    assert ["Importance", "high"] not in second["headers"]
+    assert second["recipients"] == ["ops@xn--bcher-kva.example"]
+    assert "<p>" in first["html"]
+    assert "details" in first["text"]
+
+
+@pytest.mark.parametrize("tls", ["starttls", "implicit"])
+def test_no_mail_without_the_tls_that_was_asked_for(vendors: RunningSandbox, tls: str) -> None:
+    with pytest.raises(SendError) as caught:
+        send(an_email(vendors.smtp_address, tls=tls))
+    assert not caught.value.ambiguous
+    assert vendors.state["mail"] == []
+
+
+@pytest.mark.parametrize("kind", ["pagerduty", "slack"])
+def test_a_redirect_is_not_followed(kind: str) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        asked: list[bytes] = []
+        port = server.getsockname()[1]
+        threading.Thread(target=_redirect, args=(server, port, asked), daemon=True).start()
+        url = f"http://127.0.0.1:{port}"
+        with pytest.raises(SendError) as caught:
+            send(a_pagerduty(url) if kind == "pagerduty" else a_slack(url + "/api/"))
+        assert (caught.value.reason, caught.value.ambiguous) == (Reason.SERVER, False)
+        assert len(asked) == 1
+
+
+def _redirect(server: socket.socket, port: int, asked: list[bytes]) -> None:
+    while True:
+        try:
+            connection, _ = server.accept()
+        except OSError:
+            return
+        with connection:
+            asked.append(connection.recv(65536))
+            head = f"HTTP/1.1 307 Moved\r\nLocation: http://127.0.0.1:{port}/elsewhere\r\nContent-Length: 0\r\n"
+            connection.sendall(f"{head}Connection: close\r\n\r\n".encode())
