@@ -1,4 +1,4 @@
-"""One JSON object a line on stderr, from structlog and the standard library alike. The only importer of structlog.
+"""One JSON object a line on stderr, from structlog and the standard library alike.
 
 Law: no secret passes: redaction is the last step before the line is written, and reads the traceback too.
 """
@@ -67,7 +67,7 @@ def _formatter(secrets: frozenset[str]) -> logging.Formatter:
 
 
 class Redactor:
-    """A processor that replaces every secret, wherever it stands, and the values of keys that sound like one."""
+    """Replaces every secret, wherever it stands, and the values of keys that sound like one."""
 
     def __init__(self, secrets: frozenset[str]) -> None:
         spellings = {spelling for secret in secrets if secret for spelling in _spellings(secret)}

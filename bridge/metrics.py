@@ -1,7 +1,7 @@
 """What the bridge measures about itself, in Prometheus' words. The only importer of prometheus_client.
 
-Law: labels come from the configuration or from the lists here, never from what somebody sent; every channel that is
-configured has its series from the start, as 0.
+Law: labels come from the configuration or from the lists here, never from what somebody sent; every configured
+channel has its series from the start, as 0.
 """
 
 from __future__ import annotations
@@ -126,7 +126,7 @@ class Metrics:
 
 
 class StoreCollector(Collector):
-    """Gauges that the store answers at the moment of the scrape. When it cannot, only bridge_store_up is there."""
+    """Gauges that the store answers when it is scraped. When it cannot, only bridge_store_up is there."""
 
     def __init__(self, health: Callable[[], Health | None], channels: tuple[str, ...]) -> None:
         self._health = health

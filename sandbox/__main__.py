@@ -12,9 +12,7 @@ from sandbox.options import Options
 from sandbox.serving import serving
 
 
-@click.group(
-    help="Local stand-ins for PagerDuty, Slack and a mail server, with a page that shows what people see."
-)
+@click.group(help="Local stand-ins for PagerDuty, Slack and a mail server, with a page that shows what people see.")
 def main() -> None:
     pass
 
@@ -22,26 +20,16 @@ def main() -> None:
 @main.command(help="Listen until SIGTERM or SIGINT. Port 0 chooses a free port.")
 @click.option("--http", default="127.0.0.1:9911", show_default=True, metavar="HOST:PORT")
 @click.option("--smtp", default="127.0.0.1:2525", show_default=True, metavar="HOST:PORT")
-@click.option(
-    "--routing-key", "routing_keys", multiple=True, envvar="PAGERDUTY_ROUTING_KEY", help="May be repeated."
-)
-@click.option(
-    "--slack-token", "slack_tokens", multiple=True, envvar="SLACK_BOT_TOKEN", help="May be repeated."
-)
+@click.option("--routing-key", "routing_keys", multiple=True, envvar="PAGERDUTY_ROUTING_KEY", help="May be repeated.")
+@click.option("--slack-token", "slack_tokens", multiple=True, envvar="SLACK_BOT_TOKEN", help="May be repeated.")
 @click.option("--missing-channel", "missing_channels", multiple=True, help="Answers channel_not_found.")
-@click.option(
-    "--rate-limits", is_flag=True, help="PagerDuty 120 a minute, Slack one message a second and channel."
-)
-@click.option(
-    "--smtp-tls", type=click.Choice(["none", "starttls", "implicit"]), default="none", show_default=True
-)
+@click.option("--rate-limits", is_flag=True, help="PagerDuty 120 a minute, Slack one message a second and channel.")
+@click.option("--smtp-tls", type=click.Choice(["none", "starttls", "implicit"]), default="none", show_default=True)
 @click.option("--smtp-certificate", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.option("--smtp-key", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.option("--smtp-username", envvar="SANDBOX_SMTP_USERNAME", help="With it, clients must log in.")
 @click.option("--smtp-password", envvar="SANDBOX_SMTP_PASSWORD", help="Better given by the environment.")
-@click.option(
-    "--history", type=click.IntRange(min=1), default=20_000, show_default=True, help="Records kept."
-)
+@click.option("--history", type=click.IntRange(min=1), default=20_000, show_default=True, help="Records kept.")
 def serve(**options: Any) -> None:
     try:
         asyncio.run(_serve(Options(**options)))

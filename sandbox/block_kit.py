@@ -60,9 +60,7 @@ def attachment_faults(attachments: list[Json]) -> Faults:
     for index, each in enumerate(attachments):
         pointer = f"/attachments/{index}"
         names = ("color", "fallback", "pretext", "text", "title", "title_link", "footer", "author_name")
-        faults += [
-            told("must be a string", f"{pointer}/{n}") for n in names if not is_text_or_absent(each.get(n))
-        ]
+        faults += [told("must be a string", f"{pointer}/{n}") for n in names if not is_text_or_absent(each.get(n))]
         faults += length_faults(each.get("footer"), 300, f"{pointer}/footer")
         faults += objects_faults(each.get("fields"), 100, f"{pointer}/fields")
         faults += objects_faults(each.get("actions"), 5, f"{pointer}/actions")
@@ -86,9 +84,7 @@ def _block_faults(block: Any, pointer: str) -> Faults:
     if kind in FREE_BLOCKS:
         return length_faults(block.get("block_id"), 255, f"{pointer}/block_id")
     if not isinstance(kind, str) or kind not in _BLOCKS:
-        return [
-            told(f"unsupported type: {kind}" if kind else "missing required field: type", f"{pointer}/type")
-        ]
+        return [told(f"unsupported type: {kind}" if kind else "missing required field: type", f"{pointer}/type")]
     properties, check = _BLOCKS[kind]
     faults = unknown_faults(block, {"type", "block_id", *properties}, pointer)
     return faults + length_faults(block.get("block_id"), 255, f"{pointer}/block_id") + check(block, pointer)
@@ -101,9 +97,7 @@ def _section(block: Json, pointer: str) -> Faults:
     if "text" in block:
         faults += text_object_faults(block["text"], 3000, f"{pointer}/text")
     if "fields" in block:
-        faults += each_faults(
-            block["fields"], 10, f"{pointer}/fields", lambda f, p: text_object_faults(f, 2000, p)
-        )
+        faults += each_faults(block["fields"], 10, f"{pointer}/fields", lambda f, p: text_object_faults(f, 2000, p))
     if "accessory" in block:
         faults += _element_faults(block["accessory"], f"{pointer}/accessory")
     return faults
@@ -175,9 +169,7 @@ def _element_faults(element: Any, pointer: str) -> Faults:
         return faults + _image(element, pointer)
     if kind in SELECTS or kind == "overflow":
         return faults + _options(element, 5 if kind == "overflow" else 100, pointer)
-    return (
-        faults if kind in FREE_ELEMENTS else [*faults, told(f"unsupported type: {kind}", f"{pointer}/type")]
-    )
+    return faults if kind in FREE_ELEMENTS else [*faults, told(f"unsupported type: {kind}", f"{pointer}/type")]
 
 
 def _button(button: Json, pointer: str) -> Faults:

@@ -44,9 +44,7 @@ class Fault:
     def concerns_stage(self, at: str, recipient: str | None) -> bool:
         if self.kind == "outage":
             return True
-        return self.at == at and (
-            self.recipient is None or self.recipient.lower() == (recipient or "").lower()
-        )
+        return self.at == at and (self.recipient is None or self.recipient.lower() == (recipient or "").lower())
 
 
 @dataclass
@@ -88,9 +86,7 @@ class FaultBoard:
 
 def read_fault(number: int, body: Any) -> Fault:
     if not isinstance(body, dict):
-        raise FaultRequestError(
-            'a fault is a JSON object such as {"target": "slack", "kind": "status", "status": 503}'
-        )
+        raise FaultRequestError('a fault is a JSON object such as {"target": "slack", "kind": "status", "status": 503}')
     unknown = sorted(set(body) - _FIELDS.keys())
     if unknown:
         raise FaultRequestError(f"unknown field {', '.join(unknown)}; known are {', '.join(sorted(_FIELDS))}")
@@ -98,12 +94,8 @@ def read_fault(number: int, body: Any) -> Fault:
     kind = _one_of(body, "kind", SMTP_KINDS if target == "smtp" else HTTP_KINDS, f" for {target}")
     if kind == "ok_false" and target != "slack":
         raise FaultRequestError("kind ok_false exists for slack only: PagerDuty answers errors with a status")
-    given = {
-        name: _FIELDS[name](name, value) for name, value in body.items() if name not in ("target", "kind")
-    }
-    return _with_defaults(
-        Fault(number, target, kind, **{k: v for k, v in given.items() if v is not None}), given
-    )
+    given = {name: _FIELDS[name](name, value) for name, value in body.items() if name not in ("target", "kind")}
+    return _with_defaults(Fault(number, target, kind, **{k: v for k, v in given.items() if v is not None}), given)
 
 
 def _with_defaults(fault: Fault, given: Json) -> Fault:

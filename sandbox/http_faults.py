@@ -38,9 +38,7 @@ async def _status(fault: Fault, request: web.Request, handler: Handler) -> web.S
     if fault.status == 429:
         error = SlackError("ratelimited", retry_after=fault.retry_after)
         return answer(error.body(), 429, error.headers())
-    return web.Response(
-        status=fault.status, headers=headers, text=f"<h1>{fault.status}</h1>", content_type="text/html"
-    )
+    return web.Response(status=fault.status, headers=headers, text=f"<h1>{fault.status}</h1>", content_type="text/html")
 
 
 async def _latency(fault: Fault, request: web.Request, handler: Handler) -> web.StreamResponse:
@@ -69,9 +67,7 @@ async def _hang(fault: Fault, request: web.Request, handler: Handler) -> web.Str
 async def _drip(fault: Fault, request: web.Request, handler: Handler) -> web.StreamResponse:
     whole = await handler(request)
     body = bytes(whole.body) if isinstance(whole, web.Response) and isinstance(whole.body, bytes) else b""
-    slow = web.StreamResponse(
-        status=whole.status, headers={"Content-Type": "application/json; charset=utf-8"}
-    )
+    slow = web.StreamResponse(status=whole.status, headers={"Content-Type": "application/json; charset=utf-8"})
     slow.content_length = len(body)
     await slow.prepare(request)
     with suppress(ConnectionResetError):  # the caller lost patience

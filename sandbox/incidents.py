@@ -88,9 +88,7 @@ class PagerDutyAccount:
         if incident is not None:
             payload = event["payload"]
             details = payload.get("custom_details") or {}
-            incident.note(
-                "trigger", summary=payload["summary"], severity=payload["severity"], custom_details=details
-            )
+            incident.note("trigger", summary=payload["summary"], severity=payload["severity"], custom_details=details)
             return f"appended to #{incident.number}"
         return self._page(event, dedup_key)
 

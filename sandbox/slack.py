@@ -151,9 +151,7 @@ async def incoming_webhook(request: web.Request) -> web.Response:
     """Answers plain text, as Slack does; the channel is named after the webhook's bot part."""
     try:
         args = decoded(await _webhook_arguments(request))
-        call = _call(
-            request, "incoming webhook", {**args, "channel": args.get("channel", "webhooks")}, request.path
-        )
+        call = _call(request, "incoming webhook", {**args, "channel": args.get("channel", "webhooks")}, request.path)
         if request.app[OPTIONS].rate_limits:
             wait = request.app[POSTING].seconds_to_wait(call.channel().id)
             if wait:

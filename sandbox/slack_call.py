@@ -85,11 +85,7 @@ class Call:
     def channel(self, name: str = "channel", *, by_id: bool = False) -> Channel:
         """Only posting takes a name; every other method wants the id that posting gave back."""
         given = self.args.get(name)
-        if (
-            not isinstance(given, str)
-            or self._is_missing(given)
-            or (by_id and not CHANNEL_ID.fullmatch(given))
-        ):
+        if not isinstance(given, str) or self._is_missing(given) or (by_id and not CHANNEL_ID.fullmatch(given)):
             raise SlackError("channel_not_found")
         channel = self.workspace.channel_of(given)
         if channel is None:

@@ -20,9 +20,7 @@ def add_upload(app: web.Application) -> None:
 
 def get_upload_url(call: Call) -> Json:
     name = call.required("filename")
-    length = (
-        call.required("length") if isinstance(call.args.get("length"), str) else str(call.args.get("length"))
-    )
+    length = call.required("length") if isinstance(call.args.get("length"), str) else str(call.args.get("length"))
     if not length.isdigit() or not 0 < int(length) <= MAX_UPLOAD_BYTES:
         raise SlackError("invalid_arguments", messages=["[ERROR] length must be the file's size in bytes"])
     if len(call.text("alt_txt")) > 1000:

@@ -21,14 +21,10 @@ def replies(call: Call) -> Json:
     found = call.message(channel, "ts", "thread_not_found")
     parent = channel.by_ts[found.thread_ts] if found.thread_ts else found
     oldest, latest, inclusive = _window(call)
-    wanted = (
-        m for m in parent.replies if _after(m.ts, oldest, inclusive) and _before(m.ts, latest, inclusive)
-    )
+    wanted = (m for m in parent.replies if _after(m.ts, oldest, inclusive) and _before(m.ts, latest, inclusive))
     after = call.text("cursor")
     if after:
-        return _page(
-            call, (m for m in wanted if m.ts > after), call.number("limit", 1000, 1000), newest_first=False
-        )
+        return _page(call, (m for m in wanted if m.ts > after), call.number("limit", 1000, 1000), newest_first=False)
     return _page(call, [parent, *wanted], call.number("limit", 1000, 1000), newest_first=False)
 
 

@@ -132,11 +132,7 @@ def _file_faults(call: Call, blocks: list[Any]) -> list[str]:
     files = [b["slack_file"] for b in blocks if isinstance(b, dict) and isinstance(b.get("slack_file"), dict)]
     wanted = [str(each["id"]) for each in files if "id" in each]
     known = call.workspace.files
-    return [
-        f"[ERROR] invalid slack file: {each}"
-        for each in wanted
-        if each not in known or not known[each].shared
-    ]
+    return [f"[ERROR] invalid slack file: {each}" for each in wanted if each not in known or not known[each].shared]
 
 
 def metadata_of(metadata: Any) -> Json | None:
@@ -145,12 +141,7 @@ def metadata_of(metadata: Any) -> Json | None:
     if not isinstance(metadata, dict):
         raise SlackError("invalid_metadata_format")
     event_type, payload = metadata.get("event_type"), metadata.get("event_payload")
-    if (
-        not isinstance(event_type, str)
-        or not event_type
-        or len(event_type) > 255
-        or not isinstance(payload, dict)
-    ):
+    if not isinstance(event_type, str) or not event_type or len(event_type) > 255 or not isinstance(payload, dict):
         raise SlackError("invalid_metadata_schema")
     if not all(isinstance(value, str | int | float | bool) for value in payload.values()):
         raise SlackError("invalid_metadata_schema")

@@ -1,1 +1,1 @@
-"""Runs the whole story on one machine: sandbox, Alertmanager, Prometheus and bridge, without Docker and without root."""
+"""The whole story on one machine: sandbox, Alertmanager, Prometheus and bridge, without Docker and without root."""

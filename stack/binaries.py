@@ -75,8 +75,6 @@ def _look_up(name: str) -> Path | None:
 @functools.cache
 def _runs(path: str) -> bool:
     try:
-        return (
-            subprocess.run([path, "--version"], check=False, capture_output=True, timeout=20).returncode == 0
-        )
+        return subprocess.run([path, "--version"], check=False, capture_output=True, timeout=20).returncode == 0
     except (OSError, subprocess.TimeoutExpired):
         return False

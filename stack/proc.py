@@ -86,7 +86,7 @@ def _listening_inodes(port: int) -> Iterator[str]:
 def _open_files(pid: int) -> set[str]:
     found = set()
     try:
-        for entry in os.scandir(f"/proc/{pid}/fd"):
+        for entry in list(os.scandir(f"/proc/{pid}/fd")):  # closed even when a link vanishes on the way
             found.add(os.readlink(entry.path))
     except OSError:
         pass  # another user's process, or gone meanwhile

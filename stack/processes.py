@@ -64,9 +64,7 @@ class Process:
         return self.ended is None and answers(self.service.ready_url)
 
     def obituary(self) -> str:
-        return (
-            f"{self.service.name} has ended ({status(self.ended)}). The end of {self.log}:\n{tail(self.log)}"
-        )
+        return f"{self.service.name} has ended ({status(self.ended)}). The end of {self.log}:\n{tail(self.log)}"
 
     def revive(self, say: Callable[[str], None]) -> bool:
         """Called again and again. True when a new child was started: the pid file must be told."""
@@ -122,9 +120,7 @@ def wait_until_ready(
         time.sleep(POLL_SECONDS)
 
 
-def end_all(
-    processes: Sequence[Process], impatient: Callable[[], bool], grace: float = GRACE_SECONDS
-) -> list[str]:
+def end_all(processes: Sequence[Process], impatient: Callable[[], bool], grace: float = GRACE_SECONDS) -> list[str]:
     """In reverse order, each with its own time to finish. Answers with the names that had to be killed."""
     killed = []
     for process in reversed(processes):
@@ -149,10 +145,8 @@ def answers(url: str) -> bool:
 
 
 def send(pid: int, number: signal.Signals) -> None:
-    try:
+    with contextlib.suppress(ProcessLookupError):
         os.kill(pid, number)
-    except ProcessLookupError:
-        pass
 
 
 def status(code: int | None) -> str:

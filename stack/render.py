@@ -72,9 +72,7 @@ def replaced(file: Path, replacements: Mapping[str, str]) -> str:
     missing = [expected for expected in replacements if expected not in text]
     if missing:
         expected = "".join(f"\n  {line}" for line in missing)
-        raise StackError(
-            f"{file} does not contain what stack/render.py replaces; change both together:{expected}"
-        )
+        raise StackError(f"{file} does not contain what stack/render.py replaces; change both together:{expected}")
     for expected, replacement in replacements.items():
         text = text.replace(expected, replacement)
     return f"# Written by `make up` from {file.relative_to(ROOT)}; change that file instead.\n{text}"
@@ -83,6 +81,4 @@ def replaced(file: Path, replacements: Mapping[str, str]) -> str:
 def write_monitoring(folder: Path, ports: Ports, places: Places) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "prometheus.yml").write_text(replaced(PROMETHEUS, prometheus(ports)), encoding="utf-8")
-    (folder / "alertmanager.yml").write_text(
-        replaced(ALERTMANAGER, alertmanager(ports, places)), encoding="utf-8"
-    )
+    (folder / "alertmanager.yml").write_text(replaced(ALERTMANAGER, alertmanager(ports, places)), encoding="utf-8")

@@ -27,9 +27,7 @@ def screen(ports: Ports, amtool: Path) -> str:
 
 
 def _addresses(ports: Ports, amtool: Path) -> list[str]:
-    pages = (
-        " (Debian packs it without its pages: see amtool alert query)" if amtool.is_relative_to(TOOLS) else ""
-    )
+    pages = " (Debian packs it without its pages: see amtool alert query)" if amtool.is_relative_to(TOOLS) else ""
     rows = (
         (ports.sandbox, "what people see: stand-ins for PagerDuty, Slack and mail"),
         (ports.bridge, "the bridge: incidents, and who heard of them"),

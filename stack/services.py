@@ -47,9 +47,7 @@ def _alertmanager(ports: Ports, places: Places, binary: Path) -> Service:
         f"--web.external-url=http://{listen}",
         "--cluster.listen-address=",
     )
-    return Service(
-        "alertmanager", argv, f"http://{listen}", f"http://{listen}/-/ready", working_folder(binary)
-    )
+    return Service("alertmanager", argv, f"http://{listen}", f"http://{listen}/-/ready", working_folder(binary))
 
 
 def _prometheus(ports: Ports, places: Places, binary: Path) -> Service:

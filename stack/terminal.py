@@ -22,7 +22,7 @@ class Terminal:
 
     @contextmanager
     def step(self, name: str, address: str, began: float) -> Iterator[Callable[[], None]]:
-        """Says that something is under way since `began`, then that it is done. Call what it gives to keep it moving."""
+        """Says that something is under way since `began`, then that it is done. Call what it gives to move it."""
         yield lambda: self._move(name, time.monotonic() - began)
         self._write(CLEAR_LINE if self._moving else "")
         self.say(f"  ok  {name:<13} {address:<23} {time.monotonic() - began:4.1f} s")

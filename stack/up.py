@@ -111,9 +111,7 @@ def _record(processes: Sequence[Process], places: Places) -> None:
     earlier.record(places, [(process.service.name, process.pid) for process in processes if process.pid])
 
 
-def _goodbye(
-    processes: Sequence[Process], places: Places, terminal: Terminal, requests: StopRequests
-) -> None:
+def _goodbye(processes: Sequence[Process], places: Places, terminal: Terminal, requests: StopRequests) -> None:
     terminal.say("\nStopping; press Ctrl-C again to stop at once.")
     before = requests.count
     killed = end_all(processes, impatient=lambda: requests.count > before)
@@ -121,6 +119,4 @@ def _goodbye(
         terminal.say(f"{name} did not end in time and was killed.")
     places.pids.unlink(missing_ok=True)
     (places.run / "screen.txt").unlink(missing_ok=True)
-    terminal.say(
-        "Everything has ended. Incidents and logs are kept in .run; delete it to begin afresh. Goodbye."
-    )
+    terminal.say("Everything has ended. Incidents and logs are kept in .run; delete it to begin afresh. Goodbye.")

@@ -36,8 +36,6 @@ def an_alert(
     )
 
 
-def a_group(
-    *alerts: Alert, key: str = '{}:{alertname="HighErrors"}', source: str = "prod", **more: object
-) -> Group:
+def a_group(*alerts: Alert, key: str = '{}:{alertname="HighErrors"}', source: str = "prod", **more: object) -> Group:
     labels = {"alertname": alerts[0].name} if alerts else {"alertname": "HighErrors"}
     return Group(source, "bridge", key, labels, alerts or (an_alert(),), **more)  # type: ignore[arg-type]

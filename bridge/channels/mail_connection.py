@@ -18,11 +18,13 @@ from bridge.core.errors import Reason, SendError
 from bridge.rendering.text import one_line
 
 CONNECT_SECONDS = 30.0
+CHECK_SECONDS = 10.0
 MAX_MAILS = 50
 MAX_IDLE_SECONDS = 60.0
 _CREDENTIAL = {454, 530, 534, 535, 538}
 _DESTINATION = {550, 551, 553}
 _PAYLOAD = {552, 554}
+_PLAIN_REFUSALS = (Reason.DESTINATION, Reason.PAYLOAD)
 _LINE_START_DOT = re.compile(rb"(?m)^\.")
 _LINE_END = re.compile(rb"\r\n|\r(?!\n)|(?<!\r)\n")
 
@@ -53,8 +55,10 @@ class MailConnection:
         smtp = self._ready()
         try:
             reply = self._transact(smtp, ascii_domain(sender), ascii_domain(recipient), mail)
-        except BaseException:
-            self.close()  # whatever it is: the next mail starts on a connection without a past
+        except BaseException as error:
+            # after a plain refusal RSET makes the connection as new; after anything else nothing is certain
+            if not isinstance(error, SendError) or error.reason not in _PLAIN_REFUSALS:
+                self.close()
             raise
         self._mails, self._used_at = self._mails + 1, time.monotonic()
         return reply
@@ -75,13 +79,21 @@ class MailConnection:
         if self._mails >= MAX_MAILS or time.monotonic() - self._used_at > MAX_IDLE_SECONDS:
             return False
         try:
-            return smtp.rset()[0] == 250
+            self._patience(smtp, CHECK_SECONDS)
+            alive = smtp.rset()[0] == 250
+            self._patience(smtp, self._seconds)
         except (OSError, smtplib.SMTPException):
             return False
+        return alive
+
+    def _patience(self, smtp: smtplib.SMTP, seconds: float) -> None:
+        if smtp.sock is not None:
+            smtp.sock.settimeout(min(seconds, self._seconds))
 
     def _quit(self) -> None:
         if self._smtp is not None:
             with suppress(OSError, smtplib.SMTPException):
+                self._patience(self._smtp, CHECK_SECONDS)
                 self._smtp.quit()
         self.close()
 
@@ -98,8 +110,7 @@ class MailConnection:
             if smtp is not None:
                 smtp.close()
             raise
-        if smtp.sock is not None:
-            smtp.sock.settimeout(self._seconds)
+        self._patience(smtp, self._seconds)
         return smtp
 
     def _connected(self) -> smtplib.SMTP:

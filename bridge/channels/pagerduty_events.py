@@ -66,11 +66,10 @@ def fitted(message: Message) -> Event:
 
 def _full(message: Message, alerts: tuple[AlertLine, ...]) -> Event:
     event = minimal(message)
+    named = {"component": message.component, "group": message.group, "class": message.alertname}
+    event["payload"] |= {name: _field(text) for name, text in named.items() if _field(text)}
     event["payload"] |= {
         "timestamp": message.opened_at.isoformat(),
-        "component": _field(message.component),
-        "group": _field(message.group),
-        "class": _field(message.alertname),
         "custom_details": _details(message, alerts),
     }
     links = [{"href": link.href, "text": _field(link.text)} for link in message.links[:MAX_LINKS]]

@@ -11,7 +11,7 @@ from dataclasses import replace
 from typing import Any
 
 from bridge.channels.slack_calls import Refused, SlackCalls
-from bridge.channels.slack_message import delivery_id, message_of, own, thread_of, told
+from bridge.channels.slack_message import delivery_id, message_of, own, rung, thread_of, told
 from bridge.config.settings import SlackSettings
 from bridge.core.errors import Reason, SendError
 from bridge.core.ports import Claim, Composed, Message, Receipt
@@ -67,15 +67,16 @@ class SlackChannel:
             return Receipt(await self._post(content, message))
         revision = int(found.pop("revision"))
         if revision >= message.revision:
-            return Receipt({**found, "thread_revision": revision, "severity": message.severity}, "found again")
+            return Receipt({**found, "thread_revision": revision, "severity": rung(message)}, "found again")
         try:
             await self._edit(content, found)
-        except Refused as error:
-            if error.code not in _EDIT_LOST:
+        except SendError as error:
+            if not isinstance(error, Refused) or error.code not in _EDIT_LOST:
+                error.progress = {**found, "thread_revision": revision, "severity": rung(message)}
                 raise
             return Receipt(await self._post(content, message))
         # Its severity is not known; that it rang for this incident is. So this one does not ring again.
-        handle = {**found, "thread_revision": revision, "severity": message.severity}
+        handle = {**found, "thread_revision": revision, "severity": rung(message)}
         since = max(told(claim), revision)
         return await self._tell(thread_of(message, _as_shown(claim, handle), None, since), message, claim, handle)
 
@@ -92,7 +93,7 @@ class SlackChannel:
             "channel": channel,
             "ts": ts,
             "thread_revision": message.revision,
-            "severity": message.severity,
+            "severity": rung(message),
         }
 
     async def _edit(self, content: Any, handle: dict[str, Any]) -> None:
@@ -102,7 +103,7 @@ class SlackChannel:
 
     async def _tell(self, reply: Any, message: Message, claim: Claim, handle: dict[str, Any]) -> Receipt:
         """The message is right by now; what goes wrong from here on must not lose it."""
-        done = {**handle, "thread_revision": max(told(claim), message.revision), "severity": message.severity}
+        done = {**handle, "thread_revision": max(told(claim), message.revision), "severity": rung(message)}
         if reply is None:
             return Receipt(done)
         try:

@@ -22,7 +22,7 @@ MAX_HEADER = 150
 MAX_BLOCKS_TEXT = 9_500
 MAX_ALERTS = 10
 MAX_LINKS = 8
-MAX_NEWS = 15
+MAX_NEWS = 11
 COLOURS = {"critical": "#c62828", "warning": "#f2a100", "unknown": "#f2a100"}
 RESOLVED, INFO = "#2e7d32", "#1565c0"
 _MARKUP = re.compile(r"(?<!\w)[*_~]|[*_~](?!\w)")
@@ -50,7 +50,8 @@ def thread_of(message: Message, claim: Claim, mention: str | None, since: int) -
     lines = [f"• {mrkdwn(one_line(entry.text), 300)}" for entry in news[-MAX_NEWS:]]
     if not lines:
         return None
-    reply: Json = {"text": cut("\n".join(lines), MAX_TEXT * 2), "metadata": metadata_of(message, claim)}
+    lines += [f"• and {len(news) - MAX_NEWS} more"] if len(news) > MAX_NEWS else []
+    reply: Json = {"text": "\n".join(lines), "metadata": metadata_of(message, claim)}
     if newly_critical(message, claim):
         reply["text"] = _ringing(reply["text"], message, claim, mention)
         reply["reply_broadcast"] = True
@@ -59,6 +60,11 @@ def thread_of(message: Message, claim: Claim, mention: str | None, since: int) -
 
 def newly_critical(message: Message, claim: Claim) -> bool:
     return message.firing and message.severity == "critical" and claim.handle.get("severity") != "critical"
+
+
+def rung(message: Message) -> str:
+    """What the handle keeps, so that the next critical state rings or not: an end makes it ring again."""
+    return message.severity if message.firing else ""
 
 
 def delivery_id(message: Message, claim: Claim) -> str:

@@ -37,9 +37,7 @@ def build(
 ) -> Settings:
     intervals = {entry.name: _named(entry) for entry in file.time_intervals}
     return Settings(
-        channels=MappingProxyType(
-            {name: _channel(name, each, folder) for name, each in file.channels.items()}
-        ),
+        channels=MappingProxyType({name: _channel(name, each, folder) for name, each in file.channels.items()}),
         sources=tuple(_source(source) for source in file.sources),
         route=_route(file.route, document, ("route",), intervals),
         incidents=IncidentSettings(file.incidents.reopen_within, file.incidents.late_within),
@@ -61,9 +59,7 @@ def _severities(incidents: schema.Incidents) -> SeveritySettings:
 def _channel(name: str, channel: schema.AnyChannel, folder: FilePath) -> ChannelSettings:
     if isinstance(channel, schema.PagerDutyChannel):
         return _pagerduty(name, channel)
-    return (
-        _slack(name, channel) if isinstance(channel, schema.SlackChannel) else _email(name, channel, folder)
-    )
+    return _slack(name, channel) if isinstance(channel, schema.SlackChannel) else _email(name, channel, folder)
 
 
 def _pagerduty(name: str, channel: schema.PagerDutyChannel) -> PagerDutySettings:
@@ -128,22 +124,17 @@ def _basic_auth(auth: schema.BasicAuth) -> BasicAuthSettings:
     return BasicAuthSettings(auth.username, auth.password or _NO_SECRET)
 
 
-def _route(
-    node: schema.RouteNode, document: Document, path: Path, intervals: Mapping[str, NamedIntervals]
-) -> Route:
+def _route(node: schema.RouteNode, document: Document, path: Path, intervals: Mapping[str, NamedIntervals]) -> Route:
     escalate = node.escalate
     return Route(
         matchers=tuple(matcher for text in node.matchers for matcher in parse_matchers(text)),
         notify=node.notify,
         routes=tuple(
-            _route(child, document, (*path, "routes", index), intervals)
-            for index, child in enumerate(node.routes)
+            _route(child, document, (*path, "routes", index), intervals) for index, child in enumerate(node.routes)
         ),
         continue_=node.continue_,
         fallback=node.fallback,
-        escalate=None
-        if escalate is None
-        else tuple(Escalation(step.after, step.notify) for step in escalate),
+        escalate=None if escalate is None else tuple(Escalation(step.after, step.notify) for step in escalate),
         mute=tuple(intervals[name] for name in node.mute_time_intervals),
         active=tuple(intervals[name] for name in node.active_time_intervals),
         path=format_path(path),

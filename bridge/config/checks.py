@@ -169,11 +169,7 @@ def _skeleton(document: Document, data: dict[str, Any], path: Path, paths: dict[
 
 
 def _unused_channels(document: Document, data: dict[str, Any]) -> Iterator[Fault]:
-    used = {
-        name
-        for path, route in routes(data.get("route"), ("route",))
-        for _, name in _named_channels(path, route)
-    }
+    used = {name for path, route in routes(data.get("route"), ("route",)) for _, name in _named_channels(path, route)}
     for name in mapping(data.get("channels")):
         if name not in used:
             yield document.place(("channels", name), "no route sends anything to this channel")

@@ -87,9 +87,7 @@ def _yaml_fault(error: yaml.MarkedYAMLError) -> Fault:
     mark = (error.context_mark if unclosed else None) or error.problem_mark or error.context_mark
     line, column = (mark.line + 1, mark.column + 1) if mark else (1, 1)
     why = " ".join(part for part in (error.context, error.problem) if part)
-    return Fault(
-        line, "", f"this is not YAML: {why} (column {column})", "look for a missing quote, colon or indent"
-    )
+    return Fault(line, "", f"this is not YAML: {why} (column {column})", "look for a missing quote, colon or indent")
 
 
 @dataclass(slots=True)
@@ -108,9 +106,7 @@ class _Reader:
             self.document.fault(path, "the file is too deep or too large, or an alias contains itself")
             return None
         self.open_nodes.add(id(node))
-        value = (
-            self._mapping(node, path) if isinstance(node, yaml.MappingNode) else self._sequence(node, path)
-        )
+        value = self._mapping(node, path) if isinstance(node, yaml.MappingNode) else self._sequence(node, path)
         self.open_nodes.discard(id(node))
         return value
 
@@ -143,9 +139,7 @@ class _Reader:
         if "${" in text:
             self.document.raw[path] = text
             value = self._substituted(text, path)
-            self.document.masks.update(
-                {shown: text for shown in (value, repr(value)[1:-1]) if len(shown) > 3}
-            )
+            self.document.masks.update({shown: text for shown in (value, repr(value)[1:-1]) if len(shown) > 3})
             return value
         if node.style is not None:
             return text
@@ -165,7 +159,5 @@ class _Reader:
         value = self.environ.get(name, "")
         if not value and default is None:
             state = "is empty" if name in self.environ else "is not set"
-            self.document.fault(
-                path, f"the environment variable {name} {state}", "set it where the bridge is started"
-            )
+            self.document.fault(path, f"the environment variable {name} {state}", "set it where the bridge is started")
         return value or default or ""

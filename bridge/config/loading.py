@@ -25,9 +25,7 @@ __all__ = ["TemplateCheck", "json_schema", "load", "load_text"]
 TemplateCheck = Callable[[Path | None], Iterable[str]]
 
 
-def load(
-    path: Path | str, environ: Mapping[str, str], check_templates: TemplateCheck | None = None
-) -> Settings:
+def load(path: Path | str, environ: Mapping[str, str], check_templates: TemplateCheck | None = None) -> Settings:
     """Read the file; raises ConfigurationFaults with everything that is wrong."""
     path = Path(path)
     try:
@@ -37,9 +35,7 @@ def load(
         fault = Fault(1, "", f"the file cannot be read: {error.strerror}", hint)
         raise ConfigurationFaults(str(path), [fault]) from None
     except UnicodeDecodeError as error:
-        fault = Fault(
-            1, "", f"the file is not UTF-8 text: byte {error.start} is {error.object[error.start]:#04x}"
-        )
+        fault = Fault(1, "", f"the file is not UTF-8 text: byte {error.start} is {error.object[error.start]:#04x}")
         raise ConfigurationFaults(str(path), [fault]) from None
     return load_text(text, environ, str(path), path.parent, check_templates)
 
@@ -52,11 +48,7 @@ def load_text(
     check_templates: TemplateCheck | None = None,
 ) -> Settings:
     document = read_document(text, environ)
-    file = (
-        _checked(document, folder, check_templates)
-        if document.data is not None or not document.faults
-        else None
-    )
+    file = _checked(document, folder, check_templates) if document.data is not None or not document.faults else None
     warnings = tuple(sorted(find_warnings(document)))
     if document.faults or file is None:
         raise ConfigurationFaults(filename, document.faults, warnings)
@@ -66,9 +58,7 @@ def load_text(
 
 def _checked(document: Document, folder: Path, check_templates: TemplateCheck | None) -> RoutesFile | None:
     if document.data is None:
-        document.fault(
-            (), "the file is empty", "it needs at least channels and route; see the default routes.yaml"
-        )
+        document.fault((), "the file is empty", "it needs at least channels and route; see the default routes.yaml")
         return None
     if not isinstance(document.data, dict):
         document.fault((), "the file should be keys with values", "it starts with channels: and route:")
@@ -87,9 +77,7 @@ def _check_files(document: Document, folder: Path, check_templates: TemplateChec
             document.fault(("channels", name, "ca_file"), f"there is no file {ca_file!r}")
     templates: Any = mapping(document.data).get("templates")
     if isinstance(templates, str) and not (folder / templates).is_dir():
-        document.fault(
-            ("templates",), f"there is no folder {templates!r}", "paths start at the folder of this file"
-        )
+        document.fault(("templates",), f"there is no folder {templates!r}", "paths start at the folder of this file")
     elif check_templates is not None and not document.already_faulty(("templates",)):
         for message in check_templates(folder / templates if isinstance(templates, str) else None):
             document.fault(("templates",), message)

@@ -56,9 +56,7 @@ def _range_text(example: str) -> WithJsonSchema:
     return WithJsonSchema({"type": ["string", "integer"], "examples": [example]})
 
 
-Duration = Annotated[
-    timedelta, BeforeValidator(parse_duration), _text("10m", "a duration: 1.5s, 10m, 1h30m, 90d")
-]
+Duration = Annotated[timedelta, BeforeValidator(parse_duration), _text("10m", "a duration: 1.5s, 10m, 1h30m, 90d")]
 Size = Annotated[int, BeforeValidator(parse_size), _text("8MiB", "a size in bytes: 8MiB, 500kB")]
 Pace = Annotated[
     Rate | None,
@@ -67,9 +65,7 @@ Pace = Annotated[
 ]
 Url = Annotated[str, AfterValidator(check_url), _text("https://example.org", "an http or https URL")]
 Address = Annotated[str, AfterValidator(check_address), _text("ml@example.org", "a mail address")]
-MatcherText = Annotated[
-    str, _checked(parse_matchers), _text('severity="critical"', "matchers as in Alertmanager")
-]
+MatcherText = Annotated[str, _checked(parse_matchers), _text('severity="critical"', "matchers as in Alertmanager")]
 Line = Annotated[str, Field(min_length=1, max_length=1000, pattern=r"^[^\r\n\x00]*$")]
 Weekdays = Annotated[Range, _parsed_by(parse_weekdays), _range_text("monday:friday")]
 DaysOfMonth = Annotated[Range, _parsed_by(parse_days_of_month), _range_text("-3:-1")]
@@ -192,9 +188,7 @@ class Incidents(Section):
     reopen_within: Duration = timedelta(minutes=15)
     late_within: Duration = timedelta(minutes=1)
     severity_label: Line = "severity"
-    severity_aliases: dict[str, Literal["critical", "warning", "info", "none", "unknown"]] = {
-        "page": "critical"
-    }
+    severity_aliases: dict[str, Literal["critical", "warning", "info", "none", "unknown"]] = {"page": "critical"}
 
 
 class Web(Section):

@@ -86,9 +86,7 @@ def _from_environment(document: Document, path: Path, value: object) -> bool:
     if raw is not None and re.fullmatch(r"\$\{[^}]*:-.*\}", raw, re.DOTALL):
         document.fault(path, "a secret must not have a default in the file", "write ${NAME} alone")
     else:
-        document.fault(
-            path, "a secret is written in the file", f"{hint}; and change that secret, it is known now"
-        )
+        document.fault(path, "a secret is written in the file", f"{hint}; and change that secret, it is known now")
     return False
 
 

@@ -85,15 +85,11 @@ def _words(detail: ErrorDetails, path: Path, document: Document) -> tuple[str, s
         message, _, hint = str(context["error"]).partition("; ")
         return message, hint
     if kind == "literal_error":
-        return f"should be {context['expected']}", did_you_mean(
-            str(detail["input"]), _words_of(context["expected"])
-        )
+        return f"should be {context['expected']}", did_you_mean(str(detail["input"]), _words_of(context["expected"]))
     if kind == "union_tag_not_found":
         return "type is missing", "write type: pagerduty, type: slack or type: email"
     if kind == "union_tag_invalid":
-        return f"no channel type {context['tag']!r}", did_you_mean(
-            context["tag"], ("pagerduty", "slack", "email")
-        )
+        return f"no channel type {context['tag']!r}", did_you_mean(context["tag"], ("pagerduty", "slack", "email"))
     if kind == "string_pattern_mismatch":
         return "has characters that are not allowed here", f"it must match {context['pattern']}"
     return _WORDS.get(kind, (detail["msg"].lower(), ""))

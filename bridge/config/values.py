@@ -41,9 +41,7 @@ def parse_duration(text: object) -> timedelta:
     if text == "0":
         return timedelta(0)
     if not parts or "".join(number + unit for number, unit in parts) != text or len(text) > 30:
-        raise ValueError(
-            f"{text!r} is no duration; write a number with a unit, such as 1.5s, 10m, 1h30m or 90d"
-        )
+        raise ValueError(f"{text!r} is no duration; write a number with a unit, such as 1.5s, 10m, 1h30m or 90d")
     try:
         return timedelta(seconds=sum(float(number) * _UNITS[unit] for number, unit in parts))
     except OverflowError:

@@ -1,7 +1,7 @@
 """The webhook of Alertmanager 0.25 to 0.34 (version "4") as a Group.
 
-Law: pure; any bytes give a Group or InvalidPayload, and nothing else. Texts come out clean: no lone surrogates, no NUL,
-no control characters but newline and tab.
+Law: pure; any bytes give a Group or InvalidPayload, and nothing else. Texts come out clean: no lone surrogates, no
+control characters but newline and tab.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ FNV_OFFSET, FNV_PRIME, FNV_MASK = 14695981039346656037, 1099511628211, 2**64 - 1
 
 
 def parse(body: bytes, source: str, distinct: bool = False) -> Group:
-    """Raises InvalidPayload, which names the field. Labels are as they came; fields that nobody knows are ignored."""
+    """Raises InvalidPayload, which names the field. Unknown fields are ignored; labels keep their names."""
     document = read_json(body)
     if not isinstance(document, dict):
         raise InvalidPayload("", f"must be Alertmanager's webhook, a JSON object, but is {shown(document)}")
@@ -39,9 +39,7 @@ def parse(body: bytes, source: str, distinct: bool = False) -> Group:
 def _check_version(document: Mapping[str, Any]) -> None:
     version = document.get("version", "4")
     if version != "4":
-        raise InvalidPayload(
-            "version", f'must be "4", the only one that Alertmanager has, but is {shown(version)}'
-        )
+        raise InvalidPayload("version", f'must be "4", the only one that Alertmanager has, but is {shown(version)}')
     if document.get("status") is not None:
         _status(document, "")
 
@@ -49,9 +47,7 @@ def _check_version(document: Mapping[str, Any]) -> None:
 def _group_key(document: Mapping[str, Any]) -> str:
     key = text(document, "groupKey", "")
     if not key:
-        raise InvalidPayload(
-            "groupKey", "is missing; it tells one group from another: is this Alertmanager's webhook?"
-        )
+        raise InvalidPayload("groupKey", "is missing; it tells one group from another: is this Alertmanager's webhook?")
     return key
 
 
@@ -71,9 +67,7 @@ def _alert(item: object, path: str) -> Alert:
     labels = texts(item, "labels", path, required=True)
     starts_at = time(item, "startsAt", path)
     if starts_at is None:
-        raise InvalidPayload(
-            f"{path}.startsAt", 'is missing; it must say since when, like "2026-11-23T08:34:20Z"'
-        )
+        raise InvalidPayload(f"{path}.startsAt", 'is missing; it must say since when, like "2026-11-23T08:34:20Z"')
     ends_at = time(item, "endsAt", path)
     return Alert(
         fingerprint=text(item, "fingerprint", path) or fingerprint_of(labels),

@@ -1,4 +1,4 @@
-"""Reading untrusted JSON field by field; every fault is an InvalidPayload that names the field and says what to do."""
+"""Reading untrusted JSON field by field; every fault is an InvalidPayload that names the field."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ LARGEST_NUMBER = 2**31 - 1  # what every database's integer takes
 
 
 def read_json(body: bytes) -> Any:
-    """orjson is fast and strict; what it refuses for its letters alone, the standard library may still read."""
+    """orjson is fast and strict; what it refuses for its letters, the standard library may still read."""
     try:
         return orjson.loads(body)
     except orjson.JSONDecodeError:
@@ -39,7 +39,7 @@ def _read_leniently(body: bytes) -> Any:
 
 
 def clean(value: str) -> str:
-    """Without control characters but newline and tab; what is no Unicode becomes the replacement character."""
+    """Without control characters but newline and tab; what is no Unicode becomes U+FFFD."""
     if value.isprintable():
         return value
     return SURROGATE.sub("\ufffd", CONTROL.sub("", value))
@@ -85,9 +85,7 @@ def time(thing: Mapping[str, Any], name: str, path: str) -> datetime | None:
     if value is None or value == "":
         return None
     if not isinstance(value, str) or not RFC3339.fullmatch(value):
-        raise InvalidPayload(
-            _join(path, name), f'must be a time like "2026-11-23T08:34:20Z", but is {shown(value)}'
-        )
+        raise InvalidPayload(_join(path, name), f'must be a time like "2026-11-23T08:34:20Z", but is {shown(value)}')
     try:
         moment = datetime.fromisoformat(value.upper())
         return None if moment.year == 1 else moment.astimezone(UTC)

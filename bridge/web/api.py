@@ -101,6 +101,4 @@ def _alert(alert: Alert) -> dict[str, Any]:
 
 
 def _dated(fields: dict[str, Any]) -> dict[str, Any]:
-    return {
-        name: value.isoformat() if hasattr(value, "isoformat") else value for name, value in fields.items()
-    }
+    return {name: value.isoformat() if hasattr(value, "isoformat") else value for name, value in fields.items()}

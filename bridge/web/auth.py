@@ -58,7 +58,7 @@ def from_this_machine(req: Request) -> bool:
 
 
 def from_another_site(req: Request) -> bool:
-    """A browser sends it for a page that is not ours; such a page must not use that its reader may do things here."""
+    """A browser sends it for a page that is not ours, which must not use its reader's rights."""
     origin = req.headers.get("Origin")
     return req.headers.get("Sec-Fetch-Site") in {"cross-site", "same-site"} or (
         origin is not None and origin != f"{req.scheme}://{req.host}"
@@ -66,7 +66,7 @@ def from_another_site(req: Request) -> bool:
 
 
 def matching_source(req: Request, sources: Iterable[SourceSettings]) -> SourceSettings | None:
-    """The source whose credential the request carries. Compares with all of them, so that time tells nothing."""
+    """The source whose credential the request carries. Compares with all, so that time tells nothing."""
     found = [source for source in sources if _carries(req, source)]
     return found[0] if found else None
 
@@ -91,11 +91,9 @@ def _accepted(source: SourceSettings) -> Iterable[bytes]:
 
 
 class Logins:
-    """Basic auth of people. A password that was right is remembered for a while: scrypt is slow on purpose."""
+    """Basic auth of people. A password that was right is remembered: scrypt is slow on purpose."""
 
-    def __init__(
-        self, current: Callable[[], Settings], clock: Callable[[], datetime], *, required: bool
-    ) -> None:
+    def __init__(self, current: Callable[[], Settings], clock: Callable[[], datetime], *, required: bool) -> None:
         self._current = current
         self._clock = clock
         self._required = required

@@ -38,9 +38,9 @@ def create_app(
     clock: Callable[[], datetime],
     require_login: bool = True,
 ) -> Flask:
-    """`current` gives the settings that hold now; a reload may change them. `reload` returns the faults that it found.
+    """`current` gives the settings that hold now, which a reload may change; `reload` returns its faults.
 
-    `require_login` is for servers that others than this machine can reach: pages and API then want basic auth.
+    `require_login` is for servers that others can reach: pages and API then want basic auth.
     """
     app = Flask("bridge.web")
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True

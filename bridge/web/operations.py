@@ -83,13 +83,9 @@ def readiness(health: Health | None, overdue: timedelta) -> dict[str, Check]:
 
 def _worker(seen: float | None) -> Check:
     if seen is None:
-        return Check(
-            False, "no worker has ever run: start `bridge worker`, or `bridge serve` for both halves"
-        )
+        return Check(False, "no worker has ever run: start `bridge worker`, or `bridge serve` for both halves")
     if seen >= WORKER_SILENT:
-        return Check(
-            False, f"no worker has been seen for {seen:.0f} s: messages wait; look at the worker's log"
-        )
+        return Check(False, f"no worker has been seen for {seen:.0f} s: messages wait; look at the worker's log")
     return Check(True, f"seen {seen:.0f} s ago")
 
 

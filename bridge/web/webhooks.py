@@ -1,7 +1,7 @@
 """POST /webhook/...: what monitoring sends in.
 
-Law: 200 only after the store has committed; 503 for everything that may pass; never 429, never 500. Alertmanager retries
-after 5xx alone, and forgets after any 4xx.
+Law: 200 only after the store has committed; 503 for everything that may pass; never 429, never 500. Alertmanager
+retries after 5xx alone, and forgets after any 4xx.
 """
 
 from __future__ import annotations
@@ -38,9 +38,7 @@ class Sender:
 class Refused(Exception):
     """The answer is no; `source` is for the metric."""
 
-    def __init__(
-        self, code: int, message: str, source: str = "unknown", field: str = "", wants: str = ""
-    ) -> None:
+    def __init__(self, code: int, message: str, source: str = "unknown", field: str = "", wants: str = "") -> None:
         super().__init__(message)
         self.code, self.message, self.source, self.field, self.wants = code, message, source, field, wants
 
@@ -85,9 +83,7 @@ def _admit(settings: Settings, name: str | None) -> Sender:
     asked = [source for source in known if name in (None, source.name)]
     if not asked:
         missing = f"named {name!r:.80}" if name else "of type alertmanager"
-        raise Refused(
-            404, f"there is no source {missing} in routes.yaml: add it under sources, or correct the URL"
-        )
+        raise Refused(404, f"there is no source {missing} in routes.yaml: add it under sources, or correct the URL")
     source = matching_source(request, asked) or _without_credential(asked)
     if source is None:
         raise _unauthorized(asked)
@@ -96,7 +92,7 @@ def _admit(settings: Settings, name: str | None) -> Sender:
 
 def _admit_neighbour(name: str | None) -> Sender:
     if not from_this_machine(request) or from_another_site(request):
-        text = "no sources are configured, so only this machine may send: add a source with a token to routes.yaml"
+        text = "no sources are configured, so only this machine may send: add one with a token to routes.yaml"
         raise Refused(403, text)
     if name is not None and not NAME.fullmatch(name):
         raise Refused(404, "a source's name has small letters, digits, - and _ only, and at most 63 of them")
@@ -116,7 +112,7 @@ def _unauthorized(asked: list[SourceSettings]) -> Refused:
     if any(each.basic_auth for each in asked):
         wants += ', Basic realm="incident bridge"'
     if "Authorization" in request.headers:
-        text = "the credential is not one of this source's: compare http_config in alertmanager.yml with routes.yaml"
+        text = "the credential is not one of this source's: compare alertmanager.yml with routes.yaml"
     else:
         text = "a credential is missing: set http_config.authorization.credentials in alertmanager.yml"
     return Refused(401, text, source, wants=wants)
@@ -126,22 +122,28 @@ def _body(limit: int, source: str) -> bytes:
     encoding = request.headers.get("Content-Encoding", "identity").strip().lower()
     if encoding not in ("", "identity"):
         raise Refused(415, "the body must not be compressed: send it without Content-Encoding", source)
-    request.max_content_length = limit
     try:
-        return request.get_data(cache=False)
+        return _read_at_most(limit)
     except RequestEntityTooLarge:
-        text = f"the body is larger than the {limit} bytes of limits.body in routes.yaml: raise it or group by more"
+        text = f"the body is larger than the {limit} bytes of limits.body in routes.yaml: raise it"
         raise Refused(413, text, source) from None
     except ClientDisconnected:
         raise Refused(400, "the body ended before its Content-Length", source) from None
 
 
+def _read_at_most(limit: int) -> bytes:
+    """One byte more is asked for: of a body without a length werkzeug gives the first bytes, and says nothing."""
+    request.max_content_length = limit + 1
+    body = request.get_data(cache=False)
+    if len(body) > limit:
+        raise RequestEntityTooLarge
+    return body
+
+
 def _lost(path: str) -> Refused:
     if path.split("/")[0] == "alertmanager":
         return Refused(405 if request.method != "POST" else 404, "POST to /webhook/alertmanager/<source>")
-    return Refused(
-        404, f"nothing listens at /webhook/{path:.80}: Alertmanager posts to /webhook/alertmanager"
-    )
+    return Refused(404, f"nothing listens at /webhook/{path:.80}: Alertmanager posts to /webhook/alertmanager")
 
 
 def _no(metrics: Metrics, refused: Refused) -> Response:

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import socket
+import subprocess
 import threading
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
-from builders import a_claim, a_message, a_pagerduty, a_slack, an_email, an_entry
+from channel_builders import PASSWORD, a_claim, a_message, a_pagerduty, a_slack, an_email, an_entry
+from pydantic import SecretStr
 from test_channel_contract import send
 
+from bridge.channels.mail_connection import MailConnection
 from bridge.core.errors import Reason, SendError
 from bridge.core.model import State, Target
-from sandbox.running import RunningSandbox
+from sandbox.running import RunningSandbox, running_sandbox
 
 
 def slack_messages(vendors: RunningSandbox) -> list[dict[str, Any]]:
@@ -76,6 +80,25 @@ def test_slack_rings_once_for_a_critical_incident(vendors: RunningSandbox) -> No
     assert not shown["thread"][0]["broadcast"]
 
 
+def test_slack_rings_again_when_it_fires_again(vendors: RunningSandbox) -> None:
+    handle = send(a_slack(vendors.slack_base_url)).handle
+    for revision, firing in ((2, False), (3, True)):
+        message = a_message(revision=revision, firing=firing, news=(an_entry(revision),))
+        handle = send(a_slack(vendors.slack_base_url), message, a_claim(sent=revision - 1, handle=handle)).handle
+    assert [reply["broadcast"] for reply in slack_messages(vendors)[0]["thread"]] == [False, True]
+
+
+def test_slack_keeps_what_it_found_when_the_edit_fails(vendors: RunningSandbox) -> None:
+    place = send(a_slack(vendors.slack_base_url)).handle
+    vendors.fault(target="slack", kind="status", status=429, path="chat.update")
+    channel = a_slack(vendors.slack_base_url, channel=place["channel"])
+    claim = a_claim(unknown=True, attempted_at=datetime.now(UTC) - timedelta(seconds=5))
+    with pytest.raises(SendError) as caught:
+        send(channel, a_message(revision=2), claim)
+    assert caught.value.progress is not None
+    assert caught.value.progress["ts"] == place["ts"]
+
+
 @pytest.mark.parametrize("revision", [1, 2])
 def test_slack_adopts_its_own_lost_message(vendors: RunningSandbox, revision: int) -> None:
     send(a_slack(vendors.slack_base_url, channel="#alerts"), a_message(uid="other"))
@@ -111,9 +134,8 @@ def test_slack_does_not_repeat_a_lost_thread_reply(vendors: RunningSandbox) -> N
 def test_slack_posts_when_it_may_not_look(vendors: RunningSandbox, word: str) -> None:
     vendors.fault(target="slack", kind="ok_false", error=word, path="conversations.history")
     channel = a_slack(vendors.slack_base_url, channel="C0123456789")
-    with pytest.raises(SendError):  # the sandbox knows no such channel; that it posts is the point
-        send(channel, None, a_claim(unknown=True, attempted_at=datetime.now(UTC)))
-    assert vendors.state["slack"]["rejected"][-1]["method"] == "chat.postMessage"
+    send(channel, None, a_claim(unknown=True, attempted_at=datetime.now(UTC)))
+    assert vendors.state["slack"]["calls"] == {"chat.postMessage": 1}
 
 
 def test_slack_stays_in_doubt_while_it_cannot_look(vendors: RunningSandbox) -> None:
@@ -193,3 +215,47 @@ def _redirect(server: socket.socket, port: int, asked: list[bytes]) -> None:
             asked.append(connection.recv(65536))
             head = f"HTTP/1.1 307 Moved\r\nLocation: http://127.0.0.1:{port}/elsewhere\r\nContent-Length: 0\r\n"
             connection.sendall(f"{head}Connection: close\r\n\r\n".encode())
+
+
+def test_mail_goes_over_verified_tls_only(tmp_path: Path) -> None:
+    certificate, key = tmp_path / "c.pem", tmp_path / "k.pem"
+    make = f"openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=localhost -out {certificate} -keyout {key}"
+    subprocess.run([*make.split(), "-addext", "subjectAltName=IP:127.0.0.1"], check=True, capture_output=True)
+    served: dict[str, Any] = {
+        "smtp_certificate": certificate,
+        "smtp_key": key,
+        "smtp_username": "u",
+        "smtp_password": PASSWORD,
+    }
+    with running_sandbox(smtp_tls="starttls", **served) as sandbox:
+        login: dict[str, Any] = {"tls": "starttls", "username": "u"}
+        right: dict[str, Any] = {"password": SecretStr(PASSWORD), "ca_file": certificate}
+        for wrong in ({"ca_file": None}, {"password": SecretStr("wrong-" + PASSWORD)}):
+            with pytest.raises(SendError) as caught:
+                send(an_email(sandbox.smtp_address, **{**login, **right, **wrong}))
+            assert PASSWORD not in str(caught.value)
+            assert caught.value.reason is (Reason.CREDENTIAL if "password" in wrong else Reason.NETWORK)
+        assert "250" in send(an_email(sandbox.smtp_address, **login, **right)).note
+
+
+def test_a_mail_connection_is_kept_and_replaced_when_it_died(vendors: RunningSandbox) -> None:
+    settings = an_email(vendors.smtp_address)._settings
+    connection = MailConnection(settings)
+    connection.send("a@example.org", "b@example.org", b"Subject: 1\r\n\r\n.dot\r\n")
+    kept = connection._smtp
+    connection.send("a@example.org", "b@example.org", b"Subject: 2\r\n\r\n")
+    assert connection._smtp is kept
+    assert kept is not None
+    assert kept.sock is not None
+    kept.sock.shutdown(socket.SHUT_RDWR)
+    connection.send("a@example.org", "b@example.org", b"Subject: 3\r\n\r\n")
+    assert connection._smtp is not kept
+    kept = connection._smtp
+    vendors.fault(target="smtp", kind="smtp_reply", code=550, at="rcpt", count=1)
+    with pytest.raises(SendError):
+        connection.send("a@example.org", "b@example.org", b"x")
+    connection.send("a@example.org", "b@example.org", b"Subject: 4\r\n\r\n")
+    assert connection._smtp is kept
+    connection.close()
+    assert [mail["subject"] for mail in vendors.state["mail"]] == ["1", "2", "3", "4"]
+    assert vendors.raw_mail(1).endswith(b"\r\n.dot\r\n")

@@ -7,7 +7,7 @@ import json
 from email.policy import SMTP
 
 import pytest
-from builders import a_claim, a_message, a_pagerduty, a_slack, an_alert, an_email, an_entry
+from channel_builders import a_claim, a_message, a_pagerduty, a_slack, an_alert, an_email, an_entry
 from hypothesis import given, settings
 from hypothesis import strategies as st
 

@@ -29,12 +29,8 @@ def run(monkeypatch):
     group = click.Group(commands={command.name: command for command in COMMANDS})
 
     def invoke(*words, obj=None, **options):
-        default = (
-            () if "--config" in words or words[0] in ("schema", "hash-password") else ("--config", ROUTES)
-        )
-        return CliRunner().invoke(
-            group, [*words, *default], obj={"environ": ENVIRON, **(obj or {})}, **options
-        )
+        default = () if "--config" in words or words[0] in ("schema", "hash-password") else ("--config", ROUTES)
+        return CliRunner().invoke(group, [*words, *default], obj={"environ": ENVIRON, **(obj or {})}, **options)
 
     return invoke
 
@@ -46,9 +42,7 @@ def test_check_says_what_reaches_whom(run):
     result = run("check")
     assert 0 == result.exit_code
     assert "routes.yaml is good" in result.output
-    assert ["critical", "pagerduty-ml"] == next(
-        x for x in result.output.splitlines() if "critical " in x
-    ).split()
+    assert ["critical", "pagerduty-ml"] == next(x for x in result.output.splitlines() if "critical " in x).split()
     assert "warning: route.routes[0].fallback: accepted" in result.output
 
 
@@ -116,8 +110,7 @@ def test_route_at_another_time(run, tmp_path):
     )
     words = ("route", "a=b", "--config", str(path), "--at")
     assert (
-        "muted until 2026-11-23T07:00:00+00:00: mute time interval 'nights'"
-        in run(*words, "2026-11-23T03:00").output
+        "muted until 2026-11-23T07:00:00+00:00: mute time interval 'nights'" in run(*words, "2026-11-23T03:00").output
     )
     assert "muted" not in run(*words, "2026-11-23T12:00+01:00").output
     assert 2 == run(*words, "noon").exit_code

@@ -33,9 +33,7 @@ def test_a_faulty_file_is_told_its_fault(path):
 
 
 def test_a_file_that_is_not_there(tmp_path):
-    with pytest.raises(
-        ConfigurationFaults, match="the file cannot be read: No such file or directory; name it"
-    ):
+    with pytest.raises(ConfigurationFaults, match="the file cannot be read: No such file or directory; name it"):
         load(tmp_path / "routes.yaml", {})
 
 

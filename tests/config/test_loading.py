@@ -200,29 +200,21 @@ time_intervals:
     ("text", "expected"),
     [
         pytest.param(SMALL + "  fallback: [email-ml]\n", ["8: route.fallback: accepted"], id="fallback"),
-        pytest.param(
-            SMALL + "  escalate: [{after: 5m, notify: [email-ml]}]\n", ["8: route.escalate"], id="escalate"
-        ),
-        pytest.param(
-            SMALL + "context: {prometheus: {url: http://p:9090}}\n", ["8: context: accepted"], id="context"
-        ),
+        pytest.param(SMALL + "  escalate: [{after: 5m, notify: [email-ml]}]\n", ["8: route.escalate"], id="escalate"),
+        pytest.param(SMALL + "context: {prometheus: {url: http://p:9090}}\n", ["8: context: accepted"], id="context"),
         pytest.param(SMALL + "storm: {after: 50}\n", ["8: storm: accepted"], id="storm"),
         pytest.param(
             SMALL + "heartbeats: [{name: p, matchers: [alertname=Watchdog], every: 5m}]\n",
             ["8: heartbeats"],
             id="beat",
         ),
-        pytest.param(
-            SMALL.replace("-ml, email-ml]", "-ml]"), ["5: channels.email-ml: no route sends"], id="unused"
-        ),
+        pytest.param(SMALL.replace("-ml, email-ml]", "-ml]"), ["5: channels.email-ml: no route sends"], id="unused"),
         pytest.param(
             SMALL + "sources: [{name: a}, {name: b}]\n",
             ["8: sources[1]: 2 Alertmanagers share pagerduty-ml"],
             id="two sources, one dedup_key",
         ),
-        pytest.param(
-            SMALL + "sources: [{name: a}, {name: b, dedup_key: source_and_group}]\n", [], id="kept apart"
-        ),
+        pytest.param(SMALL + "sources: [{name: a}, {name: b, dedup_key: source_and_group}]\n", [], id="kept apart"),
     ],
 )
 def test_warnings(text, expected):

@@ -24,17 +24,13 @@ def test_durations(text, seconds):
     assert timedelta(seconds=seconds) == values.parse_duration(text)
 
 
-@pytest.mark.parametrize(
-    "text", ["", "10", "m", "10 m", "1h-3m", "-1h", "ten minutes", "10m!", "9" * 29 + "y", None]
-)
+@pytest.mark.parametrize("text", ["", "10", "m", "10 m", "1h-3m", "-1h", "ten minutes", "10m!", "9" * 29 + "y", None])
 def test_what_is_no_duration(text):
     with pytest.raises(ValueError, match="duration"):
         values.parse_duration(text)
 
 
-@pytest.mark.parametrize(
-    ("text", "size"), [("8MiB", 8 * 2**20), ("500kB", 500_000), ("1.5KiB", 1536), (42, 42)]
-)
+@pytest.mark.parametrize(("text", "size"), [("8MiB", 8 * 2**20), ("500kB", 500_000), ("1.5KiB", 1536), (42, 42)])
 def test_sizes(text, size):
     assert size == values.parse_size(text)
 
@@ -102,9 +98,7 @@ def test_what_would_mention_nobody(text):
         values.check_mention(text)
 
 
-@pytest.mark.parametrize(
-    "text", ["", "x", "ftp://x", "http://", "javascript:alert(1)", "http://a b", "http://x:99999"]
-)
+@pytest.mark.parametrize("text", ["", "x", "ftp://x", "http://", "javascript:alert(1)", "http://a b", "http://x:99999"])
 def test_what_is_no_url(text):
     with pytest.raises(ValueError, match="this is no URL"):
         values.check_url(text)

@@ -28,9 +28,7 @@ LONG_AGO = NamedIntervals("long-ago", (TimeInterval(years=(Range(2020, 2020),)),
 
 def node(matchers="", *routes, **fields):
     notify = fields.pop("notify", None)
-    return Route(
-        parse_matchers(matchers), tuple(notify.split()) if notify is not None else None, routes, **fields
-    )
+    return Route(parse_matchers(matchers), tuple(notify.split()) if notify is not None else None, routes, **fields)
 
 
 def tree(*routes, notify="slack", **fields):
@@ -80,9 +78,7 @@ NESTED = tree(
         pytest.param(NESTED, {"team": "ml", "severity": "critical"}, ["pagerduty"], id="the deepest wins"),
         pytest.param(NESTED, {"team": "ml"}, ["ml"], id="a parent only if no child took it"),
         pytest.param(NESTED, {"team": "ml", "env": "test"}, [], id="an empty notify tells nobody"),
-        pytest.param(
-            NESTED, {"severity": "critical"}, ["ops", "archive"], id="continue lets the next have it too"
-        ),
+        pytest.param(NESTED, {"severity": "critical"}, ["ops", "archive"], id="continue lets the next have it too"),
         pytest.param(NESTED, {"severity": "warning"}, ["archive"], id="regex"),
     ],
 )
@@ -114,14 +110,10 @@ def test_a_match_says_its_route_and_why():
     ("fields", "by", "until"),
     [
         pytest.param({}, None, None, id="no intervals"),
-        pytest.param(
-            {"mute": (LUNCH,)}, "mute time interval 'lunch'", NOW.replace(hour=13, minute=0), id="muted"
-        ),
+        pytest.param({"mute": (LUNCH,)}, "mute time interval 'lunch'", NOW.replace(hour=13, minute=0), id="muted"),
         pytest.param({"active": (LUNCH,)}, None, None, id="active"),
         pytest.param({"mute": (ALWAYS,)}, "mute time interval 'always'", None, id="for ever"),
-        pytest.param(
-            {"active": (LONG_AGO,)}, "outside active time interval 'long-ago'", None, id="never again"
-        ),
+        pytest.param({"active": (LONG_AGO,)}, "outside active time interval 'long-ago'", None, id="never again"),
     ],
 )
 def test_muting(fields, by, until):
@@ -147,12 +139,8 @@ MUTED = tree(
     [
         pytest.param([("open", True)], True, False, None, id="free"),
         pytest.param([("muted", True)], True, True, 13, id="held until the interval ends"),
-        pytest.param(
-            [("muted", True), ("open", True)], True, False, None, id="one free alert frees the channel"
-        ),
-        pytest.param(
-            [("muted", True), ("open", False)], True, True, 13, id="what has ended does not free it"
-        ),
+        pytest.param([("muted", True), ("open", True)], True, False, None, id="one free alert frees the channel"),
+        pytest.param([("muted", True), ("open", False)], True, True, 13, id="what has ended does not free it"),
         pytest.param([("open", True), ("muted", False)], True, False, None, id="nor hold it"),
         pytest.param([("muted", False)], False, True, 13, id="a resolve is held too"),
         pytest.param([("for-ever", True)], True, True, None, id="held for ever"),
@@ -172,9 +160,7 @@ def test_an_incident_goes_to_the_union_of_its_alerts():
         ({"severity": "info"}, False),
     ]
     wishes = channels_for(DEFAULT, alerts, NOW)
-    assert {"email": True, "pagerduty": True, "slack": False} == {
-        name: w.firing for name, w in wishes.items()
-    }
+    assert {"email": True, "pagerduty": True, "slack": False} == {name: w.firing for name, w in wishes.items()}
     assert ('route.routes[0] {severity="critical"}',) == wishes["pagerduty"].routes
 
 
@@ -194,12 +180,8 @@ def test_the_walk_is_explained():
 @pytest.mark.parametrize(
     ("labels", "aliases", "name", "expected"),
     [
-        pytest.param(
-            {"severity": "page"}, {"page": "critical"}, "severity", {"severity": "critical"}, id="alias"
-        ),
-        pytest.param(
-            {"severity": "info"}, {"page": "critical"}, "severity", {"severity": "info"}, id="no alias"
-        ),
+        pytest.param({"severity": "page"}, {"page": "critical"}, "severity", {"severity": "critical"}, id="alias"),
+        pytest.param({"severity": "info"}, {"page": "critical"}, "severity", {"severity": "info"}, id="no alias"),
         pytest.param({"a": "b"}, {"page": "critical"}, "severity", {"a": "b"}, id="no label"),
         pytest.param(
             {"priority": "P1"},

@@ -42,8 +42,8 @@ def eventually(ask: Callable[[], Any], seconds: float = 30.0) -> Any:
 def _try(ask: Callable[[], Any]) -> Any:
     try:
         return ask()
-    except requests.RequestException as fault:
-        return None if fault else None
+    except requests.RequestException:
+        return None
 
 
 @dataclass

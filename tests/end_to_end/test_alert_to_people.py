@@ -50,9 +50,7 @@ def test_each_severity_reaches_its_people_and_so_does_the_end(
     eventually(lambda: all(incident["state"] == "resolved" for incident in bridge.incidents()))
 
 
-def test_two_peers_of_a_pair_make_one_page(
-    tmp_path: Path, bridge: Bridge, sandbox: RunningSandbox, token: str
-) -> None:
+def test_two_peers_of_a_pair_make_one_page(tmp_path: Path, bridge: Bridge, sandbox: RunningSandbox, token: str) -> None:
     first, second = free_port(), free_port()
     one = [f"--cluster.listen-address=127.0.0.1:{first}", f"--cluster.peer=127.0.0.1:{second}"]
     two = [f"--cluster.listen-address=127.0.0.1:{second}", f"--cluster.peer=127.0.0.1:{first}"]
@@ -142,9 +140,9 @@ def fast_routes(tmp_path: Path, bridge: Bridge) -> Bridge:
     """The shipped routes without PagerDuty's pace, so that a storm fits into a test."""
     config = tmp_path / "routes.yaml"
     text = bridge.config.read_text()
-    marker = "    type: pagerduty\n"
-    assert marker in text
-    config.write_text(text.replace(marker, f"{marker}    rate: unlimited\n"))
+    pace = "rate: 120/m "
+    assert pace in text
+    config.write_text(text.replace(pace, "rate: unlimited "))
     bridge.stop()
     bridge.config = config
     bridge.start()

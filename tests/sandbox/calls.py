@@ -28,9 +28,7 @@ def request(
 
 
 def post_json(url: str, body: Any, **headers: Any) -> tuple[int, Any]:
-    status, _, answer = request(
-        url, "POST", json.dumps(body).encode(), Content_Type="application/json", **headers
-    )
+    status, _, answer = request(url, "POST", json.dumps(body).encode(), Content_Type="application/json", **headers)
     return status, json.loads(answer)
 
 

@@ -31,9 +31,7 @@ def _messages(sandbox: RunningSandbox) -> int:
 
 def test_a_status_comes_as_often_as_counted(sandbox: RunningSandbox) -> None:
     sandbox.fault(target="pagerduty", kind="status", status=502, count=2)
-    statuses = [
-        request(sandbox.http_url + "/v2/enqueue", "POST", json.dumps(an_event()).encode())[0] for _ in "123"
-    ]
+    statuses = [request(sandbox.http_url + "/v2/enqueue", "POST", json.dumps(an_event()).encode())[0] for _ in "123"]
     assert ([502, 502, 202], 1) == (statuses, len(sandbox.state["pagerduty"]["events"]))
 
 
@@ -55,9 +53,7 @@ def test_ok_false_is_a_200_with_the_error(sandbox: RunningSandbox) -> None:
 
 
 @pytest.mark.parametrize(("kind", "kept"), [("reset", 0), ("outage", 0), ("accept_then_reset", 1)])
-def test_a_connection_is_reset_before_or_after_the_work(
-    sandbox: RunningSandbox, kind: str, kept: int
-) -> None:
+def test_a_connection_is_reset_before_or_after_the_work(sandbox: RunningSandbox, kind: str, kept: int) -> None:
     sandbox.fault(target="slack", kind=kind)
     with pytest.raises(ConnectionResetError):
         _post_slack(sandbox)

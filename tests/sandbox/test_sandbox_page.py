@@ -31,9 +31,7 @@ def _send_hostile_text_everywhere(sandbox: RunningSandbox) -> None:
     }
     payload |= {"custom_details": {HOSTILE: HOSTILE, "nested": {"x": [HOSTILE]}}}
     links = [{"href": 'https://example.org/"><script>alert(1)</script>', "text": HOSTILE}]
-    enqueue(
-        sandbox, an_event(dedup_key=HOSTILE, payload=payload, links=links, client=HOSTILE, client_url=HOSTILE)
-    )
+    enqueue(sandbox, an_event(dedup_key=HOSTILE, payload=payload, links=links, client=HOSTILE, client_url=HOSTILE))
     words = {"type": "mrkdwn", "text": HOSTILE}
     blocks = [{"type": "section", "text": words, "fields": [words]}, {"type": "markdown", "text": HOSTILE}]
     blocks += [{"type": "context", "elements": [words]}, {"type": "rich_text", "elements": [HOSTILE]}]

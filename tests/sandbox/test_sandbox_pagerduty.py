@@ -45,9 +45,7 @@ REFUSED: dict[str, tuple[Any, str]] = {
 
 
 @pytest.mark.parametrize(("event", "error"), REFUSED.values(), ids=REFUSED.keys())
-def test_a_wrong_event_is_refused_with_the_vendors_own_body(
-    sandbox: RunningSandbox, event: Any, error: str
-) -> None:
+def test_a_wrong_event_is_refused_with_the_vendors_own_body(sandbox: RunningSandbox, event: Any, error: str) -> None:
     status, body = enqueue(sandbox, event)
     assert (400, [error]) == (status, body["errors"])
     assert "invalid event" == body["status"]

@@ -25,14 +25,10 @@ def test_serve_says_where_it_listens_and_stops_on_sigterm() -> None:
 
 def test_credentials_are_random_and_well_formed() -> None:
     run = [
-        subprocess.run(
-            [sys.executable, "-m", "sandbox", "credentials"], check=True, capture_output=True, text=True
-        )
+        subprocess.run([sys.executable, "-m", "sandbox", "credentials"], check=True, capture_output=True, text=True)
         for _ in "12"
     ]
-    pattern = (
-        r"PAGERDUTY_ROUTING_KEY=[0-9a-f]{32}\nSLACK_BOT_TOKEN=xoxb-[\w-]+\nALERTMANAGER_TOKEN=[\w-]{40,}\n"
-    )
+    pattern = r"PAGERDUTY_ROUTING_KEY=[0-9a-f]{32}\nSLACK_BOT_TOKEN=xoxb-[\w-]+\nALERTMANAGER_TOKEN=[\w-]{40,}\n"
     assert all(re.fullmatch(pattern, each.stdout) for each in run)
     assert run[0].stdout != run[1].stdout
 
@@ -61,6 +57,4 @@ def test_history_is_bounded() -> None:
         state = sandbox.state
         assert ["2", "3", "4"] == [each["dedup_key"] for each in state["pagerduty"]["incidents"]]
         assert ["2", "3", "4"] == [m["text"] for m in state["slack"]["channels"]["ml-alerts"]["messages"]]
-        assert ["<2@example.org>", "<3@example.org>", "<4@example.org>"] == [
-            m["message_id"] for m in state["mail"]
-        ]
+        assert ["<2@example.org>", "<3@example.org>", "<4@example.org>"] == [m["message_id"] for m in state["mail"]]

@@ -68,9 +68,7 @@ WRONG_BLOCKS: dict[str, tuple[list[Any], str]] = {
 
 
 @pytest.mark.parametrize(("blocks", "message"), WRONG_BLOCKS.values(), ids=WRONG_BLOCKS.keys())
-def test_wrong_blocks_are_refused_with_a_pointer(
-    sandbox: RunningSandbox, blocks: list[Any], message: str
-) -> None:
+def test_wrong_blocks_are_refused_with_a_pointer(sandbox: RunningSandbox, blocks: list[Any], message: str) -> None:
     body = slack(sandbox, "chat.postMessage", channel="#c", text="t", blocks=blocks)
     assert (False, "invalid_blocks") == (body["ok"], body["error"])
     assert any(message in each for each in body["response_metadata"]["messages"]), body
@@ -160,9 +158,7 @@ def test_an_update_has_errors_of_its_own(sandbox: RunningSandbox) -> None:
     first = posted(sandbox)
     place = {"channel": first["channel"], "ts": first["ts"]}
     assert "msg_too_long" == slack(sandbox, "chat.update", **place, text="x" * 4001)["error"]
-    assert (
-        "message_not_found" == slack(sandbox, "chat.update", **place | {"ts": "1.000001"}, text="x")["error"]
-    )
+    assert "message_not_found" == slack(sandbox, "chat.update", **place | {"ts": "1.000001"}, text="x")["error"]
     assert "channel_not_found" == slack(sandbox, "chat.update", **place | {"channel": "#ml-alerts"})["error"]
     url = sandbox.slack_base_url + "chat.update"
     other = post_json(url, {**place, "text": "x"}, Authorization="Bearer xoxb-somebody-else")
@@ -244,9 +240,7 @@ def test_a_channel_takes_one_message_a_second() -> None:
         posted(sandbox)
         url, token = sandbox.slack_base_url + "chat.postMessage", f"Bearer {TOKEN}"
         body = b'{"channel": "#ml-alerts", "text": "t"}'
-        status, headers, answer = request(
-            url, "POST", body, Content_Type="application/json", Authorization=token
-        )
+        status, headers, answer = request(url, "POST", body, Content_Type="application/json", Authorization=token)
         assert (429, "1") == (status, headers["retry-after"])
         assert {"ok": False, "error": "ratelimited"} == json.loads(answer)
         assert slack(sandbox, "chat.postMessage", channel="#other", text="t")["ok"]

@@ -58,9 +58,7 @@ def test_who_does_not_listen_is_killed(places: Places, start: Start) -> None:
 
 
 @pytest.mark.parametrize("stranger", ["unmarked", "of another folder", "later under the same pid"])
-def test_a_strangers_process_under_a_recorded_pid_is_left_alone(
-    places: Places, start: Start, stranger: str
-) -> None:
+def test_a_strangers_process_under_a_recorded_pid_is_left_alone(places: Places, start: Start, stranger: str) -> None:
     mark = {"unmarked": None, "of another folder": places.run / "else"}.get(stranger, places.run)
     child = start(SLEEP, mark)
     earlier.record(places, [("bridge", up(child))])

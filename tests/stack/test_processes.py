@@ -15,9 +15,7 @@ from stack.processes import Process, answers, backoff, end_all, status, tail, wa
 Maker = Callable[..., Process]
 SLEEP = "import time; time.sleep(60)"
 STUBBORN = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('deaf'); time.sleep(60)"
-WITH_CHILD = (
-    "import subprocess, sys, time; subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(60)'])"
-)
+WITH_CHILD = "import subprocess, sys, time; subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(60)'])"
 
 
 @pytest.fixture
@@ -63,9 +61,7 @@ def test_ready_is_not_believed_of_a_child_that_has_ended(process: Maker, server:
 def test_an_early_death_is_told_with_the_end_of_its_log(process: Maker) -> None:
     one = process("print('address already in use'); raise SystemExit(3)", name="bridge")
     one.start()
-    with pytest.raises(
-        StackError, match=r"(?s)bridge has ended \(exit status 3\).*\| address already in use"
-    ):
+    with pytest.raises(StackError, match=r"(?s)bridge has ended \(exit status 3\).*\| address already in use"):
         wait_until_ready(one, [one], tick=lambda: None)
 
 

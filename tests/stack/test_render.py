@@ -63,7 +63,7 @@ def test_the_bridge_takes_every_address_from_its_environment() -> None:
 def test_an_address_written_out_is_refused(tmp_path: Path) -> None:
     file = tmp_path / "routes.yaml"
     file.write_text("base_url: ${SLACK_BASE_URL:-http://x}\nsmarthost: mail.example.org:25")
-    with pytest.raises(StackError, match="any more: SMTP_SMARTHOST. "):
+    with pytest.raises(StackError, match=r"any more: SMTP_SMARTHOST\. "):
         render.require_variables(file, ["SLACK_BASE_URL", "SMTP_SMARTHOST"])
 
 

@@ -108,9 +108,7 @@ def test_a_claimed_delivery_is_nobody_elses_until_its_lease_ends(
     assert [] == store.claim(LANES, clock.forward(100))
 
 
-def test_a_resolve_cannot_overtake_its_trigger(
-    intake: StoreIntake, store: StoreDeliveries, clock: Clock
-) -> None:
+def test_a_resolve_cannot_overtake_its_trigger(intake: StoreIntake, store: StoreDeliveries, clock: Clock) -> None:
     intake.accept(a_group(an_alert()))
     trigger = one(store.claim(LANES, clock()))
     intake.accept(a_group(an_alert(ends=5)))
@@ -120,9 +118,7 @@ def test_a_resolve_cannot_overtake_its_trigger(
     assert (2, 1, False, {"state": "triggered"}) == (end.revision, end.sent, end.firing, end.handle)
 
 
-def test_a_burst_coalesces_into_the_newest_state(
-    intake: StoreIntake, store: StoreDeliveries, clock: Clock
-) -> None:
+def test_a_burst_coalesces_into_the_newest_state(intake: StoreIntake, store: StoreDeliveries, clock: Clock) -> None:
     for pods in range(1, 6):
         intake.accept(a_group(*(an_alert(pod=str(pod)) for pod in range(pods))))
     assert 5 == one(store.claim(LANES, clock())).revision
@@ -291,9 +287,7 @@ def test_old_resolved_incidents_are_forgotten_and_others_kept(
     assert [2] == [incident.number for incident in StoreReader(engine).list_incidents()]
 
 
-def test_the_next_due_time_counts_leases_and_pauses(
-    intake: StoreIntake, store: StoreDeliveries, clock: Clock
-) -> None:
+def test_the_next_due_time_counts_leases_and_pauses(intake: StoreIntake, store: StoreDeliveries, clock: Clock) -> None:
     assert store.next_due(clock()) is None
     intake.accept(a_group(an_alert()))
     assert at(1) == store.next_due(clock())

@@ -1,0 +1,70 @@
+"""The two configurations: everybody hears of everything, and nothing slows them but themselves."""
+
+from __future__ import annotations
+
+import secrets
+
+ROUTES = """\
+channels:
+  pagerduty:
+    type: pagerduty
+    routing_key: ${{BENCH_ROUTING_KEY}}
+    base_url: http://127.0.0.1:{http}
+    rate: unlimited
+    concurrency: 32
+  slack:
+    type: slack
+    token: ${{BENCH_SLACK_TOKEN}}
+    channel: "#bench"
+    base_url: http://127.0.0.1:{http}/api/
+    rate: unlimited
+    concurrency: 32
+  email:
+    type: email
+    smarthost: 127.0.0.1:{smtp}
+    tls: none
+    from: bridge@example.org
+    to: [bench@example.org]
+    rate: unlimited
+    concurrency: 32
+route:
+  notify: [pagerduty, slack, email]
+"""
+
+ALERTMANAGER = """\
+route:
+  receiver: bench
+  group_by: [alertname]
+  group_wait: 0s
+  group_interval: 1m
+  repeat_interval: 4h
+receivers:
+  - name: bench
+    pagerduty_configs:
+      - routing_key: {key}
+        url: http://127.0.0.1:{http}/v2/enqueue
+    slack_configs:
+      - api_url: http://127.0.0.1:{http}/services/bench
+        channel: "#bench"
+    email_configs:
+      - to: bench@example.org
+        from: alertmanager@example.org
+        smarthost: 127.0.0.1:{smtp}
+        require_tls: false
+"""
+
+
+def routes(http: int, smtp: int) -> str:
+    return ROUTES.format(http=http, smtp=smtp)
+
+
+def alertmanager(http: int, smtp: int) -> str:
+    return ALERTMANAGER.format(http=http, smtp=smtp, key=secrets.token_hex(16))
+
+
+def environment() -> dict[str, str]:
+    """Secrets of nobody, new in every run."""
+    return {
+        "BENCH_ROUTING_KEY": secrets.token_hex(16),
+        "BENCH_SLACK_TOKEN": f"xoxb-{secrets.token_hex(16)}",
+    }

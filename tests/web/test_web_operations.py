@@ -1,0 +1,91 @@
+"""Alive, ready, metrics, reload."""
+
+import dataclasses
+
+import pytest
+from web_fakes import HEALTHY, PLAIN, World
+
+from bridge.core.errors import StoreUnavailable
+
+
+@pytest.fixture
+def world():
+    return World()
+
+
+def ready(world, **changes):
+    world.reader.health_now = dataclasses.replace(HEALTHY, **changes)
+    return world.get("/-/ready")
+
+
+def test_healthy_needs_nothing(world):
+    world.reader.error = StoreUnavailable("down")
+    assert world.get("/-/healthy").status_code == 200
+
+
+def test_ready_when_everything_is(world):
+    answer = ready(world)
+    assert answer.status_code == 200
+    assert all(check["ok"] for check in answer.json["checks"].values())
+
+
+@pytest.mark.parametrize(
+    ("changes", "check", "word"),
+    [
+        ({"worker_seen_seconds": None}, "worker", "bridge worker"),
+        ({"worker_seen_seconds": 30.0}, "worker", "30 s"),
+        ({"overdue_seconds": {"slack-ml": 1e6}, "paused": {"slack-ml": "bad token"}}, "overdue", "bad token"),
+    ],
+)
+def test_not_ready_says_why(world, changes, check, word):
+    answer = ready(world, **changes)
+    assert answer.status_code == 503
+    assert not answer.json["checks"][check]["ok"]
+    assert word in answer.json["checks"][check]["why"]
+
+
+@pytest.mark.parametrize("error", [StoreUnavailable("down"), RuntimeError("bug")])
+def test_not_ready_without_a_store(world, error):
+    world.reader.error = error
+    assert world.get("/-/ready").status_code == 503
+    assert "bridge_store_up 0.0" in world.get("/metrics").text
+
+
+def test_every_channel_has_its_series_from_the_start(world):
+    text = world.get("/metrics").text
+    assert 'bridge_deliveries_pending{channel="slack-ml",severity="critical"} 0.0' in text
+    assert 'bridge_deliveries_dead{channel="slack-ml"} 0.0' in text
+    assert 'bridge_deliveries_total{channel="slack-ml",outcome="dead"} 0.0' in text
+    assert 'bridge_channel_paused{channel="slack-ml"} 0.0' in text
+    assert 'bridge_build_info{version="0.1.0"} 1.0' in text
+
+
+def test_metrics_show_what_the_store_says(world):
+    world.reader.health_now = dataclasses.replace(
+        HEALTHY, pending={("slack-ml", "info"): 4}, paused={"slack-ml": "x"}, open_incidents={"critical": 2}
+    )
+    text = world.get("/metrics").text
+    assert 'bridge_deliveries_pending{channel="slack-ml",severity="info"} 4.0' in text
+    assert 'bridge_channel_paused{channel="slack-ml"} 1.0' in text
+    assert 'bridge_incidents_open{severity="critical"} 2.0' in text
+    assert "bridge_worker_seen_seconds 1.0" in text
+
+
+def test_reload_tells_its_faults():
+    faults = []
+    world = World(PLAIN, reload=lambda: faults)
+    assert world.post("/-/reload").status_code == 200
+    faults.append("route.notify: unknown channel")
+    answer = world.post("/-/reload")
+    assert (answer.status_code, answer.json["faults"]) == (400, faults)
+
+
+def test_reload_is_not_for_strangers_nor_for_other_sites():
+    world = World(PLAIN, reload=list)
+    assert world.post("/-/reload", address="10.0.0.9").status_code == 401
+    assert world.post("/-/reload", Sec_Fetch_Site="cross-site").status_code == 403
+    assert world.get("/-/reload").status_code == 405
+
+
+def test_reload_without_a_file_says_so(world):
+    assert world.post("/-/reload").status_code == 404

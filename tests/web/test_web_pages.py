@@ -1,0 +1,163 @@
+"""Pages and API show incidents as untrusted text, to those who may see them."""
+
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+from web_fakes import ALERT, INCIDENT, NOW, PLAIN, World
+from werkzeug.security import generate_password_hash
+
+from bridge.core.errors import StoreUnavailable
+from bridge.web import auth, check_listen
+from bridge.web.pages import safe_link, span
+
+HASH = generate_password_hash("right", method="scrypt")
+USERS = f'web: {{users: {{ann: "{HASH}"}}}}\n'
+TOKENS = 'sources: [{name: prod, tokens: ["${TOKEN}"]}]\n'
+REMOTE = "10.0.0.9"
+
+
+@pytest.fixture
+def world():
+    return World()
+
+
+@pytest.fixture
+def locked():
+    return World(PLAIN + USERS, require_login=True)
+
+
+def test_the_list_shows_open_and_resolved_incidents(world):
+    page = world.get("/").text
+    assert "1 open incident" in page
+    assert "#7" in page
+    assert "Old one" in page
+    assert "1 h 5 min" in page
+
+
+def test_an_incident_shows_all_about_it(world):
+    page = world.get("/incidents/7").text
+    for word in ("1 alert fires", "Slack asks to wait", "429 ratelimited", "revision 1 of 2", 'href="https://x.org/r"'):
+        assert word in page
+
+
+def test_what_was_sent_in_stays_text(world):
+    for path in ("/", "/incidents/7"):
+        page = world.get(path).text
+        assert "<script" not in page
+        assert "&lt;script&gt;" in page
+    assert "<b>p1" not in world.get("/incidents/7").text
+
+
+def test_only_the_first_alerts_are_shown(world):
+    alerts = {str(n): replace(ALERT, fingerprint=str(n)) for n in range(203)}
+    world.reader.all[7] = replace(INCIDENT, alerts=alerts)
+    assert "And 3 more" in world.get("/incidents/7").text
+
+
+@pytest.mark.parametrize(
+    "value",
+    ["javascript:alert(1)", "data:text/html,x", "http://", "//x.org", "http://[", "see http://x.org", "ftp://x"],
+)
+def test_only_web_addresses_become_links(value):
+    assert safe_link(value) == ""
+    assert safe_link("HTTPS://x.org/a?b=c") == "HTTPS://x.org/a?b=c"
+
+
+def test_spans_read_well():
+    spans = [span(NOW, NOW + timedelta(seconds=s)) for s in (-5, 59, 61, 3600, 90061)]
+    assert spans == ["0 s", "59 s", "1 min", "1 h", "1 d 1 h"]
+
+
+def test_every_answer_is_guarded_by_its_headers(world):
+    for path in ("/", "/incidents/99", "/api/v1/incidents", "/static/bridge.css", "/-/healthy"):
+        with world.get(path) as answer:
+            headers = answer.headers
+        assert "default-src 'none'" in headers["Content-Security-Policy"]
+        assert "frame-ancestors 'none'" in headers["Content-Security-Policy"]
+        assert headers["X-Content-Type-Options"] == "nosniff"
+
+
+def test_the_style_sheet_is_there_and_the_page_needs_nothing_else(world):
+    with world.get("/static/bridge.css") as answer:
+        assert answer.status_code == 200
+    assert "http://" not in world.get("/").text
+
+
+@pytest.mark.parametrize("number", ["99", str(2**70), "seven"])
+def test_what_is_not_there_is_clear_to_people_and_to_programs(world, number):
+    page, data = world.get(f"/incidents/{number}"), world.get(f"/api/v1/incidents/{number}")
+    assert (page.status_code, page.mimetype) == (404, "text/html")
+    assert (data.status_code, data.mimetype) == (404, "application/json")
+
+
+def test_the_api_lists_and_shows_incidents(world):
+    listed = world.get("/api/v1/incidents?resolved=false&limit=5").json["incidents"]
+    assert [each["number"] for each in listed] == [7]
+    assert world.reader.asked == [(False, 5)]
+    shown = world.get("/api/v1/incidents/7").json
+    assert shown["alerts"][0]["labels"]["pod"] == "<b>p1</b>"
+    assert shown["deliveries"][0]["due_at"] == NOW.isoformat()
+    assert shown["timeline"][0]["text"] == "1 alert fires"
+
+
+@pytest.mark.parametrize("query", ["resolved=maybe", "limit=0", "limit=1001", "limit=x", "limit=%C2%B2"])
+def test_a_wrong_question_is_told_what_is_wrong(world, query):
+    answer = world.get(f"/api/v1/incidents?{query}")
+    assert answer.status_code == 400
+    assert "must be" in answer.json["error"]
+
+
+def test_without_a_store_the_pages_say_so(world):
+    world.reader.error = StoreUnavailable("down")
+    assert world.get("/").status_code == 503
+    assert world.get("/api/v1/incidents").json["error"]
+
+
+def test_pages_and_api_want_a_login_where_others_can_reach_them(locked):
+    for path in ("/", "/incidents/7", "/api/v1/incidents"):
+        assert locked.get(path, REMOTE).status_code == 401
+        assert locked.get(path, REMOTE, auth=("ann", "wrong")).status_code == 401
+        assert locked.get(path, REMOTE, auth=("bob", "right")).status_code == 401
+        assert locked.get(path, "10.0.0.8", auth=("ann", "right")).status_code == 200
+        locked.now += timedelta(minutes=2)
+
+
+def test_a_right_password_is_verified_once_in_ten_minutes(locked, monkeypatch):
+    verified = []
+    check = auth.check_password_hash
+    monkeypatch.setattr(auth, "check_password_hash", lambda *args: verified.append(args) or check(*args))
+    for _ in range(3):
+        assert locked.get("/", auth=("ann", "right")).status_code == 200
+    locked.now += timedelta(minutes=11)
+    assert locked.get("/", auth=("ann", "right")).status_code == 200
+    assert len(verified) == 2
+
+
+def test_a_user_who_was_removed_is_out_at_once(locked, world):
+    assert locked.get("/", auth=("ann", "right")).status_code == 200
+    locked.settings = world.settings
+    assert locked.get("/", auth=("ann", "right")).status_code == 401
+
+
+def test_many_wrong_passwords_from_one_address_have_to_wait(locked):
+    for _ in range(5):
+        assert locked.get("/", REMOTE, auth=("ann", "wrong")).status_code == 401
+    assert locked.get("/", REMOTE, auth=("ann", "right")).status_code == 429
+    assert locked.get("/", "10.0.0.8", auth=("ann", "right")).status_code == 200
+    locked.now += timedelta(minutes=2)
+    assert locked.get("/", REMOTE, auth=("ann", "right")).status_code == 200
+
+
+def test_probes_and_metrics_need_no_login(locked):
+    for path in ("/-/healthy", "/-/ready", "/metrics"):
+        assert locked.get(path, REMOTE).status_code == 200
+
+
+@pytest.mark.parametrize(("yaml", "word"), [("", "token"), (USERS, "token"), (TOKENS, "login")])
+def test_listening_to_others_needs_tokens_and_logins(yaml, word):
+    settings = World(PLAIN + yaml).settings
+    with pytest.raises(ValueError, match=word):
+        check_listen("0.0.0.0", settings)
+    check_listen("127.0.0.1", settings)
+    check_listen("0.0.0.0", World(PLAIN + USERS + TOKENS).settings)

@@ -1,0 +1,116 @@
+"""A store that remembers what it was given, and can be told to fail."""
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+from bridge.config import load_text
+from bridge.core.model import Alert, Entry, Incident, Severity, State, Status
+from bridge.core.ports import Accepted, DeliveryView, Health
+from bridge.metrics import Metrics
+from bridge.web import create_app
+
+NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
+ENVIRON = {"SLACK": "xoxb-secret", "TOKEN": "am-token", "OTHER": "other-token", "BASIC": "pässword"}
+PLAIN = """
+channels: {slack-ml: {type: slack, token: "${SLACK}", channel: "#ml"}}
+route: {notify: [slack-ml]}
+"""
+SOURCES = """
+sources:
+  - {name: prod, tokens: ["${TOKEN}"]}
+  - {name: other, tokens: ["${OTHER}"], basic_auth: {username: am, password: "${BASIC}"}, dedup_key: source_and_group}
+"""
+ALERT = Alert("f1", Status.FIRING, {"alertname": "A", "pod": "<b>p1</b>"}, {"runbook": "https://x.org/r"}, NOW)
+INCIDENT = Incident(
+    number=7,
+    uid="uid7",
+    key="key",
+    dedup_key="dedup",
+    source="prod",
+    receiver="bridge",
+    group_key="{}:{}",
+    group_labels={"alertname": "A"},
+    title="Toxic <script>alert(1)</script>",
+    state=State.OPEN,
+    severity=Severity.CRITICAL,
+    revision=2,
+    opened_at=NOW - timedelta(minutes=65),
+    updated_at=NOW,
+    seen_at=NOW,
+    alerts={"f1": ALERT},
+)
+RESOLVED = replace(INCIDENT, number=6, title="Old one", state=State.RESOLVED, resolved_at=NOW, resolved_by="source")
+HEALTHY = Health({}, {}, {}, {}, {}, 1.0)
+
+
+class FakeIntake:
+    def __init__(self):
+        self.groups, self.error = [], None
+
+    def accept(self, group):
+        if self.error:
+            raise self.error
+        self.groups.append(group)
+        return Accepted(7, "opened")
+
+
+class FakeReader:
+    def __init__(self):
+        self.all = {7: INCIDENT, 6: RESOLVED}
+        self.health_now, self.error, self.asked = HEALTHY, None, []
+        self.held = DeliveryView("slack-ml", "", "held", 2, 1, 3, NOW, "Slack asks to wait", "429 ratelimited", NOW)
+
+    def list_incidents(self, *, resolved=None, limit=100):
+        if self.error:
+            raise self.error
+        self.asked.append((resolved, limit))
+        return [each for each in self.all.values() if resolved in (None, each.resolved)][:limit]
+
+    def incident(self, number):
+        return self.all.get(number)
+
+    def alert_counts(self, numbers):
+        return dict.fromkeys(numbers, (1, 2))
+
+    def timeline(self, number):
+        return [Entry(NOW, "opened", "prod", "1 alert fires", 1, loud=True)]
+
+    def deliveries(self, number):
+        return [self.held]
+
+    def health(self, now):
+        if self.error:
+            raise self.error
+        return self.health_now
+
+
+class World:
+    """The app with its fakes; `now` and `settings` may be changed."""
+
+    def __init__(self, yaml=PLAIN, require_login=False, reload=None):
+        self.intake, self.reader, self.metrics, self.now = FakeIntake(), FakeReader(), Metrics(), NOW
+        self.settings = load_text(yaml, ENVIRON)
+        self.app = create_app(
+            lambda: self.settings,
+            self.intake,
+            self.reader,
+            metrics=self.metrics,
+            reload=reload,
+            clock=lambda: self.now,
+            require_login=require_login,
+        )
+        self.client = self.app.test_client()
+
+    def post(self, path="/webhook/alertmanager", data=None, address="127.0.0.1", **headers):
+        named = {name.replace("_", "-"): value for name, value in headers.items()}
+        data = BODY if data is None else data
+        return self.client.post(path, data=data, headers=named, environ_base={"REMOTE_ADDR": address})
+
+    def get(self, path, address="127.0.0.1", **more):
+        return self.client.get(path, environ_base={"REMOTE_ADDR": address}, **more)
+
+
+BODY = (
+    b'{"version":"4","groupKey":"k","receiver":"r","alerts":[{"status":"firing","labels":{"alertname":"A"},'
+    b'"startsAt":"2026-11-23T08:34:20Z","endsAt":"0001-01-01T00:00:00Z","fingerprint":"f"}]}'
+)
