@@ -3,6 +3,7 @@
 A session of its own keeps Ctrl-C from a child until we say so, and lets us find what a dead child left running.
 """
 
+import contextlib
 import os
 import signal
 import subprocess

