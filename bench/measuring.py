@@ -111,7 +111,9 @@ def outage(name: str, size: Size) -> Figures:
     figures: Figures = {}
     for channel in CHANNELS:
         figures[f"{channel} drained after s"] = max(_firsts(arrivals, channel), default=up) - up
-        figures[f"{channel} refused calls/s"] = len(everything["refused"].get(channel, ())) / size.outage_seconds
+        figures[f"{channel} refused calls/s"] = (
+            len(everything["refused"].get(channel, ())) / size.outage_seconds
+        )
     return figures | losses(arrivals, groups) | {"peak MB": peak}
 
 
