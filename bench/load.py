@@ -82,7 +82,11 @@ def session(clients: int) -> aiohttp.ClientSession:
 
 
 async def hammer(
-    url: str, make: Poster, batches: Iterable[list[int]], alerts: int = 1, clients: int = 64
+    url: str,
+    make: Poster,
+    batches: Iterable[list[int]],
+    alerts: int = 1,
+    clients: int = 64,
 ) -> Posted:
     """Every client posts its next batch of groups as soon as the last was answered."""
     posted, work = Posted(time.monotonic()), iter(batches)
@@ -117,7 +121,11 @@ async def pace(url: str, make: Poster, groups: Iterable[int], per_second: float)
 
 
 async def _post(
-    http: aiohttp.ClientSession, url: str, groups: list[int], body: bytes, posted: Posted
+    http: aiohttp.ClientSession,
+    url: str,
+    groups: list[int],
+    body: bytes,
+    posted: Posted,
 ) -> None:
     start = time.monotonic()
     posted.sent.update(dict.fromkeys(groups, start))

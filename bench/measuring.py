@@ -111,9 +111,8 @@ def outage(name: str, size: Size) -> Figures:
     figures: Figures = {}
     for channel in CHANNELS:
         figures[f"{channel} drained after s"] = max(_firsts(arrivals, channel), default=up) - up
-        figures[f"{channel} refused calls/s"] = (
-            len(everything["refused"].get(channel, ())) / size.outage_seconds
-        )
+        refused = len(everything["refused"].get(channel, ()))
+        figures[f"{channel} refused calls/s"] = refused / size.outage_seconds
     return figures | losses(arrivals, groups) | {"peak MB": peak}
 
 

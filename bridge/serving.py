@@ -72,7 +72,13 @@ def run_web(path: Path, database: str, listen: str, after_reload: Callable[[], N
     # Waitress reads whole requests before a thread sees them, so slow clients hold no thread; its default
     # connection_limit of 100 would let a hundred of them shut everyone else out.
     server = waitress.create_server(
-        app, host=host.strip("[]"), port=int(port), threads=32, connection_limit=2000, ident=None
+        app,
+        host=host.strip("[]"),
+        port=int(port),
+        threads=32,
+        connection_limit=2000,
+        ident=None,
+        max_request_body_size=configuration.settings.limits.body + 65536,  # it buffers a body before we see it
     )
     _on_signal(signal.SIGHUP, lambda: configuration.reload())
     signal.signal(signal.SIGTERM, _raise_exit)
@@ -96,7 +102,9 @@ async def _work(configuration: Configuration, database: str) -> None:
     engine = await asyncio.to_thread(open_database, database)
     store = StoreDeliveries(engine)
     await asyncio.to_thread(store.end_pauses)
-    worker = Worker(store, setup_of(configuration.settings), Metrics(), utc_now)
+    metrics = Metrics()
+    metrics.know(configuration.settings.channels, ())
+    worker = Worker(store, setup_of(configuration.settings), metrics, utc_now)
     listener = Listener(engine, lambda: _wake(loop, worker))
     reloads: set[asyncio.Task[None]] = set()
 
