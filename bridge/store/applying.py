@@ -76,7 +76,7 @@ class Writing:
         """Take one change in; the returned incident has its number."""
         found = change.incident
         if change.opened:
-            inserted = self._connection.execute(sa.insert(incident).values(**incident_row(found)))
+            inserted = self._connection.execute(_OPEN, incident_row(found))
             (number,) = inserted.inserted_primary_key or (0,)
             found = replace(found, number=number)
         else:
@@ -171,6 +171,7 @@ class Writing:
         self._connection.execute(statement, rows)
 
 
+_OPEN = sa.insert(incident)
 _PLANNED = ("rank", "firing", "wanted", "pending", "dead", "wanted_at", "changed_at", "due_at", "hold_reason")
 _NEVER = datetime.fromisoformat("9999-01-01T00:00:00+00:00")
 

@@ -68,17 +68,19 @@ class StoreDeliveries:
             settlements.write()
 
     def next_due(self, now: datetime) -> datetime | None:
-        """When the next waiting delivery may be tried; paused channels and leases included."""
+        """When the next waiting delivery may be tried: leases, paused channels and pace included."""
         due: sa.ColumnElement[Any] = sa.func.max(
             delivery.c.due_at,
             sa.func.coalesce(delivery.c.lease_until, delivery.c.due_at),
             sa.func.coalesce(channel_state.c.paused_until, delivery.c.due_at),
+            sa.func.coalesce(channel_state.c.next_slot_at, delivery.c.due_at),
         )
         if self._engine.dialect.name == "postgresql":
             due = sa.func.greatest(
                 delivery.c.due_at,
                 delivery.c.lease_until,
                 channel_state.c.paused_until,
+                channel_state.c.next_slot_at,
                 type_=delivery.c.due_at.type,
             )
         joined = delivery.outerjoin(channel_state, channel_state.c.channel == delivery.c.channel)

@@ -161,7 +161,13 @@ class Worker:
         except Exception:  # the lease ends by itself and the delivery is tried again, as unknown
             log.exception("delivery_not_settled", incident=claim.incident_number, channel=claim.target.channel)
         finally:
-            self._flying[claim.target.channel] -= 1
+            self._landed(claim.target.channel)
+
+    def _landed(self, channel: str) -> None:
+        """Claim again when half of a full channel is free: a claim for each single landing would be mostly commits."""
+        self._flying[channel] -= 1
+        lane = self._setup.lanes.get(channel)
+        if lane is None or self._flying[channel] <= lane.limit // 2:
             self._wake.set()
 
     async def _attempt(self, claim: Claim, incident: Incident, news: Sequence[Entry]) -> Outcome:

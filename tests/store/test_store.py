@@ -190,6 +190,15 @@ def test_pace_is_kept_over_claims(intake: StoreIntake, store: StoreDeliveries, c
     assert [2, 0, 1, 2] == [len(store.claim(lanes, clock.forward(seconds))) for seconds in (0, 0.1, 0.5, 5)]
 
 
+def test_a_paced_out_channel_is_next_due_when_its_next_slot_comes(
+    intake: StoreIntake, store: StoreDeliveries, clock: Clock
+) -> None:
+    for number in range(3):
+        intake.accept(a_group(an_alert(), key=f"key-{number}"))
+    assert 1 == len(store.claim([Lane("pager", 10, 0.5, 1, 600.0)], clock()))
+    assert at(3) == store.next_due(clock())
+
+
 def test_critical_goes_before_warning_and_oldest_first(
     intake: StoreIntake, store: StoreDeliveries, clock: Clock
 ) -> None:
