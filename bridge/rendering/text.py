@@ -16,7 +16,10 @@ ELLIPSIS = "…"
 
 def clean(text: object) -> str:
     """Lines stay lines."""
-    return _FORBIDDEN.sub("", _LINE_ENDS.sub("\n", str(text)))
+    shown = str(text)
+    if shown.isascii() and shown.isprintable():  # nearly every label; the two passes below are a tenth of a message
+        return shown
+    return _FORBIDDEN.sub("", _LINE_ENDS.sub("\n", shown))
 
 
 def one_line(text: object) -> str:
