@@ -141,7 +141,8 @@ class Worker:
     async def _start(self, claims: Sequence[Claim]) -> None:
         numbers = sorted({claim.incident_number for claim in claims})
         incidents = await self._in_thread(self._store.incidents, numbers)
-        news = await self._in_thread(self._store.news, [c.incident_number for c in claims if c.sent])
+        told = [claim.incident_number for claim in claims if claim.sent]
+        news = await self._in_thread(self._store.news, told) if told else {}
         for claim in claims:
             incident = incidents.get(claim.incident_number)
             if incident is None:
