@@ -7,7 +7,6 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 
-from bridge.channels import build
 from bridge.config import Rate, Settings, load
 from bridge.config.settings import ChannelSettings, EmailSettings
 from bridge.core.incidents import Rules
@@ -32,6 +31,8 @@ def load_settings(path: Path | str) -> Settings:
 
 
 def setup_of(settings: Settings) -> Setup:
+    from bridge.channels import build  # here, so that the web process need not carry the vendors' libraries
+
     channels = {name: build(channel) for name, channel in settings.channels.items()}
     lanes = {name: _lane(channel) for name, channel in settings.channels.items()}
     return Setup(channels, lanes, renderer_of(settings), settings.retention)

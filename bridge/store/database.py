@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
-from alembic import command
-from alembic.config import Config
 from sqlalchemy.exc import DBAPIError, OperationalError
 
 from bridge.core.errors import StoreUnavailable
 
+#: The newest of migrations/versions/.
+NEWEST = "0001"
 #: PostgreSQL advisory lock of the migrations; any constant that nobody else uses.
 _MIGRATION_LOCK = 0x6272_6467
 
@@ -104,7 +104,20 @@ def _one_at_a_time(engine: sa.Engine) -> Iterator[sa.Connection | None]:
             connection.commit()
 
 
+def _is_current(connection: sa.Connection) -> bool:
+    if not sa.inspect(connection).has_table("alembic_version"):
+        return False
+    return connection.scalars(sa.text("SELECT version_num FROM alembic_version")).all() == [NEWEST]
+
+
 def _migrate(engine: sa.Engine, locked: sa.Connection | None) -> None:
+    with engine.connect().execution_options(readonly=True) as connection:
+        if _is_current(connection):
+            return
+    # Alembic is a tenth of a process's memory, and needed once in the life of a release.
+    from alembic import command
+    from alembic.config import Config
+
     config = Config()
     config.set_main_option("script_location", str(Path(__file__).with_name("migrations")))
     if locked is not None:
