@@ -15,9 +15,10 @@ from jinja2 import BaseLoader, ChoiceLoader, FileSystemLoader, StrictUndefined, 
 from jinja2.sandbox import SandboxedEnvironment
 
 from bridge.core.model import Entry, Incident
+from bridge.core.numbers import in_words
 from bridge.core.ports import Claim, Message
 from bridge.rendering import sample
-from bridge.rendering.text import clean, cut, in_words, one_line
+from bridge.rendering.text import clean, cut, one_line
 from bridge.rendering.view import MAX_SUMMARY, fields_of, plain_summary
 
 BUILT_IN = Path(__file__).with_name("templates")
