@@ -184,8 +184,17 @@ class _PlainReader(_Reader):
     def _pairs(self, node: yaml.MappingNode, path: Path) -> Iterator[tuple[str, int, yaml.Node]]:
         own = [pair for pair in node.value if pair[0].tag != _MERGE]
         if len(own) < len(node.value):
-            names = {key.value for key, _ in own}
-            yaml.SafeLoader("").flatten_mapping(node)  # what is merged comes first, the mapping's own keys last
-            merged = {key.value: (key, value) for key, value in node.value[: len(node.value) - len(own)]}
-            node.value = [*(pair for name, pair in merged.items() if name not in names), *own]
+            node.value = [*self._merged(node, len(own), path), *own]
         yield from super()._pairs(node, path)
+
+    def _merged(self, node: yaml.MappingNode, own: int, path: Path) -> list[tuple[yaml.Node, yaml.Node]]:
+        """What << adds: of several the last, and never a key that the mapping has itself."""
+        try:
+            yaml.SafeLoader("").flatten_mapping(node)  # what is merged comes first, the mapping's own keys last
+        except yaml.MarkedYAMLError:
+            self.document.fault(path, "<< takes keys with values, or a list of such", "write <<: *name-of-an-anchor")
+            return []
+        count = len(node.value) - own
+        mine = {str(key.value) for key, _ in node.value[count:]}
+        merged = {str(key.value): (key, value) for key, value in node.value[:count]}
+        return [pair for name, pair in merged.items() if name not in mine]

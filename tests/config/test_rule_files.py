@@ -3,6 +3,9 @@
 from pathlib import Path
 
 import pytest
+import yaml
+from hypothesis import given
+from hypothesis import strategies as st
 
 from bridge.config.rule_files import read_rule_files, rules_in
 
@@ -71,12 +74,33 @@ def test_a_file_without_rules_is_no_fault(text):
             4,
             "groups[0].rules[0].alert: a second 'alert'",
         ),
+        ("groups:\n- <<: 5\n  rules: []\n", 2, "groups[0]: << takes keys with values"),
         ("groups: &a [*a]\n", 1, "an alias contains itself"),
     ],
 )
 def test_a_fault_says_where_it_is_and_what_to_do(text, line, told):
     faults = [f"{fault.line}: {fault}" for fault in rules_in(text).faults]
     assert [True] == [told in fault for fault in faults if fault.startswith(f"{line}: ")], faults
+
+
+WORDS = st.sampled_from(["groups", "rules", "alert", "expr", "labels", "annotations", "severity", "<<", "{{ $x }}", ""])
+SCALARS = st.one_of(st.none(), st.booleans(), st.integers(), st.floats(), st.text(max_size=5), WORDS)
+TREES = st.recursive(
+    SCALARS, lambda inner: st.lists(inner, max_size=4) | st.dictionaries(WORDS, inner, max_size=6), max_leaves=30
+)
+
+
+@given(TREES | st.fixed_dictionaries({"groups": st.lists(st.fixed_dictionaries({"rules": st.lists(TREES)}))}))
+def test_no_data_whatsoever_is_a_traceback(data):
+    text = yaml.safe_dump(data, allow_unicode=True)
+    found = rules_in(text)
+    assert all(placed.rule.alert and placed.line <= text.count("\n") + 1 for placed in found.rules)
+
+
+@given(st.text(alphabet="groups: []{}&*<-\n\t'\"#|>?!%@`", max_size=60))
+def test_no_text_whatsoever_is_a_traceback(text):
+    found = rules_in(text)
+    assert () == found.rules and all(fault.message for fault in found.faults)
 
 
 def test_one_bad_rule_does_not_hide_the_others():
