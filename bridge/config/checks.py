@@ -16,6 +16,8 @@ from bridge.core.matchers import format_matchers, parse_matchers
 from bridge.core.routing import Route, unreachable_routes
 
 NOT_YET = "accepted; this version does not act on it yet"
+#: as bridge.channels.slack tells an id, which can be read from, from a name, which cannot
+SLACK_CHANNEL_ID = re.compile(r"[CGD][A-Z0-9]{6,}")
 _CHANNEL_NAME = re.compile(r"[a-z0-9][a-z0-9_-]*")
 
 
@@ -42,6 +44,8 @@ def find_warnings(document: Document) -> Iterator[Fault]:
             if route.get(key):
                 yield document.place((*path, key), NOT_YET)
     yield from _unused_channels(document, data)
+    yield from _slack_channels_by_name(document, data)
+    yield from _sources_without_endpoint(document, data)
     yield from _shared_dedup_keys(document, data)
 
 
@@ -173,6 +177,23 @@ def _unused_channels(document: Document, data: dict[str, Any]) -> Iterator[Fault
     for name in mapping(data.get("channels")):
         if name not in used:
             yield document.place(("channels", name), "no route sends anything to this channel")
+
+
+def _slack_channels_by_name(document: Document, data: dict[str, Any]) -> Iterator[Fault]:
+    for name, channel in mapping(data.get("channels")).items():
+        to = mapping(channel).get("channel")
+        if mapping(channel).get("type") == "slack" and isinstance(to, str) and not SLACK_CHANNEL_ID.fullmatch(to):
+            message = "a channel by name: after a restart, a message whose answer was lost may be posted twice"
+            hint = "Slack lets a message be looked up by the channel's id only: write that (C012ABCDEF)"
+            yield document.place(("channels", name, "channel"), message, hint)
+
+
+def _sources_without_endpoint(document: Document, data: dict[str, Any]) -> Iterator[Fault]:
+    for index, source in enumerate(sequence(data.get("sources"))):
+        kind = mapping(source).get("type")
+        if kind in ("grafana", "cloud_monitoring"):
+            message = f"there is no endpoint for {kind} yet: nothing can send as this source"
+            yield document.place(("sources", index, "type"), message, "only alertmanager is served")
 
 
 def _shared_dedup_keys(document: Document, data: dict[str, Any]) -> Iterator[Fault]:
