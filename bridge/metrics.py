@@ -48,6 +48,7 @@ class Metrics:
         self.deliveries = counter("bridge_deliveries", "Deliveries that ended", "channel", "outcome")
         self.attempts = counter("bridge_delivery_attempts", "Single tries to deliver", "channel", "result")
         self.changes = counter("bridge_changes", "Recorded deployments and other changes", "kind", "source")
+        self.change_events = counter("bridge_change_events", "Tries to tell a channel of a change", "channel", "result")
         self.latency = Histogram(
             "bridge_delivery_latency_seconds",
             "From accepting a change to a channel showing it",
@@ -119,6 +120,16 @@ class Metrics:
         """A try failed for good."""
         self.attempts.labels(channel, reason).inc()
         self.deliveries.labels(channel, "dead").inc()
+
+    def know_told(self, channels: Iterable[str]) -> None:
+        """Make the series of the channels that are told of changes."""
+        for channel in channels:
+            for result in ATTEMPT_RESULTS:
+                self.change_events.labels(channel, result)
+
+    def told(self, channel: str, result: str) -> None:
+        """A channel was told of a change: one of ATTEMPT_RESULTS."""
+        self.change_events.labels(channel, result).inc()
 
     def exposition(self, health: Callable[[], Health | None], channels: Iterable[str]) -> bytes:
         """The text of GET /metrics, of all processes that share PROMETHEUS_MULTIPROC_DIR if there is one."""

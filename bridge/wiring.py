@@ -8,10 +8,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from bridge.config import Rate, Settings, load
-from bridge.config.settings import ChannelSettings, EmailSettings
+from bridge.config.settings import ChannelSettings, EmailSettings, PagerDutySettings
 from bridge.core.incidents import Rules
 from bridge.core.model import ChannelSpec
-from bridge.core.ports import Lane
+from bridge.core.ports import ChangeSender, Lane
 from bridge.core.routing import canonical_labels
 from bridge.render import Renderer, check_templates
 from bridge.store import Policy
@@ -46,7 +46,23 @@ def policy_of(settings: Settings) -> Policy:
     """What the store needs of the settings."""
     rules = Rules(settings.incidents.reopen_within, settings.incidents.late_within, canonical=canonical_of(settings))
     specs = {name: _spec(channel) for name, channel in settings.channels.items()}
-    return Policy(rules, settings.route, specs)
+    return Policy(rules, settings.route, specs, change_channels=tuple(_told_of_changes(settings)))
+
+
+def change_senders_of(settings: Settings) -> Mapping[str, ChangeSender]:
+    """By channel: who tells it of every change."""
+    from bridge.channels.pagerduty_changes import PagerDutyChanges
+
+    return {name: PagerDutyChanges(channel) for name, channel in _told_of_changes(settings).items()}
+
+
+def _told_of_changes(settings: Settings) -> dict[str, PagerDutySettings]:
+    """A key that begins with R is one of a global ruleset, which takes no change events."""
+    return {
+        name: channel
+        for name, channel in settings.channels.items()
+        if isinstance(channel, PagerDutySettings) and not channel.routing_key.get_secret_value().startswith("R")
+    }
 
 
 def canonical_of(settings: Settings) -> Callable[[Mapping[str, str]], Mapping[str, str]]:

@@ -11,9 +11,10 @@ import uvloop
 from bridge import logs
 from bridge.metrics import Metrics
 from bridge.serving import Configuration
-from bridge.store import Listener, StoreDeliveries, open_database
-from bridge.wiring import setup_of, utc_now
+from bridge.store import Listener, StoreChangeDeliveries, StoreDeliveries, open_database
+from bridge.wiring import change_senders_of, setup_of, utc_now
 from bridge.worker import Worker
+from bridge.worker.change_events import ChangeTeller
 
 log = logs.get("bridge")
 
@@ -32,22 +33,28 @@ async def _work(configuration: Configuration, database: str) -> None:
     metrics = Metrics()
     metrics.know(configuration.settings.channels, ())
     worker = Worker(store, setup_of(configuration.settings), metrics, utc_now)
+    teller = ChangeTeller(StoreChangeDeliveries(engine), change_senders_of(configuration.settings), metrics, utc_now)
     listener = Listener(engine, lambda: _wake(loop, worker))
     reloads: set[asyncio.Task[None]] = set()
 
     def reload() -> None:
         if not configuration.reload():
-            task = loop.create_task(worker.reload(setup_of(configuration.settings)))
-            reloads.add(task)
-            task.add_done_callback(reloads.discard)
+            changes = change_senders_of(configuration.settings)
+            for work in (worker.reload(setup_of(configuration.settings)), teller.reload(changes)):
+                task = loop.create_task(work)
+                reloads.add(task)
+                task.add_done_callback(reloads.discard)
 
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, worker.stop)
     loop.add_signal_handler(signal.SIGHUP, reload)
     log.info("worker_ready", worker=worker.id)
+    telling = loop.create_task(teller.run())
     try:
         await worker.run()
     finally:
+        teller.stop()
+        await telling
         await asyncio.to_thread(listener.close)
         log.info("worker_stopped")
 

@@ -225,6 +225,40 @@ class ChangeStore(ChangeLog, Changes, Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class ChangeClaim:
+    """One channel is to be told of one change by this worker, and by no other until the lease ends."""
+
+    change: ChangeEvent
+    channel: str
+    attempts: int  #: tries before this one
+    shrink: bool = True  #: it is small already, so that nothing smaller could be sent
+
+
+class ChangeDeliveries(Protocol):
+    """The worker's side of telling channels of changes. Calls block."""
+
+    def waiting(self, channels: Sequence[str], now: datetime) -> list[str]:
+        """Which of the channels have a change to be told of, and no message that is due before it."""
+        ...
+
+    def claim(self, channel: str, lease_seconds: float, now: datetime) -> ChangeClaim | None: ...
+
+    def settle(self, claim: ChangeClaim, outcome: Outcome, now: datetime) -> None: ...
+
+
+class ChangeSender(Protocol):
+    """Tells one channel of changes."""
+
+    lease_seconds: float  #: longer than send ever takes
+
+    async def send(self, change: ChangeEvent) -> None:
+        """Raises SendError. Never retries by itself."""
+        ...
+
+    async def close(self) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
 class DeliveryView:
     """One delivery as people see it. status: delivered | pending | sending | held | dead."""
 

@@ -31,6 +31,7 @@ class Policy:
     tree: Route
     channels: Mapping[str, ChannelSpec]
     changes: tuple[ChangeRule, ...] = CHANGE_RULES  #: which alerts tell of changes
+    change_channels: tuple[str, ...] = ()  #: who is told of every change
 
 
 def newest_by_key(connection: sa.Connection, keys: Iterable[str]) -> dict[str, Incident]:

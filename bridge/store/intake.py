@@ -115,9 +115,10 @@ class StoreIntake:
 
     def _told(self, groups: list[Group], connection: sa.Connection, now: datetime) -> list[tuple[str, ...]]:
         """Write down the changes that the alerts tell of; for each group the kinds that were not known before."""
-        rules = self._policy().changes
-        told = [told_by(group, rules) for group in groups]
-        new = write_changes(connection, [change for changes in told for change in changes], now)
+        policy = self._policy()
+        told = [told_by(group, policy.changes) for group in groups]
+        every = [change for changes in told for change in changes]
+        new = write_changes(connection, every, now, policy.change_channels)
         kinds: list[tuple[str, ...]] = []
         for changes in told:
             kinds.append(tuple(change.kind for change in changes if change.id in new))

@@ -155,11 +155,15 @@ def test_two_groups_of_one_commit_tell_of_one_change_once(engine: sa.Engine, kep
     assert 1 == len(kept.recent())
 
 
-def test_old_changes_are_forgotten_with_the_rest(engine: sa.Engine, kept: StoreChanges) -> None:
-    for seconds in (0, 10):
-        kept.record(a_change(seconds))
+def test_old_changes_are_forgotten_with_the_rest(engine: sa.Engine) -> None:
+    early, late = StoreChanges(engine, lambda: at(0)), StoreChanges(engine, lambda: at(10))
+    early.record(a_change(0))
+    late.record(a_change(10))
+    told_late = a_change(-9999)
+    late.record(told_late)
     StoreDeliveries(engine).forget(at(5))
-    assert [at(10)] == [change.at for change in kept.recent()]
+    assert [at(10), at(-9999)] == [change.at for change in late.recent()]
+    assert not late.record(told_late)
 
 
 def test_what_cannot_be_stored_says_so(tmp_path: Path) -> None:
