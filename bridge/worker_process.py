@@ -31,13 +31,13 @@ async def _work(configuration: Configuration, database: str) -> None:
     await asyncio.to_thread(store.end_pauses)
     metrics = Metrics()
     metrics.know(configuration.settings.channels, ())
-    worker = Worker(store, setup_of(configuration.settings), metrics, utc_now)
+    worker = Worker(store, setup_of(configuration.settings, metrics.asked), metrics, utc_now)
     listener = Listener(engine, lambda: _wake(loop, worker))
     reloads: set[asyncio.Task[None]] = set()
 
     def reload() -> None:
         if not configuration.reload():
-            task = loop.create_task(worker.reload(setup_of(configuration.settings)))
+            task = loop.create_task(worker.reload(setup_of(configuration.settings, metrics.asked)))
             reloads.add(task)
             task.add_done_callback(reloads.discard)
 

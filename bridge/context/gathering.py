@@ -22,7 +22,8 @@ Observe = Callable[[str, float], None]
 
 
 class Source(Protocol):
-    name: str
+    @property
+    def name(self) -> str: ...
 
     async def query(self, query: Query, timeout_seconds: float) -> Answer: ...
 

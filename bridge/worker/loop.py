@@ -18,6 +18,7 @@ from typing import Any, Protocol, TypeVar
 
 from bridge import logs
 from bridge.core.errors import Reason, SendError, StoreUnavailable
+from bridge.core.facts import ChangeEvent, Context
 from bridge.core.model import Entry, Incident
 from bridge.core.ports import (
     Channel,
@@ -34,13 +35,16 @@ from bridge.core.ports import (
 from bridge.core.retrying import decide
 from bridge.metrics import Metrics
 from bridge.worker.batching import Batcher
+from bridge.worker.enriching import Gathers, context_of
 
 log = logs.get("worker")
 T = TypeVar("T")
 
 
 class Renders(Protocol):
-    def message(self, incident: Incident, claim: Claim, news: Sequence[Entry], *, html: bool) -> Message: ...
+    def message(
+        self, incident: Incident, claim: Claim, news: Sequence[Entry], context: Context | None = None, *, html: bool
+    ) -> Message: ...
 
 
 class Store(Deliveries, Protocol):
@@ -61,6 +65,7 @@ class Setup:
     lanes: Mapping[str, Lane]
     renderer: Renders
     retention: timedelta
+    context: Gathers | None = None
 
 
 class Worker:
@@ -104,7 +109,7 @@ class Worker:
         await asyncio.sleep(0)
         if self._tasks:
             await asyncio.wait(set(self._tasks), timeout=60)
-        await _close(old.channels)
+        await _close(old)
 
     async def run(self) -> None:
         living = asyncio.create_task(self._live())
@@ -118,7 +123,7 @@ class Worker:
             living.cancel()
             if self._tasks:
                 await asyncio.wait(set(self._tasks))
-            await _close(self._setup.channels)
+            await _close(self._setup)
             self._database.shutdown()
 
     async def _claim(self) -> int:
@@ -175,7 +180,8 @@ class Worker:
         refused: Any = ""
         try:
             channel = self._setup.channels[claim.target.channel]
-            message = self._setup.renderer.message(incident, claim, news, html=channel.wants_html)
+            context = await context_of(self._setup.context, self._changes, incident, claim)
+            message = self._setup.renderer.message(incident, claim, news, context, html=channel.wants_html)
             composed = channel.compose(message, claim)
             refused = composed.content
             if composed.frozen is not None:
@@ -189,6 +195,9 @@ class Worker:
             log.exception("send_bug", incident=claim.incident_number, channel=claim.target.channel)
             error = SendError(Reason.BUG, f"{type(bug).__name__} while sending; see the log", ambiguous=True)
         return self._failed(error, claim, refused)
+
+    async def _changes(self, incident: Incident) -> Sequence[ChangeEvent]:
+        return ()
 
     def _failed(self, error: SendError, claim: Claim, refused: Any) -> Outcome:
         outcome = decide(error, claim, self._clock(), random.random())
@@ -260,5 +269,7 @@ def _sent(receipt: Receipt) -> Sent:
     return Sent(receipt.handle, receipt.note, skipped=receipt.skipped)
 
 
-async def _close(channels: Mapping[str, Channel]) -> None:
-    await asyncio.gather(*(channel.close() for channel in channels.values()), return_exceptions=True)
+async def _close(setup: Setup) -> None:
+    closing = [channel.close() for channel in setup.channels.values()]
+    closing += [setup.context.close()] if setup.context else []
+    await asyncio.gather(*closing, return_exceptions=True)
