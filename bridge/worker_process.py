@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import secrets
 import signal
+import socket
 from pathlib import Path
 
 import uvloop
@@ -27,11 +30,17 @@ def run_worker(path: Path, database: str) -> None:
 async def _work(configuration: Configuration, database: str) -> None:
     loop = asyncio.get_running_loop()
     engine = await asyncio.to_thread(open_database, database)
-    store = StoreDeliveries(engine)
+    worker_id, host = secrets.token_hex(8), socket.gethostname()
+    store = StoreDeliveries(engine, worker_id)
     await asyncio.to_thread(store.end_pauses)
+    freed = await asyncio.to_thread(store.succeed, host, _is_another, utc_now())
+    place, born = f"{host} {os.getpid()}", utc_now()
+    await asyncio.to_thread(store.alive, place, born, born)  # before the first lease: so a successor can end it
     metrics = Metrics()
     metrics.know(configuration.settings.channels, ())
-    worker = Worker(store, setup_of(configuration.settings, metrics.asked), metrics, utc_now)
+    worker = Worker(
+        store, setup_of(configuration.settings, metrics.asked), metrics, utc_now, place=f"{host} {os.getpid()}"
+    )
     listener = Listener(engine, lambda: _wake(loop, worker))
     reloads: set[asyncio.Task[None]] = set()
 
@@ -44,12 +53,17 @@ async def _work(configuration: Configuration, database: str) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, worker.stop)
     loop.add_signal_handler(signal.SIGHUP, reload)
-    log.info("worker_ready", worker=worker.id)
+    log.info("worker_ready", worker=worker_id, freed=freed)
     try:
         await worker.run()
     finally:
         await asyncio.to_thread(listener.close)
         log.info("worker_stopped")
+
+
+def _is_another(pid: int) -> bool:
+    """A process that runs and is not this one: in a container that was started again, the pid is the same."""
+    return pid != os.getpid() and Path(f"/proc/{pid}").exists()
 
 
 def _wake(loop: asyncio.AbstractEventLoop, worker: Worker) -> None:

@@ -8,8 +8,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import random
-import secrets
-import socket
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -52,7 +50,7 @@ class Store(Deliveries, Protocol):
 
     def end_pauses(self) -> None: ...
 
-    def alive(self, worker_id: str, place: str, started_at: datetime, now: datetime) -> None: ...
+    def alive(self, place: str, started_at: datetime, now: datetime) -> None: ...
 
     def forget(self, before: datetime) -> int: ...
 
@@ -78,11 +76,12 @@ class Worker:
         metrics: Metrics,
         clock: Callable[[], datetime],
         *,
+        place: str = "",
         poll_seconds: float = 2.0,
         alive_seconds: float = 5.0,
     ) -> None:
         self._store, self._setup, self._metrics, self._clock = store, setup, metrics, clock
-        self._poll, self._alive = poll_seconds, alive_seconds
+        self._place, self._poll, self._alive = place, poll_seconds, alive_seconds
         self._database = ThreadPoolExecutor(1, "database")
         self._wake = asyncio.Event()
         self._stopping = False
@@ -90,7 +89,6 @@ class Worker:
         self._tasks: set[asyncio.Task[None]] = set()
         self._settler = Batcher[tuple[Claim, Outcome]](self._settle_many)
         self._freezer = Batcher[tuple[Claim, bytes]](self._freeze_many)
-        self.id = secrets.token_hex(8)
 
     def wake(self) -> None:
         """Something may be due. Call it in the loop's thread."""
@@ -235,11 +233,11 @@ class Worker:
 
     async def _live(self) -> None:
         """Housekeeping: say that this worker lives, and forget what is old."""
-        started, place, beats = self._clock(), socket.gethostname(), 0
+        started, beats = self._clock(), 0
         while True:
             try:
                 now = self._clock()
-                await self._in_thread(self._store.alive, self.id, place, started, now)
+                await self._in_thread(self._store.alive, self._place, started, now)
                 if beats % 720 == 0:
                     await self._in_thread(self._store.forget, now - self._setup.retention)
             except Exception as fault:
