@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import secrets
 import signal
@@ -63,7 +64,17 @@ async def _work(configuration: Configuration, database: str) -> None:
 
 def _is_another(pid: int) -> bool:
     """A process that runs and is not this one: in a container that was started again, the pid is the same."""
-    return pid != os.getpid() and Path(f"/proc/{pid}").exists()
+    if pid == os.getpid():
+        return False
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    with contextlib.suppress(OSError):  # killed, but its parent has not looked yet
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] not in "ZX"
+    return True
 
 
 def _wake(loop: asyncio.AbstractEventLoop, worker: Worker) -> None:
