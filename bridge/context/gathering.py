@@ -118,7 +118,7 @@ class Gatherer:
     async def _observed(self, work: Awaitable[Answer]) -> Answer:
         began = time.monotonic()
         answer = await work
-        silent = isinstance(answer, Failure) and "refuses" not in answer.why
+        silent = isinstance(answer, Failure) and answer.silent
         self._failed = self._failed + 1 if silent else 0
         if self._failed >= self._limits.failures:
             self._rest_until = time.monotonic() + self._limits.pause

@@ -9,7 +9,6 @@ from typing import Protocol
 from bridge import logs
 from bridge.core.facts import ChangeEvent, Context
 from bridge.core.model import Incident
-from bridge.core.ports import Claim
 
 log = logs.get("worker")
 Changes = Callable[[Incident], Awaitable[Sequence[ChangeEvent]]]
@@ -21,9 +20,9 @@ class Gathers(Protocol):
     async def close(self) -> None: ...
 
 
-async def context_of(gathers: Gathers | None, changes: Changes, incident: Incident, claim: Claim) -> Context | None:
-    """None when nothing is to be asked: no Prometheus, or a mail whose bytes are fixed already."""
-    if gathers is None or claim.frozen is not None:
+async def context_of(gathers: Gathers | None, changes: Changes, incident: Incident) -> Context | None:
+    """None when there is nobody to ask."""
+    if gathers is None:
         return None
     try:
         known = True

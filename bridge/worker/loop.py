@@ -12,6 +12,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any, Protocol, TypeVar
 
 from bridge import logs
@@ -26,13 +27,13 @@ from bridge.core.ports import (
     Lane,
     Message,
     Outcome,
-    Receipt,
     RetryAt,
     Sent,
 )
 from bridge.core.retrying import decide
 from bridge.metrics import Metrics
 from bridge.worker.batching import Batcher
+from bridge.worker.completing import Completer
 from bridge.worker.enriching import Gathers, context_of
 
 log = logs.get("worker")
@@ -76,6 +77,7 @@ class Worker:
         metrics: Metrics,
         clock: Callable[[], datetime],
         *,
+        tell: Callable[[int, str], object] = lambda number, text: None,
         place: str = "",
         poll_seconds: float = 2.0,
         alive_seconds: float = 5.0,
@@ -88,6 +90,7 @@ class Worker:
         self._flying: dict[str, int] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._settler = Batcher[tuple[Claim, Outcome]](self._settle_many)
+        self._completer = Completer(self._look, self._gather, partial(self._in_thread, tell))
         self._freezer = Batcher[tuple[Claim, bytes]](self._freeze_many)
 
     def wake(self) -> None:
@@ -121,6 +124,7 @@ class Worker:
             living.cancel()
             if self._tasks:
                 await asyncio.wait(set(self._tasks))
+            await self._completer.close()
             await _close(self._setup)
             self._database.shutdown()
 
@@ -178,13 +182,16 @@ class Worker:
         refused: Any = ""
         try:
             channel = self._setup.channels[claim.target.channel]
-            context = await context_of(self._setup.context, self._changes, incident, claim)
+            # a mail whose bytes are fixed says what it said
+            context = await self._gather(incident) if claim.frozen is None else None
             message = self._setup.renderer.message(incident, claim, news, context, html=channel.wants_html)
             composed = channel.compose(message, claim)
             refused = composed.content
             if composed.frozen is not None:
                 await self._freezer.add((claim, composed.frozen))
-            return _sent(await channel.send(composed, message, claim))
+            receipt = await channel.send(composed, message, claim)
+            self._completer.consider(incident, context)
+            return Sent(receipt.handle, receipt.note, skipped=receipt.skipped)
         except SendError as told:
             error = told
         except StoreUnavailable:
@@ -196,6 +203,12 @@ class Worker:
 
     async def _changes(self, incident: Incident) -> Sequence[ChangeEvent]:
         return ()
+
+    async def _gather(self, incident: Incident) -> Context | None:
+        return await context_of(self._setup.context, self._changes, incident)
+
+    async def _look(self, number: int) -> Incident | None:
+        return (await self._in_thread(self._store.incidents, [number])).get(number)
 
     def _failed(self, error: SendError, claim: Claim, refused: Any) -> Outcome:
         outcome = decide(error, claim, self._clock(), random.random())
@@ -261,10 +274,6 @@ class Worker:
 
     def _in_thread(self, call: Callable[..., T], *arguments: Any) -> Awaitable[T]:
         return asyncio.get_running_loop().run_in_executor(self._database, call, *arguments)
-
-
-def _sent(receipt: Receipt) -> Sent:
-    return Sent(receipt.handle, receipt.note, skipped=receipt.skipped)
 
 
 async def _close(setup: Setup) -> None:
