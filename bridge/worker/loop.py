@@ -77,12 +77,14 @@ class Worker:
         metrics: Metrics,
         clock: Callable[[], datetime],
         *,
+        changes: Callable[[Incident], Sequence[ChangeEvent]] = lambda incident: (),
         tell: Callable[[int, str], object] = lambda number, text: None,
         place: str = "",
         poll_seconds: float = 2.0,
         alive_seconds: float = 5.0,
     ) -> None:
         self._store, self._setup, self._metrics, self._clock = store, setup, metrics, clock
+        self._changes = changes
         self._place, self._poll, self._alive = place, poll_seconds, alive_seconds
         self._database = ThreadPoolExecutor(1, "database")
         self._wake = asyncio.Event()
@@ -201,11 +203,8 @@ class Worker:
             error = SendError(Reason.BUG, f"{type(bug).__name__} while sending; see the log", ambiguous=True)
         return self._failed(error, claim, refused)
 
-    async def _changes(self, incident: Incident) -> Sequence[ChangeEvent]:
-        return ()
-
     async def _gather(self, incident: Incident) -> Context | None:
-        return await context_of(self._setup.context, self._changes, incident)
+        return await context_of(self._setup.context, partial(self._in_thread, self._changes), incident)
 
     async def _look(self, number: int) -> Incident | None:
         return (await self._in_thread(self._store.incidents, [number])).get(number)
