@@ -44,6 +44,7 @@ def environment(ports: Ports) -> dict[str, str]:
     sandbox = f"http://127.0.0.1:{ports.sandbox}"
     return {
         "ALERTMANAGER_URL": f"http://127.0.0.1:{ports.alertmanager}",
+        "PROMETHEUS_URL": f"http://127.0.0.1:{ports.prometheus}",
         "BRIDGE_EXTERNAL_URL": f"http://127.0.0.1:{ports.bridge}",
         "PAGERDUTY_BASE_URL": sandbox,
         "SLACK_BASE_URL": f"{sandbox}/api/",

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from bridge.config.document import Document
-from bridge.config.faults import Fault, Path, did_you_mean
+from bridge.config.faults import Fault, Path, did_you_mean, format_path
 from bridge.config.values import is_loopback, parse_host_port
 from bridge.core.matchers import format_matchers, parse_matchers
 from bridge.core.routing import Route, unreachable_routes
@@ -25,8 +25,10 @@ def check_document(document: Document) -> None:
     """Add every fault of meaning to the document."""
     data = mapping(document.data)
     _check_channels(document, mapping(data.get("channels")))
-    _check_names_once(document, "sources", sequence(data.get("sources")))
-    _check_names_once(document, "time_intervals", sequence(data.get("time_intervals")))
+    _check_names_once(document, ("sources",), sequence(data.get("sources")))
+    _check_names_once(document, ("time_intervals",), sequence(data.get("time_intervals")))
+    context = mapping(data.get("context"))
+    _check_names_once(document, ("context", "questions"), sequence(context.get("questions")))
     if isinstance(data.get("route"), dict):
         _check_root(document, data["route"])
         _check_references(document, data)
@@ -36,7 +38,7 @@ def check_document(document: Document) -> None:
 def find_warnings(document: Document) -> Iterator[Fault]:
     """What is no fault, but would surprise."""
     data = mapping(document.data)
-    for key in ("context", "heartbeats", "storm"):
+    for key in ("heartbeats", "storm"):
         if data.get(key):
             yield document.place((key,), NOT_YET)
     for path, route in routes(data.get("route"), ("route",)):
@@ -100,12 +102,12 @@ def _host(smarthost: object) -> str | None:
         return None
 
 
-def _check_names_once(document: Document, section: str, entries: list[Any]) -> None:
+def _check_names_once(document: Document, section: Path, entries: list[Any]) -> None:
     first: dict[str, int] = {}
     for index, name in enumerate(mapping(entry).get("name") for entry in entries):
         if isinstance(name, str) and first.setdefault(name, index) != index:
-            hint = f"{section}[{first[name]}] has it too; names must differ"
-            document.fault((section, index, "name"), f"the name {name!r} is taken", hint)
+            hint = f"{format_path((*section, first[name]))} has it too; names must differ"
+            document.fault((*section, index, "name"), f"the name {name!r} is taken", hint)
 
 
 def _check_root(document: Document, root: dict[str, Any]) -> None:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Protocol
 
+from bridge.core.changes import once, started_at
 from bridge.core.enrichment import Answer, Asked, Failure, Query, asked_of, fact_of
 from bridge.core.facts import ChangeEvent, Context, Fact, Unknown
 from bridge.core.hypotheses import Evidence, hypothesis_of
@@ -22,7 +23,8 @@ Observe = Callable[[str, float], None]
 
 
 class Source(Protocol):
-    name: str
+    @property
+    def name(self) -> str: ...
 
     async def query(self, query: Query, timeout_seconds: float) -> Answer: ...
 
@@ -66,9 +68,9 @@ class Gatherer:
         asked = asked_of(self._questions, incident, self._scope)
         answers = await self._within_budget({query for each in asked for query in each.queries})
         facts, unknown = self._sorted(asked, answers)
-        started = min((alert.starts_at for alert in incident.alerts.values()), default=incident.opened_at)
+        started = started_at(incident)
         window = timedelta(seconds=self._limits.window)
-        recent = [change for change in changes if started - window <= change.at]
+        recent = once([change for change in changes if started - window <= change.at])
         hypothesis = hypothesis_of(Evidence(facts, recent, started, window, changes_known=known))
         took = timedelta(seconds=time.monotonic() - began)
         return Context(self._clock(), tuple(facts), tuple(unknown), tuple(recent), hypothesis, took)
@@ -117,7 +119,7 @@ class Gatherer:
     async def _observed(self, work: Awaitable[Answer]) -> Answer:
         began = time.monotonic()
         answer = await work
-        silent = isinstance(answer, Failure) and "refuses" not in answer.why
+        silent = isinstance(answer, Failure) and answer.silent
         self._failed = self._failed + 1 if silent else 0
         if self._failed >= self._limits.failures:
             self._rest_until = time.monotonic() + self._limits.pause

@@ -80,21 +80,21 @@ class Prometheus:
 
     def _read(self, status: int, body: bytes) -> Answer:
         if len(body) > MAX_ANSWER:
-            return Failure(f"{self.name} answered with more than {MAX_ANSWER // 2**20} MiB: aggregate the query")
+            return Failure(f"{self.name} answered with more than {MAX_ANSWER // 2**20} MiB: aggregate it", silent=False)
         try:
             document = orjson.loads(body)
         except orjson.JSONDecodeError:
             return Failure(f"{self.name} {SILENT} as it should (HTTP {status}, no JSON)")
         if status != 200 or not isinstance(document, dict) or document.get("status") != "success":
-            return Failure(self._refusal(status, document))
+            return self._refusal(status, document)
         samples = samples_of(document.get("data"))
         return samples if samples is not None else Failure(f"{self.name} {SILENT} as it should (no vector)")
 
-    def _refusal(self, status: int, document: Any) -> str:
+    def _refusal(self, status: int, document: Any) -> Failure:
         told = one_line(document.get("error", "")) if isinstance(document, dict) else ""
         if status in (400, 422) and told:
-            return cut(f"{self.name} refuses the query: {told}", 200)
-        return f"{self.name} {SILENT} (HTTP {status})"
+            return Failure(cut(f"{self.name} refuses the query: {told}", 200), silent=False)
+        return Failure(f"{self.name} {SILENT} (HTTP {status})")
 
 
 def samples_of(data: Any) -> tuple[Sample, ...] | None:

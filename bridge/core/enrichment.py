@@ -35,9 +35,10 @@ class Sample:
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """Why there is no answer, for people."""
+    """Why there is no answer, for people. silent: there may be one later; otherwise the query itself is at fault."""
 
     why: str
+    silent: bool = True
 
 
 Answer = tuple[Sample, ...] | Failure
@@ -72,7 +73,7 @@ def fact_of(asked: Asked, answers: Mapping[Query, Answer]) -> Fact | Unknown:
     """The fact, or why there is none. What is missing of the past only makes the fact poorer."""
     question, answer = asked.question, answers.get(asked.now, Failure("not asked in time"))
     if isinstance(answer, Failure):
-        return Unknown(question.title, answer.why)
+        return Unknown(question.title, answer.why, answer.silent)
     samples = [sample for sample in answer if math.isfinite(sample.value)]
     if not samples:
         return Unknown(question.title, "no data")

@@ -66,6 +66,7 @@ class Unknown:
 
     title: str
     why: str  #: for people: `Prometheus did not answer within 1.5 s`
+    silent: bool = False  #: whoever knows did not answer, and may do so later
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +108,8 @@ class Context:
 
     @property
     def complete(self) -> bool:
-        return not self.unknown
+        """Nothing more can be learned by asking again."""
+        return not any(unknown.silent for unknown in self.unknown)
 
     def by_role(self, role: str) -> Fact | None:
         return next((fact for fact in self.facts if fact.role == role), None)

@@ -216,7 +216,10 @@ class Changes(Protocol):
     def recent(self, limit: int = 100) -> list[ChangeEvent]: ...
 
     def changes_for(self, alerts: Iterable[Mapping[str, str]], since: datetime, until: datetime) -> list[ChangeEvent]:
-        """Those from since to until, both included, that concern one of the alerts, given by their labels."""
+        """Those from since to until, both included, that concern one of the alerts, given by their labels.
+
+        What was done once and told by several is there once.
+        """
         ...
 
 
@@ -232,30 +235,6 @@ class ChangeClaim:
     channel: str
     attempts: int  #: tries before this one
     shrink: bool = True  #: it is small already, so that nothing smaller could be sent
-
-
-class ChangeDeliveries(Protocol):
-    """The worker's side of telling channels of changes. Calls block."""
-
-    def waiting(self, channels: Sequence[str], now: datetime) -> list[str]:
-        """Which of the channels have a change to be told of, and no message that is due before it."""
-        ...
-
-    def claim(self, channel: str, lease_seconds: float, now: datetime) -> ChangeClaim | None: ...
-
-    def settle(self, claim: ChangeClaim, outcome: Outcome, now: datetime) -> None: ...
-
-
-class ChangeSender(Protocol):
-    """Tells one channel of changes."""
-
-    lease_seconds: float  #: longer than send ever takes
-
-    async def send(self, change: ChangeEvent) -> None:
-        """Raises SendError. Never retries by itself."""
-        ...
-
-    async def close(self) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)

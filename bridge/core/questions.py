@@ -15,7 +15,7 @@ from bridge.core.facts import Unit
 from bridge.core.matchers import Matcher
 
 _PLACE = re.compile(r"\{\{\s*labels(?:\.([a-zA-Z_][a-zA-Z0-9_]*))?\s*\}\}")
-_ANY_PLACE = re.compile(r"\{\{.*?\}\}", re.DOTALL)
+_ANY_PLACE = re.compile(r"\{\{(?!\{).*?\}\}", re.DOTALL)
 _QUOTE = re.compile(r'(?<!\\)"')
 _LABEL_NAME = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*")
 #: What a question's answer may prove to the hypotheses; see bridge.core.hypotheses.

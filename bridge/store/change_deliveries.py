@@ -17,7 +17,7 @@ from bridge.store.tables import change, change_delivery, delivery
 
 
 class StoreChangeDeliveries:
-    """See bridge.core.ports.ChangeDeliveries."""
+    """What the worker that tells channels of changes needs: bridge.worker.change_events.ChangeDeliveries."""
 
     def __init__(self, engine: sa.Engine) -> None:
         self._engine = engine

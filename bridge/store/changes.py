@@ -10,7 +10,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
-from bridge.core.changes import concerning, plain_id
+from bridge.core.changes import concerning, plain_id, told_once
 from bridge.core.facts import ChangeEvent
 from bridge.store.database import reading, transaction
 from bridge.store.tables import change, change_delivery
@@ -41,7 +41,7 @@ class StoreChanges:
 
     def changes_for(self, alerts: Iterable[Mapping[str, str]], since: datetime, until: datetime) -> list[ChangeEvent]:
         query = sa.select(change).where(change.c.at >= since, change.c.at <= until)
-        return concerning(self._read(query.order_by(*_NEWEST_FIRST).limit(MOST)), alerts)
+        return told_once(concerning(self._read(query.order_by(*_NEWEST_FIRST).limit(MOST)), alerts))
 
     def _read(self, query: sa.Select[Any]) -> list[ChangeEvent]:
         with reading(self._engine) as connection:

@@ -9,17 +9,43 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import random
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
+from typing import Protocol
 
 from bridge import logs
 from bridge.core.errors import Reason, SendError, StoreUnavailable
-from bridge.core.ports import ChangeClaim, ChangeDeliveries, ChangeSender, GiveUp, Outcome, Sent
+from bridge.core.facts import ChangeEvent
+from bridge.core.ports import ChangeClaim, GiveUp, Outcome, Sent
 from bridge.core.retrying import decide
 from bridge.metrics import Metrics
 
 log = logs.get("worker")
 PACE = 2.0  #: seconds; PagerDuty counts change events and pages of one key together
+
+
+class ChangeDeliveries(Protocol):
+    """The worker's side of telling channels of changes. Calls block."""
+
+    def waiting(self, channels: Sequence[str], now: datetime) -> list[str]:
+        """Which of the channels have a change to be told of, and no message that is due before it."""
+        ...
+
+    def claim(self, channel: str, lease_seconds: float, now: datetime) -> ChangeClaim | None: ...
+
+    def settle(self, claim: ChangeClaim, outcome: Outcome, now: datetime) -> None: ...
+
+
+class ChangeSender(Protocol):
+    """Tells one channel of changes."""
+
+    lease_seconds: float  #: longer than send ever takes
+
+    async def send(self, change: ChangeEvent) -> None:
+        """Raises SendError. Never retries by itself."""
+        ...
+
+    async def close(self) -> None: ...
 
 
 class ChangeTeller:

@@ -201,7 +201,6 @@ time_intervals:
     [
         pytest.param(SMALL + "  fallback: [email-ml]\n", ["8: route.fallback: accepted"], id="fallback"),
         pytest.param(SMALL + "  escalate: [{after: 5m, notify: [email-ml]}]\n", ["8: route.escalate"], id="escalate"),
-        pytest.param(SMALL + "context: {prometheus: {url: http://p:9090}}\n", ["8: context: accepted"], id="context"),
         pytest.param(SMALL + "storm: {after: 50}\n", ["8: storm: accepted"], id="storm"),
         pytest.param(
             SMALL + "heartbeats: [{name: p, matchers: [alertname=Watchdog], every: 5m}]\n",

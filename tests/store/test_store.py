@@ -310,6 +310,24 @@ def test_the_next_due_time_counts_leases_and_pauses(intake: StoreIntake, store: 
     assert at(61) == store.next_due(clock())
 
 
+def test_what_a_dead_worker_of_this_host_was_sending_is_free_at_once(
+    intake: StoreIntake, engine: sa.Engine, clock: Clock
+) -> None:
+    for name in "abc":
+        intake.accept(a_group(an_alert(), key=name))
+    workers = {"here 7": "dead", "here 8": "living", "there 7": "elsewhere"}
+    for place, worker_id in workers.items():
+        theirs = StoreDeliveries(engine, worker_id)
+        theirs.alive(place, clock(), clock())
+        theirs.claim([Lane("pager", 1, None, 1, 600.0)], clock())
+    successor = StoreDeliveries(engine, "new")
+    assert [] == successor.claim(LANES, clock())
+    assert 1 == successor.succeed("here", lambda pid: pid == 8, clock())
+    (freed,) = successor.claim(LANES, clock())
+    assert freed.unknown
+    assert 0 == successor.succeed("here", lambda pid: pid == 8, clock())
+
+
 def test_the_store_knows_its_newest_migration() -> None:
     config = Config()
     config.set_main_option("script_location", str(Path(database.__file__).with_name("migrations")))

@@ -30,28 +30,7 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id"),
     )
     op.create_index("change_by_time", "change", ["at", "id"], unique=False)
-    op.create_table(
-        "change_delivery",
-        sa.Column("change_id", sa.String(length=64), nullable=False),
-        sa.Column("channel", sa.String(length=128), nullable=False),
-        sa.Column("pending", sa.Boolean(), nullable=False),
-        sa.Column("due_at", t.UtcDateTime(length=32), nullable=False),
-        sa.Column("attempts", sa.Integer(), nullable=False),
-        sa.Column("last_error", sa.Text(), nullable=False),
-        sa.Column("sent_at", t.UtcDateTime(length=32), nullable=True),
-        sa.ForeignKeyConstraint(["change_id"], ["change.id"], ondelete="CASCADE"),
-        sa.PrimaryKeyConstraint("change_id", "channel"),
-    )
-    op.create_index(
-        "change_delivery_pending",
-        "change_delivery",
-        ["channel", "due_at"],
-        unique=False,
-        sqlite_where=sa.text("pending"),
-        postgresql_where=sa.text("pending"),
-    )
 
 
 def downgrade() -> None:
-    for table in ("change_delivery", "change"):
-        op.drop_table(table)
+    op.drop_table("change")
