@@ -16,6 +16,7 @@ from bridge.core.routing import canonical_labels
 from bridge.render import Renderer, check_templates
 from bridge.store import Policy
 from bridge.worker import Gathers, Setup
+from bridge.worker.change_events import ChangeSender
 
 Observe = Callable[[str, float], None]
 DEFAULT_DATABASE = "sqlite:///bridge.db"
