@@ -72,7 +72,7 @@ def policy_of(settings: Settings) -> Policy:
     """What the store needs of the settings."""
     rules = Rules(settings.incidents.reopen_within, settings.incidents.late_within, canonical=canonical_of(settings))
     specs = {name: _spec(channel) for name, channel in settings.channels.items()}
-    return Policy(rules, settings.route, specs)
+    return Policy(rules, settings.route, specs, heartbeats=settings.heartbeats)
 
 
 def canonical_of(settings: Settings) -> Callable[[Mapping[str, str]], Mapping[str, str]]:

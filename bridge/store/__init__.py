@@ -1,19 +1,24 @@
 """The store: the only SQL, the only shared state."""
 
+from sqlalchemy import Engine
+
 from bridge.store.applying import Policy
 from bridge.store.changes import StoreChanges
 from bridge.store.database import open_database
 from bridge.store.deliveries import StoreDeliveries
+from bridge.store.heartbeats import StoreHeartbeats
 from bridge.store.intake import StoreIntake
 from bridge.store.people import StorePeople
 from bridge.store.reading import StoreReader
 from bridge.store.waking import Listener, Waker
 
 __all__ = [
+    "Engine",
     "Listener",
     "Policy",
     "StoreChanges",
     "StoreDeliveries",
+    "StoreHeartbeats",
     "StoreIntake",
     "StorePeople",
     "StoreReader",
