@@ -70,12 +70,14 @@ def _run(
     extra = feedback_file.read(feedback) if feedback else []
     current = versions.current()
     folder = versions.folder(current)
-    served = head.read(folder)
-    encoder = Encoder(encoder_of(folder), threads, manifest.read(folder).max_tokens)
+    served, described = head.read(folder), manifest.read(folder)
+    encoder = Encoder(encoder_of(folder), threads, described.max_tokens)
     train, held_out = _split(sentences, extra)
     judged_on = version.embed(encoder, held_out, served.layers)
     before = version.score(served, judged_on)
-    trained = version.train(version.embed(encoder, train, served.layers), judged_on, served.layers)
+    # The search for it belongs to the build: feedback is small beside the corpus and does not move it.
+    strength = float(described.training["strength"])
+    trained = version.train(version.embed(encoder, train, served.layers), judged_on, served.layers, [strength])
     worse = _worse(before, trained.held_out)
     if worse and not force:
         return Outcome("rejected", None, current, before, trained.held_out, worse)
