@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 
 from tools.mutate_rules.mutants import Mutant
 
@@ -13,7 +14,7 @@ REQUIRED = 0.95  # of all mutants must be noticed, explained survivors counted a
 
 @dataclass(frozen=True)
 class Outcome:
-    """caught: each mutant that was tried, and whether a test noticed it. known: survivors that have a reason."""
+    """caught: each mutant that was tried, and whether a test noticed it. known: pattern of survivors -> reason."""
 
     caught: Sequence[tuple[Mutant, bool]]
     known: Mapping[str, str]
@@ -25,14 +26,14 @@ class Outcome:
 
     @property
     def unexplained(self) -> list[str]:
-        return [name for name in self.survivors if name not in self.known]
+        return [name for name in self.survivors if not any(fnmatchcase(name, pattern) for pattern in self.known)]
 
     @property
     def outdated(self) -> list[str]:
-        """Explained survivors that a test notices, or that no longer exist (told only after a complete run)."""
-        noticed = {mutant.name for mutant, caught in self.caught if caught}
-        tried = {mutant.name for mutant, _ in self.caught}
-        return [name for name in self.known if name in noticed or (self.complete and name not in tried)]
+        """Explanations of nothing. Only a complete run can tell."""
+        if not self.complete:
+            return []
+        return [pattern for pattern in self.known if not any(fnmatchcase(name, pattern) for name in self.survivors)]
 
     @property
     def share(self) -> float:
@@ -63,5 +64,5 @@ def _complaints(outcome: Outcome) -> Iterator[str]:
         yield "No test notices these. Write one, or explain them in tools/mutate_rules/survivors.yml:"
         yield from (f"  {name}" for name in outcome.unexplained)
     if outcome.outdated:
-        yield "These are explained in survivors.yml, but they are noticed or do not exist any more. Take them out:"
+        yield "These in survivors.yml explain nothing any more: what they meant is noticed, or is gone. Take them out:"
         yield from (f"  {name}" for name in outcome.outdated)
