@@ -25,7 +25,7 @@ RULES = Path(__file__).resolve().parents[2] / "rules"
 
 def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
-    judge = Judge(options.promtool, read_rules(options.rules), read_tests(options.rules / "tests"))
+    judge = Judge(options.promtool.resolve(), read_rules(options.rules), read_tests(options.rules / "tests"))
     rules = [rule for rule in representatives(judge.rules.rules) if not options.only or rule.name in options.only]
     mutants = [each for rule in rules for each in mutants_of(rule) if _sampled(each, options.sample)]
     if not mutants:
