@@ -1,1 +1,4 @@
-"""An instrumented BERT toxicity API: the system that the bridge watches. It never imports the bridge."""
+"""An instrumented toxicity API with a real model life: the target that the bridge watches.
+
+Law: never imports `bridge`; the two meet only through Prometheus and HTTP.
+"""
