@@ -24,9 +24,11 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.registry import Collector
 from prometheus_client.utils import floatToGoString
 
+from bert_api.model.prediction import CONFIDENCE_BOUNDS, ModelInfo
+from bert_api.training.history import Run
+
 CONTENT_TYPE = CONTENT_TYPE_LATEST
 
-CONFIDENCE_BUCKETS = (0.5, 0.55, 0.6, 0.65, 0.7, 0.75, 0.8, 0.85, 0.9, 0.95, 0.99, 1.0)
 PROCESSING_BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.75, 1.0, 2.0, 5.0)
 QUEUE_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 HTTP_BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 0.75, 1.0, 2.5, 5.0, 10.0)
@@ -36,32 +38,11 @@ RESULTS = ("toxic", "non_toxic")
 CONFIDENCE_LEVELS = ("high", "medium", "low")
 ERROR_TYPES = ("model_load", "prediction_failed", "timeout")
 TRIGGERS = ("manual", "drift", "schedule")
-RETRAINING_STATUSES = ("succeeded", "refused", "failed")
+RETRAINING_STATUSES = ("succeeded", "rejected", "failed")
 OTHER_LANGUAGE = "other"
 #: ISO 639 codes that get a series of their own; "und" (undetermined) when the caller names none
 LANGUAGES = ("ar", "de", "en", "es", "fr", "hi", "it", "ja", "ko", "nl", "pl", "pt", "ru", "tr", "uk", "zh", "und")
-PREDICT_ANSWERS = ("200", "400", "413", "415", "422", "429", "503", "504")
-
-
-@dataclass(frozen=True)
-class ServedModel:
-    """What the gauges say about the one model that answers now. `baseline` is (upper bound, share at or below it)."""
-
-    name: str
-    version: str
-    framework: str
-    quantization: str
-    baseline: tuple[tuple[float, float], ...]
-
-
-@dataclass(frozen=True)
-class Retraining:
-    """One run of the trainer. `status` is one of RETRAINING_STATUSES once it has ended; `started` in epoch seconds."""
-
-    model: str
-    trigger: str
-    status: str
-    started: float
+PREDICT_ANSWERS = ("200", "400", "413", "415", "422", "500", "503", "504")
 
 
 #: a gauge, the values of its labels, and its own value
@@ -100,7 +81,7 @@ class Metrics:
         )
         self.truncated = self._counter("ml_input_truncated", "Texts longer than the model's limit")
         self.confidence = self._histogram(
-            "ml_confidence_distribution", "Confidence max(p, 1 - p) of each prediction", CONFIDENCE_BUCKETS, "version"
+            "ml_confidence_distribution", "Confidence max(p, 1 - p) of each prediction", CONFIDENCE_BOUNDS, "version"
         )
         self.processing = self._histogram(
             "ml_processing_duration_seconds", "Inference of one request, without its wait", PROCESSING_BUCKETS
@@ -108,7 +89,7 @@ class Metrics:
         self.queueing = self._histogram(
             "ml_queue_duration_seconds", "Wait of one request for the inference slot", QUEUE_BUCKETS
         )
-        self.tokens = self._histogram("ml_input_tokens", "Tokens of each text, as the model read it", TOKEN_BUCKETS)
+        self.tokens = self._histogram("ml_input_tokens", "Tokens of each text, before it is cut", TOKEN_BUCKETS)
         _create(self.predictions, ((result, level) for result in RESULTS for level in CONFIDENCE_LEVELS))
         _create(self.languages, ((each, result) for each in (*LANGUAGES, OTHER_LANGUAGE) for result in RESULTS))
         _create(self.errors, ((error,) for error in ERROR_TYPES))
@@ -147,7 +128,7 @@ class Metrics:
         self.memory_usage.set_function(usage)
         self.memory_limit.set_function(limit)
 
-    def serving(self, model: ServedModel, loaded_at: float) -> None:
+    def serving(self, model: ModelInfo, loaded_at: float) -> None:
         """This model answers from `loaded_at` (seconds since the epoch) on, and no other.
 
         The new series come before the old ones go, so that no scrape sees a moment without a model.
@@ -166,7 +147,7 @@ class Metrics:
         former, self._served = self._served, ()
         self._forget(former)
 
-    def _series_of(self, model: ServedModel, loaded_at: float) -> Iterator[Series]:
+    def _series_of(self, model: ModelInfo, loaded_at: float) -> Iterator[Series]:
         yield self.model_info, (model.name, model.version, model.framework, model.quantization, self.git_sha), 1.0
         yield self.loaded, (model.version,), loaded_at
         for upper, share in model.baseline:
@@ -194,7 +175,7 @@ class Metrics:
         """`error_type` is one of ERROR_TYPES."""
         self.errors.labels(error_type).inc(count)
 
-    def retrained(self, runs: Iterable[Retraining]) -> None:
+    def retrained(self, runs: Iterable[Run]) -> None:
         """All runs that the history knows; they replace what was known before."""
         self._retrainings.show(runs)
 
@@ -229,14 +210,14 @@ class RetrainingCollector(Collector):
         """A model that can be retrained; its series are there from now on."""
         self._models |= {model}
 
-    def show(self, runs: Iterable[Retraining]) -> None:
+    def show(self, runs: Iterable[Run]) -> None:
         counts: Tally[tuple[str, str]] = Tally()
         starts: dict[tuple[str, str], float] = {}
         for run in runs:
             if run.status in RETRAINING_STATUSES:
                 counts[run.trigger, run.status] += 1
             key = (run.model, run.trigger)
-            starts[key] = max(run.started, starts.get(key, 0.0))
+            starts[key] = max(run.started_at, starts.get(key, 0.0))
         self._counts, self._starts = counts, starts
 
     def collect(self) -> Iterator[CounterMetricFamily | GaugeMetricFamily]:

@@ -190,9 +190,9 @@ class Inference:
         time.sleep(self._faults.delay_seconds())
         try:
             answers = self._predict(jobs)
-        except NoModel as fault:
+        except NoModel:
             for job in jobs:
-                job.settle(fault)
+                job.settle(NoModel())
         except Exception as fault:
             self._failed(jobs, fault)
         else:

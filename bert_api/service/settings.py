@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import ipaddress
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
-PACKAGE = Path(__file__).resolve().parents[1]
+from bert_api.model.versions import SHIPPED
+
 FEWEST_THREADS = 64  # with fewer, more than 50 requests in flight could never be seen
+
 T = TypeVar("T")
 
 
@@ -23,7 +26,8 @@ class Settings:
 
     host: str = "127.0.0.1"
     port: int = 8100
-    models: Path = PACKAGE / "models"
+    models: Path = SHIPPED
+    model: Path | None = None
     state: Path = field(default_factory=lambda: default_state(os.environ))
     threads: int = 96
     queue: int = 80
@@ -52,6 +56,7 @@ def from_environment(environment: Mapping[str, str]) -> Settings:
         host=host,
         port=port,
         models=read("BERT_API_MODELS", Path, Settings.models),
+        model=read("BERT_API_MODEL", Path, Settings.model),
         state=read("BERT_API_STATE", Path, default_state(environment)),
         threads=read("BERT_API_THREADS", _number(int, FEWEST_THREADS, 1000), Settings.threads),
         queue=read("BERT_API_QUEUE", _number(int, 1, 10_000), Settings.queue),
@@ -90,10 +95,14 @@ class _Reader:
 
 
 def _listen(text: str) -> tuple[str, int]:
-    host, colon, port = text.rpartition(":")
-    if not (colon and host and port.isascii() and port.isdigit() and 0 < int(port) < 65536):
-        raise ValueError("write HOST:PORT, for instance 127.0.0.1:8100, or [::1]:8100")
-    return host.strip("[]"), int(port)
+    host, _, port = text.rpartition(":")
+    try:
+        address = str(ipaddress.ip_address(host.strip("[]")))
+    except ValueError:
+        address = ""  # a name may stand for several addresses, and one socket has one
+    if not (address and port.isascii() and port.isdigit() and 0 < int(port) < 65536):
+        raise ValueError("write ADDRESS:PORT, for instance 127.0.0.1:8100, 0.0.0.0:8100 or [::1]:8100")
+    return address, int(port)
 
 
 def _number(kind: Callable[[str], Any], least: float, most: float) -> Callable[[str], Any]:

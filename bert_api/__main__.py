@@ -1,0 +1,101 @@
+"""python -m bert_api: serve | retrain | deploy | rollback | versions. Settings come from the environment."""
+
+from __future__ import annotations
+
+import getpass
+import os
+import socket
+import sys
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Literal, TypeVar
+
+import click
+
+from bert_api.model import manifest
+from bert_api.model.errors import ModelLoadError, VersionError
+from bert_api.model.versions import Versions
+from bert_api.service import logs, running
+from bert_api.service.changes import Change, ChangeWebhook
+from bert_api.service.settings import Settings, SettingsError, from_environment
+
+T = TypeVar("T")
+TELL_SECONDS = 20.0
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+def main() -> None:
+    """A toxicity API with a real BERT encoder, and the life of its model."""
+
+
+@main.command()
+def serve() -> None:
+    """Answer requests until SIGTERM. BERT_API_LISTEN=127.0.0.1:8100 and the others: docs/bert-api.md."""
+    settings = _settings()
+    logs.configure()
+    _or_explain(lambda: running.serve(settings))
+
+
+@main.command()
+def versions() -> None:
+    """The versions there are; an arrow marks the one that is served."""
+    _, known = _known()
+    current = _or_explain(known.current)
+    for name in known.names():
+        click.echo(f"{'->' if name == current else '  '} {name}")
+
+
+@main.command()
+@click.argument("version")
+def deploy(version: str) -> None:
+    """Serve VERSION from now on: every running API that shares the state switches by itself."""
+    settings, known = _known()
+    previous = _or_explain(lambda: known.activate(version))
+    click.echo(f"{version} is to be served; {previous} was before.")
+    _tell(settings, _change("deploy", known, version, previous))
+
+
+@main.command()
+def rollback() -> None:
+    """Serve again what was served before."""
+    settings, known = _known()
+    previous = _or_explain(known.current)
+    version = _or_explain(known.rollback)
+    click.echo(f"{version} is to be served again; {previous} was before.")
+    _tell(settings, _change("rollback", known, version, previous))
+
+
+def _settings() -> Settings:
+    return _or_explain(lambda: from_environment(os.environ))
+
+
+def _known() -> tuple[Settings, Versions]:
+    settings = _settings()
+    return settings, _or_explain(lambda: Versions(settings.models, settings.state))
+
+
+def _change(
+    kind: Literal["deploy", "rollback", "retraining"], known: Versions, version: str, previous: str | None
+) -> Change:
+    name = _or_explain(lambda: manifest.read(known.folder(version)).name)
+    now = datetime.now(UTC).isoformat(timespec="seconds")
+    return Change(kind, name, version, previous, now, f"{getpass.getuser()}@{socket.gethostname()}")
+
+
+def _tell(settings: Settings, change: Change) -> None:
+    webhook = ChangeWebhook(settings.webhook_url, settings.webhook_token)
+    webhook.tell(change)
+    if not webhook.finish(TELL_SECONDS):
+        click.echo("CHANGE_WEBHOOK_URL did not take the news of this change; the change itself is done.", err=True)
+
+
+def _or_explain(action: Callable[[], T]) -> T:
+    try:
+        return action()
+    except (SettingsError, VersionError, ModelLoadError, OSError) as fault:
+        click.echo(str(fault), err=True)
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    main(prog_name="python -m bert_api")
