@@ -29,9 +29,11 @@ def main() -> None:
 
 
 @main.command()
-def serve() -> None:
-    """Answer requests until SIGTERM. BERT_API_LISTEN=127.0.0.1:8100 and the others: docs/bert-api.md."""
-    settings = _settings()
+@click.option("--listen", metavar="ADDRESS:PORT", help="Instead of BERT_API_LISTEN (127.0.0.1:8100).")
+def serve(listen: str | None) -> None:
+    """Answer requests until SIGTERM. docs/bert-api.md lists the settings, which the environment gives."""
+    environment = {**os.environ, "BERT_API_LISTEN": listen} if listen else os.environ
+    settings = _or_explain(lambda: from_environment(environment))
     logs.configure()
     _or_explain(lambda: running.serve(settings))
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 from flask import Flask, Response, g, jsonify, request
 from flask.typing import ResponseReturnValue
-from werkzeug.exceptions import HTTPException
+from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
 
 from bert_api.drills import Drills
 from bert_api.metrics import CONTENT_TYPE, Metrics
@@ -25,8 +25,6 @@ OPERATIONAL = frozenset({"/healthz", "/readyz", "/metrics"})
 HINTS = {
     404: "There are POST /predict, GET /model, GET /healthz, GET /readyz and GET /metrics.",
     405: "The Allow header names the methods that this path knows.",
-    413: "Send fewer or shorter texts at once.",
-    415: f"Send Content-Type: application/json. {EXAMPLE}",
 }
 
 
@@ -52,6 +50,7 @@ def create_app(service: Service) -> Flask:
         app.register_blueprint(drilling.blueprint(service.drills))
     _operations(app, service)
     app.register_error_handler(Refused, _refused)
+    app.register_error_handler(RequestEntityTooLarge, lambda _: _too_large(service.body_bytes))
     app.register_error_handler(HTTPException, _http_error)
     app.register_error_handler(Exception, _unexpected)
     return app
@@ -102,6 +101,10 @@ def _operations(app: Flask, service: Service) -> None:
 
 def _refused(refused: Refused) -> ResponseReturnValue:
     return problem(refused.status, refused.code, refused.message, refused.hint)
+
+
+def _too_large(limit: int) -> ResponseReturnValue:
+    return problem(413, "too_large", f"The body has more than {limit} bytes.", "Send fewer or shorter texts at once.")
 
 
 def _http_error(error: HTTPException) -> ResponseReturnValue:
