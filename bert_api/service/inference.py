@@ -123,6 +123,11 @@ class Inference:
         for thread in self._threads:
             thread.join()
 
+    @property
+    def waiting(self) -> int:
+        """Requests that wait for the inference slot."""
+        return len(self._waiting)
+
     def ask(self, texts: Sequence[str]) -> Answer:
         """Raises NoModel, QueueFull, InferenceTimeout or PredictionFailed; the last two count as errors."""
         if self._served() is None:

@@ -83,8 +83,8 @@ def serve(settings: Settings, load_model: Load = load) -> None:
     ending = Ending(server, parts.service, settings)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, ending.requested)
-    parts.start()
     log.info("listening", extra={"host": settings.host, "port": settings.port, "drills": settings.drills})
+    parts.start()
     try:
         server.run()
     finally:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from bert_api.drills import Drills
@@ -74,6 +75,14 @@ def service_with(
     inference = Inference(lambda: slot.served, metrics, limits or Limits(timeout_seconds=20), drills)
     inference.start()
     return Service(metrics, slot, inference, drills, body_bytes=65_536)
+
+
+def wait_until(condition: Callable[[], object]) -> None:
+    """Within 20 seconds, or the test fails."""
+    deadline = time.monotonic() + 20
+    while not condition():
+        assert time.monotonic() < deadline, "did not happen within 20 s"
+        time.sleep(0.005)
 
 
 if __name__ == "__main__":
