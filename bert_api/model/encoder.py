@@ -1,4 +1,4 @@
-"""The sentence encoder: texts to unit vectors, mean-pooled inside the graph.
+"""The sentence encoder: texts to unit vectors, pooled inside the graph, one of each layer that the graph gives out.
 
 Law: a text's embedding never depends on what it was asked together with, so every text runs alone: int8 activations are
 scaled by the largest value of the whole input, which in a batch would be a neighbour's.
@@ -31,10 +31,17 @@ class Encoder:
     def tokenize(self, texts: Sequence[str]) -> list[Tokenized]:
         return self._tokenizer.encode(texts)
 
-    def embed(self, tokenized: Sequence[Tokenized]) -> NDArray[np.float32]:
-        """One unit vector a text: shape (texts, dimensions)."""
-        return np.concatenate([self._embed_one(one) for one in tokenized])
+    @property
+    def layers(self) -> list[str]:
+        """The layers that `embed` can give."""
+        return self._session.outputs
 
-    def _embed_one(self, one: Tokenized) -> NDArray[np.float32]:
+    def embed(self, tokenized: Sequence[Tokenized], layers: Sequence[str]) -> NDArray[np.float32]:
+        """The wanted layers' unit vectors side by side: shape (texts, dimensions of all layers together)."""
+        columns = [self._session.outputs.index(layer) for layer in layers]
+        return np.concatenate([self._embed_one(one, columns) for one in tokenized])
+
+    def _embed_one(self, one: Tokenized, columns: list[int]) -> NDArray[np.float32]:
         ids = np.array([one.ids], dtype=np.int64)
-        return self._session.run({"input_ids": ids, "attention_mask": np.ones_like(ids)})
+        outputs = self._session.run({"input_ids": ids, "attention_mask": np.ones_like(ids)})
+        return np.concatenate([outputs[column] for column in columns], axis=1)

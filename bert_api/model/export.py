@@ -63,7 +63,7 @@ class ExportClassifier:
         ids = np.array([one.ids], dtype=np.int64)
         types = np.array([one.type_ids], dtype=np.int64)
         feeds = {"input_ids": ids, "attention_mask": np.ones_like(ids), "token_type_ids": types}
-        return self._heads.probability(self._session.run(feeds)[0].astype(np.float64))
+        return self._heads.probability(self._session.run(feeds)[0][0].astype(np.float64))
 
 
 def load_export(folder: Path, threads: int) -> ExportClassifier:
@@ -118,7 +118,7 @@ def _try(folder: Path, classifier: ExportClassifier, session: Session, heads: He
     """One run shows whether the graph's output fits the labels; better now than at the first request."""
     ids = np.array([[0, 0]], dtype=np.int64)
     try:
-        shape = session.run({"input_ids": ids, "attention_mask": ids + 1, "token_type_ids": ids}).shape
+        shape = session.run({"input_ids": ids, "attention_mask": ids + 1, "token_type_ids": ids})[0].shape
         fits = shape == (1, len(heads.labels))
         if fits:
             classifier.predict(["a"])

@@ -19,8 +19,12 @@ HEAD = "head.json"
 
 @dataclass(frozen=True)
 class Head:
-    """weights: one a dimension of the embedding. The logit is weights . embedding + bias, calibration included."""
+    """The logit is weights . embedding + bias, calibration included.
 
+    layers: whose vectors, side by side, the embedding is; weights: one a dimension of it.
+    """
+
+    layers: tuple[str, ...]
     weights: NDArray[np.float64]
     bias: float
 
@@ -29,7 +33,8 @@ class Head:
         return sigmoid(embeddings.astype(np.float64) @ self.weights + self.bias)
 
     def write(self, folder: Path) -> None:
-        document = {"weights": [round(float(weight), 6) for weight in self.weights], "bias": round(self.bias, 6)}
+        weights = [round(float(weight), 6) for weight in self.weights]
+        document = {"layers": self.layers, "bias": round(self.bias, 6), "weights": weights}
         (folder / HEAD).write_text(json.dumps(document) + "\n", encoding="utf-8")
 
 
@@ -38,7 +43,8 @@ def read(folder: Path) -> Head:
     path = folder / HEAD
     try:
         document = json.loads(path.read_text(encoding="utf-8"))
-        head = Head(np.asarray(document["weights"], dtype=np.float64), float(document["bias"]))
+        layers = tuple(str(layer) for layer in document["layers"])
+        head = Head(layers, np.asarray(document["weights"], dtype=np.float64), float(document["bias"]))
         if head.weights.ndim != 1 or not np.isfinite(np.append(head.weights, head.bias)).all():
             raise ValueError("weights must be one list of finite numbers")
     except (OSError, KeyError, TypeError, ValueError) as error:

@@ -30,7 +30,7 @@ class SentenceClassifier:
         if not texts:
             return []
         tokenized = self._encoder.tokenize(texts)
-        probabilities = self._head.probabilities(self._encoder.embed(tokenized))
+        probabilities = self._head.probabilities(self._encoder.embed(tokenized, self._head.layers))
         return [
             Prediction.of(float(probability), one.total, truncated=one.truncated)
             for probability, one in zip(probabilities, tokenized, strict=True)
@@ -45,7 +45,7 @@ def load_version(folder: Path, threads: int) -> SentenceClassifier:
     manifest.verify(encoder_folder, described.encoder_files)
     trained = head.read(folder)
     encoder = Encoder(encoder_folder, threads, described.max_tokens)
-    _check_dimensions(folder, encoder, trained)
+    _check_fit(folder, encoder, trained)
     return SentenceClassifier(model_info(described), encoder, trained)
 
 
@@ -66,8 +66,13 @@ def model_info(described: Manifest) -> ModelInfo:
     )
 
 
-def _check_dimensions(folder: Path, encoder: Encoder, trained: head.Head) -> None:
-    width = encoder.embed(encoder.tokenize(["a"])).shape[1]
+def _check_fit(folder: Path, encoder: Encoder, trained: head.Head) -> None:
+    if not trained.layers or not set(trained.layers) <= set(encoder.layers):
+        raise ModelLoadError(
+            f"{folder / head.HEAD} wants the layers {list(trained.layers)}, the encoder has {encoder.layers}. "
+            "The head was trained on another encoder: retrain it."
+        )
+    width = encoder.embed(encoder.tokenize(["a"]), trained.layers).shape[1]
     if len(trained.weights) != width:
         raise ModelLoadError(
             f"{folder / head.HEAD} has {len(trained.weights)} weights, the encoder gives {width} numbers a text. "

@@ -30,11 +30,12 @@ class Session:
                 f"{path} cannot be loaded by {FRAMEWORK}: {str(error)[:300]}. Is it a complete ONNX file?"
             ) from error
         self.inputs = [node.name for node in self._session.get_inputs()]
+        self.outputs = [node.name for node in self._session.get_outputs()]
 
-    def run(self, feeds: Mapping[str, NDArray[np.int64]]) -> NDArray[np.float32]:
-        """The graph's first output."""
-        output: NDArray[np.float32] = self._session.run(None, {name: feeds[name] for name in self.inputs})[0]
-        return output
+    def run(self, feeds: Mapping[str, NDArray[np.int64]]) -> list[NDArray[np.float32]]:
+        """All outputs, in the order of `outputs`. Feeds that the graph does not want are left out."""
+        values: list[NDArray[np.float32]] = self._session.run(None, {name: feeds[name] for name in self.inputs})
+        return values
 
 
 def _options(threads: int) -> ort.SessionOptions:

@@ -49,7 +49,7 @@ class Versions:
         raise VersionError(f"there is no version {version!r}. There are: {', '.join(self.names()) or 'none'}.")
 
     def current(self) -> str:
-        """The version to serve: the activated one, or the oldest shipped one while nobody has chosen."""
+        """The version to serve: the activated one, or the newest shipped one while nobody has chosen."""
         return self._current(self._pointer())
 
     def history(self) -> list[str]:
@@ -107,10 +107,10 @@ class Versions:
         if chosen is not None:
             self.folder(chosen)
             return str(chosen)
-        names = self.names()
-        if not names:
-            raise VersionError(f"no model versions in {self.shipped} or {self._own}. Run `python -m bert_api.build`.")
-        return names[0]
+        shipped = sorted((folder.name for folder in _folders(self.shipped)), key=_order)
+        if not shipped:
+            raise VersionError(f"no model versions in {self.shipped}. Run `python -m bert_api.build`.")
+        return shipped[-1]
 
     def _pointer(self) -> dict[str, Any]:
         path = self.state / POINTER
