@@ -1,7 +1,8 @@
 """The bounded queue before the model, and the threads that ask it.
 
 Law: who asks waits no longer than the timeout, waiting and work together; what nobody waits for any more is not done.
-Requests that wait together are asked together: one call costs less than many.
+Requests are not put together into batches: the models here run each text alone, so a batch would save nothing and make
+the first wait for the last.
 """
 
 from __future__ import annotations
@@ -38,6 +39,14 @@ class PredictionFailed(Exception):
     """The model broke, or answered what cannot be."""
 
 
+class ImpossibleAnswer(Exception):
+    """Not one probability for each text."""
+
+
+class DrilledFailure(Exception):
+    """A drill makes this prediction fail."""
+
+
 class Faults(Protocol):
     """What a drill may do to inference."""
 
@@ -63,11 +72,10 @@ class NoFaults:
 
 @dataclass(frozen=True)
 class Limits:
-    """`queue` in requests, `batch_texts` in texts that one call of the model may take."""
+    """`queue` is how many requests may wait, `threads` how many are worked on at once."""
 
     queue: int = 80
-    batch_texts: int = 32
-    threads: int = 1
+    threads: int = 2
     timeout_seconds: float = 10.0
 
 
@@ -162,70 +170,42 @@ class Inference:
         return job.outcome
 
     def _work(self) -> None:
-        while jobs := self._take():
-            self._answer(jobs)
+        while (job := self._take()) is not None:
+            now = self._clock()
+            self._metrics.queueing.observe(now - job.queued_at)
+            if job.deadline > now:
+                job.settle(self._outcome(job))
 
-    def _take(self) -> list[_Job]:
-        """What waits, oldest first, up to a batch; nothing once closed."""
+    def _take(self) -> _Job | None:
+        """The one that waits longest; None once closed and empty."""
         with self._changed:
             self._changed.wait_for(lambda: self._waiting or self._closed.is_set())
-            jobs: list[_Job] = []
-            room = self._limits.batch_texts
-            while self._waiting and (not jobs or len(self._waiting[0].texts) <= room):
-                job = self._waiting.popleft()
-                jobs.append(job)
-                room -= len(job.texts)
-        now = self._clock()
-        for job in jobs:
-            self._metrics.queueing.observe(now - job.queued_at)
-        return jobs
+            return self._waiting.popleft() if self._waiting else None
 
-    def _answer(self, jobs: list[_Job]) -> None:
-        now = self._clock()
-        awaited = [job for job in jobs if job.deadline > now]
-        failing = [job for job in awaited if self._faults.fails()]
-        for job in failing:
-            job.settle(PredictionFailed("a drill makes this prediction fail"))
-        healthy = [job for job in awaited if job not in failing]
-        if healthy:
-            self._infer(healthy)
+    def _outcome(self, job: _Job) -> Answer | Exception:
+        """Whatever goes wrong belongs to this request, and the thread goes on."""
+        try:
+            return self._infer(job)
+        except NoModel as fault:
+            return fault
+        except Exception as fault:
+            # The exception's own words could repeat the text, which may not reach the log.
+            log.error("a prediction failed", extra={"error": type(fault).__name__, "texts": len(job.texts)})
+            return PredictionFailed(type(fault).__name__)
 
-    def _infer(self, jobs: list[_Job]) -> None:
+    def _infer(self, job: _Job) -> Answer:
         began = self._clock()
         time.sleep(self._faults.delay_seconds())
-        try:
-            answers = self._predict(jobs)
-        except NoModel:
-            for job in jobs:
-                job.settle(NoModel())
-        except Exception as fault:
-            self._failed(jobs, fault)
-        else:
-            seconds = self._clock() - began
-            for job, answer in zip(jobs, answers, strict=True):
-                self._metrics.processing.observe(seconds)
-                job.settle(answer)
-
-    def _failed(self, jobs: list[_Job], fault: Exception) -> None:
-        """One text that the model cannot bear must not take its neighbours with it."""
-        if len(jobs) > 1:
-            for job in jobs:
-                self._infer([job])
-            return
-        # The exception's own words could repeat the text, which may not reach the log.
-        log.error("a prediction failed", extra={"error": type(fault).__name__, "texts": len(jobs[0].texts)})
-        jobs[0].settle(PredictionFailed(type(fault).__name__))
-
-    def _predict(self, jobs: list[_Job]) -> list[Answer]:
+        if self._faults.fails():
+            raise DrilledFailure
         served = self._served()
         if served is None:
             raise NoModel
-        texts = [text for job in jobs for text in job.texts]
-        predictions = served.classifier.predict(texts)
-        if len(predictions) != len(texts) or any(not _is_share(each.probability) for each in predictions):
-            raise PredictionFailed("the model answered what cannot be")
-        rest = iter(predictions)
-        return [Answer(served.version, [next(rest) for _ in job.texts]) for job in jobs]
+        predictions = served.classifier.predict(job.texts)
+        if len(predictions) != len(job.texts) or not all(_is_share(each.probability) for each in predictions):
+            raise ImpossibleAnswer
+        self._metrics.processing.observe(self._clock() - began)
+        return Answer(served.version, predictions)
 
 
 def _is_share(value: float) -> bool:

@@ -59,7 +59,7 @@ def assemble(settings: Settings, load_model: Load = load) -> Parts:
     """Nothing runs yet."""
     metrics = Metrics(__version__, settings.git_sha)
     slot, drills = ModelSlot(), Drills() if settings.drills else None
-    limits = Limits(settings.queue, settings.batch_texts, settings.inference_threads, settings.timeout_seconds)
+    limits = Limits(settings.queue, settings.inference_threads, settings.timeout_seconds)
     inference = Inference(lambda: slot.served, metrics, limits, drills)
     _watch_memory(metrics, drills)
     history = RunHistory(settings.state)

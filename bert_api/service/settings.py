@@ -31,8 +31,7 @@ class Settings:
     state: Path = field(default_factory=lambda: default_state(os.environ))
     threads: int = 96
     queue: int = 80
-    batch_texts: int = 32
-    inference_threads: int = 1
+    inference_threads: int = 2
     timeout_seconds: float = 10.0
     body_bytes: int = 262_144
     drain_seconds: float = 0.0
@@ -60,7 +59,6 @@ def from_environment(environment: Mapping[str, str]) -> Settings:
         state=read("BERT_API_STATE", Path, default_state(environment)),
         threads=read("BERT_API_THREADS", _number(int, FEWEST_THREADS, 1000), Settings.threads),
         queue=read("BERT_API_QUEUE", _number(int, 1, 10_000), Settings.queue),
-        batch_texts=read("BERT_API_BATCH", _number(int, 1, 256), Settings.batch_texts),
         inference_threads=read("BERT_API_INFERENCE_THREADS", _number(int, 1, 64), Settings.inference_threads),
         timeout_seconds=read("BERT_API_TIMEOUT", _number(float, 0.1, 300), Settings.timeout_seconds),
         body_bytes=read("BERT_API_MAX_BODY", _number(int, 1024, 64 * 1024**2), Settings.body_bytes),

@@ -72,7 +72,7 @@ def service_with(
     if classifier is not None:
         slot.served = Served(classifier.info.version, classifier, 1_700_000_000.0)
         metrics.serving(classifier.info, slot.served.loaded_at)
-    inference = Inference(lambda: slot.served, metrics, limits or Limits(timeout_seconds=20), drills)
+    inference = Inference(lambda: slot.served, metrics, limits or Limits(threads=1, timeout_seconds=20), drills)
     inference.start()
     return Service(metrics, slot, inference, drills, body_bytes=65_536)
 

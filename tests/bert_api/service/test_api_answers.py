@@ -155,7 +155,7 @@ def test_a_process_that_ends_is_not_ready_but_still_answers(client: FlaskClient,
 
 
 def test_a_full_queue_is_told_at_once_and_says_when_to_retry(classifier: FakeClassifier) -> None:
-    service = service_with(classifier, Limits(queue=1, batch_texts=1, timeout_seconds=20))
+    service = service_with(classifier, Limits(queue=1, threads=1, timeout_seconds=20))
     app = create_app(service)
     classifier.open.clear()
     asking = threading.Thread(target=lambda: predict(app.test_client(), text="in the slot"))

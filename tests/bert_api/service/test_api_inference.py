@@ -1,4 +1,4 @@
-"""The queue before the model: bounded, in time, together when it pays, and apart when one text breaks it."""
+"""The queue before the model: bounded, in order, in time, and one request's fault is its own."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class Desk:
         self.pool = ThreadPoolExecutor(16)
 
     def queue(self, limits: Limits | None = None, faults: NoFaults | None = None) -> Inference:
-        limits = limits or Limits(timeout_seconds=20)
+        limits = limits or Limits(threads=1, timeout_seconds=20)
         self.queues.append(Inference(lambda: self.slot.served, self.metrics, limits, faults))
         self.queues[-1].start()
         return self.queues[-1]
@@ -65,35 +65,29 @@ def test_the_answer_names_the_version_that_gave_it(desk: Desk) -> None:
     assert (answer.version, answer.predictions[0].label) == ("1.0.0", "toxic")
 
 
-def test_waiting_requests_are_asked_together_and_answered_apart(desk: Desk) -> None:
+def test_who_waits_longest_is_asked_first(desk: Desk) -> None:
     queue = desk.queue()
     desk.classifier.open.clear()
-    first = desk.pool.submit(queue.ask, ["one first"])
-    wait_until(lambda: desk.classifier.calls)
-    later = [desk.pool.submit(queue.ask, [f"{word} later", "you scum"]) for word in ("b", "c", "d")]
-    wait_until(lambda: queue.waiting == 3)
+    asked = []
+    for number in range(4):
+        asked.append(desk.pool.submit(queue.ask, [f"number {number}", "you scum"]))
+        wait_until(lambda number=number: len(desk.classifier.calls) + queue.waiting == number + 1)
     desk.classifier.open.set()
-    assert first.result().predictions[0].label == "non_toxic"
-    assert [[each.label for each in one.result().predictions] for one in later] == [["non_toxic", "toxic"]] * 3
-    assert len(desk.classifier.calls[1]) == 6
+    assert [[each.label for each in one.result().predictions] for one in asked] == [["non_toxic", "toxic"]] * 4
+    assert [call[0] for call in desk.classifier.calls] == ["number 0", "number 1", "number 2", "number 3"]
 
 
-def test_a_batch_takes_no_more_texts_than_allowed_but_any_single_request(desk: Desk) -> None:
-    queue = desk.queue(Limits(batch_texts=3, timeout_seconds=20))
+def test_as_many_are_worked_on_at_once_as_there_are_threads(desk: Desk) -> None:
+    queue = desk.queue(Limits(threads=2, timeout_seconds=20))
     desk.classifier.open.clear()
-    asked = [desk.pool.submit(queue.ask, ["first one"])]
-    wait_until(lambda: desk.classifier.calls)
-    for texts in (["a b"] * 5, ["c d"] * 2, ["e f"], ["g h"]):
-        waiting = queue.waiting
-        asked.append(desk.pool.submit(queue.ask, texts))
-        wait_until(lambda waiting=waiting: queue.waiting == waiting + 1)
+    asked = [desk.pool.submit(queue.ask, [f"number {number}"]) for number in range(3)]
+    wait_until(lambda: len(desk.classifier.calls) == 2 and queue.waiting == 1)
     desk.classifier.open.set()
-    assert [len(one.result().predictions) for one in asked] == [1, 5, 2, 1, 1]
-    assert [len(call) for call in desk.classifier.calls] == [1, 5, 3, 1]
+    assert len([one.result() for one in asked]) == 3
 
 
 def test_who_finds_the_queue_full_is_told_at_once(desk: Desk) -> None:
-    queue = desk.queue(Limits(queue=1, timeout_seconds=20))
+    queue = desk.queue(Limits(queue=1, threads=1, timeout_seconds=20))
     desk.classifier.open.clear()
     desk.pool.submit(queue.ask, ["in the slot"])
     wait_until(lambda: desk.classifier.calls)
@@ -104,7 +98,7 @@ def test_who_finds_the_queue_full_is_told_at_once(desk: Desk) -> None:
 
 
 def test_what_nobody_waits_for_any_more_is_not_inferred(desk: Desk) -> None:
-    queue = desk.queue(Limits(batch_texts=1, timeout_seconds=0.05))
+    queue = desk.queue(Limits(threads=1, timeout_seconds=0.05))
     desk.classifier.open.clear()
     with pytest.raises(InferenceTimeout):
         queue.ask(["slow one"])
@@ -117,18 +111,11 @@ def test_what_nobody_waits_for_any_more_is_not_inferred(desk: Desk) -> None:
     assert desk.value("ml_prediction_errors_total", error_type="timeout") == 2
 
 
-def test_one_poisoned_text_does_not_take_its_neighbours_with_it(desk: Desk) -> None:
+def test_a_poisoned_request_does_not_take_its_neighbours_with_it(desk: Desk) -> None:
     queue = desk.queue()
-    desk.classifier.open.clear()
-    first = desk.pool.submit(queue.ask, ["one first"])
-    wait_until(lambda: desk.classifier.calls)
-    poisoned = desk.pool.submit(queue.ask, ["poison here"])
-    healthy = desk.pool.submit(queue.ask, ["healthy one"])
-    wait_until(lambda: queue.waiting == 2)
-    desk.classifier.open.set()
-    assert first.result() and healthy.result().predictions[0].label == "non_toxic"
     with pytest.raises(PredictionFailed):
-        poisoned.result()
+        queue.ask(["poison here"])
+    assert queue.ask(["healthy one"]).predictions[0].label == "non_toxic"
     assert desk.value("ml_prediction_errors_total", error_type="prediction_failed") == 1
 
 
@@ -149,7 +136,7 @@ def test_without_a_model_nobody_waits(desk: Desk) -> None:
 
 
 def test_a_model_that_goes_while_somebody_waits_is_said_to_each(desk: Desk) -> None:
-    queue = desk.queue(Limits(batch_texts=1, timeout_seconds=20))
+    queue = desk.queue(Limits(threads=1, timeout_seconds=20))
     desk.classifier.open.clear()
     first = desk.pool.submit(queue.ask, ["one first"])
     wait_until(lambda: desk.classifier.calls)
@@ -218,7 +205,7 @@ def test_a_drilled_delay_is_part_of_the_work(desk: Desk) -> None:
 
 
 def test_what_waits_when_it_closes_is_still_answered(desk: Desk) -> None:
-    queue = desk.queue(Limits(batch_texts=1, timeout_seconds=20))
+    queue = desk.queue(Limits(threads=1, timeout_seconds=20))
     desk.classifier.open.clear()
     asked = [desk.pool.submit(queue.ask, [f"number {number}"]) for number in range(3)]
     wait_until(lambda: desk.classifier.calls and queue.waiting == 2)
