@@ -30,7 +30,8 @@ class Head:
 
     def probabilities(self, embeddings: NDArray[np.float32]) -> NDArray[np.float64]:
         """Of toxic, 0 to 1; one a row of embeddings."""
-        return sigmoid(embeddings.astype(np.float64) @ self.weights + self.bias)
+        # Row by row: a matrix product of more rows adds in another order, and the last digit would differ.
+        return sigmoid((embeddings.astype(np.float64) * self.weights).sum(axis=1) + self.bias)
 
     def write(self, folder: Path) -> None:
         weights = [round(float(weight), 6) for weight in self.weights]

@@ -21,7 +21,7 @@ WORDS, POSITIONS, TYPES = 30522, 512, 2
 WIDTH, INNER, HEADS, LAYERS = 384, 1536, 12, 6
 EPSILON = 1e-12
 OPSET = 17
-#: Beside the last layer's, the mean of this one is given out: it knows more of the wording, the last more of the meaning.
+#: Beside the last layer's, the mean of this one is given out: it knows more of the wording, the last of the meaning.
 #: Chosen by grouped cross-validation on the training part, see docs/model.md.
 MIDDLE = 3
 #: The published names of the weights (left) and ours.
@@ -107,7 +107,8 @@ def load(weights: Path) -> SentenceEncoder:
     """Every weight must find its place, or torch refuses."""
     encoder = SentenceEncoder()
     encoder.load_state_dict({ours: value for name, value in load_file(weights).items() if (ours := _our_name(name))})
-    return encoder.eval()
+    encoder.eval()
+    return encoder
 
 
 def export(encoder: SentenceEncoder, path: Path) -> None:
