@@ -8,16 +8,19 @@ import socket
 import sys
 from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import Literal, TypeVar
+from pathlib import Path
+from typing import TypeVar
 
 import click
 
+from bert_api.metrics import TRIGGERS
 from bert_api.model import manifest
 from bert_api.model.errors import ModelLoadError, VersionError
 from bert_api.model.versions import Versions
 from bert_api.service import logs, running
-from bert_api.service.changes import Change, ChangeWebhook
+from bert_api.service.changes import Change, ChangeWebhook, Kind
 from bert_api.service.settings import Settings, SettingsError, from_environment
+from bert_api.training.history import RunHistory, Trigger
 
 T = TypeVar("T")
 TELL_SECONDS = 20.0
@@ -67,6 +70,34 @@ def rollback() -> None:
     _tell(settings, _change("rollback", known, version, previous))
 
 
+@main.command()
+@click.option("--trigger", type=click.Choice(TRIGGERS), required=True, help="Why: a person, drift, or the calendar.")
+@click.option("--data", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="Feedback as CSV.")
+@click.option("--force", is_flag=True, help="Write the new version even if it is worse.")
+def retrain(trigger: Trigger, data: Path | None, force: bool) -> None:
+    """Train a new version on the corpus and feedback, and compare it with the one that is served.
+
+    It is not served before `deploy` says so. A worse one is refused, with exit code 1.
+    """
+    try:  # here, because a server need not have what trains
+        from bert_api.training.feedback import FeedbackError
+        from bert_api.training.retrain import retrain as run
+    except ModuleNotFoundError as fault:
+        raise click.ClickException(f"{fault}: install what bert_api/requirements-train.txt lists.") from None
+    settings, known = _known()
+    webhook = _webhook(settings)
+    webhook.tell(_change("retraining", known, _or_explain(known.current)))
+    try:
+        outcome = _or_explain(lambda: run(known, RunHistory(settings.state), trigger, data, force))
+    except FeedbackError as fault:
+        raise click.ClickException(str(fault)) from None
+    click.echo(outcome.detail)
+    _finish(webhook)
+    if outcome.version is None:
+        raise click.ClickException("no new version was written; --force writes it all the same.")
+    click.echo(f"Version {outcome.version} is written; `python -m bert_api deploy {outcome.version}` serves it.")
+
+
 def _settings() -> Settings:
     return _or_explain(lambda: from_environment(os.environ))
 
@@ -76,17 +107,23 @@ def _known() -> tuple[Settings, Versions]:
     return settings, _or_explain(lambda: Versions(settings.models, settings.state))
 
 
-def _change(
-    kind: Literal["deploy", "rollback", "retraining"], known: Versions, version: str, previous: str | None
-) -> Change:
+def _change(kind: Kind, known: Versions, version: str, previous: str | None = None) -> Change:
     name = _or_explain(lambda: manifest.read(known.folder(version)).name)
     now = datetime.now(UTC).isoformat(timespec="seconds")
     return Change(kind, name, version, previous, now, f"{getpass.getuser()}@{socket.gethostname()}")
 
 
+def _webhook(settings: Settings) -> ChangeWebhook:
+    return ChangeWebhook(settings.webhook_url, settings.webhook_token)
+
+
 def _tell(settings: Settings, change: Change) -> None:
-    webhook = ChangeWebhook(settings.webhook_url, settings.webhook_token)
+    webhook = _webhook(settings)
     webhook.tell(change)
+    _finish(webhook)
+
+
+def _finish(webhook: ChangeWebhook) -> None:
     if not webhook.finish(TELL_SECONDS):
         click.echo("CHANGE_WEBHOOK_URL did not take the news of this change; the change itself is done.", err=True)
 

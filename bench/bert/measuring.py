@@ -6,9 +6,11 @@ Law: every ratio is of one run: the loop and the API are measured in turn, never
 from __future__ import annotations
 
 import os
+import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
 import orjson
 import uvloop
@@ -49,8 +51,9 @@ def _model() -> Classifier:
     settings = from_environment(os.environ)
     if settings.model:
         return load_model(settings.model)
-    versions = Versions(settings.models, settings.state)
-    return load_model(versions.folder(versions.names()[0]))
+    with tempfile.TemporaryDirectory(prefix="bench-") as state:
+        versions = Versions(settings.models, Path(state))
+        return load_model(versions.folder(versions.current()))
 
 
 def _of_length(classifier: Classifier, tokens: int, size: Size) -> Figures:

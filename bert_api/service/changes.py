@@ -15,6 +15,7 @@ from dataclasses import asdict, dataclass
 from typing import Literal
 
 log = logging.getLogger(__name__)
+Kind = Literal["deploy", "rollback", "retraining"]
 SERVICE = "toxicity-api"
 TIMEOUT_SECONDS = 5.0
 WAITS_SECONDS = (0.5, 1.0, 2.0, 4.0)
@@ -23,11 +24,12 @@ PASSING = frozenset({408, 425, 429})  # besides every 5xx
 
 @dataclass(frozen=True)
 class Change:
-    """`at` is ISO 8601 with its zone; `previous` is the version before, if there was one."""
+    """`at` is ISO 8601 with its zone. `version` is the one to be served, or the one that is retrained; `previous` is
+    the one before, if there was one."""
 
-    kind: Literal["deploy", "rollback", "retraining"]
+    kind: Kind
     model: str
-    version: str | None
+    version: str
     previous: str | None
     at: str
     by: str

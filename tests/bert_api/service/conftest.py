@@ -9,6 +9,7 @@ import pytest
 from api_fakes import FakeClassifier, service_with, write_version
 from flask.testing import FlaskClient
 
+from bert_api.model.versions import Versions
 from bert_api.service.app import Service, create_app
 
 
@@ -32,8 +33,9 @@ def client(service: Service) -> FlaskClient:
 
 @pytest.fixture
 def shipped(tmp_path: Path) -> Path:
-    """Versions 1.0.0 and 1.1.0, and 1.2.0 that cannot be loaded."""
-    for version in ("1.0.0", "1.1.0"):
-        write_version(tmp_path / "versions", version)
+    """Version 1.0.0, which is chosen in the folder `state`, 1.1.0, and 1.2.0 that cannot be loaded."""
+    write_version(tmp_path / "versions", "1.0.0")
+    Versions(tmp_path / "versions", tmp_path / "state").activate("1.0.0")
+    write_version(tmp_path / "versions", "1.1.0")
     write_version(tmp_path / "versions", "1.2.0", broken=True)
     return tmp_path / "versions"
