@@ -19,6 +19,7 @@ TARGET = Path(__file__).parent / "drift.yml"
 BOUNDS = ("0.55", "0.6", "0.65", "0.7", "0.75", "0.8", "0.85", "0.9", "0.95", "0.99", "1.0")
 NOW = "namespace_job_version_le:ml_confidence_distribution_bucket:share_rate1h"
 THEN = "ml_confidence_baseline_cdf"
+JOB = ', job="toxicity-api"'
 SHARE_NOW = "namespace_job_version_bin:ml_confidence_distribution:share_rate1h"
 SHARE_THEN = "namespace_job_version_bin:ml_confidence_baseline:share"
 
@@ -53,9 +54,9 @@ TAIL = """
 
 
 def cumulative(metric: str, label: str, bound: str) -> str:
-    """The share at or below a bound, the same from whichever pod it is read."""
-    job = ', job="toxicity-api"' if metric == THEN else ""
-    return f'max by (namespace, job, version) ({metric}{{{label}="{bound}"{job}}})'
+    """The share at or below a bound. Every pod tells the same baseline; what is recorded is there once."""
+    selector = f'{metric}{{{label}="{bound}"{JOB if metric == THEN else ""}}}'
+    return f"max by (namespace, job, version) ({selector})" if metric == THEN else selector
 
 
 def rule(record: str, bound: str, expression: str) -> str:
@@ -70,9 +71,11 @@ def rule(record: str, bound: str, expression: str) -> str:
 
 def bins(record: str, metric: str, label: str) -> str:
     """One rule a bin, named after its upper bound."""
-    rules = [rule(record, BOUNDS[0], cumulative(metric, label, BOUNDS[0]))]
+    lowest = cumulative(metric, label, BOUNDS[0])
+    rules = [rule(record, BOUNDS[0], lowest if metric == THEN else f"max without ({label}) ({lowest})")]
+    minus = "-" if metric == THEN else f"- ignoring ({label})"
     for lower, upper in pairwise(BOUNDS):
-        difference = f"{cumulative(metric, label, upper)}\n          - {cumulative(metric, label, lower)}"
+        difference = f"{cumulative(metric, label, upper)}\n          {minus} {cumulative(metric, label, lower)}"
         rules.append(rule(record, upper, difference))
     return "".join(rules)
 

@@ -17,7 +17,7 @@ from pathlib import Path
 from tools.mutate_rules.judging import Judge
 from tools.mutate_rules.known import FILE, read_survivors
 from tools.mutate_rules.mutants import Mutant, mutants_of
-from tools.mutate_rules.reporting import Outcome, lines
+from tools.mutate_rules.reporting import REQUIRED, Outcome, lines
 from tools.mutate_rules.rule_files import Rule, read_rules, read_tests, representatives
 
 RULES = Path(__file__).resolve().parents[2] / "rules"
@@ -42,13 +42,16 @@ def _try_all(judge: Judge, rules: list[Rule], mutants: list[Mutant], options: ar
     with ThreadPoolExecutor(options.jobs) as pool:
         passing = list(pool.map(judge.passes_unchanged, rules))
         if not all(passing):
-            print("Even without a mistake these rules fail their tests, or have none:", file=sys.stderr)
-            print(*(f"  {rule.name}" for rule, passes in zip(rules, passing, strict=True) if not passes), sep="\n")
+            broken = [f"  {rule.name}" for rule, passes in zip(rules, passing, strict=True) if not passes]
+            print(
+                "Even without a mistake these rules fail their tests, or have none:", *broken, sep="\n", file=sys.stderr
+            )
             return 2
         noticed = list(pool.map(judge.catches, mutants))
     caught = list(zip(mutants, noticed, strict=True))
     complete = options.sample == 1 and not options.only
-    outcome = Outcome(caught, read_survivors(options.survivors), complete)
+    required = 0.0 if options.only else REQUIRED
+    outcome = Outcome(caught, read_survivors(options.survivors), required, complete)
     print(*lines(outcome, time.monotonic() - began), sep="\n")
     return 0 if outcome.good else 1
 

@@ -41,8 +41,8 @@ TOKEN = re.compile(
     r"""(?P<matcher>\w+(?:=~|!~|!=|=)"(?:[^"\\]|\\.)*")
     | \[(?P<window>\w+)\]
     | \boffset[ ](?P<offset>\w+)
-    | \b(?:by|on)[ ]\((?P<labels>[^()]*)\)
-    | (?P<call>\b[a-z_]+\b)(?=[ ]?(?:by\b|\())
+    | \b(?:by|without|on|ignoring)[ ]\((?P<labels>[^()]*)\)
+    | (?P<call>\b[a-z_]+\b)(?=[ ]?(?:by\b|without\b|\())
     | (?P<operator>>=|==|!=|[<>+*/]|(?<=[ ])-|\b(?:and|or|unless)\b)
     | (?P<number>(?<![\w:.])\d+(?:\.\d+)?(?:e[+-]?\d+)?(?![\w:.]))
     | [A-Za-z_][\w:]*""",
@@ -78,7 +78,8 @@ def _in_tokens(text: str) -> Mistakes:
             continue
         start, end = token.span(kind)
         for replacement in REPLACEMENTS[kind](token.group(kind)):
-            yield f"{token.group(kind)} -> {replacement or 'nothing'}", text[:start] + replacement + text[end:]
+            changed = (text[:start] + replacement + text[end:]).replace("{,", "{")
+            yield f"{token.group(kind)} -> {replacement or 'nothing'}", changed
     yield from _offsets_dropped(text)
 
 

@@ -9,7 +9,8 @@ from fnmatch import fnmatchcase
 
 from tools.mutate_rules.mutants import Mutant
 
-REQUIRED = 0.95  # of all mutants must be noticed, explained survivors counted as not noticed
+#: of all mutants must be noticed, explained survivors counted as not noticed; a single rule may have less
+REQUIRED = 0.95
 
 
 @dataclass(frozen=True)
@@ -18,7 +19,8 @@ class Outcome:
 
     caught: Sequence[tuple[Mutant, bool]]
     known: Mapping[str, str]
-    complete: bool
+    required: float = REQUIRED
+    complete: bool = True
 
     @property
     def survivors(self) -> list[str]:
@@ -41,7 +43,7 @@ class Outcome:
 
     @property
     def good(self) -> bool:
-        return not self.unexplained and not self.outdated and self.share >= REQUIRED
+        return not self.unexplained and not self.outdated and self.share >= self.required
 
 
 def lines(outcome: Outcome, seconds: float) -> Iterator[str]:
@@ -53,8 +55,8 @@ def lines(outcome: Outcome, seconds: float) -> Iterator[str]:
     explained = len(outcome.survivors) - len(outcome.unexplained)
     total = len(outcome.caught)
     yield (
-        f"{total - len(outcome.survivors)} of {total} mistakes noticed ({outcome.share:.1%}, at least {REQUIRED:.0%} "
-        f"needed), {explained} survivors explained, in {seconds:.0f} s"
+        f"{total - len(outcome.survivors)} of {total} mistakes noticed ({outcome.share:.1%}, at least "
+        f"{outcome.required:.0%} needed), {explained} survivors explained, in {seconds:.0f} s"
     )
     yield from _complaints(outcome)
 
