@@ -2,41 +2,67 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 import signal
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 
 import click
 
-from bridge import __version__, logs
-from bridge.cli_config import COMMANDS
-from bridge.cli_incidents import incidents
-from bridge.cli_messages import preview, send_test
-from bridge.config import ConfigurationFaults
-from bridge.core.errors import StoreUnavailable
-from bridge.render import check_templates
-from bridge.serving import LEVEL, run_web, run_worker
-from bridge.supervisor import serve as supervise
-from bridge.wiring import DEFAULT_DATABASE, DEFAULT_LISTEN
+from bridge import __version__
 
 CONFIG = click.option("--config", envvar="BRIDGE_CONFIG", default="routes.yaml", show_default=True, help="The routing.")
 DATABASE = click.option(
     "--database",
     envvar="BRIDGE_DATABASE_URL",
-    default=DEFAULT_DATABASE,
+    default="sqlite:///bridge.db",
     show_default=True,
     help="sqlite:///FILE or postgresql://... (a shared one for several machines).",
 )
-LISTEN = click.option("--listen", envvar="BRIDGE_LISTEN", default=DEFAULT_LISTEN, show_default=True)
+LISTEN = click.option("--listen", envvar="BRIDGE_LISTEN", default="127.0.0.1:9119", show_default=True)
+
+#: Where the commands are that live elsewhere. Each process carries only what its own command imports: that
+#: is a third of its memory, and most of the time to start.
+ELSEWHERE = {
+    "check": "bridge.cli_config:check",
+    "route": "bridge.cli_config:route",
+    "schema": "bridge.cli_config:schema",
+    "hash-password": "bridge.cli_config:hash_password",
+    "incidents": "bridge.cli_incidents:incidents",
+    "preview": "bridge.cli_messages:preview",
+    "send-test": "bridge.cli_messages:send_test",
+}
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+class Commands(click.Group):
+    """Imports a command when it is asked for: https://click.palletsprojects.com/en/stable/complex/#lazily-loading-subcommands"""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return sorted([*super().list_commands(ctx), *ELSEWHERE])
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        place = ELSEWHERE.get(cmd_name)
+        if place is None:
+            return super().get_command(ctx, cmd_name)
+        module, _, name = place.partition(":")
+        command: click.Command = getattr(importlib.import_module(module), name)
+        return command
+
+
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__)
 @click.pass_context
 def main(context: click.Context) -> None:
     """Alertmanager's notifications to PagerDuty, email and Slack; nothing lost, nobody paged twice."""
-    context.obj = {"check_templates": check_templates, "environ": os.environ}
+    context.obj = {"check_templates": _check_templates, "environ": os.environ}
+
+
+def _check_templates(folder: Path | None) -> Iterable[str]:
+    from bridge.render import check_templates
+
+    return check_templates(folder)
 
 
 @main.command()
@@ -45,8 +71,9 @@ def main(context: click.Context) -> None:
 @LISTEN
 def serve(config: str, database: str, listen: str) -> None:
     """Web and worker on this machine, each restarted if it dies."""
-    logs.configure(LEVEL)
-    sys.exit(supervise(config, database, listen))
+    from bridge import supervisor
+
+    sys.exit(supervisor.serve(config, database, listen))
 
 
 @main.command()
@@ -56,8 +83,11 @@ def serve(config: str, database: str, listen: str) -> None:
 @click.option("--reload-parent", is_flag=True, hidden=True, help="Pass POST /-/reload on to the supervisor.")
 def web(config: str, database: str, listen: str, reload_parent: bool) -> None:
     """Only the half that takes notifications in and shows the pages."""
+    from bridge.serving import explained
+    from bridge.web_process import run_web
+
     parent = os.getppid()
-    with _explained(config):
+    with explained(config):
         run_web(
             Path(config),
             database,
@@ -71,29 +101,8 @@ def web(config: str, database: str, listen: str, reload_parent: bool) -> None:
 @DATABASE
 def worker(config: str, database: str) -> None:
     """Only the half that delivers."""
-    with _explained(config):
+    from bridge.serving import explained
+    from bridge.worker_process import run_worker
+
+    with explained(config):
         run_worker(Path(config), database)
-
-
-class _explained:
-    """Faults of set-up become words and exit code 2, which tells the supervisor not to try again."""
-
-    def __init__(self, config: str) -> None:
-        self._config = config
-
-    def __enter__(self) -> None:
-        return None
-
-    def __exit__(self, _type: object, fault: BaseException | None, _trace: object) -> None:
-        if isinstance(fault, ConfigurationFaults):
-            told = "\n".join(each.render(self._config) for each in fault.faults)
-        elif isinstance(fault, StoreUnavailable | ValueError | OSError):
-            told = str(fault)
-        else:
-            return
-        click.echo(told, err=True)
-        sys.exit(2 if not isinstance(fault, StoreUnavailable) else 1)
-
-
-for command in (*COMMANDS, incidents, preview, send_test):
-    main.add_command(command)

@@ -10,10 +10,12 @@ import os
 import sys
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import click
 
+from bridge.cli_coverage import RuleCheck, check_rules
 from bridge.config import ConfigurationFaults, Fault, Settings, TemplateCheck, json_schema, load
 from bridge.core.routing import Explanation, Match, Step, canonical_labels, explain, route_alert
 
@@ -26,19 +28,28 @@ _SEVERITIES = ("critical", "warning", "info", "")
 
 @click.command()
 @_config_option
+@click.option(
+    "--rules",
+    multiple=True,
+    type=click.Path(exists=True, path_type=Path),
+    metavar="PATH",
+    help="A rule file of Prometheus or a folder of them; may be repeated.  [default: rules/ beside the FILE]",
+)
+@click.option("--no-rules", is_flag=True, help="Leave the alerting rules out.")
 @_json_option
 @click.pass_context
-def check(context: click.Context, config: str, as_json: bool) -> None:
-    """Show every fault of the configuration at once; exit 1 when there is one."""
+def check(context: click.Context, config: str, rules: tuple[Path, ...], no_rules: bool, as_json: bool) -> None:
+    """Show every fault of the configuration and of the rules' coverage at once; exit 1 when there is one."""
+    paths = _rule_paths(config, rules, no_rules)
     try:
         settings = load(config, _environ(context), _template_check(context))
     except ConfigurationFaults as found:
-        click.echo(_check_json(found.faults, found.warnings) if as_json else _check_text(found))
+        told = check_rules(paths, None, datetime.now(UTC))
+        click.echo(_check_json(found.filename, found.faults, found.warnings, told) if as_json else _bad(found, told))
         context.exit(1)
-    if as_json:
-        click.echo(_check_json((), settings.warnings, _reached(settings)))
-    else:
-        click.echo("\n".join([*_warning_lines(config, settings.warnings), *_summary(config, settings)]))
+    told = check_rules(paths, settings, datetime.now(UTC))
+    click.echo(_check_json(config, (), settings.warnings, told, settings) if as_json else _good(config, settings, told))
+    context.exit(1 if told.faults else 0)
 
 
 @click.command()
@@ -121,11 +132,26 @@ def _time(text: str | None) -> datetime:
     return time if time.tzinfo else time.replace(tzinfo=UTC)
 
 
-def _check_text(found: ConfigurationFaults) -> str:
-    lines = [fault.render(found.filename) for fault in found.faults]
-    count = len(found.faults)
-    lines += [*_warning_lines(found.filename, found.warnings), f"{count} fault{'s' * (count != 1)}"]
+def _rule_paths(config: str, rules: tuple[Path, ...], no_rules: bool) -> tuple[Path, ...]:
+    if rules and no_rules:
+        raise click.UsageError("--rules and --no-rules contradict each other; give one of the two")
+    beside = Path(config).parent / "rules"
+    return () if no_rules else rules or ((beside,) if beside.is_dir() else ())
+
+
+def _bad(found: ConfigurationFaults, rules: RuleCheck) -> str:
+    lines = [fault.render(found.filename) for fault in found.faults] + rules.fault_lines()
+    lines += [*_warning_lines(found.filename, found.warnings), _counted(len(found.faults) + len(rules.faults))]
     return "\n".join(lines)
+
+
+def _good(config: str, settings: Settings, rules: RuleCheck) -> str:
+    lines = [*_warning_lines(config, settings.warnings), *_summary(config, settings), *rules.table()]
+    return "\n".join([*lines, *rules.fault_lines(), *([_counted(len(rules.faults))] if rules.faults else [])])
+
+
+def _counted(faults: int) -> str:
+    return f"{faults} fault{'s' * (faults != 1)}"
 
 
 def _warning_lines(filename: str, warnings: Iterable[Fault]) -> list[str]:
@@ -153,15 +179,18 @@ def _channels(matches: Iterable[Match]) -> list[str]:
 
 
 def _check_json(
-    faults: tuple[Fault, ...], warnings: tuple[Fault, ...], reaches: dict[str, list[str]] | None = None
+    config: str, faults: Iterable[Fault], warnings: Iterable[Fault], rules: RuleCheck, settings: Settings | None = None
 ) -> str:
-    plain: dict[str, Any] = {"ok": not faults, "faults": [_plain(fault) for fault in faults]}
-    plain["warnings"] = [_plain(warning) for warning in warnings]
-    return json.dumps({**plain, "reaches": reaches} if reaches is not None else plain, indent=2)
+    told = [*((config, fault) for fault in faults), *rules.faults]
+    plain: dict[str, Any] = {"ok": not told, "faults": [_plain(*each) for each in told]}
+    plain["warnings"] = [_plain(config, warning) for warning in warnings]
+    if settings is not None:
+        plain |= {"reaches": _reached(settings), "rules": rules.plain()}
+    return json.dumps(plain, indent=2)
 
 
-def _plain(fault: Fault) -> dict[str, str | int]:
-    return {"path": fault.path, "line": fault.line, "message": fault.message, "hint": fault.hint}
+def _plain(file: str, fault: Fault) -> dict[str, str | int]:
+    return {"file": file, "path": fault.path, "line": fault.line, "message": fault.message, "hint": fault.hint}
 
 
 def _route_text(settings: Settings, labels: Mapping[str, str], explanation: Explanation) -> str:

@@ -28,6 +28,9 @@ from bridge.core.ports import Accepted, Health
 
 CONTENT_TYPE = CONTENT_TYPE_LATEST
 BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600, 1800, 3600)
+CONTEXT_BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 1.5, 2.5)
+#: failed: no usable answer; refused: the query itself is wrong; paused: not asked, for it has not answered lately
+CONTEXT_OUTCOMES = ("ok", "failed", "refused", "paused")
 ACCEPTED = ("opened", "changed", "reopened", "resolved", "reminder", "duplicate", "ignored")
 REFUSED = ("invalid", "too_large", "unauthorized", "unavailable")
 EVENTS = ("opened", "changed", "reopened", "resolved", "reminder")
@@ -53,9 +56,24 @@ class Metrics:
             buckets=BUCKETS,
             registry=self.registry,
         )
+        self.context = counter("bridge_context_queries", "Queries for messages' context, by how they ended", "outcome")
+        self.context_seconds = Histogram(
+            "bridge_context_query_seconds",
+            "How long a query for context took",
+            buckets=CONTEXT_BUCKETS,
+            registry=self.registry,
+        )
         self._build_info()
+        for outcome in CONTEXT_OUTCOMES:
+            self.context.labels(outcome)
         for event in EVENTS:
             self.incidents.labels(event)
+
+    def asked(self, outcome: str, seconds: float) -> None:
+        """One query for context ended."""
+        self.context.labels(outcome).inc()
+        if outcome != "paused":
+            self.context_seconds.observe(seconds)
 
     def _counter(self, name: str, help_text: str, *labels: str) -> Counter:
         return Counter(name, help_text, labels, registry=self.registry)

@@ -14,10 +14,12 @@ from typing import Any
 from jinja2 import BaseLoader, ChoiceLoader, FileSystemLoader, StrictUndefined, Template, TemplateError
 from jinja2.sandbox import SandboxedEnvironment
 
+from bridge.core.facts import Context
 from bridge.core.model import Entry, Incident
+from bridge.core.numbers import in_words
 from bridge.core.ports import Claim, Message
 from bridge.rendering import sample
-from bridge.rendering.text import clean, cut, in_words, one_line
+from bridge.rendering.text import clean, cut, one_line
 from bridge.rendering.view import MAX_SUMMARY, fields_of, plain_summary
 
 BUILT_IN = Path(__file__).with_name("templates")
@@ -38,8 +40,10 @@ class Renderer:
         environment = environment_of(templates)
         self._templates = {name: self._compiled(environment, name) for name in NAMES}
 
-    def message(self, incident: Incident, claim: Claim, news: Sequence[Entry], *, html: bool) -> Message:
-        fields = fields_of(incident, claim, news, self._external_url)
+    def message(
+        self, incident: Incident, claim: Claim, news: Sequence[Entry], context: Context | None = None, *, html: bool
+    ) -> Message:
+        fields = {**fields_of(incident, claim, news, self._external_url), "context": context}
         view: dict[str, Any] = {**fields, "in_words": in_words}
         summary = cut(one_line(self._text("summary.txt", view)), MAX_SUMMARY) or plain_summary(fields)
         view["summary"] = summary
@@ -118,7 +122,7 @@ def _sample_view(resolved: bool) -> dict[str, Any]:
     claim = sample.sample_claim(firing=not resolved)
     incident = sample.sample_incident(resolved=resolved)
     fields = fields_of(incident, claim, sample.sample_news(), "https://bridge.example")
-    return {**fields, "in_words": in_words, "summary": plain_summary(fields)}
+    return {**fields, "context": None, "in_words": in_words, "summary": plain_summary(fields)}
 
 
 def _told(error: Exception) -> str:

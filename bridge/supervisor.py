@@ -105,6 +105,7 @@ class Supervisor:
 
 def serve(config: str, database: str, listen: str) -> int:
     """Supervise both halves with this interpreter."""
+    logs.configure("info")
     python = [sys.executable, "-m", "bridge"]
     shared = ["--config", config, "--database", database]
     web = [*python, "web", *shared, "--listen", listen, "--reload-parent"]

@@ -7,17 +7,17 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 
-from bridge.channels import build
 from bridge.config import Rate, Settings, load
-from bridge.config.settings import ChannelSettings, EmailSettings
+from bridge.config.settings import ChannelSettings, EmailSettings, PrometheusSettings
 from bridge.core.incidents import Rules
 from bridge.core.model import ChannelSpec
 from bridge.core.ports import Lane
 from bridge.core.routing import canonical_labels
 from bridge.render import Renderer, check_templates
 from bridge.store import Policy
-from bridge.worker import Setup
+from bridge.worker import Gathers, Setup
 
+Observe = Callable[[str, float], None]
 DEFAULT_DATABASE = "sqlite:///bridge.db"
 DEFAULT_LISTEN = "127.0.0.1:9119"
 
@@ -31,10 +31,37 @@ def load_settings(path: Path | str) -> Settings:
     return load(path, os.environ, check_templates)
 
 
-def setup_of(settings: Settings) -> Setup:
+def setup_of(settings: Settings, observe: Observe = lambda outcome, seconds: None) -> Setup:
+    """observe hears how each query for context ended, and how many seconds it took."""
+    from bridge.channels import build  # here, so that the web process need not carry the vendors' libraries
+
     channels = {name: build(channel) for name, channel in settings.channels.items()}
     lanes = {name: _lane(channel) for name, channel in settings.channels.items()}
-    return Setup(channels, lanes, renderer_of(settings), settings.retention)
+    return Setup(channels, lanes, renderer_of(settings), settings.retention, _gatherer_of(settings, observe))
+
+
+def _gatherer_of(settings: Settings, observe: Observe) -> Gathers | None:
+    context = settings.context
+    if context is None or not context.questions:
+        return None
+    from bridge.context import Gatherer, Limits, Prometheus, Server  # here, for the same reason
+
+    server = Server(context.prometheus.url, context.prometheus.headers, _token_of(context.prometheus))
+    limits = Limits(
+        budget=context.budget.total_seconds(),
+        per_query=context.query_timeout.total_seconds(),
+        shared=context.shared_for.total_seconds(),
+        window=context.window.total_seconds(),
+    )
+    source = Prometheus(server, utc_now)
+    return Gatherer(source, context.questions, context.labels, limits, utc_now, observe)
+
+
+def _token_of(server: PrometheusSettings) -> Callable[[], str] | None:
+    token, path = server.token, server.token_file
+    if path is not None:
+        return lambda: path.read_text("utf-8").strip()
+    return token.get_secret_value if token is not None else None
 
 
 def renderer_of(settings: Settings) -> Renderer:

@@ -7,19 +7,29 @@ reaches a header with a control character in it.
 
 from __future__ import annotations
 
+import binascii
 import hashlib
-from email.headerregistry import Address
-from email.message import EmailMessage
-from email.policy import SMTP
-from email.utils import format_datetime, parseaddr
+from email.header import Header
+from email.message import Message as Part
+from email.mime.multipart import MIMEMultipart
+from email.mime.nonmultipart import MIMENonMultipart
+from email.policy import Compat32
+from email.utils import format_datetime, formataddr, parseaddr
 
 import idna
 
 from bridge.core.ports import Message
 from bridge.rendering.text import clean, cut, one_line
 
-# 7bit: not every server on the way takes 8BITMIME
-POLICY = SMTP.clone(cte_type="7bit")
+
+class _Ready(Compat32):
+    """For headers that are encoded and short when they are set: parsing and folding them is most of a mail's cost."""
+
+    def fold_binary(self, name: str, value: str) -> bytes:
+        return f"{name}: {value}\r\n".encode("ascii", "surrogateescape")
+
+
+POLICY = _Ready(linesep="\r\n", mangle_from_=False)
 MAX_SUBJECT = 200
 MAX_HEADER = 200
 
@@ -27,29 +37,31 @@ MAX_HEADER = 200
 def mail_bytes(message: Message, recipient: str, sender: str, domain: str, *, shrink: bool) -> bytes:
     to = ascii_domain(parseaddr(recipient)[1] or recipient)
     from_name, from_address = parseaddr(sender)
-    from_address = ascii_domain(from_address or sender)
-    mail = EmailMessage(policy=POLICY.clone(utf8=not (to + from_address).isascii()))
+    identity = _identity(message, to, ascii_host(domain))
+    mail = _bodies(message, identity, shrink=shrink)
     # constant over the incident's life: Gmail starts a new thread when the subject changes
-    mail["Subject"] = cut(f"[alert] {one_line(message.title)}", MAX_SUBJECT)
-    mail["From"] = _address(from_address, one_line(from_name))
-    mail["To"] = _address(to, "")
+    mail["Subject"] = _words("Subject", cut(f"[alert] {one_line(message.title)}", MAX_SUBJECT))
+    mail["From"] = _address(one_line(from_name), ascii_domain(from_address or sender))
+    mail["To"] = _address("", to)
     mail["Date"] = format_datetime(message.updated_at)
-    _name(mail, message, to, ascii_host(domain))
+    mail["Message-ID"] = identity
+    _thread(mail, message, ascii_host(domain))
     _mark(mail, message)
-    _fill(mail, message, shrink=shrink)
-    return mail.as_bytes()
+    return mail.as_bytes(policy=POLICY)
 
 
-def _name(mail: EmailMessage, message: Message, to: str, domain: str) -> None:
-    uid = _token(message.uid)
+def _identity(message: Message, to: str, domain: str) -> str:
     who = hashlib.sha256(to.encode()).hexdigest()[:8]
-    root = f"<{uid}@{domain}>"  # no mail bears it: every one is an answer to it
-    mail["Message-ID"] = f"<{uid}.{message.revision}.{who}@{domain}>"
+    return f"<{_token(message.uid)}.{message.revision}.{who}@{domain}>"
+
+
+def _thread(mail: Part, message: Message, domain: str) -> None:
+    root = f"<{_token(message.uid)}@{domain}>"  # no mail bears it: every one is an answer to it
     mail["In-Reply-To"] = root
     mail["References"] = root
 
 
-def _mark(mail: EmailMessage, message: Message) -> None:
+def _mark(mail: Part, message: Message) -> None:
     mail["Auto-Submitted"] = "auto-generated"
     mail["X-Auto-Response-Suppress"] = "All"  # Exchange
     if message.firing and message.severity == "critical":
@@ -63,13 +75,24 @@ def _mark(mail: EmailMessage, message: Message) -> None:
         mail["X-Alert-Name"] = name
 
 
-def _fill(mail: EmailMessage, message: Message, *, shrink: bool) -> None:
+def _bodies(message: Message, identity: str, *, shrink: bool) -> Part:
     text = clean(message.summary if shrink else message.text or message.summary).strip() or "Alert"
-    mail.set_content(text + "\n", cte="quoted-printable")
-    if message.html and not shrink:
-        mail.add_alternative(clean(message.html), subtype="html", cte="quoted-printable")
-        # the stdlib would draw a random one
-        mail.set_boundary("=_" + hashlib.sha256(str(mail["Message-ID"]).encode()).hexdigest()[:32])
+    plain = _body("plain", text + "\n")
+    if shrink or not message.html:
+        return plain
+    # the stdlib would draw a random one
+    both = MIMEMultipart("alternative", "=_" + hashlib.sha256(identity.encode()).hexdigest()[:32], policy=POLICY)
+    both.attach(plain)
+    both.attach(_body("html", clean(message.html)))
+    return both
+
+
+def _body(subtype: str, text: str) -> Part:
+    """Quoted-printable: not every server on the way takes 8BITMIME, and lines may be longer than SMTP allows."""
+    part = MIMENonMultipart("text", subtype, policy=POLICY, charset="utf-8")
+    part["Content-Transfer-Encoding"] = "quoted-printable"
+    part.set_payload(binascii.b2a_qp(text.encode()).decode("ascii"))
+    return part
 
 
 def ascii_domain(address: str) -> str:
@@ -88,9 +111,18 @@ def ascii_host(domain: str) -> str:
         return domain.encode("idna").decode()
 
 
-def _address(address: str, name: str) -> Address:
-    local, _, domain = address.rpartition("@")
-    return Address(name, local, domain)
+def _address(name: str, address: str) -> str:
+    """SMTPUTF8 (RFC 6532) for an address that is not ASCII before its @: such a header cannot be encoded."""
+    if address.isascii():
+        return formataddr((name, address))
+    shown = formataddr((name, "x@x")).removesuffix("<x@x>") if name else ""
+    return f"{shown}<{address}>".encode().decode("ascii", "surrogateescape")
+
+
+def _words(name: str, text: str) -> str:
+    """Encoded, too, when the text itself looks like an encoded word (RFC 2047)."""
+    plain = text.isascii() and "=?" not in text
+    return text if plain else Header(text, "utf-8", header_name=name).encode(linesep="\r\n")
 
 
 def _ascii(text: str) -> str:

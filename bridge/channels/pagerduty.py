@@ -14,6 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Any
 
+import orjson
 import requests
 
 from bridge.channels.http import retry_after_seconds
@@ -83,8 +84,9 @@ class PagerDutyChannel:
 
     def _call(self, event: Event) -> None:
         try:
-            # pdpyras puts the routing key into the dictionary that it is given
-            answer = self._session().post("/v2/enqueue", json=dict(event), allow_redirects=False)
+            # as bytes: pdpyras copies deeply what it is given to serialise
+            body = orjson.dumps({**event, "routing_key": self._key})
+            answer = self._session().post("/v2/enqueue", data=body, allow_redirects=False)
         except pdpyras.PDHTTPError as error:
             answer = error.response
         except pdpyras.PDClientError as error:
@@ -106,6 +108,9 @@ def _new_session(key: str, base_url: str, timeout: float) -> Any:
     session = pdpyras.EventsAPISession(key)
     session.url = base_url
     session.timeout = (min(CONNECT_SECONDS, timeout), timeout)
+    # Proxies and authorities of the environment, looked up once; requests would do so, and read .netrc, at each call.
+    surroundings = session.merge_environment_settings(base_url, {}, None, None, None)
+    session.proxies, session.verify, session.trust_env = surroundings["proxies"], surroundings["verify"], False
     # Exactly one request each; 0 for a status would mean "without end" to pdpyras.
     session.max_network_attempts, session.max_http_attempts = 0, -1
     session.retry.update(dict.fromkeys(_RETRIED_BY_PDPYRAS, 1))

@@ -14,10 +14,12 @@ from bridge.config.faults import Fault, Path, format_path
 from bridge.config.settings import (
     BasicAuthSettings,
     ChannelSettings,
+    ContextSettings,
     EmailSettings,
     IncidentSettings,
     LimitSettings,
     PagerDutySettings,
+    PrometheusSettings,
     Settings,
     SeveritySettings,
     SlackSettings,
@@ -26,6 +28,7 @@ from bridge.config.settings import (
 )
 from bridge.config.values import mail_address, parse_host_port
 from bridge.core.matchers import parse_matchers
+from bridge.core.questions import Question
 from bridge.core.routing import Escalation, Route
 from bridge.core.time_intervals import NamedIntervals, TimeInterval, parse_time_range
 
@@ -47,6 +50,7 @@ def build(
         web=WebSettings(MappingProxyType({name: SecretStr(value) for name, value in file.web.users.items()})),
         limits=LimitSettings(file.limits.body, file.limits.overdue),
         templates=folder / file.templates if file.templates else None,
+        context=_context(file.context, folder) if file.context else None,
         warnings=warnings,
         digest=digest,
     )
@@ -155,3 +159,24 @@ def _interval(interval: schema.Interval) -> TimeInterval:
         years=interval.years or (),
         location=interval.location,
     )
+
+
+def _context(context: schema.Context, folder: FilePath) -> ContextSettings:
+    server = context.prometheus
+    token_file = folder / server.token_file if server.token_file else None
+    headers = MappingProxyType(dict(server.headers))
+    return ContextSettings(
+        prometheus=PrometheusSettings(server.url, server.name, headers, server.token, token_file),
+        budget=context.budget,
+        query_timeout=context.query_timeout,
+        shared_for=context.shared_for,
+        window=context.window,
+        labels=context.labels,
+        questions=tuple(_question(each) for each in context.questions),
+    )
+
+
+def _question(entry: schema.QuestionEntry) -> Question:
+    matchers = tuple(matcher for text in entry.matchers for matcher in parse_matchers(text))
+    plain = entry.model_dump(exclude={"matchers"})
+    return Question(**plain, matchers=matchers)

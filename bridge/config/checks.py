@@ -10,12 +10,14 @@ from collections.abc import Iterator
 from typing import Any
 
 from bridge.config.document import Document
-from bridge.config.faults import Fault, Path, did_you_mean
+from bridge.config.faults import Fault, Path, did_you_mean, format_path
 from bridge.config.values import is_loopback, parse_host_port
 from bridge.core.matchers import format_matchers, parse_matchers
 from bridge.core.routing import Route, unreachable_routes
 
 NOT_YET = "accepted; this version does not act on it yet"
+#: as bridge.channels.slack tells an id, which can be read from, from a name, which cannot
+SLACK_CHANNEL_ID = re.compile(r"[CGD][A-Z0-9]{6,}")
 _CHANNEL_NAME = re.compile(r"[a-z0-9][a-z0-9_-]*")
 
 
@@ -23,8 +25,10 @@ def check_document(document: Document) -> None:
     """Add every fault of meaning to the document."""
     data = mapping(document.data)
     _check_channels(document, mapping(data.get("channels")))
-    _check_names_once(document, "sources", sequence(data.get("sources")))
-    _check_names_once(document, "time_intervals", sequence(data.get("time_intervals")))
+    _check_names_once(document, ("sources",), sequence(data.get("sources")))
+    _check_names_once(document, ("time_intervals",), sequence(data.get("time_intervals")))
+    context = mapping(data.get("context"))
+    _check_names_once(document, ("context", "questions"), sequence(context.get("questions")))
     if isinstance(data.get("route"), dict):
         _check_root(document, data["route"])
         _check_references(document, data)
@@ -34,7 +38,7 @@ def check_document(document: Document) -> None:
 def find_warnings(document: Document) -> Iterator[Fault]:
     """What is no fault, but would surprise."""
     data = mapping(document.data)
-    for key in ("context", "heartbeats", "storm"):
+    for key in ("heartbeats", "storm"):
         if data.get(key):
             yield document.place((key,), NOT_YET)
     for path, route in routes(data.get("route"), ("route",)):
@@ -42,6 +46,8 @@ def find_warnings(document: Document) -> Iterator[Fault]:
             if route.get(key):
                 yield document.place((*path, key), NOT_YET)
     yield from _unused_channels(document, data)
+    yield from _slack_channels_by_name(document, data)
+    yield from _sources_without_endpoint(document, data)
     yield from _shared_dedup_keys(document, data)
 
 
@@ -96,12 +102,12 @@ def _host(smarthost: object) -> str | None:
         return None
 
 
-def _check_names_once(document: Document, section: str, entries: list[Any]) -> None:
+def _check_names_once(document: Document, section: Path, entries: list[Any]) -> None:
     first: dict[str, int] = {}
     for index, name in enumerate(mapping(entry).get("name") for entry in entries):
         if isinstance(name, str) and first.setdefault(name, index) != index:
-            hint = f"{section}[{first[name]}] has it too; names must differ"
-            document.fault((section, index, "name"), f"the name {name!r} is taken", hint)
+            hint = f"{format_path((*section, first[name]))} has it too; names must differ"
+            document.fault((*section, index, "name"), f"the name {name!r} is taken", hint)
 
 
 def _check_root(document: Document, root: dict[str, Any]) -> None:
@@ -173,6 +179,23 @@ def _unused_channels(document: Document, data: dict[str, Any]) -> Iterator[Fault
     for name in mapping(data.get("channels")):
         if name not in used:
             yield document.place(("channels", name), "no route sends anything to this channel")
+
+
+def _slack_channels_by_name(document: Document, data: dict[str, Any]) -> Iterator[Fault]:
+    for name, channel in mapping(data.get("channels")).items():
+        to = mapping(channel).get("channel")
+        if mapping(channel).get("type") == "slack" and isinstance(to, str) and not SLACK_CHANNEL_ID.fullmatch(to):
+            message = "a channel by name: after a restart, a message whose answer was lost may be posted twice"
+            hint = "Slack lets a message be looked up by the channel's id only: write that (C012ABCDEF)"
+            yield document.place(("channels", name, "channel"), message, hint)
+
+
+def _sources_without_endpoint(document: Document, data: dict[str, Any]) -> Iterator[Fault]:
+    for index, source in enumerate(sequence(data.get("sources"))):
+        kind = mapping(source).get("type")
+        if kind in ("grafana", "cloud_monitoring"):
+            message = f"there is no endpoint for {kind} yet: nothing can send as this source"
+            yield document.place(("sources", index, "type"), message, "only alertmanager is served")
 
 
 def _shared_dedup_keys(document: Document, data: dict[str, Any]) -> Iterator[Fault]:

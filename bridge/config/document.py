@@ -16,6 +16,7 @@ from bridge.config.faults import Fault, Path, format_path
 
 MAX_NODES = 100_000  # aliases can make a small file enormous
 _VARIABLE = re.compile(r"\$\$\{|\$\{([^}]*)\}|\$\{")
+_MERGE = "tag:yaml.org,2002:merge"
 _INSIDE = re.compile(r"([A-Za-z_][A-Za-z0-9_]*)(?::-(.*))?", re.DOTALL)
 # YAML 1.2 numbers only: in YAML 1.1 an unquoted 17:00 would become 1020.
 _PLAIN: tuple[tuple[re.Pattern[str], Any], ...] = (
@@ -69,6 +70,16 @@ class Document:
 def read_document(text: str, environ: Mapping[str, str]) -> Document:
     """Parse; whatever is wrong is in `faults`, and the data is as complete as it can be."""
     document = Document()
+    return _read(text, document, _Reader(document, environ))
+
+
+def read_plain(text: str) -> Document:
+    """The same for a file of Prometheus: ${...} and numbers stay text, merge keys (<<) work."""
+    document = Document()
+    return _read(text, document, _PlainReader(document, {}))
+
+
+def _read(text: str, document: Document, reader: _Reader) -> Document:
     try:
         node = yaml.compose(text, Loader=yaml.SafeLoader)
     except yaml.MarkedYAMLError as error:
@@ -78,7 +89,7 @@ def read_document(text: str, environ: Mapping[str, str]) -> Document:
         document.faults.append(Fault(1, "", f"this is not YAML: {error}"))
         return document
     if node is not None:
-        document.data = _Reader(document, environ).read(node, ())
+        document.data = reader.read(node, ())
     return document
 
 
@@ -129,7 +140,7 @@ class _Reader:
         for key_node, value_node in node.value:
             if not isinstance(key_node, yaml.ScalarNode):
                 self.document.fault(path, "a key must be plain text", "quote text that starts with { or [")
-            elif key_node.tag == "tag:yaml.org,2002:merge":
+            elif key_node.tag == _MERGE:
                 self.document.fault(path, "merge keys (<<) are not supported", "write the keys out")
             else:
                 yield str(key_node.value), key_node.start_mark.line + 1, value_node
@@ -161,3 +172,29 @@ class _Reader:
             state = "is empty" if name in self.environ else "is not set"
             self.document.fault(path, f"the environment variable {name} {state}", "set it where the bridge is started")
         return value or default or ""
+
+
+class _PlainReader(_Reader):
+    """As Go reads it into text: no variables, no types but "nothing"."""
+
+    def _scalar(self, node: yaml.ScalarNode, path: Path) -> Any:
+        text = str(node.value)
+        return None if node.style is None and text in ("", "~", "null") else text
+
+    def _pairs(self, node: yaml.MappingNode, path: Path) -> Iterator[tuple[str, int, yaml.Node]]:
+        own = [pair for pair in node.value if pair[0].tag != _MERGE]
+        if len(own) < len(node.value):
+            node.value = [*self._merged(node, len(own), path), *own]
+        yield from super()._pairs(node, path)
+
+    def _merged(self, node: yaml.MappingNode, own: int, path: Path) -> list[tuple[yaml.Node, yaml.Node]]:
+        """What << adds: of several the last, and never a key that the mapping has itself."""
+        try:
+            yaml.SafeLoader("").flatten_mapping(node)  # what is merged comes first, the mapping's own keys last
+        except yaml.MarkedYAMLError:
+            self.document.fault(path, "<< takes keys with values, or a list of such", "write <<: *name-of-an-anchor")
+            return []
+        count = len(node.value) - own
+        mine = {str(key.value) for key, _ in node.value[count:]}
+        merged = {str(key.value): (key, value) for key, value in node.value[:count]}
+        return [pair for name, pair in merged.items() if name not in mine]

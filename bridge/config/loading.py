@@ -75,6 +75,11 @@ def _check_files(document: Document, folder: Path, check_templates: TemplateChec
         ca_file: Any = mapping(channel).get("ca_file")
         if isinstance(ca_file, str) and not (folder / ca_file).is_file():
             document.fault(("channels", name, "ca_file"), f"there is no file {ca_file!r}")
+    server = mapping(mapping(mapping(document.data).get("context")).get("prometheus"))
+    if isinstance(server.get("token_file"), str) and not (folder / server["token_file"]).is_file():
+        document.fault(("context", "prometheus", "token_file"), f"there is no file {server['token_file']!r}")
+    if "token_file" in server and "token" in server:
+        document.fault(("context", "prometheus", "token_file"), "there is a token too", "keep one of the two")
     templates: Any = mapping(document.data).get("templates")
     if isinstance(templates, str) and not (folder / templates).is_dir():
         document.fault(("templates",), f"there is no folder {templates!r}", "paths start at the folder of this file")

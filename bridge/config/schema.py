@@ -22,7 +22,9 @@ from bridge.config.values import (
     parse_rate,
     parse_size,
 )
+from bridge.core.facts import Unit
 from bridge.core.matchers import parse_matchers
+from bridge.core.questions import check_expression
 from bridge.core.time_intervals import (
     Range,
     parse_days_of_month,
@@ -65,6 +67,8 @@ Pace = Annotated[
 ]
 Url = Annotated[str, AfterValidator(check_url), _text("https://example.org", "an http or https URL")]
 Address = Annotated[str, AfterValidator(check_address), _text("ml@example.org", "a mail address")]
+PromQL = Annotated[str, Field(min_length=1, max_length=5000), _checked(check_expression), _text("up", "PromQL")]
+LabelName = Annotated[str, Field(pattern=r"^[a-zA-Z_][a-zA-Z0-9_]*$", max_length=200)]
 MatcherText = Annotated[str, _checked(parse_matchers), _text('severity="critical"', "matchers as in Alertmanager")]
 Line = Annotated[str, Field(min_length=1, max_length=1000, pattern=r"^[^\r\n\x00]*$")]
 Weekdays = Annotated[Range, _parsed_by(parse_weekdays), _range_text("monday:friday")]
@@ -200,15 +204,43 @@ class Limits(Section):
     overdue: Duration = timedelta(minutes=5)
 
 
-class PrometheusServer(BaseModel):
-    model_config = ConfigDict(extra="allow", frozen=True, hide_input_in_errors=True)
+class PrometheusServer(Section):
+    """Prometheus, or what speaks its API: Thanos, Mimir, Google's managed service."""
+
     url: Url
+    name: Line = "Prometheus"
+    headers: dict[Line, Line] = {}
+    token: SecretStr | None = None
+    token_file: Line | None = None
+
+
+class QuestionEntry(Section):
+    """One thing to ask about an incident. The order of the questions is their importance."""
+
+    name: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$", max_length=63)]
+    title: Line
+    unit: Unit
+    expr: PromQL
+    by: LabelName | None = None
+    usual: PromQL | None = None
+    ago: tuple[Duration, ...] = ()
+    bad_above: float | None = None
+    bad_below: float | None = None
+    bad_times_usual: Annotated[float, Field(gt=0)] | None = None
+    matchers: tuple[MatcherText, ...] = ()
+    role: Literal["errors_by_version", "errors_by_pod", "pods_by_version", "traffic", "saturation", "drift", ""] = ""
 
 
 class Context(Section):
-    prometheus: PrometheusServer | None = None
+    """What is asked about an incident before it is told; never for longer than the budget."""
+
+    prometheus: PrometheusServer
     budget: Duration = timedelta(seconds=1.5)
-    questions: tuple[Any, ...] = ()
+    query_timeout: Duration = timedelta(seconds=1)
+    shared_for: Duration = timedelta(seconds=5)
+    window: Duration = timedelta(hours=2)
+    labels: tuple[LabelName, ...] = ("namespace", "job")
+    questions: tuple[QuestionEntry, ...] = ()
 
 
 class Heartbeat(Section):

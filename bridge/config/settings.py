@@ -15,6 +15,7 @@ from pydantic import SecretStr
 
 from bridge.config.faults import Fault
 from bridge.config.values import Rate
+from bridge.core.questions import Question
 from bridge.core.routing import Route
 
 
@@ -109,6 +110,26 @@ class LimitSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class PrometheusSettings:
+    url: str
+    name: str
+    headers: Mapping[str, str]
+    token: SecretStr | None
+    token_file: Path | None  #: read anew for each query
+
+
+@dataclass(frozen=True, slots=True)
+class ContextSettings:
+    prometheus: PrometheusSettings
+    budget: timedelta
+    query_timeout: timedelta
+    shared_for: timedelta
+    window: timedelta
+    labels: tuple[str, ...]
+    questions: tuple[Question, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Settings:
     channels: Mapping[str, ChannelSettings]
     sources: tuple[SourceSettings, ...]  #: when empty, only loopback may send in
@@ -120,6 +141,7 @@ class Settings:
     web: WebSettings
     limits: LimitSettings
     templates: Path | None
+    context: ContextSettings | None
     warnings: tuple[Fault, ...]
     digest: str  #: SHA-256 of the file's text, whatever the environment holds
 
@@ -132,7 +154,7 @@ def secret_values(settings: object) -> frozenset[str]:
 def _secrets(thing: object) -> Iterator[str]:
     if isinstance(thing, SecretStr):
         yield thing.get_secret_value()
-    elif isinstance(thing, Route):
+    elif isinstance(thing, Route | Question):
         return
     elif is_dataclass(thing):
         for each in fields(thing):

@@ -84,7 +84,7 @@ def _words(detail: ErrorDetails, path: Path, document: Document) -> tuple[str, s
     if kind == "value_error":
         message, _, hint = str(context["error"]).partition("; ")
         return message, hint
-    if kind == "literal_error":
+    if kind in ("literal_error", "enum"):
         return f"should be {context['expected']}", did_you_mean(str(detail["input"]), _words_of(context["expected"]))
     if kind == "union_tag_not_found":
         return "type is missing", "write type: pagerduty, type: slack or type: email"

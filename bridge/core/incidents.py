@@ -62,6 +62,15 @@ def acknowledge(incident: Incident, actor: str, now: datetime) -> Change:
     return Change(changed, (entry,), ())
 
 
+def learn(incident: Incident, text: str, now: datetime) -> Change:
+    """What could not be measured when it was told is known now: worth telling, while it lasts."""
+    if incident.resolved:
+        return Change(incident, (), ())
+    revision = incident.revision + 1
+    entry = Entry(now, "learned", "bridge", text, revision, loud=True)
+    return Change(replace(incident, revision=revision, updated_at=now), (entry,), ())
+
+
 def resolve(incident: Incident, actor: str, now: datetime) -> Change:
     """A person says it is over. If its alerts still fire at the next reminder, the incident comes back."""
     if incident.resolved:

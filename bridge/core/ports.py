@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any, Protocol
 
 from bridge.core.errors import Reason
+from bridge.core.facts import Context
 from bridge.core.model import Entry, Group, Incident, State, Target
 
 
@@ -81,6 +82,7 @@ class Message:
     news: tuple[Entry, ...]  #: loud timeline entries since the revision that the target shows
     text: str  #: body in plain text
     html: str  #: body in HTML; empty unless asked for
+    context: Context | None = None  #: what was measured for it; None when nothing was to be asked
 
 
 @dataclass(frozen=True, slots=True)

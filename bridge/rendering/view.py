@@ -6,9 +6,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from bridge.core.model import Alert, Entry, Incident, Severity
+from bridge.core.numbers import in_words
 from bridge.core.ports import AlertLine, Claim
 from bridge.rendering.links import links_of, safe_href
-from bridge.rendering.text import clean, cut, in_words, one_line
+from bridge.rendering.text import clean, cut, one_line
 
 MAX_ALERTS = 25
 MAX_SUMMARY = 300

@@ -5,6 +5,7 @@ Law: called inside one transaction, so that an incident never exists without its
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -98,12 +99,9 @@ class Writing:
     def _write_incidents(self) -> None:
         rows = [{**incident_row(found), "n": found.number} for found, _ in self._latest.values()]
         if rows:
-            values: dict[str, Any] = {
-                column: sa.bindparam(column) for column in rows[0] if column not in ("n", "uid", "key")
-            }
+            changing = tuple(column for column in rows[0] if column not in ("n", "uid", "key"))
             self._connection.execute(
-                sa.update(incident).where(incident.c.number == sa.bindparam("n")).values(values),
-                [{name: row[name] for name in (*values, "n")} for row in rows],
+                _updating(changing), [{name: row[name] for name in (*changing, "n")} for row in rows]
             )
 
     def _want(self, change: Change) -> None:
@@ -159,16 +157,23 @@ class Writing:
         }
 
     def _upsert(self, table: sa.Table, rows: list[dict[str, Any]], key: tuple[str, ...]) -> None:
-        if not rows:
-            return
-        make = postgresql.insert if self._connection.dialect.name == "postgresql" else sqlite.insert
-        statement = make(table)
-        # Columns of a delivery that belong to the worker (lease, attempts, sent, ...) are never overwritten here.
-        mine = _PLANNED if table is delivery else tuple(c.name for c in table.columns if c.name not in key)
-        statement = statement.on_conflict_do_update(
-            index_elements=list(key), set_={name: statement.excluded[name] for name in mine}
-        )
-        self._connection.execute(statement, rows)
+        if rows:
+            self._connection.execute(_upserting(table, key, self._connection.dialect.name), rows)
+
+
+@functools.cache  # built anew, a statement costs as much as writing twenty rows with it
+def _upserting(table: sa.Table, key: tuple[str, ...], dialect: str) -> sa.Executable:
+    statement = (postgresql.insert if dialect == "postgresql" else sqlite.insert)(table)
+    # Columns of a delivery that belong to the worker (lease, attempts, sent, ...) are never overwritten here.
+    mine = _PLANNED if table is delivery else tuple(c.name for c in table.columns if c.name not in key)
+    excluded = statement.excluded
+    return statement.on_conflict_do_update(index_elements=list(key), set_={name: excluded[name] for name in mine})
+
+
+@functools.cache
+def _updating(columns: tuple[str, ...]) -> sa.Executable:
+    statement = sa.update(incident).where(incident.c.number == sa.bindparam("n"))
+    return statement.values({column: sa.bindparam(column) for column in columns})
 
 
 _OPEN = sa.insert(incident)

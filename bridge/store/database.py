@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
-from alembic import command
-from alembic.config import Config
 from sqlalchemy.exc import DBAPIError, OperationalError
 
 from bridge.core.errors import StoreUnavailable
 
+#: The newest of migrations/versions/.
+NEWEST = "0001"
 #: PostgreSQL advisory lock of the migrations; any constant that nobody else uses.
 _MIGRATION_LOCK = 0x6272_6467
 
@@ -35,10 +34,12 @@ def open_database(url: str) -> sa.Engine:
 def transaction(engine: sa.Engine) -> Iterator[sa.Connection]:
     """One write transaction. Whatever the database says about not being able to becomes StoreUnavailable."""
     try:
-        with engine.begin() as connection:
+        with _turn(engine), engine.begin() as connection:
             yield connection
     except DBAPIError as fault:
         raise StoreUnavailable(f"the database refused: {fault.orig}") from fault
+    except OSError as fault:
+        raise StoreUnavailable(f"the files beside the database cannot be used: {fault}") from fault
 
 
 def _engine(url: str) -> sa.Engine:
@@ -71,10 +72,26 @@ def _sqlite(url: sa.URL) -> sa.Engine:
 
 
 @contextlib.contextmanager
+def _turn(engine: sa.Engine) -> Iterator[None]:
+    """Writers of one SQLite file take turns, whichever process they are in.
+
+    SQLite alone lets a waiting writer sleep and look again, so a busy one, which is back at once, would shut the
+    others out for seconds. Whoever holds `.turn` is next; a file's locks end with the process that holds them.
+    """
+    if engine.dialect.name != "sqlite":
+        yield
+        return
+    with open(f"{engine.url.database}.turn", "a") as turn, open(f"{engine.url.database}.lock", "a") as writing:
+        fcntl.flock(turn, fcntl.LOCK_EX)
+        fcntl.flock(writing, fcntl.LOCK_EX)
+        fcntl.flock(turn, fcntl.LOCK_UN)
+        yield
+
+
+@contextlib.contextmanager
 def _one_at_a_time(engine: sa.Engine) -> Iterator[sa.Connection | None]:
     if engine.dialect.name == "sqlite":
-        with _threads, open(f"{engine.url.database}.lock", "a", encoding="ascii") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
+        with _turn(engine):
             yield None
         return
     with engine.connect() as connection:
@@ -87,10 +104,20 @@ def _one_at_a_time(engine: sa.Engine) -> Iterator[sa.Connection | None]:
             connection.commit()
 
 
-_threads = threading.Lock()
+def _is_current(connection: sa.Connection) -> bool:
+    if not sa.inspect(connection).has_table("alembic_version"):
+        return False
+    return connection.scalars(sa.text("SELECT version_num FROM alembic_version")).all() == [NEWEST]
 
 
 def _migrate(engine: sa.Engine, locked: sa.Connection | None) -> None:
+    with engine.connect().execution_options(readonly=True) as connection:
+        if _is_current(connection):
+            return
+    # Alembic is a tenth of a process's memory, and needed once in the life of a release.
+    from alembic import command
+    from alembic.config import Config
+
     config = Config()
     config.set_main_option("script_location", str(Path(__file__).with_name("migrations")))
     if locked is not None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import secrets
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -23,14 +23,15 @@ from bridge.store.tables import channel_state, delivery, event, incident, worker
 class StoreDeliveries:
     """See bridge.core.ports.Deliveries."""
 
-    def __init__(self, engine: sa.Engine) -> None:
-        self._engine = engine
+    def __init__(self, engine: sa.Engine, worker_id: str = "") -> None:
+        self._engine, self._worker_id = engine, worker_id
 
     def claim(self, lanes: Sequence[Lane], now: datetime) -> list[Claim]:
         if not lanes:
             return []
         with transaction(self._engine) as connection:
-            return [claim for lane in lanes for claim in _claim_lane(connection, lane, now)]
+            lease = f"{self._worker_id}.{secrets.token_hex(4)}"
+            return [claim for lane in lanes for claim in _claim_lane(connection, lane, lease, now)]
 
     def incidents(self, numbers: Sequence[int]) -> dict[int, Incident]:
         with self._engine.connect().execution_options(readonly=True) as connection:
@@ -93,10 +94,25 @@ class StoreDeliveries:
         with transaction(self._engine) as connection:
             connection.execute(sa.update(channel_state).values(paused_until=None, pause_reason=""))
 
-    def alive(self, worker_id: str, place: str, started_at: datetime, now: datetime) -> None:
+    def succeed(self, host: str, is_running: Callable[[int], bool], now: datetime) -> int:
+        """End the leases of workers of this host that are no more: what they were sending need not wait for them.
+
+        A worker's place is `host pid`. Returns how many deliveries were freed.
+        """
+        with transaction(self._engine) as connection:
+            places = connection.execute(sa.select(worker.c.id, worker.c.place)).all()
+            dead = [each.id for each in places if _ended(each.place, host, is_running)]
+            freed = 0
+            for worker_id in dead:
+                held = sa.and_(delivery.c.lease.startswith(f"{worker_id}."), delivery.c.lease_until > now)
+                freed += connection.execute(sa.update(delivery).where(held).values(lease_until=now)).rowcount
+            connection.execute(sa.delete(worker).where(worker.c.id.in_(dead)))
+        return freed
+
+    def alive(self, place: str, started_at: datetime, now: datetime) -> None:
         """Say that this worker lives; readiness looks at it. Forgets workers that have been silent for a day."""
         make = postgresql.insert if self._engine.dialect.name == "postgresql" else sqlite.insert
-        row = {"id": worker_id, "seen_at": now, "started_at": started_at, "place": place}
+        row = {"id": self._worker_id, "seen_at": now, "started_at": started_at, "place": place}
         statement = make(worker).values(row)
         statement = statement.on_conflict_do_update(index_elements=["id"], set_={"seen_at": now})
         with transaction(self._engine) as connection:
@@ -113,7 +129,12 @@ class StoreDeliveries:
             return int(connection.execute(statement).rowcount)
 
 
-def _claim_lane(connection: sa.Connection, lane: Lane, now: datetime) -> list[Claim]:
+def _ended(place: str, host: str, is_running: Callable[[int], bool]) -> bool:
+    theirs, _, pid = place.rpartition(" ")
+    return theirs == host and pid.isdigit() and not is_running(int(pid))
+
+
+def _claim_lane(connection: sa.Connection, lane: Lane, lease: str, now: datetime) -> list[Claim]:
     found = connection.execute(
         sa.select(channel_state).where(channel_state.c.channel == lane.channel).with_for_update()
     )
@@ -124,7 +145,6 @@ def _claim_lane(connection: sa.Connection, lane: Lane, now: datetime) -> list[Cl
     rows = connection.execute(_claimable(lane.channel, limit, now)).mappings().all()
     if not rows:
         return []
-    lease = secrets.token_hex(8)
     _lease(connection, rows, lease, now, lane)
     if lane.per_second is not None:
         _take_slots(connection, lane, state, len(rows), now)

@@ -7,7 +7,7 @@ from datetime import datetime
 
 import sqlalchemy as sa
 
-from bridge.core.incidents import acknowledge, resolve
+from bridge.core.incidents import acknowledge, learn, resolve
 from bridge.core.model import Change, Incident
 from bridge.store.applying import Policy, Writing, complete
 from bridge.store.database import transaction
@@ -27,6 +27,10 @@ class StorePeople:
 
     def resolve(self, number: int, actor: str, now: datetime) -> Change | None:
         return self._change(number, lambda found: resolve(found, actor, now), now)
+
+    def learn(self, number: int, text: str, now: datetime) -> Change | None:
+        """Tell everybody who was told without it."""
+        return self._change(number, lambda found: learn(found, text, now), now)
 
     def replay(self, number: int, now: datetime) -> int | None:
         """Try the incident's dead letters again; how many there were, or None without such an incident."""

@@ -12,7 +12,6 @@ import threading
 from collections.abc import Callable
 from pathlib import Path
 
-import psycopg
 import sqlalchemy as sa
 
 _CHANNEL = "incident_bridge"
@@ -74,6 +73,8 @@ class Listener:
             os.close(pipe)
 
     def _notifications(self) -> None:
+        import psycopg  # only where there is a PostgreSQL: it is a tenth of a process's memory
+
         while not self._stopping.is_set():
             try:
                 self._listen()
@@ -81,6 +82,8 @@ class Listener:
                 self._stopping.wait(1)  # polling goes on meanwhile
 
     def _listen(self) -> None:
+        import psycopg
+
         url = self._engine.url.set(drivername="postgresql").render_as_string(hide_password=False)
         with psycopg.connect(url, autocommit=True) as connection:
             connection.execute(f"LISTEN {_CHANNEL}")

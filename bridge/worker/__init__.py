@@ -1,5 +1,6 @@
 """The worker: claims due deliveries, gathers, renders, sends, settles."""
 
+from bridge.worker.enriching import Gathers
 from bridge.worker.loop import Setup, Worker
 
-__all__ = ["Setup", "Worker"]
+__all__ = ["Gathers", "Setup", "Worker"]

@@ -8,16 +8,16 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import random
-import secrets
-import socket
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any, Protocol, TypeVar
 
 from bridge import logs
 from bridge.core.errors import Reason, SendError, StoreUnavailable
+from bridge.core.facts import ChangeEvent, Context
 from bridge.core.model import Entry, Incident
 from bridge.core.ports import (
     Channel,
@@ -27,20 +27,23 @@ from bridge.core.ports import (
     Lane,
     Message,
     Outcome,
-    Receipt,
     RetryAt,
     Sent,
 )
 from bridge.core.retrying import decide
 from bridge.metrics import Metrics
 from bridge.worker.batching import Batcher
+from bridge.worker.completing import Completer
+from bridge.worker.enriching import Gathers, context_of
 
 log = logs.get("worker")
 T = TypeVar("T")
 
 
 class Renders(Protocol):
-    def message(self, incident: Incident, claim: Claim, news: Sequence[Entry], *, html: bool) -> Message: ...
+    def message(
+        self, incident: Incident, claim: Claim, news: Sequence[Entry], context: Context | None = None, *, html: bool
+    ) -> Message: ...
 
 
 class Store(Deliveries, Protocol):
@@ -48,7 +51,7 @@ class Store(Deliveries, Protocol):
 
     def end_pauses(self) -> None: ...
 
-    def alive(self, worker_id: str, place: str, started_at: datetime, now: datetime) -> None: ...
+    def alive(self, place: str, started_at: datetime, now: datetime) -> None: ...
 
     def forget(self, before: datetime) -> int: ...
 
@@ -61,6 +64,7 @@ class Setup:
     lanes: Mapping[str, Lane]
     renderer: Renders
     retention: timedelta
+    context: Gathers | None = None
 
 
 class Worker:
@@ -73,19 +77,21 @@ class Worker:
         metrics: Metrics,
         clock: Callable[[], datetime],
         *,
+        tell: Callable[[int, str], object] = lambda number, text: None,
+        place: str = "",
         poll_seconds: float = 2.0,
         alive_seconds: float = 5.0,
     ) -> None:
         self._store, self._setup, self._metrics, self._clock = store, setup, metrics, clock
-        self._poll, self._alive = poll_seconds, alive_seconds
+        self._place, self._poll, self._alive = place, poll_seconds, alive_seconds
         self._database = ThreadPoolExecutor(1, "database")
         self._wake = asyncio.Event()
         self._stopping = False
         self._flying: dict[str, int] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._settler = Batcher[tuple[Claim, Outcome]](self._settle_many)
+        self._completer = Completer(self._look, self._gather, partial(self._in_thread, tell))
         self._freezer = Batcher[tuple[Claim, bytes]](self._freeze_many)
-        self.id = secrets.token_hex(8)
 
     def wake(self) -> None:
         """Something may be due. Call it in the loop's thread."""
@@ -104,7 +110,7 @@ class Worker:
         await asyncio.sleep(0)
         if self._tasks:
             await asyncio.wait(set(self._tasks), timeout=60)
-        await _close(old.channels)
+        await _close(old)
 
     async def run(self) -> None:
         living = asyncio.create_task(self._live())
@@ -118,7 +124,8 @@ class Worker:
             living.cancel()
             if self._tasks:
                 await asyncio.wait(set(self._tasks))
-            await _close(self._setup.channels)
+            await self._completer.close()
+            await _close(self._setup)
             self._database.shutdown()
 
     async def _claim(self) -> int:
@@ -141,7 +148,8 @@ class Worker:
     async def _start(self, claims: Sequence[Claim]) -> None:
         numbers = sorted({claim.incident_number for claim in claims})
         incidents = await self._in_thread(self._store.incidents, numbers)
-        news = await self._in_thread(self._store.news, [c.incident_number for c in claims if c.sent])
+        told = [claim.incident_number for claim in claims if claim.sent]
+        news = await self._in_thread(self._store.news, told) if told else {}
         for claim in claims:
             incident = incidents.get(claim.incident_number)
             if incident is None:
@@ -174,12 +182,16 @@ class Worker:
         refused: Any = ""
         try:
             channel = self._setup.channels[claim.target.channel]
-            message = self._setup.renderer.message(incident, claim, news, html=channel.wants_html)
+            # a mail whose bytes are fixed says what it said
+            context = await self._gather(incident) if claim.frozen is None else None
+            message = self._setup.renderer.message(incident, claim, news, context, html=channel.wants_html)
             composed = channel.compose(message, claim)
             refused = composed.content
             if composed.frozen is not None:
                 await self._freezer.add((claim, composed.frozen))
-            return _sent(await channel.send(composed, message, claim))
+            receipt = await channel.send(composed, message, claim)
+            self._completer.consider(incident, context)
+            return Sent(receipt.handle, receipt.note, skipped=receipt.skipped)
         except SendError as told:
             error = told
         except StoreUnavailable:
@@ -188,6 +200,15 @@ class Worker:
             log.exception("send_bug", incident=claim.incident_number, channel=claim.target.channel)
             error = SendError(Reason.BUG, f"{type(bug).__name__} while sending; see the log", ambiguous=True)
         return self._failed(error, claim, refused)
+
+    async def _changes(self, incident: Incident) -> Sequence[ChangeEvent]:
+        return ()
+
+    async def _gather(self, incident: Incident) -> Context | None:
+        return await context_of(self._setup.context, self._changes, incident)
+
+    async def _look(self, number: int) -> Incident | None:
+        return (await self._in_thread(self._store.incidents, [number])).get(number)
 
     def _failed(self, error: SendError, claim: Claim, refused: Any) -> Outcome:
         outcome = decide(error, claim, self._clock(), random.random())
@@ -225,11 +246,11 @@ class Worker:
 
     async def _live(self) -> None:
         """Housekeeping: say that this worker lives, and forget what is old."""
-        started, place, beats = self._clock(), socket.gethostname(), 0
+        started, beats = self._clock(), 0
         while True:
             try:
                 now = self._clock()
-                await self._in_thread(self._store.alive, self.id, place, started, now)
+                await self._in_thread(self._store.alive, self._place, started, now)
                 if beats % 720 == 0:
                     await self._in_thread(self._store.forget, now - self._setup.retention)
             except Exception as fault:
@@ -255,9 +276,7 @@ class Worker:
         return asyncio.get_running_loop().run_in_executor(self._database, call, *arguments)
 
 
-def _sent(receipt: Receipt) -> Sent:
-    return Sent(receipt.handle, receipt.note, skipped=receipt.skipped)
-
-
-async def _close(channels: Mapping[str, Channel]) -> None:
-    await asyncio.gather(*(channel.close() for channel in channels.values()), return_exceptions=True)
+async def _close(setup: Setup) -> None:
+    closing = [channel.close() for channel in setup.channels.values()]
+    closing += [setup.context.close()] if setup.context else []
+    await asyncio.gather(*closing, return_exceptions=True)

@@ -11,11 +11,11 @@ from urllib.parse import unquote
 import pytest
 
 from bridge.core.model import Alert, Incident, State, Status
+from bridge.core.numbers import in_words
 from bridge.core.ports import Message
 from bridge.render import MAX_HTML_BYTES, NAMES, Renderer, check_templates
 from bridge.rendering.links import safe_href
 from bridge.rendering.sample import sample_alert, sample_claim, sample_incident, sample_news
-from bridge.rendering.text import in_words
 
 NASTY = {"summary": "<script>alert(1)</script>\x00\u202e", "description": "</td>&\r\nx", "runbook_url": "javascript:x"}
 

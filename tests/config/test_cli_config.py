@@ -66,6 +66,104 @@ def test_check_for_programs(run, tmp_path):
     assert (True, ["email-ml"]) == (good["ok"], good["reaches"]["warning"])
 
 
+RULES = """groups:
+- rules:
+  - {alert: Errors, expr: a > 1, labels: {severity: critical}, annotations: {runbook_url: https://x.org/Errors}}
+  - {alert: Deployed, expr: b > 1, labels: {severity: info, team: "{{ $labels.team }}"}, annotations: {summary: s}}
+  - {alert: Watchdog, expr: vector(1), labels: {severity: none}, annotations: {runbook_url: https://x.org/Watchdog}}
+"""
+TIERS = """channels:
+  slack-ml: {type: slack, token: "${SLACK_BOT_TOKEN}", channel: C012ABCDEF}
+  pagerduty-ml: {type: pagerduty, routing_key: "${PAGERDUTY_ROUTING_KEY}"}
+route:
+  notify: [slack-ml]
+  routes:
+    - {matchers: [team=ml], notify: [slack-ml]}
+    - {matchers: [severity="critical"], notify: [pagerduty-ml]}
+"""
+
+
+@pytest.fixture
+def routes(tmp_path):
+    path = tmp_path / "routes.yaml"
+    path.write_text(TIERS)
+    (tmp_path / "rules").mkdir()
+    (tmp_path / "rules" / "ml.yml").write_text(RULES)
+    return path
+
+
+def test_check_says_whom_each_rule_reaches_and_what_that_depends_on(run, routes):
+    result = run("check", "--config", str(routes))
+    assert 1 == result.exit_code
+    lines = result.output.splitlines()
+    assert "3 alerts in 1 rule file, with the labels that the rules set" in lines
+    assert "Errors    critical  pagerduty-ml  depends on team" in lines
+    assert "Deployed  info      slack-ml      depends on team" in lines
+    assert "Watchdog  none      slack-ml      a heartbeat; only if Alertmanager sends it here; depends on team" in lines
+
+
+def test_check_fails_for_a_rule_with_its_file_and_line(run, routes):
+    result = run("check", "--config", str(routes))
+    file = routes.parent / "rules" / "ml.yml"
+    assert f"{file}:4: groups[0].rules[1]: Deployed has no runbook_url; add" in result.output
+    assert (1, True) == (result.exit_code, result.output.endswith("\n1 fault\n"))
+    file.write_text(RULES.replace("summary: s", "runbook_url: https://x.org/Deployed"))
+    assert 0 == run("check", "--config", str(routes)).exit_code
+
+
+def test_check_fails_for_a_critical_rule_that_pages_nobody_and_for_one_that_reaches_nobody(run, routes):
+    text = TIERS.replace(
+        "notify: [pagerduty-ml]}", "notify: [slack-ml]}\n    - {matchers: [severity=info], notify: []}"
+    )
+    routes.write_text(text)
+    result = run("check", "--config", str(routes))
+    assert "ml.yml:3: groups[0].rules[0]: Errors is critical and pages nobody: it reaches slack-ml" in result.output
+    assert 'ml.yml:4: groups[0].rules[1]: Deployed {severity="info"} reaches nobody; route.routes[2]' in result.output
+    assert (1, True) == (result.exit_code, result.output.endswith("\n3 faults\n"))
+
+
+def test_check_reads_the_rules_that_it_is_given_or_none(run, routes, tmp_path):
+    one, two = tmp_path / "one.yml", tmp_path / "more"
+    two.mkdir()
+    one.write_text(RULES.replace("summary: s", "runbook_url: x"))
+    (two / "two.yaml").write_text(RULES.replace("summary: s", "runbook_url: x"))
+    given = run("check", "--config", str(routes), "--rules", str(one), "--rules", str(two))
+    assert (0, True) == (given.exit_code, "6 alerts in 2 rule files" in given.output)
+    none = run("check", "--config", str(routes), "--no-rules")
+    assert (0, True) == (none.exit_code, "no rules were read" in none.output)
+    assert 2 == run("check", "--config", str(routes), "--no-rules", "--rules", str(one)).exit_code
+    assert 2 == run("check", "--config", str(routes), "--rules", str(tmp_path / "gone")).exit_code
+
+
+def test_check_tells_the_rules_for_programs(run, routes):
+    told = json.loads(run("check", "--json", "--config", str(routes)).output)
+    file = str(routes.parent / "rules" / "ml.yml")
+    assert not told["ok"]
+    assert [(file, 4, "groups[0].rules[1]")] == [(each["file"], each["line"], each["path"]) for each in told["faults"]]
+    errors, deployed, watchdog = told["rules"]
+    assert ("Errors", "critical", ["pagerduty-ml"], ["team"], "bridge", 3) == tuple(
+        errors[key] for key in ("alert", "severity", "channels", "depends_on", "way", "line")
+    )
+    assert (["Deployed has no runbook_url"], "heartbeat") == (deployed["faults"], watchdog["way"])
+
+
+def test_check_tells_faults_of_both_files_at_once(run, routes):
+    routes.write_text(FAULTY)
+    (routes.parent / "rules" / "bad.yml").write_text("groups: [\n")
+    output = run("check", "--config", str(routes)).output
+    assert "routes.yaml:4: route.notify[0]" in output
+    assert "bad.yml:2: this is not YAML" in output
+    assert "Deployed has no runbook_url" in output
+    assert output.endswith("3 faults\n")
+
+
+def test_the_shipped_rules_all_reach_somebody(run):
+    told = json.loads(run("check", "--json").output)
+    assert told["ok"], told["faults"]
+    assert "Watchdog" in {each["alert"] for each in told["rules"] if each["way"] == "heartbeat"}
+    assert "AlertBridgeDown" in {each["alert"] for each in told["rules"] if each["way"] == "direct"}
+
+
 def test_check_asks_the_template_check_that_it_is_given(run):
     result = run("check", obj={"check_templates": lambda folder: [f"broken in {folder}"]})
     assert (1, True) == (result.exit_code, "templates: broken in None" in result.output)

@@ -31,7 +31,7 @@ ENVIRON = {
 NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 SMALL = """
 channels:
-  slack-ml: {type: slack, token: "${SLACK_BOT_TOKEN}", channel: "#ml"}
+  slack-ml: {type: slack, token: "${SLACK_BOT_TOKEN}", channel: C012ABCDEF}
   pagerduty-ml: {type: pagerduty, routing_key: "${PAGERDUTY_ROUTING_KEY}"}
   email-ml: {type: email, smarthost: "smtp.example.org:587", from: B <b@mail.example.org>, to: [ml@x.org]}
 route:
@@ -201,7 +201,6 @@ time_intervals:
     [
         pytest.param(SMALL + "  fallback: [email-ml]\n", ["8: route.fallback: accepted"], id="fallback"),
         pytest.param(SMALL + "  escalate: [{after: 5m, notify: [email-ml]}]\n", ["8: route.escalate"], id="escalate"),
-        pytest.param(SMALL + "context: {prometheus: {url: http://p:9090}}\n", ["8: context: accepted"], id="context"),
         pytest.param(SMALL + "storm: {after: 50}\n", ["8: storm: accepted"], id="storm"),
         pytest.param(
             SMALL + "heartbeats: [{name: p, matchers: [alertname=Watchdog], every: 5m}]\n",
@@ -213,6 +212,16 @@ time_intervals:
             SMALL + "sources: [{name: a}, {name: b}]\n",
             ["8: sources[1]: 2 Alertmanagers share pagerduty-ml"],
             id="two sources, one dedup_key",
+        ),
+        pytest.param(
+            SMALL.replace("C012ABCDEF", '"#ml"'),
+            ["3: channels.slack-ml.channel: a channel by name"],
+            id="a Slack channel by name",
+        ),
+        pytest.param(
+            SMALL + "sources: [{name: a, type: grafana, tokens: []}, {name: b, type: cloud_monitoring}]\n",
+            ["8: sources[0].type: there is no endpoint for grafana", "8: sources[1].type: there is no endpoint for cl"],
+            id="sources without an endpoint",
         ),
         pytest.param(SMALL + "sources: [{name: a}, {name: b, dedup_key: source_and_group}]\n", [], id="kept apart"),
     ],

@@ -121,6 +121,7 @@ def running_bridge(folder: Path, sandbox: RunningSandbox, token: str) -> Iterato
         "SLACK_BASE_URL": sandbox.slack_base_url,
         "SMTP_SMARTHOST": sandbox.smtp_address,
         "SMTP_TLS": "none",
+        "PROMETHEUS_URL": "http://127.0.0.1:9",  # nobody there
     }
     bridge = Bridge(folder, environment)
     bridge.start()

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Iterator
 from datetime import datetime, timedelta
+from itertools import pairwise
+from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
+from alembic.config import Config
+from alembic.script import ScriptDirectory
 
 from bridge.core.errors import Reason
 from bridge.core.incidents import Rules
@@ -15,7 +20,8 @@ from bridge.core.matchers import parse_matcher
 from bridge.core.model import ChannelSpec
 from bridge.core.ports import Claim, GiveUp, Lane, RetryAt, Sent
 from bridge.core.routing import Route
-from bridge.store import Policy, StoreDeliveries, StoreIntake, StorePeople, StoreReader, open_database
+from bridge.store import Policy, StoreDeliveries, StoreIntake, StorePeople, StoreReader, database, open_database
+from bridge.store.database import transaction
 from tests.builders import a_group, an_alert, at
 
 ROUTES = Route(
@@ -302,3 +308,50 @@ def test_the_next_due_time_counts_leases_and_pauses(intake: StoreIntake, store: 
     assert at(1) == store.next_due(clock())
     store.claim(LANES, clock())
     assert at(61) == store.next_due(clock())
+
+
+def test_what_a_dead_worker_of_this_host_was_sending_is_free_at_once(
+    intake: StoreIntake, engine: sa.Engine, clock: Clock
+) -> None:
+    for name in "abc":
+        intake.accept(a_group(an_alert(), key=name))
+    workers = {"here 7": "dead", "here 8": "living", "there 7": "elsewhere"}
+    for place, worker_id in workers.items():
+        theirs = StoreDeliveries(engine, worker_id)
+        theirs.alive(place, clock(), clock())
+        theirs.claim([Lane("pager", 1, None, 1, 600.0)], clock())
+    successor = StoreDeliveries(engine, "new")
+    assert [] == successor.claim(LANES, clock())
+    assert 1 == successor.succeed("here", lambda pid: pid == 8, clock())
+    (freed,) = successor.claim(LANES, clock())
+    assert freed.unknown
+    assert 0 == successor.succeed("here", lambda pid: pid == 8, clock())
+
+
+def test_the_store_knows_its_newest_migration() -> None:
+    config = Config()
+    config.set_main_option("script_location", str(Path(database.__file__).with_name("migrations")))
+    assert database.NEWEST == ScriptDirectory.from_config(config).get_current_head()
+
+
+def test_a_writer_that_is_back_at_once_lets_the_others_in(engine: sa.Engine) -> None:
+    """Without turns a busy writer of one SQLite file shuts the others out for seconds."""
+    turns: list[str] = []
+    together = threading.Barrier(2)
+
+    def write(name: str) -> None:
+        together.wait()
+        for _ in range(30):
+            with transaction(engine):
+                turns.append(name)
+                time.sleep(0.005)  # long enough for the other to have asked
+
+    threads = [threading.Thread(target=write, args=(name,)) for name in "ab"]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    if engine.dialect.name == "sqlite":
+        changes = sum(1 for one, other in pairwise(turns) if one != other)
+        assert changes > 15
+    assert sorted("ab" * 30) == sorted(turns)

@@ -1,0 +1,128 @@
+"""Asking for an incident's context: in parallel, within a budget, once for many.
+
+Law: gather() returns within the budget whatever the server does, and never raises.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Protocol
+
+from bridge.core.enrichment import Answer, Asked, Failure, Query, asked_of, fact_of
+from bridge.core.facts import ChangeEvent, Context, Fact, Unknown
+from bridge.core.hypotheses import Evidence, hypothesis_of
+from bridge.core.model import Incident
+from bridge.core.questions import Question
+
+Observe = Callable[[str, float], None]
+
+
+class Source(Protocol):
+    @property
+    def name(self) -> str: ...
+
+    async def query(self, query: Query, timeout_seconds: float) -> Answer: ...
+
+    async def close(self) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Seconds, but for the counts."""
+
+    budget: float = 1.5  #: for the whole context of one message
+    per_query: float = 1.0
+    shared: float = 5.0  #: one answer serves everybody who asks the same within this time
+    parallel: int = 8
+    failures: int = 3  #: after so many in a row the server is left alone ...
+    pause: float = 20.0  #: ... for this long
+    window: float = 7200.0  #: how long before an incident its cause is looked for
+
+
+class Gatherer:
+    """Shares answers among incidents and channels. Use it inside one running loop."""
+
+    def __init__(
+        self,
+        source: Source,
+        questions: Sequence[Question],
+        scope: Sequence[str],
+        limits: Limits,
+        clock: Callable[[], datetime],
+        observe: Observe = lambda outcome, seconds: None,
+    ) -> None:
+        self._source, self._questions, self._scope = source, questions, scope
+        self._limits, self._clock, self._observe = limits, clock, observe
+        self._answers: dict[Query, tuple[float, asyncio.Task[Answer]]] = {}
+        self._slots = asyncio.Semaphore(limits.parallel)
+        self._failed, self._rest_until = 0, 0.0
+
+    async def gather(self, incident: Incident, changes: Sequence[ChangeEvent], *, known: bool = True) -> Context:
+        """known: whether `changes` is all there is, or the place that keeps them could not be asked."""
+        began = time.monotonic()
+        asked = asked_of(self._questions, incident, self._scope)
+        answers = await self._within_budget({query for each in asked for query in each.queries})
+        facts, unknown = self._sorted(asked, answers)
+        started = min((alert.starts_at for alert in incident.alerts.values()), default=incident.opened_at)
+        window = timedelta(seconds=self._limits.window)
+        recent = [change for change in changes if started - window <= change.at]
+        hypothesis = hypothesis_of(Evidence(facts, recent, started, window, changes_known=known))
+        took = timedelta(seconds=time.monotonic() - began)
+        return Context(self._clock(), tuple(facts), tuple(unknown), tuple(recent), hypothesis, took)
+
+    async def close(self) -> None:
+        tasks = [task for _, task in self._answers.values()]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        await self._source.close()
+
+    def _sorted(self, asked: Iterable[Asked], answers: dict[Query, Answer]) -> tuple[list[Fact], list[Unknown]]:
+        every = [fact_of(each, answers) for each in asked]
+        return [f for f in every if isinstance(f, Fact)], [u for u in every if isinstance(u, Unknown)]
+
+    async def _within_budget(self, queries: set[Query]) -> dict[Query, Answer]:
+        """What is not there in time goes on being asked: the next message may have it."""
+        tasks = {query: self._shared(query) for query in queries}
+        if tasks:
+            await asyncio.wait(tasks.values(), timeout=self._limits.budget)
+        late = Failure(f"{self._source.name} does not answer within {self._limits.budget:.1f} s")
+        return {query: task.result() if task.done() and not task.cancelled() else late for query, task in tasks.items()}
+
+    def _shared(self, query: Query) -> asyncio.Task[Answer]:
+        now = time.monotonic()
+        at, task = self._answers.get(query, (0.0, None))
+        if task is None or (task.done() and now - at > self._limits.shared):
+            self._forget(now)
+            task = asyncio.create_task(self._ask(query))
+            self._answers[query] = (now, task)
+        return task
+
+    def _forget(self, now: float) -> None:
+        if len(self._answers) > 500:
+            fresh = {q: (at, t) for q, (at, t) in self._answers.items() if now - at <= self._limits.shared}
+            self._answers = {**fresh, **{q: entry for q, entry in self._answers.items() if not entry[1].done()}}
+
+    async def _ask(self, query: Query) -> Answer:
+        async with self._slots:
+            rest = self._rest_until - time.monotonic()
+            if rest > 0:
+                self._observe("paused", 0.0)
+                return Failure(f"{self._source.name} has not answered lately; it is asked again in {rest:.0f} s")
+            return await self._observed(self._source.query(query, self._limits.per_query))
+
+    async def _observed(self, work: Awaitable[Answer]) -> Answer:
+        began = time.monotonic()
+        answer = await work
+        silent = isinstance(answer, Failure) and answer.silent
+        self._failed = self._failed + 1 if silent else 0
+        if self._failed >= self._limits.failures:
+            self._rest_until = time.monotonic() + self._limits.pause
+            self._failed = self._limits.failures - 1  # one probe after the pause, not three
+        outcome = "ok" if not isinstance(answer, Failure) else "failed" if silent else "refused"
+        self._observe(outcome, time.monotonic() - began)
+        return answer

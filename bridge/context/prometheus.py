@@ -1,0 +1,122 @@
+"""Instant queries over HTTP: https://prometheus.io/docs/prometheus/latest/querying/api/#instant-queries
+
+Prometheus, Thanos, Mimir and Google's managed endpoint differ in URL, headers and token only.
+Law: query() never raises for what a server does or fails to do; it returns a Failure that says so.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+import aiohttp
+import orjson
+
+from bridge.core.enrichment import Answer, Failure, Query, Sample
+from bridge.rendering.text import cut, one_line
+
+MAX_ANSWER = 4 * 2**20  # bytes; a question that is answered with more was meant to be aggregated
+MAX_SAMPLES = 10_000
+SILENT = "does not answer"
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """Where to ask. `token` is read anew for each query, for one that changes while the bridge runs."""
+
+    url: str  #: up to, and without, /api/v1/query
+    headers: Mapping[str, str] = field(default_factory=dict)
+    token: Callable[[], str] | None = None
+    name: str = "Prometheus"
+
+
+class Prometheus:
+    """One server, over kept connections. Make and use it inside the running loop."""
+
+    def __init__(self, server: Server, clock: Callable[[], datetime], *, connections: int = 8) -> None:
+        self._server, self._clock, self._connections = server, clock, connections
+        self._session: aiohttp.ClientSession | None = None
+
+    @property
+    def name(self) -> str:
+        return self._server.name
+
+    async def query(self, query: Query, timeout_seconds: float) -> Answer:
+        try:
+            async with asyncio.timeout(timeout_seconds):
+                return await self._ask(query, timeout_seconds)
+        except TimeoutError:
+            return Failure(f"{self.name} {SILENT} within {timeout_seconds:.1f} s")
+        except (aiohttp.ClientError, OSError, ValueError) as fault:  # its text may hold an address with a password
+            return Failure(f"{self.name} {SILENT} ({type(fault).__name__})")
+
+    async def close(self) -> None:
+        if self._session is not None:
+            await self._session.close()
+
+    async def _ask(self, query: Query, timeout_seconds: float) -> Answer:
+        at = self._clock() - query.ago
+        form = {"query": query.expr, "time": f"{at.timestamp():.3f}", "timeout": f"{timeout_seconds:.3f}s"}
+        url = f"{self._server.url.rstrip('/')}/api/v1/query"
+        async with self._opened().post(url, data=form, headers=self._headers(), allow_redirects=False) as answer:
+            body = await answer.content.read(MAX_ANSWER + 1)
+            while len(body) <= MAX_ANSWER and (more := await answer.content.read(MAX_ANSWER + 1 - len(body))):
+                body += more
+            return self._read(answer.status, body)
+
+    def _opened(self) -> aiohttp.ClientSession:
+        if self._session is None:
+            connector = aiohttp.TCPConnector(limit=self._connections)
+            self._session = aiohttp.ClientSession(connector=connector, trust_env=True)
+        return self._session
+
+    def _headers(self) -> dict[str, str]:
+        token = self._server.token() if self._server.token else ""
+        return {**self._server.headers, **({"Authorization": f"Bearer {token}"} if token else {})}
+
+    def _read(self, status: int, body: bytes) -> Answer:
+        if len(body) > MAX_ANSWER:
+            return Failure(f"{self.name} answered with more than {MAX_ANSWER // 2**20} MiB: aggregate it", silent=False)
+        try:
+            document = orjson.loads(body)
+        except orjson.JSONDecodeError:
+            return Failure(f"{self.name} {SILENT} as it should (HTTP {status}, no JSON)")
+        if status != 200 or not isinstance(document, dict) or document.get("status") != "success":
+            return self._refusal(status, document)
+        samples = samples_of(document.get("data"))
+        return samples if samples is not None else Failure(f"{self.name} {SILENT} as it should (no vector)")
+
+    def _refusal(self, status: int, document: Any) -> Failure:
+        told = one_line(document.get("error", "")) if isinstance(document, dict) else ""
+        if status in (400, 422) and told:
+            return Failure(cut(f"{self.name} refuses the query: {told}", 200), silent=False)
+        return Failure(f"{self.name} {SILENT} (HTTP {status})")
+
+
+def samples_of(data: Any) -> tuple[Sample, ...] | None:
+    """Of an instant vector or a scalar; None for anything else."""
+    if not isinstance(data, dict):
+        return None
+    result = data.get("result")
+    if data.get("resultType") == "scalar":
+        result = [{"metric": {}, "value": result}]
+    elif data.get("resultType") != "vector":
+        return None
+    if not isinstance(result, list) or len(result) > MAX_SAMPLES:
+        return None
+    samples = [_sample(each) for each in result]
+    return tuple(sample for sample in samples if sample is not None) if None not in samples else None
+
+
+def _sample(element: Any) -> Sample | None:
+    try:
+        at, value = element["value"]
+        labels = {str(name): str(text) for name, text in element["metric"].items()}
+        number = float(value)
+        return Sample(labels, math.inf if math.isnan(number) else number, datetime.fromtimestamp(float(at), UTC))
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError, OSError):
+        return None

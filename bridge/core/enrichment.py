@@ -1,0 +1,147 @@
+"""From questions to what must be asked, and from answers to facts. Pure: who asks, and for how long, is elsewhere."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from bridge.core.facts import Fact, Part, Past, Unit, Unknown, Verdict
+from bridge.core.model import Incident
+from bridge.core.numbers import in_words, shown, times
+from bridge.core.questions import Question, common_labels, expression
+
+MAX_PARTS = 5
+NOW = timedelta(0)
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """One instant query: the PromQL, and how long before now."""
+
+    expr: str
+    ago: timedelta = NOW
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """One element of an instant vector."""
+
+    labels: Mapping[str, str]
+    value: float
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """Why there is no answer, for people. silent: there may be one later; otherwise the query itself is at fault."""
+
+    why: str
+    silent: bool = True
+
+
+Answer = tuple[Sample, ...] | Failure
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A question and the queries that answer it for one incident."""
+
+    question: Question
+    now: Query
+    usual: Query | None
+    past: tuple[Query, ...]
+
+    @property
+    def queries(self) -> tuple[Query, ...]:
+        return (self.now, *((self.usual,) if self.usual else ()), *self.past)
+
+
+def asked_of(questions: Iterable[Question], incident: Incident, scope: Sequence[str]) -> list[Asked]:
+    """What to ask about an incident: questions that concern one of its alerts and whose labels it has.
+
+    scope: the labels, in order, that `{{ labels }}` narrows a question to; only those which all the alerts share.
+    """
+    alerts = [alert.labels for alert in (incident.firing or tuple(incident.alerts.values()))]
+    shared = common_labels(alerts)
+    asked = (_asked(question, shared, scope) for question in questions if question.concerns(alerts))
+    return [each for each in asked if each is not None]
+
+
+def fact_of(asked: Asked, answers: Mapping[Query, Answer]) -> Fact | Unknown:
+    """The fact, or why there is none. What is missing of the past only makes the fact poorer."""
+    question, answer = asked.question, answers.get(asked.now, Failure("not asked in time"))
+    if isinstance(answer, Failure):
+        return Unknown(question.title, answer.why, answer.silent)
+    samples = [sample for sample in answer if math.isfinite(sample.value)]
+    if not samples:
+        return Unknown(question.title, "no data")
+    if question.by is None and len(samples) > 1:
+        why = f"the query gave {len(samples)} values: aggregate it, or name the label that tells them apart in `by`"
+        return Unknown(question.title, why)
+    value, parts = _value(question, samples), _parts(question, samples)
+    past = _past(asked, answers)
+    verdict, why = verdict_of(question, value if value is not None else parts[0].value, past)
+    at = max(sample.at for sample in samples)
+    return Fact(question.name, question.title, question.unit, value, at, past, parts, verdict, why, question.role)
+
+
+def verdict_of(question: Question, value: float, past: Sequence[Past]) -> tuple[Verdict, str]:
+    """And what it stands on."""
+    usual = next((each.value for each in past if each.when == USUALLY), None)
+    if question.bad_above is not None and value > question.bad_above:
+        return Verdict.BAD, f"above {shown(question.bad_above, question.unit)}"
+    if question.bad_below is not None and value < question.bad_below:
+        return Verdict.BAD, f"below {shown(question.bad_below, question.unit)}"
+    if question.bad_times_usual is not None and usual:
+        if value > question.bad_times_usual * usual:
+            return Verdict.BAD, f"{times(value / usual)} what is usual"
+        return Verdict.GOOD, ""
+    judged = question.bad_above is not None or question.bad_below is not None
+    return (Verdict.GOOD if judged else Verdict.NEUTRAL), ""
+
+
+USUALLY = "usually"
+
+
+def _asked(question: Question, labels: Mapping[str, str], scope: Sequence[str]) -> Asked | None:
+    expr = expression(question.expr, labels, scope)
+    if expr is None:
+        return None
+    usual = expression(question.usual, labels, scope) if question.usual else None
+    past = tuple(Query(expr, each) for each in question.ago)
+    return Asked(question, Query(expr), Query(usual) if usual else None, past)
+
+
+def _value(question: Question, samples: Sequence[Sample]) -> float | None:
+    if question.by is None:
+        return samples[0].value
+    countable = question.unit in (Unit.COUNT, Unit.PER_SECOND, Unit.BYTES)
+    return sum(sample.value for sample in samples) if countable else None
+
+
+def _parts(question: Question, samples: Sequence[Sample]) -> tuple[Part, ...]:
+    if question.by is None:
+        return ()
+    parts = [Part(sample.labels.get(question.by, "") or "(none)", sample.value) for sample in samples]
+    ordered = sorted(parts, key=lambda part: (-part.value, part.name))
+    rest = ordered[MAX_PARTS:]
+    countable = question.unit in (Unit.COUNT, Unit.PER_SECOND, Unit.BYTES)
+    others = (Part(f"{len(rest)} others", sum(part.value for part in rest)),) if rest and countable else ()
+    return (*ordered[:MAX_PARTS], *others)
+
+
+def _past(asked: Asked, answers: Mapping[Query, Answer]) -> tuple[Past, ...]:
+    wanted = [(USUALLY, asked.usual)] if asked.usual else []
+    wanted += [(f"{in_words(query.ago)} ago", query) for query in asked.past]
+    found = ((when, _single(answers.get(query))) for when, query in wanted if query is not None)
+    return tuple(Past(when, value) for when, value in found if value is not None)
+
+
+def _single(answer: Answer | None) -> float | None:
+    """Of a broken-down question's past only the sum is shown."""
+    if answer is None or isinstance(answer, Failure):
+        return None
+    values = [sample.value for sample in answer if math.isfinite(sample.value)]
+    return sum(values) if values else None

@@ -1,0 +1,86 @@
+"""Questions to a Prometheus about an incident: configuration, no code. Nothing here knows what a model is.
+
+In a question's PromQL `{{ labels }}` stands for the matchers of the labels that the incident's alerts share
+(`namespace="ml",job="api"`), and `{{ labels.pod }}` for one value inside a quoted string.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+
+from bridge.core.facts import Unit
+from bridge.core.matchers import Matcher
+
+_PLACE = re.compile(r"\{\{\s*labels(?:\.([a-zA-Z_][a-zA-Z0-9_]*))?\s*\}\}")
+_ANY_PLACE = re.compile(r"\{\{(?!\{).*?\}\}", re.DOTALL)
+_QUOTE = re.compile(r'(?<!\\)"')
+_LABEL_NAME = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*")
+#: What a question's answer may prove to the hypotheses; see bridge.core.hypotheses.
+ROLES = ("errors_by_version", "errors_by_pod", "pods_by_version", "traffic", "saturation", "drift", "")
+
+
+class QuestionFault(ValueError):
+    """The PromQL names a place that does not exist: says which, and which do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """One thing to know. The order of the questions is their importance: what is asked last is cut first."""
+
+    name: str
+    title: str
+    unit: Unit
+    expr: str
+    by: str | None = None  #: the label of the answer's parts; the other labels are not shown
+    usual: str | None = None  #: PromQL of what is usual
+    ago: tuple[timedelta, ...] = ()  #: ask the same for these times before now
+    bad_above: float | None = None
+    bad_below: float | None = None
+    bad_times_usual: float | None = None  #: bad when this many times what is usual
+    matchers: tuple[Matcher, ...] = ()  #: for alerts that all of these hold of; none: for every alert
+    role: str = ""
+
+    def concerns(self, alerts: Iterable[Mapping[str, str]]) -> bool:
+        """Whether any of the alerts, given by their labels, asks for it."""
+        return not self.matchers or any(all(m.matches(labels) for m in self.matchers) for labels in alerts)
+
+
+def check_expression(expr: str) -> None:
+    """Raises QuestionFault for a place in double braces that nothing is put into, or where a value could do harm."""
+    for found in _ANY_PLACE.finditer(expr):
+        place = _PLACE.fullmatch(found[0])
+        if place is None:
+            raise QuestionFault(f"{found[0]!r} is not known here; write {{{{ labels }}}} or {{{{ labels.NAME }}}}")
+        quoted = len(_QUOTE.findall(expr[: found.start()])) % 2 == 1
+        if place[1] and not quoted:
+            raise QuestionFault(f'{found[0]!r} must stand inside "double quotes", where no value can add PromQL')
+        if not place[1] and quoted:
+            raise QuestionFault(f"{found[0]!r} stands for whole matchers: take it out of the quotes, into {{...}}")
+
+
+def expression(expr: str, labels: Mapping[str, str], scope: Iterable[str]) -> str | None:
+    """The PromQL for these labels; None when it needs one that they lack.
+
+    Values come from outside: they are put into quoted strings only, escaped, so that none can add PromQL of its own.
+    """
+    names = {found[1] for found in _PLACE.finditer(expr) if found[1]}
+    if any(not labels.get(name) for name in names):
+        return None
+    selector = ",".join(f'{name}="{_escaped(labels[name])}"' for name in scope if labels.get(name))
+    return _PLACE.sub(lambda found: _escaped(labels[found[1]]) if found[1] else selector, expr)
+
+
+def common_labels(alerts: Iterable[Mapping[str, str]]) -> dict[str, str]:
+    """What all the alerts share; names that a selector cannot carry are left out."""
+    every = list(alerts)
+    first = every[0] if every else {}
+    shared = {name: value for name, value in first.items() if all(each.get(name) == value for each in every)}
+    return {name: value for name, value in shared.items() if _LABEL_NAME.fullmatch(name)}
+
+
+def _escaped(value: str) -> str:
+    """For a double-quoted string: https://prometheus.io/docs/prometheus/latest/querying/basics/#string-literals"""
+    return value.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")

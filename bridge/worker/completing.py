@@ -1,0 +1,70 @@
+"""What was missing in a message is told later, when it can be learned. Law: best effort, and never a flood."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable
+
+from bridge import logs
+from bridge.core.facts import Context, Fact
+from bridge.core.model import Incident
+from bridge.core.numbers import shown
+
+log = logs.get("worker")
+MOST_FACTS = 5
+
+
+class Completer:
+    """Asks again for incidents that were told while whoever knows did not answer. Use it inside one running loop."""
+
+    def __init__(
+        self,
+        look: Callable[[int], Awaitable[Incident | None]],
+        gather: Callable[[Incident], Awaitable[Context | None]],
+        tell: Callable[[int, str], Awaitable[object]],
+        *,
+        every_seconds: float = 10.0,
+        tries: int = 60,
+        most: int = 20,
+    ) -> None:
+        """most: incidents that are asked about again at the same time; the others stay as they were told."""
+        self._look, self._gather, self._tell = look, gather, tell
+        self._every, self._tries, self._most = every_seconds, tries, most
+        self._tasks: dict[int, asyncio.Task[None]] = {}
+
+    def consider(self, incident: Incident, context: Context | None) -> None:
+        """The incident was told with this context."""
+        number = incident.number
+        if context is None or context.complete or incident.resolved:
+            return
+        if number not in self._tasks and len(self._tasks) < self._most:
+            missing = frozenset(unknown.title for unknown in context.unknown)
+            task = asyncio.create_task(self._complete(number, missing))
+            self._tasks[number] = task
+            task.add_done_callback(lambda _: self._tasks.pop(number, None))
+
+    async def close(self) -> None:
+        tasks = list(self._tasks.values())
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _complete(self, number: int, missing: frozenset[str]) -> None:
+        try:
+            for _ in range(self._tries):
+                await asyncio.sleep(self._every)
+                incident = await self._look(number)
+                if incident is None or incident.resolved:
+                    return
+                context = await self._gather(incident)
+                if context is not None and context.complete:
+                    await self._tell(number, words(fact for fact in context.facts if fact.title in missing))
+                    return
+        except Exception:
+            log.exception("context_not_completed", incident=number)
+
+
+def words(facts: Iterable[Fact]) -> str:
+    """`Known now: Toxic share 43 %, P95 of inference 412 ms`."""
+    told = [f"{fact.title} {shown(fact.value, fact.unit)}" for fact in facts if fact.value is not None]
+    return f"Known now: {', '.join(told[:MOST_FACTS])}" if told else "Measured now: nothing out of the ordinary"

@@ -1,0 +1,41 @@
+"""The commands as a group: each is found, and none drags the others' libraries in."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import click
+import pytest
+from click.testing import CliRunner
+
+from bridge.cli import ELSEWHERE, main
+
+EVERY = sorted([*ELSEWHERE, "serve", "web", "worker"])
+
+
+@pytest.mark.parametrize("name", EVERY)
+def test_each_command_explains_itself(name: str) -> None:
+    command = main.get_command(click.Context(main), name)
+    assert command is not None
+    assert name == command.name
+    assert 0 == CliRunner().invoke(main, [name, "--help"]).exit_code
+
+
+def test_help_lists_every_command() -> None:
+    shown = CliRunner().invoke(main, ["--help"]).output
+    assert EVERY == [line.split()[0] for line in shown.partition("Commands:")[2].splitlines() if line.strip()]
+
+
+@pytest.mark.parametrize(
+    ("module", "spared"),
+    [
+        ("bridge.supervisor", ("sqlalchemy", "flask", "aiohttp", "pydantic")),
+        ("bridge.web_process", ("aiohttp", "slack_sdk", "pdpyras", "psycopg", "alembic")),
+        ("bridge.worker_process", ("flask", "waitress", "psycopg", "alembic")),
+    ],
+)
+def test_a_process_carries_only_what_it_uses(module: str, spared: tuple[str, ...]) -> None:
+    program = f"import sys, {module}; print([name for name in {spared!r} if name in sys.modules])"
+    told = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout
+    assert "[]" == told.strip()

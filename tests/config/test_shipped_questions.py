@@ -1,0 +1,30 @@
+"""The questions that routes.yaml ships are PromQL, for every shape of labels that an incident can have."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import promql_parser
+import pytest
+
+from bridge.config import load
+from bridge.core.questions import ROLES, Question, expression
+
+ROOT = Path(__file__).parents[2]
+ENVIRON = dict.fromkeys(("PAGERDUTY_ROUTING_KEY", "SLACK_BOT_TOKEN", "ALERTMANAGER_TOKEN"), "x" * 32)
+CONTEXT = load(ROOT / "routes.yaml", ENVIRON).context
+assert CONTEXT is not None
+
+
+@pytest.mark.parametrize("question", CONTEXT.questions, ids=lambda question: question.name)
+@pytest.mark.parametrize("labels", [{}, {"job": "api"}, {"namespace": "ml", "job": "api"}], ids=len)
+def test_a_shipped_question_can_be_asked(question: Question, labels: dict[str, str]) -> None:
+    for text in filter(None, (question.expr, question.usual)):
+        asked = expression(text, {"alertname": "X", **labels}, CONTEXT.labels)
+        assert asked is not None
+        promql_parser.parse(asked)
+
+
+def test_every_role_is_played_once() -> None:
+    roles = sorted(question.role for question in CONTEXT.questions if question.role)
+    assert sorted(role for role in ROLES if role) == roles

@@ -1,0 +1,112 @@
+"""The same storm as on SQLite, on PostgreSQL: the bridge killed, then its connections to the database."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+
+from sandbox.running import RunningSandbox
+from stack import render
+from stack.ports import Ports
+from tests.end_to_end.machines import ROOT, Bridge, eventually
+from tests.end_to_end.test_alert_to_people import Storm, pages
+
+pytestmark = pytest.mark.timeout(180)
+SIZE = 300
+CUT = """SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity
+    WHERE datname = current_database() AND pid <> pg_backend_pid()"""
+
+
+@dataclass
+class PostgresBridge(Bridge):
+    database: str = ""
+
+    def start(self) -> None:
+        command = [sys.executable, "-m", "bridge", "serve", "--config", str(self.config)]
+        command += ["--database", self.database, "--listen", f"127.0.0.1:{self.port}"]
+        with (self.folder / "bridge.log").open("ab") as log:
+            self.process = subprocess.Popen(
+                command, cwd=ROOT, env={**os.environ, **self.environment}, stdout=log, stderr=log
+            )
+        eventually(self.ready)
+
+
+@pytest.fixture
+def bridge(tmp_path: Path, sandbox: RunningSandbox, token: str, database_url: str) -> Iterator[PostgresBridge]:
+    """The shipped routes without PagerDuty's pace, so that a storm fits into a test."""
+    config, pace = tmp_path / "routes.yaml", "rate: 120/m "
+    text = (ROOT / "routes.yaml").read_text()
+    assert pace in text
+    config.write_text(text.replace(pace, "rate: unlimited "))
+    bridge = PostgresBridge(tmp_path, environment(sandbox, token), config, database=database_url)
+    bridge.start()
+    try:
+        yield bridge
+    finally:
+        bridge.stop()
+
+
+def environment(sandbox: RunningSandbox, token: str) -> dict[str, str]:
+    http, smtp = (int(address.rpartition(":")[2]) for address in (sandbox.http_url, sandbox.smtp_address))
+    secret = {"SLACK_BOT_TOKEN": f"xoxb-{secrets.token_hex(12)}", "PAGERDUTY_ROUTING_KEY": secrets.token_hex(16)}
+    return {**render.environment(Ports(sandbox=http, smtp=smtp)), **secret, "ALERTMANAGER_TOKEN": token}
+
+
+only_postgresql = pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+
+
+@only_postgresql
+def test_killing_it_in_mid_storm_loses_nothing_and_pages_once_on_postgresql(
+    bridge: PostgresBridge, sandbox: RunningSandbox, token: str, database_url: str
+) -> None:
+    storm = Storm(bridge, token, SIZE)
+    storm.start()
+    eventually(partial(reached, storm, SIZE // 4))
+    bridge.kill_everything()
+    bridge.start()
+    storm.finish()
+    all_paged_once(bridge, sandbox, storm, database_url)
+
+
+@only_postgresql
+def test_cutting_every_connection_in_mid_storm_loses_nothing_and_pages_once(
+    bridge: PostgresBridge, sandbox: RunningSandbox, token: str, database_url: str
+) -> None:
+    storm = Storm(bridge, token, SIZE)
+    storm.start()
+    for part in (1, 2, 3):
+        eventually(partial(reached, storm, part * SIZE // 4))
+        assert asked(database_url, CUT) > 0
+    storm.finish()
+    all_paged_once(bridge, sandbox, storm, database_url)
+
+
+def reached(storm: Storm, accepted: int) -> bool:
+    return storm.accepted > accepted
+
+
+def all_paged_once(bridge: Bridge, sandbox: RunningSandbox, storm: Storm, database_url: str) -> None:
+    assert SIZE == storm.accepted
+    eventually(lambda: len(pages(sandbox)) == SIZE, 100)  # what was being sent waits until its lease is over
+    time.sleep(1)
+    assert {1} == {page["pages"] for page in pages(sandbox)}
+    assert SIZE == asked(database_url, "SELECT count(*) FROM incident")
+    eventually(bridge.ready)
+
+
+def asked(database_url: str, sql: str) -> int:
+    engine = sa.create_engine(database_url)
+    with engine.connect() as connection:
+        number = connection.execute(sa.text(sql)).scalar_one()
+    engine.dispose()
+    return int(number)
