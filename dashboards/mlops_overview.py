@@ -6,7 +6,7 @@ from dashboards.dashboard import Dashboard, Panel, Row
 from dashboards.frame import ALERTS, CLOUD_DATA_SOURCE, DEPLOYMENTS, RETRAININGS, TITLES, variables
 from dashboards.limits import limits
 from dashboards.looks import Override, heatmap, lines, stat
-from dashboards.model_queries import attempts, error_ratio, inference, response, toxic_ratio
+from dashboards.model_queries import USERS, attempts, error_ratio, inference, response, toxic_ratio
 from dashboards.queries import CloudQuery, Query, increase, quantile, rate, series, share
 
 UID = "mlops-overview"
@@ -28,7 +28,7 @@ ATTEMPTS = Panel(
     description="Texts per second that the model was asked to classify: predictions and failures.",
     look=stat(),
     unit="ops",
-    queries=(Query(attempts("5m"), "{{namespace}}"),),
+    queries=(Query(attempts("$__rate_interval"), "{{namespace}}"),),
     width=4,
     height=4,
 )
@@ -117,11 +117,12 @@ INFERENCE = Panel(
 )
 HTTP = Panel(
     id=11,
-    title="HTTP P50 and P99 of /predict",
-    description="What callers wait for over 5 minutes, from the request's arrival to its answer, refusals included.",
+    title="HTTP P50 and P99",
+    description="What callers wait for over 5 minutes, from the request's arrival to its answer. Probes and "
+    "scrapes are left out.",
     look=lines(),
     unit="s",
-    queries=(Query(response(0.5, "5m"), "P50 {{namespace}}"), Query(response(0.99, "5m"), "P99 {{namespace}}")),
+    queries=tuple(Query(response(rank, "5m", USERS), f"P{rank * 100:.0f} {{{{namespace}}}}") for rank in (0.5, 0.99)),
     limits=limits("HTTPLatencyP99High"),
 )
 QUEUE = Panel(

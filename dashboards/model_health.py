@@ -24,7 +24,7 @@ DRIFT_NOW = Panel(
     look=stat(),
     unit="none",
     decimals=2,
-    queries=(Query(series(recorded.DRIFT), "{{namespace}}"),),
+    queries=(Query(f"max by (namespace, job) ({series(recorded.DRIFT)})", "{{namespace}}"),),
     limits=limits("MLConfidenceDrift"),
     width=4,
 )
@@ -34,7 +34,7 @@ DRIFT = Panel(
     description=DRIFT_TEXT,
     look=lines(),
     unit="none",
-    queries=(Query(series(recorded.DRIFT), "{{namespace}}"),),
+    queries=(Query(series(recorded.DRIFT), "{{namespace}} {{version}}"),),
     limits=limits("MLConfidenceDrift"),
     width=10,
 )
@@ -60,7 +60,6 @@ CONFIDENCE = Panel(
     queries=(Query(series(recorded.MEAN_CONFIDENCE), "{{namespace}}"),),
     limits=limits("MLConfidenceMeanLow"),
     time_from="7d",
-    width=12,
 )
 UNSURE = Panel(
     id=5,
@@ -72,7 +71,6 @@ UNSURE = Panel(
     queries=(Query(series(recorded.LOW_CONFIDENCE_SHARE), "{{namespace}}"),),
     limits=limits("MLRetrainingRequired"),
     time_from="7d",
-    width=12,
 )
 ERRORS = Panel(
     id=6,
@@ -83,7 +81,6 @@ ERRORS = Panel(
     queries=(Query(series(recorded.ERROR_RATIO), "{{namespace}}"),),
     limits=limits("MLErrorRateElevated", "MLErrorRateCritical"),
     time_from="7d",
-    width=12,
 )
 TOKENS = Panel(
     id=7,
@@ -141,7 +138,7 @@ RETRAINED = Panel(
 )
 RUNS = Panel(
     id=11,
-    title="Retrainings that ended",
+    title="Retrainings that ended, per hour",
     description="By how they ended. refused: the new model was no better than the one that serves.",
     look=lines(stacked=True, bars=True),
     unit="none",
@@ -176,9 +173,9 @@ DASHBOARD = Dashboard(
     description="Does the model still understand what it reads, and what was done to it?",
     rows=(
         Row(id=100, title="Drift", panels=(DRIFT_NOW, DRIFT, BASELINE)),
-        Row(id=101, title="Confidence and errors", panels=(CONFIDENCE, UNSURE, ERRORS, TOKENS)),
+        Row(id=101, title="Confidence and errors", panels=(CONFIDENCE, UNSURE, ERRORS)),
         Row(id=102, title="History", panels=(VERSIONS, DEPLOYED, RUNS, RETRAINED)),
-        Row(id=103, title="Input", panels=(TRUNCATED,)),
+        Row(id=103, title="Input", panels=(TOKENS, TRUNCATED)),
     ),
     variables=variables("ml_model_status"),
     annotations=(DEPLOYMENTS, RETRAININGS, ALERTS),

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from dashboards.queries import mean, quantile, rate, share
 
-# What the callers asked for; health checks and scrapes are no business of theirs.
-END_TO_END = 'handler="/predict"'
+PREDICT = 'handler="/predict"'
+# As the alert on HTTP latency has it: probes and scrapes are quick, and would hide what users see.
+USERS = 'handler!~"/healthz|/readyz|/metrics"'
 
 
 def attempts(window: str) -> str:
@@ -27,13 +28,13 @@ def inference(rank: float, window: str = "5m") -> str:
     return quantile(rank, "ml_processing_duration_seconds", window)
 
 
-def response(rank: float, window: str) -> str:
+def response(rank: float, window: str, of: str = PREDICT) -> str:
     """Seconds from the request's arrival to its answer."""
-    return quantile(rank, "http_request_duration_seconds", window, END_TO_END)
+    return quantile(rank, "http_request_duration_seconds", window, of)
 
 
 def mean_response(window: str) -> str:
-    return mean("http_request_duration_seconds", window, END_TO_END)
+    return mean("http_request_duration_seconds", window, PREDICT)
 
 
 def fast_share(window: str) -> str:

@@ -1,6 +1,7 @@
-"""The series that rules/recording.yml keeps and the dashboards read: where asking the raw metrics would be dear."""
+"""The series that the rules in rules/ record and the dashboards read: where asking the raw metrics would be dear."""
 
-DRIFT = "namespace_job:ml_confidence_distribution:psi_rate1h"
+#: by version: each has a baseline of its own
+DRIFT = "namespace_job_version:ml_confidence_distribution:psi_rate1h"
 MEAN_CONFIDENCE = "namespace_job:ml_confidence_distribution:mean_rate15m"
 LOW_CONFIDENCE_SHARE = "namespace_job:ml_confidence_distribution_low:ratio_rate30m"
 ERROR_RATIO = "namespace_job:ml_prediction_errors:ratio_rate5m"
