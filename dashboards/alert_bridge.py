@@ -6,7 +6,7 @@ Several bridges on one database report the same gauges, so these take the maximu
 from __future__ import annotations
 
 from dashboards.dashboard import Dashboard, Panel, Row
-from dashboards.frame import ALERTS, TITLES, variables
+from dashboards.frame import ALERTS_EVERYWHERE, TITLES, variables
 from dashboards.limits import limits
 from dashboards.looks import Override, lines, stat, table, timeline
 from dashboards.queries import Query, for_table, increase, quantile, series
@@ -237,6 +237,6 @@ DASHBOARD = Dashboard(
         Row(id=104, title="Noise", panels=(NOISE, FIRING_COURSE)),
     ),
     variables=variables("bridge_store_up"),
-    annotations=(ALERTS,),
+    annotations=(ALERTS_EVERYWHERE,),
     since="24h",
 )

@@ -15,6 +15,7 @@ from dashboards.looks import Json, Look, Override
 from dashboards.queries import CloudQuery, Query
 
 COLUMNS = 24
+MANY_COLOURED = ("timeseries", "barchart")
 # Understood by Grafana 10.4 and newer; a newer one brings it up to date when it loads the file.
 SCHEMA_VERSION = 39
 
@@ -64,7 +65,7 @@ class Panel:
     def _defaults(self) -> Json:
         optional: Json = {} if self.decimals is None else {"decimals": self.decimals}
         return optional | {
-            "color": {"mode": "palette-classic" if self.look.type == "timeseries" else "thresholds"},
+            "color": {"mode": "palette-classic" if self.look.type in MANY_COLOURED else "thresholds"},
             "custom": self.look.custom,
             "mappings": [self._mapping()] if self.states else [],
             "thresholds": thresholds(self.limits),

@@ -124,15 +124,23 @@ RETRAININGS = Annotation(
     "trigger",
     at_value=True,
 )
-ALERTS = Annotation(
-    "Alerts",
-    "red",
-    'max by (alertname, severity, namespace) (ALERTS{alertstate="firing", severity=~"critical|warning",'
-    ' namespace=~"$namespace"})',
-    "{{alertname}} ({{severity}})",
-    "Firing in {{namespace}}.",
-    "severity",
-)
+
+
+def _alerts(*matchers: str) -> Annotation:
+    chosen = ", ".join(('alertstate="firing"', 'severity=~"critical|warning"', *matchers))
+    return Annotation(
+        "Alerts",
+        "red",
+        f"max by (alertname, severity, namespace) (ALERTS{{{chosen}}})",
+        "{{alertname}} ({{severity}})",
+        "Firing in {{namespace}}.",
+        "severity",
+    )
+
+
+ALERTS = _alerts('namespace=~"$namespace"')
+# The bridge tells of alerts from everywhere, while the variable chooses its own namespace.
+ALERTS_EVERYWHERE = _alerts()
 
 
 def links_of(uid: str) -> list[Json]:

@@ -32,7 +32,7 @@ def known_series() -> Mapping[str, Known]:
 
 def exported() -> dict[str, Known]:
     values: dict[str, dict[str, set[str]]] = defaultdict(lambda: defaultdict(set))
-    for stage in (*history.stages_of_pods(), history.stage_of_bridge()):
+    for stage in (*history.stages_of_pods(), *history.stages_of_bridges()):
         for name, labels in history.samples(stage.last):
             known = values[name]
             for label, value in labels:

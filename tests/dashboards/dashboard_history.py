@@ -1,4 +1,4 @@
-"""A day and more of two namespaces and a bridge, as OpenMetrics text that promtool makes a database of.
+"""A day and more of two namespaces and two bridges, as OpenMetrics text that promtool makes a database of.
 
 Between two scrapes of the real code counters grow evenly and gauges stay: so every rate is known exactly. The last
 hour is dense; before it a sample every ten minutes is enough, and quick to make.
@@ -36,7 +36,7 @@ class Stage:
 
 
 def everything() -> str:
-    lines = [line for stage in (*stages_of_pods(), stage_of_bridge()) for line in _lines(stage)]
+    lines = [line for stage in (*stages_of_pods(), *stages_of_bridges()) for line in _lines(stage)]
     return "\n".join([*lines, *_recorded(), *_alerts(), "# EOF", ""])
 
 
@@ -59,12 +59,14 @@ def _pod(namespace: str, pod: str, *, toxic_of_ten: int, errors: int, busy: int 
         yield Stage(begin, end, first, metrics.exposition(), target)
 
 
-def stage_of_bridge() -> Stage:
-    target = {"namespace": "alerting", "job": "alert-bridge", "instance": "bridge:9119"}
-    metrics = exporters.a_bridge()
-    first = exporters.exposition_of_bridge(metrics)
-    exporters.a_day(metrics)
-    return Stage(BEGIN, NOW, first, exporters.exposition_of_bridge(metrics), target)
+def stages_of_bridges() -> Iterator[Stage]:
+    """Two on one database: each counts what it did itself, and both tell of the same backlog."""
+    for instance in ("bridge-0:9119", "bridge-1:9119"):
+        target = {"namespace": "alerting", "job": "alert-bridge", "instance": instance}
+        metrics = exporters.a_bridge()
+        first = exporters.exposition_of_bridge(metrics)
+        exporters.a_day(metrics)
+        yield Stage(BEGIN, NOW, first, exporters.exposition_of_bridge(metrics), target)
 
 
 def samples(exposition: bytes) -> dict[Key, float]:

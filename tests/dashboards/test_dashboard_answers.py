@@ -7,7 +7,7 @@ from typing import Any
 
 import dashboard_history as history
 import pytest
-from conftest import Prometheus
+from dashboard_prometheus import Prometheus
 from dashboard_reading import UIDS, Question, all_questions, dashboard, label_values, of_panels, panels
 
 EVERYTHING = all_questions()
@@ -146,11 +146,14 @@ def test_the_watchdog_is_no_noise(prometheus: Prometheus) -> None:
     assert _number(prometheus, "mlops-overview", "Alerts firing") == 2
 
 
-def test_the_bridge_is_shown_as_it_says_itself(prometheus: Prometheus) -> None:
+def test_two_bridges_on_one_database_tell_of_its_backlog_once(prometheus: Prometheus) -> None:
     assert _number(prometheus, "alert-bridge", "Deliveries waiting") == 5
     assert _number(prometheus, "alert-bridge", "Oldest overdue") == 45
     assert _number(prometheus, "alert-bridge", "Dead letters") == 1
     assert _number(prometheus, "alert-bridge", "Paused channels", channel="slack-ml") == 1
     assert _number(prometheus, "alert-bridge", "Paused channels", channel="email-ml") == 0
+
+
+def test_a_channel_is_as_fast_as_its_messages_were(prometheus: Prometheus) -> None:
     p50 = _number(prometheus, "alert-bridge", "From webhook to accepted message", channel="email-ml")
     assert p50 == pytest.approx(20)  # halfway through the bucket from 10 to 30
