@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from dashboards import recorded
 from dashboards.dashboard import Dashboard, Panel, Row
 from dashboards.frame import ALERTS, DEPLOYMENTS, RETRAININGS, TITLES, variables
 from dashboards.limits import limits
 from dashboards.looks import Override, bar_gauge, lines, stat, table
 from dashboards.model_queries import fast_share, mean_response, response
-from dashboards.queries import Query, for_table, increase, share
+from dashboards.queries import Query, for_table, increase, series, share
 
 UID = "business-kpis"
 TOXIC = 'result="toxic"'
@@ -153,7 +154,6 @@ RESPONSE = Panel(
         Query(mean_response("$__rate_interval"), "mean {{namespace}}"),
         Query(response(0.5, "$__rate_interval"), "P50 {{namespace}}"),
     ),
-    width=12,
 )
 TOXIC_TREND = Panel(
     id=12,
@@ -167,7 +167,15 @@ TOXIC_TREND = Panel(
             "{{namespace}}",
         ),
     ),
-    width=12,
+)
+BUDGET = Panel(
+    id=13,
+    title="Error budget left, 30 days",
+    description="Of the 5 % of the inferences that may take more than 100 ms. At 0 the service level is missed; a steep "
+    "fall is what the burn-rate alerts are about.",
+    look=lines(),
+    unit="percentunit",
+    queries=(Query(f"1 - {series(recorded.SLOW_SHARE)} / 0.05", "{{namespace}}"),),
 )
 DASHBOARD = Dashboard(
     uid=UID,
@@ -177,7 +185,7 @@ DASHBOARD = Dashboard(
         Row(id=100, title="At a glance", panels=(TOXIC_RATE, LAST_HOUR, LAST_DAY, MEAN, MEDIAN, SERVICE_LEVEL)),
         Row(id=101, title="Volume", panels=(PER_HOUR, DAY_BEFORE)),
         Row(id=102, title="Languages", panels=(TOP_LANGUAGES, LANGUAGES)),
-        Row(id=103, title="Course", panels=(RESPONSE, TOXIC_TREND)),
+        Row(id=103, title="Course", panels=(RESPONSE, TOXIC_TREND, BUDGET)),
     ),
     variables=variables("ml_model_status"),
     annotations=(DEPLOYMENTS, RETRAININGS, ALERTS),

@@ -106,6 +106,7 @@ def _recorded() -> Iterator[str]:
     )
     yield from _constant("namespace_job:ml_confidence_distribution:mean_rate15m", service, 0.84)
     yield from _constant("namespace_job:ml_confidence_distribution_low:ratio_rate30m", service, 0.1)
+    yield from _constant("namespace_job:ml_slo_latency_bad:avg30d_ratio_rate5m", service, 0.02)
     yield from _constant("namespace_job:ml_prediction_errors:ratio_rate5m", service, 15 / 315)
 
 

@@ -85,6 +85,7 @@ SERVICE_NUMBERS = {
     ("business-kpis", "Mean response time, 24 hours"): 11.55 / 100,
     ("business-kpis", "Median response time (P50), 24 hours"): 0.05 + 0.05 * (50 - 40) / 35,
     ("business-kpis", "Inferences within 100 ms, 24 hours"): 0.8,
+    ("business-kpis", "Error budget left, 30 days"): 1 - 0.02 / 0.05,
     ("model-health", "Drift score"): 0.12,
 }
 

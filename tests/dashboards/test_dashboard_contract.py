@@ -11,7 +11,7 @@ import promql_parser
 import pytest
 from dashboard_reading import UIDS, Question, all_questions, dashboard, panels
 
-from dashboards.limits import LIMITS, RUNBOOKS, Limit
+from dashboards.limits import COLOURS, LIMITS, RUNBOOKS, Limit, thresholds
 
 EVERYTHING = all_questions()
 each_question = pytest.mark.parametrize("question", EVERYTHING, ids=[question.where for question in EVERYTHING])
@@ -89,6 +89,15 @@ def test_a_limit_is_the_one_of_its_alert(limit: Limit) -> None:
     assert OTHER_WORDS.get(limit.alert, limit.value) in numbers, rule["expr"]
     assert rule["labels"]["severity"] == limit.severity
     assert rule["annotations"]["runbook_url"] == f"{RUNBOOKS}/{limit.alert}"
+
+
+@pytest.mark.parametrize("limit", LIMITS.values(), ids=list(LIMITS))
+def test_a_number_turns_to_the_colour_of_the_severity_on_the_side_where_the_alert_is(limit: Limit) -> None:
+    steps = thresholds([limit])["steps"]
+    under, over = steps[0]["color"], steps[1]["color"]
+    assert (under, over) == ((COLOURS[limit.severity], "green") if limit.below else ("green", COLOURS[limit.severity]))
+    if limit.alert != "MLLatencySLOBurnSlow":  # that rule counts the slow ones, and its panel the fast ones
+        assert limit.below == bool(re.search(r" (<|==) [0-9.]+", contract.alerts()[limit.alert]["expr"]))
 
 
 @pytest.mark.parametrize("uid", UIDS)
