@@ -73,7 +73,8 @@ def policy_of(settings: Settings) -> Policy:
     """What the store needs of the settings."""
     rules = Rules(settings.incidents.reopen_within, settings.incidents.late_within, canonical=canonical_of(settings))
     specs = {name: _spec(channel) for name, channel in settings.channels.items()}
-    return Policy(rules, settings.route, specs, change_channels=tuple(_told_of_changes(settings)))
+    told = tuple(_told_of_changes(settings))
+    return Policy(rules, settings.route, specs, change_channels=told, heartbeats=settings.heartbeats)
 
 
 def change_senders_of(settings: Settings) -> Mapping[str, ChangeSender]:

@@ -27,7 +27,9 @@ from bridge.config.settings import (
     WebSettings,
 )
 from bridge.config.values import mail_address, parse_host_port
+from bridge.core.heartbeats import Heartbeat
 from bridge.core.matchers import parse_matchers
+from bridge.core.model import Severity
 from bridge.core.questions import Question
 from bridge.core.routing import Escalation, Route
 from bridge.core.time_intervals import NamedIntervals, TimeInterval, parse_time_range
@@ -51,6 +53,7 @@ def build(
         limits=LimitSettings(file.limits.body, file.limits.overdue),
         templates=folder / file.templates if file.templates else None,
         context=_context(file.context, folder) if file.context else None,
+        heartbeats=tuple(_heartbeat(each) for each in file.heartbeats),
         warnings=warnings,
         digest=digest,
     )
@@ -174,6 +177,11 @@ def _context(context: schema.Context, folder: FilePath) -> ContextSettings:
         labels=context.labels,
         questions=tuple(_question(each) for each in context.questions),
     )
+
+
+def _heartbeat(entry: schema.Heartbeat) -> Heartbeat:
+    matchers = tuple(matcher for text in entry.matchers for matcher in parse_matchers(text))
+    return Heartbeat(entry.name, matchers, entry.every, Severity(entry.severity))
 
 
 def _question(entry: schema.QuestionEntry) -> Question:

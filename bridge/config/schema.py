@@ -244,7 +244,9 @@ class Context(Section):
 
 
 class Heartbeat(Section):
-    name: Line
+    """Firing alerts of which all matchers hold must come at least so often."""
+
+    name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]*$", max_length=50)]
     matchers: Annotated[tuple[MatcherText, ...], Field(min_length=1)]
     every: Duration
     severity: Literal["critical", "warning", "info"] = "critical"

@@ -15,6 +15,7 @@ from pydantic import SecretStr
 
 from bridge.config.faults import Fault
 from bridge.config.values import Rate
+from bridge.core.heartbeats import Heartbeat
 from bridge.core.questions import Question
 from bridge.core.routing import Route
 
@@ -142,6 +143,7 @@ class Settings:
     limits: LimitSettings
     templates: Path | None
     context: ContextSettings | None
+    heartbeats: tuple[Heartbeat, ...]
     warnings: tuple[Fault, ...]
     digest: str  #: SHA-256 of the file's text, whatever the environment holds
 
@@ -154,7 +156,7 @@ def secret_values(settings: object) -> frozenset[str]:
 def _secrets(thing: object) -> Iterator[str]:
     if isinstance(thing, SecretStr):
         yield thing.get_secret_value()
-    elif isinstance(thing, Route | Question):
+    elif isinstance(thing, Route | Question | Heartbeat):
         return
     elif is_dataclass(thing):
         for each in fields(thing):

@@ -263,6 +263,7 @@ class Health:
     paused: Mapping[str, str]  #: channel -> why it is paused
     open_incidents: Mapping[str, int]  #: by severity
     worker_seen_seconds: float | None  #: since a worker last wrote that it lives; None: never
+    heartbeat_seconds: Mapping[str, float] = field(default_factory=dict)  #: by name: since it was heard
 
 
 class Reader(Protocol):

@@ -13,7 +13,7 @@ from bridge.core.ports import DeliveryView, Health
 from bridge.store.applying import complete
 from bridge.store.database import reading
 from bridge.store.rows import entry_from, incident_from
-from bridge.store.tables import alert, channel_state, delivery, event, incident, worker
+from bridge.store.tables import alert, channel_state, delivery, event, heartbeat, incident, worker
 
 
 class StoreReader:
@@ -70,8 +70,14 @@ class StoreReader:
                 overdue_seconds=_overdue(connection, now),
                 paused=_paused(connection, now),
                 open_incidents=_open(connection),
+                heartbeat_seconds=_heartbeats(connection, now),
                 worker_seen_seconds=None if seen is None else max(0.0, (now - seen).total_seconds()),
             )
+
+
+def _heartbeats(connection: sa.Connection, now: datetime) -> dict[str, float]:
+    rows = connection.execute(sa.select(heartbeat.c.name, heartbeat.c.seen_at))
+    return {row.name: max(0.0, (now - row.seen_at).total_seconds()) for row in rows}
 
 
 def _view(row: sa.RowMapping) -> DeliveryView:

@@ -205,3 +205,11 @@ worker = sa.Table(
     sa.Column("started_at", UtcDateTime, nullable=False),
     sa.Column("place", sa.Text, nullable=False),
 )
+
+heartbeat = sa.Table(
+    "heartbeat",
+    metadata,
+    sa.Column("name", sa.String(63), primary_key=True),
+    sa.Column("seen_at", UtcDateTime, nullable=False),
+    sa.Column("missing", sa.Boolean, nullable=False),
+)

@@ -17,7 +17,7 @@ from typing import Any, Protocol, TypeVar
 
 from bridge import logs
 from bridge.core.errors import Reason, SendError, StoreUnavailable
-from bridge.core.facts import ChangeEvent, Context
+from bridge.core.facts import Context
 from bridge.core.model import Entry, Incident
 from bridge.core.ports import (
     Channel,
@@ -34,6 +34,7 @@ from bridge.core.retrying import decide
 from bridge.metrics import Metrics
 from bridge.worker.batching import Batcher
 from bridge.worker.completing import Completer
+from bridge.worker.duties import Duties, NoDuties
 from bridge.worker.enriching import Gathers, context_of
 
 log = logs.get("worker")
@@ -77,14 +78,12 @@ class Worker:
         metrics: Metrics,
         clock: Callable[[], datetime],
         *,
-        changes: Callable[[Incident], Sequence[ChangeEvent]] = lambda incident: (),
-        tell: Callable[[int, str], object] = lambda number, text: None,
+        duties: Duties | None = None,
         place: str = "",
         poll_seconds: float = 2.0,
         alive_seconds: float = 5.0,
     ) -> None:
         self._store, self._setup, self._metrics, self._clock = store, setup, metrics, clock
-        self._changes = changes
         self._place, self._poll, self._alive = place, poll_seconds, alive_seconds
         self._database = ThreadPoolExecutor(1, "database")
         self._wake = asyncio.Event()
@@ -92,7 +91,8 @@ class Worker:
         self._flying: dict[str, int] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._settler = Batcher[tuple[Claim, Outcome]](self._settle_many)
-        self._completer = Completer(self._look, self._gather, partial(self._in_thread, tell))
+        self._duties = duties or NoDuties()
+        self._completer = Completer(self._look, self._gather, partial(self._in_thread, self._duties.tell))
         self._freezer = Batcher[tuple[Claim, bytes]](self._freeze_many)
 
     def wake(self) -> None:
@@ -204,7 +204,7 @@ class Worker:
         return self._failed(error, claim, refused)
 
     async def _gather(self, incident: Incident) -> Context | None:
-        return await context_of(self._setup.context, partial(self._in_thread, self._changes), incident)
+        return await context_of(self._setup.context, partial(self._in_thread, self._duties.changes_before), incident)
 
     async def _look(self, number: int) -> Incident | None:
         return (await self._in_thread(self._store.incidents, [number])).get(number)
@@ -250,6 +250,8 @@ class Worker:
             try:
                 now = self._clock()
                 await self._in_thread(self._store.alive, self._place, started, now)
+                if turned := await self._in_thread(self._duties.watch, started, now):
+                    log.warning("heartbeats_turned", names=turned)
                 if beats % 720 == 0:
                     await self._in_thread(self._store.forget, now - self._setup.retention)
             except Exception as fault:

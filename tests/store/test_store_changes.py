@@ -188,7 +188,7 @@ def test_what_cannot_be_stored_says_so(tmp_path: Path) -> None:
     engine.dispose()
 
 
-@pytest.mark.parametrize("revision", ["0001", "0002"])
+@pytest.mark.parametrize("revision", ["0001", "0002", "0003"])
 def test_an_older_database_keeps_its_incidents_and_learns_of_changes(database_url: str, revision: str) -> None:
     old = database._engine(database_url)
     _migrate(old, revision)
