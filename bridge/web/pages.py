@@ -20,7 +20,7 @@ CHANGES_SHOWN = 200
 
 
 def blueprint(
-    reader: Reader, kept: Changes, clock: Callable[[], datetime], logins: Logins, window: timedelta
+    reader: Reader, kept: Changes, clock: Callable[[], datetime], logins: Logins, window: Callable[[], timedelta]
 ) -> Blueprint:
     routes = Blueprint("pages", __name__)
     routes.before_request(logins.demand)
@@ -45,7 +45,7 @@ def blueprint(
             )
         alerts = sorted(incident.alerts.values(), key=_worst_first)
         now, started = clock(), started_at(incident)
-        changes = kept.changes_for([alert.labels for alert in alerts], *period_of(incident, now, window))
+        changes = kept.changes_for([alert.labels for alert in alerts], *period_of(incident, now, window()))
         return render_template(
             "incident.html",
             incident=incident,
@@ -54,7 +54,7 @@ def blueprint(
             timeline=reader.timeline(number),
             deliveries=reader.deliveries(number),
             changes=[(change, _around(change.at, started)) for change in changes[:CHANGES_SHOWN]],
-            window=span(started - window, started),
+            window=span(started - window(), started),
             now=now,
         )
 

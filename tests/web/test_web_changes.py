@@ -283,6 +283,18 @@ def test_an_incident_shows_what_was_changed_before_it_and_since(world):
     assert ["rollback", "deploy"] == [each["kind"] for each in world.get("/api/v1/incidents/7").json["changes"]]
 
 
+def test_the_configuration_says_how_long_before_an_incident_its_cause_is_looked_for():
+    world = World(PLAIN + 'context: {prometheus: {url: "http://127.0.0.1:9"}, window: 5m}\n')
+    world.reader.all[7] = with_labels(world.reader.all[7], {"job": "bert-api"})
+    for minutes in (4, 6):
+        at = (NOW - timedelta(minutes=minutes)).isoformat()
+        tell(world, {**DEPLOY, "version": f"v{minutes}", "at": at})
+    assert ["v4"] == [each["version"] for each in world.get("/api/v1/incidents/7").json["changes"]]
+    page = world.get("/incidents/7").text
+    assert "bert-api v4 was deployed" in page
+    assert "bert-api v6 was deployed" not in page
+
+
 def test_an_incident_without_changes_says_so(world):
     assert "told of no change that concerns it, from 2 h before the start on" in world.get("/incidents/7").text
 
