@@ -19,7 +19,7 @@ from bert_api.model.versions import SHIPPED
 from bert_api.service.questions import read
 from bert_api.traffic.scenarios import BATCH_TEXTS, NAMES, PHASE_SECONDS, SCENARIOS, mix_at, request_body
 from bert_api.traffic.sending import Connection, Tally, Traffic
-from bert_api.traffic.sentences import STRANGE, Sentences, from_corpus
+from bert_api.traffic.sentences import Sentences, from_corpus
 
 
 @pytest.fixture(scope="module")
@@ -43,17 +43,17 @@ def test_every_request_is_one_that_the_api_takes(scenario: str, sentences: Sente
 
 def test_there_is_a_variety_of_sentences(sentences: Sentences) -> None:
     assert min(len(set(sentences.ordinary)), len(set(sentences.rude))) > 200
-    assert len(set(STRANGE)) == len(STRANGE) > 100
-    assert {language for language, _ in STRANGE} - set(LANGUAGES) == {"xx"}
+    assert len(set(sentences.strange)) == len(sentences.strange) > 100
+    assert {language for language, _ in sentences.strange} - set(LANGUAGES) == {"xx"}
 
 
 def test_nothing_that_is_sent_was_trained_on(sentences: Sentences) -> None:
     trained_on = {sentence.text for sentence in corpus.load() if not sentence.held_out}
-    assert not trained_on & {*sentences.ordinary, *sentences.rude, *(text for _, text in STRANGE)}
+    assert not trained_on & {*sentences.ordinary, *sentences.rude, *(text for _, text in sentences.strange)}
 
 
 def test_a_wave_is_mostly_rude_and_drift_mostly_strange(sentences: Sentences) -> None:
-    rude, strange = set(sentences.rude), {text for _, text in STRANGE}
+    rude, strange = set(sentences.rude), {text for _, text in sentences.strange}
     shares = {
         name: (sum(text in rude for text in texts) / len(texts), sum(text in strange for text in texts) / len(texts))
         for name, texts in ((name, texts_of(name, sentences)) for name in SCENARIOS)
