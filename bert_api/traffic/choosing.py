@@ -58,7 +58,9 @@ def unsure() -> Mapping[str, tuple[float, str, str]]:
 
 def main() -> None:
     chosen = sorted((language, text) for _, language, text in unsure().values())
-    head = "# Written by python -m bert_api.traffic.choosing: a language, a tab, a text that the shipped models doubt.\n"
+    head = (
+        "# Written by python -m bert_api.traffic.choosing: a language, a tab, a text that the shipped models doubt.\n"
+    )
     STRANGE_FILE.write_text(head + "".join(f"{language}\t{text}\n" for language, text in chosen), encoding="utf-8")
     print(f"{len(chosen)} texts written to {STRANGE_FILE.name}.")
 
