@@ -17,8 +17,8 @@ from bert_api.traffic.sentences import OTHER, STRANGE_FILE, lines_of
 
 PHRASES_FILE = Path(__file__).with_name("phrases.txt")
 UNSURE = 0.06  # farthest from a probability of one half; an alert looks at confidences up to 0.6
-BEFORE = ("", "lol ", "bruh ", "omg ", "tbh ", "ngl ", "u ", "ok ", "imagine ", "pls ", "hey ", "well ")
-AFTER = ("", " lol", " xd", " jk", " smh", " tho", "...", " ?!", " m8", " fr fr", " haha", " man", " dude", "!!1")
+BEFORE = ("", "lol ", "bruh ", "omg ", "ngl ", "ok ", "pls ")
+AFTER = ("", " lol", " xd", " jk", " smh", " tho", "...", " ?!", " m8", " haha")
 DIGITS = str.maketrans("aeiost", "4310$7")
 LONGEST_BROKEN = 60  # characters
 
@@ -28,7 +28,7 @@ def candidates() -> Iterator[tuple[str, str, str]]:
     for language, phrase in lines_of(PHRASES_FILE):
         for before, after in itertools.product(BEFORE, AFTER):
             yield language, phrase, f"{before}{phrase}{after}"
-    for sentence in corpus.load():
+    for sentence in corpus.load()[::4]:
         if len(sentence.text) <= LONGEST_BROKEN and not sentence.toxic:
             for broken in (sentence.text.translate(DIGITS), _without_vowels(sentence.text), _reversed(sentence.text)):
                 yield OTHER, sentence.text, broken
