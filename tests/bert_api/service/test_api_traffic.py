@@ -43,7 +43,7 @@ def test_every_request_is_one_that_the_api_takes(scenario: str, sentences: Sente
 
 def test_there_is_a_variety_of_sentences(sentences: Sentences) -> None:
     assert min(len(set(sentences.ordinary)), len(set(sentences.rude))) > 200
-    assert len(set(sentences.strange)) == len(sentences.strange) > 100
+    assert len(set(sentences.strange)) == len(sentences.strange) > 50
     assert {language for language, _ in sentences.strange} - set(LANGUAGES) == {"xx"}
 
 
