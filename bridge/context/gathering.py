@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Protocol
 
-from bridge.core.changes import once, started_at
+from bridge.core.changes import started_at
 from bridge.core.enrichment import Answer, Asked, Failure, Query, asked_of, fact_of
 from bridge.core.facts import ChangeEvent, Context, Fact, Unknown
 from bridge.core.hypotheses import Evidence, hypothesis_of
@@ -70,7 +70,7 @@ class Gatherer:
         facts, unknown = self._sorted(asked, answers)
         started = started_at(incident)
         window = timedelta(seconds=self._limits.window)
-        recent = once([change for change in changes if started - window <= change.at])
+        recent = [change for change in changes if started - window <= change.at]
         hypothesis = hypothesis_of(Evidence(facts, recent, started, window, changes_known=known))
         took = timedelta(seconds=time.monotonic() - began)
         return Context(self._clock(), tuple(facts), tuple(unknown), tuple(recent), hypothesis, took)

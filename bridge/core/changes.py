@@ -21,8 +21,6 @@ OTHER = "other"
 SEEN_AGAIN_WITHIN = timedelta(minutes=15)
 #: How long before an incident's start its cause is looked for.
 WINDOW = timedelta(hours=2)
-#: How much later an alert sees what was done.
-SEEN_WITHIN = timedelta(minutes=15)
 #: Labels that may name the service of an alert, the most telling first.
 SERVICE_LABELS = ("service", "job", "app", "model")
 #: Labels that say where: a change that gives one concerns no alert that gives another value of it.
@@ -110,20 +108,6 @@ def concerning(changes: Iterable[ChangeEvent], alerts: Iterable[Mapping[str, str
     places = {tuple((name, labels[name]) for name in PLACE_LABELS if labels.get(name)) for labels in alerts}
     different = [dict(place) for place in places]  # of a thousand pods there are few services
     return [change for change in changes if any(concerns(change, labels) for labels in different)]
-
-
-def once(changes: Sequence[ChangeEvent]) -> list[ChangeEvent]:
-    """Without those that a second witness told of: a deployment is posted by who does it, and seen by an alert."""
-    kept: list[ChangeEvent] = []
-    for change in sorted(changes, key=lambda each: each.at):
-        if not any(_same(change, other) for other in kept):
-            kept.append(change)
-    return sorted(kept, key=lambda each: each.at, reverse=True)
-
-
-def _same(one: ChangeEvent, other: ChangeEvent) -> bool:
-    alike = (one.kind, one.service, one.version) == (other.kind, other.service, other.version)
-    return alike and bool(one.version) and one.source != other.source and abs(one.at - other.at) <= SEEN_WITHIN
 
 
 def told_once(changes: Iterable[ChangeEvent]) -> list[ChangeEvent]:

@@ -14,7 +14,6 @@ from bridge.core.changes import (
     bounded,
     concerning,
     concerns,
-    once,
     period_of,
     plain_id,
     sent_id,
@@ -187,11 +186,3 @@ def test_changes_matter_from_before_the_first_alert_to_the_end() -> None:
     assert (at(-3600), at(900)) == period_of(change.incident, at(900), hours)
     over = replace(change.incident, resolved_at=at(700))
     assert (at(-3600), at(700)) == period_of(over, at(900), hours)
-
-
-def test_a_deployment_that_two_witnesses_tell_of_is_one() -> None:
-    posted = ChangeEvent("deploy", "api", at(0), "v2 was deployed", version="v2", by="ci", source="ci")
-    seen = ChangeEvent("deploy", "api", at(60), "v2 was deployed", version="v2", source="prod")
-    again = ChangeEvent("deploy", "api", at(3600), "v2 was deployed", version="v2", source="prod")
-    other = ChangeEvent("deploy", "api", at(30), "v3 was deployed", version="v3", source="prod")
-    assert [again, other, posted] == once([again, seen, other, posted])
