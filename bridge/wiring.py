@@ -9,6 +9,7 @@ from pathlib import Path
 
 from bridge.config import Rate, Settings, load
 from bridge.config.settings import ChannelSettings, EmailSettings, PagerDutySettings, PrometheusSettings
+from bridge.core.changes import CHANGE_RULES
 from bridge.core.incidents import Rules
 from bridge.core.model import ChannelSpec
 from bridge.core.ports import Lane
@@ -74,7 +75,8 @@ def policy_of(settings: Settings) -> Policy:
     rules = Rules(settings.incidents.reopen_within, settings.incidents.late_within, canonical=canonical_of(settings))
     specs = {name: _spec(channel) for name, channel in settings.channels.items()}
     told = tuple(_told_of_changes(settings))
-    return Policy(rules, settings.route, specs, change_channels=told, heartbeats=settings.heartbeats)
+    changes = settings.context.changes if settings.context else CHANGE_RULES
+    return Policy(rules, settings.route, specs, changes, change_channels=told, heartbeats=settings.heartbeats)
 
 
 def change_senders_of(settings: Settings) -> Mapping[str, ChangeSender]:
@@ -89,7 +91,9 @@ def _told_of_changes(settings: Settings) -> dict[str, PagerDutySettings]:
     return {
         name: channel
         for name, channel in settings.channels.items()
-        if isinstance(channel, PagerDutySettings) and not channel.routing_key.get_secret_value().startswith("R")
+        if isinstance(channel, PagerDutySettings)
+        and channel.change_events
+        and not channel.routing_key.get_secret_value().startswith("R")
     }
 
 

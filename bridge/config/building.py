@@ -27,6 +27,7 @@ from bridge.config.settings import (
     WebSettings,
 )
 from bridge.config.values import mail_address, parse_host_port
+from bridge.core.changes import CHANGE_RULES, ChangeRule
 from bridge.core.heartbeats import Heartbeat
 from bridge.core.matchers import parse_matchers
 from bridge.core.model import Severity
@@ -78,6 +79,7 @@ def _pagerduty(name: str, channel: schema.PagerDutyChannel) -> PagerDutySettings
         concurrency=channel.concurrency,
         timeout=channel.timeout,
         send_resolved=channel.send_resolved,
+        change_events=channel.change_events,
     )
 
 
@@ -176,12 +178,18 @@ def _context(context: schema.Context, folder: FilePath) -> ContextSettings:
         window=context.window,
         labels=context.labels,
         questions=tuple(_question(each) for each in context.questions),
+        changes=CHANGE_RULES if context.changes is None else tuple(_change_rule(each) for each in context.changes),
     )
 
 
 def _heartbeat(entry: schema.Heartbeat) -> Heartbeat:
     matchers = tuple(matcher for text in entry.matchers for matcher in parse_matchers(text))
     return Heartbeat(entry.name, matchers, entry.every, Severity(entry.severity))
+
+
+def _change_rule(entry: schema.ChangeRuleEntry) -> ChangeRule:
+    matchers = tuple(matcher for text in entry.matchers for matcher in parse_matchers(text))
+    return ChangeRule(matchers, entry.kind, entry.version_label, entry.service_label)
 
 
 def _question(entry: schema.QuestionEntry) -> Question:

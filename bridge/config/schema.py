@@ -113,6 +113,7 @@ class PagerDutyChannel(Channel):
     base_url: Url = "https://events.pagerduty.com"
     rate: Pace = parse_rate("120/m")
     concurrency: Annotated[int, Field(ge=1, le=256)] = 8
+    change_events: bool = True
 
 
 class SlackChannel(Channel):
@@ -231,6 +232,15 @@ class QuestionEntry(Section):
     role: Literal["errors_by_version", "errors_by_pod", "pods_by_version", "traffic", "saturation", "drift", ""] = ""
 
 
+class ChangeRuleEntry(Section):
+    """Which alerts tell of a change, and where they name its version and service."""
+
+    matchers: Annotated[tuple[MatcherText, ...], Field(min_length=1)]
+    kind: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]*$", max_length=40)]
+    version_label: LabelName = "version"
+    service_label: LabelName | None = None
+
+
 class Context(Section):
     """What is asked about an incident before it is told; never for longer than the budget."""
 
@@ -241,6 +251,7 @@ class Context(Section):
     window: Duration = timedelta(hours=2)
     labels: tuple[LabelName, ...] = ("namespace", "job")
     questions: tuple[QuestionEntry, ...] = ()
+    changes: tuple[ChangeRuleEntry, ...] | None = None
 
 
 class Heartbeat(Section):
