@@ -10,7 +10,9 @@ from typing import Any
 
 from bridge.core.model import State
 from bridge.core.ports import AlertLine, Claim, Message
+from bridge.rendering.context_view import ContextView, view_of
 from bridge.rendering.text import clean, cut, one_line
+from bridge.rendering.view import started_at
 
 Event = dict[str, Any]
 MAX_SUMMARY = 1024  # longer is refused with 400: https://github.com/prometheus/alertmanager/issues/1700
@@ -78,7 +80,9 @@ def _full(message: Message, alerts: tuple[AlertLine, ...]) -> Event:
 
 
 def _details(message: Message, alerts: tuple[AlertLine, ...]) -> Event:
+    """What was learned comes first: on a phone the rest is below the fold."""
     details: Event = {
+        **_learned(message),
         "incident": message.number,
         "title": clean(message.title),
         "firing": [_alert(line) for line in alerts if line.status == "firing"],
@@ -89,6 +93,30 @@ def _details(message: Message, alerts: tuple[AlertLine, ...]) -> Event:
     hidden = message.hidden + len(message.alerts) - len(alerts)
     details |= {"alerts_not_shown": hidden} if hidden else {}
     return details | ({"acknowledged_by": message.acknowledged_by} if message.acknowledged_by else {})
+
+
+def _learned(message: Message) -> Event:
+    learned = view_of(message.context, started_at(message.alerts, message.opened_at), message.component)
+    changes = [change.text for change in learned.changes]
+    changes += [f"and {learned.more_changes} more"] if learned.more_changes else []
+    details: Event = {
+        "probably": learned.probably,
+        "rule": learned.rule,
+        "what_changed": changes,
+        "facts": _facts(learned),
+        "not_known": list(learned.unknown),
+        "measured_at": learned.measured,
+    }
+    return {name: value for name, value in details.items() if value}
+
+
+def _facts(learned: ContextView) -> dict[str, str]:
+    """By title, in the order of importance; a title that comes again bears its question's name as well."""
+    facts: dict[str, str] = {}
+    for fact in learned.facts:
+        title = fact.title if fact.title not in facts else f"{fact.title} ({fact.name})"
+        facts[title] = cut(fact.line, MAX_FIELD * 2)
+    return facts
 
 
 def _alert(line: AlertLine) -> Event:

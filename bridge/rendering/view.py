@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable
+from datetime import datetime
 from typing import Any
 
 from bridge.core.model import Alert, Entry, Incident, Severity
-from bridge.core.numbers import in_words
 from bridge.core.ports import AlertLine, Claim
 from bridge.rendering.links import links_of, safe_href
 from bridge.rendering.text import clean, cut, one_line
@@ -17,8 +17,8 @@ MAX_LABEL = 1000
 _MUTE_LABELS = ("alertname", "severity")
 
 
-def fields_of(incident: Incident, claim: Claim, news: Sequence[Entry], external_url: str | None) -> dict[str, Any]:
-    """Every field of Message except summary, text and html."""
+def fields_of(incident: Incident, claim: Claim, news: tuple[Entry, ...], external_url: str | None) -> dict[str, Any]:
+    """Every field of Message except summary, text, html and context. news: as news_of gives it."""
     ordered = in_order(incident)
     firing = [alert for alert in ordered if alert.firing]
     worst = ordered[0] if ordered else None
@@ -46,8 +46,18 @@ def fields_of(incident: Incident, claim: Claim, news: Sequence[Entry], external_
         "hidden": max(0, len(ordered) - MAX_ALERTS),
         "links": links_of(incident, ordered),
         "incident_url": _incident_url(incident, external_url),
-        "news": tuple(entry for entry in news if entry.loud and entry.revision > claim.sent),
+        "news": news,
     }
+
+
+def news_of(news: Iterable[Entry], claim: Claim) -> tuple[Entry, ...]:
+    """What the target has not been told of and is worth telling."""
+    return tuple(entry for entry in news if entry.loud and entry.revision > claim.sent)
+
+
+def started_at(alerts: Iterable[Alert | AlertLine], opened_at: datetime) -> datetime:
+    """The first start, which is what changes are told against; when it was opened, without alerts."""
+    return min((alert.starts_at for alert in alerts), default=opened_at)
 
 
 def in_order(incident: Incident) -> list[Alert]:
@@ -56,24 +66,6 @@ def in_order(incident: Incident) -> list[Alert]:
         incident.alerts.values(),
         key=lambda a: (not a.firing, Severity.of(a.labels).rank, a.starts_at, a.fingerprint),
     )
-
-
-def plain_summary(fields: Mapping[str, Any]) -> str:
-    """Reads well aloud: `2 of 3 alerts firing: API latency is high`, `Resolved after 12 min: ...`."""
-    lines: tuple[AlertLine, ...] = fields["alerts"]
-    subject = (lines[0].summary or lines[0].name if lines else "") or fields["title"]
-    return cut(f"{_standing(fields)}: {one_line(subject)}", MAX_SUMMARY)
-
-
-def _standing(fields: Mapping[str, Any]) -> str:
-    firing, every = fields["firing_count"], fields["firing_count"] + fields["resolved_count"]
-    if not fields["firing"]:
-        ended = fields["resolved_at"] or fields["updated_at"]
-        return f"Resolved after {in_words(ended - fields['opened_at'])}"
-    standing = f"{every} alerts firing" if firing == every else f"{firing} of {every} alerts firing"
-    if every == 1:
-        standing = "Firing"
-    return f"{standing}, acknowledged by {fields['acknowledged_by']}" if fields["acknowledged_by"] else standing
 
 
 def _line(alert: Alert) -> AlertLine:
