@@ -100,11 +100,13 @@ class Renderer:
                 self._kept.popitem(last=False)
 
     def _html(self, chosen: TemplateSet, view: Mapping[str, Any]) -> str:
-        """With fewer alerts if it would be clipped; empty, so plain text only, if it still would be."""
-        alerts = view["alerts"]
-        for shown in (len(alerts), 10, 3, 0):
-            hidden = view["hidden"] + max(0, len(alerts) - shown)
-            html = clean(self._text(chosen, "body.html", {**view, "alerts": alerts[:shown], "hidden": hidden}))
+        """With fewer alerts, then fewer facts, if it would be clipped; empty, so plain text only, if it still would."""
+        alerts, facts = view["alerts"], view["facts"]
+        for most_alerts, most_facts in ((len(alerts), len(facts)), (10, len(facts)), (3, 20), (1, 8), (0, 0)):
+            hidden = view["hidden"] + max(0, len(alerts) - most_alerts)
+            fewer = {"alerts": alerts[:most_alerts], "hidden": hidden, "facts": facts[:most_facts]}
+            fewer["hidden_facts"] = max(0, len(facts) - most_facts)
+            html = clean(self._text(chosen, "body.html", {**view, **fewer}))
             if len(html.encode()) <= MAX_HTML_BYTES:
                 return html
         return ""
@@ -131,7 +133,7 @@ def template_view(shown: Mapping[str, Any], incident: Incident) -> dict[str, Any
     started = started_at(incident.alerts.values(), incident.opened_at)
     learned = view_of(shown["context"], started, shown["component"])
     told_facts = {name: getattr(learned, name) for name in _LEARNED}
-    return {**shown, **told_facts, "started_at": started, "in_words": in_words}
+    return {**shown, **told_facts, "hidden_facts": 0, "started_at": started, "in_words": in_words}
 
 
 def check_templates(folder: Path | None) -> Iterator[str]:

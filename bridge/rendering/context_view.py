@@ -8,11 +8,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import lru_cache
 
 from bridge.core.facts import ChangeEvent, Context, Fact, Hypothesis, Part, Unit, Unknown, Verdict
 from bridge.core.numbers import in_words, shown
 from bridge.rendering.links import safe_href
-from bridge.rendering.text import cut, one_line
+from bridge.rendering.text import beside, cut, one_line
 
 MAX_FACTS = 30
 MAX_CHANGES = 3
@@ -85,8 +86,27 @@ NOTHING = ContextView()
 
 def view_of(context: Context | None, started_at: datetime, component: str = "") -> ContextView:
     """started_at: what the changes are told against. component: a change of another service says of which."""
-    if context is None:
-        return NOTHING
+    return NOTHING if context is None else _view(_Same(context), started_at, component)
+
+
+class _Same:
+    """A context as a key: itself and no equal one, for comparing contexts costs more than it saves."""
+
+    __slots__ = ("context",)
+
+    def __init__(self, context: Context) -> None:
+        self.context = context
+
+    def __hash__(self) -> int:
+        return id(self.context)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Same) and other.context is self.context
+
+
+@lru_cache(maxsize=64)  # the channels of one incident follow each other closely
+def _view(same: _Same, started_at: datetime, component: str) -> ContextView:
+    context = same.context
     facts = context.facts[:MAX_FACTS]
     peak = context.by_role("peak")
     return ContextView(
@@ -176,7 +196,7 @@ def _causes(hypothesis: Hypothesis | None, facts: tuple[Fact, ...]) -> Iterator[
 
 
 def _name(text: str) -> str:
-    return cut(one_line(text), MAX_NAME)
+    return beside(cut(one_line(text), MAX_NAME))
 
 
 def _sentence(text: str) -> str:

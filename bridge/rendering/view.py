@@ -9,11 +9,12 @@ from typing import Any
 from bridge.core.model import Alert, Entry, Incident, Severity
 from bridge.core.ports import AlertLine, Claim
 from bridge.rendering.links import links_of, safe_href
-from bridge.rendering.text import clean, cut, one_line
+from bridge.rendering.text import beside, clean, cut, one_line
 
 MAX_ALERTS = 25
 MAX_SUMMARY = 300
 MAX_LABEL = 1000
+MAX_NAME = 100  #: of a source or a person
 _MUTE_LABELS = ("alertname", "severity")
 
 
@@ -31,14 +32,14 @@ def fields_of(incident: Incident, claim: Claim, news: tuple[Entry, ...], externa
         "severity": incident.severity.value,
         "firing": claim.firing,
         "revision": incident.revision,
-        "source": one_line(incident.source),
+        "source": cut(one_line(incident.source), MAX_NAME),
         "component": _label(incident, worst, "component", "service", "job"),
         "group": _label(incident, worst, "cluster", "namespace", "environment", "env"),
         "alertname": _label(incident, worst, "alertname"),
         "opened_at": incident.opened_at,
         "updated_at": incident.updated_at,
         "resolved_at": incident.resolved_at,
-        "acknowledged_by": one_line(incident.acknowledged_by) if incident.acknowledged_by else None,
+        "acknowledged_by": cut(one_line(incident.acknowledged_by), MAX_NAME) if incident.acknowledged_by else None,
         "firing_count": len(firing),
         "resolved_count": len(ordered) - len(firing),
         "truncated": incident.truncated,
@@ -70,13 +71,13 @@ def in_order(incident: Incident) -> list[Alert]:
 
 def _line(alert: Alert) -> AlertLine:
     return AlertLine(
-        name=cut(one_line(alert.name), MAX_SUMMARY) or "(no name)",
+        name=beside(cut(one_line(alert.name), MAX_SUMMARY)) or "(no name)",
         status=alert.status.value,
         severity=Severity.of(alert.labels).value,
         summary=cut(one_line(alert.annotations.get("summary") or alert.annotations.get("message") or ""), 500),
         description=cut(clean(alert.annotations.get("description", "")).strip(), 2000),
         labels={
-            cut(one_line(name), 200): cut(one_line(value), MAX_LABEL)
+            cut(one_line(name), 200): beside(cut(one_line(value), MAX_LABEL))
             for name, value in sorted(alert.labels.items())
             if name not in _MUTE_LABELS
         },
