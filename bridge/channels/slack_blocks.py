@@ -6,8 +6,9 @@ https://docs.slack.dev/reference/block-kit/blocks
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import datetime
+from itertools import takewhile
 from typing import Any
 
 from bridge.channels.slack_text import link, mrkdwn
@@ -23,6 +24,7 @@ MAX_SECTION = 2900
 # Slack counts 12,000 to 13,200 characters over all blocks and says so nowhere: slackapi/bolt-js#2509, #2867.
 # The count here is of ASCII JSON, which is never less than what Slack counts.
 MAX_BLOCKS_TEXT = 9_500
+FAIR = 3  #: a piece that takes more than one part in so many of what is left is shortened
 FOOT_ROOM = 800  #: kept for the line that says what is not shown
 MAX_ALERTS = 10
 MAX_FACTS = 20
@@ -41,7 +43,7 @@ class Room:
         self.left = characters
 
     def takes(self, piece: Json) -> bool:
-        size = len(json.dumps(piece)) + 2
+        size = _size(piece)
         if size > self.left:
             return False
         self.left -= size
@@ -49,12 +51,11 @@ class Room:
 
     def fitting(self, pieces: Iterable[Json]) -> list[Json]:
         """Up to the first that does not fit: nothing less important takes its place."""
-        fitting: list[Json] = []
-        for piece in pieces:
-            if not self.takes(piece):
-                break
-            fitting.append(piece)
-        return fitting
+        return list(takewhile(self.takes, pieces))
+
+    def fair(self, full: Json, short: Callable[[], Json]) -> list[Json]:
+        """The full piece if it leaves enough for others, else the short one, if that fits."""
+        return self.fitting([full if _size(full) * FAIR <= self.left else short()])
 
 
 def attachment_of(message: Message) -> Json:
@@ -68,10 +69,9 @@ def blocks_of(message: Message) -> list[Json]:
     room = Room(MAX_BLOCKS_TEXT - FOOT_ROOM)
     top = room.fitting([_header(message), *_state(message, learned), *_links(message)])
     measured = room.fitting(_measured(learned))
-    worst = room.fitting(_worst(message, room.left // 2))
-    cause = room.fitting([*_cause(learned), *_changes(learned)])
-    room.takes(_fields([]))
-    fields = room.fitting(_field(fact) for fact in learned.facts[:MAX_FACTS])
+    worst = [piece for line in message.alerts[:1] for piece in _worst(line, room)]
+    cause = [*_cause(learned, room), *_changes(learned, room)]
+    fields = _facts(learned, room)
     alerts = worst + room.fitting(section(_alert(line)) for line in message.alerts[len(worst) : MAX_ALERTS])
     facts = [_fields(fields[first : first + MAX_FIELDS]) for first in range(0, len(fields), MAX_FIELDS)]
     foot = _foot(message, len(learned.facts) - len(fields), len(message.alerts) - len(alerts))
@@ -136,28 +136,43 @@ def _links(message: Message) -> Iterator[Json]:
         yield section(" · ".join(shown))
 
 
-def _cause(learned: ContextView) -> Iterator[Json]:
-    if learned.probably:
-        yield section(f"💡 *Probably:* {mrkdwn(learned.probably, 600)}")
-        yield small(f"rule: {mrkdwn(learned.rule, 100)}")
+def _cause(learned: ContextView, room: Room) -> list[Json]:
+    if not learned.probably:
+        return []
+    full, short = (section(f"💡 *Probably:* {mrkdwn(learned.probably, most)}") for most in (600, 200))
+    return [*room.fair(full, lambda: short), *room.fitting([small(f"rule: {mrkdwn(learned.rule, 100)}")])]
 
 
-def _changes(learned: ContextView) -> Iterator[Json]:
+def _changes(learned: ContextView, room: Room) -> list[Json]:
     if not learned.changes:
-        return
+        return []
     lines = [f"• {mrkdwn(each.text, 400)} {link('details', each.href)}".rstrip() for each in learned.changes]
     lines += [f"• and {learned.more_changes} more"] if learned.more_changes else []
-    yield section("\n".join(["*What changed*", *lines]))
+    shortest = f"• {mrkdwn(learned.changes[0].text, 200)}"
+    return room.fair(section("\n".join(["*What changed*", *lines])), lambda: section(f"*What changed*\n{shortest}"))
+
+
+def _facts(learned: ContextView, room: Room) -> list[Json]:
+    """As fields of sections, from the first to the first that does not fit."""
+    fields: list[Json] = []
+    room.left -= _size(_fields([])) * (1 + min(len(learned.facts), MAX_FACTS) // MAX_FIELDS)
+    for fact in learned.facts[:MAX_FACTS]:
+        fitting = room.fair(_field(fact), lambda fact=fact: _field(fact, short=True))  # type: ignore[misc]
+        if not fitting:
+            break
+        fields += fitting
+    return fields
 
 
 def _fields(fields: Sequence[Json]) -> Json:
     return {"type": "section", "fields": list(fields)}
 
 
-def _field(fact: FactLine) -> Json:
+def _field(fact: FactLine, *, short: bool = False) -> Json:
     value = f"*{mrkdwn(fact.value, 50)}*" if fact.value else ""
     first = f"{value} {mrkdwn(fact.marked, 200)}".strip()
-    rest = [mrkdwn(line, 500) for line in (fact.trend, fact.parts, fact.age) if line]
+    more = [cut(fact.parts, 50)] if short and not fact.value else [] if short else [fact.trend, fact.parts, fact.age]
+    rest = [mrkdwn(line, 500) for line in more if line]
     return _text("\n".join([f"*{mrkdwn(fact.title, 150)}*", *([first] if first else []), *rest]))
 
 
@@ -170,11 +185,9 @@ def _measured(learned: ContextView) -> Iterator[Json]:
         yield small(" · ".join(parts))
 
 
-def _worst(message: Message, characters: int) -> Iterator[Json]:
-    """The first alert; without its description and labels if these would take the facts' place."""
-    for line in message.alerts[:1]:
-        full = section(_alert(line))
-        yield full if len(json.dumps(full)) <= characters else section(_alert_name(line, 200))
+def _worst(line: AlertLine, room: Room) -> list[Json]:
+    """Without its description and labels if these would take the facts' place."""
+    return room.fair(section(_alert(line)), lambda: section(_alert_name(line, 200)))
 
 
 def _alert(line: AlertLine) -> str:
@@ -196,6 +209,10 @@ def _foot(message: Message, facts: int, alerts: int) -> list[Json]:
     parts += [f"{_several(message.truncated, 'alert')} left out by the source"] if message.truncated else []
     rest = link("all of it", message.incident_url) if parts and len(message.incident_url or "") < FOOT_ROOM // 2 else ""
     return [small(" · ".join([*parts, *([rest] if rest else [])]))] if parts else []
+
+
+def _size(piece: Json) -> int:
+    return len(json.dumps(piece)) + len(", ")
 
 
 def _several(count: int, noun: str) -> str:

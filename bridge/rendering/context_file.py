@@ -83,8 +83,9 @@ def _plain(hint: Any, value: Any, path: str) -> Any:
 
 
 def _time(value: Any, path: str) -> datetime:
+    written = _of(str, value, path, "a time such as 2026-01-02T03:04:05Z")
     try:
-        at = datetime.fromisoformat(_of(str, value, path, "a time such as 2026-01-02T03:04:05Z"))
+        at = datetime.fromisoformat(written)
     except ValueError as error:
         raise ContextFault(f"{path}: {value!r} is no time such as 2026-01-02T03:04:05Z") from error
     return at.astimezone(UTC) if at.tzinfo else at.replace(tzinfo=UTC)
