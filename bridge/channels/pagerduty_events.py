@@ -20,6 +20,7 @@ MAX_SUMMARY = 1024  # longer is refused with 400: https://github.com/prometheus/
 MAX_BYTES = 512_000 - 200
 MAX_LINKS = 20
 MAX_FIELD = 255
+MAX_TEXT = 1000  #: of one description: a phone shows no more without a lot of thumb
 CLIENT = "incident-bridge"
 SEVERITIES = {"critical": "critical", "warning": "warning", "info": "info", "none": "info"}
 
@@ -115,7 +116,7 @@ def _facts(learned: ContextView) -> dict[str, str]:
     facts: dict[str, str] = {}
     for fact in learned.facts:
         title = fact.title if fact.title not in facts else f"{fact.title} ({fact.name})"
-        facts[title] = cut(fact.line, MAX_FIELD * 2)
+        facts[title] = cut(fact.line, MAX_TEXT)
     return facts
 
 
@@ -126,8 +127,8 @@ def _alert(line: AlertLine) -> Event:
         "summary": line.summary,
         "description": line.description,
     }
-    texts = {name: clean(value) for name, value in shown.items() if value}
-    labels = {clean(name): clean(value) for name, value in line.labels.items()}
+    texts = {name: cut(clean(value), MAX_TEXT) for name, value in shown.items() if value}
+    labels = {_field(name): _field(value) for name, value in line.labels.items()}
     return {**texts, "since": line.starts_at.isoformat(), "labels": labels}
 
 

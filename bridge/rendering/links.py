@@ -41,7 +41,9 @@ def _candidates(incident: Incident, alerts: list[Alert]) -> Iterator[tuple[str, 
         href = safe_href(values[0]) if values else None
         yield text, around(href, alerts) if href and annotation == "dashboard_url" else href
     if base := safe_href(incident.external_url.rstrip("/")):
-        yield "Alerts", safe_href(f"{base}/#/alerts?filter={matcher_filter(incident.group_labels)}")
+        alerts_page = f"{base}/#/alerts"
+        filtered = safe_href(f"{alerts_page}?filter={matcher_filter(incident.group_labels)}")
+        yield "Alerts", filtered or safe_href(alerts_page)
         labels = incident.group_labels or common_labels(alerts)
         if labels and not incident.resolved:
             yield "Silence", safe_href(f"{base}/#/silences/new?filter={matcher_filter(labels)}")
