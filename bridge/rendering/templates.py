@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from jinja2 import BaseLoader, ChoiceLoader, FileSystemLoader, StrictUndefined, TemplateError
+from jinja2 import BaseLoader, ChoiceLoader, Environment, FileSystemLoader, StrictUndefined, Template, TemplateError
 from jinja2.sandbox import SandboxedEnvironment
 
 from bridge.rendering.text import one_line
@@ -22,12 +22,11 @@ class TemplateSet:
     """The three templates of some channels. `faults` tells what could not be compiled, by the template's name."""
 
     def __init__(self, folders: Sequence[Path]) -> None:
-        environment = environment_of(folders)
         self.faults: dict[str, str] = {}
         self._templates = {}
         for name in NAMES:
             try:
-                self._templates[name] = environment.get_template(name)
+                self._templates[name] = template_of(folders, name)
             except Exception as error:  # a loader, a compiler and a file system can raise anything
                 self.faults[name] = told(error)
 
@@ -70,10 +69,18 @@ def template_faults(folder: Path | None, views: Sequence[Mapping[str, Any]]) -> 
         yield from _faults([each, *general], names, views, f"{each.name}/")
 
 
-def environment_of(folders: Sequence[Path]) -> SandboxedEnvironment:
-    """Sandboxed: a template is not meant to be a program."""
+def template_of(folders: Sequence[Path], name: str) -> Template:
+    """Sandboxed if it is an operator's: it is meant to be words, not a program. Raises whatever is wrong with it."""
+    own = any((folder / name).is_file() for folder in folders)
+    return environment_of(folders if own else ()).get_template(name)
+
+
+def environment_of(folders: Sequence[Path]) -> Environment:
+    """Without folders, for the bridge's own templates: they are code, and the sandbox's looking at
+    every attribute is most of what a rendering costs."""
     loaders: list[BaseLoader] = [FileSystemLoader(each) for each in (*folders, BUILT_IN)]
-    return SandboxedEnvironment(
+    kind = SandboxedEnvironment if folders else Environment
+    return kind(
         loader=ChoiceLoader(loaders),
         autoescape=lambda name: name is not None and name.endswith(".html"),
         undefined=StrictUndefined,
@@ -99,10 +106,9 @@ def _own_folders(folder: Path | None, channel: str, kind: str) -> list[Path]:
 def _faults(
     folders: Sequence[Path], names: Sequence[str], views: Sequence[Mapping[str, Any]], prefix: str
 ) -> Iterator[str]:
-    environment = environment_of(folders)
     for name in names:
         try:
-            template = environment.get_template(name)
+            template = template_of(folders, name)
             for view in views:
                 template.render(view)
         except Exception as error:
