@@ -83,7 +83,7 @@ class Renderer:
         self, chosen: TemplateSet, incident: Incident, claim: Claim, news: tuple[Entry, ...], context: Context | None
     ) -> _Rendered:
         fields = {**fields_of(incident, claim, news, self._external_url), "context": context}
-        view = template_view(fields, incident)
+        view = template_view(fields)
         summary = cut(one_line(self._text(chosen, "summary.txt", view)), MAX_SUMMARY) or plain_summary(view)
         view["summary"] = summary
         text = cut(clean(self._text(chosen, "body.txt", view)), MAX_TEXT).strip() or plain_body(view)
@@ -128,9 +128,9 @@ class Renderer:
 _LEARNED = tuple(field.name for field in fields(ContextView))
 
 
-def template_view(shown: Mapping[str, Any], incident: Incident) -> dict[str, Any]:
+def template_view(shown: Mapping[str, Any]) -> dict[str, Any]:
     """Everything that templates may use, but `summary`: see docs/templates.md."""
-    started = started_at(incident.alerts.values(), incident.opened_at)
+    started = started_at(shown["alerts"], shown["opened_at"])
     learned = view_of(shown["context"], started, shown["component"])
     told_facts = {name: getattr(learned, name) for name in _LEARNED}
     return {**shown, **told_facts, "hidden_facts": 0, "started_at": started, "in_words": in_words}
@@ -146,7 +146,7 @@ def _sample_view(resolved: bool, known: bool) -> dict[str, Any]:
     claim = sample.sample_claim(firing=not resolved)
     incident = sample.sample_incident(resolved=resolved)
     shown = fields_of(incident, claim, tuple(sample.sample_news()), "https://bridge.example")
-    view = template_view({**shown, "context": sample.sample_context() if known else None}, incident)
+    view = template_view({**shown, "context": sample.sample_context() if known else None})
     return {**view, "summary": plain_summary(view)}
 
 

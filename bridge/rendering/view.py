@@ -56,8 +56,8 @@ def news_of(news: Iterable[Entry], claim: Claim) -> tuple[Entry, ...]:
     return tuple(entry for entry in news if entry.loud and entry.revision > claim.sent)
 
 
-def started_at(alerts: Iterable[Alert | AlertLine], opened_at: datetime) -> datetime:
-    """The first start, which is what changes are told against; when it was opened, without alerts."""
+def started_at(alerts: Iterable[AlertLine], opened_at: datetime) -> datetime:
+    """The first start of what is shown, which changes are told against; when it was opened, without alerts."""
     return min((alert.starts_at for alert in alerts), default=opened_at)
 
 

@@ -193,6 +193,16 @@ def test_pagerdutys_details_begin_with_what_was_learned() -> None:
     assert "2026-01-02 03:16:05 UTC" == details["measured_at"]
 
 
+def test_all_channels_tell_the_same_of_many_alerts() -> None:
+    base = sample_alert("Slow", Status.FIRING)
+    started = {str(n): replace(base, fingerprint=f"{n:03}", starts_at=AT - timedelta(hours=n)) for n in range(40)}
+    ended = {each: replace(started[each], status=Status.RESOLVED, ends_at=AT) for each in ("38", "39")}
+    message = rendered(an_incident(alerts={**started, **ended}), Context(AT, changes=(a_change(service=""),)))
+    told = "v2 deployed 1 d 12 h after the start, by ci"
+    for text in (message.text, message.html, " ".join(slack_texts(message)), json.dumps(details_of(message))):
+        assert told in text
+
+
 def test_pagerdutys_facts_with_one_title_are_all_there() -> None:
     facts = tuple(a_fact(name=name) for name in ("a", "b"))
     assert ["Errors", "Errors (b)"] == list(details_of(a_message(context=Context(AT, facts)))["facts"])

@@ -23,7 +23,7 @@ MESSAGES, TEMPLATES = ((DOCS / name).read_text() for name in ("messages.md", "te
 def test_every_variable_of_a_template_is_documented() -> None:
     incident = sample_incident(resolved=False)
     shown = fields_of(incident, sample_claim(firing=True), (), None)
-    view = template_view({**shown, "context": sample_context()}, incident)
+    view = template_view({**shown, "context": sample_context()})
     documented = set(re.findall(r"`(\w+)(?:\(time\))?`", TEMPLATES))
     assert [] == sorted(set(view) - documented)
 

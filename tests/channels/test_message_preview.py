@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import tempfile
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -79,13 +80,13 @@ def test_the_end_of_an_incident_can_be_seen_too(preview: Any, channel: str, told
     assert told in preview(channel, status="resolved").output
 
 
-def test_html_opens_in_the_browser(preview: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_html_opens_in_the_browser(preview: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     opened: list[str] = []
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     monkeypatch.setattr(click, "launch", lambda address: opened.append(address) or 0)
     assert 0 == preview("email-ml", "--open").exit_code
     file = Path(opened[0].removeprefix("file://"))
     assert "<strong>7.3 %</strong>" in file.read_text()
-    file.unlink()
 
 
 def test_without_html_there_is_nothing_to_open(preview: Any) -> None:
