@@ -67,7 +67,8 @@ def _token_of(server: PrometheusSettings) -> Callable[[], str] | None:
 
 
 def renderer_of(settings: Settings) -> Renderer:
-    return Renderer(settings.templates, settings.external_url)
+    kinds = {name: channel.type for name, channel in settings.channels.items()}
+    return Renderer(settings.templates, settings.external_url, kinds=kinds)
 
 
 def policy_of(settings: Settings) -> Policy:

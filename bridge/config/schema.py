@@ -229,7 +229,9 @@ class QuestionEntry(Section):
     bad_below: float | None = None
     bad_times_usual: Annotated[float, Field(gt=0)] | None = None
     matchers: tuple[MatcherText, ...] = ()
-    role: Literal["errors_by_version", "errors_by_pod", "pods_by_version", "traffic", "saturation", "drift", ""] = ""
+    role: Literal[
+        "errors_by_version", "errors_by_pod", "pods_by_version", "traffic", "saturation", "drift", "peak", ""
+    ] = ""
 
 
 class ChangeRuleEntry(Section):

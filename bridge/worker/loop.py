@@ -68,6 +68,15 @@ class Setup:
     context: Gathers | None = None
 
 
+@dataclass(frozen=True)
+class Story:
+    """What the messages of one incident are made of."""
+
+    incident: Incident
+    news: Sequence[Entry]
+    context: asyncio.Task[Context | None] | None
+
+
 class Worker:
     """Runs until stop(); poll_seconds is only the safety net behind wake-ups."""
 
@@ -152,20 +161,26 @@ class Worker:
         incidents = await self._in_thread(self._store.incidents, numbers)
         told = [claim.incident_number for claim in claims if claim.sent]
         news = await self._in_thread(self._store.news, told) if told else {}
+        stories = {number: self._story(found, news.get(number, [])) for number, found in incidents.items()}
         for claim in claims:
-            incident = incidents.get(claim.incident_number)
-            if incident is None:
+            story = stories.get(claim.incident_number)
+            if story is None:
                 continue
             channel = claim.target.channel
             self._flying[channel] = self._flying.get(channel, 0) + 1
-            work = self._deliver(claim, incident, news.get(claim.incident_number, []))
+            work = self._deliver(claim, story)
             task = asyncio.create_task(work)
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
 
-    async def _deliver(self, claim: Claim, incident: Incident, news: Sequence[Entry]) -> None:
+    def _story(self, incident: Incident, news: Sequence[Entry]) -> Story:
+        """Context is asked for once for all channels, which then say the same."""
+        asked = asyncio.create_task(self._gather(incident)) if self._setup.context is not None else None
+        return Story(incident, news, asked)
+
+    async def _deliver(self, claim: Claim, story: Story) -> None:
         try:
-            outcome = await self._attempt(claim, incident, news)
+            outcome = await self._attempt(claim, story)
             self._observe(claim, outcome)
             await self._settler.add((claim, outcome))
         except Exception:  # the lease ends by itself and the delivery is tried again, as unknown
@@ -180,19 +195,20 @@ class Worker:
         if lane is None or self._flying[channel] <= lane.limit // 2:
             self._wake.set()
 
-    async def _attempt(self, claim: Claim, incident: Incident, news: Sequence[Entry]) -> Outcome:
+    async def _attempt(self, claim: Claim, story: Story) -> Outcome:
         refused: Any = ""
         try:
             channel = self._setup.channels[claim.target.channel]
             # a mail whose bytes are fixed says what it said
-            context = await self._gather(incident) if claim.frozen is None else None
-            message = self._setup.renderer.message(incident, claim, news, context, html=channel.wants_html)
+            context = await story.context if story.context is not None and claim.frozen is None else None
+            render = self._setup.renderer.message
+            message = render(story.incident, claim, story.news, context, html=channel.wants_html)
             composed = channel.compose(message, claim)
             refused = composed.content
             if composed.frozen is not None:
                 await self._freezer.add((claim, composed.frozen))
             receipt = await channel.send(composed, message, claim)
-            self._completer.consider(incident, context)
+            self._completer.consider(story.incident, context)
             return Sent(receipt.handle, receipt.note, skipped=receipt.skipped)
         except SendError as told:
             error = told
