@@ -27,6 +27,7 @@ from bridge.core.changes import KINDS, OTHER, bounded
 from bridge.core.errors import Reason
 from bridge.core.model import Severity
 from bridge.core.ports import Accepted, Health
+from bridge.core.reconciling import Outcome
 
 CONTENT_TYPE = CONTENT_TYPE_LATEST
 BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600, 1800, 3600)
@@ -53,6 +54,12 @@ class Metrics:
         self.attempts = counter("bridge_delivery_attempts", "Single tries to deliver", "channel", "result")
         self.changes = counter("bridge_changes", "Recorded deployments and other changes", "kind", "source")
         self.change_events = counter("bridge_change_events", "Tries to tell a channel of a change", "channel", "result")
+        self.looks = counter(
+            "bridge_reconciler_looks", "Rounds of asking a source's Alertmanagers", "source", "outcome"
+        )
+        self.ended = counter(
+            "bridge_reconciler_ended_alerts", "Alerts that ended without Alertmanager's word", "source"
+        )
         self.latency = Histogram(
             "bridge_delivery_latency_seconds",
             "From accepting a change to a channel showing it",
@@ -78,6 +85,21 @@ class Metrics:
         self.context.labels(outcome).inc()
         if outcome != "paused":
             self.context_seconds.observe(seconds)
+
+    def know_reconciled(self, sources: Iterable[str]) -> None:
+        """Make the series of every source whose Alertmanagers are asked."""
+        for source in sources:
+            self.ended.labels(source)
+            for outcome in Outcome:
+                self.looks.labels(source, outcome.value)
+
+    def looked(self, source: str, outcome: str) -> None:
+        """All Alertmanagers of a source were asked."""
+        self.looks.labels(source, outcome).inc()
+
+    def reconciled(self, source: str, ended: int) -> None:
+        """So many alerts were ended because no Alertmanager has them."""
+        self.ended.labels(source).inc(ended)
 
     def _counter(self, name: str, help_text: str, *labels: str) -> Counter:
         return Counter(name, help_text, labels, registry=self.registry)

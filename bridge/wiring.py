@@ -3,21 +3,33 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from bridge.config import Rate, Settings, load
-from bridge.config.settings import ChannelSettings, EmailSettings, PagerDutySettings, PrometheusSettings
+from bridge.config.settings import (
+    ChannelSettings,
+    EmailSettings,
+    PagerDutySettings,
+    PrometheusSettings,
+    ReconcileSettings,
+)
 from bridge.core.changes import CHANGE_RULES
 from bridge.core.incidents import Rules
 from bridge.core.model import ChannelSpec
 from bridge.core.ports import Lane
+from bridge.core.reconciling import Patience
 from bridge.core.routing import canonical_labels
 from bridge.render import Renderer, check_templates
 from bridge.store import Policy
 from bridge.worker import Gathers, Setup
 from bridge.worker.change_events import ChangeSender
+from bridge.worker.reconciling import Asked
+
+if TYPE_CHECKING:
+    from bridge.alertmanagers import Server
 
 Observe = Callable[[str, float], None]
 DEFAULT_DATABASE = "sqlite:///bridge.db"
@@ -59,11 +71,37 @@ def _gatherer_of(settings: Settings, observe: Observe) -> Gathers | None:
     return Gatherer(source, context.questions, context.labels, limits, utc_now, observe)
 
 
-def _token_of(server: PrometheusSettings) -> Callable[[], str] | None:
+def _token_of(server: PrometheusSettings | ReconcileSettings) -> Callable[[], str] | None:
     token, path = server.token, server.token_file
     if path is not None:
         return lambda: path.read_text("utf-8").strip()
     return token.get_secret_value if token is not None else None
+
+
+def asked_of(settings: Settings) -> Sequence[Asked]:
+    """The Alertmanagers that are asked about open incidents. Make them inside the running loop."""
+    from bridge.alertmanagers import AlertmanagerApi  # here, so that the web process need not carry its library
+
+    asked = ((source, source.reconcile) for source in settings.sources)
+    return [
+        Asked(
+            source=source.name,
+            alertmanagers={url: AlertmanagerApi(_server(url, reconcile), utc_now) for url in source.urls},
+            patience=Patience(reconcile.after, reconcile.settled),
+            every_seconds=reconcile.every.total_seconds(),
+            timeout_seconds=reconcile.timeout.total_seconds(),
+        )
+        for source, reconcile in asked
+        if reconcile is not None
+    ]
+
+
+def _server(url: str, reconcile: ReconcileSettings) -> Server:
+    from bridge.alertmanagers import Server
+
+    basic = reconcile.basic_auth
+    pair = (basic.username, basic.password.get_secret_value()) if basic else None
+    return Server(url, _token_of(reconcile), pair, reconcile.timeout.total_seconds())
 
 
 def renderer_of(settings: Settings) -> Renderer:

@@ -28,11 +28,13 @@ from bridge.store import (
     StoreDeliveries,
     StoreHeartbeats,
     StorePeople,
+    StoreReconciling,
     open_database,
 )
-from bridge.wiring import change_senders_of, setup_of, utc_now
+from bridge.wiring import asked_of, change_senders_of, setup_of, utc_now
 from bridge.worker import Worker
 from bridge.worker.change_events import ChangeTeller
+from bridge.worker.reconciling import Reconciler
 
 log = logs.get("bridge")
 
@@ -58,11 +60,18 @@ async def _work(configuration: Configuration, database: str) -> None:
     setup = setup_of(configuration.settings, metrics.asked)
     worker = Worker(store, setup, metrics, utc_now, duties=duties, place=place)
     teller = ChangeTeller(StoreChangeDeliveries(engine), change_senders_of(configuration.settings), metrics, utc_now)
+    reconciler = Reconciler(
+        StoreReconciling(engine, lambda: configuration.policy, worker_id),
+        asked_of(configuration.settings),
+        metrics,
+        utc_now,
+    )
     listener = Listener(engine, lambda: _wake(loop, worker))
     reloads: set[asyncio.Task[None]] = set()
 
     def reload() -> None:
         if not configuration.reload():
+            reconciler.reload(asked_of(configuration.settings))
             changes = change_senders_of(configuration.settings)
             for work in (worker.reload(setup_of(configuration.settings, metrics.asked)), teller.reload(changes)):
                 task = loop.create_task(work)
@@ -73,12 +82,13 @@ async def _work(configuration: Configuration, database: str) -> None:
         loop.add_signal_handler(number, worker.stop)
     loop.add_signal_handler(signal.SIGHUP, reload)
     log.info("worker_ready", worker=worker_id, freed=freed)
-    telling = loop.create_task(teller.run())
+    beside = [loop.create_task(work) for work in (teller.run(), reconciler.run())]
     try:
         await worker.run()
     finally:
         teller.stop()
-        await telling
+        reconciler.stop()
+        await asyncio.gather(*beside)
         await asyncio.to_thread(listener.close)
         log.info("worker_stopped")
 

@@ -126,6 +126,7 @@ def _alert(line: AlertLine) -> Event:
         "severity": line.severity,
         "summary": line.summary,
         "description": line.description,
+        "muted": line.muted,
     }
     texts = {name: cut(clean(value), MAX_TEXT) for name, value in shown.items() if value}
     labels = {_field(name): _field(value) for name, value in line.labels.items()}

@@ -198,7 +198,8 @@ def _alert(line: AlertLine) -> str:
 
 def _alert_name(line: AlertLine, limit: int) -> str:
     mark = "🔴 firing" if line.status == "firing" else "✅ resolved"
-    return f"{mark} *{mrkdwn(line.name, 150)}* {mrkdwn(line.summary, limit)}".rstrip()
+    muted = f" ({mrkdwn(line.muted, 200)})" if line.muted else ""
+    return f"{mark}{muted} *{mrkdwn(line.name, 150)}* {mrkdwn(line.summary, limit)}".rstrip()
 
 
 def _foot(message: Message, facts: int, alerts: int) -> list[Json]:

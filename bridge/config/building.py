@@ -20,6 +20,7 @@ from bridge.config.settings import (
     LimitSettings,
     PagerDutySettings,
     PrometheusSettings,
+    ReconcileSettings,
     Settings,
     SeveritySettings,
     SlackSettings,
@@ -44,7 +45,7 @@ def build(
     intervals = {entry.name: _named(entry) for entry in file.time_intervals}
     return Settings(
         channels=MappingProxyType({name: _channel(name, each, folder) for name, each in file.channels.items()}),
-        sources=tuple(_source(source) for source in file.sources),
+        sources=tuple(_source(source, folder) for source in file.sources),
         route=_route(file.route, document, ("route",), intervals),
         incidents=IncidentSettings(file.incidents.reopen_within, file.incidents.late_within),
         severities=_severities(file.incidents),
@@ -118,14 +119,30 @@ def _email(name: str, channel: schema.EmailChannel, folder: FilePath) -> EmailSe
     )
 
 
-def _source(source: schema.Source) -> SourceSettings:
+def _source(source: schema.Source, folder: FilePath) -> SourceSettings:
+    urls = tuple(dict.fromkeys(url.rstrip("/") for url in (source.urls or (source.url or "",)) if url))
+    asked = bool(urls) and source.reconcile.enabled and source.type == "alertmanager"
     return SourceSettings(
         name=source.name,
         type=source.type,
-        url=source.url.rstrip("/") if source.url else None,
+        url=urls[0] if urls else None,
+        urls=urls,
+        reconcile=_reconcile(source.reconcile, folder) if asked else None,
         tokens=source.tokens,
         basic_auth=_basic_auth(source.basic_auth) if source.basic_auth else None,
         dedup_key=source.dedup_key,
+    )
+
+
+def _reconcile(reconcile: schema.Reconcile, folder: FilePath) -> ReconcileSettings:
+    return ReconcileSettings(
+        every=reconcile.every,
+        after=reconcile.after,
+        settled=reconcile.settled,
+        timeout=reconcile.timeout,
+        token=reconcile.token,
+        token_file=folder / reconcile.token_file if reconcile.token_file else None,
+        basic_auth=_basic_auth(reconcile.basic_auth) if reconcile.basic_auth else None,
     )
 
 

@@ -26,6 +26,7 @@ def check_document(document: Document) -> None:
     data = mapping(document.data)
     _check_channels(document, mapping(data.get("channels")))
     _check_names_once(document, ("sources",), sequence(data.get("sources")))
+    _check_reconciling(document, sequence(data.get("sources")))
     _check_names_once(document, ("time_intervals",), sequence(data.get("time_intervals")))
     _check_names_once(document, ("heartbeats",), sequence(data.get("heartbeats")))
     context = mapping(data.get("context"))
@@ -109,6 +110,17 @@ def _check_names_once(document: Document, section: Path, entries: list[Any]) -> 
         if isinstance(name, str) and first.setdefault(name, index) != index:
             hint = f"{format_path((*section, first[name]))} has it too; names must differ"
             document.fault((*section, index, "name"), f"the name {name!r} is taken", hint)
+
+
+def _check_reconciling(document: Document, sources: list[Any]) -> None:
+    for index, source in enumerate(map(mapping, sources)):
+        if source.get("url") and source.get("urls"):
+            hint = "keep urls, with all Alertmanagers of this source in it"
+            document.fault(("sources", index, "urls"), "there is a url too", hint)
+        reconcile, where = mapping(source.get("reconcile")), ("sources", index, "reconcile")
+        ways = [way for way in ("token", "token_file", "basic_auth") if reconcile.get(way)]
+        if len(ways) > 1:
+            document.fault((*where, ways[1]), f"there is a {ways[0]} too", "keep one of the two")
 
 
 def _check_root(document: Document, root: dict[str, Any]) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from bridge.config.building import build
-from bridge.config.checks import check_document, find_warnings, mapping
+from bridge.config.checks import check_document, find_warnings, mapping, sequence
 from bridge.config.document import Document, read_document
 from bridge.config.faults import ConfigurationFaults, Fault
 from bridge.config.schema import RoutesFile
@@ -80,6 +80,10 @@ def _check_files(document: Document, folder: Path, check_templates: TemplateChec
         document.fault(("context", "prometheus", "token_file"), f"there is no file {server['token_file']!r}")
     if "token_file" in server and "token" in server:
         document.fault(("context", "prometheus", "token_file"), "there is a token too", "keep one of the two")
+    for index, source in enumerate(sequence(mapping(document.data).get("sources"))):
+        token_file: Any = mapping(mapping(source).get("reconcile")).get("token_file")
+        if isinstance(token_file, str) and not (folder / token_file).is_file():
+            document.fault(("sources", index, "reconcile", "token_file"), f"there is no file {token_file!r}")
     templates: Any = mapping(document.data).get("templates")
     if isinstance(templates, str) and not (folder / templates).is_dir():
         document.fault(("templates",), f"there is no folder {templates!r}", "paths start at the folder of this file")

@@ -87,12 +87,27 @@ class BasicAuth(Section):
     password_file: Line | None = None
 
 
+class Reconcile(Section):
+    """Asking a source's Alertmanagers about what they do not tell by themselves."""
+
+    enabled: bool = True
+    every: Duration = timedelta(minutes=1)
+    after: Duration = timedelta(minutes=5)
+    settled: Duration = timedelta(minutes=5)
+    timeout: Duration = timedelta(seconds=10)
+    token: SecretStr | None = None
+    token_file: Line | None = None
+    basic_auth: BasicAuth | None = None
+
+
 class Source(Section):
     """Who may send alerts in."""
 
     name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]*$", max_length=63)]
     type: Literal["alertmanager", "grafana", "cloud_monitoring"] = "alertmanager"
     url: Url | None = None
+    urls: Annotated[tuple[Url, ...], Field(max_length=16)] = ()
+    reconcile: Reconcile = Reconcile()
     tokens: tuple[SecretStr, ...] = ()
     basic_auth: BasicAuth | None = None
     dedup_key: Literal["group", "source_and_group"] = "group"

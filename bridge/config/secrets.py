@@ -48,9 +48,17 @@ def _places(data: Any) -> Iterator[tuple[Path, dict[str, Any], str, bool]]:
     for path, source in _sources(data):
         if isinstance(source.get("basic_auth"), dict):
             yield (*path, "basic_auth"), source["basic_auth"], "password", True
+        yield from _of_reconciling((*path, "reconcile"), _mapping(source.get("reconcile")))
     server = _mapping(_mapping(_mapping(data).get("context")).get("prometheus"))
     if "token_file" not in server:  # that file is read at each query, for such tokens change while the bridge runs
         yield ("context", "prometheus"), server, "token", False
+
+
+def _of_reconciling(path: Path, reconcile: dict[str, Any]) -> Iterator[tuple[Path, dict[str, Any], str, bool]]:
+    if "token_file" not in reconcile:  # read at each look
+        yield path, reconcile, "token", False
+    if isinstance(reconcile.get("basic_auth"), dict):
+        yield (*path, "basic_auth"), reconcile["basic_auth"], "password", True
 
 
 def _token_lists(data: Any) -> Iterator[tuple[Path, dict[str, Any]]]:

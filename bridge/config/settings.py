@@ -78,6 +78,17 @@ class BasicAuthSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class ReconcileSettings:
+    every: timedelta
+    after: timedelta  #: an alert must be unknown for so long before it is ended
+    settled: timedelta  #: so long after its start an Alertmanager knows every alert again
+    timeout: timedelta
+    token: SecretStr | None
+    token_file: Path | None  #: read anew for each look
+    basic_auth: BasicAuthSettings | None
+
+
+@dataclass(frozen=True, slots=True)
 class SourceSettings:
     name: str
     type: Literal["alertmanager", "grafana", "cloud_monitoring"]
@@ -85,6 +96,8 @@ class SourceSettings:
     tokens: tuple[SecretStr, ...]
     basic_auth: BasicAuthSettings | None
     dedup_key: Literal["group", "source_and_group"]
+    urls: tuple[str, ...] = ()  #: of all its Alertmanagers
+    reconcile: ReconcileSettings | None = None  #: None: they are not asked
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ start is later. Taking the maximum commutes, so duplicates and reordered webhook
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
@@ -99,7 +99,8 @@ def merge(known: Alert | None, seen: Alert, now: datetime, rules: Rules) -> Aler
     ended = None if firing else (now if known.firing else known.ended_seen_at)
     newest = seen if seen.firing == firing else known
     status = Status.FIRING if firing else Status.RESOLVED
-    return replace(newest, starts_at=starts_at, ends_at=ends_at, status=status, ended_seen_at=ended)
+    muted = newest.muted if firing else ""
+    return replace(newest, starts_at=starts_at, ends_at=ends_at, status=status, ended_seen_at=ended, muted=muted)
 
 
 def severity_of(alerts: Mapping[str, Alert], rules: Rules, default: Severity) -> Severity:
@@ -174,14 +175,24 @@ def _blank(group: Group, now: datetime, uid: str) -> Incident:
 def _seen(known: Incident, group: Group, touched: tuple[Alert, ...], now: datetime) -> Incident:
     alerts = {**known.alerts, **{alert.fingerprint: alert for alert in touched}} if touched else known.alerts
     external_url = group.external_url or known.external_url
-    return replace(known, alerts=alerts, seen_at=now, truncated=group.truncated, external_url=external_url)
+    seen_at = known.seen_at if group.asked else now
+    truncated = _left_out(known, group)
+    return replace(known, alerts=alerts, seen_at=seen_at, truncated=truncated, external_url=external_url)
+
+
+def _left_out(known: Incident, group: Group) -> int:
+    """How many alerts of the group nobody told of: the known ones that a cut webhook does not name are among them."""
+    if group.asked or not group.truncated:
+        return group.truncated
+    named = {alert.fingerprint for alert in group.alerts}
+    return max(0, group.truncated - sum(alert.fingerprint not in named for alert in known.firing))
 
 
 def _changed(known: Incident, group: Group, touched: tuple[Alert, ...], now: datetime, rules: Rules) -> Change:
     seen = _seen(known, group, touched, now)
     revision = known.revision + 1
     after = replace(seen, severity=severity_of(seen.alerts, rules, known.severity))
-    entries = _differences(known, after, touched, group.source, now, revision)
+    entries = _differences(known, after, touched, group, now, revision)
     if not entries:
         return _unchanged(known, group, touched, now, rules)
     if not after.firing:
@@ -194,30 +205,51 @@ def _changed(known: Incident, group: Group, touched: tuple[Alert, ...], now: dat
 
 
 def _differences(
-    before: Incident, after: Incident, touched: tuple[Alert, ...], actor: str, now: datetime, revision: int
+    before: Incident, after: Incident, touched: tuple[Alert, ...], group: Group, now: datetime, revision: int
 ) -> tuple[Entry, ...]:
+    actor = group.source
     was_firing = {alert.fingerprint for alert in before.firing}
     joined = tuple(alert for alert in touched if alert.firing and alert.fingerprint not in was_firing)
     left = tuple(alert for alert in touched if not alert.firing and alert.fingerprint in was_firing)
     found: list[Entry] = []
     if joined:
-        found.append(Entry(now, "joined", actor, f"{_names(joined)} joined", revision, loud=True))
+        how = " (left out of the webhook)" if group.asked else ""
+        found.append(Entry(now, "joined", actor, f"{_names(joined)} joined{how}", revision, loud=True))
     if left:
-        found.append(Entry(now, "left", actor, f"{_names(left)} ended", revision))
+        how = ": Alertmanager no longer knows it" if group.asked else ""
+        found.append(Entry(now, "left", actor, f"{_names(left)} ended{how}", revision))
+    found += _mutings(before, touched, actor, now, revision)
     if after.severity is not before.severity and after.firing:
         raised = after.severity.rank < before.severity.rank
         text = f"severity {'raised' if raised else 'lowered'} from {before.severity} to {after.severity}"
         found.append(Entry(now, "raised" if raised else "lowered", actor, text, revision, loud=raised))
     if after.truncated != before.truncated:
-        text = f"{after.truncated} alerts left out by the source (max_alerts)"
+        left_out = f"{after.truncated} alerts left out by the source (max_alerts)"
+        text = left_out if after.truncated else "no alert is left out any more"
         found.append(Entry(now, "truncated", actor, text, revision))
     return tuple(found)
+
+
+def _mutings(before: Incident, touched: tuple[Alert, ...], actor: str, now: datetime, revision: int) -> Iterable[Entry]:
+    """One line for each reason: "HighLatency (3): silenced by alice until 14:00 UTC"."""
+    firing = [alert for alert in touched if alert.firing]
+    turned = [alert for alert in firing if alert.muted != _muted(before, alert)]
+    for why in dict.fromkeys(alert.muted for alert in turned if alert.muted):
+        names = _names(tuple(alert for alert in turned if alert.muted == why))
+        yield Entry(now, "muted", actor, f"{names}: {why}", revision)
+    if heard := tuple(alert for alert in turned if not alert.muted):
+        yield Entry(now, "unmuted", actor, f"{_names(heard)}: no longer muted", revision)
+
+
+def _muted(incident: Incident, alert: Alert) -> str:
+    known = incident.alerts.get(alert.fingerprint)
+    return known.muted if known is not None else ""
 
 
 def _unchanged(known: Incident, group: Group, touched: tuple[Alert, ...], now: datetime, rules: Rules) -> Change:
     seen = _seen(known, group, touched, now)
     repeated = group.reason == "repeat interval elapsed" or now - known.seen_at > rules.late_within
-    if known.resolved or not repeated:
+    if known.resolved or group.asked or not repeated:
         return Change(seen, (), touched)
     entry = Entry(now, "reminder", group.source, "still firing", known.revision)
     return Change(seen, (entry,), touched, reminder=True)

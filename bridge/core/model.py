@@ -50,6 +50,7 @@ class Alert:
     ends_at: datetime | None = None
     generator_url: str = ""
     ended_seen_at: datetime | None = None  #: when the bridge learned of the end
+    muted: str = ""  #: why the source tells nobody of it: "silenced by alice until 14:00 UTC"
 
     @property
     def firing(self) -> bool:
@@ -73,6 +74,7 @@ class Group:
     truncated: int = 0  #: alerts that the source left out
     reason: str | None = None  #: notification_reason of Alertmanager 0.32 and newer
     distinct: bool = False  #: the source's name is part of the dedup_key
+    asked: bool = False  #: learned by asking the source, not told by it; names only what differs
 
     @property
     def key(self) -> str:

@@ -43,6 +43,7 @@ class AlertLine:
     labels: Mapping[str, str]
     starts_at: datetime
     ends_at: datetime | None
+    muted: str = ""  #: "silenced by alice until 14:00 UTC"; empty when it is not
 
 
 @dataclass(frozen=True, slots=True)

@@ -83,6 +83,7 @@ def _line(alert: Alert) -> AlertLine:
         },
         starts_at=alert.starts_at,
         ends_at=None if alert.firing else alert.ends_at,
+        muted=beside(cut(one_line(alert.muted), 200)),
     )
 
 

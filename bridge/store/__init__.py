@@ -11,6 +11,7 @@ from bridge.store.heartbeats import StoreHeartbeats
 from bridge.store.intake import StoreIntake
 from bridge.store.people import StorePeople
 from bridge.store.reading import StoreReader
+from bridge.store.reconciling import StoreReconciling
 from bridge.store.waking import Listener, Waker
 
 __all__ = [
@@ -24,6 +25,7 @@ __all__ = [
     "StoreIntake",
     "StorePeople",
     "StoreReader",
+    "StoreReconciling",
     "Waker",
     "open_database",
 ]

@@ -55,6 +55,7 @@ def alert_row(number: int, alert: Alert) -> dict[str, Any]:
         "ends_at": alert.ends_at,
         "generator_url": alert.generator_url,
         "ended_seen_at": alert.ended_seen_at,
+        "muted": alert.muted,
     }
 
 
@@ -68,6 +69,7 @@ def alert_from(row: RowMapping) -> Alert:
         ends_at=row["ends_at"],
         generator_url=row["generator_url"],
         ended_seen_at=row["ended_seen_at"],
+        muted=row["muted"],
     )
 
 

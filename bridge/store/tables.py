@@ -96,6 +96,7 @@ alert = sa.Table(
     sa.Column("ends_at", UtcDateTime),
     sa.Column("generator_url", sa.Text, nullable=False, default=""),
     sa.Column("ended_seen_at", UtcDateTime),
+    sa.Column("muted", sa.Text, nullable=False, server_default=""),
 )
 
 event = sa.Table(
@@ -212,4 +213,13 @@ heartbeat = sa.Table(
     sa.Column("name", sa.String(63), primary_key=True),
     sa.Column("seen_at", UtcDateTime, nullable=False),
     sa.Column("missing", sa.Boolean, nullable=False),
+)
+
+reconciling = sa.Table(
+    "reconciling",
+    metadata,
+    sa.Column("source", sa.String(63), primary_key=True),
+    sa.Column("holder", sa.String(32)),  # the worker that asks this source's Alertmanagers
+    sa.Column("held_until", UtcDateTime),
+    sa.Column("recognised", sa.Text, nullable=False, server_default=""),  # addresses that were proved to be its own
 )

@@ -111,6 +111,7 @@ def _alert(alert: Alert) -> dict[str, Any]:
         "starts_at": alert.starts_at.isoformat(),
         "ends_at": alert.ends_at and alert.ends_at.isoformat(),
         "generator_url": alert.generator_url,
+        "muted": alert.muted,
     }
 
 
