@@ -122,6 +122,7 @@ def running_bridge(folder: Path, sandbox: RunningSandbox, token: str) -> Iterato
         "SMTP_SMARTHOST": sandbox.smtp_address,
         "SMTP_TLS": "none",
         "PROMETHEUS_URL": "http://127.0.0.1:9",  # nobody there
+        "ALERTMANAGER_URL": "http://127.0.0.1:9",
     }
     bridge = Bridge(folder, environment)
     bridge.start()
@@ -145,20 +146,22 @@ receivers:
     webhook_configs:
       - url: {url}/webhook/alertmanager/prod
         send_resolved: true
-        max_alerts: 0
+        max_alerts: {max_alerts}
         http_config: {{authorization: {{credentials_file: {token_file}}}}}
 """
 
 
 @contextlib.contextmanager
-def running_alertmanager(folder: Path, bridge_url: str, token: str, *more: str) -> Iterator[str]:
+def running_alertmanager(
+    folder: Path, bridge_url: str, token: str, *more: str, port: int | None = None, max_alerts: int = 0
+) -> Iterator[str]:
     """Its URL. `more` are arguments, for instance of a cluster."""
     folder.mkdir(parents=True, exist_ok=True)
     token_file = folder / "token"
     token_file.write_text(token)
     config = folder / "alertmanager.yml"
-    config.write_text(CONFIGURATION.format(url=bridge_url, token_file=token_file))
-    port = free_port()
+    config.write_text(CONFIGURATION.format(url=bridge_url, token_file=token_file, max_alerts=max_alerts))
+    port = port or free_port()
     arguments = list(more) or ["--cluster.listen-address="]
     binary = find("alertmanager")
     command = [str(binary), f"--config.file={config}", f"--storage.path={folder}/data"]

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -29,7 +27,7 @@ def asking(tmp_path: Path, bridge: Bridge) -> Start:
     def start(*urls: str, **more: str) -> Bridge:
         routes = yaml.safe_load(bridge.config.read_text())
         (source,) = routes["sources"]
-        del source["url"]
+        source.pop("url", None)
         source |= {"urls": list(urls), "reconcile": QUICK | more}
         bridge.stop()
         bridge.config = tmp_path / "routes.yaml"
@@ -92,3 +90,77 @@ def test_what_ends_while_it_is_silenced_is_ended_and_told(
     eventually(lambda: pages(sandbox)[0]["status"] == "resolved")
     assert ("resolved", 1) == (only(bridge)["state"], pages(sandbox)[0]["pages"])
     assert "ErrorsHigh ended: Alertmanager no longer knows it" in texts(bridge)
+
+
+def test_an_alertmanager_that_forgot_everything_ends_nothing(
+    tmp_path: Path, bridge: Bridge, asking: Start, sandbox: RunningSandbox, token: str
+) -> None:
+    port = free_port()
+    with running_alertmanager(tmp_path / "before", bridge.url, token, port=port) as alertmanager:
+        asking(alertmanager, settled="8s")
+        fire(alertmanager, "ErrorsHigh", "critical")
+        eventually(lambda: pages(sandbox))
+        look_again(bridge, "fresh", 1)
+    look_again(bridge, "unanswered", 1)
+    with running_alertmanager(tmp_path / "after", bridge.url, token, port=port) as alertmanager:
+        assert [] == requests.get(f"{alertmanager}/api/v2/alerts", timeout=10).json()
+        look_again(bridge, "fresh", 6)  # for longer than an alert may be missing
+        assert "open" == only(bridge)["state"]
+        fire(alertmanager, "ErrorsHigh", "critical")
+        look_again(bridge, "ok", 6)
+        assert ("open", 1) == (only(bridge)["state"], pages(sandbox)[0]["pages"])
+
+
+def test_while_one_of_two_is_down_nothing_is_ended_and_what_one_of_them_has_is_alive(
+    tmp_path: Path, bridge: Bridge, asking: Start, sandbox: RunningSandbox, token: str
+) -> None:
+    port = free_port()
+    with running_alertmanager(tmp_path / "right", bridge.url, token) as right:
+        with running_alertmanager(tmp_path / "left", bridge.url, token, port=port) as left:
+            asking(left, right)
+            fire(left, "ErrorsHigh", "critical")
+            eventually(lambda: pages(sandbox))
+            look_again(bridge, "ok", 6)
+            assert "open" == only(bridge)["state"]
+        look_again(bridge, "unanswered", 6)
+        assert "open" == only(bridge)["state"]
+        with running_alertmanager(tmp_path / "again", bridge.url, token, port=port):
+            eventually(lambda: only(bridge)["state"] == "resolved")
+    eventually(lambda: pages(sandbox)[0]["status"] == "resolved")
+
+
+def test_a_member_of_a_cluster_that_is_not_asked_is_a_doubt(
+    tmp_path: Path, bridge: Bridge, asking: Start, sandbox: RunningSandbox, token: str
+) -> None:
+    first, second = free_port(), free_port()
+    one = [f"--cluster.listen-address=127.0.0.1:{first}", f"--cluster.peer=127.0.0.1:{second}"]
+    two = [f"--cluster.listen-address=127.0.0.1:{second}", f"--cluster.peer=127.0.0.1:{first}"]
+    quick = ["--cluster.settle-timeout=2s", "--cluster.peer-timeout=1s"]
+    with (
+        running_alertmanager(tmp_path / "one", bridge.url, token, *one, *quick) as left,
+        running_alertmanager(tmp_path / "two", bridge.url, token, *two, *quick) as right,
+    ):
+        asking(left)
+        fire(left, "ErrorsHigh", "critical")
+        eventually(lambda: pages(sandbox))
+        look_again(bridge, "incomplete", 1)
+        asking(left, right)
+        look_again(bridge, "ok", 1)
+
+
+def test_a_webhook_that_was_cut_is_completed_and_its_end_is_not_missed(
+    tmp_path: Path, bridge: Bridge, asking: Start, sandbox: RunningSandbox, token: str
+) -> None:
+    pods = ("a", "b", "c")
+    with running_alertmanager(tmp_path / "one", bridge.url, token, max_alerts=1) as alertmanager:
+        asking(alertmanager)
+        for pod in pods:
+            fire(alertmanager, "ErrorsHigh", "critical", pod=pod)
+        eventually(lambda: bridge.incidents() and len(only(bridge)["alerts"]) == 3)
+        assert set(pods) == {alert["labels"]["pod"] for alert in only(bridge)["alerts"]}
+        assert 0 == only(bridge)["truncated"]
+        assert "joined (left out of the webhook)" in texts(bridge)
+        for pod in pods:
+            end(alertmanager, "ErrorsHigh", "critical", pod=pod)
+        eventually(lambda: only(bridge)["state"] == "resolved")
+    assert [1] == [page["pages"] for page in pages(sandbox)]
