@@ -72,7 +72,7 @@ class Asked:
 
 
 @dataclass(slots=True)
-class _Memory:
+class Memory:
     """Of one source, while this process runs: forgotten, an absence is only counted anew."""
 
     absent_since: Mapping[str, datetime] = field(default_factory=dict)
@@ -85,7 +85,7 @@ class Reconciler:
     def __init__(self, store: Store, asked: Sequence[Asked], metrics: Metrics, clock: Callable[[], datetime]) -> None:
         self._store, self._asked, self._metrics, self._clock = store, asked, metrics, clock
         self._stopping, self._changed = asyncio.Event(), asyncio.Event()
-        self._memory: dict[str, _Memory] = {}
+        self._memory: dict[str, Memory] = {}
         metrics.know_reconciled(each.source for each in asked)
 
     def stop(self) -> None:
@@ -112,12 +112,12 @@ class Reconciler:
             await asyncio.to_thread(self._store.leave)
 
     async def _again_and_again(self, asked: Asked) -> None:
-        memory = self._memory.setdefault(asked.source, _Memory())
+        memory = self._memory.setdefault(asked.source, Memory())
         while True:
             await self.round(asked, memory)
             await asyncio.sleep(asked.every_seconds)
 
-    async def round(self, asked: Asked, memory: _Memory) -> None:
+    async def round(self, asked: Asked, memory: Memory) -> None:
         """Never raises: the pages go on whatever happens here."""
         try:
             lease = 2 * (asked.every_seconds + asked.timeout_seconds)
@@ -130,7 +130,7 @@ class Reconciler:
         except Exception:
             log.exception("not_reconciled", source=asked.source)
 
-    async def _look(self, asked: Asked, memory: _Memory) -> None:
+    async def _look(self, asked: Asked, memory: Memory) -> None:
         before = await asyncio.to_thread(self._store.unresolved, asked.source)
         began, want = self._clock(), wanted(before)
         looks = await asyncio.gather(*(each.look(want) for each in asked.alertmanagers.values()))
@@ -153,7 +153,7 @@ class Reconciler:
         await asyncio.to_thread(self._store.recognise, asked.source, asked.addresses)
         return True
 
-    def _tell(self, asked: Asked, memory: _Memory, looks: Sequence[Look | NoLook], outcome: Outcome) -> None:
+    def _tell(self, asked: Asked, memory: Memory, looks: Sequence[Look | NoLook], outcome: Outcome) -> None:
         """In the log only when it turns; what is not known yet is no fault while nothing has fired."""
         self._metrics.looked(asked.source, outcome.value)
         if memory.told != outcome:
