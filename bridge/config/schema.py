@@ -14,6 +14,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from bridge.config.values import (
     Rate,
     check_address,
+    check_interval,
     check_mention,
     check_password_hash_text,
     check_url,
@@ -91,7 +92,7 @@ class Reconcile(Section):
     """Asking a source's Alertmanagers about what they do not tell by themselves."""
 
     enabled: bool = True
-    every: Duration = timedelta(minutes=1)
+    every: Annotated[Duration, AfterValidator(check_interval)] = timedelta(minutes=1)
     after: Duration = timedelta(minutes=5)
     settled: Duration = timedelta(minutes=5)
     timeout: Duration = timedelta(seconds=10)

@@ -79,6 +79,12 @@ def check_url(text: str) -> str:
     return text
 
 
+def check_interval(value: timedelta) -> timedelta:
+    if value < timedelta(milliseconds=100):
+        raise ValueError("more than ten times a second is too often; 1m is enough for most")
+    return value
+
+
 def check_address(text: str) -> str:
     """name@host, or Name <name@host>; never a line break, which would forge mail headers."""
     if re.search(r"[\x00-\x1f\x7f]", text):

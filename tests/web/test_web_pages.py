@@ -161,3 +161,11 @@ def test_listening_to_others_needs_tokens_and_logins(yaml, word):
         check_listen("0.0.0.0", settings)
     check_listen("127.0.0.1", settings)
     check_listen("0.0.0.0", World(PLAIN + USERS + TOKENS).settings)
+
+
+def test_why_an_alert_is_muted_stands_beside_it(world):
+    silenced = replace(ALERT, muted="silenced by <b>alice</b> until 2026-11-23 14:00 UTC")
+    world.reader.all[7] = replace(INCIDENT, alerts={"f1": silenced})
+    assert "silenced by &lt;b&gt;alice&lt;/b&gt; until 2026-11-23 14:00 UTC</span>" in world.get("/incidents/7").text
+    (alert,) = world.get("/api/v1/incidents/7").json["alerts"]
+    assert silenced.muted == alert["muted"]

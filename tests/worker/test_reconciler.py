@@ -17,7 +17,7 @@ from bridge.core.reconciling import Listed, Look, NoLook, Patience, Silence, Wan
 from bridge.core.routing import Route
 from bridge.metrics import Metrics
 from bridge.store import Policy, StoreIntake, StoreReconciling, open_database
-from bridge.worker.reconciling import Asked, Reconciler, Memory
+from bridge.worker.reconciling import Asked, Memory, Reconciler
 from tests.builders import a_group, an_alert, at
 
 POLICY = Policy(Rules(), Route(notify=("pager",)), {"pager": ChannelSpec("pager")})
