@@ -42,6 +42,6 @@ def test_slack_says_it_and_mentions_nobody(muted: str, shown: str) -> None:
 
 @pytest.mark.parametrize("muted", [SILENCED, ""])
 def test_pagerduty_says_it_in_the_details(muted: str) -> None:
-    event = a_pagerduty().compose(told(muted), a_claim()).content
+    (event,) = a_pagerduty().compose(told(muted), a_claim()).content["events"]
     (alert,) = event["payload"]["custom_details"]["firing"]
     assert muted == alert.get("muted", "")
