@@ -195,6 +195,9 @@ def _changed(known: Incident, group: Group, touched: tuple[Alert, ...], now: dat
     entries = _differences(known, after, touched, group, now, revision)
     if not entries:
         return _unchanged(known, group, touched, now, rules)
+    if _only_noted(entries, after, group):
+        noted = tuple(replace(entry, revision=known.revision) for entry in entries)
+        return Change(replace(after, revision=known.revision), noted, touched, reminder=True)
     if not after.firing:
         after = replace(after, state=State.RESOLVED, resolved_at=now, resolved_by=group.source)
         entries = (
@@ -244,6 +247,12 @@ def _mutings(before: Incident, touched: tuple[Alert, ...], actor: str, now: date
 def _muted(incident: Incident, alert: Alert) -> str:
     known = incident.alerts.get(alert.fingerprint)
     return known.muted if known is not None else ""
+
+
+def _only_noted(entries: tuple[Entry, ...], after: Incident, group: Group) -> bool:
+    """What is muted moves no message: PagerDuty would page anew for an incident that a person has closed there."""
+    muted = group.asked and bool(after.firing) and all(alert.muted for alert in after.firing)
+    return all(entry.kind in ("muted", "unmuted") or (muted and not entry.loud) for entry in entries)
 
 
 def _unchanged(known: Incident, group: Group, touched: tuple[Alert, ...], now: datetime, rules: Rules) -> Change:

@@ -136,7 +136,7 @@ def outcome_of(looks: Sequence[Look | NoLook], began: datetime, patience: Patien
     answers = [look for look in looks if isinstance(look, Look)]
     if not looks or len(answers) < len(looks):
         return Outcome.UNANSWERED
-    if any(look.settling or began - look.started_at < patience.settled for look in answers):
+    if any(_fresh(look, began, patience) for look in answers):
         return Outcome.FRESH
     if not frozenset[str]().union(*(look.peers for look in answers)) <= {look.name for look in answers}:
         return Outcome.INCOMPLETE
@@ -158,7 +158,9 @@ def decide(
     since = _absent(incidents, answers, absent_since, began, patience, conclusive=conclusive)
     over = {name for name, first in since.items() if conclusive and began - first >= patience.after}
     trusted = answers if known else []
-    findings = (_finding(incident, trusted, over, since, began) for incident in incidents if not incident.resolved)
+    whole = [look for look in trusted if not _fresh(look, began, patience)]
+    ended = {name: since[name] for name in over}
+    findings = (_finding(incident, trusted, whole, ended, began) for incident in incidents if not incident.resolved)
     return Decision(tuple(found for found in findings if found is not None), since)
 
 
@@ -179,16 +181,21 @@ def _absent(
     return {**dict.fromkeys(missing, began), **since} if conclusive else since
 
 
+def _fresh(look: Look, began: datetime, patience: Patience) -> bool:
+    return look.settling or began - look.started_at < patience.settled
+
+
 def _finding(
-    incident: Incident, answers: Sequence[Look], over: set[str], since: Mapping[str, datetime], began: datetime
+    incident: Incident, answers: Sequence[Look], whole: Sequence[Look], over: Mapping[str, datetime], began: datetime
 ) -> Finding | None:
+    """whole: those of the answers that have every alert. over: what has ended, and when."""
     heard_meanwhile = incident.seen_at >= began
     ended = [
-        replace(alert, status=Status.RESOLVED, ends_at=max(since[alert.fingerprint], alert.starts_at))
+        replace(alert, status=Status.RESOLVED, ends_at=max(over[alert.fingerprint], alert.starts_at))
         for alert in incident.firing
         if alert.fingerprint in over and not heard_meanwhile
     ]
-    joined = None if heard_meanwhile else _left_out(incident, answers)
+    joined = None if heard_meanwhile else _left_out(incident, whole)
     alerts = (*ended, *_mutings(incident, answers), *(joined or ()))
     if not alerts and joined is None:
         return None

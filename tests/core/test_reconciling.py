@@ -31,7 +31,7 @@ from bridge.core.reconciling import (
 from tests.builders import a_group, an_alert, at
 
 PATIENCE = Patience(after=timedelta(minutes=5), settled=timedelta(minutes=5))
-ONE, TWO = an_alert("One"), an_alert("Two", "warning")
+ONE, TWO, THREE = an_alert("One"), an_alert("Two", "warning"), an_alert("One", pod="3")
 LONG_AGO = -100_000.0
 
 
@@ -194,10 +194,32 @@ def test_why_an_alert_is_muted_is_said_once_and_ends_nothing(listed: Listed, why
     (found,) = deciding(an_incident(), look).findings
     marked = after(found)
     assert ([f"One: {why}"], why, False) == (told(found), marked.alerts[ONE.fingerprint].muted, marked.resolved)
-    assert (2, at(0)) == (marked.revision, marked.seen_at)
+    assert (1, at(0)) == (marked.revision, marked.seen_at)
     assert () == deciding(marked, look).findings
     (over,) = deciding(marked, a_look(ONE)).findings
     assert (["One: no longer muted"], "") == (told(over), after(over).alerts[ONE.fingerprint].muted)
+
+
+def test_while_the_rest_is_muted_an_end_moves_no_message_and_the_last_one_does() -> None:
+    """PagerDuty would page anew for an incident that a person has closed there."""
+    muted = [replace(alert, muted="silenced") for alert in (ONE, THREE)]
+    incident = replace(an_incident(ONE, THREE), alerts={alert.fingerprint: alert for alert in muted})
+    silenced = a_look(Listed(THREE, silenced_by=("gone",)))
+    (found,) = deciding(incident, silenced, absent={ONE.fingerprint: at(0)}).findings
+    assert (1, ["One ended: Alertmanager no longer knows it"]) == (after(found).revision, told(found))
+    (heard,) = deciding(incident, a_look(THREE), absent={ONE.fingerprint: at(0)}).findings
+    assert 2 == after(heard).revision
+    (last,) = deciding(after(found), a_look(), absent={THREE.fingerprint: at(0)}).findings
+    assert (True, 2) == (after(last).resolved, after(last).revision)
+
+
+def test_an_alertmanager_that_has_not_heard_of_every_alert_completes_nothing() -> None:
+    group = a_listed_group(ONE, THREE)
+    look = a_look(ONE, THREE, groups=(group,), started=900)
+    assert () == deciding(a_cut_one(ONE, left_out=2), look).findings
+    old = replace(look, started_at=at(LONG_AGO))
+    (found,) = deciding(a_cut_one(ONE, left_out=2), look, old).findings
+    assert {ONE.fingerprint, THREE.fingerprint} == set(after(found).alerts)
 
 
 def test_a_mark_stays_while_nobody_knows_better_and_goes_with_a_webhook() -> None:
@@ -226,9 +248,6 @@ def a_cut_one(*alerts: Alert, left_out: int) -> Incident:
 def a_listed_group(*alerts: Alert | Listed, receiver: str = "bridge", name: str = "One") -> ListedGroup:
     listed = tuple(each if isinstance(each, Listed) else Listed(each) for each in alerts)
     return ListedGroup(receiver, {"alertname": name}, listed)
-
-
-THREE = an_alert("One", pod="3")
 
 
 def test_a_cut_group_is_completed_without_what_is_muted_in_it() -> None:

@@ -148,8 +148,10 @@ def test_a_mark_is_kept_with_its_alert(engine: sa.Engine) -> None:
     marked = a_group(replace(ONE, muted="silenced by alice"), key="group", asked=True)
     store.write([Finding(before, marked)], at(100))
     (after,) = store.unresolved("prod")
-    assert ("silenced by alice", 2) == (after.alerts[ONE.fingerprint].muted, after.revision)
+    assert ("silenced by alice", 1) == (after.alerts[ONE.fingerprint].muted, after.revision)
     assert "One: silenced by alice" == texts(engine)[-1]
+    (delivery,) = StoreReader(engine).deliveries(1)
+    assert 1 == delivery.wanted
 
 
 def test_what_is_found_is_no_heartbeat(engine: sa.Engine) -> None:

@@ -131,7 +131,7 @@ def test_one_that_does_not_answer_stops_the_ending_and_not_the_marking(machine: 
     left, right = ToldAlertmanager(silenced), ToldAlertmanager(NoLook("does not answer"))
     machine.rounds(asked(left=left, right=right), 2)
     (incident,) = machine.store.unresolved("prod")
-    assert ("silenced by alice", 2) == (incident.alerts[ONE.fingerprint].muted, incident.revision)
+    assert ("silenced by alice", 1) == (incident.alerts[ONE.fingerprint].muted, incident.revision)
     left.answer = having()
     machine.rounds(asked(left=left, right=right), 10)
     assert (1, 12) == (machine.open, machine.counted("looks", outcome="unanswered"))
