@@ -164,3 +164,21 @@ def test_a_webhook_that_was_cut_is_completed_and_its_end_is_not_missed(
             end(alertmanager, "ErrorsHigh", "critical", pod=pod)
         eventually(lambda: only(bridge)["state"] == "resolved")
     assert [1] == [page["pages"] for page in pages(sandbox)]
+
+
+def test_an_end_that_alertmanager_forgot_while_the_bridge_was_away_is_found(
+    tmp_path: Path, bridge: Bridge, asking: Start, sandbox: RunningSandbox, token: str
+) -> None:
+    port = free_port()
+    with running_alertmanager(tmp_path / "before", bridge.url, token, port=port) as alertmanager:
+        asking(alertmanager)
+        fire(alertmanager, "ErrorsHigh", "critical")
+        eventually(lambda: pages(sandbox))
+        look_again(bridge, "ok", 1)
+        bridge.stop()
+        end(alertmanager, "ErrorsHigh", "critical")
+        eventually(lambda: requests.get(f"{alertmanager}/api/v2/alerts", timeout=10).json() == [])
+    with running_alertmanager(tmp_path / "after", bridge.url, token, port=port):
+        bridge.start()
+        eventually(lambda: only(bridge)["state"] == "resolved")
+        eventually(lambda: pages(sandbox)[0]["status"] == "resolved")
