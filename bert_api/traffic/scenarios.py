@@ -7,10 +7,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from bert_api.traffic.sentences import LONG, ORDINARY, RUDE, STRANGE
+from bert_api.traffic.sentences import Sentences
 
 SHARE_IN_BATCHES = 0.1  # of requests; some callers send several texts at once
 BATCH_TEXTS = 4
+SHARE_OF_PARAGRAPHS = 0.02  # of texts
 PHASE_SECONDS = 600.0
 
 
@@ -24,10 +25,10 @@ class Mix:
 
 
 SCENARIOS: Mapping[str, Mix] = {
-    "normal": Mix(rude=0.08, strange=0.02),
-    "toxic-wave": Mix(rude=0.65, strange=0.02),
-    "drift": Mix(rude=0.05, strange=0.9),
-    "surge": Mix(rude=0.08, strange=0.02, pace=12.0),
+    "normal": Mix(rude=0.12, strange=0.0),
+    "toxic-wave": Mix(rude=0.65, strange=0.0),
+    "drift": Mix(rude=0.03, strange=0.95),
+    "surge": Mix(rude=0.12, strange=0.0, pace=12.0),
 }
 MIXED = "mixed"
 NAMES = (*SCENARIOS, MIXED)
@@ -41,23 +42,18 @@ def mix_at(scenario: str, seconds: float) -> Mix:
     return phases[int(seconds / PHASE_SECONDS) % len(phases)]
 
 
-def request_body(mix: Mix, chance: random.Random) -> dict[str, Any]:
+def request_body(mix: Mix, sentences: Sentences, chance: random.Random) -> dict[str, Any]:
     """The JSON of one POST /predict."""
     if chance.random() < SHARE_IN_BATCHES:
-        return {"texts": [_sentence(mix, chance)[1] for _ in range(BATCH_TEXTS)]}
-    language, text = _sentence(mix, chance)
+        return {"texts": [_text(mix, sentences, chance)[1] for _ in range(BATCH_TEXTS)]}
+    language, text = _text(mix, sentences, chance)
     return {"text": text, "language": language}
 
 
-def _sentence(mix: Mix, chance: random.Random) -> tuple[str, str]:
+def _text(mix: Mix, sentences: Sentences, chance: random.Random) -> tuple[str, str]:
     drawn = chance.random()
     if drawn < mix.rude:
-        return "en", _varied(chance.choice(RUDE), chance)
+        return sentences.any_rude(chance)
     if drawn < mix.rude + mix.strange:
-        return chance.choice(STRANGE)
-    return "en", chance.choice(LONG) if chance.random() < 0.05 else _varied(chance.choice(ORDINARY), chance)
-
-
-def _varied(text: str, chance: random.Random) -> str:
-    """People do not type the same sentence the same way twice."""
-    return chance.choice((text, text, text.lower(), text.rstrip(".!?"), f"{text} {chance.choice(ORDINARY)}"))
+        return sentences.any_strange(chance)
+    return sentences.paragraph(chance) if chance.random() < SHARE_OF_PARAGRAPHS else sentences.any_ordinary(chance)

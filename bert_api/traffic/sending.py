@@ -17,9 +17,11 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from bert_api.traffic.scenarios import mix_at, request_body
+from bert_api.traffic.sentences import from_corpus
 
 SENDERS = 128
 TIMEOUT_SECONDS = 30.0
+READY_SECONDS = 60.0
 RECENT = 2000
 FAULTS = (OSError, http.client.HTTPException, ValueError, LookupError, TypeError, AttributeError)  # no answer of ours
 
@@ -69,7 +71,7 @@ class Traffic:
         self.tally = Tally()
         self.stopping = threading.Event()
         self._urls, self._scenario, self._rate, self._duration = urls, scenario, rate, duration
-        self._chance = chance or random.Random()
+        self._chance, self._sentences = chance or random.Random(), from_corpus()
         self._work: queue.Queue[tuple[str, dict[str, Any]] | None] = queue.Queue(SENDERS)
 
     def run(self) -> None:
@@ -77,6 +79,7 @@ class Traffic:
         for thread in threads:
             thread.start()
         try:
+            self._wait_for_somebody()
             self._pace()
         finally:
             for _ in threads:
@@ -84,13 +87,20 @@ class Traffic:
             for thread in threads:
                 thread.join(TIMEOUT_SECONDS)
 
+    def _wait_for_somebody(self) -> None:
+        """An API that is still loading its model is no failed request."""
+        deadline = time.monotonic() + READY_SECONDS
+        while not all(Connection(url).is_ready() for url in self._urls):
+            if time.monotonic() > deadline or self.stopping.wait(0.5):
+                return
+
     def _pace(self) -> None:
         began = due = time.monotonic()
         while not self.stopping.wait(max(0.0, due - time.monotonic())):
             if self._duration and due - began >= self._duration:
                 return
             mix = mix_at(self._scenario, due - began)
-            self._offer(request_body(mix, self._chance))
+            self._offer(request_body(mix, self._sentences, self._chance))
             due += 1 / (self._rate * mix.pace)
 
     def _offer(self, body: dict[str, Any]) -> None:
@@ -121,7 +131,16 @@ class Connection:
         make: Callable[..., http.client.HTTPConnection]
         make = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
         self._http = make(parts.netloc, timeout=TIMEOUT_SECONDS)
-        self._path = f"{parts.path.rstrip('/')}/predict"
+        self._prefix = parts.path.rstrip("/")
+
+    def is_ready(self) -> bool:
+        try:
+            self._http.request("GET", self._prefix + "/readyz")
+            return self._http.getresponse().status == 200
+        except FAULTS:
+            return False
+        finally:
+            self._http.close()
 
     def predict(self, body: dict[str, Any]) -> list[str] | None:
         """The label of each text, or None when there was no good answer."""
@@ -139,7 +158,7 @@ class Connection:
             return None
 
     def _ask(self, body: dict[str, Any]) -> list[str] | None:
-        self._http.request("POST", self._path, json.dumps(body), {"Content-Type": "application/json"})
+        self._http.request("POST", self._prefix + "/predict", json.dumps(body), {"Content-Type": "application/json"})
         with self._http.getresponse() as answer:
             content = json.loads(answer.read())
         if answer.status != 200:
