@@ -6,11 +6,14 @@ from pathlib import Path
 
 import click
 
-from stack import binaries, ports, render
+from stack import binaries, ports, render, speed
 from stack.errors import StackError
 from stack.places import Places
 from stack.terminal import Terminal
 from stack.up import up as run_up
+
+FOLDER = click.Path(path_type=Path, file_okay=False, resolve_path=True)
+RUN = click.option("--run", type=FOLDER, default=Places().run, help="The folder that a run leaves everything in.")
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -19,12 +22,14 @@ def main() -> None:
 
 
 @main.command()
-def up() -> None:
+@RUN
+def up(run: Path) -> None:
     """Start everything and stay until Ctrl-C.
 
-    UP_PROMETHEUS_PORT=9190 and the like choose other ports; UP_TRAFFIC=0 sends nothing to the toxicity API.
+    SPEED=1 is real time, SPEED=30 (which is usual) divides every duration of the rules. UP_PROMETHEUS_PORT=9190 and
+    the like choose other ports; UP_TRAFFIC=0 sends nothing to the toxicity API.
     """
-    _or_explain(lambda: run_up(Places(), Terminal()))
+    _or_explain(lambda: run_up(Places(run), Terminal()))
 
 
 @main.command()
@@ -44,7 +49,8 @@ def tool(name: str) -> None:
 @click.argument("folder", type=click.Path(path_type=Path, file_okay=False))
 def render_files(folder: Path) -> None:
     """Write the configuration of Prometheus and Alertmanager as this machine would use it."""
-    _or_explain(lambda: render.write_monitoring(folder, ports.Ports(), Places()))
+    tempo = speed.Tempo(1)
+    _or_explain(lambda: render.write_monitoring(folder, ports.Ports(), Places(), tempo))
 
 
 def _or_explain(action: Callable[[], object]) -> None:
