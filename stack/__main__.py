@@ -1,12 +1,18 @@
-"""python -m stack: up, tools, tool, render. Mostly called by the Makefile."""
+"""python -m stack: up, drill, tools, tool, render. Mostly called by the Makefile."""
 
+import signal
 import sys
 from collections.abc import Callable
+from contextlib import nullcontext
 from pathlib import Path
 
 import click
 
-from stack import binaries, ports, render, speed
+from stack import binaries, drill_screen, ports, render, speed
+from stack import drill as drilling
+from stack.drill_scenarios import Drill
+from stack.drill_start import started
+from stack.drill_watching import running_site
 from stack.errors import StackError
 from stack.places import Places
 from stack.terminal import Terminal
@@ -30,6 +36,34 @@ def up(run: Path) -> None:
     the like choose other ports; UP_TRAFFIC=0 sends nothing to the toxicity API.
     """
     _or_explain(lambda: run_up(Places(run), Terminal()))
+
+
+@main.command()
+@click.argument("scenario")
+@click.option("--alert", default="", envvar="ALERT", help="Another alert of the scenario than its first.")
+@click.option("--start", is_flag=True, help="Start a stack of its own, on free ports, and end it afterwards.")
+@RUN
+def drill(scenario: str, alert: str, start: bool, run: Path) -> None:
+    """Make the API misbehave until people hear of it, then watch it resolve. `list` tells the scenarios.
+
+    Exit status: 0 when all of it was seen, 1 when a step did not come, 130 after Ctrl-C (the fault is undone then).
+    """
+    if scenario == "list":
+        click.echo(drill_screen.listed())
+        return
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        _or_explain(lambda: _drill(drilling.chosen(scenario, alert), start, Places(run)))
+    except KeyboardInterrupt:
+        click.echo("Broken off; the fault is undone.", err=True)
+        sys.exit(130)
+
+
+def _drill(chosen: Drill, start: bool, places: Places) -> None:
+    screen = drill_screen.Screen()
+    with started() if start else nullcontext(places) as there:
+        drilling.run(chosen, running_site(there), screen)
+    screen.end(f"It worked: {chosen.alert} came, was heard of, and went.")
 
 
 @main.command()
