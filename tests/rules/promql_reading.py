@@ -74,9 +74,10 @@ def _of_both(node: BinaryExpr, labels_of: LabelsOf) -> set[str]:
         return left & right  # only what both sides have is there for certain
     if isinstance(node.lhs, NumberLiteral) or (isinstance(node.lhs, Call) and node.lhs.func.name == "time"):
         return right
-    matching = node.modifier.matching if node.modifier else None
-    if matching and str(node.op) in "+-*/" and str(node.modifier.card).endswith("OneToOne"):
-        return set(matching.labels) if str(matching.type).endswith("Include") else left - set(matching.labels)
+    modifier = node.modifier
+    if modifier and modifier.matching and str(node.op) in "+-*/" and str(modifier.card).endswith("OneToOne"):
+        named = set(modifier.matching.labels)
+        return named if str(modifier.matching.type).endswith("Include") else left - named
     return left
 
 

@@ -14,6 +14,7 @@ from promql_parser import AggregateExpr, BinaryExpr, Call, MatrixSelector, Vecto
 
 from bert_api.metrics import RESULTS
 from bert_api.service.app import OPERATIONAL
+from bridge.metrics import CONTEXT_OUTCOMES
 from tools.mutate_rules.rule_files import Rule, read_rules, read_tests
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -160,6 +161,18 @@ def test_the_result_that_counts_as_toxic_is_one_that_the_api_gives() -> None:
         if label == "result"
     ]
     assert given and set(given) <= set(RESULTS)
+
+
+def test_the_outcome_that_is_no_failure_is_one_that_the_bridge_tells() -> None:
+    told = {
+        (operator, value)
+        for rule in RULES
+        for selector in selectors_of(rule)
+        for label, operator, value in reading.matchers(selector)
+        if label == "outcome"
+    }
+    assert told == {("NotEqual", "ok")}
+    assert "ok" in CONTEXT_OUTCOMES
 
 
 def test_what_was_announced_is_not_exported_yet() -> None:

@@ -78,14 +78,20 @@ def _in_tokens(text: str) -> Mistakes:
             continue
         start, end = token.span(kind)
         for replacement in REPLACEMENTS[kind](token.group(kind)):
-            changed = (text[:start] + replacement + text[end:]).replace("{,", "{")
-            yield f"{token.group(kind)} -> {replacement or 'nothing'}", changed
+            yield f"{token.group(kind)} -> {replacement}", text[:start] + replacement + text[end:]
     yield from _offsets_dropped(text)
+    yield from _matchers_dropped(text)
 
 
 def _offsets_dropped(text: str) -> Mistakes:
     for token in re.finditer(r" offset \w+", text):
         yield f"without{token.group()}", text[: token.start()] + text[token.end() :]
+
+
+def _matchers_dropped(text: str) -> Mistakes:
+    """Everywhere at once: one side alone finds no partner on the other, so nothing would change."""
+    for matcher in dict.fromkeys(token.group("matcher") for token in TOKEN.finditer(text) if token.group("matcher")):
+        yield f"without {matcher}", text.replace(matcher, "").replace("{,", "{")
 
 
 def _durations(text: str) -> Iterator[str]:
@@ -109,7 +115,6 @@ def _matchers(text: str) -> Iterator[str]:
     if label in BUCKETS:
         yield from (f'{label}{operator}"{other}"' for other in BUCKETS[label] if other != value)
         return
-    yield ""
     opposite = {"=": "!=", "!=": "=", "=~": "!~", "!~": "=~"}[operator]
     yield f'{label}{opposite}"{value}"'
 
