@@ -47,7 +47,7 @@ class BuildError(Exception):
 
 def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="python -m bert_api.build", description=__doc__)
-    parser.add_argument("--work", type=Path, required=True, help="a folder for downloads and the environment (2 GB)")
+    parser.add_argument("--work", type=Path, required=True, help="a folder for downloads and the environment (1.4 GB)")
     parser.add_argument("--models", type=Path, default=MODELS, help="where the artefacts go")
     parser.add_argument(
         "--heads-only", action="store_true", help="keep the encoder that is there, train the heads anew"

@@ -4,6 +4,7 @@ Each replacement is listed, and one that finds nothing to replace is an error: a
 """
 
 import json
+import subprocess
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
@@ -71,7 +72,21 @@ def environment(ports: Ports) -> dict[str, str]:
 def api_environment(places: Places, caller: Mapping[str, str]) -> dict[str, str]:
     """One state for all replicas. Drills are allowed, for only this machine can reach them, unless the caller's
     shell says otherwise."""
-    return {"BERT_API_STATE": str(places.api_state), "BERT_API_DRILLS": caller.get("BERT_API_DRILLS") or "1"}
+    return {
+        "BERT_API_STATE": str(places.api_state),
+        "BERT_API_DRILLS": caller.get("BERT_API_DRILLS") or "1",
+        "BERT_API_GIT_SHA": caller.get("BERT_API_GIT_SHA") or commit(),
+    }
+
+
+def commit() -> str:
+    """Of the checkout, for the metrics; a copy without its history has none."""
+    try:
+        words = ["git", "rev-parse", "--short=12", "HEAD"]
+        done = subprocess.run(words, cwd=ROOT, check=False, capture_output=True, text=True, timeout=20)
+    except (OSError, subprocess.TimeoutExpired):
+        return ""
+    return done.stdout.strip() if done.returncode == 0 else ""
 
 
 def traffic(caller: Mapping[str, str]) -> float:

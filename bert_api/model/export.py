@@ -26,8 +26,11 @@ from bert_api.model.tokens import TextTokenizer, Tokenized
 GRAPH, TOKENIZER, CONFIG = "model.onnx", "tokenizer.json", "config.json"
 MULTI_LABEL = "multi_label_classification"
 #: Words that mark a class as harmless, as whole words of its label ("not toxic", "NON_HATE", "LABEL neutral").
-_HARMLESS = re.compile(r"(^|[^a-z])(non|not|no|neutral|normal|clean|safe|ok|nothate|benign)([^a-z]|$)")
+_HARMLESS = re.compile(r"(^|[^a-z])(non|not|no|neutral|normal|clean|safe|ok|nothate|nontoxic|benign)([^a-z]|$)")
 _DEFAULT_TOKENS = 512
+#: Positions of RoBERTa's table that no token gets: it counts from its padding id + 1
+#: (transformers, create_position_ids_from_input_ids).
+_ROBERTA_RESERVED = 2
 
 
 @dataclass(frozen=True)
@@ -60,6 +63,8 @@ class ExportClassifier:
         return [Prediction.of(self._probability(one), one.total, truncated=one.truncated) for one in tokenized]
 
     def _probability(self, one: Tokenized) -> float:
+        if not one.ids:  # only a tokenizer without special tokens makes nothing of an empty text
+            return 0.0
         ids = np.array([one.ids], dtype=np.int64)
         types = np.array([one.type_ids], dtype=np.int64)
         feeds = {"input_ids": ids, "attention_mask": np.ones_like(ids), "token_type_ids": types}
@@ -70,7 +75,7 @@ def load_export(folder: Path, threads: int) -> ExportClassifier:
     """Raises ModelLoadError. The version is the beginning of the graph's SHA-256: two exports never share one."""
     config = _config(folder / CONFIG)
     heads = _heads(folder / CONFIG, config)
-    max_tokens = int(config.get("max_position_embeddings", _DEFAULT_TOKENS))
+    max_tokens = _max_tokens(config)
     tokenizer = TextTokenizer(folder / TOKENIZER, max_tokens)
     session = Session(folder / GRAPH, threads)
     _check_inputs(folder, session)
@@ -89,6 +94,11 @@ def _config(path: Path) -> dict[str, Any]:
     if not isinstance(config, dict) or not isinstance(config.get("id2label"), dict):
         raise ModelLoadError(f"{path} has no id2label: it must name each class, e.g. {{'0': 'neutral', '1': 'toxic'}}.")
     return config
+
+
+def _max_tokens(config: dict[str, Any]) -> int:
+    positions = int(config.get("max_position_embeddings", _DEFAULT_TOKENS))
+    return positions - _ROBERTA_RESERVED if "roberta" in str(config.get("model_type")) else positions
 
 
 def _heads(path: Path, config: dict[str, Any]) -> Heads:
@@ -115,15 +125,18 @@ def _check_inputs(folder: Path, session: Session) -> None:
 
 
 def _try(folder: Path, classifier: ExportClassifier, session: Session, heads: Heads) -> None:
-    """One run shows whether the graph's output fits the labels; better now than at the first request."""
+    """Two runs show whether the output fits the labels, and whether the longest text that we let through does too."""
     ids = np.array([[0, 0]], dtype=np.int64)
     try:
         shape = session.run({"input_ids": ids, "attention_mask": ids + 1, "token_type_ids": ids})[0].shape
         fits = shape == (1, len(heads.labels))
         if fits:
-            classifier.predict(["a"])
+            classifier.predict(["a " * classifier.info.max_tokens])
     except Exception as error:  # onnxruntime's own exceptions share no public parent
-        raise ModelLoadError(f"{folder / GRAPH} fails on a two-word text: {str(error)[:300]}") from error
+        raise ModelLoadError(
+            f"{folder / GRAPH} fails when it is tried with 2 and with {classifier.info.max_tokens} tokens: "
+            f"{str(error)[:300]}. Does max_position_embeddings in {CONFIG} belong to this graph?"
+        ) from error
     if not fits:
         raise ModelLoadError(
             f"{folder / GRAPH} gives an output of shape {shape}, {CONFIG} names {len(heads.labels)} labels, so it "

@@ -96,6 +96,8 @@ class Versions:
             staging = self._own / f".{version}.partial"
             shutil.rmtree(staging, ignore_errors=True)
             shutil.copytree(prepared, staging)
+            # The one who trains may be another user than the ones who serve, and temporary folders are private.
+            staging.chmod(0o755)
             for path in [*staging.iterdir(), staging]:
                 _flush(path)
             staging.rename(self._own / version)

@@ -43,8 +43,8 @@ class Settings:
 
 def default_state(environment: Mapping[str, str]) -> Path:
     """https://specifications.freedesktop.org/basedir-spec/: what a program remembers between runs."""
-    home = environment.get("XDG_STATE_HOME") or str(Path.home() / ".local" / "state")
-    return Path(home, "bert-api")
+    home = environment.get("HOME") or "."  # a container's user may have none
+    return Path(environment.get("XDG_STATE_HOME") or Path(home, ".local", "state"), "bert-api")
 
 
 def from_environment(environment: Mapping[str, str]) -> Settings:

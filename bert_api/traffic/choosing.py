@@ -17,8 +17,8 @@ from bert_api.traffic.sentences import OTHER, STRANGE_FILE, lines_of
 
 PHRASES_FILE = Path(__file__).with_name("phrases.txt")
 UNSURE = 0.06  # farthest from a probability of one half; an alert looks at confidences up to 0.6
-BEFORE = ("", "lol ", "bruh ", "omg ", "tbh ", "ngl ", "u ", "ok ", "imagine ", "pls ", "hey ", "well ")
-AFTER = ("", " lol", " xd", " jk", " smh", " tho", "...", " ?!", " m8", " fr fr", " haha", " man", " dude", "!!1")
+BEFORE = ("", "lol ", "bruh ", "omg ", "ngl ", "ok ", "pls ")
+AFTER = ("", " lol", " xd", " jk", " smh", " tho", "...", " ?!", " m8", " haha")
 DIGITS = str.maketrans("aeiost", "4310$7")
 LONGEST_BROKEN = 60  # characters
 
@@ -28,7 +28,7 @@ def candidates() -> Iterator[tuple[str, str, str]]:
     for language, phrase in lines_of(PHRASES_FILE):
         for before, after in itertools.product(BEFORE, AFTER):
             yield language, phrase, f"{before}{phrase}{after}"
-    for sentence in corpus.load():
+    for sentence in corpus.load()[::4]:
         if len(sentence.text) <= LONGEST_BROKEN and not sentence.toxic:
             for broken in (sentence.text.translate(DIGITS), _without_vowels(sentence.text), _reversed(sentence.text)):
                 yield OTHER, sentence.text, broken
@@ -58,7 +58,9 @@ def unsure() -> Mapping[str, tuple[float, str, str]]:
 
 def main() -> None:
     chosen = sorted((language, text) for _, language, text in unsure().values())
-    head = "# Written by python -m bert_api.traffic.choosing: a language, a tab, a text that the shipped models doubt.\n"
+    head = (
+        "# Written by python -m bert_api.traffic.choosing: a language, a tab, a text that the shipped models doubt.\n"
+    )
     STRANGE_FILE.write_text(head + "".join(f"{language}\t{text}\n" for language, text in chosen), encoding="utf-8")
     print(f"{len(chosen)} texts written to {STRANGE_FILE.name}.")
 

@@ -25,10 +25,10 @@ class Mix:
 
 
 SCENARIOS: Mapping[str, Mix] = {
-    "normal": Mix(rude=0.12, strange=0.0),
+    "normal": Mix(rude=0.2, strange=0.0),
     "toxic-wave": Mix(rude=0.65, strange=0.0),
     "drift": Mix(rude=0.03, strange=0.95),
-    "surge": Mix(rude=0.12, strange=0.0, pace=12.0),
+    "surge": Mix(rude=0.2, strange=0.0, pace=12.0),
 }
 MIXED = "mixed"
 NAMES = (*SCENARIOS, MIXED)

@@ -127,7 +127,7 @@ def export(encoder: SentenceEncoder, path: Path) -> None:
 
 
 def quantise(source: Path, target: Path) -> None:
-    """Per channel: with one scale a matrix the cosine with the float embeddings falls to about 0.86."""
+    """Per channel: with one scale a matrix the mean cosine with the float embeddings falls from 0.992 to 0.958."""
     with tempfile.TemporaryDirectory() as folder:
         prepared = Path(folder) / "prepared.onnx"
         quant_pre_process(str(source), str(prepared))

@@ -68,6 +68,12 @@ def test_drills_can_be_forbidden_by_the_shell(places: Places) -> None:
     assert render.api_environment(places, {"BERT_API_DRILLS": "0"})["BERT_API_DRILLS"] == "0"
 
 
+def test_the_metrics_name_the_commit_where_there_is_one(places: Places, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert render.api_environment(places, {"BERT_API_GIT_SHA": "abc"})["BERT_API_GIT_SHA"] == "abc"
+    monkeypatch.setenv("PATH", str(places.run))
+    assert render.api_environment(places, {})["BERT_API_GIT_SHA"] == ""
+
+
 def waits(folder: Path, speed: int) -> tuple[str, str, str, str]:
     """Of the route, of its warnings, and between two scrapes."""
     places = Places(folder)

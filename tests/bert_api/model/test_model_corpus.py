@@ -54,4 +54,4 @@ def test_every_category_is_judged(sentences: list[Sentence]) -> None:
 
 def test_the_fresh_sentences_were_never_trained_on(sentences: list[Sentence]) -> None:
     fresh = {one.text.lower() for one in corpus.load_fresh()}
-    assert len(fresh) >= 120 and not fresh & {one.text.lower() for one in sentences}
+    assert len(fresh) >= 100 and not fresh & {one.text.lower() for one in sentences}

@@ -51,6 +51,21 @@ def test_the_limit_is_the_models_own(tmp_path: Path) -> None:
     assert [(8, False), (9, True)] == [(one.tokens, one.truncated) for one in (fits, long)]
 
 
+def test_two_positions_of_a_roberta_are_not_for_tokens(tmp_path: Path) -> None:
+    labels = ["clean", "toxic"]
+    folder = write_export(tmp_path / "own", {"awful": [0.0, 1.0]}, labels, model_type="xlm-roberta")
+    assert 6 == load(folder).info.max_tokens
+
+
+def test_a_text_without_any_token_is_harmless(tmp_path: Path) -> None:
+    folder = write_export(tmp_path / "own", {"awful": [0.0, 1.0]}, ["clean", "toxic"])
+    assert [(0.0, 0)] == [(one.probability, one.tokens) for one in load(folder).predict([""])]
+
+
+def test_no_texts_give_no_predictions_here_either(tmp_path: Path) -> None:
+    assert [] == load(write_export(tmp_path / "own", {"awful": [0.0, 1.0]}, ["clean", "toxic"])).predict([])
+
+
 def test_another_graph_is_another_version_and_there_is_no_baseline(tmp_path: Path) -> None:
     one = load(write_export(tmp_path / "one", {"awful": [0.0, 1.0]}, ["clean", "toxic"])).info
     two = load(write_export(tmp_path / "two", {"awful": [0.0, 2.0]}, ["clean", "toxic"])).info

@@ -106,7 +106,8 @@ def test_the_same_sentences_give_the_same_head(
     again = retrain(versions, RunHistory(tmp_path), "manual", force=True, sentences=part)
     assert again.version is not None and first[1].version is not None
     folders = versions.folder(again.version), Versions(SHIPPED, first[0]).folder(first[1].version)
-    assert (folders[0] / "head.json").read_bytes() == (folders[1] / "head.json").read_bytes()
+    one, two = (head.read(folder) for folder in folders)
+    assert np.allclose(one.weights, two.weights, atol=1e-4) and one.bias == pytest.approx(two.bias, abs=1e-4)
 
 
 def test_a_finished_run_is_recorded_with_its_times_and_version(first: tuple[Path, Outcome]) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 from bert_api.drills import Drills
 from bert_api.metrics import Metrics
 from bert_api.model import manifest
-from bert_api.model.classifier import ModelInfo, ModelLoadError, Prediction
+from bert_api.model.classifier import Classifier, ModelInfo, ModelLoadError, Prediction
 from bert_api.model.prediction import CONFIDENCE_BOUNDS
 from bert_api.service import logs, running
 from bert_api.service.app import Service
@@ -64,9 +64,7 @@ def write_version(root: Path, version: str, *, broken: bool = False) -> Path:
     return folder
 
 
-def service_with(
-    classifier: FakeClassifier | None, limits: Limits | None = None, drills: Drills | None = None
-) -> Service:
+def service_with(classifier: Classifier | None, limits: Limits | None = None, drills: Drills | None = None) -> Service:
     """Everything but the watcher; close its inference."""
     metrics, slot = Metrics("0.0.0", "abcdef"), ModelSlot()
     if classifier is not None:

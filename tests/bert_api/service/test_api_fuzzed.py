@@ -12,6 +12,8 @@ from flask.testing import FlaskClient
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from bert_api.model.classifier import load
+from bert_api.model.versions import SHIPPED
 from bert_api.service.app import create_app
 from bert_api.service.questions import FIELDS, clean
 
@@ -55,6 +57,22 @@ def test_any_bytes_get_a_documented_answer(fuzzed: FlaskClient, body: bytes, con
 def test_every_visible_text_is_classified(fuzzed: FlaskClient, text: str) -> None:
     answer = fuzzed.post("/predict", data=json.dumps({"text": text}), content_type="application/json")
     assert (answer.status_code, answer.json["label"] in ("toxic", "non_toxic")) == (200, True), answer.text
+
+
+@pytest.fixture(scope="module")
+def real() -> Iterator[FlaskClient]:
+    service = service_with(load(max(SHIPPED.iterdir())))
+    yield create_app(service).test_client()
+    service.inference.close()
+
+
+@settings(deadline=None, max_examples=100)
+@given(
+    text=ANY_TEXT.filter(lambda text: bool(clean(text).strip())) | st.sampled_from(["\ud800\udc00", "\u200b", "\u0301"])
+)
+def test_the_shipped_model_classifies_every_visible_text(real: FlaskClient, text: str) -> None:
+    answer = real.post("/predict", data=json.dumps({"text": text}), content_type="application/json")
+    assert (answer.status_code, 0 <= answer.json["probability"] <= 1) == (200, True), answer.text
 
 
 @given(text=ANY_TEXT)

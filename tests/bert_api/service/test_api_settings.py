@@ -26,6 +26,7 @@ def test_an_empty_variable_means_the_default() -> None:
 
 def test_the_state_is_kept_where_the_desktop_standard_says() -> None:
     assert from_environment({"XDG_STATE_HOME": "/var/ada"}).state == Path("/var/ada/bert-api")
+    assert from_environment({"HOME": "/home/ada"}).state == Path("/home/ada/.local/state/bert-api")
     assert from_environment({"BERT_API_STATE": "/srv/state"}).state == Path("/srv/state")
 
 
