@@ -74,7 +74,7 @@ class Run:
 
     def _is_calm(self) -> str:
         incident = self.watch.incident(self.drill.alert)
-        quiet = not self.watch.state(self.drill.alert) and (incident is None or incident.state != "firing")
+        quiet = not self.watch.state(self.drill.alert) and (incident is None or incident.state == "resolved")
         return f"{self.drill.alert} does not fire" if quiet else ""
 
     def _rises(self) -> None:

@@ -159,7 +159,7 @@ class Watch:
         seen = ask(f"{self._site.url('sandbox')}/state")
         if rule.heard_of_by == "direct":
             return _paged((each for each in seen["pagerduty"]["incidents"] if _is_direct(each, rule.alert)), firing)
-        if incident is None or (incident.state == "firing") != firing:
+        if incident is None or (incident.state == "resolved") == firing:
             return ""
         if rule.heard_of_by == "page":
             pages = (each for each in seen["pagerduty"]["incidents"] if each["dedup_key"] == incident.dedup_key)
