@@ -107,11 +107,17 @@ def _run(processes: Sequence[Process], places: Places, terminal: Terminal, story
 
 def _start(processes: Sequence[Process], places: Places, terminal: Terminal, requests: StopRequests) -> None:
     terminal.say("Starting the incident bridge and what it lives among:")
-    for process in processes:
-        requests.check()
-        process.start()
-        _record(processes, places)
-    for process in processes:
+    for late in (False, True):
+        batch = [process for process in processes if process.service.late == late]
+        for process in batch:
+            requests.check()
+            process.start()
+            _record(processes, places)
+        _wait(batch, processes, terminal, requests)
+
+
+def _wait(batch: Sequence[Process], processes: Sequence[Process], terminal: Terminal, requests: StopRequests) -> None:
+    for process in batch:
         with terminal.step(process.service.name, process.service.address, process.born) as move:
             wait_until_ready(process, processes, tick=_both(move, requests.check))
 
