@@ -137,8 +137,8 @@ DRILLS = (
         (leak_up_to(1.7e9),), 'max(app_memory_usage_bytes{job="toxicity-api"})', "B", "more than 1.5 GB", 0,
     ),
     Drill(
-        "surge", "TrafficSpike", "12 times as many requests as usual, on top of the usual ones",
-        (surge(12.0, most=60.0),),
+        "surge", "TrafficSpike", "14 times as many requests as usual, on top of the usual ones",
+        (surge(14.0, most=70.0),),
         "max(namespace_job:http_request_duration_seconds_count:rate5m / on (namespace, job) "
         "clamp_min(namespace_job:http_request_duration_seconds_count:median1d_rate5m, 0.1))",
         "x", "more than 10 times", 5 * MINUTE,
