@@ -18,7 +18,7 @@ from stack.processes import send as send_signal
 from stack.processes import tail
 
 Fault = Callable[[Site], AbstractContextManager[None]]
-LONGEST_SECONDS = 7200  # the API ends a drill by itself then, even if we cannot
+LONGEST_SECONDS = 7200  # then a fault ends by itself, even if we were killed
 EVERY_REPLICA = (0, 1, 2)
 MEGABYTE = 1024 * 1024
 USUAL_RATE = "max(namespace_job:http_request_duration_seconds_count:median1d_rate5m)"
@@ -66,7 +66,16 @@ def send(scenario: str, rate: float, replicas: Sequence[int] = EVERY_REPLICA) ->
     @contextmanager
     def fault(site: Site) -> Iterator[None]:
         urls = [word for number in replicas for word in ("--url", site.replica(number))]
-        words = ["bert_api.traffic", "--scenario", scenario, "--duration", "0", "--rate", f"{rate:g}", *urls]
+        words = [
+            "bert_api.traffic",
+            "--scenario",
+            scenario,
+            "--duration",
+            str(LONGEST_SECONDS),
+            "--rate",
+            f"{rate:g}",
+            *urls,
+        ]
         with _log(site) as log, _started(site, words, log) as process:
             try:
                 yield

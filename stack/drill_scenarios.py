@@ -138,7 +138,7 @@ DRILLS = (
     ),
     Drill(
         "surge", "TrafficSpike", "14 times as many requests as usual, on top of the usual ones",
-        (surge(14.0, most=70.0),),
+        (surge(14.0, most=120.0),),
         "max(namespace_job:http_request_duration_seconds_count:rate5m / on (namespace, job) "
         "clamp_min(namespace_job:http_request_duration_seconds_count:median1d_rate5m, 0.1))",
         "x", "more than 10 times", 5 * MINUTE,
