@@ -34,9 +34,12 @@ def chosen(scenario: str, alert: str) -> Drill:
 def run(drill: Drill, site: Site, screen: Screen) -> None:
     """Raises StackError when a step did not come; the fault is undone all the same."""
     watch = Watch(site)
-    rule = watch.rule(drill.alert)
-    screen.begin(drill, rule, site.speed)
-    Run(drill, site, screen, watch, rule).all()
+    try:
+        rule = watch.rule(drill.alert)
+        screen.begin(drill, rule, site.speed)
+        Run(drill, site, screen, watch, rule).all()
+    except Unanswered as fault:
+        raise StackError(f"{fault}\nDoes `make up` still run? Its logs: {site.places.logs}") from None
 
 
 @dataclass

@@ -142,13 +142,20 @@ def another_version(site: Site) -> Iterator[None]:
 
 
 def _command(site: Site, *words: str) -> str:
-    done = subprocess.run(
-        _python(["bert_api", *words]), cwd=ROOT, env=_environment(site), check=False, capture_output=True, text=True,
-        timeout=COMMAND_SECONDS, start_new_session=True,
-    )  # fmt: skip
+    try:
+        done = _ran(site, words)
+    except subprocess.TimeoutExpired:
+        raise StackError(f"`python -m bert_api {' '.join(words)}` did not end in {COMMAND_SECONDS:.0f} s.") from None
     if done.returncode != 0:
         raise StackError(f"`python -m bert_api {' '.join(words)}` failed:\n{done.stderr.strip()[-2000:]}")
     return done.stdout
+
+
+def _ran(site: Site, words: Sequence[str]) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        _python(["bert_api", *words]), cwd=ROOT, env=_environment(site), check=False, capture_output=True, text=True,
+        timeout=COMMAND_SECONDS, start_new_session=True,
+    )  # fmt: skip
 
 
 @contextmanager

@@ -19,7 +19,7 @@ HEARD = {
 
 
 class Screen:
-    """Seconds are counted from the beginning of the fault, below zero before it."""
+    """Seconds are counted from the beginning of the fault; before it, from the beginning of the drill."""
 
     def __init__(self, stream: TextIO | None = None) -> None:
         self._stream = stream or sys.stdout
@@ -73,7 +73,7 @@ def listed() -> str:
 def measured(value: float | None, unit: str) -> str:
     """A number as people read it."""
     if value is None:
-        return "nothing yet"
+        return "no value"
     if unit == "%":
         return f"{value:.1%}"
     if unit == "B":

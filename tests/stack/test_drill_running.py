@@ -111,11 +111,11 @@ def test_each_step_is_shown_in_its_order(places: Places) -> None:
 @pytest.mark.parametrize(
     ("reaches", "step", "seen"),
     [
-        ("nothing", "condition", "nothing yet"),
+        ("nothing", "condition", "no value"),
         ("pending", "firing", "25.0%"),
         ("firing", "delivered", "Alertmanager mutes it, because of Worse; the bridge has no incident of MyAlert"),
         ("silence", "delivered", "PagerDuty does not show it"),
-        ("for ever", "ended", "nothing yet"),
+        ("for ever", "ended", "no value"),
     ],
 )
 def test_a_step_that_does_not_come_is_explained_and_undone(places: Places, reaches: str, step: str, seen: str) -> None:
@@ -172,7 +172,7 @@ def test_a_drill_is_chosen_by_its_scenario_or_its_alert() -> None:
         (1.6e9, "B", "1.60 GB"),
         (0.737, "s", "0.737 s"),
         (3, "", "3"),
-        (None, "s", "nothing yet"),
+        (None, "s", "no value"),
     ],
 )
 def test_a_value_is_read_by_people(value: float | None, unit: str, text: str) -> None:
