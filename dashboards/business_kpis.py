@@ -171,7 +171,7 @@ TOXIC_TREND = Panel(
 BUDGET = Panel(
     id=13,
     title="Error budget left, 30 days",
-    description="Of the 5 % of the inferences that may take more than 100 ms. At 0 the service level is missed; a steep "
+    description="Of the 5 % of inferences that may take more than 100 ms. At 0 the service level is missed; a steep "
     "fall is what the burn-rate alerts are about.",
     look=lines(),
     unit="percentunit",

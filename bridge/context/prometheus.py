@@ -60,7 +60,7 @@ class Prometheus:
 
     async def _ask(self, query: Query, timeout_seconds: float) -> Answer:
         at = self._clock() - query.ago
-        form = {"query": query.expr, "time": f"{at.timestamp():.3f}", "timeout": f"{timeout_seconds:.3f}s"}
+        form = {"query": query.expr, "time": f"{at.timestamp():.3f}", "timeout": f"{timeout_seconds:.3f}"}
         url = f"{self._server.url.rstrip('/')}/api/v1/query"
         async with self._opened().post(url, data=form, headers=self._headers(), allow_redirects=False) as answer:
             body = await answer.content.read(MAX_ANSWER + 1)

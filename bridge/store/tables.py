@@ -150,6 +150,43 @@ sa.Index(
     postgresql_where=delivery.c.pending,
 )
 
+change = sa.Table(
+    "change",
+    metadata,
+    sa.Column("id", sa.String(64), primary_key=True),
+    sa.Column("at", UtcDateTime, nullable=False),
+    sa.Column("recorded_at", UtcDateTime, nullable=False),
+    sa.Column("kind", sa.Text, nullable=False),
+    sa.Column("service", sa.Text, nullable=False),
+    sa.Column("summary", sa.Text, nullable=False),
+    sa.Column("version", sa.Text, nullable=False),
+    sa.Column("previous", sa.Text, nullable=False),
+    sa.Column("actor", sa.Text, nullable=False),
+    sa.Column("link", sa.Text, nullable=False),
+    sa.Column("labels", Json, nullable=False),
+    sa.Column("source", sa.Text, nullable=False),
+    sa.Index("change_by_time", "at", "id"),
+)
+
+change_delivery = sa.Table(
+    "change_delivery",
+    metadata,
+    sa.Column("change_id", sa.ForeignKey("change.id", ondelete="CASCADE"), primary_key=True),
+    sa.Column("channel", sa.String(128), primary_key=True),
+    sa.Column("pending", sa.Boolean, nullable=False),
+    sa.Column("due_at", UtcDateTime, nullable=False),  # while a worker sends it: when another may try
+    sa.Column("attempts", sa.Integer, nullable=False),
+    sa.Column("last_error", sa.Text, nullable=False, default=""),
+    sa.Column("sent_at", UtcDateTime),
+)
+sa.Index(
+    "change_delivery_pending",
+    change_delivery.c.channel,
+    change_delivery.c.due_at,
+    sqlite_where=change_delivery.c.pending,
+    postgresql_where=change_delivery.c.pending,
+)
+
 channel_state = sa.Table(
     "channel_state",
     metadata,
@@ -167,4 +204,12 @@ worker = sa.Table(
     sa.Column("seen_at", UtcDateTime, nullable=False),
     sa.Column("started_at", UtcDateTime, nullable=False),
     sa.Column("place", sa.Text, nullable=False),
+)
+
+heartbeat = sa.Table(
+    "heartbeat",
+    metadata,
+    sa.Column("name", sa.String(63), primary_key=True),
+    sa.Column("seen_at", UtcDateTime, nullable=False),
+    sa.Column("missing", sa.Boolean, nullable=False),
 )

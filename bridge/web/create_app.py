@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from flask import Flask, Response, jsonify, render_template, request
 from flask.typing import ResponseReturnValue
@@ -11,10 +11,11 @@ from werkzeug.exceptions import HTTPException
 
 from bridge import logs
 from bridge.config.settings import Settings
+from bridge.core.changes import WINDOW
 from bridge.core.errors import StoreUnavailable
-from bridge.core.ports import Intake, Reader
+from bridge.core.ports import ChangeStore, Intake, Reader
 from bridge.metrics import Metrics
-from bridge.web import api, operations, pages, webhooks
+from bridge.web import api, changes, operations, pages, webhooks
 from bridge.web.auth import Logins
 
 log = logs.get(__name__)
@@ -32,6 +33,7 @@ def create_app(
     current: Callable[[], Settings],
     intake: Intake,
     reader: Reader,
+    kept: ChangeStore,
     *,
     metrics: Metrics,
     reload: Callable[[], list[str]] | None = None,
@@ -47,13 +49,19 @@ def create_app(
     logins = Logins(current, clock, required=require_login)
     app.register_blueprint(webhooks.blueprint(current, intake, metrics))
     app.register_blueprint(operations.blueprint(current, reader, metrics, reload, clock, logins))
-    app.register_blueprint(api.blueprint(reader, logins))
-    app.register_blueprint(pages.blueprint(reader, clock, logins))
+    app.register_blueprint(changes.blueprint(current, kept, metrics, clock))
+    app.register_blueprint(api.blueprint(reader, kept, clock, logins, lambda: _window(current())))
+    app.register_blueprint(pages.blueprint(reader, kept, clock, logins, lambda: _window(current())))
     app.after_request(_safe_headers)
     app.register_error_handler(HTTPException, _http_error)
     app.register_error_handler(StoreUnavailable, _store_unavailable)
     app.register_error_handler(Exception, _unexpected)
     return app
+
+
+def _window(settings: Settings) -> timedelta:
+    """How long before an incident's start its page shows what was changed: as long as its messages do."""
+    return settings.context.window if settings.context else WINDOW
 
 
 def _safe_headers(response: Response) -> Response:

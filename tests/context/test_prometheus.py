@@ -68,7 +68,7 @@ def test_what_is_asked_is_told_with_its_time_and_the_servers_own_headers() -> No
 
     query = Query("sum(up)", timedelta(hours=1))
     assert () == asking(handle, query, headers={"X-Scope-OrgID": "ml"}, token=lambda: "t0k")
-    expected = {"query": "sum(up)", "time": f"{NOW.timestamp() - 3600:.3f}", "timeout": "0.500s"}
+    expected = {"query": "sum(up)", "time": f"{NOW.timestamp() - 3600:.3f}", "timeout": "0.500"}
     assert {**expected, "Authorization": "Bearer t0k", "X-Scope-OrgID": "ml"} == seen
 
 

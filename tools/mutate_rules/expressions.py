@@ -78,7 +78,7 @@ def _in_tokens(text: str) -> Mistakes:
             continue
         start, end = token.span(kind)
         for replacement in REPLACEMENTS[kind](token.group(kind)):
-            yield f"{token.group(kind)} -> {replacement}", text[:start] + replacement + text[end:]
+            yield f"{token.group(kind)} -> {replacement or 'nothing'}", text[:start] + replacement + text[end:]
     yield from _offsets_dropped(text)
     yield from _matchers_dropped(text)
 

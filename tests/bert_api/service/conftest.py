@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from api_fakes import FakeClassifier, service_with, write_version
+from api_receiver import Receiver
 from flask.testing import FlaskClient
 
 from bert_api.model.versions import Versions
@@ -39,3 +41,14 @@ def shipped(tmp_path: Path) -> Path:
     write_version(tmp_path / "versions", "1.1.0")
     write_version(tmp_path / "versions", "1.2.0", broken=True)
     return tmp_path / "versions"
+
+
+@pytest.fixture
+def receiver() -> Iterator[Receiver]:
+    with Receiver() as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        yield server
+        server.gate.set()
+        server.shutdown()
+        thread.join()

@@ -2,61 +2,17 @@
 
 from __future__ import annotations
 
-import http.server
-import json
-import threading
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 from api_fakes import wait_until
 from api_process import running_api
+from api_receiver import Receiver
 
 from bert_api.service.changes import Change, ChangeWebhook
 
 CHANGE = Change("deploy", "minilm", "1.1.0", "1.0.0", "2026-01-02T03:04:05+00:00", "ada@host")
 SOON = (0.0, 0.0, 0.0)
-
-
-class Receiver(http.server.ThreadingHTTPServer):
-    """Answers with the statuses it was given, the last one for ever; `gate` holds its answers back."""
-
-    daemon_threads = True
-
-    def __init__(self) -> None:
-        self.statuses, self.bodies, self.tokens = [200], list[dict[str, Any]](), list[str | None]()
-        self.gate = threading.Event()
-        self.gate.set()
-        super().__init__(("127.0.0.1", 0), _Handler)
-        self.url = f"http://127.0.0.1:{self.server_port}/events/change"
-
-
-class _Handler(http.server.BaseHTTPRequestHandler):
-    server: Receiver
-
-    def do_POST(self) -> None:
-        self.server.bodies.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
-        self.server.tokens.append(self.headers["Authorization"])
-        self.server.gate.wait(20)
-        statuses = self.server.statuses
-        self.send_response(statuses.pop(0) if len(statuses) > 1 else statuses[0])
-        self.send_header("Content-Length", "0")
-        self.send_header("Location", "/elsewhere")
-        self.end_headers()
-
-    def log_message(self, *words: object) -> None: ...
-
-
-@pytest.fixture
-def receiver() -> Iterator[Receiver]:
-    with Receiver() as server:
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
-        yield server
-        server.gate.set()
-        server.shutdown()
-        thread.join()
 
 
 def test_a_change_is_told_with_its_facts_and_token(receiver: Receiver) -> None:

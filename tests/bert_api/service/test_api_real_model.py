@@ -10,6 +10,7 @@ import pytest
 import requests
 from api_fakes import wait_until
 from api_process import REAL, Api, running_api
+from api_receiver import Receiver
 
 pytest.importorskip("sklearn", reason="retraining needs bert_api/requirements-train.txt")
 
@@ -66,10 +67,11 @@ class Askers:
 
 
 @pytest.mark.timeout(400)  # it really trains
-def test_retrain_deploy_and_rollback_lose_no_request(api: Api, tmp_path: Path) -> None:
+def test_retrain_deploy_and_rollback_lose_no_request(api: Api, tmp_path: Path, receiver: Receiver) -> None:
     feedback = tmp_path / "feedback.csv"
     feedback.write_text("text,label\nYou are a walking spreadsheet of bad ideas.,toxic\nWhat a lovely day.,non_toxic\n")
     before = api.ready_version()
+    api.environment["CHANGE_WEBHOOK_URL"] = receiver.url
     with Askers(api) as askers:
         done = api.command("retrain", "--trigger", "manual", "--data", str(feedback), "--force")
         assert done.returncode == 0, done.stderr
@@ -84,6 +86,8 @@ def test_retrain_deploy_and_rollback_lose_no_request(api: Api, tmp_path: Path) -
         assert described(api) == {before}
     assert {status for status, _ in askers.answers} == {200}
     assert {version for _, version in askers.answers} == {before, new}
+    told = [(each["kind"], each["version"], each["previous"]) for each in receiver.bodies]
+    assert told == [("retraining", before, None), ("deploy", new, before), ("rollback", before, new)]
 
 
 def described(api: Api) -> set[str]:
