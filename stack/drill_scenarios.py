@@ -171,7 +171,7 @@ NOT_DRILLED: Mapping[str, str] = {
     "BridgeDeliveriesOverdue": "waits for 300 s of the bridge's own clock, which no speed divides",
     "BridgeDeadLetters": "a message that was given up stays so until a person replays it, so a drill could not undo it",
     "BridgeContextFailing": "needs a Prometheus that refuses the bridge's questions, and it evaluates the rule too",
-    "BridgeHeartbeatMissing": "waits by the bridge's own clock, and no heartbeat is configured in routes.yaml",
+    "BridgeHeartbeatMissing": "waits five minutes by the bridge's own clock, which no speed divides",
     "PrometheusRuleFailures": "needs a broken rule, which `make up` never loads",
     "PrometheusNotConnectedToAlertmanagers": "without an Alertmanager nobody can be told, so nothing would arrive",
     "PrometheusConfigReloadFailed": "needs a broken configuration in the place of the one that `make up` wrote",
