@@ -29,6 +29,10 @@ MEMORY = 'namespace_job_pod:app_memory_usage_bytes:ratio{pod="toxicity-api-0"}'
 TOXIC = "namespace_job:ml_predictions_toxic:ratio_rate10m"
 MODEL = 'min(ml_model_status{job="toxicity-api"})'
 VERSIONS = 'count(count by (version) (ml_model_info{job="toxicity-api"}))'
+SURGE = (
+    "max(namespace_job:http_request_duration_seconds_count:rate5m / on (namespace, job) "
+    "clamp_min(namespace_job:http_request_duration_seconds_count:median1d_rate5m, 0.1))"
+)
 # Only one version in the last 40 minutes, and one that was there 10 minutes ago.
 ONE_VERSION = (
     'count(count by (version) (max_over_time(ml_model_info{job="toxicity-api"}[40m]))) == 1 '
@@ -139,10 +143,9 @@ DRILLS = (
     Drill(
         "surge", "TrafficSpike", "14 times as many requests as usual, on top of the usual ones",
         (surge(14.0, most=120.0),),
-        "max(namespace_job:http_request_duration_seconds_count:rate5m / on (namespace, job) "
-        "clamp_min(namespace_job:http_request_duration_seconds_count:median1d_rate5m, 0.1))",
+        SURGE,
         "x", "more than 10 times", 5 * MINUTE,
-        before="namespace_job:http_request_duration_seconds_count:median1d_rate5m",
+        before=SURGE + " < 3",
     ),
     Drill(
         "saturation", "HTTPInFlightHigh", "one replica gets twice as much as it can answer",
