@@ -5,6 +5,7 @@ from sqlalchemy import Engine
 from bridge.store.applying import Policy
 from bridge.store.change_deliveries import StoreChangeDeliveries
 from bridge.store.changes import StoreChanges
+from bridge.store.contexts import StoreContexts
 from bridge.store.database import open_database
 from bridge.store.deliveries import StoreDeliveries
 from bridge.store.heartbeats import StoreHeartbeats
@@ -19,6 +20,7 @@ __all__ = [
     "Policy",
     "StoreChangeDeliveries",
     "StoreChanges",
+    "StoreContexts",
     "StoreDeliveries",
     "StoreHeartbeats",
     "StoreIntake",
