@@ -22,6 +22,7 @@ from prometheus_client.multiprocess import MultiProcessCollector
 from prometheus_client.registry import Collector
 
 from bridge import __version__
+from bridge.core.changes import KINDS, OTHER, bounded
 from bridge.core.errors import Reason
 from bridge.core.model import Severity
 from bridge.core.ports import Accepted, Health
@@ -49,6 +50,7 @@ class Metrics:
         self.incidents = counter("bridge_incidents", "What happened to incidents", "event")
         self.deliveries = counter("bridge_deliveries", "Deliveries that ended", "channel", "outcome")
         self.attempts = counter("bridge_delivery_attempts", "Single tries to deliver", "channel", "result")
+        self.changes = counter("bridge_changes", "Recorded deployments and other changes", "kind", "source")
         self.latency = Histogram(
             "bridge_delivery_latency_seconds",
             "From accepting a change to a channel showing it",
@@ -100,6 +102,8 @@ class Metrics:
             self.alerts.labels(source)
             for outcome in ACCEPTED + REFUSED:
                 self.webhooks.labels(source, outcome)
+            for kind in (*KINDS, OTHER):
+                self.changes.labels(kind, source)
 
     def accepted(self, source: str, alerts: int, accepted: Accepted) -> None:
         """A webhook was stored."""
@@ -107,6 +111,12 @@ class Metrics:
         self.alerts.labels(source).inc(alerts)
         if accepted.outcome in EVENTS:
             self.incidents.labels(accepted.outcome).inc()
+        for kind in accepted.changes:
+            self.changed(source, kind)
+
+    def changed(self, source: str, kind: str) -> None:
+        """A change was recorded that nobody had told of before."""
+        self.changes.labels(bounded(kind), source).inc()
 
     def refused(self, source: str, outcome: str) -> None:
         """A webhook was not stored; outcome is one of REFUSED."""

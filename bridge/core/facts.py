@@ -83,6 +83,7 @@ class ChangeEvent:
     link: str = ""
     labels: Mapping[str, str] = field(default_factory=dict)
     source: str = ""  #: who told us
+    id: str = ""  #: the same however often this one change is told
 
 
 @dataclass(frozen=True, slots=True)

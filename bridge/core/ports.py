@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Protocol
 
 from bridge.core.errors import Reason
-from bridge.core.facts import Context
+from bridge.core.facts import ChangeEvent, Context
 from bridge.core.model import Entry, Group, Incident, State, Target
 
 
@@ -191,6 +191,7 @@ class Accepted:
 
     number: int  #: the incident's; 0 when a group without firing alerts opened none
     outcome: str
+    changes: tuple[str, ...] = ()  #: the kinds of the changes that its alerts were the first to tell of
 
 
 class Intake(Protocol):
@@ -199,6 +200,28 @@ class Intake(Protocol):
     def accept(self, group: Group) -> Accepted:
         """Return once the group is committed, else raise StoreUnavailable."""
         ...
+
+
+class ChangeLog(Protocol):
+    """Where it is written down what people and machines changed."""
+
+    def record(self, change: ChangeEvent) -> bool:
+        """Return once it is committed, else raise StoreUnavailable. False: a change of this id was there already."""
+        ...
+
+
+class Changes(Protocol):
+    """What was changed, the newest first."""
+
+    def recent(self, limit: int = 100) -> list[ChangeEvent]: ...
+
+    def changes_for(self, alerts: Iterable[Mapping[str, str]], since: datetime, until: datetime) -> list[ChangeEvent]:
+        """Those from since to until, both included, that concern one of the alerts, given by their labels."""
+        ...
+
+
+class ChangeStore(ChangeLog, Changes, Protocol):
+    """Both sides."""
 
 
 @dataclass(frozen=True, slots=True)

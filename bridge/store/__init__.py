@@ -1,6 +1,7 @@
 """The store: the only SQL, the only shared state."""
 
 from bridge.store.applying import Policy
+from bridge.store.changes import StoreChanges
 from bridge.store.database import open_database
 from bridge.store.deliveries import StoreDeliveries
 from bridge.store.intake import StoreIntake
@@ -11,6 +12,7 @@ from bridge.store.waking import Listener, Waker
 __all__ = [
     "Listener",
     "Policy",
+    "StoreChanges",
     "StoreDeliveries",
     "StoreIntake",
     "StorePeople",

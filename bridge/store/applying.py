@@ -14,6 +14,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
+from bridge.core.changes import CHANGE_RULES, ChangeRule
 from bridge.core.incidents import Rules
 from bridge.core.model import Change, ChannelSpec, Incident, Wish
 from bridge.core.planning import plan
@@ -29,6 +30,7 @@ class Policy:
     rules: Rules
     tree: Route
     channels: Mapping[str, ChannelSpec]
+    changes: tuple[ChangeRule, ...] = CHANGE_RULES  #: which alerts tell of changes
 
 
 def newest_by_key(connection: sa.Connection, keys: Iterable[str]) -> dict[str, Incident]:

@@ -14,7 +14,7 @@ from sqlalchemy.exc import DBAPIError, OperationalError
 from bridge.core.errors import StoreUnavailable
 
 #: The newest of migrations/versions/.
-NEWEST = "0001"
+NEWEST = "0002"
 #: PostgreSQL advisory lock of the migrations; any constant that nobody else uses.
 _MIGRATION_LOCK = 0x6272_6467
 
@@ -40,6 +40,16 @@ def transaction(engine: sa.Engine) -> Iterator[sa.Connection]:
         raise StoreUnavailable(f"the database refused: {fault.orig}") from fault
     except OSError as fault:
         raise StoreUnavailable(f"the files beside the database cannot be used: {fault}") from fault
+
+
+@contextlib.contextmanager
+def reading(engine: sa.Engine) -> Iterator[sa.Connection]:
+    """For queries only: on SQLite it never waits for a writer. Raises StoreUnavailable."""
+    try:
+        with engine.connect().execution_options(readonly=True) as connection:
+            yield connection
+    except DBAPIError as fault:
+        raise StoreUnavailable(f"the database does not answer: {fault.orig}") from fault
 
 
 def _engine(url: str) -> sa.Engine:

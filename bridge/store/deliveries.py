@@ -14,6 +14,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from bridge.core.model import Entry, Incident, Target
 from bridge.core.ports import Claim, GiveUp, Lane, Outcome, RetryAt, Sent
 from bridge.store.applying import complete
+from bridge.store.changes import forget_changes
 from bridge.store.database import transaction
 from bridge.store.rows import entry_from, incident_from
 from bridge.store.settling import FENCE, Settlements, lease_key
@@ -120,12 +121,13 @@ class StoreDeliveries:
             connection.execute(sa.delete(worker).where(worker.c.seen_at < now - timedelta(days=1)))
 
     def forget(self, before: datetime) -> int:
-        """Delete incidents that were resolved before then and that every channel has been told of."""
+        """Delete incidents that were resolved before then and that every channel has been told of, and old changes."""
         waiting = sa.select(delivery.c.incident_number).where(delivery.c.pending)
         statement = sa.delete(incident).where(
             incident.c.state == "resolved", incident.c.updated_at < before, incident.c.number.not_in(waiting)
         )
         with transaction(self._engine) as connection:
+            forget_changes(connection, before)
             return int(connection.execute(statement).rowcount)
 
 

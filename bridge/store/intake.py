@@ -11,15 +11,18 @@ import threading
 from collections.abc import Callable
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeout
+from dataclasses import replace
 from datetime import datetime
 
 import sqlalchemy as sa
 
+from bridge.core.changes import told_by
 from bridge.core.errors import StoreUnavailable
 from bridge.core.incidents import receive
 from bridge.core.model import Change, Group, Incident
 from bridge.core.ports import Accepted
 from bridge.store.applying import Policy, Writing, newest_by_key, untold
+from bridge.store.changes import write_changes
 from bridge.store.database import transaction
 from bridge.store.waking import Waker
 
@@ -106,8 +109,20 @@ class StoreIntake:
             late = untold(connection, [found.number for found in known.values() if found.resolved])
             accepted = [self._receive(group, known, late, writing, now) for group in groups]
             writing.write()
+            told = self._told(groups, connection, now)
             self._waker.within(connection)
-        return accepted
+        return [replace(each, changes=kinds) if kinds else each for each, kinds in zip(accepted, told, strict=True)]
+
+    def _told(self, groups: list[Group], connection: sa.Connection, now: datetime) -> list[tuple[str, ...]]:
+        """Write down the changes that the alerts tell of; for each group the kinds that were not known before."""
+        rules = self._policy().changes
+        told = [told_by(group, rules) for group in groups]
+        new = write_changes(connection, [change for changes in told for change in changes], now)
+        kinds: list[tuple[str, ...]] = []
+        for changes in told:
+            kinds.append(tuple(change.kind for change in changes if change.id in new))
+            new -= {change.id for change in changes}
+        return kinds
 
     def _receive(
         self, group: Group, known: dict[str, Incident], late: set[int], writing: Writing, now: datetime

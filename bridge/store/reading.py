@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from datetime import datetime
 
 import sqlalchemy as sa
-from sqlalchemy.exc import DBAPIError
 
-from bridge.core.errors import StoreUnavailable
 from bridge.core.model import Entry, Incident, Severity
 from bridge.core.ports import DeliveryView, Health
 from bridge.store.applying import complete
+from bridge.store.database import reading
 from bridge.store.rows import entry_from, incident_from
 from bridge.store.tables import alert, channel_state, delivery, event, incident, worker
 
@@ -23,13 +22,8 @@ class StoreReader:
     def __init__(self, engine: sa.Engine) -> None:
         self._engine = engine
 
-    @contextlib.contextmanager
-    def _reading(self) -> Iterator[sa.Connection]:
-        try:
-            with self._engine.connect().execution_options(readonly=True) as connection:
-                yield connection
-        except DBAPIError as fault:
-            raise StoreUnavailable(f"the database does not answer: {fault.orig}") from fault
+    def _reading(self) -> AbstractContextManager[sa.Connection]:
+        return reading(self._engine)
 
     def list_incidents(self, *, resolved: bool | None = None, limit: int = 100) -> list[Incident]:
         query = sa.select(incident).order_by(incident.c.updated_at.desc(), incident.c.number.desc()).limit(limit)

@@ -150,6 +150,24 @@ sa.Index(
     postgresql_where=delivery.c.pending,
 )
 
+change = sa.Table(
+    "change",
+    metadata,
+    sa.Column("id", sa.String(64), primary_key=True),
+    sa.Column("at", UtcDateTime, nullable=False),
+    sa.Column("recorded_at", UtcDateTime, nullable=False),
+    sa.Column("kind", sa.Text, nullable=False),
+    sa.Column("service", sa.Text, nullable=False),
+    sa.Column("summary", sa.Text, nullable=False),
+    sa.Column("version", sa.Text, nullable=False),
+    sa.Column("previous", sa.Text, nullable=False),
+    sa.Column("actor", sa.Text, nullable=False),
+    sa.Column("link", sa.Text, nullable=False),
+    sa.Column("labels", Json, nullable=False),
+    sa.Column("source", sa.Text, nullable=False),
+    sa.Index("change_by_time", "at", "id"),
+)
+
 channel_state = sa.Table(
     "channel_state",
     metadata,

@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from collections.abc import Callable
+from dataclasses import asdict, replace
+from datetime import datetime, timedelta
 from typing import Any
 
 from flask import Blueprint, abort, jsonify, request
 from flask.typing import ResponseReturnValue
 
+from bridge.core.changes import period_of
+from bridge.core.facts import ChangeEvent
 from bridge.core.model import Alert, Incident
-from bridge.core.ports import Reader
+from bridge.core.ports import Changes, Reader
 from bridge.web.auth import Logins
 
 MOST = 1000
 TRUTH = {None: None, "true": True, "false": False}
 
 
-def blueprint(reader: Reader, logins: Logins) -> Blueprint:
+def blueprint(
+    reader: Reader, kept: Changes, clock: Callable[[], datetime], logins: Logins, window: timedelta
+) -> Blueprint:
     routes = Blueprint("api", __name__, url_prefix="/api/v1")
     routes.before_request(logins.demand)
 
@@ -31,7 +37,15 @@ def blueprint(reader: Reader, logins: Logins) -> Blueprint:
         incident = reader.incident(number) if number < 2**63 else None
         if incident is None:
             abort(404, f"There is no incident {number}. GET /api/v1/incidents lists those that there are.")
-        return jsonify(_full(incident, reader))
+        return jsonify(_full(incident, reader) | {"changes": [_change(each) for each in _changes_of(incident)]})
+
+    @routes.get("/changes")
+    def list_changes() -> ResponseReturnValue:
+        return jsonify(changes=[_change(each) for each in kept.recent(_limit())])
+
+    def _changes_of(incident: Incident) -> list[ChangeEvent]:
+        since, until = period_of(incident, clock(), window)
+        return kept.changes_for([alert.labels for alert in incident.alerts.values()], since, until)
 
     return routes
 
@@ -98,6 +112,10 @@ def _alert(alert: Alert) -> dict[str, Any]:
         "ends_at": alert.ends_at and alert.ends_at.isoformat(),
         "generator_url": alert.generator_url,
     }
+
+
+def _change(change: ChangeEvent) -> dict[str, Any]:
+    return _dated(asdict(replace(change, labels=dict(change.labels))))
 
 
 def _dated(fields: dict[str, Any]) -> dict[str, Any]:

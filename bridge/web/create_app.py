@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from flask import Flask, Response, jsonify, render_template, request
 from flask.typing import ResponseReturnValue
@@ -11,10 +11,11 @@ from werkzeug.exceptions import HTTPException
 
 from bridge import logs
 from bridge.config.settings import Settings
+from bridge.core.changes import WINDOW
 from bridge.core.errors import StoreUnavailable
-from bridge.core.ports import Intake, Reader
+from bridge.core.ports import ChangeStore, Intake, Reader
 from bridge.metrics import Metrics
-from bridge.web import api, operations, pages, webhooks
+from bridge.web import api, changes, operations, pages, webhooks
 from bridge.web.auth import Logins
 
 log = logs.get(__name__)
@@ -32,23 +33,27 @@ def create_app(
     current: Callable[[], Settings],
     intake: Intake,
     reader: Reader,
+    kept: ChangeStore,
     *,
     metrics: Metrics,
     reload: Callable[[], list[str]] | None = None,
     clock: Callable[[], datetime],
     require_login: bool = True,
+    window: timedelta = WINDOW,
 ) -> Flask:
     """`current` gives the settings that hold now, which a reload may change; `reload` returns its faults.
 
     `require_login` is for servers that others can reach: pages and API then want basic auth.
+    `window` is how long before an incident's start its page shows what was changed.
     """
     app = Flask("bridge.web")
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
     logins = Logins(current, clock, required=require_login)
     app.register_blueprint(webhooks.blueprint(current, intake, metrics))
     app.register_blueprint(operations.blueprint(current, reader, metrics, reload, clock, logins))
-    app.register_blueprint(api.blueprint(reader, logins))
-    app.register_blueprint(pages.blueprint(reader, clock, logins))
+    app.register_blueprint(changes.blueprint(current, kept, metrics, clock))
+    app.register_blueprint(api.blueprint(reader, kept, clock, logins, window))
+    app.register_blueprint(pages.blueprint(reader, kept, clock, logins, window))
     app.after_request(_safe_headers)
     app.register_error_handler(HTTPException, _http_error)
     app.register_error_handler(StoreUnavailable, _store_unavailable)

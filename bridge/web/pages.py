@@ -1,23 +1,27 @@
-"""The pages for people: what is wrong now, and all about one incident. Rendered here; no JavaScript."""
+"""The pages for people: what is wrong now, all about one incident, what was changed. Rendered here; no JavaScript."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import datetime
+from datetime import datetime, timedelta
 from urllib.parse import urlsplit
 
 from flask import Blueprint, abort, render_template
 from flask.typing import ResponseReturnValue
 
+from bridge.core.changes import period_of, started_at
 from bridge.core.model import Alert, Incident, Severity
-from bridge.core.ports import Reader
+from bridge.core.ports import Changes, Reader
 from bridge.web.auth import Logins
 
 ALERTS_SHOWN = 200
 OPEN_SHOWN, RECENT_SHOWN = 500, 50
+CHANGES_SHOWN = 200
 
 
-def blueprint(reader: Reader, clock: Callable[[], datetime], logins: Logins) -> Blueprint:
+def blueprint(
+    reader: Reader, kept: Changes, clock: Callable[[], datetime], logins: Logins, window: timedelta
+) -> Blueprint:
     routes = Blueprint("pages", __name__)
     routes.before_request(logins.demand)
     routes.add_app_template_filter(safe_link)
@@ -40,6 +44,8 @@ def blueprint(reader: Reader, clock: Callable[[], datetime], logins: Logins) -> 
                 f"There is no incident {number}. It may have been older than the retention in routes.yaml.",
             )
         alerts = sorted(incident.alerts.values(), key=_worst_first)
+        now, started = clock(), started_at(incident)
+        changes = kept.changes_for([alert.labels for alert in alerts], *period_of(incident, now, window))
         return render_template(
             "incident.html",
             incident=incident,
@@ -47,10 +53,21 @@ def blueprint(reader: Reader, clock: Callable[[], datetime], logins: Logins) -> 
             hidden=len(alerts) - len(alerts[:ALERTS_SHOWN]),
             timeline=reader.timeline(number),
             deliveries=reader.deliveries(number),
-            now=clock(),
+            changes=[(change, _around(change.at, started)) for change in changes[:CHANGES_SHOWN]],
+            window=span(started - window, started),
+            now=now,
         )
 
+    @routes.get("/changes")
+    def list_changes() -> ResponseReturnValue:
+        changes = kept.recent(CHANGES_SHOWN)
+        return render_template("changes.html", changes=changes, most=CHANGES_SHOWN, now=clock())
+
     return routes
+
+
+def _around(at: datetime, started: datetime) -> str:
+    return f"{span(at, started)} before the start" if at <= started else f"{span(started, at)} after the start"
 
 
 def _urgency(incident: Incident) -> tuple[int, bool]:

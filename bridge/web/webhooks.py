@@ -123,7 +123,7 @@ def _body(limit: int, source: str) -> bytes:
     if encoding not in ("", "identity"):
         raise Refused(415, "the body must not be compressed: send it without Content-Encoding", source)
     try:
-        return _read_at_most(limit)
+        return read_at_most(limit)
     except RequestEntityTooLarge:
         text = f"the body is larger than the {limit} bytes of limits.body in routes.yaml: raise it"
         raise Refused(413, text, source) from None
@@ -131,7 +131,7 @@ def _body(limit: int, source: str) -> bytes:
         raise Refused(400, "the body ended before its Content-Length", source) from None
 
 
-def _read_at_most(limit: int) -> bytes:
+def read_at_most(limit: int) -> bytes:
     """One byte more is asked for: of a body without a length werkzeug gives the first bytes, and says nothing."""
     request.max_content_length = limit + 1
     body = request.get_data(cache=False)

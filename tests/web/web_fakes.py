@@ -4,6 +4,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from bridge.config import load_text
+from bridge.core.changes import concerning
 from bridge.core.model import Alert, Entry, Incident, Severity, State, Status
 from bridge.core.ports import Accepted, DeliveryView, Health
 from bridge.metrics import Metrics
@@ -84,16 +85,36 @@ class FakeReader:
         return self.health_now
 
 
+class FakeChanges:
+    def __init__(self):
+        self.kept, self.error = {}, None
+
+    def record(self, change):
+        if self.error:
+            raise self.error
+        new = change.id not in self.kept
+        self.kept.setdefault(change.id, change)
+        return new
+
+    def recent(self, limit=100):
+        return sorted(self.kept.values(), key=lambda change: change.at, reverse=True)[:limit]
+
+    def changes_for(self, alerts, since, until):
+        return concerning((each for each in self.recent() if since <= each.at <= until), alerts)
+
+
 class World:
     """The app with its fakes; `now` and `settings` may be changed."""
 
     def __init__(self, yaml=PLAIN, require_login=False, reload=None):
         self.intake, self.reader, self.metrics, self.now = FakeIntake(), FakeReader(), Metrics(), NOW
+        self.changes = FakeChanges()
         self.settings = load_text(yaml, ENVIRON)
         self.app = create_app(
             lambda: self.settings,
             self.intake,
             self.reader,
+            self.changes,
             metrics=self.metrics,
             reload=reload,
             clock=lambda: self.now,

@@ -1,0 +1,140 @@
+"""What was changed: which alerts tell of a change, when two tellings are one, and which incidents a change concerns.
+
+Pure. The noun is bridge.core.facts.ChangeEvent; what a change may have caused is bridge.core.hypotheses' business.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+from bridge.core.facts import ChangeEvent
+from bridge.core.matchers import Matcher
+from bridge.core.model import Alert, Group, Incident
+
+#: The kinds that the bridge has words for. Others are kept as they are, and counted as `other`.
+KINDS = ("deploy", "rollback", "retraining", "config")
+OTHER = "other"
+#: How long before an incident's start its cause is looked for.
+WINDOW = timedelta(hours=2)
+#: Labels that may name the service of an alert, the most telling first.
+SERVICE_LABELS = ("service", "job", "app", "model")
+#: Labels that say where: a change that gives one concerns no alert that gives another value of it.
+PLACE_LABELS = ("service", "job", "app", "model", "namespace", "cluster", "environment")
+
+
+@dataclass(frozen=True, slots=True)
+class ChangeRule:
+    """Alerts of which all matchers hold tell of a change. service_label None: the first of SERVICE_LABELS it has."""
+
+    matchers: tuple[Matcher, ...]
+    kind: str
+    version_label: str = "version"
+    service_label: str | None = None
+
+    def tells(self, alert: Alert) -> bool:
+        return all(matcher.matches(alert.labels) for matcher in self.matchers)
+
+
+#: What the rules that come with the bridge tell of.
+CHANGE_RULES = (
+    ChangeRule((Matcher("alertname", "=", "MLModelDeployed"),), "deploy"),
+    ChangeRule((Matcher("alertname", "=", "MLRetrainingStarted"),), "retraining"),
+)
+
+
+def bounded(kind: str) -> str:
+    """For metrics, whose labels must not come from outside: one of KINDS, or `other`."""
+    return kind if kind in KINDS else OTHER
+
+
+def summary_of(kind: str, service: str, version: str = "", previous: str = "") -> str:
+    """What to say of a change that brought no summary; a time may follow: `bert-api was deployed 6 min before`."""
+    what = service or "something"
+    match kind:
+        case "deploy":
+            before = f" in place of {previous}" if previous else ""
+            return f"{what} {version} was deployed{before}" if version else f"{what} was deployed"
+        case "rollback":
+            return f"{what} was rolled back to {version}" if version else f"{what} was rolled back"
+        case "retraining":
+            return f"a retraining of {what} was started"
+        case "config":
+            return f"the configuration of {what} was changed"
+    return f"{kind} of {what}"
+
+
+def sent_id(source: str, given: str) -> str:
+    """The identity of a change whose sender gave it one: no other sender's is the same."""
+    return _digest("sent", source, given)
+
+
+def plain_id(change: ChangeEvent) -> str:
+    """The identity of a change that came without: a retry tells the same of the same moment."""
+    labels = [f"{name}={value}" for name, value in sorted(change.labels.items())]
+    return _digest("told", change.kind, change.service, change.version, change.at.isoformat(), *labels)
+
+
+def alert_id(alert: Alert) -> str:
+    """Repeats, reminders, the end of the alert and the other Alertmanagers of a cluster all tell of one change."""
+    return _digest("alert", alert.fingerprint, alert.starts_at.isoformat())
+
+
+def told_by(group: Group, rules: Sequence[ChangeRule]) -> list[ChangeEvent]:
+    """The changes that the alerts of a webhook tell of; the first rule that matches an alert decides."""
+    found = ((alert, next((rule for rule in rules if rule.tells(alert)), None)) for alert in group.alerts)
+    return [_from_alert(alert, rule, group.source) for alert, rule in found if rule is not None]
+
+
+def concerns(change: ChangeEvent, labels: Mapping[str, str]) -> bool:
+    """Whether an alert with these labels is about what was changed.
+
+    The alert must name the service, or share with the change a label that names one; and where both say in which
+    place they are, they must not contradict each other.
+    """
+    said = {name: value for name, value in change.labels.items() if name in PLACE_LABELS and labels.get(name)}
+    if any(labels[name] != value for name, value in said.items()):
+        return False
+    named = bool(change.service) and any(labels.get(name) == change.service for name in SERVICE_LABELS)
+    return named or any(name in SERVICE_LABELS for name in said)
+
+
+def concerning(changes: Iterable[ChangeEvent], alerts: Iterable[Mapping[str, str]]) -> list[ChangeEvent]:
+    """The changes that concern at least one of the alerts, given by their labels; the order stays."""
+    places = {tuple((name, labels[name]) for name in PLACE_LABELS if labels.get(name)) for labels in alerts}
+    different = [dict(place) for place in places]  # of a thousand pods there are few services
+    return [change for change in changes if any(concerns(change, labels) for labels in different)]
+
+
+def started_at(incident: Incident) -> datetime:
+    """When the first of its alerts began; a notification comes later than what it tells of."""
+    return min((alert.starts_at for alert in incident.alerts.values()), default=incident.opened_at)
+
+
+def period_of(incident: Incident, now: datetime, window: timedelta = WINDOW) -> tuple[datetime, datetime]:
+    """In which time changes matter to an incident: from before its start, where causes are, to its end or now."""
+    return started_at(incident) - window, incident.resolved_at or now
+
+
+def _from_alert(alert: Alert, rule: ChangeRule, source: str) -> ChangeEvent:
+    labels = alert.labels
+    names = SERVICE_LABELS if rule.service_label is None else (rule.service_label,)
+    service = next((labels[name] for name in names if labels.get(name)), "")
+    version = labels.get(rule.version_label, "")
+    told = alert.annotations.get("summary", "") if rule.kind not in KINDS else ""
+    change = ChangeEvent(
+        kind=rule.kind,
+        service=service,
+        at=alert.starts_at,
+        summary=told or summary_of(rule.kind, service, version),
+        version=version,
+        labels={name: labels[name] for name in PLACE_LABELS if labels.get(name)},
+        source=source,
+    )
+    return replace(change, id=alert_id(alert))
+
+
+def _digest(*parts: str) -> str:
+    return hashlib.sha256("\x00".join(parts).encode("utf-8", "surrogatepass")).hexdigest()

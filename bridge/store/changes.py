@@ -1,0 +1,82 @@
+"""What was changed, written down once however often it is told, and asked for by time and by what it concerns."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql, sqlite
+
+from bridge.core.changes import concerning, plain_id
+from bridge.core.facts import ChangeEvent
+from bridge.store.database import reading, transaction
+from bridge.store.tables import change
+
+MOST = 1000  #: changes of one period that are looked through, the newest first
+_NEWEST_FIRST = (change.c.at.desc(), change.c.id)
+
+
+class StoreChanges:
+    """See bridge.core.ports.ChangeStore."""
+
+    def __init__(self, engine: sa.Engine, clock: Callable[[], datetime]) -> None:
+        self._engine, self._clock = engine, clock
+
+    def record(self, told: ChangeEvent) -> bool:
+        with transaction(self._engine) as connection:
+            return bool(write_changes(connection, [told], self._clock()))
+
+    def recent(self, limit: int = 100) -> list[ChangeEvent]:
+        return self._read(sa.select(change).order_by(*_NEWEST_FIRST).limit(limit))
+
+    def changes_for(self, alerts: Iterable[Mapping[str, str]], since: datetime, until: datetime) -> list[ChangeEvent]:
+        query = sa.select(change).where(change.c.at >= since, change.c.at <= until)
+        return concerning(self._read(query.order_by(*_NEWEST_FIRST).limit(MOST)), alerts)
+
+    def _read(self, query: sa.Select[Any]) -> list[ChangeEvent]:
+        with reading(self._engine) as connection:
+            return [_event_from(row) for row in connection.execute(query).mappings()]
+
+
+def write_changes(connection: sa.Connection, told: Sequence[ChangeEvent], now: datetime) -> set[str]:
+    """Inside a transaction; the ids of those that nobody had told of before."""
+    rows = {row["id"]: row for row in (_row(each, now) for each in told)}
+    if not rows:
+        return set()
+    ordered = [rows[each] for each in sorted(rows)]  # two writers of the same ones must not wait for each other
+    return set(connection.scalars(_inserting(connection.dialect.name), ordered))
+
+
+def forget_changes(connection: sa.Connection, before: datetime) -> None:
+    connection.execute(sa.delete(change).where(change.c.at < before))
+
+
+@functools.cache
+def _inserting(dialect: str) -> Any:
+    statement = (postgresql.insert if dialect == "postgresql" else sqlite.insert)(change)
+    return statement.on_conflict_do_nothing(index_elements=["id"]).returning(change.c.id)
+
+
+def _row(told: ChangeEvent, now: datetime) -> dict[str, Any]:
+    return {
+        "id": told.id or plain_id(told),
+        "at": told.at,
+        "recorded_at": now,
+        "kind": told.kind,
+        "service": told.service,
+        "summary": told.summary,
+        "version": told.version,
+        "previous": told.previous,
+        "actor": told.by,
+        "link": told.link,
+        "labels": told.labels,
+        "source": told.source,
+    }
+
+
+def _event_from(row: sa.RowMapping) -> ChangeEvent:
+    same = ("id", "at", "kind", "service", "summary", "version", "previous", "link", "labels", "source")
+    return ChangeEvent(by=row["actor"], **{name: row[name] for name in same})

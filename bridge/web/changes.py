@@ -1,0 +1,112 @@
+"""POST /events/change: what deployment jobs, model servers and people changed.
+
+Law: 2xx only after the store has committed, and 503 for everything that may pass, so that a sender may simply retry.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+
+from flask import Blueprint, Response, jsonify, request
+from werkzeug.exceptions import ClientDisconnected, RequestEntityTooLarge
+
+from bridge import logs
+from bridge.config.settings import Settings, SourceSettings
+from bridge.core.errors import InvalidPayload, StoreUnavailable
+from bridge.core.ports import ChangeLog
+from bridge.metrics import Metrics
+from bridge.sources import changes
+from bridge.web.auth import from_another_site, from_this_machine, has_credential, matching_source
+from bridge.web.webhooks import Refused, read_at_most
+
+log = logs.get(__name__)
+MAX_BODY = 65536  #: bytes; a change is a few hundred
+THIS_MACHINE = "local"  #: who told us, while no source is configured
+
+
+def blueprint(
+    current: Callable[[], Settings], kept: ChangeLog, metrics: Metrics, clock: Callable[[], datetime]
+) -> Blueprint:
+    routes = Blueprint("changes", __name__)
+
+    @routes.post("/events/change", strict_slashes=False)
+    def receive_change() -> Response:
+        try:
+            return _receive(current(), kept, metrics, clock())
+        except Refused as refused:
+            return _no(refused)
+        except Exception as error:
+            return _not_now(error)
+
+    return routes
+
+
+def _receive(settings: Settings, kept: ChangeLog, metrics: Metrics, now: datetime) -> Response:
+    source = _admit(settings.sources)
+    try:
+        change = changes.parse(_body(source), source, now)
+    except InvalidPayload as fault:
+        raise Refused(400, str(fault), source, fault.field) from fault
+    new = kept.record(change)
+    if new:
+        metrics.changed(source if settings.sources else "unknown", change.kind)
+        log.info("change recorded", kind=change.kind, service=change.service, version=change.version, source=source)
+    answer = jsonify(id=change.id, outcome="recorded" if new else "duplicate")
+    answer.status_code = 201 if new else 200
+    return answer
+
+
+def _admit(sources: tuple[SourceSettings, ...]) -> str:
+    """The name of the sender: any source may tell of a change, whatever the type of its alerts."""
+    found = matching_source(request, sources)
+    if found is not None:
+        return found.name
+    near = from_this_machine(request) and not from_another_site(request)
+    if not sources and near:
+        return THIS_MACHINE
+    unguarded = next((source for source in sources if not has_credential(source)), None)
+    if unguarded is not None and near and "Authorization" not in request.headers:
+        return unguarded.name
+    raise _unauthorized(sources)
+
+
+def _unauthorized(sources: tuple[SourceSettings, ...]) -> Refused:
+    if not sources:
+        text = "no sources are configured, so only this machine may send: add one with a token to routes.yaml"
+        return Refused(403, text)
+    if "Authorization" in request.headers:
+        text = "the credential is none of a source in routes.yaml: correct it, or add it there under sources"
+    else:
+        text = 'a credential is missing: send the header "Authorization: Bearer <token of a source in routes.yaml>"'
+    basic = ', Basic realm="incident bridge"' if any(source.basic_auth for source in sources) else ""
+    return Refused(401, text, wants=f'Bearer realm="incident bridge"{basic}')
+
+
+def _body(source: str) -> bytes:
+    if request.headers.get("Content-Encoding", "identity").strip().lower() not in ("", "identity"):
+        raise Refused(415, "the body must not be compressed: send it without Content-Encoding", source)
+    try:
+        return read_at_most(MAX_BODY)
+    except RequestEntityTooLarge:
+        raise Refused(413, f"the body is larger than {MAX_BODY} bytes: a change needs far less", source) from None
+    except ClientDisconnected:
+        raise Refused(400, "the body ended before its Content-Length", source) from None
+
+
+def _no(refused: Refused) -> Response:
+    log.warning("change refused", code=refused.code, source=refused.source, why=refused.message)
+    answer = jsonify(error=refused.message, field=refused.field)
+    answer.status_code = refused.code
+    if refused.wants:
+        answer.headers["WWW-Authenticate"] = refused.wants
+    return answer
+
+
+def _not_now(error: Exception) -> Response:
+    known = isinstance(error, StoreUnavailable)
+    log.error("change not stored", error=str(error), exc_info=None if known else error)
+    answer = jsonify(error="the bridge cannot store this now: send it again", field="")
+    answer.status_code = 503
+    answer.headers["Retry-After"] = "1"
+    return answer

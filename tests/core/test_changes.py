@@ -1,0 +1,155 @@
+"""Which alerts tell of a change, when two tellings are one, and which incidents a change concerns."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from bridge.core.changes import (
+    CHANGE_RULES,
+    ChangeRule,
+    bounded,
+    concerning,
+    concerns,
+    period_of,
+    plain_id,
+    sent_id,
+    summary_of,
+    told_by,
+)
+from bridge.core.facts import ChangeEvent
+from bridge.core.incidents import Rules, receive
+from bridge.core.matchers import parse_matchers
+from tests.builders import a_group, an_alert, at
+
+
+def a_change(service: str = "bert-api", **labels: str) -> ChangeEvent:
+    return ChangeEvent("deploy", service, at(0), "bert-api v2 was deployed", "v2", labels=labels)
+
+
+@pytest.mark.parametrize("name", ["service", "job", "app", "model"])
+def test_a_change_without_labels_concerns_every_alert_that_names_its_service(name: str) -> None:
+    assert concerns(a_change(), {"alertname": "Slow", name: "bert-api", "namespace": "ml"})
+
+
+@pytest.mark.parametrize(
+    "labels",
+    [{}, {"job": "other"}, {"pod": "bert-api"}, {"alertname": "bert-api"}, {"job": "bert-api-2"}],
+)
+def test_a_change_does_not_concern_an_alert_that_names_another_service_or_none(labels: dict[str, str]) -> None:
+    assert not concerns(a_change(), labels)
+
+
+def test_a_change_in_one_namespace_does_not_concern_another() -> None:
+    change = a_change(namespace="staging")
+    assert not concerns(change, {"job": "bert-api", "namespace": "prod"})
+    assert concerns(change, {"job": "bert-api", "namespace": "staging"})
+    assert concerns(change, {"job": "bert-api"}), "an alert that does not say where it is may be there"
+
+
+def test_what_is_no_place_contradicts_nothing() -> None:
+    assert concerns(a_change(version="v2", pod="a"), {"job": "bert-api", "version": "v1", "pod": "b"})
+
+
+def test_a_change_and_an_alert_that_share_a_job_need_no_common_service_name() -> None:
+    change = a_change("Toxicity API", job="bert-api", namespace="ml")
+    assert concerns(change, {"job": "bert-api", "namespace": "ml"})
+    assert not concerns(change, {"job": "bert-api", "namespace": "test"})
+
+
+def test_to_share_a_namespace_is_not_to_be_concerned() -> None:
+    assert not concerns(a_change("billing", namespace="ml"), {"job": "bert-api", "namespace": "ml"})
+
+
+def test_a_change_without_a_service_concerns_nobody_by_an_empty_name() -> None:
+    assert not concerns(a_change(""), {"job": "", "alertname": "Slow"})
+
+
+def test_one_alert_that_is_concerned_is_enough_and_the_order_stays() -> None:
+    changes = [a_change("billing"), a_change("bert-api"), a_change("search")]
+    alerts = [{"job": "search", "pod": str(n)} for n in range(50)] + [{"job": "billing"}]
+    assert ["billing", "search"] == [change.service for change in concerning(changes, alerts)]
+    assert [] == concerning(changes, [])
+
+
+def test_a_deployed_model_is_a_deployment_with_its_version_and_place() -> None:
+    alert = an_alert("MLModelDeployed", "info", starts=7, job="bert-api", namespace="ml", version="v2", pod="a")
+    (change,) = told_by(a_group(alert, source="prod"), CHANGE_RULES)
+    assert ("deploy", "bert-api", "v2", at(7)) == (change.kind, change.service, change.version, change.at)
+    assert ({"job": "bert-api", "namespace": "ml"}, "prod") == (change.labels, change.source)
+    assert "bert-api v2 was deployed" == change.summary
+
+
+def test_a_retraining_is_told_by_its_alert_and_other_alerts_tell_nothing() -> None:
+    group = a_group(an_alert("MLRetrainingStarted", model="toxic"), an_alert("HighErrors", job="bert-api"))
+    (change,) = told_by(group, CHANGE_RULES)
+    assert ("retraining", "toxic", "a retraining of toxic was started") == (change.kind, change.service, change.summary)
+
+
+def test_an_alert_is_one_change_until_it_starts_anew() -> None:
+    def id_of(**more: float) -> str:
+        (change,) = told_by(a_group(an_alert("MLModelDeployed", job="api", **more)), CHANGE_RULES)  # type: ignore[arg-type]
+        return change.id
+
+    assert id_of(starts=0) == id_of(starts=0, ends=60)
+    assert id_of(starts=0) != id_of(starts=90)
+
+
+def test_the_first_matching_rule_says_what_an_alert_tells() -> None:
+    rules = (
+        ChangeRule(parse_matchers('alertname="Flag", what="kill switch"'), "rollback"),
+        ChangeRule(parse_matchers('alertname="Flag"'), "flag", version_label="value", service_label="owner"),
+    )
+    alert = an_alert("Flag", summary="The flag moved", owner="search", job="flags", value="on")
+    (change,) = told_by(a_group(alert), rules)
+    assert ("flag", "search", "on", "The flag moved") == (change.kind, change.service, change.version, change.summary)
+    other = an_alert("Flag", what="kill switch", job="flags")
+    assert ["rollback"] == [change.kind for change in told_by(a_group(other), rules)]
+
+
+def test_a_retry_is_the_same_change_and_anything_else_is_another() -> None:
+    change = a_change(namespace="ml")
+    assert plain_id(change) == plain_id(replace(change, summary="another text", by="ann", link="https://x.org"))
+    others = [
+        replace(change, kind="rollback"),
+        replace(change, service="other"),
+        replace(change, version="v3"),
+        replace(change, at=at(1)),
+        replace(change, labels={"namespace": "test"}),
+    ]
+    assert 6 == len({plain_id(each) for each in [change, *others]})
+
+
+def test_an_id_counts_for_its_sender_alone() -> None:
+    assert sent_id("ci", "42") == sent_id("ci", "42")
+    assert 3 == len({sent_id("ci", "42"), sent_id("cd", "42"), sent_id("ci", "43")})
+
+
+@pytest.mark.parametrize(
+    ("change", "text"),
+    [
+        (("deploy", "api", "v2", "v1"), "api v2 was deployed in place of v1"),
+        (("deploy", "api"), "api was deployed"),
+        (("rollback", "api", "v1"), "api was rolled back to v1"),
+        (("config", "api"), "the configuration of api was changed"),
+        (("migration", "api"), "migration of api"),
+    ],
+)
+def test_a_change_without_a_summary_gets_one(change: tuple[str, ...], text: str) -> None:
+    assert text == summary_of(*change)
+
+
+def test_metrics_see_known_kinds_only() -> None:
+    assert ["deploy", "other", "other"] == [bounded(kind) for kind in ("deploy", "migration", "other")]
+
+
+def test_changes_matter_from_before_the_first_alert_to_the_end() -> None:
+    first, later = an_alert(starts=0), an_alert(starts=500, pod="b")
+    change = receive(None, a_group(first, later), at(600), Rules(), "uid")
+    assert change is not None
+    hours = timedelta(hours=1)
+    assert (at(-3600), at(900)) == period_of(change.incident, at(900), hours)
+    over = replace(change.incident, resolved_at=at(700))
+    assert (at(-3600), at(700)) == period_of(over, at(900), hours)

@@ -1,0 +1,236 @@
+"""Changes on SQLite and PostgreSQL: once however often they are told, for those whom they concern, and not for ever."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+from alembic import command
+from alembic.autogenerate import compare_metadata
+from alembic.config import Config
+from alembic.migration import MigrationContext
+
+from bridge.core.errors import StoreUnavailable
+from bridge.core.facts import ChangeEvent
+from bridge.core.incidents import Rules, receive
+from bridge.core.model import ChannelSpec
+from bridge.core.routing import Route
+from bridge.store import Policy, StoreChanges, StoreDeliveries, StoreIntake, StoreReader, database, open_database
+from bridge.store.rows import incident_row
+from bridge.store.tables import incident, metadata
+from tests.builders import a_group, an_alert, at
+
+POLICY = Policy(Rules(), Route(notify=("slack",)), {"slack": ChannelSpec("slack")})
+JOB = [{"job": "bert-api"}]
+
+
+@pytest.fixture
+def engine(database_url: str) -> Iterator[sa.Engine]:
+    engine = open_database(database_url)
+    yield engine
+    engine.dispose()
+
+
+@pytest.fixture
+def kept(engine: sa.Engine) -> StoreChanges:
+    return StoreChanges(engine, lambda: at(1))
+
+
+@pytest.fixture
+def intake(engine: sa.Engine) -> Iterator[StoreIntake]:
+    intake = StoreIntake(engine, lambda: POLICY, lambda: at(1))
+    yield intake
+    intake.close()
+
+
+def a_change(seconds: float = 0, **more: Any) -> ChangeEvent:
+    fields: dict[str, Any] = {"kind": "deploy", "service": "bert-api", "at": at(seconds), "summary": "v2", **more}
+    return ChangeEvent(**fields)
+
+
+def deployed(starts: float = 0, **more: Any) -> Any:
+    return an_alert("MLModelDeployed", "info", starts=starts, job="bert-api", version="v2", **more)
+
+
+def test_a_change_comes_back_as_it_was_told(kept: StoreChanges) -> None:
+    labels = {"namespace": "ml", "model": "toxic „v2“"}
+    change = a_change(version="v2", previous="v1", by="ann", link="https://x.org", labels=labels, source="ci", id="a")
+    assert kept.record(change)
+    assert [change] == kept.recent()
+
+
+def test_a_change_that_is_told_again_is_kept_once(kept: StoreChanges) -> None:
+    assert [True, False, True] == [kept.record(a_change(id=each)) for each in ("a", "a", "b")]
+    assert [True, False] == [kept.record(a_change()), kept.record(a_change(summary="the retry"))]
+    assert 3 == len(kept.recent())
+
+
+def test_of_many_who_tell_the_same_at_once_one_is_the_first(engine: sa.Engine) -> None:
+    """As several web processes on one database do."""
+    answers: list[bool] = []
+    together = threading.Barrier(6)
+
+    def tell() -> None:
+        kept = StoreChanges(engine, lambda: at(1))
+        together.wait()
+        answers.extend(kept.record(a_change(id=str(each))) for each in range(10))
+
+    threads = [threading.Thread(target=tell) for _ in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert (60, 10) == (len(answers), sum(answers))
+
+
+def test_changes_of_a_period_are_those_that_concern_the_alerts_newest_first(kept: StoreChanges) -> None:
+    for seconds in (-61, -60, -30, 0, 1):
+        kept.record(a_change(seconds, version=str(seconds)))
+    kept.record(a_change(-10, service="billing"))
+    kept.record(a_change(-20, labels={"namespace": "test"}))
+    found = kept.changes_for([{"job": "bert-api", "namespace": "ml"}], at(-60), at(0))
+    assert ["0", "-30", "-60"] == [change.version for change in found]
+    assert [] == kept.changes_for([], at(-60), at(0))
+
+
+def test_only_the_newest_are_listed(kept: StoreChanges) -> None:
+    for seconds in range(5):
+        kept.record(a_change(seconds))
+    assert [at(4), at(3)] == [change.at for change in kept.recent(2)]
+
+
+def test_an_alert_that_tells_of_a_change_is_recorded_once(intake: StoreIntake, kept: StoreChanges) -> None:
+    first = intake.accept(a_group(deployed(), an_alert()))
+    again = intake.accept(a_group(deployed(), an_alert()))
+    over = intake.accept(a_group(deployed(ends=60), an_alert()))
+    other_cluster_member = intake.accept(a_group(deployed(), source="peer"))
+    assert [("deploy",), (), (), ()] == [each.changes for each in (first, again, over, other_cluster_member)]
+    assert [("bert-api", "v2", at(0))] == [(each.service, each.version, each.at) for each in kept.recent()]
+    assert ("deploy",) == intake.accept(a_group(deployed(starts=90))).changes
+
+
+def test_an_alert_that_was_over_before_it_was_told_tells_of_its_change(intake: StoreIntake, kept: StoreChanges) -> None:
+    assert ("deploy",) == intake.accept(a_group(deployed(ends=60))).changes
+    assert 1 == len(kept.changes_for(JOB, at(0), at(0)))
+
+
+def test_a_change_is_not_there_when_its_incident_could_not_be_stored(engine: sa.Engine, kept: StoreChanges) -> None:
+    with engine.begin() as connection:
+        connection.exec_driver_sql("DROP TABLE event")
+    intake = StoreIntake(engine, lambda: POLICY, lambda: at(1))
+    with pytest.raises(StoreUnavailable):
+        intake.accept(a_group(deployed()))
+    intake.close()
+    assert ([], []) == (kept.recent(), StoreReader(engine).list_incidents())
+
+
+def test_two_groups_of_one_commit_tell_of_one_change_once(engine: sa.Engine, kept: StoreChanges) -> None:
+    intake = StoreIntake(engine, lambda: POLICY, lambda: at(1))
+    outcomes: list[tuple[str, ...]] = []
+    blocked, go_on = threading.Event(), threading.Event()
+
+    def hold_the_writer() -> None:
+        with database.transaction(engine):
+            blocked.set()
+            go_on.wait(30)
+
+    def post(key: str) -> None:
+        outcomes.append(intake.accept(a_group(deployed(), key=key)).changes)
+
+    threads = [threading.Thread(target=hold_the_writer)]
+    threads[0].start()
+    assert blocked.wait(30)
+    threads += [threading.Thread(target=post, args=(key,)) for key in ("first", "second", "third")]
+    for thread in threads[1:]:
+        thread.start()
+    go_on.set()
+    for thread in threads:
+        thread.join()
+    intake.close()
+    assert [(), (), ("deploy",)] == sorted(outcomes)
+    assert 1 == len(kept.recent())
+
+
+def test_old_changes_are_forgotten_with_the_rest(engine: sa.Engine, kept: StoreChanges) -> None:
+    for seconds in (0, 10):
+        kept.record(a_change(seconds))
+    StoreDeliveries(engine).forget(at(5))
+    assert [at(10)] == [change.at for change in kept.recent()]
+
+
+def test_what_cannot_be_stored_says_so(tmp_path: Path) -> None:
+    engine = open_database(f"sqlite:///{tmp_path}/bridge.db")
+    with engine.begin() as connection:
+        connection.exec_driver_sql("DROP TABLE change")
+    kept = StoreChanges(engine, lambda: at(1))
+    with pytest.raises(StoreUnavailable):
+        kept.record(a_change())
+    with pytest.raises(StoreUnavailable):
+        kept.recent()
+    engine.dispose()
+
+
+def test_a_database_of_the_first_release_keeps_its_incidents_and_learns_of_changes(database_url: str) -> None:
+    old = database._engine(database_url)
+    _migrate(old, "0001")
+    stored = _an_incident_row()
+    with old.begin() as connection:
+        connection.execute(sa.insert(incident), [stored])
+        assert not sa.inspect(connection).has_table("change")
+    old.dispose()
+    engine = open_database(database_url)
+    kept = StoreChanges(engine, lambda: at(1))
+    assert kept.record(a_change())
+    assert (1, ["u1"]) == (len(kept.recent()), [each.uid for each in StoreReader(engine).list_incidents()])
+    engine.dispose()
+
+
+def test_many_processes_may_upgrade_one_database_at_once(database_url: str) -> None:
+    old = database._engine(database_url)
+    _migrate(old, "0001")
+    old.dispose()
+    faults: list[BaseException] = []
+
+    def start() -> None:
+        try:
+            open_database(database_url).dispose()
+        except BaseException as fault:
+            faults.append(fault)
+
+    threads = [threading.Thread(target=start) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert [] == faults
+
+
+def test_the_migrations_make_the_tables_that_the_code_knows(engine: sa.Engine) -> None:
+    with engine.connect() as connection:
+        assert [] == compare_metadata(MigrationContext.configure(connection), metadata)
+
+
+def test_the_newest_migration_can_be_taken_back(engine: sa.Engine) -> None:
+    _migrate(engine, "0001", up=False)
+    with engine.connect() as connection:
+        assert not sa.inspect(connection).has_table("change")
+    _migrate(engine, "head")
+    assert StoreChanges(engine, lambda: at(1)).record(a_change())
+
+
+def _migrate(engine: sa.Engine, revision: str, *, up: bool = True) -> None:
+    config = Config()
+    config.set_main_option("script_location", str(Path(database.__file__).with_name("migrations")))
+    with engine.connect() as connection:
+        config.attributes["connection"] = connection
+        (command.upgrade if up else command.downgrade)(config, revision)
+
+
+def _an_incident_row() -> dict[str, Any]:
+    change = receive(None, a_group(an_alert()), at(0), Rules(), "u1")
+    assert change is not None
+    return incident_row(change.incident)
