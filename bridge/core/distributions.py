@@ -10,6 +10,7 @@ from bridge.core.enrichment import Sample
 
 MAX_BINS = 20
 LE = "le"
+EMPTY = 1e-9  # a share of less is the rounding of a float
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +37,7 @@ def bins_of(now: Iterable[Sample], baseline: Iterable[Sample] = (), bound: str =
     bounds = bounds if math.isclose(current[bounds[-1]], 1.0) else [*bounds, max(current)]
     usual = {**usual, **{bound: 1.0 for bound in bounds if usual and bound not in usual}}
     below = [-math.inf, *bounds[:-1]]
-    return tuple(
+    return _without_empty_ends(
         Bin(low, high, _between(current, low, high), _between(usual, low, high) if usual else None)
         for low, high in zip(below, bounds, strict=True)
     )
@@ -69,6 +70,12 @@ def _cumulative(samples: Iterable[Sample], label: str) -> dict[float, float]:
         highest = max(highest, found[bound] / whole)
         shares[bound] = highest
     return shares
+
+
+def _without_empty_ends(bins: Iterable[Bin]) -> tuple[Bin, ...]:
+    every = list(bins)
+    full = [at for at, each in enumerate(every) if each.share > EMPTY or (each.baseline or 0.0) > EMPTY]
+    return tuple(every[full[0] : full[-1] + 1]) if full else ()
 
 
 def _between(cumulative: dict[float, float], low: float, high: float) -> float:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -12,6 +13,7 @@ from bridge.core.model import Incident
 BEFORE, AFTER = timedelta(hours=2), timedelta(hours=3)
 POINTS = 150  # a line 640 px wide shows no more
 FINEST = timedelta(seconds=15)
+_SEPARATED = re.compile(r".{5,}[-_./ :]", re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,12 +79,24 @@ def belonging(series: Iterable[Series], alerts: Sequence[Mapping[str, str]]) -> 
 
 
 def names_of(series: Sequence[Series]) -> list[str]:
-    """What tells them apart: the values of the labels in which they differ; nothing for a single one."""
+    """What tells them apart: the values of the labels in which they differ; nothing for a single one.
+
+    A long beginning that all share, as pods of one deployment do, is left out: `…x7kq2`.
+    """
     if len(series) < 2:
         return ["" for _ in series]
     keys = sorted({key for each in series for key in each.labels} - {"__name__"})
     telling = [key for key in keys if len({each.labels.get(key, "") for each in series}) > 1]
-    return [" ".join(filter(None, (each.labels.get(key, "") for key in telling))) or "(none)" for each in series]
+    names = [" ".join(filter(None, (each.labels.get(key, "") for key in telling))) or "(none)" for each in series]
+    shared = _SEPARATED.match(_beginning(names))
+    return [f"…{name[shared.end() :]}" for name in names] if shared else names
+
+
+def _beginning(names: Sequence[str]) -> str:
+    """What all of them begin with."""
+    first, last = min(names), max(names)
+    same = (at for at, (one, other) in enumerate(zip(first, last, strict=False)) if one != other)
+    return first[: next(same, min(len(first), len(last)))]
 
 
 def _agree(series: Mapping[str, str], alert: Mapping[str, str]) -> bool:
