@@ -16,6 +16,7 @@ MAX_LINES = 4  # told apart by colour and dash, by anyone, on a phone
 MAX_CHANGES = 4
 MAX_TITLE = 80  # characters; drawing cuts further, at the picture's edge
 MAX_NAME = 40
+LONGEST = 8e13  # seconds; a timedelta holds little more
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,36 +110,44 @@ def _course(line: Line, chart: LineChart) -> str:
     below = chart.threshold is not None and chart.threshold.operator in ("<", "<=", "==")
     at, extreme = (min if below else max)(line.points, key=lambda point: point[1])
     when = clock(datetime.fromtimestamp(at, UTC))
-    first, last = shown(values[0], chart.unit), shown(values[-1], chart.unit)
+    first, last = told_value(values[0], chart.unit), told_value(values[-1], chart.unit)
     word = "lowest" if below else "highest"
     name = f"{line.name} " if line.name else ""
-    return f"{name}{first} at first, {word} {shown(extreme, chart.unit)} at {when}, {last} at the end"
+    return f"{name}{first} at first, {word} {told_value(extreme, chart.unit)} at {when}, {last} at the end"
 
 
 def _distribution_words(chart: DistributionChart) -> str:
     if not chart.bins:
         return f"Bar chart of {chart.title}; no data."
     largest = max(chart.bins, key=lambda each: each.share)
-    told = f"{shown(largest.share, Unit.RATIO)} {chart.now_name} are {bin_words(largest, chart.unit)}"
+    told = f"{told_value(largest.share, Unit.RATIO)} {chart.now_name} are {bin_words(largest, chart.unit)}"
     if largest.baseline is None:
         return f"Bar chart of {chart.title}; {told}, the most."
-    distance = shown(largest_difference(chart.bins), Unit.NUMBER)
-    compared = f"{told}, the most, against {shown(largest.baseline, Unit.RATIO)} in {chart.baseline_name}"
+    distance = told_value(largest_difference(chart.bins), Unit.NUMBER)
+    compared = f"{told}, the most, against {told_value(largest.baseline, Unit.RATIO)} in {chart.baseline_name}"
     return f"Bar chart of {chart.title}; {compared}; largest difference of the cumulative shares {distance}."
 
 
 def bin_words(each: Bin, unit: Unit) -> str:
     if each.above == float("-inf"):
-        return f"up to {shown(each.up_to, unit)}"
+        return f"up to {told_value(each.up_to, unit)}"
     if each.up_to == float("inf"):
-        return f"above {shown(each.above, unit)}"
-    return f"from {shown(each.above, unit)} to {shown(each.up_to, unit)}"
+        return f"above {told_value(each.above, unit)}"
+    return f"from {told_value(each.above, unit)} to {told_value(each.up_to, unit)}"
 
 
 def limit_words(threshold: Threshold, unit: Unit) -> str:
     """`above 5 %`, `below 0.65`, `at 0`: where it fires."""
     words = {">": "above", ">=": "from", "<": "below", "<=": "up to", "==": "at", "!=": "not at"}
-    return f"{words[threshold.operator]} {shown(threshold.number, unit)}"
+    return f"{words[threshold.operator]} {told_value(threshold.number, unit)}"
+
+
+def told_value(value: float, unit: Unit) -> str:
+    """As everywhere, for any finite value: a time that is negative or longer than all calendars too."""
+    if unit is not Unit.SECONDS:
+        return shown(value, unit)
+    text = shown(min(abs(value), LONGEST), unit)
+    return f"-{text}" if value < 0 and not text.startswith("0 ") else text
 
 
 def clock(at: datetime) -> str:

@@ -1,6 +1,6 @@
 """Links to pictures that need no login: they are signed, and end. Pure.
 
-HMAC with SHA-256 (https://datatracker.ietf.org/doc/html/rfc2104) over a name that is random, so cannot be guessed either.
+HMAC with SHA-256 (https://datatracker.ietf.org/doc/html/rfc2104) over a random name and the time when it ends.
 """
 
 from __future__ import annotations

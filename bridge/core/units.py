@@ -38,7 +38,8 @@ def _told(metric: str, functions: set[str]) -> Unit:
     if "histogram_quantile" in functions:
         return _suffixed(metric.removesuffix("_bucket"))
     if functions & _RATES:
-        return Unit.PER_SECOND if metric.endswith(("_total", "_count")) else Unit.NUMBER
+        counts = metric.endswith(("_total", "_count")) and not metric.endswith(("_seconds_total", "_bytes_total"))
+        return Unit.PER_SECOND if counts else Unit.NUMBER
     if functions - _SAME:
         return Unit.NUMBER
     if metric.count(":") < 2:

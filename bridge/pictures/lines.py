@@ -9,8 +9,7 @@ from itertools import pairwise
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from bridge.core.charts import Line, LineChart, clock, day
-from bridge.core.numbers import shown
+from bridge.core.charts import Line, LineChart, clock, day, told_value
 from bridge.pictures import canvas
 from bridge.pictures.canvas import HEIGHT, WIDTH, points, write
 from bridge.pictures.scales import Axis, thinned, time_ticks, value_axis, within
@@ -162,12 +161,12 @@ def _beside(chart: LineChart) -> list[Word]:
     """What the lines' ends say: name and last value, and the limit."""
     words = []
     for line, (color, _) in zip(chart.lines, STYLES, strict=False):
-        value = shown(line.points[-1][1], chart.unit)
+        value = told_value(line.points[-1][1], chart.unit)
         room = MOST_BESIDE - canvas.width_of(f" {value}", 15, True)
         name = canvas.fitted(canvas.printable(line.name, True), room, 15, True)
         words.append(Word(within(line.points[-1][1]), f"{name} {value}".strip(), color, True))
     if chart.threshold:
-        limit = f"limit {shown(chart.threshold.number, chart.unit)}"
+        limit = f"limit {told_value(chart.threshold.number, chart.unit)}"
         words.append(Word(within(chart.threshold.number), limit, canvas.LIMIT_TEXT))
     return [Word(w.at, canvas.fitted(w.text, MOST_BESIDE, 15, w.bold), w.color, w.bold) for w in words]
 

@@ -6,11 +6,12 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from bridge.core.charts import told_value
 from bridge.core.facts import Unit
-from bridge.core.numbers import shown
 
 MOST_TICKS = 5
 LARGEST = 1e15  # beyond it nothing is measured, and a float holds no room for an axis
+SMALLEST = 1e-12  # and what is less is zero
 FLATTEST = 0.2  # of the largest value: a line that moves less is nearly flat, and is shown so
 #: Steps in hours and minutes rather than in hundreds of seconds.
 _TIMES = (60, 120, 300, 600, 900, 1800, 3600, 7200, 10800, 21600, 43200)
@@ -30,9 +31,11 @@ def value_axis(values: Sequence[float], unit: Unit) -> Axis:
     low, high = _room(values)
     for step in _steps(high - low, unit):
         first, last = math.floor(low / step), math.ceil(high / step)
-        ticks = tuple(round(each * step, 12) for each in range(first, last + 1))
+        if last - first >= MOST_TICKS:
+            continue
+        ticks = tuple(float(f"{each * step:.12g}") for each in range(first, last + 1))
         labels = tuple(label(tick, unit) for tick in ticks)
-        if len(ticks) <= MOST_TICKS and len(set(labels)) == len(labels):
+        if len(set(labels)) == len(labels):
             return Axis(ticks[0], ticks[-1], ticks, labels)
     return Axis(low, high, (low, high), (label(low, unit), label(high, unit)))
 
@@ -53,14 +56,14 @@ def within(value: float) -> float:
 
 def label(value: float, unit: Unit) -> str:
     """As everywhere in the bridge; numbers too long for an axis in scientific notation."""
-    text = shown(value, unit)
+    text = told_value(value, unit)
     return text if len(text) <= 10 else f"{value:.0e}".replace("e+", "e")
 
 
 def _room(values: Sequence[float]) -> tuple[float, float]:
     low, high = min(values), max(values)
     size = max(abs(low), abs(high))
-    if not size:
+    if size < SMALLEST:
         return 0.0, 1.0
     if low >= 0 and high - low > 0.4 * high:
         return 0.0, high + 0.04 * high
@@ -78,7 +81,7 @@ def _steps(span: float, unit: Unit) -> list[float]:
         return [*map(float, _TIMES), *(day * 10.0**decade for decade in decades for day in days)]
     start = math.floor(math.log10(span)) - 1
     steps = [digit * 10.0**power for power in range(start, start + 4) for digit in (1.0, 2.0, 5.0)]
-    return [step for step in steps if unit is not Unit.COUNT or step >= 1]
+    return steps if unit is not Unit.COUNT else [step for step in steps if step >= 1] or [1.0]
 
 
 def thinned(points: Sequence[tuple[float, float]], most: int = 1200) -> list[tuple[float, float]]:
