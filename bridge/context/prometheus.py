@@ -77,7 +77,8 @@ class Prometheus:
         """missing: what is said when read() finds nothing that it knows."""
         try:
             async with asyncio.timeout(timeout_seconds):
-                status, body = await self._post(endpoint, {**form, "timeout": f"{timeout_seconds:.3f}s"})
+                # in seconds without a unit: Prometheus takes 0.5 and 500ms, and refuses 0.5s
+                status, body = await self._post(endpoint, {**form, "timeout": f"{timeout_seconds:.3f}"})
         except TimeoutError:
             return Failure(f"{self.name} {SILENT} within {timeout_seconds:.1f} s")
         except (aiohttp.ClientError, OSError, ValueError) as fault:  # its text may hold an address with a password

@@ -99,7 +99,7 @@ def _line_words(chart: LineChart) -> str:
     told += [_course(line, chart) for line in chart.lines] or ["no data"]
     told += [f"{chart.hidden} more lines are not shown"] if chart.hidden else []
     if chart.threshold:
-        told.append(f"limit {limit_words(chart.threshold, chart.unit)}")
+        told.append(f"fires {limit_words(chart.threshold, chart.unit)}")
     told += [f"firing since {clock(chart.started)}"] if chart.started else []
     told += [f"{mark.text} at {clock(mark.at)}" for mark in chart.changes]
     return f"{'; '.join(told)}."

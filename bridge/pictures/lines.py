@@ -166,7 +166,8 @@ def _beside(chart: LineChart) -> list[Word]:
         name = canvas.fitted(canvas.printable(line.name, True), room, 15, True)
         words.append(Word(within(line.points[-1][1]), f"{name} {value}".strip(), color, True))
     if chart.threshold:
-        limit = f"limit {told_value(chart.threshold.number, chart.unit)}"
+        word = {"==": "fires at", "!=": "fires unless"}.get(chart.threshold.operator, "limit")
+        limit = f"{word} {told_value(chart.threshold.number, chart.unit)}"
         words.append(Word(within(chart.threshold.number), limit, canvas.LIMIT_TEXT))
     return [Word(w.at, canvas.fitted(w.text, MOST_BESIDE, 15, w.bold), w.color, w.bold) for w in words]
 

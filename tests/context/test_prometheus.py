@@ -74,7 +74,7 @@ def test_what_is_asked_is_told_with_its_time_and_the_servers_own_headers() -> No
 
     query = Query("sum(up)", timedelta(hours=1))
     assert () == asking(handle, query, headers={"X-Scope-OrgID": "ml"}, token=lambda: "t0k")
-    expected = {"query": "sum(up)", "time": f"{NOW.timestamp() - 3600:.3f}", "timeout": "0.500s"}
+    expected = {"query": "sum(up)", "time": f"{NOW.timestamp() - 3600:.3f}", "timeout": "0.500"}
     assert {**expected, "Authorization": "Bearer t0k", "X-Scope-OrgID": "ml"} == seen
 
 
@@ -181,7 +181,7 @@ def test_a_range_is_asked_with_its_ends_and_step() -> None:
 
     assert () == asking(handle, HOUR)
     end = NOW.timestamp()
-    times = {"start": f"{end - 3600:.3f}", "end": f"{end:.3f}", "step": "30.000", "timeout": "0.500s"}
+    times = {"start": f"{end - 3600:.3f}", "end": f"{end:.3f}", "step": "30.000", "timeout": "0.500"}
     assert {"query": "up", **times} == seen
 
 

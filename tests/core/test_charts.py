@@ -47,7 +47,7 @@ def test_a_line_chart_reads_well_aloud() -> None:
     chart = LineChart("ToxicRate", Unit.RATIO, SPAN, 60, lines, 0, Threshold(">", 0.4), at(1500), marks)
     expected = (
         "Line chart of ToxicRate, 12:00 to 13:00 UTC on 1 Mar 2026; 12 % at first, highest 50 % at 12:30, "
-        "43 % at the end; limit above 40 %; firing since 12:25; v2 at 12:10."
+        "43 % at the end; fires above 40 %; firing since 12:25; v2 at 12:10."
     )
     assert expected == in_words(chart)
 
