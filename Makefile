@@ -3,7 +3,7 @@
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help up test check bench pins tools rules-test
+.PHONY: help up test check bench mutate dashboards model pins tools rules-test
 # Cleaning and installing at the same time would race; the tools themselves use all cores.
 .NOTPARALLEL:
 
@@ -29,11 +29,13 @@ test: .venv/.dev tools ## set up and run every test, those of the alert rules to
 check: .venv/.dev tools ## lint, types, import floors, and every configuration file
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/mypy --strict bridge sandbox stack bench
+	$(BIN)/mypy --strict bridge bert_api sandbox stack bench dashboards tools
 	$(BIN)/lint-imports
 	env $$($(BIN)/python -m sandbox credentials) $(BIN)/bridge check --config routes.yaml
 	$(BIN)/shellcheck .ci/run $$(git ls-files '*.sh')
 	$(BIN)/yamllint --strict .
+	$(BIN)/python -m dashboards verify
+	$(BIN)/python rules/generate_drift.py --check
 	$$($(TOOL) promtool) check rules --lint=all --lint-fatal rules/*.yml
 	$(BIN)/python -m stack render .run/check
 	$$($(TOOL) promtool) check config .run/check/prometheus.yml
@@ -41,6 +43,15 @@ check: .venv/.dev tools ## lint, types, import floors, and every configuration f
 
 bench: .venv/.dev tools ## measure speed and durability
 	$(BIN)/python -m bench
+
+mutate: .venv/.dev tools ## try every mistake on the alert rules and tell which ones their tests miss
+	$(BIN)/python -m tools.mutate_rules --promtool $$($(TOOL) promtool)
+
+dashboards: .venv/.dev ## write the Grafana dashboards anew
+	$(BIN)/python -m dashboards write
+
+model: .venv/.dev ## build the toxicity model anew, from its published encoder and the corpus
+	$(BIN)/python -m bert_api.build --work .run/model
 
 pins: .venv/.dev ## compile the newest versions that fit pyproject.toml into the requirements files
 	{ echo "$(PINNED)"; $(COMPILE) pyproject.toml; } > requirements.txt.new
@@ -57,9 +68,11 @@ tools: .venv/.runtime
 .venv/bin/python:
 	@sh stack/create-venv.sh
 
-.venv/.runtime: .venv/bin/python requirements.txt sandbox/requirements.txt pyproject.toml
+LIBRARIES := requirements.txt sandbox/requirements.txt bert_api/requirements.txt bert_api/requirements-train.txt
+
+.venv/.runtime: .venv/bin/python $(LIBRARIES) pyproject.toml
 	@echo 'Installing the libraries into .venv (about a minute, the first time only)'
-	@$(PIP) install -r requirements.txt -r sandbox/requirements.txt
+	@$(PIP) install $(LIBRARIES:%=-r %)
 	@$(PIP) install --no-deps -e .
 	@touch $@
 

@@ -9,24 +9,29 @@ from pathlib import Path
 
 import click
 
+from bench import bert
 from bench.measuring import MEASUREMENTS, QUICK, Figures, Size
 from stack.binaries import find
 from stack.errors import StackError
 
 Results = dict[str, dict[str, Figures]]
 USUAL = ("ingest", "latency", "storm")
+BERT = "bert"
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
-@click.argument("what", nargs=-1, type=click.Choice(list(MEASUREMENTS)))
+@click.argument("what", nargs=-1, type=click.Choice([*MEASUREMENTS, BERT]))
 @click.option("--quick", is_flag=True, help="Smaller, about two minutes.")
 @click.option("--only", type=click.Choice(["bridge", "alertmanager"]), help="Leave the other one out.")
 @click.option("--json", "target", type=click.Path(dir_okay=False, path_type=Path), help="The figures, too.")
 def main(what: tuple[str, ...], quick: bool, only: str | None, target: Path | None) -> None:
-    """Measure the bridge and Alertmanager's own receivers, one after the other, against the same sinks."""
+    """Measure the bridge and Alertmanager's own receivers, one after the other, against the same sinks.
+
+    `bert` measures one replica of the toxicity API beside its own model in a plain loop.
+    """
     results: Results = {}
     for measurement in what or USUAL:
-        results[measurement] = _measure(measurement, QUICK if quick else Size(), _systems(only))
+        results[measurement] = bert.measure(quick) if measurement == BERT else _measure(measurement, quick, only)
         click.echo(table(measurement, results[measurement]))
     if target is not None:
         machine = {
@@ -37,8 +42,9 @@ def main(what: tuple[str, ...], quick: bool, only: str | None, target: Path | No
         target.write_text(json.dumps({"machine": machine, "results": results}, indent=1), encoding="utf-8")
 
 
-def _measure(measurement: str, size: Size, systems: list[str]) -> dict[str, Figures]:
-    return {system: MEASUREMENTS[measurement](system, size) for system in systems}
+def _measure(measurement: str, quick: bool, only: str | None) -> dict[str, Figures]:
+    size = QUICK if quick else Size()
+    return {system: MEASUREMENTS[measurement](system, size) for system in _systems(only)}
 
 
 def _systems(only: str | None) -> list[str]:

@@ -19,7 +19,7 @@ _HEADINGS = ("alert", "severity", "reaches", "")
 _NOTES = {
     Way.BRIDGE: "",
     Way.DIRECT: "past the bridge, by Alertmanager's own PagerDuty",
-    Way.HEARTBEAT: "a heartbeat; only if Alertmanager sends it here",
+    Way.HEARTBEAT: "a heartbeat: it opens no incident if `heartbeats` names it",
 }
 
 

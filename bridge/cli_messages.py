@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import email
+import email.policy
 import json
 import secrets
+import tempfile
 from dataclasses import replace
 from pathlib import Path
 from typing import BinaryIO
@@ -13,9 +16,11 @@ import click
 
 from bridge.config import Settings
 from bridge.core.errors import InvalidPayload, SendError
+from bridge.core.facts import Context
 from bridge.core.incidents import receive
 from bridge.core.model import Alert, Group, Incident, Status, Target
 from bridge.core.ports import Channel, Claim, Message
+from bridge.rendering.context_file import ContextFault, context_of
 from bridge.serving import settings_or_exit
 from bridge.sources import alertmanager
 from bridge.wiring import policy_of, renderer_of, setup_of, utc_now
@@ -27,22 +32,58 @@ CONFIG = click.option("--config", envvar="BRIDGE_CONFIG", default="routes.yaml",
 @click.argument("channel")
 @click.argument("payload", type=click.File("rb"))
 @CONFIG
+@click.option(
+    "--context", "learned", type=click.File("rb"), help="What was learned about it, as JSON: docs/messages.md."
+)
 @click.option("--html", is_flag=True, help="For mail: the HTML part.")
-def preview(channel: str, payload: BinaryIO, config: str, html: bool) -> None:
-    """The exact message that CHANNEL would get for a webhook PAYLOAD."""
+@click.option("--open", "look", is_flag=True, help="For mail: the HTML part in the browser.")
+def preview(channel: str, payload: BinaryIO, config: str, learned: BinaryIO | None, html: bool, look: bool) -> None:
+    """The exact message that CHANNEL would get for a webhook PAYLOAD; of a mail, its headers and its text."""
     settings = settings_or_exit(Path(config))
-    try:
-        group = alertmanager.parse(payload.read(), "preview")
-    except InvalidPayload as fault:
-        raise click.ClickException(str(fault)) from None
-    sender, message, claim = _message(settings, channel, _incident(settings, group))
+    incident, context = _previewed(settings, _group(payload)), _context(learned)
+    sender, message, claim = _message(settings, channel, incident, context)
     content = sender.compose(message, claim).content
-    if html:
-        click.echo(message.html or "This channel has no HTML.")
+    if html or look:
+        _show_html(message, channel, look=look)
     elif isinstance(content, bytes):
-        click.echo(content.decode(errors="replace"))
+        click.echo(readable(content))
     else:
         click.echo(json.dumps(content, indent=2, ensure_ascii=False, default=str))
+
+
+def _group(payload: BinaryIO) -> Group:
+    try:
+        return alertmanager.parse(payload.read(), "preview")
+    except InvalidPayload as fault:
+        raise click.ClickException(str(fault)) from None
+
+
+def _context(learned: BinaryIO | None) -> Context | None:
+    try:
+        return context_of(learned.read(), utc_now()) if learned else None
+    except ContextFault as fault:
+        raise click.ClickException(f"{learned.name if learned else ''}: {fault}") from None
+
+
+def _show_html(message: Message, channel: str, *, look: bool) -> None:
+    if not message.html:
+        raise click.ClickException(f"Messages of '{channel}' have no HTML: leave out --html and --open.")
+    if not look:
+        click.echo(message.html)
+        return
+    with tempfile.NamedTemporaryFile("w", prefix="preview-", suffix=".html", encoding="utf-8", delete=False) as file:
+        file.write(message.html)
+    click.echo(f"Wrote {file.name}", err=True)
+    if click.launch(Path(file.name).as_uri()):
+        raise click.ClickException(f"No browser could be started; open {file.name} yourself.")
+
+
+def readable(mail: bytes) -> str:
+    """Headers and plain text of a mail, decoded."""
+    parsed = email.message_from_bytes(mail, policy=email.policy.default)
+    body = parsed.get_body(("plain",))
+    headers = "\n".join(f"{name}: {value}" for name, value in parsed.items())
+    return f"{headers}\n\n{body.get_content() if body else ''}"
 
 
 @click.command("send-test")
@@ -73,7 +114,9 @@ async def _send(settings: Settings, channel: str, incident: Incident) -> None:
         await sender.close()
 
 
-def _message(settings: Settings, channel: str, incident: Incident) -> tuple[Channel, Message, Claim]:
+def _message(
+    settings: Settings, channel: str, incident: Incident, context: Context | None = None
+) -> tuple[Channel, Message, Claim]:
     sender = setup_of(settings).channels.get(channel)
     if sender is None:
         names = ", ".join(sorted(settings.channels))
@@ -81,9 +124,19 @@ def _message(settings: Settings, channel: str, incident: Incident) -> tuple[Chan
     now = utc_now()
     recipient = next(iter(sender.recipients), "")
     target, firing = Target(channel, recipient), bool(incident.firing)
-    claim = Claim(incident.number, target, "", 1, 0, firing, 0, False, False, now, None)
-    message = renderer_of(settings).message(incident, claim, (), html=sender.wants_html)
+    told = {} if firing else {"state": "triggered"}  # an end is only told to those who know of the start
+    claim = Claim(incident.number, target, "", 1, 0, firing, 0, False, False, now, None, told)
+    message = renderer_of(settings).message(incident, claim, (), context, html=sender.wants_html)
     return sender, message, claim
+
+
+def _previewed(settings: Settings, group: Group) -> Incident:
+    """As if the first alert had been received when it started, and a resolved one when it ended."""
+    incident = _incident(settings, group)
+    opened_at = min((alert.starts_at for alert in group.alerts), default=incident.opened_at)
+    incident = replace(incident, opened_at=min(opened_at, incident.opened_at))
+    ended_at = max((alert.ends_at for alert in group.alerts if alert.ends_at), default=incident.updated_at)
+    return replace(incident, resolved_at=ended_at, updated_at=ended_at) if incident.resolved else incident
 
 
 def _incident(settings: Settings, group: Group) -> Incident:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from types import MappingProxyType
 
 from prometheus_client import (
     CONTENT_TYPE_LATEST,
@@ -32,7 +33,7 @@ BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120,
 CONTEXT_BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 1.5, 2.5)
 #: failed: no usable answer; refused: the query itself is wrong; paused: not asked, for it has not answered lately
 CONTEXT_OUTCOMES = ("ok", "failed", "refused", "paused")
-ACCEPTED = ("opened", "changed", "reopened", "resolved", "reminder", "duplicate", "ignored")
+ACCEPTED = ("heartbeat", "opened", "changed", "reopened", "resolved", "reminder", "duplicate", "ignored")
 REFUSED = ("invalid", "too_large", "unauthorized", "unavailable")
 EVENTS = ("opened", "changed", "reopened", "resolved", "reminder")
 DELIVERY_OUTCOMES = ("sent", "skipped", "dead")
@@ -51,6 +52,7 @@ class Metrics:
         self.deliveries = counter("bridge_deliveries", "Deliveries that ended", "channel", "outcome")
         self.attempts = counter("bridge_delivery_attempts", "Single tries to deliver", "channel", "result")
         self.changes = counter("bridge_changes", "Recorded deployments and other changes", "kind", "source")
+        self.change_events = counter("bridge_change_events", "Tries to tell a channel of a change", "channel", "result")
         self.latency = Histogram(
             "bridge_delivery_latency_seconds",
             "From accepting a change to a channel showing it",
@@ -138,9 +140,27 @@ class Metrics:
         self.attempts.labels(channel, reason).inc()
         self.deliveries.labels(channel, "dead").inc()
 
-    def exposition(self, health: Callable[[], Health | None], channels: Iterable[str]) -> bytes:
-        """The text of GET /metrics, of all processes that share PROMETHEUS_MULTIPROC_DIR if there is one."""
-        collector = StoreCollector(health, tuple(channels))
+    def know_told(self, channels: Iterable[str]) -> None:
+        """Make the series of the channels that are told of changes."""
+        for channel in channels:
+            for result in ATTEMPT_RESULTS:
+                self.change_events.labels(channel, result)
+
+    def told(self, channel: str, result: str) -> None:
+        """A channel was told of a change: one of ATTEMPT_RESULTS."""
+        self.change_events.labels(channel, result).inc()
+
+    def exposition(
+        self,
+        health: Callable[[], Health | None],
+        channels: Iterable[str],
+        heartbeats: Mapping[str, float] = MappingProxyType({}),
+    ) -> bytes:
+        """The text of GET /metrics, of all processes that share PROMETHEUS_MULTIPROC_DIR if there is one.
+
+        heartbeats: name -> how many seconds may pass until it is heard again.
+        """
+        collector = StoreCollector(health, tuple(channels), heartbeats)
         of_the_store = CollectorRegistry(auto_describe=False)
         of_the_store.register(collector)
         return generate_latest(self._gathered()) + generate_latest(of_the_store)
@@ -156,9 +176,15 @@ class Metrics:
 class StoreCollector(Collector):
     """Gauges that the store answers when it is scraped. When it cannot, only bridge_store_up is there."""
 
-    def __init__(self, health: Callable[[], Health | None], channels: tuple[str, ...]) -> None:
+    def __init__(
+        self,
+        health: Callable[[], Health | None],
+        channels: tuple[str, ...],
+        heartbeats: Mapping[str, float] = MappingProxyType({}),
+    ) -> None:
         self._health = health
         self._channels = channels
+        self._heartbeats = heartbeats
 
     def collect(self) -> Iterator[GaugeMetricFamily]:
         health = self._health()
@@ -166,6 +192,16 @@ class StoreCollector(Collector):
         if health is not None:
             yield from self._of_channels(health)
             yield from self._of_incidents(health)
+            yield from self._of_heartbeats(health)
+
+    def _of_heartbeats(self, health: Health) -> Iterator[GaugeMetricFamily]:
+        age = GaugeMetricFamily("bridge_heartbeat_age_seconds", "Since a heartbeat was heard", labels=["name"])
+        limit = GaugeMetricFamily("bridge_heartbeat_expected_seconds", "When it is missing", labels=["name"])
+        for name, seconds in self._heartbeats.items():
+            limit.add_metric([name], seconds)
+            if name in health.heartbeat_seconds:
+                age.add_metric([name], health.heartbeat_seconds[name])
+        yield from (age, limit)
 
     def _of_channels(self, health: Health) -> Iterator[GaugeMetricFamily]:
         yield self._pending(health)

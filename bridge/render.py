@@ -7,124 +7,147 @@ no template, and the fault is reported through `on_fault`.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections import OrderedDict
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
-
-from jinja2 import BaseLoader, ChoiceLoader, FileSystemLoader, StrictUndefined, Template, TemplateError
-from jinja2.sandbox import SandboxedEnvironment
 
 from bridge.core.facts import Context
 from bridge.core.model import Entry, Incident
 from bridge.core.numbers import in_words
 from bridge.core.ports import Claim, Message
 from bridge.rendering import sample
+from bridge.rendering.context_view import ContextView, view_of
+from bridge.rendering.plain import plain_body, plain_summary
+from bridge.rendering.templates import NAMES, TemplateSet, template_faults, template_sets, told
 from bridge.rendering.text import clean, cut, one_line
-from bridge.rendering.view import MAX_SUMMARY, fields_of, plain_summary
+from bridge.rendering.view import MAX_SUMMARY, fields_of, news_of, started_at
 
-BUILT_IN = Path(__file__).with_name("templates")
-NAMES = ("summary.txt", "body.txt", "body.html")
 MAX_TEXT = 60_000
 MAX_HTML_BYTES = 90_000  # Gmail clips a mail at about 102 KB: https://github.com/hteumeuleu/email-bugs/issues/41
+KEPT = 64  #: rendered messages that are kept for the other channels of the same incident
 OnFault = Callable[[str, str], None]
 
 
-class Renderer:
-    """Templates are compiled once, here; `faults` counts what went wrong since."""
+@dataclass(slots=True)
+class _Rendered:
+    """One incident as some channels show it. It keeps the incident and the context, so that no other gets their id."""
 
-    def __init__(self, templates: Path | None, external_url: str | None, on_fault: OnFault | None = None) -> None:
+    incident: Incident
+    context: Context | None
+    view: Mapping[str, Any]
+    plain: Message
+    rich: Message | None = None  #: with HTML, once somebody wanted it
+
+
+class Renderer:
+    """Templates are compiled once, here; `faults` counts what went wrong since.
+
+    kinds: the kind of each channel by its name, for templates that are replaced by kind.
+    """
+
+    def __init__(
+        self,
+        templates: Path | None,
+        external_url: str | None,
+        on_fault: OnFault | None = None,
+        kinds: Mapping[str, str] | None = None,
+    ) -> None:
         self._external_url = external_url
         self._on_fault = on_fault
         self._lock = threading.Lock()
+        self._kept: OrderedDict[Hashable, _Rendered] = OrderedDict()
         self.faults = 0
-        environment = environment_of(templates)
-        self._templates = {name: self._compiled(environment, name) for name in NAMES}
+        self._general, self._special = template_sets(templates, kinds or {})
+        for each in {id(each): each for each in (self._general, *self._special.values())}.values():
+            for name, fault in each.faults.items():
+                self._fault(name, fault)
 
     def message(
         self, incident: Incident, claim: Claim, news: Sequence[Entry], context: Context | None = None, *, html: bool
     ) -> Message:
-        fields = {**fields_of(incident, claim, news, self._external_url), "context": context}
-        view: dict[str, Any] = {**fields, "in_words": in_words}
-        summary = cut(one_line(self._text("summary.txt", view)), MAX_SUMMARY) or plain_summary(fields)
-        view["summary"] = summary
-        text = cut(clean(self._text("body.txt", view)), MAX_TEXT).strip() or plain_body(fields, summary)
-        shown = self._html(view) if html else ""
-        return Message(**fields, summary=summary, text=text, html=shown)
+        """What an incident's channels share is rendered once."""
+        chosen = self._special.get(claim.target.channel, self._general)
+        loud = news_of(news, claim)
+        key = (id(incident), id(context), id(chosen), claim.firing, loud)
+        rendered = self._found(key)
+        if rendered is None:
+            rendered = self._rendered(chosen, incident, claim, loud, context)
+            self._keep(key, rendered)
+        if html and rendered.rich is None:
+            rendered.rich = replace(rendered.plain, html=self._html(chosen, rendered.view))
+        return rendered.rich if html and rendered.rich is not None else rendered.plain
 
-    def _html(self, view: Mapping[str, Any]) -> str:
-        """With fewer alerts if it would be clipped; empty, so plain text only, if it still would be."""
-        alerts = view["alerts"]
-        for shown in (len(alerts), 10, 3, 0):
-            hidden = view["hidden"] + max(0, len(alerts) - shown)
-            html = clean(self._text("body.html", {**view, "alerts": alerts[:shown], "hidden": hidden}))
+    def _rendered(
+        self, chosen: TemplateSet, incident: Incident, claim: Claim, news: tuple[Entry, ...], context: Context | None
+    ) -> _Rendered:
+        fields = {**fields_of(incident, claim, news, self._external_url), "context": context}
+        view = template_view(fields)
+        summary = cut(one_line(self._text(chosen, "summary.txt", view)), MAX_SUMMARY) or plain_summary(view)
+        view["summary"] = summary
+        text = cut(clean(self._text(chosen, "body.txt", view)), MAX_TEXT).strip() or plain_body(view)
+        return _Rendered(incident, context, view, Message(**fields, summary=summary, text=text, html=""))
+
+    def _found(self, key: Hashable) -> _Rendered | None:
+        with self._lock:
+            return self._kept.get(key)
+
+    def _keep(self, key: Hashable, rendered: _Rendered) -> None:
+        with self._lock:
+            self._kept[key] = rendered
+            if len(self._kept) > KEPT:
+                self._kept.popitem(last=False)
+
+    def _html(self, chosen: TemplateSet, view: Mapping[str, Any]) -> str:
+        """With fewer alerts, then fewer facts, if it would be clipped; empty, so plain text only, if it still would."""
+        alerts, facts = view["alerts"], view["facts"]
+        for most_alerts, most_facts in ((len(alerts), len(facts)), (10, len(facts)), (3, 20), (1, 8), (0, 0)):
+            hidden = view["hidden"] + max(0, len(alerts) - most_alerts)
+            fewer = {"alerts": alerts[:most_alerts], "hidden": hidden, "facts": facts[:most_facts]}
+            fewer["hidden_facts"] = max(0, len(facts) - most_facts)
+            html = clean(self._text(chosen, "body.html", {**view, **fewer}))
             if len(html.encode()) <= MAX_HTML_BYTES:
                 return html
         return ""
 
-    def _text(self, name: str, view: Mapping[str, Any]) -> str:
-        template = self._templates[name]
+    def _text(self, chosen: TemplateSet, name: str, view: Mapping[str, Any]) -> str:
         try:
-            return template.render(view) if template is not None else ""
+            return chosen.render(name, view)
         except Exception as error:  # a template can raise anything: arithmetic, types, recursion
-            self._fault(name, error)
+            self._fault(name, told(error))
             return ""
 
-    def _compiled(self, environment: SandboxedEnvironment, name: str) -> Template | None:
-        try:
-            return environment.get_template(name)
-        except Exception as error:
-            self._fault(name, error)
-            return None
-
-    def _fault(self, name: str, error: Exception) -> None:
+    def _fault(self, name: str, fault: str) -> None:
         with self._lock:
             self.faults += 1
         if self._on_fault is not None:
-            self._on_fault(name, _told(error))
+            self._on_fault(name, fault)
 
 
-def environment_of(folder: Path | None) -> SandboxedEnvironment:
-    """The operator's templates before the built-in ones; sandboxed: a template is not meant to be a program."""
-    folders: list[BaseLoader] = [FileSystemLoader(each) for each in (folder, BUILT_IN) if each is not None]
-    return SandboxedEnvironment(
-        loader=ChoiceLoader(folders),
-        autoescape=lambda name: name is not None and name.endswith(".html"),
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        auto_reload=False,
-    )
+_LEARNED = tuple(field.name for field in fields(ContextView))
 
 
-def plain_body(fields: Mapping[str, Any], summary: str) -> str:
-    """Needs no template and cannot fail."""
-    lines = [summary, "", f"{fields['title']} (incident {fields['number']}, {fields['severity']})"]
-    lines += [f"- [{line.status}] {line.name} {line.summary}".rstrip() for line in fields["alerts"]]
-    lines += [f"({fields['hidden']} more alerts are not shown)"] if fields["hidden"] else []
-    lines += [f"{link.text}: {link.href}" for link in fields["links"]]
-    lines += [fields["incident_url"]] if fields["incident_url"] else []
-    return "\n".join(lines)
+def template_view(shown: Mapping[str, Any]) -> dict[str, Any]:
+    """Everything that templates may use, but `summary`: see docs/templates.md."""
+    started = started_at(shown["alerts"], shown["opened_at"])
+    learned = view_of(shown["context"], started, shown["component"])
+    told_facts = {name: getattr(learned, name) for name in _LEARNED}
+    return {**shown, **told_facts, "hidden_facts": 0, "started_at": started, "in_words": in_words}
 
 
 def check_templates(folder: Path | None) -> Iterator[str]:
-    """Every fault that compiling, or rendering a sample incident, shows."""
-    environment = environment_of(folder)
-    for name in NAMES:
-        for resolved in (False, True):
-            try:
-                environment.get_template(name).render(_sample_view(resolved))
-            except Exception as error:
-                yield f"{name}: {_told(error)}"
-                break
+    """Every fault that compiling, or rendering a sample incident, shows; `slack-ml/body.txt: ...`."""
+    views = [_sample_view(resolved, known) for resolved in (False, True) for known in (False, True)]
+    yield from template_faults(folder, views)
 
 
-def _sample_view(resolved: bool) -> dict[str, Any]:
+def _sample_view(resolved: bool, known: bool) -> dict[str, Any]:
     claim = sample.sample_claim(firing=not resolved)
     incident = sample.sample_incident(resolved=resolved)
-    fields = fields_of(incident, claim, sample.sample_news(), "https://bridge.example")
-    return {**fields, "context": None, "in_words": in_words, "summary": plain_summary(fields)}
+    shown = fields_of(incident, claim, tuple(sample.sample_news()), "https://bridge.example")
+    view = template_view({**shown, "context": sample.sample_context() if known else None})
+    return {**view, "summary": plain_summary(view)}
 
 
-def _told(error: Exception) -> str:
-    line = getattr(error, "lineno", None) if isinstance(error, TemplateError) else None
-    return f"{type(error).__name__}{f' in line {line}' if line else ''}: {one_line(error)}"[:300]
+__all__ = ["MAX_HTML_BYTES", "NAMES", "Renderer", "check_templates"]

@@ -38,7 +38,7 @@ def run_web(path: Path, database: str, listen: str, after_reload: Callable[[], N
         lambda: configuration.settings,
         intake,
         StoreReader(engine),
-        StoreChanges(engine, utc_now),
+        StoreChanges(engine, utc_now, lambda: configuration.policy.change_channels),
         metrics=Metrics(),
         reload=reload,
         clock=utc_now,

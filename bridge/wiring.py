@@ -8,7 +8,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from bridge.config import Rate, Settings, load
-from bridge.config.settings import ChannelSettings, EmailSettings, PrometheusSettings
+from bridge.config.settings import ChannelSettings, EmailSettings, PagerDutySettings, PrometheusSettings
+from bridge.core.changes import CHANGE_RULES
 from bridge.core.incidents import Rules
 from bridge.core.model import ChannelSpec
 from bridge.core.ports import Lane
@@ -16,6 +17,7 @@ from bridge.core.routing import canonical_labels
 from bridge.render import Renderer, check_templates
 from bridge.store import Policy
 from bridge.worker import Gathers, Setup
+from bridge.worker.change_events import ChangeSender
 
 Observe = Callable[[str, float], None]
 DEFAULT_DATABASE = "sqlite:///bridge.db"
@@ -65,14 +67,35 @@ def _token_of(server: PrometheusSettings) -> Callable[[], str] | None:
 
 
 def renderer_of(settings: Settings) -> Renderer:
-    return Renderer(settings.templates, settings.external_url)
+    kinds = {name: channel.type for name, channel in settings.channels.items()}
+    return Renderer(settings.templates, settings.external_url, kinds=kinds)
 
 
 def policy_of(settings: Settings) -> Policy:
     """What the store needs of the settings."""
     rules = Rules(settings.incidents.reopen_within, settings.incidents.late_within, canonical=canonical_of(settings))
     specs = {name: _spec(channel) for name, channel in settings.channels.items()}
-    return Policy(rules, settings.route, specs)
+    told = tuple(_told_of_changes(settings))
+    changes = settings.context.changes if settings.context else CHANGE_RULES
+    return Policy(rules, settings.route, specs, changes, change_channels=told, heartbeats=settings.heartbeats)
+
+
+def change_senders_of(settings: Settings) -> Mapping[str, ChangeSender]:
+    """By channel: who tells it of every change."""
+    from bridge.channels.pagerduty_changes import PagerDutyChanges
+
+    return {name: PagerDutyChanges(channel) for name, channel in _told_of_changes(settings).items()}
+
+
+def _told_of_changes(settings: Settings) -> dict[str, PagerDutySettings]:
+    """A key that begins with R is one of a global ruleset, which takes no change events."""
+    return {
+        name: channel
+        for name, channel in settings.channels.items()
+        if isinstance(channel, PagerDutySettings)
+        and channel.change_events
+        and not channel.routing_key.get_secret_value().startswith("R")
+    }
 
 
 def canonical_of(settings: Settings) -> Callable[[Mapping[str, str]], Mapping[str, str]]:

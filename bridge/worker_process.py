@@ -8,16 +8,32 @@ import os
 import secrets
 import signal
 import socket
+from collections.abc import Mapping, Sequence
+from datetime import datetime
 from pathlib import Path
 
 import uvloop
 
 from bridge import logs
+from bridge.core.changes import WINDOW, period_of
+from bridge.core.facts import ChangeEvent, Context
+from bridge.core.model import Incident
 from bridge.metrics import Metrics
 from bridge.serving import Configuration
-from bridge.store import Listener, StoreDeliveries, open_database
-from bridge.wiring import setup_of, utc_now
+from bridge.store import (
+    Engine,
+    Listener,
+    StoreChangeDeliveries,
+    StoreChanges,
+    StoreContexts,
+    StoreDeliveries,
+    StoreHeartbeats,
+    StorePeople,
+    open_database,
+)
+from bridge.wiring import change_senders_of, setup_of, utc_now
 from bridge.worker import Worker
+from bridge.worker.change_events import ChangeTeller
 
 log = logs.get("bridge")
 
@@ -39,27 +55,58 @@ async def _work(configuration: Configuration, database: str) -> None:
     await asyncio.to_thread(store.alive, place, born, born)  # before the first lease: so a successor can end it
     metrics = Metrics()
     metrics.know(configuration.settings.channels, ())
-    worker = Worker(
-        store, setup_of(configuration.settings, metrics.asked), metrics, utc_now, place=f"{host} {os.getpid()}"
-    )
+    duties = _Duties(engine, configuration)
+    setup = setup_of(configuration.settings, metrics.asked)
+    worker = Worker(store, setup, metrics, utc_now, duties=duties, place=place)
+    teller = ChangeTeller(StoreChangeDeliveries(engine), change_senders_of(configuration.settings), metrics, utc_now)
     listener = Listener(engine, lambda: _wake(loop, worker))
     reloads: set[asyncio.Task[None]] = set()
 
     def reload() -> None:
         if not configuration.reload():
-            task = loop.create_task(worker.reload(setup_of(configuration.settings, metrics.asked)))
-            reloads.add(task)
-            task.add_done_callback(reloads.discard)
+            changes = change_senders_of(configuration.settings)
+            for work in (worker.reload(setup_of(configuration.settings, metrics.asked)), teller.reload(changes)):
+                task = loop.create_task(work)
+                reloads.add(task)
+                task.add_done_callback(reloads.discard)
 
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, worker.stop)
     loop.add_signal_handler(signal.SIGHUP, reload)
     log.info("worker_ready", worker=worker_id, freed=freed)
+    telling = loop.create_task(teller.run())
     try:
         await worker.run()
     finally:
+        teller.stop()
+        await telling
         await asyncio.to_thread(listener.close)
         log.info("worker_stopped")
+
+
+class _Duties:
+    """What the worker asks of the store besides deliveries, by the policy in force."""
+
+    def __init__(self, engine: Engine, configuration: Configuration) -> None:
+        self._configuration = configuration
+        self._changes = StoreChanges(engine, utc_now)
+        self._contexts = StoreContexts(engine)
+        self._people = StorePeople(engine, lambda: configuration.policy)
+        self._heartbeats = StoreHeartbeats(engine, lambda: configuration.policy)
+
+    def changes_before(self, incident: Incident) -> Sequence[ChangeEvent]:
+        context = self._configuration.settings.context
+        period = period_of(incident, utc_now(), context.window if context else WINDOW)
+        return self._changes.changes_for([each.labels for each in incident.alerts.values()], *period)
+
+    def keep(self, contexts: Mapping[int, Context]) -> None:
+        self._contexts.keep(contexts)
+
+    def tell(self, number: int, text: str) -> None:
+        self._people.learn(number, text, utc_now())
+
+    def watch(self, since: datetime, now: datetime) -> Sequence[str]:
+        return self._heartbeats.watch(since, now)
 
 
 def _is_another(pid: int) -> bool:

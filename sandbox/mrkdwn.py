@@ -56,6 +56,8 @@ def _piece(match: re.Match[str]) -> Markup:
 
 def _angle(inside: str) -> Markup:
     target, _, label = inside.partition("|")
+    if target.startswith("!date^"):  # Slack shows the reader's own time; here, what it falls back to
+        return escape(plain(label))
     if target.startswith(("!", "@")):
         return Markup('<b class="mention">{}</b>').format(plain(label or "@" + target.lstrip("!@")))
     if target.startswith("#"):

@@ -20,7 +20,10 @@ def main() -> None:
 
 @main.command()
 def up() -> None:
-    """Start everything and stay until Ctrl-C. UP_PROMETHEUS_PORT=9190 and the like choose other ports."""
+    """Start everything and stay until Ctrl-C.
+
+    UP_PROMETHEUS_PORT=9190 and the like choose other ports; UP_TRAFFIC=0 sends nothing to the toxicity API.
+    """
     _or_explain(lambda: run_up(Places(), Terminal()))
 
 

@@ -34,6 +34,11 @@ class Places:
     def database(self) -> Path:
         return self.run / "bridge.db"
 
+    @property
+    def api_state(self) -> Path:
+        """What the replicas of the toxicity API share: who serves what, and the models trained here."""
+        return self.run / "bert-api"
+
     def create(self) -> None:
         for folder in (self.run, self.logs, self.secrets):
             folder.mkdir(parents=True, exist_ok=True)

@@ -1,4 +1,4 @@
-"""The five ports: their defaults, the variables that change them, and who sits on one that is taken."""
+"""The ports: their defaults, the variables that change them, and who sits on one that is taken."""
 
 import socket
 from collections.abc import Mapping
@@ -17,6 +17,14 @@ class Ports:
     alertmanager: int = 9093
     prometheus: int = 9090
     bridge: int = 9119
+    api_0: int = 8100
+    api_1: int = 8101
+    api_2: int = 8102
+
+    @property
+    def replicas(self) -> tuple[int, ...]:
+        """Of the toxicity API."""
+        return self.api_0, self.api_1, self.api_2
 
 
 NAMES = tuple(field.name for field in fields(Ports))
@@ -27,7 +35,7 @@ def variable(name: str) -> str:
 
 
 def from_environment(environment: Mapping[str, str]) -> Ports:
-    """Every fault at once, so that nobody has to start five times."""
+    """Every fault at once, so that nobody has to start again and again."""
     defaults, chosen, faults = Ports(), {}, []
     for name in NAMES:
         text = environment.get(variable(name)) or str(getattr(defaults, name))

@@ -62,7 +62,7 @@ class Process:
         return self._popen.poll() if self._popen else None
 
     def is_ready(self) -> bool:
-        return self.ended is None and answers(self.service.ready_url)
+        return self.ended is None and (not self.service.ready_url or answers(self.service.ready_url))
 
     def obituary(self) -> str:
         return f"{self.service.name} has ended ({status(self.ended)}). The end of {self.log}:\n{tail(self.log)}"

@@ -4,6 +4,7 @@ Each replacement is listed, and one that finds nothing to replace is an error: a
 """
 
 import json
+import subprocess
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from stack.ports import Ports
 
 PROMETHEUS = ROOT / "docker" / "prometheus" / "prometheus.yml"
 ALERTMANAGER = ROOT / "docker" / "alertmanager" / "alertmanager.yml"
+USUAL_TRAFFIC, MOST_TRAFFIC = 4, 500
 
 
 def prometheus(ports: Ports) -> dict[str, str]:
@@ -21,6 +23,7 @@ def prometheus(ports: Ports) -> dict[str, str]:
         "bridge:9119": f"127.0.0.1:{ports.bridge}",
         "prometheus:9090": f"127.0.0.1:{ports.prometheus}",
         "alertmanager:9093": f"127.0.0.1:{ports.alertmanager}",
+        **{f"toxicity-api-{number}:8100": f"127.0.0.1:{port}" for number, port in enumerate(ports.replicas)},
     }
 
 
@@ -51,6 +54,34 @@ def environment(ports: Ports) -> dict[str, str]:
         "SMTP_SMARTHOST": f"127.0.0.1:{ports.smtp}",
         "SMTP_TLS": "none",
     }
+
+
+def api_environment(places: Places, caller: Mapping[str, str]) -> dict[str, str]:
+    """One state for all replicas. Drills are allowed, for only this machine can reach them, unless the caller's
+    shell says otherwise."""
+    return {
+        "BERT_API_STATE": str(places.api_state),
+        "BERT_API_DRILLS": caller.get("BERT_API_DRILLS") or "1",
+        "BERT_API_GIT_SHA": caller.get("BERT_API_GIT_SHA") or commit(),
+    }
+
+
+def commit() -> str:
+    """Of the checkout, for the metrics; a copy without its history has none."""
+    try:
+        words = ["git", "rev-parse", "--short=12", "HEAD"]
+        done = subprocess.run(words, cwd=ROOT, check=False, capture_output=True, text=True, timeout=20)
+    except (OSError, subprocess.TimeoutExpired):
+        return ""
+    return done.stdout.strip() if done.returncode == 0 else ""
+
+
+def traffic(caller: Mapping[str, str]) -> float:
+    """UP_TRAFFIC, in requests a second: some by default, so that the dashboards live, and 0 for none."""
+    text = caller.get("UP_TRAFFIC") or str(USUAL_TRAFFIC)
+    if not (text.isascii() and text.isdigit() and int(text) <= MOST_TRAFFIC):
+        raise StackError(f"UP_TRAFFIC={text!r} is not a rate: write whole requests a second, 0 to {MOST_TRAFFIC}.")
+    return float(text)
 
 
 def require_variables(file: Path, names: Iterable[str]) -> None:

@@ -33,6 +33,7 @@ def _addresses(ports: Ports, amtool: Path) -> list[str]:
         (ports.bridge, "the bridge: incidents, and who heard of them"),
         (ports.alertmanager, f"Alertmanager{pages}"),
         (ports.prometheus, "Prometheus"),
+        (ports.api_0, f"the watched toxicity API, with replicas on {ports.api_1} and {ports.api_2}"),
     )
     return ["Everything is running:", "", *(f"  http://127.0.0.1:{port:<6} {text}" for port, text in rows)]
 
@@ -51,5 +52,5 @@ def _trials(ports: Ports, amtool: Path) -> list[str]:
 
 def command(ports: Ports, amtool: Path, alertname: str, severity: str, summary: str) -> str:
     words = [str(amtool), f"--alertmanager.url=http://127.0.0.1:{ports.alertmanager}", "alert", "add"]
-    words += [f"alertname={alertname}", f"severity={severity}", "namespace=ml", "job=bert-api"]
+    words += [f"alertname={alertname}", f"severity={severity}", "namespace=ml", "job=toxicity-api"]
     return shlex.join([*words, f"--annotation=summary={summary}"])

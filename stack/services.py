@@ -12,7 +12,7 @@ from stack.ports import Ports
 
 @dataclass(frozen=True)
 class Service:
-    """One child of the stack. `ready_url` answers 200 as soon as it can be used."""
+    """One child of the stack. `ready_url` answers 200 as soon as it can be used; without one, to live is enough."""
 
     name: str
     argv: tuple[str, ...]
@@ -21,14 +21,16 @@ class Service:
     folder: Path = ROOT
 
 
-def services(ports: Ports, places: Places, tools: Mapping[str, Path]) -> list[Service]:
-    """In the order of their starting: who is asked comes before who asks."""
-    return [
+def services(ports: Ports, places: Places, tools: Mapping[str, Path], traffic: float) -> list[Service]:
+    """In the order of their starting: who is asked comes before who asks. `traffic` in requests a second, or 0."""
+    listed = [
         _sandbox(ports),
         _alertmanager(ports, places, tools["alertmanager"]),
+        *(_api(number, port) for number, port in enumerate(ports.replicas)),
         _prometheus(ports, places, tools["prometheus"]),
         _bridge(ports, places),
     ]
+    return [*listed, _traffic(ports, traffic)] if traffic else listed
 
 
 def _sandbox(ports: Ports) -> Service:
@@ -74,3 +76,15 @@ def _bridge(ports: Ports, places: Places) -> Service:
         listen,
     )
     return Service("bridge", argv + options, f"http://{listen}", f"http://{listen}/-/ready")
+
+
+def _api(number: int, port: int) -> Service:
+    listen = f"127.0.0.1:{port}"
+    argv = (sys.executable, "-m", "bert_api", "serve", "--listen", listen)
+    return Service(f"bert-api-{number}", argv, f"http://{listen}", f"http://{listen}/readyz")
+
+
+def _traffic(ports: Ports, rate: float) -> Service:
+    urls = (word for port in ports.replicas for word in ("--url", f"http://127.0.0.1:{port}"))
+    argv = (sys.executable, "-m", "bert_api.traffic", "--duration", "0", "--rate", f"{rate:g}", *urls)
+    return Service("traffic", argv, f"{rate:g} requests a second", "")

@@ -40,7 +40,7 @@ class StopRequests:
 
 def up(places: Places, terminal: Terminal) -> None:
     """Raises StackError for everything that a person must put right."""
-    chosen = ports.from_environment(os.environ)
+    chosen, traffic = ports.from_environment(os.environ), render.traffic(os.environ)
     places.create()
     with earlier.hold_lock(places):
         _tidy(places, terminal)
@@ -50,8 +50,10 @@ def up(places: Places, terminal: Terminal) -> None:
         render.write_monitoring(places.run, chosen, places)
         addresses = render.environment(chosen)
         render.require_variables(ROUTES, addresses)
-        environment = {**os.environ, **secrets, **addresses, "PYTHONUNBUFFERED": "1"}
-        processes = [Process(service, places, environment) for service in services(chosen, places, tools)]
+        api = render.api_environment(places, os.environ)
+        environment = {**os.environ, **secrets, **addresses, **api, "PYTHONUNBUFFERED": "1"}
+        listed = services(chosen, places, tools, traffic)
+        processes = [Process(service, places, environment) for service in listed]
         _run(processes, places, terminal, screen(chosen, tools["amtool"]))
 
 

@@ -10,7 +10,9 @@ from typing import Any
 
 from bridge.core.model import State
 from bridge.core.ports import AlertLine, Claim, Message
+from bridge.rendering.context_view import ContextView, view_of
 from bridge.rendering.text import clean, cut, one_line
+from bridge.rendering.view import started_at
 
 Event = dict[str, Any]
 MAX_SUMMARY = 1024  # longer is refused with 400: https://github.com/prometheus/alertmanager/issues/1700
@@ -18,6 +20,7 @@ MAX_SUMMARY = 1024  # longer is refused with 400: https://github.com/prometheus/
 MAX_BYTES = 512_000 - 200
 MAX_LINKS = 20
 MAX_FIELD = 255
+MAX_TEXT = 1000  #: of one description: a phone shows no more without a lot of thumb
 CLIENT = "incident-bridge"
 SEVERITIES = {"critical": "critical", "warning": "warning", "info": "info", "none": "info"}
 
@@ -78,7 +81,9 @@ def _full(message: Message, alerts: tuple[AlertLine, ...]) -> Event:
 
 
 def _details(message: Message, alerts: tuple[AlertLine, ...]) -> Event:
+    """What was learned comes first: on a phone the rest is below the fold."""
     details: Event = {
+        **_learned(message),
         "incident": message.number,
         "title": clean(message.title),
         "firing": [_alert(line) for line in alerts if line.status == "firing"],
@@ -91,6 +96,30 @@ def _details(message: Message, alerts: tuple[AlertLine, ...]) -> Event:
     return details | ({"acknowledged_by": message.acknowledged_by} if message.acknowledged_by else {})
 
 
+def _learned(message: Message) -> Event:
+    learned = view_of(message.context, started_at(message.alerts, message.opened_at), message.component)
+    changes = [change.text for change in learned.changes]
+    changes += [f"and {learned.more_changes} more"] if learned.more_changes else []
+    details: Event = {
+        "probably": learned.probably,
+        "rule": learned.rule,
+        "what_changed": changes,
+        "facts": _facts(learned),
+        "not_known": list(learned.unknown),
+        "measured_at": learned.measured,
+    }
+    return {name: value for name, value in details.items() if value}
+
+
+def _facts(learned: ContextView) -> dict[str, str]:
+    """By title, in the order of importance; a title that comes again bears its question's name as well."""
+    facts: dict[str, str] = {}
+    for fact in learned.facts:
+        title = fact.title if fact.title not in facts else f"{fact.title} ({fact.name})"
+        facts[title] = cut(fact.line, MAX_TEXT)
+    return facts
+
+
 def _alert(line: AlertLine) -> Event:
     shown = {
         "alert": line.name,
@@ -98,8 +127,8 @@ def _alert(line: AlertLine) -> Event:
         "summary": line.summary,
         "description": line.description,
     }
-    texts = {name: clean(value) for name, value in shown.items() if value}
-    labels = {clean(name): clean(value) for name, value in line.labels.items()}
+    texts = {name: cut(clean(value), MAX_TEXT) for name, value in shown.items() if value}
+    labels = {_field(name): _field(value) for name, value in line.labels.items()}
     return {**texts, "since": line.starts_at.isoformat(), "labels": labels}
 
 

@@ -27,7 +27,10 @@ from bridge.config.settings import (
     WebSettings,
 )
 from bridge.config.values import mail_address, parse_host_port
+from bridge.core.changes import CHANGE_RULES, ChangeRule
+from bridge.core.heartbeats import Heartbeat
 from bridge.core.matchers import parse_matchers
+from bridge.core.model import Severity
 from bridge.core.questions import Question
 from bridge.core.routing import Escalation, Route
 from bridge.core.time_intervals import NamedIntervals, TimeInterval, parse_time_range
@@ -51,6 +54,7 @@ def build(
         limits=LimitSettings(file.limits.body, file.limits.overdue),
         templates=folder / file.templates if file.templates else None,
         context=_context(file.context, folder) if file.context else None,
+        heartbeats=tuple(_heartbeat(each) for each in file.heartbeats),
         warnings=warnings,
         digest=digest,
     )
@@ -75,6 +79,7 @@ def _pagerduty(name: str, channel: schema.PagerDutyChannel) -> PagerDutySettings
         concurrency=channel.concurrency,
         timeout=channel.timeout,
         send_resolved=channel.send_resolved,
+        change_events=channel.change_events,
     )
 
 
@@ -173,7 +178,18 @@ def _context(context: schema.Context, folder: FilePath) -> ContextSettings:
         window=context.window,
         labels=context.labels,
         questions=tuple(_question(each) for each in context.questions),
+        changes=CHANGE_RULES if context.changes is None else tuple(_change_rule(each) for each in context.changes),
     )
+
+
+def _heartbeat(entry: schema.Heartbeat) -> Heartbeat:
+    matchers = tuple(matcher for text in entry.matchers for matcher in parse_matchers(text))
+    return Heartbeat(entry.name, matchers, entry.every, Severity(entry.severity))
+
+
+def _change_rule(entry: schema.ChangeRuleEntry) -> ChangeRule:
+    matchers = tuple(matcher for text in entry.matchers for matcher in parse_matchers(text))
+    return ChangeRule(matchers, entry.kind, entry.version_label, entry.service_label)
 
 
 def _question(entry: schema.QuestionEntry) -> Question:

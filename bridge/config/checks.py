@@ -27,6 +27,7 @@ def check_document(document: Document) -> None:
     _check_channels(document, mapping(data.get("channels")))
     _check_names_once(document, ("sources",), sequence(data.get("sources")))
     _check_names_once(document, ("time_intervals",), sequence(data.get("time_intervals")))
+    _check_names_once(document, ("heartbeats",), sequence(data.get("heartbeats")))
     context = mapping(data.get("context"))
     _check_names_once(document, ("context", "questions"), sequence(context.get("questions")))
     if isinstance(data.get("route"), dict):
@@ -38,7 +39,7 @@ def check_document(document: Document) -> None:
 def find_warnings(document: Document) -> Iterator[Fault]:
     """What is no fault, but would surprise."""
     data = mapping(document.data)
-    for key in ("heartbeats", "storm"):
+    for key in ("storm",):
         if data.get(key):
             yield document.place((key,), NOT_YET)
     for path, route in routes(data.get("route"), ("route",)):

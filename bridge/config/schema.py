@@ -113,6 +113,7 @@ class PagerDutyChannel(Channel):
     base_url: Url = "https://events.pagerduty.com"
     rate: Pace = parse_rate("120/m")
     concurrency: Annotated[int, Field(ge=1, le=256)] = 8
+    change_events: bool = True
 
 
 class SlackChannel(Channel):
@@ -228,7 +229,18 @@ class QuestionEntry(Section):
     bad_below: float | None = None
     bad_times_usual: Annotated[float, Field(gt=0)] | None = None
     matchers: tuple[MatcherText, ...] = ()
-    role: Literal["errors_by_version", "errors_by_pod", "pods_by_version", "traffic", "saturation", "drift", ""] = ""
+    role: Literal[
+        "errors_by_version", "errors_by_pod", "pods_by_version", "traffic", "saturation", "drift", "peak", ""
+    ] = ""
+
+
+class ChangeRuleEntry(Section):
+    """Which alerts tell of a change, and where they name its version and service."""
+
+    matchers: Annotated[tuple[MatcherText, ...], Field(min_length=1)]
+    kind: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]*$", max_length=40)]
+    version_label: LabelName = "version"
+    service_label: LabelName | None = None
 
 
 class Context(Section):
@@ -241,10 +253,13 @@ class Context(Section):
     window: Duration = timedelta(hours=2)
     labels: tuple[LabelName, ...] = ("namespace", "job")
     questions: tuple[QuestionEntry, ...] = ()
+    changes: tuple[ChangeRuleEntry, ...] | None = None
 
 
 class Heartbeat(Section):
-    name: Line
+    """Firing alerts of which all matchers hold must come at least so often."""
+
+    name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]*$", max_length=50)]
     matchers: Annotated[tuple[MatcherText, ...], Field(min_length=1)]
     every: Duration
     severity: Literal["critical", "warning", "info"] = "critical"

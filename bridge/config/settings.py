@@ -15,6 +15,8 @@ from pydantic import SecretStr
 
 from bridge.config.faults import Fault
 from bridge.config.values import Rate
+from bridge.core.changes import ChangeRule
+from bridge.core.heartbeats import Heartbeat
 from bridge.core.questions import Question
 from bridge.core.routing import Route
 
@@ -28,6 +30,7 @@ class PagerDutySettings:
     concurrency: int
     timeout: timedelta
     send_resolved: bool
+    change_events: bool = True  #: tell it of deployments, too
     type: Literal["pagerduty"] = "pagerduty"
 
 
@@ -127,6 +130,7 @@ class ContextSettings:
     window: timedelta
     labels: tuple[str, ...]
     questions: tuple[Question, ...]
+    changes: tuple[ChangeRule, ...]  #: which alerts tell of changes
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,6 +146,7 @@ class Settings:
     limits: LimitSettings
     templates: Path | None
     context: ContextSettings | None
+    heartbeats: tuple[Heartbeat, ...]
     warnings: tuple[Fault, ...]
     digest: str  #: SHA-256 of the file's text, whatever the environment holds
 
@@ -154,7 +159,7 @@ def secret_values(settings: object) -> frozenset[str]:
 def _secrets(thing: object) -> Iterator[str]:
     if isinstance(thing, SecretStr):
         yield thing.get_secret_value()
-    elif isinstance(thing, Route | Question):
+    elif isinstance(thing, Route | Question | Heartbeat | ChangeRule):
         return
     elif is_dataclass(thing):
         for each in fields(thing):

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Protocol
 
+from bridge.core.changes import started_at
 from bridge.core.enrichment import Answer, Asked, Failure, Query, asked_of, fact_of
 from bridge.core.facts import ChangeEvent, Context, Fact, Unknown
 from bridge.core.hypotheses import Evidence, hypothesis_of
@@ -67,7 +68,7 @@ class Gatherer:
         asked = asked_of(self._questions, incident, self._scope)
         answers = await self._within_budget({query for each in asked for query in each.queries})
         facts, unknown = self._sorted(asked, answers)
-        started = min((alert.starts_at for alert in incident.alerts.values()), default=incident.opened_at)
+        started = started_at(incident)
         window = timedelta(seconds=self._limits.window)
         recent = [change for change in changes if started - window <= change.at]
         hypothesis = hypothesis_of(Evidence(facts, recent, started, window, changes_known=known))

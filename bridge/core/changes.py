@@ -17,6 +17,8 @@ from bridge.core.model import Alert, Group, Incident
 #: The kinds that the bridge has words for. Others are kept as they are, and counted as `other`.
 KINDS = ("deploy", "rollback", "retraining", "config")
 OTHER = "other"
+#: A deployment that its job posted is also seen by the alert that watches versions, somewhat later.
+SEEN_AGAIN_WITHIN = timedelta(minutes=15)
 #: How long before an incident's start its cause is looked for.
 WINDOW = timedelta(hours=2)
 #: Labels that may name the service of an alert, the most telling first.
@@ -106,6 +108,30 @@ def concerning(changes: Iterable[ChangeEvent], alerts: Iterable[Mapping[str, str
     places = {tuple((name, labels[name]) for name in PLACE_LABELS if labels.get(name)) for labels in alerts}
     different = [dict(place) for place in places]  # of a thousand pods there are few services
     return [change for change in changes if any(concerns(change, labels) for labels in different)]
+
+
+def told_once(changes: Iterable[ChangeEvent]) -> list[ChangeEvent]:
+    """The same, newest first, without those that only tell again what somebody else had told shortly before.
+
+    That is: the same was done to the same service in the same place, and nothing else to it in between.
+    """
+    kept: list[ChangeEvent] = []
+    for change in sorted(changes, key=lambda each: each.at):
+        there = (each for each in reversed(kept) if each.service == change.service and _same_place(each, change))
+        before = next(there, None)
+        if before is None or not _again(before, change):
+            kept.append(change)
+    return kept[::-1]
+
+
+def _same_place(one: ChangeEvent, other: ChangeEvent) -> bool:
+    both = (name for name in PLACE_LABELS if one.labels.get(name) and other.labels.get(name))
+    return all(one.labels[name] == other.labels[name] for name in both)
+
+
+def _again(before: ChangeEvent, change: ChangeEvent) -> bool:
+    versions = {each.version for each in (before, change) if each.version}
+    return before.kind == change.kind and len(versions) < 2 and change.at - before.at <= SEEN_AGAIN_WITHIN
 
 
 def started_at(incident: Incident) -> datetime:

@@ -76,7 +76,7 @@ def overload(evidence: Evidence) -> Hypothesis | None:
     saturated = full is not None and full.verdict is Verdict.BAD and full.value is not None
     if factor < (OVERLOAD if saturated else SURGE):
         return None
-    told = [f"{traffic.title} is {times(factor)} what is usual ({shown(traffic.value, traffic.unit)})"]
+    told = [f"{traffic.title}: {times(factor)} what is usual ({shown(traffic.value, traffic.unit)})"]
     if full is not None and saturated:
         told.append(f"{full.title.lower()}: {shown(full.value or 0.0, full.unit)}")
     return Hypothesis("overload" if saturated else "traffic_surge", f"{'; '.join(told)}.", tuple(told))

@@ -7,6 +7,7 @@ from datetime import timedelta
 
 from bridge.core.facts import Unit
 
+_UNREADABLE = 1e15
 _BYTES = ("B", "kB", "MB", "GB", "TB", "PB")
 
 
@@ -24,7 +25,7 @@ def shown(value: float, unit: Unit) -> str:
         case Unit.PER_SECOND:
             return f"{_digits(value)}/s"
         case Unit.COUNT:
-            return f"{round(value):,}"
+            return f"{round(value):,}" if abs(value) < _UNREADABLE else _digits(value)
     return _digits(value)
 
 
@@ -52,8 +53,10 @@ def ago(time: timedelta) -> str:
 
 
 def _digits(value: float) -> str:
-    """Three digits above ten, two below: `1,240`, `94`, `7.3`, `0.42`, `0.0031`; never 1e-05."""
+    """Whole above ten, two digits below: `1,240`, `94`, `7.3`, `0.42`, `0.0031`; 1e+18 only beyond all reading."""
     size = abs(value)
+    if size >= _UNREADABLE:
+        return f"{value:.2g}"
     if size >= 9.95:
         return f"{value:,.0f}"
     if size >= 0.995:
@@ -67,7 +70,9 @@ def _digits(value: float) -> str:
 def _seconds(value: float) -> str:
     if abs(value) < 0.9995:
         return f"{_digits(value * 1000)} ms"
-    return f"{_digits(value)} s" if abs(value) < 59.5 else in_words(timedelta(seconds=value))
+    if abs(value) < 59.5 or abs(value) >= _UNREADABLE / 1e3:
+        return f"{_digits(value)} s"
+    return f"{'-' if value < 0 else ''}{in_words(timedelta(seconds=round(abs(value))))}"
 
 
 def _bytes(value: float) -> str:

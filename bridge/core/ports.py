@@ -216,12 +216,25 @@ class Changes(Protocol):
     def recent(self, limit: int = 100) -> list[ChangeEvent]: ...
 
     def changes_for(self, alerts: Iterable[Mapping[str, str]], since: datetime, until: datetime) -> list[ChangeEvent]:
-        """Those from since to until, both included, that concern one of the alerts, given by their labels."""
+        """Those from since to until, both included, that concern one of the alerts, given by their labels.
+
+        What was done once and told by several is there once.
+        """
         ...
 
 
 class ChangeStore(ChangeLog, Changes, Protocol):
     """Both sides."""
+
+
+@dataclass(frozen=True, slots=True)
+class ChangeClaim:
+    """One channel is to be told of one change by this worker, and by no other until the lease ends."""
+
+    change: ChangeEvent
+    channel: str
+    attempts: int  #: tries before this one
+    shrink: bool = True  #: it is small already, so that nothing smaller could be sent
 
 
 @dataclass(frozen=True, slots=True)
@@ -250,6 +263,7 @@ class Health:
     paused: Mapping[str, str]  #: channel -> why it is paused
     open_incidents: Mapping[str, int]  #: by severity
     worker_seen_seconds: float | None  #: since a worker last wrote that it lives; None: never
+    heartbeat_seconds: Mapping[str, float] = field(default_factory=dict)  #: by name: since it was heard
 
 
 class Reader(Protocol):
@@ -268,5 +282,9 @@ class Reader(Protocol):
     def timeline(self, number: int) -> list[Entry]: ...
 
     def deliveries(self, number: int) -> list[DeliveryView]: ...
+
+    def context(self, number: int, now: datetime) -> Context | None:
+        """What was learned when the incident was told last."""
+        ...
 
     def health(self, now: datetime) -> Health: ...

@@ -19,7 +19,7 @@ _ANY_PLACE = re.compile(r"\{\{(?!\{).*?\}\}", re.DOTALL)
 _QUOTE = re.compile(r'(?<!\\)"')
 _LABEL_NAME = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*")
 #: What a question's answer may prove to the hypotheses; see bridge.core.hypotheses.
-ROLES = ("errors_by_version", "errors_by_pod", "pods_by_version", "traffic", "saturation", "drift", "")
+ROLES = ("errors_by_version", "errors_by_pod", "pods_by_version", "traffic", "saturation", "drift", "peak", "")
 
 
 class QuestionFault(ValueError):

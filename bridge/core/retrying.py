@@ -6,9 +6,10 @@ Law: what may work later is tried for ever; what can never work becomes a dead l
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from typing import Protocol
 
 from bridge.core.errors import Reason, SendError
-from bridge.core.ports import Claim, GiveUp, Outcome, RetryAt
+from bridge.core.ports import GiveUp, Outcome, RetryAt
 
 #: Seconds. Short, because while a channel fails only one delivery at a time probes it: the cap bounds how long
 #: after a vendor's recovery the backlog begins to drain.
@@ -20,7 +21,17 @@ CREDENTIAL = 60.0
 PAUSE_CAP = 900.0
 
 
-def decide(error: SendError, claim: Claim, now: datetime, jitter: float) -> Outcome:
+class Tried(Protocol):
+    """What must be known of a delivery: a Claim, or a ChangeClaim."""
+
+    @property
+    def attempts(self) -> int: ...
+
+    @property
+    def shrink(self) -> bool: ...
+
+
+def decide(error: SendError, claim: Tried, now: datetime, jitter: float) -> Outcome:
     """jitter is in [0, 1): waits vary by a quarter, so that many workers do not knock at the same time."""
     match error.reason:
         case Reason.NETWORK | Reason.SERVER:

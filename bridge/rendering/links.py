@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Mapping
-from urllib.parse import quote, urlsplit
+from datetime import timedelta
+from urllib.parse import parse_qsl, quote, urlsplit, urlunsplit
 
 from bridge.core.model import Alert, Incident
 from bridge.core.ports import Link
 from bridge.rendering.text import clean
 
 MAX_HREF = 2000  # Slack takes 3000, and some mail clients cut earlier
+AROUND = timedelta(hours=1)  #: what a dashboard shows before and after the start
 
 
 def safe_href(text: object) -> str | None:
@@ -36,12 +38,31 @@ def links_of(incident: Incident, alerts: Iterable[Alert]) -> tuple[Link, ...]:
 def _candidates(incident: Incident, alerts: list[Alert]) -> Iterator[tuple[str, str | None]]:
     for text, annotation in (("Runbook", "runbook_url"), ("Dashboard", "dashboard_url")):
         values = [alert.annotations[annotation] for alert in alerts if alert.annotations.get(annotation)]
-        yield text, safe_href(values[0]) if values else None
+        href = safe_href(values[0]) if values else None
+        yield text, around(href, alerts) if href and annotation == "dashboard_url" else href
     if base := safe_href(incident.external_url.rstrip("/")):
-        yield "Alerts", safe_href(f"{base}/#/alerts?filter={matcher_filter(incident.group_labels)}")
+        alerts_page = f"{base}/#/alerts"
+        filtered = safe_href(f"{alerts_page}?filter={matcher_filter(incident.group_labels)}")
+        yield "Alerts", filtered or safe_href(alerts_page)
         labels = incident.group_labels or common_labels(alerts)
         if labels and not incident.resolved:
             yield "Silence", safe_href(f"{base}/#/silences/new?filter={matcher_filter(labels)}")
+
+
+def around(href: str, alerts: Iterable[Alert]) -> str:
+    """A dashboard's address with its time range around the first start, unless it says its own.
+
+    Grafana takes epoch milliseconds: https://grafana.com/docs/grafana/latest/dashboards/build-dashboards/create-dashboard-url-variables/
+    """
+    started = min((alert.starts_at for alert in alerts), default=None)
+    parts = urlsplit(href)
+    own = {name for name, _ in parse_qsl(parts.query, keep_blank_values=True)} & {"from", "to"}
+    if started is None or own:
+        return href
+    first, last = (int((started + gap).timestamp() * 1000) for gap in (-AROUND, AROUND))
+    query = "&".join(part for part in (parts.query, f"from={first}&to={last}") if part)
+    longer = urlunsplit(parts._replace(query=query))
+    return longer if len(longer) <= MAX_HREF else href
 
 
 def common_labels(alerts: list[Alert]) -> Mapping[str, str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
+from bridge.core.facts import ChangeEvent, Context, Fact, Hypothesis, Part, Past, Unit, Unknown, Verdict
 from bridge.core.model import Alert, Entry, Incident, Severity, State, Status, Target
 from bridge.core.ports import Claim
 
@@ -41,3 +42,22 @@ def sample_claim(*, firing: bool) -> Claim:
 
 def sample_news() -> list[Entry]:
     return [Entry(_AT, "firing", "sample", "1 alert started firing", 3, loud=True)]
+
+
+def sample_context() -> Context:
+    """With each kind of fact, one change, one hypothesis, and something unknown."""
+    errors = Fact(
+        "errors", "Failing predictions", Unit.RATIO, 0.073, _AT + timedelta(minutes=12),
+        (Past("usually", 0.021), Past("1 h ago", 0.02)), (), Verdict.BAD, "above 5 %",
+    )  # fmt: skip
+    pods = Fact(
+        "pods", "Errors by pod", Unit.PER_SECOND, 12.0, _AT + timedelta(minutes=8), (),
+        (Part("api-2", 11.3), Part("api-1", 0.7)),
+    )  # fmt: skip
+    peak = Fact("peak", "Peak of failing predictions", Unit.RATIO, 0.091, _AT, role="peak")
+    change = ChangeEvent("deploy", "api", _AT - timedelta(minutes=6), "Deploy of v2", "v2", "v1", "ci")
+    told = "v2 was deployed 6 min before"
+    return Context(
+        _AT + timedelta(minutes=12), (errors, pods, peak), (Unknown("Drift score", "Prometheus did not answer"),),
+        (change,), Hypothesis("changed_before", f"{told}.", (told,)),
+    )  # fmt: skip

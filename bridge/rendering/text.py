@@ -9,6 +9,8 @@ from collections.abc import Callable
 # and isolates, with which a label value could reorder the text around it: https://www.unicode.org/reports/tr36/
 _FORBIDDEN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff\u202a-\u202e\u2066-\u2069\ufeff\ufffe\uffff]")
 _LINE_ENDS = re.compile("\r\n?|[\u2028\u2029\x0b\x0c\x85]")
+_RIGHT_TO_LEFT = re.compile("[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufefc]")
+_LEFT_TO_RIGHT_MARK = "\u200e"
 _BLANKS = re.compile(r"\s+")
 ELLIPSIS = "…"
 
@@ -22,7 +24,18 @@ def clean(text: object) -> str:
 
 
 def one_line(text: object) -> str:
+    shown = str(text)
+    if shown.isascii() and shown.isprintable() and "  " not in shown:
+        return shown.strip()
     return _BLANKS.sub(" ", clean(text)).strip()
+
+
+def beside(text: str) -> str:
+    """For a text with numbers after it: one that is written from right to left would take them in.
+
+    https://www.unicode.org/reports/tr9/#Implicit_Directional_Marks
+    """
+    return text + _LEFT_TO_RIGHT_MARK if not text.isascii() and _RIGHT_TO_LEFT.search(text) else text
 
 
 def cut(text: str, limit: int, size: Callable[[str], int] = len) -> str:

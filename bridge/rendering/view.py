@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable
+from datetime import datetime
 from typing import Any
 
 from bridge.core.model import Alert, Entry, Incident, Severity
-from bridge.core.numbers import in_words
 from bridge.core.ports import AlertLine, Claim
 from bridge.rendering.links import links_of, safe_href
-from bridge.rendering.text import clean, cut, one_line
+from bridge.rendering.text import beside, clean, cut, one_line
 
 MAX_ALERTS = 25
 MAX_SUMMARY = 300
 MAX_LABEL = 1000
+MAX_NAME = 100  #: of a source or a person
 _MUTE_LABELS = ("alertname", "severity")
 
 
-def fields_of(incident: Incident, claim: Claim, news: Sequence[Entry], external_url: str | None) -> dict[str, Any]:
-    """Every field of Message except summary, text and html."""
+def fields_of(incident: Incident, claim: Claim, news: tuple[Entry, ...], external_url: str | None) -> dict[str, Any]:
+    """Every field of Message except summary, text, html and context. news: as news_of gives it."""
     ordered = in_order(incident)
     firing = [alert for alert in ordered if alert.firing]
     worst = ordered[0] if ordered else None
@@ -31,14 +32,14 @@ def fields_of(incident: Incident, claim: Claim, news: Sequence[Entry], external_
         "severity": incident.severity.value,
         "firing": claim.firing,
         "revision": incident.revision,
-        "source": one_line(incident.source),
+        "source": cut(one_line(incident.source), MAX_NAME),
         "component": _label(incident, worst, "component", "service", "job"),
         "group": _label(incident, worst, "cluster", "namespace", "environment", "env"),
         "alertname": _label(incident, worst, "alertname"),
         "opened_at": incident.opened_at,
         "updated_at": incident.updated_at,
         "resolved_at": incident.resolved_at,
-        "acknowledged_by": one_line(incident.acknowledged_by) if incident.acknowledged_by else None,
+        "acknowledged_by": cut(one_line(incident.acknowledged_by), MAX_NAME) if incident.acknowledged_by else None,
         "firing_count": len(firing),
         "resolved_count": len(ordered) - len(firing),
         "truncated": incident.truncated,
@@ -46,8 +47,18 @@ def fields_of(incident: Incident, claim: Claim, news: Sequence[Entry], external_
         "hidden": max(0, len(ordered) - MAX_ALERTS),
         "links": links_of(incident, ordered),
         "incident_url": _incident_url(incident, external_url),
-        "news": tuple(entry for entry in news if entry.loud and entry.revision > claim.sent),
+        "news": news,
     }
+
+
+def news_of(news: Iterable[Entry], claim: Claim) -> tuple[Entry, ...]:
+    """What the target has not been told of and is worth telling."""
+    return tuple(entry for entry in news if entry.loud and entry.revision > claim.sent)
+
+
+def started_at(alerts: Iterable[AlertLine], opened_at: datetime) -> datetime:
+    """The first start of what is shown, which changes are told against; when it was opened, without alerts."""
+    return min((alert.starts_at for alert in alerts), default=opened_at)
 
 
 def in_order(incident: Incident) -> list[Alert]:
@@ -58,33 +69,15 @@ def in_order(incident: Incident) -> list[Alert]:
     )
 
 
-def plain_summary(fields: Mapping[str, Any]) -> str:
-    """Reads well aloud: `2 of 3 alerts firing: API latency is high`, `Resolved after 12 min: ...`."""
-    lines: tuple[AlertLine, ...] = fields["alerts"]
-    subject = (lines[0].summary or lines[0].name if lines else "") or fields["title"]
-    return cut(f"{_standing(fields)}: {one_line(subject)}", MAX_SUMMARY)
-
-
-def _standing(fields: Mapping[str, Any]) -> str:
-    firing, every = fields["firing_count"], fields["firing_count"] + fields["resolved_count"]
-    if not fields["firing"]:
-        ended = fields["resolved_at"] or fields["updated_at"]
-        return f"Resolved after {in_words(ended - fields['opened_at'])}"
-    standing = f"{every} alerts firing" if firing == every else f"{firing} of {every} alerts firing"
-    if every == 1:
-        standing = "Firing"
-    return f"{standing}, acknowledged by {fields['acknowledged_by']}" if fields["acknowledged_by"] else standing
-
-
 def _line(alert: Alert) -> AlertLine:
     return AlertLine(
-        name=cut(one_line(alert.name), MAX_SUMMARY) or "(no name)",
+        name=beside(cut(one_line(alert.name), MAX_SUMMARY)) or "(no name)",
         status=alert.status.value,
         severity=Severity.of(alert.labels).value,
         summary=cut(one_line(alert.annotations.get("summary") or alert.annotations.get("message") or ""), 500),
         description=cut(clean(alert.annotations.get("description", "")).strip(), 2000),
         labels={
-            cut(one_line(name), 200): cut(one_line(value), MAX_LABEL)
+            cut(one_line(name), 200): beside(cut(one_line(value), MAX_LABEL))
             for name, value in sorted(alert.labels.items())
             if name not in _MUTE_LABELS
         },

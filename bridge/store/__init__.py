@@ -1,9 +1,14 @@
 """The store: the only SQL, the only shared state."""
 
+from sqlalchemy import Engine
+
 from bridge.store.applying import Policy
+from bridge.store.change_deliveries import StoreChangeDeliveries
 from bridge.store.changes import StoreChanges
+from bridge.store.contexts import StoreContexts
 from bridge.store.database import open_database
 from bridge.store.deliveries import StoreDeliveries
+from bridge.store.heartbeats import StoreHeartbeats
 from bridge.store.intake import StoreIntake
 from bridge.store.people import StorePeople
 from bridge.store.pictures import KeptPicture, StorePictures
@@ -11,11 +16,15 @@ from bridge.store.reading import StoreReader
 from bridge.store.waking import Listener, Waker
 
 __all__ = [
+    "Engine",
     "KeptPicture",
     "Listener",
     "Policy",
+    "StoreChangeDeliveries",
     "StoreChanges",
+    "StoreContexts",
     "StoreDeliveries",
+    "StoreHeartbeats",
     "StoreIntake",
     "StorePeople",
     "StorePictures",

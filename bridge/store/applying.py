@@ -15,6 +15,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
 from bridge.core.changes import CHANGE_RULES, ChangeRule
+from bridge.core.heartbeats import Heartbeat
 from bridge.core.incidents import Rules
 from bridge.core.model import Change, ChannelSpec, Incident, Wish
 from bridge.core.planning import plan
@@ -31,6 +32,8 @@ class Policy:
     tree: Route
     channels: Mapping[str, ChannelSpec]
     changes: tuple[ChangeRule, ...] = CHANGE_RULES  #: which alerts tell of changes
+    change_channels: tuple[str, ...] = ()  #: who is told of every change
+    heartbeats: tuple[Heartbeat, ...] = ()
 
 
 def newest_by_key(connection: sa.Connection, keys: Iterable[str]) -> dict[str, Incident]:

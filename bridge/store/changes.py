@@ -10,48 +10,66 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
-from bridge.core.changes import concerning, plain_id
+from bridge.core.changes import concerning, plain_id, told_once
 from bridge.core.facts import ChangeEvent
 from bridge.store.database import reading, transaction
-from bridge.store.tables import change
+from bridge.store.tables import change, change_delivery
 
 MOST = 1000  #: changes of one period that are looked through, the newest first
+_DELIVER = sa.insert(change_delivery)
 _NEWEST_FIRST = (change.c.at.desc(), change.c.id)
 
 
 class StoreChanges:
     """See bridge.core.ports.ChangeStore."""
 
-    def __init__(self, engine: sa.Engine, clock: Callable[[], datetime]) -> None:
-        self._engine, self._clock = engine, clock
+    def __init__(
+        self,
+        engine: sa.Engine,
+        clock: Callable[[], datetime],
+        channels: Callable[[], Sequence[str]] = lambda: (),
+    ) -> None:
+        """channels: the names of those that are to be told of every change."""
+        self._engine, self._clock, self._channels = engine, clock, channels
 
     def record(self, told: ChangeEvent) -> bool:
         with transaction(self._engine) as connection:
-            return bool(write_changes(connection, [told], self._clock()))
+            return bool(write_changes(connection, [told], self._clock(), self._channels()))
 
     def recent(self, limit: int = 100) -> list[ChangeEvent]:
         return self._read(sa.select(change).order_by(*_NEWEST_FIRST).limit(limit))
 
     def changes_for(self, alerts: Iterable[Mapping[str, str]], since: datetime, until: datetime) -> list[ChangeEvent]:
         query = sa.select(change).where(change.c.at >= since, change.c.at <= until)
-        return concerning(self._read(query.order_by(*_NEWEST_FIRST).limit(MOST)), alerts)
+        return told_once(concerning(self._read(query.order_by(*_NEWEST_FIRST).limit(MOST)), alerts))
 
     def _read(self, query: sa.Select[Any]) -> list[ChangeEvent]:
         with reading(self._engine) as connection:
-            return [_event_from(row) for row in connection.execute(query).mappings()]
+            return [event_from(row) for row in connection.execute(query).mappings()]
 
 
-def write_changes(connection: sa.Connection, told: Sequence[ChangeEvent], now: datetime) -> set[str]:
-    """Inside a transaction; the ids of those that nobody had told of before."""
+def write_changes(
+    connection: sa.Connection, told: Sequence[ChangeEvent], now: datetime, channels: Sequence[str] = ()
+) -> set[str]:
+    """Inside a transaction; the ids of those that nobody had told of before, which the channels shall hear of."""
     rows = {row["id"]: row for row in (_row(each, now) for each in told)}
     if not rows:
         return set()
     ordered = [rows[each] for each in sorted(rows)]  # two writers of the same ones must not wait for each other
-    return set(connection.scalars(_inserting(connection.dialect.name), ordered))
+    new = set(connection.scalars(_inserting(connection.dialect.name), ordered))
+    deliveries = [
+        {"change_id": each, "channel": channel, "pending": True, "due_at": now, "attempts": 0, "last_error": ""}
+        for each in sorted(new)
+        for channel in channels
+    ]
+    if deliveries:
+        connection.execute(_DELIVER, deliveries)
+    return new
 
 
 def forget_changes(connection: sa.Connection, before: datetime) -> None:
-    connection.execute(sa.delete(change).where(change.c.at < before))
+    """Those that were recorded before then, however old they were: until then a retry must find them."""
+    connection.execute(sa.delete(change).where(change.c.recorded_at < before))
 
 
 @functools.cache
@@ -77,6 +95,6 @@ def _row(told: ChangeEvent, now: datetime) -> dict[str, Any]:
     }
 
 
-def _event_from(row: sa.RowMapping) -> ChangeEvent:
+def event_from(row: sa.RowMapping) -> ChangeEvent:
     same = ("id", "at", "kind", "service", "summary", "version", "previous", "link", "labels", "source")
     return ChangeEvent(by=row["actor"], **{name: row[name] for name in same})

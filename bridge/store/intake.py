@@ -6,24 +6,20 @@ Law: accept() returns only after the commit. A group that the database chokes on
 from __future__ import annotations
 
 import queue
-import secrets
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeout
-from dataclasses import replace
 from datetime import datetime
 
 import sqlalchemy as sa
 
-from bridge.core.changes import told_by
 from bridge.core.errors import StoreUnavailable
-from bridge.core.incidents import receive
-from bridge.core.model import Change, Group, Incident
+from bridge.core.model import Group
 from bridge.core.ports import Accepted
-from bridge.store.applying import Policy, Writing, newest_by_key, untold
-from bridge.store.changes import write_changes
+from bridge.store.applying import Policy
 from bridge.store.database import transaction
+from bridge.store.receiving import receive_groups
 from bridge.store.waking import Waker
 
 _Order = tuple[Group, "Future[Accepted]"]
@@ -102,45 +98,6 @@ class StoreIntake:
     def _commit(self, groups: list[Group]) -> list[Accepted]:
         now = self._clock()
         with transaction(self._engine) as connection:
-            known = newest_by_key(connection, {group.key for group in groups})
-            numbers = [found.number for found in known.values()]
-            writing = Writing(connection, self._policy(), now)
-            writing.load_deliveries(numbers)
-            late = untold(connection, [found.number for found in known.values() if found.resolved])
-            accepted = [self._receive(group, known, late, writing, now) for group in groups]
-            writing.write()
-            told = self._told(groups, connection, now)
+            accepted = receive_groups(connection, self._policy(), groups, now)
             self._waker.within(connection)
-        return [replace(each, changes=kinds) if kinds else each for each, kinds in zip(accepted, told, strict=True)]
-
-    def _told(self, groups: list[Group], connection: sa.Connection, now: datetime) -> list[tuple[str, ...]]:
-        """Write down the changes that the alerts tell of; for each group the kinds that were not known before."""
-        rules = self._policy().changes
-        told = [told_by(group, rules) for group in groups]
-        new = write_changes(connection, [change for changes in told for change in changes], now)
-        kinds: list[tuple[str, ...]] = []
-        for changes in told:
-            kinds.append(tuple(change.kind for change in changes if change.id in new))
-            new -= {change.id for change in changes}
-        return kinds
-
-    def _receive(
-        self, group: Group, known: dict[str, Incident], late: set[int], writing: Writing, now: datetime
-    ) -> Accepted:
-        before = known.get(group.key)
-        untold_end = before is not None and before.number in late
-        rules = self._policy().rules
-        change = receive(before, group, now, rules, secrets.token_hex(8), untold_end=untold_end)
-        if change is None:
-            return Accepted(0, "ignored")
-        after = writing.add(change)
-        known[group.key] = after
-        return Accepted(after.number, _outcome(change))
-
-
-def _outcome(change: Change) -> str:
-    kinds = [entry.kind for entry in change.entries]
-    for kind in ("opened", "ended", "reopened", "resolved", "reminder"):
-        if kind in kinds:
-            return kind
-    return "changed" if change.changed else "duplicate"
+        return accepted

@@ -8,12 +8,14 @@ from datetime import datetime
 
 import sqlalchemy as sa
 
+from bridge.core.facts import Context
 from bridge.core.model import Entry, Incident, Severity
 from bridge.core.ports import DeliveryView, Health
 from bridge.store.applying import complete
+from bridge.store.contexts import StoreContexts
 from bridge.store.database import reading
 from bridge.store.rows import entry_from, incident_from
-from bridge.store.tables import alert, channel_state, delivery, event, incident, worker
+from bridge.store.tables import alert, channel_state, delivery, event, heartbeat, incident, worker
 
 
 class StoreReader:
@@ -61,6 +63,9 @@ class StoreReader:
         with self._reading() as connection:
             return [_view(row) for row in connection.execute(query).mappings()]
 
+    def context(self, number: int, now: datetime) -> Context | None:
+        return StoreContexts(self._engine).context(number, now)
+
     def health(self, now: datetime) -> Health:
         with self._reading() as connection:
             seen = connection.scalar(sa.select(sa.func.max(worker.c.seen_at, type_=worker.c.seen_at.type)))
@@ -70,8 +75,14 @@ class StoreReader:
                 overdue_seconds=_overdue(connection, now),
                 paused=_paused(connection, now),
                 open_incidents=_open(connection),
+                heartbeat_seconds=_heartbeats(connection, now),
                 worker_seen_seconds=None if seen is None else max(0.0, (now - seen).total_seconds()),
             )
+
+
+def _heartbeats(connection: sa.Connection, now: datetime) -> dict[str, float]:
+    rows = connection.execute(sa.select(heartbeat.c.name, heartbeat.c.seen_at))
+    return {row.name: max(0.0, (now - row.seen_at).total_seconds()) for row in rows}
 
 
 def _view(row: sa.RowMapping) -> DeliveryView:

@@ -168,6 +168,25 @@ change = sa.Table(
     sa.Index("change_by_time", "at", "id"),
 )
 
+change_delivery = sa.Table(
+    "change_delivery",
+    metadata,
+    sa.Column("change_id", sa.ForeignKey("change.id", ondelete="CASCADE"), primary_key=True),
+    sa.Column("channel", sa.String(128), primary_key=True),
+    sa.Column("pending", sa.Boolean, nullable=False),
+    sa.Column("due_at", UtcDateTime, nullable=False),  # while a worker sends it: when another may try
+    sa.Column("attempts", sa.Integer, nullable=False),
+    sa.Column("last_error", sa.Text, nullable=False, default=""),
+    sa.Column("sent_at", UtcDateTime),
+)
+sa.Index(
+    "change_delivery_pending",
+    change_delivery.c.channel,
+    change_delivery.c.due_at,
+    sqlite_where=change_delivery.c.pending,
+    postgresql_where=change_delivery.c.pending,
+)
+
 channel_state = sa.Table(
     "channel_state",
     metadata,
@@ -185,4 +204,20 @@ worker = sa.Table(
     sa.Column("seen_at", UtcDateTime, nullable=False),
     sa.Column("started_at", UtcDateTime, nullable=False),
     sa.Column("place", sa.Text, nullable=False),
+)
+
+heartbeat = sa.Table(
+    "heartbeat",
+    metadata,
+    sa.Column("name", sa.String(63), primary_key=True),
+    sa.Column("seen_at", UtcDateTime, nullable=False),
+    sa.Column("missing", sa.Boolean, nullable=False),
+)
+
+incident_context = sa.Table(
+    "incident_context",
+    metadata,
+    sa.Column("incident_number", sa.Integer, sa.ForeignKey("incident.number", ondelete="CASCADE"), primary_key=True),
+    sa.Column("at", UtcDateTime, nullable=False),
+    sa.Column("data", sa.Text, nullable=False),
 )

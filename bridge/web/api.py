@@ -21,7 +21,7 @@ TRUTH = {None: None, "true": True, "false": False}
 
 
 def blueprint(
-    reader: Reader, kept: Changes, clock: Callable[[], datetime], logins: Logins, window: timedelta
+    reader: Reader, kept: Changes, clock: Callable[[], datetime], logins: Logins, window: Callable[[], timedelta]
 ) -> Blueprint:
     routes = Blueprint("api", __name__, url_prefix="/api/v1")
     routes.before_request(logins.demand)
@@ -44,7 +44,7 @@ def blueprint(
         return jsonify(changes=[_change(each) for each in kept.recent(_limit())])
 
     def _changes_of(incident: Incident) -> list[ChangeEvent]:
-        since, until = period_of(incident, clock(), window)
+        since, until = period_of(incident, clock(), window())
         return kept.changes_for([alert.labels for alert in incident.alerts.values()], since, until)
 
     return routes

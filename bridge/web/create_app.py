@@ -39,12 +39,10 @@ def create_app(
     reload: Callable[[], list[str]] | None = None,
     clock: Callable[[], datetime],
     require_login: bool = True,
-    window: timedelta = WINDOW,
 ) -> Flask:
     """`current` gives the settings that hold now, which a reload may change; `reload` returns its faults.
 
     `require_login` is for servers that others can reach: pages and API then want basic auth.
-    `window` is how long before an incident's start its page shows what was changed.
     """
     app = Flask("bridge.web")
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
@@ -52,13 +50,18 @@ def create_app(
     app.register_blueprint(webhooks.blueprint(current, intake, metrics))
     app.register_blueprint(operations.blueprint(current, reader, metrics, reload, clock, logins))
     app.register_blueprint(changes.blueprint(current, kept, metrics, clock))
-    app.register_blueprint(api.blueprint(reader, kept, clock, logins, window))
-    app.register_blueprint(pages.blueprint(reader, kept, clock, logins, window))
+    app.register_blueprint(api.blueprint(reader, kept, clock, logins, lambda: _window(current())))
+    app.register_blueprint(pages.blueprint(reader, kept, clock, logins, lambda: _window(current())))
     app.after_request(_safe_headers)
     app.register_error_handler(HTTPException, _http_error)
     app.register_error_handler(StoreUnavailable, _store_unavailable)
     app.register_error_handler(Exception, _unexpected)
     return app
+
+
+def _window(settings: Settings) -> timedelta:
+    """How long before an incident's start its page shows what was changed: as long as its messages do."""
+    return settings.context.window if settings.context else WINDOW
 
 
 def _safe_headers(response: Response) -> Response:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 
@@ -11,6 +11,7 @@ from flask.typing import ResponseReturnValue
 
 from bridge import logs
 from bridge.config.settings import Settings
+from bridge.core.heartbeats import Heartbeat
 from bridge.core.ports import Health, Reader
 from bridge.metrics import CONTENT_TYPE, Metrics
 from bridge.web.auth import Logins, from_another_site, from_this_machine
@@ -46,11 +47,19 @@ def blueprint(
         answer = jsonify(ready=fine, checks={name: asdict(check) for name, check in checks.items()})
         return answer, 200 if fine else 503
 
+    @routes.get("/-/watchdog")
+    def watchdog() -> ResponseReturnValue:
+        checks = heard(ask(reader, clock()), current().heartbeats)
+        fine = all(check.ok for check in checks.values())
+        answer = jsonify(heard=fine, heartbeats={name: asdict(check) for name, check in checks.items()})
+        return answer, 200 if fine else 503
+
     @routes.get("/metrics")
     def show_metrics() -> ResponseReturnValue:
         settings = current()
         metrics.know(settings.channels, [*(source.name for source in settings.sources), "unknown"])
-        text = metrics.exposition(lambda: ask(reader, clock()), settings.channels)
+        expected = {each.name: each.every.total_seconds() for each in settings.heartbeats}
+        text = metrics.exposition(lambda: ask(reader, clock()), settings.channels, expected)
         return Response(text, content_type=CONTENT_TYPE)
 
     @routes.post("/-/reload")
@@ -67,6 +76,25 @@ def ask(reader: Reader, now: datetime) -> Health | None:
     except Exception as error:
         log.warning("the store did not answer", error=str(error))
         return None
+
+
+def heard(health: Health | None, expected: Sequence[Heartbeat]) -> dict[str, Check]:
+    """For a probe from outside, which must not be calmed by a bridge that expects nothing."""
+    if not expected:
+        return {"": Check(False, "no heartbeat is configured: add heartbeats to routes.yaml")}
+    if health is None:
+        return {each.name: Check(False, "unknown: the store did not answer") for each in expected}
+    return {each.name: _heard(each, health.heartbeat_seconds.get(each.name)) for each in expected}
+
+
+def _heard(expected: Heartbeat, seconds: float | None) -> Check:
+    limit = expected.every.total_seconds()
+    if seconds is None:
+        return Check(False, "never heard, and no worker expects it yet")
+    if seconds > limit:
+        told = f"not heard for {seconds:.0f} s (expected every {limit:.0f} s): alerts may not arrive either"
+        return Check(False, told)
+    return Check(True, f"heard {seconds:.0f} s ago")
 
 
 def readiness(health: Health | None, overdue: timedelta) -> dict[str, Check]:

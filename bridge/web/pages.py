@@ -12,6 +12,7 @@ from flask.typing import ResponseReturnValue
 from bridge.core.changes import period_of, started_at
 from bridge.core.model import Alert, Incident, Severity
 from bridge.core.ports import Changes, Reader
+from bridge.rendering.context_view import view_of
 from bridge.web.auth import Logins
 
 ALERTS_SHOWN = 200
@@ -20,7 +21,7 @@ CHANGES_SHOWN = 200
 
 
 def blueprint(
-    reader: Reader, kept: Changes, clock: Callable[[], datetime], logins: Logins, window: timedelta
+    reader: Reader, kept: Changes, clock: Callable[[], datetime], logins: Logins, window: Callable[[], timedelta]
 ) -> Blueprint:
     routes = Blueprint("pages", __name__)
     routes.before_request(logins.demand)
@@ -45,7 +46,7 @@ def blueprint(
             )
         alerts = sorted(incident.alerts.values(), key=_worst_first)
         now, started = clock(), started_at(incident)
-        changes = kept.changes_for([alert.labels for alert in alerts], *period_of(incident, now, window))
+        changes = kept.changes_for([alert.labels for alert in alerts], *period_of(incident, now, window()))
         return render_template(
             "incident.html",
             incident=incident,
@@ -53,8 +54,9 @@ def blueprint(
             hidden=len(alerts) - len(alerts[:ALERTS_SHOWN]),
             timeline=reader.timeline(number),
             deliveries=reader.deliveries(number),
+            learned=view_of(reader.context(number, now), started),
             changes=[(change, _around(change.at, started)) for change in changes[:CHANGES_SHOWN]],
-            window=span(started - window, started),
+            window=span(started - window(), started),
             now=now,
         )
 

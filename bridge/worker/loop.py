@@ -17,7 +17,7 @@ from typing import Any, Protocol, TypeVar
 
 from bridge import logs
 from bridge.core.errors import Reason, SendError, StoreUnavailable
-from bridge.core.facts import ChangeEvent, Context
+from bridge.core.facts import Context
 from bridge.core.model import Entry, Incident
 from bridge.core.ports import (
     Channel,
@@ -34,7 +34,8 @@ from bridge.core.retrying import decide
 from bridge.metrics import Metrics
 from bridge.worker.batching import Batcher
 from bridge.worker.completing import Completer
-from bridge.worker.enriching import Gathers, context_of
+from bridge.worker.duties import Duties, NoDuties
+from bridge.worker.enriching import Gathers, Keeper, Story, context_of
 
 log = logs.get("worker")
 T = TypeVar("T")
@@ -77,7 +78,7 @@ class Worker:
         metrics: Metrics,
         clock: Callable[[], datetime],
         *,
-        tell: Callable[[int, str], object] = lambda number, text: None,
+        duties: Duties | None = None,
         place: str = "",
         poll_seconds: float = 2.0,
         alive_seconds: float = 5.0,
@@ -90,7 +91,9 @@ class Worker:
         self._flying: dict[str, int] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._settler = Batcher[tuple[Claim, Outcome]](self._settle_many)
-        self._completer = Completer(self._look, self._gather, partial(self._in_thread, tell))
+        self._duties = duties or NoDuties()
+        self._keeper = Keeper(partial(self._in_thread, self._duties.keep))
+        self._completer = Completer(self._look, self._gather, partial(self._in_thread, self._duties.tell))
         self._freezer = Batcher[tuple[Claim, bytes]](self._freeze_many)
 
     def wake(self) -> None:
@@ -125,6 +128,7 @@ class Worker:
             if self._tasks:
                 await asyncio.wait(set(self._tasks))
             await self._completer.close()
+            await self._keeper.close()
             await _close(self._setup)
             self._database.shutdown()
 
@@ -150,20 +154,26 @@ class Worker:
         incidents = await self._in_thread(self._store.incidents, numbers)
         told = [claim.incident_number for claim in claims if claim.sent]
         news = await self._in_thread(self._store.news, told) if told else {}
+        stories = {number: self._story(found, news.get(number, [])) for number, found in incidents.items()}
         for claim in claims:
-            incident = incidents.get(claim.incident_number)
-            if incident is None:
+            story = stories.get(claim.incident_number)
+            if story is None:
                 continue
             channel = claim.target.channel
             self._flying[channel] = self._flying.get(channel, 0) + 1
-            work = self._deliver(claim, incident, news.get(claim.incident_number, []))
+            work = self._deliver(claim, story)
             task = asyncio.create_task(work)
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
 
-    async def _deliver(self, claim: Claim, incident: Incident, news: Sequence[Entry]) -> None:
+    def _story(self, incident: Incident, news: Sequence[Entry]) -> Story:
+        """Context is asked for once for all channels, which then say the same."""
+        asked = asyncio.create_task(self._gather(incident)) if self._setup.context is not None else None
+        return Story(incident, news, asked)
+
+    async def _deliver(self, claim: Claim, story: Story) -> None:
         try:
-            outcome = await self._attempt(claim, incident, news)
+            outcome = await self._attempt(claim, story)
             self._observe(claim, outcome)
             await self._settler.add((claim, outcome))
         except Exception:  # the lease ends by itself and the delivery is tried again, as unknown
@@ -178,19 +188,20 @@ class Worker:
         if lane is None or self._flying[channel] <= lane.limit // 2:
             self._wake.set()
 
-    async def _attempt(self, claim: Claim, incident: Incident, news: Sequence[Entry]) -> Outcome:
+    async def _attempt(self, claim: Claim, story: Story) -> Outcome:
         refused: Any = ""
         try:
             channel = self._setup.channels[claim.target.channel]
             # a mail whose bytes are fixed says what it said
-            context = await self._gather(incident) if claim.frozen is None else None
-            message = self._setup.renderer.message(incident, claim, news, context, html=channel.wants_html)
+            context = await story.context if story.context is not None and claim.frozen is None else None
+            render = self._setup.renderer.message
+            message = render(story.incident, claim, story.news, context, html=channel.wants_html)
             composed = channel.compose(message, claim)
             refused = composed.content
             if composed.frozen is not None:
                 await self._freezer.add((claim, composed.frozen))
             receipt = await channel.send(composed, message, claim)
-            self._completer.consider(incident, context)
+            self._completer.consider(story.incident, context)
             return Sent(receipt.handle, receipt.note, skipped=receipt.skipped)
         except SendError as told:
             error = told
@@ -201,11 +212,12 @@ class Worker:
             error = SendError(Reason.BUG, f"{type(bug).__name__} while sending; see the log", ambiguous=True)
         return self._failed(error, claim, refused)
 
-    async def _changes(self, incident: Incident) -> Sequence[ChangeEvent]:
-        return ()
-
     async def _gather(self, incident: Incident) -> Context | None:
-        return await context_of(self._setup.context, self._changes, incident)
+        changes = partial(self._in_thread, self._duties.changes_before)
+        context = await context_of(self._setup.context, changes, incident)
+        if context is not None:
+            self._keeper.keep(incident.number, context)
+        return context
 
     async def _look(self, number: int) -> Incident | None:
         return (await self._in_thread(self._store.incidents, [number])).get(number)
@@ -251,6 +263,8 @@ class Worker:
             try:
                 now = self._clock()
                 await self._in_thread(self._store.alive, self._place, started, now)
+                if turned := await self._in_thread(self._duties.watch, started, now):
+                    log.warning("heartbeats_turned", names=turned)
                 if beats % 720 == 0:
                     await self._in_thread(self._store.forget, now - self._setup.retention)
             except Exception as fault:

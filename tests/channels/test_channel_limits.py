@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import email
 import json
+from datetime import timedelta
 from email.policy import SMTP
 
 import pytest
-from channel_builders import a_claim, a_message, a_pagerduty, a_slack, an_alert, an_email, an_entry
+from channel_builders import AT, a_claim, a_message, a_pagerduty, a_slack, an_alert, an_email, an_entry
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bridge.channels.pagerduty_events import MAX_BYTES
+from bridge.core.facts import ChangeEvent, Context, Fact, Hypothesis, Part, Past, Unit, Unknown, Verdict
 from bridge.core.model import State
 from bridge.core.ports import Message
 from bridge.rendering.text import clean, cut, utf16_units
@@ -27,6 +29,26 @@ NASTY = [
 texts = st.one_of(st.sampled_from(NASTY), st.text(max_size=80))
 
 
+numbers = st.one_of(st.floats(allow_nan=True, allow_infinity=True), st.floats(0, 1), st.just(1e300))
+moments = st.integers(-10_000, 10_000).map(lambda seconds: AT + timedelta(seconds=seconds))
+facts = st.builds(
+    Fact, texts, texts, st.sampled_from(Unit), st.none() | numbers, moments,
+    past=st.lists(st.builds(Past, texts, numbers), max_size=3).map(tuple),
+    parts=st.lists(st.builds(Part, texts, numbers), max_size=8).map(tuple),
+    verdict=st.sampled_from(Verdict), why=texts, role=st.sampled_from(["", "peak"]),
+)  # fmt: skip
+changes = st.builds(
+    ChangeEvent, st.sampled_from(["deploy", "rollback", "retraining", "?"]), texts, moments, texts,
+    version=texts, previous=texts, by=texts, link=st.sampled_from(["javascript:x", "https://ci.example/1?a=<|>"]),
+)  # fmt: skip
+contexts = st.builds(
+    Context, moments, st.lists(facts, max_size=4).flatmap(lambda some: st.sampled_from([tuple(some), tuple(some) * 9])),
+    unknown=st.lists(st.builds(Unknown, texts, texts), max_size=9).map(tuple),
+    changes=st.lists(changes, max_size=5).map(tuple),
+    hypothesis=st.none() | st.builds(Hypothesis, texts, texts, st.lists(texts, max_size=2).map(tuple)),
+)  # fmt: skip
+
+
 @st.composite
 def messages(draw: st.DrawFn) -> Message:
     text = draw(texts)
@@ -37,6 +59,7 @@ def messages(draw: st.DrawFn) -> Message:
         severity=draw(st.sampled_from(["critical", "warning", "unknown", "info", "none"])), text=draw(texts),
         html=draw(texts), alerts=(line,) * draw(st.integers(0, 25)), state=draw(st.sampled_from(State)),
         acknowledged_by=draw(st.none() | texts), firing=draw(st.booleans()), news=(an_entry(5, draw(texts)),),
+        context=draw(st.none() | contexts),
     )  # fmt: skip
 
 

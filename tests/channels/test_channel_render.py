@@ -10,12 +10,12 @@ from urllib.parse import unquote
 
 import pytest
 
-from bridge.core.model import Alert, Incident, State, Status
+from bridge.core.model import Alert, Incident, State, Status, Target
 from bridge.core.numbers import in_words
 from bridge.core.ports import Message
 from bridge.render import MAX_HTML_BYTES, NAMES, Renderer, check_templates
 from bridge.rendering.links import safe_href
-from bridge.rendering.sample import sample_alert, sample_claim, sample_incident, sample_news
+from bridge.rendering.sample import sample_alert, sample_claim, sample_context, sample_incident, sample_news
 
 NASTY = {"summary": "<script>alert(1)</script>\x00\u202e", "description": "</td>&\r\nx", "runbook_url": "javascript:x"}
 
@@ -108,3 +108,21 @@ def test_operator_templates_come_first_and_the_built_in_are_sound(tmp_path: Path
 
 def test_an_incident_without_alerts() -> None:
     assert rendered(replace(an_incident(), alerts={}, external_url="")).summary == "0 alerts firing: HighLatency c1"
+
+
+def test_a_fault_in_a_channels_folder_is_found_and_is_not_fatal(tmp_path: Path) -> None:
+    (tmp_path / "slack-ml").mkdir()
+    (tmp_path / "slack-ml" / "summary.txt").write_text("{{ facts[0].colour }}")
+    (tmp_path / "notes").mkdir()
+    (found,) = check_templates(tmp_path)
+    assert found.startswith("slack-ml/summary.txt: UndefinedError")
+    renderer = Renderer(tmp_path, None)
+    claim = replace(sample_claim(firing=True), target=Target("slack-ml"))
+    assert renderer.message(an_incident(1), claim, (), sample_context(), html=False).summary.startswith("Firing: API")
+    assert renderer.faults == 1
+
+
+def test_a_sample_without_a_context_is_tried_too(tmp_path: Path) -> None:
+    (tmp_path / "summary.txt").write_text("{{ facts[0].title }}")
+    (found,) = check_templates(tmp_path)
+    assert found.startswith("summary.txt: UndefinedError")

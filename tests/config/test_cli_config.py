@@ -99,7 +99,10 @@ def test_check_says_whom_each_rule_reaches_and_what_that_depends_on(run, routes)
     assert "3 alerts in 1 rule file, with the labels that the rules set" in lines
     assert "Errors    critical  pagerduty-ml  depends on team" in lines
     assert "Deployed  info      slack-ml      depends on team" in lines
-    assert "Watchdog  none      slack-ml      a heartbeat; only if Alertmanager sends it here; depends on team" in lines
+    assert (
+        "Watchdog  none      slack-ml      a heartbeat: it opens no incident if `heartbeats` names it; depends on team"
+        in lines
+    )
 
 
 def test_check_fails_for_a_rule_with_its_file_and_line(run, routes):

@@ -202,11 +202,6 @@ time_intervals:
         pytest.param(SMALL + "  fallback: [email-ml]\n", ["8: route.fallback: accepted"], id="fallback"),
         pytest.param(SMALL + "  escalate: [{after: 5m, notify: [email-ml]}]\n", ["8: route.escalate"], id="escalate"),
         pytest.param(SMALL + "storm: {after: 50}\n", ["8: storm: accepted"], id="storm"),
-        pytest.param(
-            SMALL + "heartbeats: [{name: p, matchers: [alertname=Watchdog], every: 5m}]\n",
-            ["8: heartbeats"],
-            id="beat",
-        ),
         pytest.param(SMALL.replace("-ml, email-ml]", "-ml]"), ["5: channels.email-ml: no route sends"], id="unused"),
         pytest.param(
             SMALL + "sources: [{name: a}, {name: b}]\n",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
@@ -18,6 +19,7 @@ from bridge.core.changes import (
     sent_id,
     summary_of,
     told_by,
+    told_once,
 )
 from bridge.core.facts import ChangeEvent
 from bridge.core.incidents import Rules, receive
@@ -139,6 +141,37 @@ def test_an_id_counts_for_its_sender_alone() -> None:
 )
 def test_a_change_without_a_summary_gets_one(change: tuple[str, ...], text: str) -> None:
     assert text == summary_of(*change)
+
+
+def test_what_a_job_posts_and_an_alert_sees_is_one_change_and_the_first_telling_stays() -> None:
+    posted = replace(a_change(model="toxic"), at=at(0), by="ann")
+    (seen,) = told_by(
+        a_group(an_alert("MLModelDeployed", starts=90, job="bert-api", namespace="ml", version="v2")), CHANGE_RULES
+    )
+    assert [posted] == told_once([seen, posted])
+    assert [posted] == told_once([replace(seen, version=""), posted]), "what does not say a version contradicts none"
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"kind": "rollback"},
+        {"version": "v3"},
+        {"service": "search"},
+        {"labels": {"namespace": "test"}},
+        {"at": at(901)},
+    ],
+)
+def test_what_differs_or_comes_much_later_is_another_change(other: dict[str, Any]) -> None:
+    first = a_change(namespace="ml")
+    second = replace(first, **{"at": at(60), **other})
+    assert [second, first] == told_once([first, second])
+
+
+def test_a_version_that_comes_back_after_a_rollback_was_deployed_again() -> None:
+    tries = [replace(a_change(), at=at(0)), replace(a_change(), at=at(60), kind="rollback", version="v1")]
+    tries.append(replace(a_change(), at=at(120)))
+    assert tries[::-1] == told_once(tries)
 
 
 def test_metrics_see_known_kinds_only() -> None:

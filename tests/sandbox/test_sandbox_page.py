@@ -74,6 +74,25 @@ def test_the_page_shows_states_threads_and_edits(sandbox: RunningSandbox) -> Non
         assert shown in page
 
 
+def test_nested_details_read_as_names_and_values(sandbox: RunningSandbox) -> None:
+    details = {"facts": {"Errors": "7.3 %"}, "firing": [{"alert": "Slow"}], "resolved": [], "deep": [[[[["x"]]]]]}
+    payload = {"summary": "s", "source": "s", "severity": "critical", "custom_details": details}
+    enqueue(sandbox, an_event(payload=payload))
+    page = _page(sandbox)
+    for shown in ("<dt>Errors</dt><dd>7.3 %</dd>", "<dt>alert</dt><dd>Slow</dd>", '<span class="soft">none</span>'):
+        assert shown in page
+    assert "&#34;x&#34;" in page
+
+
+def test_fields_and_small_print_of_a_section_are_each_on_their_own(sandbox: RunningSandbox) -> None:
+    fields = [{"type": "mrkdwn", "text": f"*Fact {number}*\n1 %"} for number in range(2)]
+    small = {"type": "context", "elements": [{"type": "mrkdwn", "text": "Measured at 10:00"}]}
+    posted(sandbox, "x", attachments=[{"blocks": [{"type": "section", "fields": fields}, small]}])
+    page = _page(sandbox)
+    assert "<div><strong>Fact 0</strong><br>1 %</div><div><strong>Fact 1</strong><br>1 %</div>" in page
+    assert '<div class="context"><span>Measured at 10:00</span></div>' in page
+
+
 def test_a_page_that_does_not_exist_is_a_404(sandbox: RunningSandbox) -> None:
     for path in ("/fragment/nothing", "/mail/99/html", "/mail/x/raw", "/files/F1"):
         assert 404 == request(sandbox.http_url + path)[0]
@@ -106,6 +125,8 @@ def _read_change(response: http.client.HTTPResponse) -> bytes:
         ("```a\n<b>```", "<pre>a\n&lt;b&gt;</pre>"),
         ("<javascript:alert(1)|x>", "x"),
         ("> said", "<q>said</q>"),
+        ("since <!date^1700000000^{date_short}|14 Nov>", "since 14 Nov"),
+        ("<!date^1^{date}|&lt;b&gt;>", "&lt;b&gt;"),
     ],
 )
 def test_mrkdwn_becomes_html(text: str, html: str) -> None:

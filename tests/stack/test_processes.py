@@ -118,3 +118,11 @@ def test_ending_what_never_started_is_no_fault(process: Maker) -> None:
 
 def test_a_signal_is_called_by_its_name() -> None:
     assert (status(-9), status(2)) == ("killed by SIGKILL", "exit status 2")
+
+
+def test_what_has_no_address_is_ready_while_it_lives(process: Maker) -> None:
+    living, dead = process(SLEEP, url=""), process("", url="")
+    living.start()
+    dead.start()
+    wait_for(lambda: dead.ended is not None)
+    assert (living.is_ready(), dead.is_ready()) == (True, False)

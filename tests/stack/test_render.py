@@ -12,7 +12,9 @@ from stack.errors import StackError
 from stack.places import ROOT, ROUTES, Places
 from stack.ports import Ports
 
-PORTS = Ports(sandbox=1001, smtp=1002, alertmanager=1003, prometheus=1004, bridge=1005)
+PORTS = Ports(
+    sandbox=1001, smtp=1002, alertmanager=1003, prometheus=1004, bridge=1005, api_0=1006, api_1=1007, api_2=1008
+)
 RULES = sorted((ROOT / "rules").glob("*.yml"))
 RULE_TESTS = sorted((ROOT / "rules" / "tests").glob("*.yml"))
 
@@ -38,9 +40,37 @@ def test_no_docker_name_is_left(rendered: Path) -> None:
         "alert-bridge": ["127.0.0.1:1005"],
         "prometheus": ["127.0.0.1:1004"],
         "alertmanager": ["127.0.0.1:1003"],
+        "toxicity-api": ["127.0.0.1:1006"],
     }
     for name in ("prometheus.yml", "alertmanager.yml"):
         assert "/etc/" not in (rendered / name).read_text()
+
+
+def test_every_replica_is_scraped_under_its_own_pod(rendered: Path) -> None:
+    jobs = yaml.safe_load((rendered / "prometheus.yml").read_text())["scrape_configs"]
+    (replicas,) = [job["static_configs"] for job in jobs if job["job_name"] == "toxicity-api"]
+    assert [(each["targets"], each["labels"]["namespace"], each["labels"]["pod"]) for each in replicas] == [
+        (["127.0.0.1:1006"], "ml", "toxicity-api-0"),
+        (["127.0.0.1:1007"], "ml", "toxicity-api-1"),
+        (["127.0.0.1:1008"], "ml", "toxicity-api-2"),
+    ]
+
+
+def test_traffic_is_chosen_by_a_variable() -> None:
+    assert [render.traffic({}), render.traffic({"UP_TRAFFIC": "0"}), render.traffic({"UP_TRAFFIC": "20"})] == [4, 0, 20]
+    with pytest.raises(StackError, match="UP_TRAFFIC='much' is not a rate"):
+        render.traffic({"UP_TRAFFIC": "much"})
+
+
+def test_drills_can_be_forbidden_by_the_shell(places: Places) -> None:
+    assert render.api_environment(places, {})["BERT_API_DRILLS"] == "1"
+    assert render.api_environment(places, {"BERT_API_DRILLS": "0"})["BERT_API_DRILLS"] == "0"
+
+
+def test_the_metrics_name_the_commit_where_there_is_one(places: Places, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert render.api_environment(places, {"BERT_API_GIT_SHA": "abc"})["BERT_API_GIT_SHA"] == "abc"
+    monkeypatch.setenv("PATH", str(places.run))
+    assert render.api_environment(places, {})["BERT_API_GIT_SHA"] == ""
 
 
 def test_groups_come_sooner_here(rendered: Path) -> None:
@@ -80,7 +110,7 @@ def test_the_alertmanager_accepts_its_files(rendered: Path) -> None:
         (["severity=info", "alertname=X"], "bridge"),
         (["alertname=NoSeverity"], "bridge"),
         (["severity=critical", "route=direct"], "direct"),
-        (["severity=none", "alertname=Watchdog"], "null"),
+        (["severity=none", "alertname=Watchdog"], "bridge"),
     ],
     ids=str,
 )

@@ -19,7 +19,16 @@ from bridge.core.facts import ChangeEvent
 from bridge.core.incidents import Rules, receive
 from bridge.core.model import ChannelSpec
 from bridge.core.routing import Route
-from bridge.store import Policy, StoreChanges, StoreDeliveries, StoreIntake, StoreReader, database, open_database
+from bridge.store import (
+    Policy,
+    StoreChangeDeliveries,
+    StoreChanges,
+    StoreDeliveries,
+    StoreIntake,
+    StoreReader,
+    database,
+    open_database,
+)
 from bridge.store.rows import incident_row
 from bridge.store.tables import incident, metadata
 from tests.builders import a_group, an_alert, at
@@ -90,6 +99,7 @@ def test_of_many_who_tell_the_same_at_once_one_is_the_first(engine: sa.Engine) -
 def test_changes_of_a_period_are_those_that_concern_the_alerts_newest_first(kept: StoreChanges) -> None:
     for seconds in (-61, -60, -30, 0, 1):
         kept.record(a_change(seconds, version=str(seconds)))
+    kept.record(a_change(-29, version="-30", id="of the same deployment"))
     kept.record(a_change(-10, service="billing"))
     kept.record(a_change(-20, labels={"namespace": "test"}))
     found = kept.changes_for([{"job": "bert-api", "namespace": "ml"}], at(-60), at(0))
@@ -155,11 +165,15 @@ def test_two_groups_of_one_commit_tell_of_one_change_once(engine: sa.Engine, kep
     assert 1 == len(kept.recent())
 
 
-def test_old_changes_are_forgotten_with_the_rest(engine: sa.Engine, kept: StoreChanges) -> None:
-    for seconds in (0, 10):
-        kept.record(a_change(seconds))
+def test_old_changes_are_forgotten_with_the_rest(engine: sa.Engine) -> None:
+    early, late = StoreChanges(engine, lambda: at(0)), StoreChanges(engine, lambda: at(10))
+    early.record(a_change(0))
+    late.record(a_change(10))
+    told_late = a_change(-9999)
+    late.record(told_late)
     StoreDeliveries(engine).forget(at(5))
-    assert [at(10)] == [change.at for change in kept.recent()]
+    assert [at(10), at(-9999)] == [change.at for change in late.recent()]
+    assert not late.record(told_late)
 
 
 def test_what_cannot_be_stored_says_so(tmp_path: Path) -> None:
@@ -174,17 +188,19 @@ def test_what_cannot_be_stored_says_so(tmp_path: Path) -> None:
     engine.dispose()
 
 
-def test_a_database_of_the_first_release_keeps_its_incidents_and_learns_of_changes(database_url: str) -> None:
+@pytest.mark.parametrize("revision", ["0001", "0002", "0003"])
+def test_an_older_database_keeps_its_incidents_and_learns_of_changes(database_url: str, revision: str) -> None:
     old = database._engine(database_url)
-    _migrate(old, "0001")
+    _migrate(old, revision)
     stored = _an_incident_row()
     with old.begin() as connection:
         connection.execute(sa.insert(incident), [stored])
-        assert not sa.inspect(connection).has_table("change")
+        assert (revision != "0001") == sa.inspect(connection).has_table("change")
     old.dispose()
     engine = open_database(database_url)
-    kept = StoreChanges(engine, lambda: at(1))
+    kept = StoreChanges(engine, lambda: at(1), lambda: ["pager"])
     assert kept.record(a_change())
+    assert ["pager"] == StoreChangeDeliveries(engine).waiting(["pager"], at(1))
     assert (1, ["u1"]) == (len(kept.recent()), [each.uid for each in StoreReader(engine).list_incidents()])
     engine.dispose()
 
@@ -214,7 +230,7 @@ def test_the_migrations_make_the_tables_that_the_code_knows(engine: sa.Engine) -
         assert [] == compare_metadata(MigrationContext.configure(connection), metadata)
 
 
-def test_the_newest_migration_can_be_taken_back(engine: sa.Engine) -> None:
+def test_the_newest_migrations_can_be_taken_back(engine: sa.Engine) -> None:
     _migrate(engine, "0001", up=False)
     with engine.connect() as connection:
         assert not sa.inspect(connection).has_table("change")

@@ -89,3 +89,35 @@ def test_reload_is_not_for_strangers_nor_for_other_sites():
 
 def test_reload_without_a_file_says_so(world):
     assert world.post("/-/reload").status_code == 404
+
+
+BEATING = PLAIN + 'heartbeats: [{name: prometheus, matchers: [alertname="Watchdog"], every: 5m}]\n'
+
+
+@pytest.mark.parametrize(
+    ("heard", "status", "word"),
+    [
+        ({"prometheus": 12.0}, 200, "heard 12 s ago"),
+        ({"prometheus": 301.0}, 503, "not heard for 301 s"),
+        ({}, 503, "never"),
+    ],
+)
+def test_the_watchdog_tells_a_probe_from_outside(heard, status, word):
+    world = World(BEATING)
+    world.reader.health_now = dataclasses.replace(HEALTHY, heartbeat_seconds=heard)
+    answer = world.get("/-/watchdog")
+    assert answer.status_code == status
+    assert word in answer.json["heartbeats"]["prometheus"]["why"]
+    text = world.get("/metrics").text
+    assert 'bridge_heartbeat_expected_seconds{name="prometheus"} 300.0' in text
+    assert ('bridge_heartbeat_age_seconds{name="prometheus"}' in text) == bool(heard)
+
+
+def test_the_watchdog_is_not_calm_where_nothing_is_expected(world):
+    assert world.get("/-/watchdog").status_code == 503
+
+
+def test_the_watchdog_is_not_calm_without_a_store():
+    world = World(BEATING)
+    world.reader.error = StoreUnavailable("down")
+    assert world.get("/-/watchdog").status_code == 503

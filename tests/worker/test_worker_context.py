@@ -20,6 +20,7 @@ from bridge.render import Renderer
 from bridge.store import StoreDeliveries, StoreIntake, StorePeople, StoreReader, open_database
 from bridge.worker import Setup, Worker
 from bridge.worker.completing import Completer, words
+from bridge.worker.duties import NoDuties
 from tests.builders import a_group, an_alert
 from tests.worker.test_worker import POLICY
 
@@ -79,10 +80,11 @@ def delivered(folder: Path, gathers: Says, count: int = 1) -> list[Message]:
     setup = Setup({"pager": channel}, lanes, Renderer(None, None), timedelta(days=90), gathers)
 
     async def main() -> None:
-        def tell(number: int, text: str) -> None:
-            people.learn(number, text, now())
+        class Tells(NoDuties):
+            def tell(self, number: int, text: str) -> None:
+                people.learn(number, text, now())
 
-        worker = Worker(StoreDeliveries(engine, "w"), setup, Metrics(), now, tell=tell, poll_seconds=0.05)
+        worker = Worker(StoreDeliveries(engine, "w"), setup, Metrics(), now, duties=Tells(), poll_seconds=0.05)
         worker._completer._every = 0.05
         running = asyncio.create_task(worker.run())
         async with asyncio.timeout(20):

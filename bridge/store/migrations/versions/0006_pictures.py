@@ -1,6 +1,6 @@
 """Pictures of incidents, and the key that signs the links to them.
 
-Revision ID: 0003
+Revision ID: 0006
 """
 
 import sqlalchemy as sa
@@ -8,8 +8,8 @@ from alembic import op
 
 from bridge.store import tables as t
 
-revision = "0003"
-down_revision = "0002"
+revision = "0006"
+down_revision = "0005"
 
 
 def upgrade() -> None:

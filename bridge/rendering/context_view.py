@@ -1,0 +1,203 @@
+"""What was learned about an incident, as short texts in the order of importance: the one view behind every channel.
+
+Texts are clean and cut but not escaped: escaping belongs to the channel. Nothing here is measured or guessed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from functools import lru_cache
+
+from bridge.core.facts import ChangeEvent, Context, Fact, Hypothesis, Part, Unit, Unknown, Verdict
+from bridge.core.numbers import in_words, shown
+from bridge.rendering.links import safe_href
+from bridge.rendering.text import beside, cut, one_line
+
+MAX_FACTS = 30
+MAX_CHANGES = 3
+MAX_NAME = 60
+MAX_SENTENCE = 500
+MAX_UNKNOWN = 300
+STALE = timedelta(minutes=2)  #: a fact that is older than the whole by more than this tells its own age
+STEADY = 0.1  #: a change by less than this share is none
+MARKS = {Verdict.BAD: "🔴", Verdict.GOOD: "🟢", Verdict.NEUTRAL: ""}
+
+
+@dataclass(frozen=True, slots=True)
+class FactLine:
+    """One fact; every text may be empty but the title."""
+
+    name: str
+    title: str
+    value: str  #: `7.3 %`
+    verdict: str  #: `good`, `bad`, or `neutral` when nobody said which values are bad
+    judgement: str  #: `bad, above 5 %`; colour alone never says it
+    trend: str  #: `↑ usually 2.1 %, 1 h ago 240 ms`
+    parts: str  #: `api-2 94 %, api-1 6 %`
+    age: str  #: only when it is much older than the rest
+
+    @property
+    def mark(self) -> str:
+        """A symbol for the verdict, to stand before the judgement."""
+        return MARKS[Verdict(self.verdict)]
+
+    @property
+    def marked(self) -> str:
+        """`🔴 bad, above 5 %`."""
+        return f"{self.mark} {self.judgement}".strip()
+
+    @property
+    def line(self) -> str:
+        """All of it on one line, without symbols: `7.3 % (bad, above 5 %); ↑ usually 2.1 %; api-2 94 %`."""
+        judged = f"({self.judgement})" if self.judgement else ""
+        head = " ".join(text for text in (self.value, judged) if text)
+        return "; ".join(text for text in (head, self.trend, self.parts, self.age) if text)
+
+
+@dataclass(frozen=True, slots=True)
+class ChangeLine:
+    """`v2 deployed 6 min before the start, by ci`."""
+
+    text: str
+    href: str | None
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class ContextView:
+    """Empty texts and tuples where nothing was learned."""
+
+    facts: tuple[FactLine, ...] = ()
+    unknown: tuple[str, ...] = ()  #: `PSI, memory: Prometheus did not answer within 1.5 s`
+    changes: tuple[ChangeLine, ...] = ()
+    more_changes: int = 0
+    probably: str = ""  #: the hypothesis, one sentence
+    rule: str = ""  #: and the name of the rule that said so
+    causes: tuple[str, ...] = ()  #: short forms to append to a summary, the most telling first
+    peak: str = ""  #: the worst value of the incident's life
+    measured: str = ""  #: `2026-01-02 03:04:05 UTC`
+    measured_at: datetime | None = None
+
+
+NOTHING = ContextView()
+
+
+def view_of(context: Context | None, started_at: datetime, component: str = "") -> ContextView:
+    """started_at: what the changes are told against. component: a change of another service says of which."""
+    return NOTHING if context is None else _view(_Same(context), started_at, component)
+
+
+class _Same:
+    """A context as a key: itself and no equal one, for comparing contexts costs more than it saves."""
+
+    __slots__ = ("context",)
+
+    def __init__(self, context: Context) -> None:
+        self.context = context
+
+    def __hash__(self) -> int:
+        return id(self.context)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Same) and other.context is self.context
+
+
+@lru_cache(maxsize=64)  # the channels of one incident follow each other closely
+def _view(same: _Same, started_at: datetime, component: str) -> ContextView:
+    context = same.context
+    facts = context.facts[:MAX_FACTS]
+    peak = context.by_role("peak")
+    return ContextView(
+        facts=tuple(_fact(fact, context.at) for fact in facts if fact.role != "peak"),
+        unknown=tuple(_unknown(context.unknown)),
+        changes=tuple(_change(change, started_at, component) for change in context.changes[:MAX_CHANGES]),
+        more_changes=max(0, len(context.changes) - MAX_CHANGES),
+        probably=_sentence(context.hypothesis.text) if context.hypothesis else "",
+        rule=_name(context.hypothesis.rule) if context.hypothesis else "",
+        causes=tuple(_causes(context.hypothesis, facts)),
+        peak=shown(peak.value, peak.unit) if peak and peak.value is not None else "",
+        measured=f"{context.at:%Y-%m-%d %H:%M:%S} UTC",
+        measured_at=context.at,
+    )
+
+
+def _fact(fact: Fact, measured_at: datetime) -> FactLine:
+    judged = [] if fact.verdict is Verdict.NEUTRAL else [fact.verdict.value]
+    judged += [cut(one_line(fact.why), MAX_NAME)] if fact.why else []
+    earlier = measured_at - fact.at
+    age = f"measured at {fact.at:%H:%M:%S}, {in_words(earlier)} earlier" if earlier > STALE else ""
+    return FactLine(
+        name=_name(fact.name),
+        title=_name(fact.title) or _name(fact.name) or "(no name)",
+        value="" if fact.value is None else shown(fact.value, fact.unit),
+        verdict=fact.verdict.value,
+        judgement=", ".join(judged),
+        trend=_trend(fact),
+        parts=", ".join(_part(part, fact) for part in fact.parts[:6]),
+        age=age,
+    )
+
+
+def _trend(fact: Fact) -> str:
+    if fact.value is None or not fact.past:
+        return ""
+    pasts = ", ".join(f"{_name(past.when)} {shown(past.value, fact.unit)}" for past in fact.past[:3])
+    return f"{_arrow(fact.value, fact.past[0].value)} {pasts}"
+
+
+def _arrow(now: float, before: float) -> str:
+    if abs(now - before) <= STEADY * abs(before):
+        return "→"
+    return "↑" if now > before else "↓"
+
+
+def _part(part: Part, fact: Fact) -> str:
+    """A rate's parts are told as shares of it: who has most of the errors is the question, not how many a second."""
+    shares = fact.unit is Unit.PER_SECOND and fact.value is not None and fact.value > 0
+    number = shown(part.value / fact.value, Unit.RATIO) if shares and fact.value else shown(part.value, fact.unit)
+    return f"{_name(part.name)} {number}"
+
+
+def _unknown(unknown: tuple[Unknown, ...]) -> Iterator[str]:
+    """What is missing for one reason is told together."""
+    titles: dict[str, list[str]] = {}
+    for each in unknown:
+        titles.setdefault(each.why, []).append(_name(each.title))
+    for why, names in list(titles.items())[:5]:
+        yield cut(f"{', '.join(names)}: {one_line(why)}", MAX_UNKNOWN)
+
+
+def _change(change: ChangeEvent, started_at: datetime, component: str) -> ChangeLine:
+    gap = started_at - change.at
+    when = f"{in_words(gap)} before the start" if gap >= timedelta(0) else f"{in_words(-gap)} after the start"
+    by = f", by {_name(change.by)}" if change.by else ""
+    of = f"{_name(change.service)}: " if change.service and change.service != component else ""
+    return ChangeLine(f"{of}{_what(change)} {when}{by}", safe_href(change.link) if change.link else None, change.at)
+
+
+def _what(change: ChangeEvent) -> str:
+    version, previous = _name(change.version), _name(change.previous)
+    if change.kind in ("deploy", "rollback") and version:
+        done = "deployed" if change.kind == "deploy" else "rolled back to"
+        told = f"{version} {done}" if change.kind == "deploy" else f"{done} {version}"
+        return f"{told} (before: {previous})" if previous else told
+    return cut(one_line(change.summary), 150) or _name(change.kind)
+
+
+def _causes(hypothesis: Hypothesis | None, facts: tuple[Fact, ...]) -> Iterator[str]:
+    if hypothesis is not None:
+        first = hypothesis.evidence[0] if hypothesis.evidence else hypothesis.text.partition(";")[0]
+        yield cut(one_line(first).rstrip("."), 120)
+    for fact in facts:
+        if fact.verdict is Verdict.BAD and fact.value is not None and fact.role != "peak":
+            yield f"{_name(fact.title)} {shown(fact.value, fact.unit)}"
+
+
+def _name(text: str) -> str:
+    return beside(cut(one_line(text), MAX_NAME))
+
+
+def _sentence(text: str) -> str:
+    return cut(one_line(text), MAX_SENTENCE)

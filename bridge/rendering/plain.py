@@ -1,0 +1,48 @@
+"""Texts that need no template and cannot fail."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from bridge.core.numbers import in_words
+from bridge.core.ports import AlertLine
+from bridge.rendering.text import cut, one_line
+from bridge.rendering.view import MAX_SUMMARY
+
+ALOUD = 160  #: longer is tiring to hear on the phone, and cut on a lock screen
+
+
+def plain_summary(view: Mapping[str, Any]) -> str:
+    """Reads well aloud: `2 of 3 alerts firing: API latency is high`, `Resolved after 12 min: ...`."""
+    lines: tuple[AlertLine, ...] = view["alerts"]
+    subject = (lines[0].summary or lines[0].name if lines else "") or view["title"]
+    told = f"{_standing(view)}: {one_line(subject)}"
+    causes = view["causes"] if view["firing"] else ()
+    fitting = next((f"; {cause}" for cause in causes if len(told) + 2 + len(cause) <= ALOUD), "")
+    return cut(told + fitting, MAX_SUMMARY)
+
+
+def plain_body(view: Mapping[str, Any]) -> str:
+    lines = [view["summary"], "", f"{view['title']} (incident {view['number']}, {view['severity']})"]
+    lines += [f"Probably: {view['probably']} (rule {view['rule']})"] if view["probably"] else []
+    lines += [f"- {change.text}" for change in view["changes"]]
+    lines += [f"- {fact.title}: {fact.line}" for fact in view["facts"]]
+    lines += [f"(not known: {each})" for each in view["unknown"]]
+    lines += [f"Measured at {view['measured']}"] if view["measured"] else []
+    lines += [f"- [{line.status}] {line.name} {line.summary}".rstrip() for line in view["alerts"]]
+    lines += [f"({view['hidden']} more alerts are not shown)"] if view["hidden"] else []
+    lines += [f"{link.text}: {link.href}" for link in view["links"]]
+    lines += [view["incident_url"]] if view["incident_url"] else []
+    return "\n".join(lines)
+
+
+def _standing(view: Mapping[str, Any]) -> str:
+    firing, every = view["firing_count"], view["firing_count"] + view["resolved_count"]
+    by = f", acknowledged by {view['acknowledged_by']}" if view["acknowledged_by"] else ""
+    if not view["firing"]:
+        ended = view["resolved_at"] or view["updated_at"]
+        peak = f", peak {view['peak']}" if view["peak"] else ""
+        return f"Resolved after {in_words(ended - view['opened_at'])}{peak}{by}"
+    standing = f"{every} alerts firing" if firing == every else f"{firing} of {every} alerts firing"
+    return ("Firing" if every == 1 else standing) + by

@@ -1,0 +1,115 @@
+"""The operator's templates before the built-in ones: where each channel's are looked for; compiled once, sandboxed.
+
+For each file the first that exists: FOLDER/<channel's name>/, FOLDER/<channel's kind>/, FOLDER/, the built-in ones.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from jinja2 import BaseLoader, ChoiceLoader, Environment, FileSystemLoader, StrictUndefined, Template, TemplateError
+from jinja2.sandbox import SandboxedEnvironment
+
+from bridge.rendering.text import one_line
+
+BUILT_IN = Path(__file__).parent.with_name("templates")
+NAMES = ("summary.txt", "body.txt", "body.html")
+
+
+class TemplateSet:
+    """The three templates of some channels. `faults` tells what could not be compiled, by the template's name."""
+
+    def __init__(self, folders: Sequence[Path]) -> None:
+        self.faults: dict[str, str] = {}
+        self._templates = {}
+        for name in NAMES:
+            try:
+                self._templates[name] = template_of(folders, name)
+            except Exception as error:  # a loader, a compiler and a file system can raise anything
+                self.faults[name] = told(error)
+
+    def render(self, name: str, view: Mapping[str, Any]) -> str:
+        """Empty when it could not be compiled; raises whatever the template raises."""
+        template = self._templates.get(name)
+        return template.render(view) if template is not None else ""
+
+
+def template_sets(folder: Path | None, kinds: Mapping[str, str]) -> tuple[TemplateSet, dict[str, TemplateSet]]:
+    """The set of most channels, and those of the channels with folders of their own.
+
+    kinds: each channel's kind. A folder that bears the name of no known channel counts as a channel's.
+    """
+    channels = {**{each.name: "" for each in subfolders(folder)}, **kinds}
+    general = (folder,) if folder is not None else ()
+    made: dict[tuple[Path, ...], TemplateSet] = {general: TemplateSet(general)}
+    special = {}
+    for channel, kind in channels.items():
+        folders = (*_own_folders(folder, channel, kind), *general)
+        if folders != general:
+            special[channel] = made.setdefault(folders, TemplateSet(folders))
+    return made[general], special
+
+
+def subfolders(folder: Path | None) -> list[Path]:
+    """Those that hold at least one template."""
+    if folder is None or not folder.is_dir():
+        return []
+    found = (each for each in sorted(folder.iterdir()) if each.is_dir())
+    return [each for each in found if any((each / name).is_file() for name in NAMES)]
+
+
+def template_faults(folder: Path | None, views: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+    """Every fault that compiling, or rendering one of the views, shows."""
+    general = [folder] if folder is not None else []
+    yield from _faults(general, NAMES, views, "")
+    for each in subfolders(folder):
+        names = [name for name in NAMES if (each / name).is_file()]
+        yield from _faults([each, *general], names, views, f"{each.name}/")
+
+
+def template_of(folders: Sequence[Path], name: str) -> Template:
+    """Sandboxed if it is an operator's: it is meant to be words, not a program. Raises whatever is wrong with it."""
+    own = any((folder / name).is_file() for folder in folders)
+    return environment_of(folders if own else ()).get_template(name)
+
+
+def environment_of(folders: Sequence[Path]) -> Environment:
+    """Without folders, for the bridge's own templates: they are code, and the sandbox's looking at
+    every attribute is most of what a rendering costs."""
+    loaders: list[BaseLoader] = [FileSystemLoader(each) for each in (*folders, BUILT_IN)]
+    kind = SandboxedEnvironment if folders else Environment
+    return kind(
+        loader=ChoiceLoader(loaders),
+        autoescape=lambda name: name is not None and name.endswith(".html"),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        auto_reload=False,
+    )
+
+
+def told(error: Exception) -> str:
+    """For operators, on one line: `TemplateSyntaxError in line 3: unexpected '}'`."""
+    line = getattr(error, "lineno", None) if isinstance(error, TemplateError) else None
+    return f"{type(error).__name__}{f' in line {line}' if line else ''}: {one_line(error)}"[:300]
+
+
+def _own_folders(folder: Path | None, channel: str, kind: str) -> list[Path]:
+    if folder is None:
+        return []
+    names = [name for name in (channel, kind) if name and Path(name).name == name]
+    return [folder / name for name in dict.fromkeys(names) if (folder / name).is_dir()]
+
+
+def _faults(
+    folders: Sequence[Path], names: Sequence[str], views: Sequence[Mapping[str, Any]], prefix: str
+) -> Iterator[str]:
+    for name in names:
+        try:
+            template = template_of(folders, name)
+            for view in views:
+                template.render(view)
+        except Exception as error:
+            yield f"{prefix}{name}: {told(error)}"

@@ -1,0 +1,84 @@
+"""What a webhook's groups do to the store: incidents, the changes that alerts tell of, heartbeats that were heard.
+
+Law: called inside one transaction; an exception leaves nothing of it behind.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import datetime
+
+import sqlalchemy as sa
+
+from bridge.core.changes import told_by
+from bridge.core.heartbeats import split
+from bridge.core.incidents import receive
+from bridge.core.model import Change, Group, Incident
+from bridge.core.ports import Accepted
+from bridge.store.applying import Policy, Writing, newest_by_key, untold
+from bridge.store.changes import write_changes
+from bridge.store.tables import heartbeat
+
+
+def receive_groups(connection: sa.Connection, policy: Policy, groups: Sequence[Group], now: datetime) -> list[Accepted]:
+    """What came of each group, in their order."""
+    parted = [split(group, policy.heartbeats) for group in groups]
+    hear(connection, {name for _, heard in parted for name in heard}, now)
+    receiving = _Receiving(connection, policy, [group for group, _ in parted], now)
+    accepted = [
+        Accepted(0, "heartbeat") if heard and not group.alerts else receiving.take(group) for group, heard in parted
+    ]
+    receiving.writing.write()
+    told = _told(connection, policy, groups, now)
+    return [replace(each, changes=kinds) if kinds else each for each, kinds in zip(accepted, told, strict=True)]
+
+
+def hear(connection: sa.Connection, names: set[str], now: datetime) -> None:
+    """A heartbeat that no worker expects yet is no row yet; the worker makes it."""
+    if names:
+        heard = sa.update(heartbeat).where(heartbeat.c.name.in_(sorted(names)), heartbeat.c.seen_at < now)
+        connection.execute(heard.values(seen_at=now))
+
+
+class _Receiving:
+    """One batch: what was known before it, and what it writes."""
+
+    def __init__(self, connection: sa.Connection, policy: Policy, groups: Sequence[Group], now: datetime) -> None:
+        self._policy, self._now = policy, now
+        self._known = newest_by_key(connection, {group.key for group in groups})
+        self.writing = Writing(connection, policy, now)
+        self.writing.load_deliveries([found.number for found in self._known.values()])
+        self._late = untold(connection, [found.number for found in self._known.values() if found.resolved])
+
+    def take(self, group: Group) -> Accepted:
+        before = self._known.get(group.key)
+        untold_end = before is not None and before.number in self._late
+        uid = secrets.token_hex(8)
+        change = receive(before, group, self._now, self._policy.rules, uid, untold_end=untold_end)
+        if change is None:
+            return Accepted(0, "ignored")
+        after: Incident = self.writing.add(change)
+        self._known[group.key] = after
+        return Accepted(after.number, _outcome(change))
+
+
+def _told(connection: sa.Connection, policy: Policy, groups: Sequence[Group], now: datetime) -> list[tuple[str, ...]]:
+    """Write down the changes that the alerts tell of; for each group the kinds that were not known before."""
+    told = [told_by(group, policy.changes) for group in groups]
+    every = [change for changes in told for change in changes]
+    new = write_changes(connection, every, now, policy.change_channels)
+    kinds: list[tuple[str, ...]] = []
+    for changes in told:
+        kinds.append(tuple(change.kind for change in changes if change.id in new))
+        new -= {change.id for change in changes}
+    return kinds
+
+
+def _outcome(change: Change) -> str:
+    kinds = [entry.kind for entry in change.entries]
+    for kind in ("opened", "ended", "reopened", "resolved", "reminder"):
+        if kind in kinds:
+            return kind
+    return "changed" if change.changed else "duplicate"

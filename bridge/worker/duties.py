@@ -1,0 +1,44 @@
+"""What else the worker asks of the store: what changed before an incident, and who looks after heartbeats."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Protocol
+
+from bridge.core.facts import ChangeEvent, Context
+from bridge.core.model import Incident
+
+
+class Duties(Protocol):
+    """What else the worker asks of the store. Calls block; the worker makes them in its database thread."""
+
+    def changes_before(self, incident: Incident) -> Sequence[ChangeEvent]: ...
+
+    def keep(self, contexts: Mapping[int, Context]) -> None:
+        """By incident: what was learned, for the pages."""
+        ...
+
+    def tell(self, number: int, text: str) -> None:
+        """Something is known now that was missing when the incident was told."""
+        ...
+
+    def watch(self, since: datetime, now: datetime) -> Sequence[str]:
+        """Look after heartbeats; the names of those that went missing or came back."""
+        ...
+
+
+class NoDuties:
+    """For a worker that only delivers."""
+
+    def changes_before(self, incident: Incident) -> Sequence[ChangeEvent]:
+        return ()
+
+    def keep(self, contexts: Mapping[int, Context]) -> None:
+        return
+
+    def tell(self, number: int, text: str) -> None:
+        return
+
+    def watch(self, since: datetime, now: datetime) -> Sequence[str]:
+        return ()

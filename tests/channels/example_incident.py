@@ -1,0 +1,88 @@
+"""A bad deploy, as an incident and what was learned about it: what the pictures in docs/messages.md show."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+from bridge.core.facts import ChangeEvent, Context, Fact, Hypothesis, Part, Past, Unit, Unknown, Verdict
+from bridge.core.model import Alert, Entry, Incident, Severity, State, Status
+
+STARTED = datetime(2026, 11, 23, 3, 12, 5, tzinfo=UTC)
+ENDED = STARTED + timedelta(minutes=26)
+BAD, GOOD, NEUTRAL = Verdict.BAD, Verdict.GOOD, Verdict.NEUTRAL
+DEPLOYED = ChangeEvent(
+    "deploy", "toxicity-api", STARTED - timedelta(minutes=6), "Deploy", "v2", "v1", "ci", "https://ci.example/812"
+)
+RETRAINED = ChangeEvent(
+    "retraining", "toxicity-api", STARTED - timedelta(minutes=95), "Retraining of toxicity-bert finished", by="airflow"
+)
+ROLLED_BACK = ChangeEvent("rollback", "toxicity-api", ENDED - timedelta(minutes=7), "Rollback", "v1", "v2", "Ana")
+TOLD = ("v2 was deployed 6 min before", "94 % of the errors by version come from v2", "v1 runs beside it")
+PROBABLY = Hypothesis("new_version_fails", f"{TOLD[0]}; {TOLD[1]}, {TOLD[2]}.", TOLD)
+
+
+def the_incident(*, firing: bool) -> Incident:
+    labels = {
+        "alertname": "MLErrorRateCritical", "severity": "critical", "job": "toxicity-api", "namespace": "ml",
+        "pod": "api-2", "model": "toxicity-bert",
+    }  # fmt: skip
+    annotations = {
+        "summary": "Toxicity API: 7.3 % of predictions fail",
+        "description": "More than 5 % of the predictions have failed for 2 minutes.\nUsers see errors, not verdicts.",
+        "runbook_url": "https://runbooks.example/MLErrorRateCritical",
+        "dashboard_url": "https://grafana.example/d/ml-serving?var-job=toxicity-api",
+    }
+    status, ended = (Status.FIRING, None) if firing else (Status.RESOLVED, ENDED)
+    alert = Alert("1", status, labels, annotations, STARTED, ended)
+    return Incident(
+        number=42, uid="example", key="k", dedup_key="0123456789abcdef" * 4, source="prod", receiver="bridge",
+        group_key="{}", group_labels={"alertname": alert.name, "job": "toxicity-api"},
+        title="MLErrorRateCritical toxicity-api", severity=Severity.CRITICAL,
+        state=State.OPEN if firing else State.RESOLVED, revision=1 if firing else 3, opened_at=STARTED,
+        updated_at=ended or STARTED, seen_at=STARTED, resolved_at=ended, acknowledged_by=None if firing else "Ana",
+        external_url="https://alertmanager.example", alerts={"1": alert},
+    )  # fmt: skip
+
+
+def the_news(*, firing: bool) -> list[Entry]:
+    return [] if firing else [Entry(ENDED, "resolved", "prod", "all alerts are resolved", 3, loud=True)]
+
+
+def the_context(*, firing: bool) -> Context:
+    at = (STARTED if firing else ENDED) + timedelta(minutes=2)
+    facts = while_failing(at) if firing else after_the_rollback(at)
+    why = "Prometheus does not answer within 1.5 s"
+    unknown = (Unknown("Drift (PSI)", why), Unknown("Other firing alerts", why)) if firing else ()
+    changes = (DEPLOYED, RETRAINED) if firing else (ROLLED_BACK, DEPLOYED, RETRAINED)
+    return Context(at, facts, unknown, changes, PROBABLY)
+
+
+def while_failing(at: datetime) -> tuple[Fact, ...]:
+    failing = (Past("usually", 0.0021), Past("1 h ago", 0.002))
+    by_type = (Part("prediction_failed", 2.81), Part("timeout", 0.09))
+    latency = (Past("1 h ago", 0.240), Past("1 d ago", 0.233))
+    memory = (Part("api-2", 1.62e9), Part("api-1", 1.55e9), Part("api-0", 1.54e9))
+    return (
+        Fact("failing", "Failing predictions", Unit.RATIO, 0.073, at, failing, (), BAD, "above 5 %"),
+        Fact("by_version", "Errors by version", Unit.PER_SECOND, 2.9, at, (), (Part("v2", 2.726), Part("v1", 0.174))),
+        Fact("by_type", "Errors by type", Unit.PER_SECOND, 2.9, at, (), by_type),
+        Fact("pods", "Pods by version", Unit.COUNT, 3, at, (), (Part("v1", 2), Part("v2", 1))),
+        Fact("p95", "P95 latency", Unit.SECONDS, 0.412, at, latency, (), NEUTRAL),
+        Fact("toxic", "Toxic rate", Unit.RATIO, 0.114, at, (Past("usually", 0.108),), (), GOOD),
+        Fact("sure", "Mean confidence", Unit.RATIO, 0.812, at, (Past("usually", 0.931),), (), BAD, "below 85 %"),
+        Fact("requests", "Requests", Unit.PER_SECOND, 39.7, at, (Past("usually", 41.2),)),
+        Fact("memory", "Memory by pod", Unit.BYTES, None, at - timedelta(minutes=9), (), memory),
+        Fact("budget", "Error budget left", Unit.RATIO, 0.61, at, (Past("1 d ago", 0.84),)),
+    )
+
+
+def after_the_rollback(at: datetime) -> tuple[Fact, ...]:
+    failing = (Past("usually", 0.0021), Past("1 h ago", 0.0022))
+    return (
+        Fact("failing", "Failing predictions", Unit.RATIO, 0.002, at, failing, (), GOOD),
+        Fact("pods", "Pods by version", Unit.COUNT, 3, at, (), (Part("v1", 3),)),
+        Fact("p95", "P95 latency", Unit.SECONDS, 0.236, at, (Past("1 h ago", 0.240), Past("1 d ago", 0.233))),
+        Fact("sure", "Mean confidence", Unit.RATIO, 0.929, at, (Past("usually", 0.931),), (), GOOD),
+        Fact("budget", "Error budget left", Unit.RATIO, 0.58, at, (Past("1 d ago", 0.84),)),
+        Fact("worst", "Failing predictions at worst", Unit.RATIO, 0.091, at, role="peak"),
+    )

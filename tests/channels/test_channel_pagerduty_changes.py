@@ -1,0 +1,105 @@
+"""PagerDuty's change events, as the sandbox takes and refuses them."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+from pydantic import SecretStr
+
+from bridge.channels.pagerduty_changes import PagerDutyChanges, event_of
+from bridge.config.settings import PagerDutySettings
+from bridge.core.errors import Reason, SendError
+from bridge.core.facts import ChangeEvent
+from sandbox.running import RunningSandbox
+from tests.channels.channel_builders import AT, KEY
+
+CHANGE = ChangeEvent(
+    kind="deploy",
+    service="bert-api",
+    at=AT,
+    summary="bert-api v2 was deployed",
+    version="v2",
+    previous="v1",
+    by="ann",
+    link="https://ci.example/7",
+    labels={"namespace": "ml"},
+    source="ci",
+    id="c1",
+)
+
+
+def send(url: str, change: ChangeEvent = CHANGE, key: str = KEY, seconds: float = 5) -> None:
+    settings = PagerDutySettings("pager", SecretStr(key), url, None, 2, timedelta(seconds=seconds), True)
+
+    async def main() -> None:
+        sender = PagerDutyChanges(settings)
+        try:
+            await sender.send(change)
+        finally:
+            await sender.close()
+
+    asyncio.run(main())
+
+
+def failure(url: str, **more: float) -> SendError:
+    with pytest.raises(SendError) as told:
+        send(url, **more)  # type: ignore[arg-type]
+    assert KEY not in str(told.value)
+    return told.value
+
+
+def test_a_change_arrives_with_all_that_is_known(vendors: RunningSandbox) -> None:
+    send(vendors.http_url)
+    (change,) = vendors.state["pagerduty"]["changes"]
+    assert ("bert-api v2 was deployed", "bert-api", AT.isoformat()) == tuple(
+        change["payload"][name] for name in ("summary", "source", "timestamp")
+    )
+    details = change["payload"]["custom_details"]
+    assert ("v2", "v1", "ann", "c1", {"namespace": "ml"}) == tuple(
+        details[name] for name in ("version", "previous", "by", "id", "labels")
+    )
+    assert ["https://ci.example/7"] == [link["href"] for link in change["links"]]
+    assert [] == vendors.state["pagerduty"]["incidents"]
+
+
+def test_whatever_a_change_holds_pagerduty_takes_it(vendors: RunningSandbox) -> None:
+    labels = {f"{number}" * 200: "\u202e😀" * 500 for number in range(100)}
+    hostile = replace(CHANGE, summary="\x00😀" * 2000, service="s\n" * 2000, link="javascript:x", labels=labels)
+    bare = ChangeEvent("deploy", "", AT, "")
+    for change in (hostile, bare):
+        send(vendors.http_url, change)
+    assert [] == vendors.state["pagerduty"]["rejected"]
+    assert 2 == len(vendors.state["pagerduty"]["changes"])
+    assert len(json.dumps(event_of(hostile))) < 512_000
+
+
+@pytest.mark.parametrize(
+    ("fault", "reason"),
+    [
+        ({"kind": "status", "status": 503}, Reason.SERVER),
+        ({"kind": "status", "status": 429, "retry_after": 7}, Reason.RATE_LIMITED),
+        ({"kind": "reset"}, Reason.NETWORK),
+        ({"kind": "hang"}, Reason.NETWORK),
+        ({"kind": "malformed"}, Reason.SERVER),
+    ],
+)
+def test_a_failure_says_what_follows(vendors: RunningSandbox, fault: dict[str, object], reason: Reason) -> None:
+    vendors.fault(target="pagerduty", path="change", **fault)
+    error = failure(vendors.http_url, seconds=0.5)
+    assert reason == error.reason
+    assert error.retry_after == fault.get("retry_after")
+    vendors.clear_faults()
+
+
+def test_a_key_of_a_ruleset_is_told_to_be_wrong(vendors: RunningSandbox) -> None:
+    with pytest.raises(SendError) as told:
+        send(vendors.http_url, key="R" + KEY[1:])
+    assert told.value.reason is Reason.CREDENTIAL
+
+
+def test_a_pagerduty_that_nobody_reaches_is_the_networks_fault() -> None:
+    assert Reason.NETWORK == failure("http://127.0.0.1:9").reason

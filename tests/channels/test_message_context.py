@@ -1,0 +1,287 @@
+"""What was learned about an incident, as people read it in each channel."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+from channel_builders import AT, a_claim, a_message, a_pagerduty, a_slack, an_alert
+
+from bridge.core.facts import ChangeEvent, Context, Fact, Hypothesis, Part, Past, Unit, Unknown, Verdict
+from bridge.core.model import Incident, State, Status, Target
+from bridge.core.ports import Message
+from bridge.render import Renderer
+from bridge.rendering.context_view import ContextView, view_of
+from bridge.rendering.links import around
+from bridge.rendering.sample import sample_alert, sample_claim, sample_context, sample_incident, sample_news
+
+
+def a_fact(**changes: Any) -> Fact:
+    fields: dict[str, Any] = {"name": "errors", "title": "Errors", "unit": Unit.RATIO, "value": 0.073, "at": AT}
+    return Fact(**{**fields, **changes})
+
+
+def a_change(**changes: Any) -> ChangeEvent:
+    fields: dict[str, Any] = {"kind": "deploy", "service": "api", "at": AT - timedelta(minutes=6), "summary": "Deploy"}
+    return ChangeEvent(**{**fields, "version": "v2", "by": "ci", **changes})
+
+
+def learned(*facts: Fact, **more: Any) -> ContextView:
+    return view_of(Context(AT, facts, **more), AT, "api")
+
+
+def rendered(incident: Incident, context: Context | None, *, firing: bool = True) -> Message:
+    claim = sample_claim(firing=firing)
+    return Renderer(None, "https://bridge.example").message(incident, claim, sample_news(), context, html=True)
+
+
+def slack_texts(message: Message) -> list[str]:
+    """Each block's text; the fields of a section each on their own."""
+    (attachment,) = a_slack().compose(message, a_claim()).content["attachments"]
+    texts = []
+    for block in attachment["blocks"]:
+        every = [block.get("text"), *block.get("fields", []), *block.get("elements", [])]
+        texts += [each["text"] for each in every if each]
+    return texts
+
+
+def details_of(message: Message) -> dict[str, Any]:
+    (event,) = a_pagerduty().compose(message, a_claim()).content["events"]
+    details: dict[str, Any] = event["payload"]["custom_details"]
+    return details
+
+
+@pytest.mark.parametrize(
+    ("now", "before", "arrow"),
+    [(0.073, 0.021, "↑"), (0.021, 0.073, "↓"), (0.02, 0.021, "→"), (0.0, 0.0, "→"), (0.1, 0.0, "↑"), (-2, -1, "↓")],
+)
+def test_a_trend_is_told_against_the_first_past(now: float, before: float, arrow: str) -> None:
+    (fact,) = learned(a_fact(value=now, past=(Past("usually", before),))).facts
+    assert arrow == fact.trend[0]
+    assert "usually" in fact.trend
+
+
+def test_a_fact_reads_well_on_one_line() -> None:
+    past, parts = (Past("usually", 0.021), Past("1 h ago", 0.02)), (Part("api-2", 0.31),)
+    (fact,) = learned(a_fact(past=past, parts=parts, verdict=Verdict.BAD, why="above 5 %")).facts
+    assert "7.3 % (bad, above 5 %); ↑ usually 2.1 %, 1 h ago 2 %; api-2 31 %" == fact.line
+    assert "🔴 bad, above 5 %" == fact.marked
+
+
+def test_parts_of_a_rate_are_shares_and_other_parts_are_numbers() -> None:
+    parts = (Part("api-2", 9.4), Part("api-1", 0.6))
+    (rate,) = learned(a_fact(unit=Unit.PER_SECOND, value=10.0, parts=parts)).facts
+    assert "api-2 94 %, api-1 6 %" == rate.parts
+    (count,) = learned(a_fact(unit=Unit.COUNT, value=3.0, parts=(Part("v1", 2), Part("v2", 1)))).facts
+    assert "v1 2, v2 1" == count.parts
+    (none,) = learned(a_fact(unit=Unit.PER_SECOND, value=0.0, parts=(Part("v1", 0.0),))).facts
+    assert "v1 0/s" == none.parts
+
+
+@pytest.mark.parametrize(("minutes", "age"), [(0, ""), (2, ""), (9, "measured at 09:51:00, 9 min earlier"), (-5, "")])
+def test_only_an_old_fact_tells_its_own_age(minutes: int, age: str) -> None:
+    (fact,) = learned(a_fact(at=AT - timedelta(minutes=minutes))).facts
+    assert age == fact.age
+
+
+@pytest.mark.parametrize(
+    ("changes", "text"),
+    [
+        ({}, "v2 deployed 6 min before the start, by ci"),
+        ({"previous": "v1", "by": ""}, "v2 deployed (before: v1) 6 min before the start"),
+        ({"kind": "rollback", "version": "v1"}, "rolled back to v1 6 min before the start, by ci"),
+        ({"kind": "retraining", "version": "", "summary": "Retraining"}, "Retraining 6 min before the start, by ci"),
+        ({"version": "", "summary": "", "by": ""}, "deploy 6 min before the start"),
+        ({"at": AT + timedelta(seconds=90), "by": ""}, "v2 deployed 1 min after the start"),
+        ({"service": "gateway", "by": ""}, "gateway: v2 deployed 6 min before the start"),
+    ],
+)
+def test_a_change_says_what_when_and_by_whom(changes: dict[str, Any], text: str) -> None:
+    (change,) = learned(changes=(a_change(**changes),)).changes
+    assert text == change.text
+
+
+def test_a_changes_link_is_http_or_none() -> None:
+    links = ("https://ci.example/1", "javascript:alert(1)", "")
+    shown = learned(changes=tuple(a_change(link=link) for link in links)).changes
+    assert ["https://ci.example/1", None, None] == [change.href for change in shown]
+
+
+def test_what_is_missing_for_one_reason_is_told_together() -> None:
+    missing = (Unknown("PSI", "no answer"), Unknown("Pods", "no data"), Unknown("Memory", "no answer"))
+    assert ("PSI, Memory: no answer", "Pods: no data") == learned(unknown=missing).unknown
+
+
+def test_a_name_that_is_written_from_right_to_left_keeps_its_number_beside_it() -> None:
+    (fact,) = learned(a_fact(value=None, parts=(Part("שלום", 0.5), Part("api", 0.4)))).facts
+    assert "שלום\u200e 50 %, api 40 %" == fact.parts
+
+
+def an_incident(**changes: Any) -> Incident:
+    alert = replace(sample_alert("Slow", Status.FIRING), fingerprint="1")
+    base = replace(sample_incident(resolved=False), alerts={"1": alert}, acknowledged_by=None, state=State.OPEN)
+    return replace(base, **changes)
+
+
+HYPOTHESIS = Hypothesis(
+    "new_version_fails", "v2 was deployed 6 min before; v1 is well.", ("v2 was deployed 6 min before",)
+)
+
+
+@pytest.mark.parametrize(
+    ("context", "summary"),
+    [
+        (None, "Firing: API is slow"),
+        (Context(AT, hypothesis=HYPOTHESIS), "Firing: API is slow; v2 was deployed 6 min before"),
+        (Context(AT, (a_fact(verdict=Verdict.BAD),)), "Firing: API is slow; Errors 7.3 %"),
+        (Context(AT, (a_fact(verdict=Verdict.GOOD),)), "Firing: API is slow"),
+    ],
+)
+def test_a_summary_says_the_cause_or_else_the_worst_number(context: Context | None, summary: str) -> None:
+    assert summary == rendered(an_incident(), context).summary
+
+
+def test_a_summary_that_is_long_already_is_not_made_longer() -> None:
+    long = sample_alert("Slow", Status.FIRING)
+    long = replace(long, annotations={"summary": "x" * 140})
+    message = rendered(an_incident(alerts={"1": long}), Context(AT, hypothesis=HYPOTHESIS))
+    assert "Firing: " + "x" * 140 == message.summary
+
+
+def test_an_end_says_how_long_how_bad_and_who_had_it() -> None:
+    over = replace(sample_incident(resolved=True), acknowledged_by="Ana")
+    message = rendered(over, sample_context(), firing=False)
+    assert "Resolved after 12 min, peak 9.1 %, acknowledged by Ana: API is slow" == message.summary
+    for text in (message.text, message.html, " ".join(slack_texts(replace(message, firing=False)))):
+        for told in ("12 min", "peak 9.1 %", "Ana"):
+            assert told in text
+
+
+def test_slack_says_everything_in_the_order_of_need() -> None:
+    texts = slack_texts(rendered(an_incident(), sample_context()))
+    order = [
+        "HighLatency c1", "*critical*, open", "Incident 7", "*<https://run.example/a|Runbook>*", "*Probably:* v2 was",
+        "rule: changed_before", "v2 deployed (before: v1) 6 min before the start, by ci",
+        "*Failing predictions*\n*7.3 %* 🔴 bad, above 5 %\n↑ usually 2.1 %, 1 h ago 2 %", "api-2 94 %, api-1 5.8 %",
+        "Not known: Drift score: Prometheus did not answer", "🔴 firing *Slow*",
+    ]  # fmt: skip
+    places = [next((n for n, text in enumerate(texts) if told in text), None) for told in order]
+    assert None not in places, texts
+    assert places == sorted(places, key=lambda place: place or 0)
+
+
+def test_facts_are_dropped_from_the_least_important_on_and_the_message_says_how_many() -> None:
+    facts = tuple(a_fact(title=f"Fact {n} {'é' * 50}", parts=(Part("é" * 60, 0.1),) * 6) for n in range(30))
+    texts = slack_texts(a_message(context=Context(AT, facts), alerts=(an_alert(),) * 5))
+    shown = [text[1:8].strip(" é") for text in texts if text.startswith("*Fact")]
+    assert [f"Fact {n}" for n in range(len(shown))] == shown
+    assert 0 < len(shown) < 20
+    assert f"{30 - len(shown)} more facts" in texts[-1]
+    assert "<https://bridge.example/incidents/7|all of it>" in texts[-1]
+
+
+def test_pagerdutys_details_begin_with_what_was_learned() -> None:
+    details = details_of(rendered(an_incident(), sample_context()))
+    first = ["probably", "rule", "what_changed", "facts", "not_known", "measured_at"]
+    assert first == list(details)[: len(first)]
+    assert "7.3 % (bad, above 5 %); ↑ usually 2.1 %, 1 h ago 2 %" == details["facts"]["Failing predictions"]
+    assert "2026-01-02 03:16:05 UTC" == details["measured_at"]
+
+
+def test_all_channels_tell_the_same_of_many_alerts() -> None:
+    base = sample_alert("Slow", Status.FIRING)
+    started = {str(n): replace(base, fingerprint=f"{n:03}", starts_at=AT - timedelta(hours=n)) for n in range(40)}
+    ended = {each: replace(started[each], status=Status.RESOLVED, ends_at=AT) for each in ("38", "39")}
+    message = rendered(an_incident(alerts={**started, **ended}), Context(AT, changes=(a_change(service=""),)))
+    told = "v2 deployed 1 d 12 h after the start, by ci"
+    for text in (message.text, message.html, " ".join(slack_texts(message)), json.dumps(details_of(message))):
+        assert told in text
+
+
+def test_pagerdutys_facts_with_one_title_are_all_there() -> None:
+    facts = tuple(a_fact(name=name) for name in ("a", "b"))
+    assert ["Errors", "Errors (b)"] == list(details_of(a_message(context=Context(AT, facts)))["facts"])
+
+
+def test_without_a_context_nothing_is_said_of_one() -> None:
+    message = rendered(an_incident(), None)
+    assert "incident" == next(iter(details_of(message)))
+    for text in (message.text, message.html, " ".join(slack_texts(message))):
+        assert not [word for word in ("robably", "easured", "ot known", "changed") if word in text]
+
+
+def test_a_context_without_answers_says_so() -> None:
+    silent = Context(AT, unknown=(Unknown("Errors", "Prometheus did not answer"),))
+    message = rendered(an_incident(), silent)
+    for text in (message.text, message.html, " ".join(slack_texts(message)), json.dumps(details_of(message))):
+        assert "Prometheus did not answer" in text
+    assert "2026-11-23 10:00:00" in message.text
+
+
+def test_a_dashboard_opens_around_the_start() -> None:
+    query = parse_qs(
+        urlsplit(around("https://g.example/d/x?var-job=api#p", [sample_alert("Slow", Status.FIRING)])).query
+    )
+    started = sample_alert("Slow", Status.FIRING).starts_at.timestamp()
+    assert {"var-job": ["api"], "from": [f"{started - 3600:.0f}000"], "to": [f"{started + 3600:.0f}000"]} == query
+
+
+@pytest.mark.parametrize("own", ["from=now-1h&to=now", "to=5", "from="])
+def test_a_dashboards_own_range_stays(own: str) -> None:
+    address = f"https://g.example/d/x?{own}"
+    assert address == around(address, [sample_alert("Slow", Status.FIRING)])
+
+
+def test_the_channels_of_one_incident_share_one_rendering() -> None:
+    renderer, incident, context = Renderer(None, None), an_incident(), sample_context()
+    to_slack, to_mail = (replace(sample_claim(firing=True), target=Target(name)) for name in ("slack", "mail"))
+    first = renderer.message(incident, to_slack, (), context, html=False)
+    assert first is renderer.message(incident, replace(to_slack, target=Target("pagerduty")), (), context, html=False)
+    rich = renderer.message(incident, to_mail, (), context, html=True)
+    assert rich is renderer.message(incident, to_mail, (), context, html=True)
+    assert (first.text, "", True) == (rich.text, first.html, bool(rich.html))
+
+
+@pytest.mark.parametrize("difference", ["incident", "context", "firing", "news"], ids=lambda name: f"another {name}")
+def test_what_differs_is_rendered_anew(difference: str) -> None:
+    renderer, incident, context, claim = (
+        Renderer(None, None),
+        an_incident(),
+        sample_context(),
+        sample_claim(firing=True),
+    )
+    first = renderer.message(incident, claim, (), context, html=False)
+    other = renderer.message(
+        replace(incident, title="Other") if difference == "incident" else incident,
+        replace(claim, sent=0, firing=difference != "firing"),
+        sample_news() if difference == "news" else (),
+        None if difference == "context" else context,
+        html=False,
+    )
+    assert first.text != other.text
+
+
+def test_no_more_than_a_few_renderings_are_kept() -> None:
+    renderer = Renderer(None, None)
+    for number in range(200):
+        renderer.message(an_incident(number=number), sample_claim(firing=True), (), html=False)
+    assert 64 == len(renderer._kept)
+
+
+def test_a_channels_own_templates_come_first_then_those_of_its_kind(tmp_path: Path) -> None:
+    for folder, text in (("slack-ml", "mine"), ("slack", "slack's"), (".", "all")):
+        (tmp_path / folder).mkdir(exist_ok=True)
+        (tmp_path / folder / "summary.txt").write_text(text)
+    renderer = Renderer(tmp_path, None, kinds={"slack-ml": "slack", "slack-infra": "slack", "pager": "pagerduty"})
+    said = {
+        name: renderer.message(
+            an_incident(), replace(sample_claim(firing=True), target=Target(name)), (), html=False
+        ).summary
+        for name in ("slack-ml", "slack-infra", "pager")
+    }
+    assert {"slack-ml": "mine", "slack-infra": "slack's", "pager": "all"} == said

@@ -1,0 +1,50 @@
+"""What is a heartbeat, when one is late, and what the bridge tells itself then."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from bridge.core.heartbeats import Heartbeat, alarm, split
+from bridge.core.incidents import Rules, receive
+from bridge.core.matchers import parse_matchers
+from bridge.core.model import Severity, State
+from tests.builders import a_group, an_alert, at
+
+BEAT = Heartbeat("prometheus", parse_matchers('alertname="Watchdog"'), timedelta(minutes=5))
+
+
+def test_a_heartbeat_is_taken_out_of_its_group() -> None:
+    group, heard = split(a_group(an_alert("Watchdog"), an_alert("HighErrors")), [BEAT])
+    assert {"prometheus"} == heard
+    assert ["HighErrors"] == [alert.name for alert in group.alerts]
+
+
+def test_a_group_without_heartbeats_is_left_as_it_is() -> None:
+    given = a_group(an_alert("HighErrors"))
+    assert (given, set()) == split(given, [BEAT])
+
+
+def test_one_that_has_ended_is_no_sign_of_life_and_no_incident_either() -> None:
+    group, heard = split(a_group(an_alert("Watchdog", ends=5)), [BEAT])
+    assert ((), set()) == (group.alerts, heard)
+
+
+def test_it_is_late_after_its_time_and_not_before() -> None:
+    assert not BEAT.is_late(at(0), at(300))
+    assert BEAT.is_late(at(0), at(301))
+
+
+def test_silence_is_an_incident_that_ends_when_it_is_heard_again() -> None:
+    change = receive(None, alarm(BEAT, at(0), at(360), missing=True), at(360), Rules(), "u")
+    assert change is not None
+    incident = change.incident
+    assert (State.OPEN, Severity.CRITICAL) == (incident.state, incident.severity)
+    assert "HeartbeatMissing prometheus" == incident.title
+    (alert,) = incident.alerts.values()
+    assert "No heartbeat prometheus for 6 min (expected every 5 min)" == alert.annotations["summary"]
+    over = receive(incident, alarm(BEAT, at(400), at(405), missing=False), at(405), Rules(), "u")
+    assert over is not None
+    assert over.incident.resolved
+    again = receive(over.incident, alarm(BEAT, at(400), at(9000), missing=True), at(9000), Rules(), "v")
+    assert again is not None
+    assert again.incident.firing

@@ -1,0 +1,14 @@
+"""One Prometheus for all questions; nothing here changes what it holds."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from dashboard_prometheus import Prometheus, running_prometheus
+
+
+@pytest.fixture(scope="session")
+def prometheus(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Prometheus]:
+    with running_prometheus(tmp_path_factory.mktemp("prometheus")) as running:
+        yield running

@@ -1,0 +1,160 @@
+"""Every question of the dashboards, put to a real Prometheus that holds what the real code exports."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import dashboard_history as history
+import pytest
+from dashboard_prometheus import Prometheus
+from dashboard_reading import UIDS, Question, all_questions, dashboard, label_values, of_panels, panels
+
+EVERYTHING = all_questions()
+ML = {"namespace": "ml", "job": "toxicity-api"}
+
+
+def _values(prometheus: Prometheus, question: Question) -> list[tuple[dict[str, str], list[float]]]:
+    ask = prometheus.instant if question.instant else prometheus.course
+    return [
+        (series["metric"], [float(value) for _, value in series.get("values") or [series["value"]]])
+        for series in ask(question.expr)
+    ]
+
+
+@pytest.mark.parametrize("question", EVERYTHING, ids=[question.where for question in EVERYTHING])
+def test_every_question_has_an_answer_of_finite_numbers_with_the_labels_of_its_legend(
+    prometheus: Prometheus, question: Question
+) -> None:
+    answers = _values(prometheus, question)
+    assert answers, f"nothing for {question.expr}"
+    for metric, values in answers:
+        assert all(map(math.isfinite, values)), f"{metric}: {values} for {question.expr}"
+    # one at least: an alert without a namespace, say, may stand beside others
+    assert any(question.legend_labels <= metric.keys() for metric, _ in answers), answers
+
+
+def test_no_question_asks_for_more_lines_than_a_person_can_read(prometheus: Prometheus) -> None:
+    many = {q.where: len(_values(prometheus, q)) for q in of_panels() if q.panel_type not in ("heatmap", "table")}
+    assert max(many.values()) <= 30, many
+
+
+@pytest.mark.parametrize("uid", UIDS)
+def test_the_variables_offer_what_there_is(prometheus: Prometheus, uid: str) -> None:
+    offered = {name: prometheus.label_values(*asked) for name, asked in label_values(uid).items()}
+    if uid == "alert-bridge":
+        assert offered == {"namespace": ["alerting"], "job": ["alert-bridge"]}
+    else:
+        assert offered == {"namespace": ["ml", "staging"], "job": ["toxicity-api"]}
+
+
+@pytest.mark.parametrize("uid", UIDS)
+def test_the_columns_of_every_table_come_out_of_its_questions(prometheus: Prometheus, uid: str) -> None:
+    for panel in panels(dashboard(uid)):
+        if panel["type"] == "table":
+            columns = set(panel["transformations"][1]["options"]["renameByName"])
+            labels = {label for target in panel["targets"] for label in _labels(prometheus, target)}
+            values = {f"Value #{target['refId']}" for target in panel["targets"]}
+            assert columns - {"Value"} == labels | values, panel["title"]
+
+
+def _labels(prometheus: Prometheus, target: dict[str, Any]) -> set[str]:
+    answers = prometheus.instant(Question("", target["expr"]).expr)
+    return {label for series in answers for label in series["metric"]}
+
+
+def _number(prometheus: Prometheus, uid: str, title: str, *, ref: str = "A", **labels: str) -> float:
+    (panel,) = [panel for panel in panels(dashboard(uid)) if panel["title"] == title]
+    (target,) = [target for target in panel["targets"] if target["refId"] == ref]
+    answers = prometheus.instant(Question(title, target["expr"]).expr)
+    (series,) = [series for series in answers if labels.items() <= series["metric"].items()]
+    return float(series["value"][1])
+
+
+# One pod of "ml" has 100 predictions an hour, 3 of 10 toxic and 3 failures; the other 200, 6 of 10 and 12.
+# The mean of the two shares would be 0.45, and that of the two error rates 0.043.
+SERVICE_NUMBERS = {
+    ("mlops-overview", "Pods with a model"): 1.0,
+    ("mlops-overview", "Attempts"): 315 / 3600,
+    ("mlops-overview", "Error rate"): 15 / 315,
+    ("mlops-overview", "Inference P95"): 0.2 + 0.1 * (95 - 94) / 4,
+    ("mlops-overview", "Toxic rate"): (30 + 120) / 300,
+    ("business-kpis", "Toxic rate, 24 hours"): (30 + 120) / 300,
+    ("business-kpis", "Predictions, last hour"): 300.0,
+    ("business-kpis", "Predictions, 24 hours"): 7200.0,
+    ("business-kpis", "Mean response time, 24 hours"): 11.55 / 100,
+    ("business-kpis", "Median response time (P50), 24 hours"): 0.05 + 0.05 * (50 - 40) / 35,
+    ("business-kpis", "Inferences within 100 ms, 24 hours"): 0.8,
+    ("business-kpis", "Error budget left, 30 days"): 1 - 0.02 / 0.05,
+    ("model-health", "Drift score"): 0.12,
+}
+
+
+@pytest.mark.parametrize(("place", "expected"), SERVICE_NUMBERS.items(), ids=[title for _, title in SERVICE_NUMBERS])
+def test_a_number_is_what_the_traffic_was(prometheus: Prometheus, place: tuple[str, str], expected: float) -> None:
+    assert _number(prometheus, *place, **ML) == pytest.approx(expected, rel=1e-6)
+
+
+def test_the_other_namespace_keeps_its_own_numbers(prometheus: Prometheus) -> None:
+    toxic = _number(prometheus, "mlops-overview", "Toxic rate", namespace="staging")
+    assert toxic == pytest.approx(0.1)
+    assert _number(prometheus, "mlops-overview", "Error rate", namespace="staging") == 0
+
+
+def test_the_memory_of_a_pod_is_shown_as_a_share_of_its_limit(prometheus: Prometheus) -> None:
+    share = _number(prometheus, "mlops-overview", "Memory, as a share of its limit", pod="toxicity-api-a")
+    assert share == pytest.approx(900 / 2048)
+
+
+def test_probes_and_scrapes_do_not_flatter_the_latency(prometheus: Prometheus) -> None:
+    p99 = _number(prometheus, "mlops-overview", "HTTP P50 and P99", ref="B", **ML)
+    assert p99 == pytest.approx(0.75 + 0.25 * (99 - 98) / 2)
+
+
+def test_the_languages_are_ranked_by_their_toxic_texts(prometheus: Prometheus) -> None:
+    (question,) = [q for q in of_panels() if "Top toxic languages" in q.where]
+    ranked = [(series["metric"]["language"], float(series["value"][1])) for series in prometheus.instant(question.expr)]
+    # of ten texts, pod a: en, en, fr; pod b, twice as busy: en, en, fr, de, en, fr; pod c: en. 240 tens in a day.
+    tens = {"en": 2 + 2 * 3 + 1, "fr": 1 + 2 * 2, "de": 2}
+    assert ranked[:3] == [(language, pytest.approx(240 * count)) for language, count in tens.items()]
+
+
+def test_the_confidence_distribution_ends_at_all_predictions(prometheus: Prometheus) -> None:
+    low = _number(prometheus, "model-health", "Confidence now and in training", le="0.6")
+    assert low == pytest.approx(0.1, rel=1e-6)
+    assert _number(prometheus, "model-health", "Confidence now and in training", le="1.0") == pytest.approx(1)
+    trained = _number(prometheus, "model-health", "Confidence now and in training", ref="B", le="0.6")
+    assert trained == pytest.approx(round(0.6**4, 4))
+
+
+def test_the_history_tells_when_each_version_began_to_answer(prometheus: Prometheus) -> None:
+    began = _number(prometheus, "model-health", "Deployments", version=history.NEW, namespace="ml")
+    assert began == history.DEPLOYED * 1000
+    started = _number(prometheus, "model-health", "Retrainings", trigger="drift", namespace="ml")
+    assert started == history.RETRAINED * 1000
+
+
+def test_only_the_version_that_serves_is_counted(prometheus: Prometheus) -> None:
+    assert _number(prometheus, "model-health", "Pods by model version", version=history.NEW) == 3
+
+
+def test_noise_counts_how_often_an_alert_began_to_fire(prometheus: Prometheus) -> None:
+    assert _number(prometheus, "alert-bridge", "Noise per alert", alertname="MLErrorRateElevated") == 2
+    assert _number(prometheus, "alert-bridge", "Noise per alert", alertname="MLInferenceLatencyDegraded") == 1
+
+
+def test_the_watchdog_is_no_noise(prometheus: Prometheus) -> None:
+    assert _number(prometheus, "mlops-overview", "Alerts firing") == 2
+
+
+def test_two_bridges_on_one_database_tell_of_its_backlog_once(prometheus: Prometheus) -> None:
+    assert _number(prometheus, "alert-bridge", "Deliveries waiting") == 5
+    assert _number(prometheus, "alert-bridge", "Oldest overdue") == 45
+    assert _number(prometheus, "alert-bridge", "Dead letters") == 1
+    assert _number(prometheus, "alert-bridge", "Paused channels", channel="slack-ml") == 1
+    assert _number(prometheus, "alert-bridge", "Paused channels", channel="email-ml") == 0
+
+
+def test_a_channel_is_as_fast_as_its_messages_were(prometheus: Prometheus) -> None:
+    p50 = _number(prometheus, "alert-bridge", "From webhook to accepted message", channel="email-ml")
+    assert p50 == pytest.approx(20)  # halfway through the bucket from 10 to 30

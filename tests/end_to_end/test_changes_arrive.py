@@ -1,0 +1,68 @@
+"""What was changed reaches the real bridge by post and by alert, once, and is shown with the incident it concerns."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import requests
+
+from sandbox.running import RunningSandbox
+from tests.end_to_end.machines import Bridge, eventually, fire
+
+
+def tell(bridge: Bridge, token: str, change: dict[str, Any]) -> int:
+    headers = {"Authorization": f"Bearer {token}"}
+    return requests.post(f"{bridge.url}/events/change", json=change, headers=headers, timeout=20).status_code
+
+
+def changes(bridge: Bridge, path: str = "changes") -> list[dict[str, Any]]:
+    return list(requests.get(f"{bridge.url}/api/v1/{path}", timeout=10).json()["changes"])
+
+
+def test_a_posted_change_is_kept_once_and_survives_the_processes(bridge: Bridge, token: str) -> None:
+    change = {"kind": "deploy", "service": "bert-api", "model": "toxic-bert", "version": "v2", "at": 1763900000}
+    assert [201, 200] == [tell(bridge, token, change) for _ in range(2)]
+    assert 401 == tell(bridge, "not-the-token", {**change, "version": "v3"})
+    bridge.kill_everything()
+    bridge.start()
+    assert 200 == tell(bridge, token, change)
+    (kept,) = changes(bridge)
+    assert ("v2", {"model": "toxic-bert"}, "prod") == (kept["version"], kept["labels"], kept["source"])
+
+
+def test_an_incident_shows_its_changes_from_posts_and_alerts(bridge: Bridge, alertmanager: str, token: str) -> None:
+    before = datetime.now(UTC) - timedelta(minutes=10)
+    posted = {"kind": "deploy", "service": "bert-api", "version": "v2", "at": before.isoformat(), "by": "release job"}
+    assert 201 == tell(bridge, token, posted)
+    assert 201 == tell(bridge, token, {**posted, "service": "billing"})
+    fire(alertmanager, "MLRetrainingStarted", "info", job="bert-api", namespace="ml")
+    fire(alertmanager, "ErrorsHigh", "critical", job="bert-api", namespace="ml")
+    incident = eventually(lambda: [each for each in bridge.incidents() if "ErrorsHigh" in each["title"]])[0]
+    eventually(lambda: len(changes(bridge)) == 3)
+    page = requests.get(f"{bridge.url}/incidents/{incident['number']}", timeout=10).text
+    for word in (
+        "bert-api v2 was deployed",
+        "before the start",
+        "by release job",
+        "a retraining of bert-api was started",
+    ):
+        assert word in page
+    assert "billing" not in page
+    assert ["retraining", "deploy"] == [each["kind"] for each in changes(bridge, f"incidents/{incident['number']}")]
+    assert (
+        'bridge_changes_total{kind="retraining",source="prod"} 1.0'
+        in requests.get(f"{bridge.url}/metrics", timeout=10).text
+    )
+
+
+def test_pagerduty_is_told_of_each_change_once_without_paging(
+    bridge: Bridge, sandbox: RunningSandbox, token: str
+) -> None:
+    sandbox.fault(target="pagerduty", kind="status", status=503, path="change", count=1)
+    for version in ("v2", "v3", "v2"):
+        tell(bridge, token, {"kind": "deploy", "service": "bert-api", "version": version, "at": 1763900000})
+    eventually(lambda: len(sandbox.state["pagerduty"]["changes"]) == 2)
+    told = [change["payload"]["summary"] for change in sandbox.state["pagerduty"]["changes"]]
+    assert ["bert-api v2 was deployed", "bert-api v3 was deployed"] == sorted(told)
+    assert [] == sandbox.state["pagerduty"]["incidents"]

@@ -1,0 +1,146 @@
+"""Telling channels of changes, with the real store and a sender that does as it is told."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bridge.core.errors import Reason, SendError, StoreUnavailable
+from bridge.core.facts import ChangeEvent
+from bridge.metrics import Metrics
+from bridge.store import StoreChangeDeliveries, StoreChanges, open_database
+from bridge.worker.change_events import ChangeTeller
+from tests.builders import at
+
+
+class ToldSender:
+    lease_seconds = 30.0
+
+    def __init__(self, *script: Exception | None) -> None:
+        self.script, self.seen, self.closed = list(script), list[str](), False
+        self.gate: asyncio.Event | None = None
+
+    async def send(self, change: ChangeEvent) -> None:
+        if self.gate is not None:
+            await self.gate.wait()
+        assert not self.closed
+        self.seen.append(change.id)
+        step = self.script.pop(0) if self.script else None
+        if step is not None:
+            raise step
+
+    async def close(self) -> None:
+        self.closed = True
+
+
+class Machine:
+    def __init__(self, folder: Path) -> None:
+        self.engine = open_database(f"sqlite:///{folder}/bridge.db")
+        self.store: Any = StoreChangeDeliveries(self.engine)
+        self.now, self.metrics = at(0), Metrics()
+
+    def clock(self) -> datetime:
+        return self.now
+
+    def record(self, *ids: str, channels: tuple[str, ...] = ("pager",)) -> None:
+        kept = StoreChanges(self.engine, self.clock, lambda: channels)
+        for each in ids:
+            kept.record(ChangeEvent("deploy", "api", at(0), "v2", id=each))
+
+    def teller(self, **senders: ToldSender) -> ChangeTeller:
+        return ChangeTeller(self.store, senders, self.metrics, self.clock, pace_seconds=0.01)
+
+    def rounds(self, count: int, **senders: ToldSender) -> None:
+        async def main() -> None:
+            teller = self.teller(**senders)
+            for _ in range(count):
+                await teller.round()
+                self.now += timedelta(seconds=2)
+
+        asyncio.run(main())
+
+    def tries(self, result: str) -> float | None:
+        labels = {"channel": "pager", "result": result}
+        return self.metrics.registry.get_sample_value("bridge_change_events_total", labels)
+
+
+@pytest.fixture
+def machine(tmp_path: Path) -> Iterator[Machine]:
+    machine = Machine(tmp_path)
+    yield machine
+    machine.engine.dispose()
+
+
+def test_each_round_tells_each_channel_of_one_change(machine: Machine) -> None:
+    machine.record("a", "b", channels=("pager", "second"))
+    pager, second = ToldSender(), ToldSender()
+    machine.rounds(1, pager=pager, second=second)
+    assert (["a"], ["a"]) == (pager.seen, second.seen)
+    machine.rounds(3, pager=pager, second=second)
+    assert (["a", "b"], ["a", "b"]) == (pager.seen, second.seen)
+    assert (2, 0) == (machine.tries("ok"), machine.tries("network"))
+
+
+def test_a_failure_is_tried_again_until_it_works(machine: Machine) -> None:
+    machine.record("a")
+    sender = ToldSender(SendError(Reason.NETWORK, "down"), SendError(Reason.SERVER, "503"))
+    machine.rounds(6, pager=sender)
+    assert ["a", "a", "a"] == sender.seen
+    assert (1, 1, 1) == tuple(machine.tries(result) for result in ("network", "server", "ok"))
+
+
+@pytest.mark.parametrize("error", [SendError(Reason.PAYLOAD, "no"), SendError(Reason.DESTINATION, "no"), ValueError()])
+def test_what_can_never_work_is_tried_once_and_stops_nothing_else(machine: Machine, error: Exception) -> None:
+    machine.record("a", "b")
+    sender = ToldSender(error)
+    machine.rounds(5, pager=sender)
+    assert ["a", "b"] == sender.seen
+
+
+@pytest.mark.parametrize("fault", [StoreUnavailable("locked"), RuntimeError("bug")])
+def test_a_store_that_fails_is_asked_again(machine: Machine, fault: Exception) -> None:
+    class Failing:
+        def __init__(self, store: Any) -> None:
+            self.store, self.faults = store, [fault]
+
+        def waiting(self, channels: Any, now: datetime) -> Any:
+            if self.faults:
+                raise self.faults.pop()
+            return self.store.waiting(channels, now)
+
+        def __getattr__(self, name: str) -> Any:
+            return getattr(self.store, name)
+
+    machine.record("a")
+    machine.store = Failing(machine.store)
+    sender = ToldSender()
+    machine.rounds(2, pager=sender)
+    assert ["a"] == sender.seen
+
+
+def test_what_is_being_sent_is_finished_before_the_end_and_before_a_reload_closes_it(machine: Machine) -> None:
+    machine.record("a", "b")
+    old, new = ToldSender(), ToldSender()
+
+    async def main() -> None:
+        old.gate = asyncio.Event()
+        teller = machine.teller(pager=old)
+        running = asyncio.create_task(teller.run())
+        await asyncio.sleep(0.05)
+        reloading = asyncio.create_task(teller.reload({"pager": new}))
+        await asyncio.sleep(0.05)
+        assert not old.closed
+        old.gate.set()
+        await asyncio.wait_for(reloading, 20)
+        while not new.seen:
+            await asyncio.sleep(0.01)
+        teller.stop()
+        await asyncio.wait_for(running, 20)
+
+    asyncio.run(asyncio.wait_for(main(), 60))
+    assert (["a"], ["b"], True, True) == (old.seen, new.seen, old.closed, new.closed)
