@@ -11,11 +11,13 @@ from bridge.store.deliveries import StoreDeliveries
 from bridge.store.heartbeats import StoreHeartbeats
 from bridge.store.intake import StoreIntake
 from bridge.store.people import StorePeople
+from bridge.store.pictures import KeptPicture, StorePictures
 from bridge.store.reading import StoreReader
 from bridge.store.waking import Listener, Waker
 
 __all__ = [
     "Engine",
+    "KeptPicture",
     "Listener",
     "Policy",
     "StoreChangeDeliveries",
@@ -25,6 +27,7 @@ __all__ = [
     "StoreHeartbeats",
     "StoreIntake",
     "StorePeople",
+    "StorePictures",
     "StoreReader",
     "Waker",
     "open_database",
