@@ -8,7 +8,7 @@ import os
 import secrets
 import signal
 import socket
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 
@@ -16,7 +16,7 @@ import uvloop
 
 from bridge import logs
 from bridge.core.changes import WINDOW, period_of
-from bridge.core.facts import ChangeEvent
+from bridge.core.facts import ChangeEvent, Context
 from bridge.core.model import Incident
 from bridge.metrics import Metrics
 from bridge.serving import Configuration
@@ -25,6 +25,7 @@ from bridge.store import (
     Listener,
     StoreChangeDeliveries,
     StoreChanges,
+    StoreContexts,
     StoreDeliveries,
     StoreHeartbeats,
     StorePeople,
@@ -89,6 +90,7 @@ class _Duties:
     def __init__(self, engine: Engine, configuration: Configuration) -> None:
         self._configuration = configuration
         self._changes = StoreChanges(engine, utc_now)
+        self._contexts = StoreContexts(engine)
         self._people = StorePeople(engine, lambda: configuration.policy)
         self._heartbeats = StoreHeartbeats(engine, lambda: configuration.policy)
 
@@ -96,6 +98,9 @@ class _Duties:
         context = self._configuration.settings.context
         period = period_of(incident, utc_now(), context.window if context else WINDOW)
         return self._changes.changes_for([each.labels for each in incident.alerts.values()], *period)
+
+    def keep(self, contexts: Mapping[int, Context]) -> None:
+        self._contexts.keep(contexts)
 
     def tell(self, number: int, text: str) -> None:
         self._people.learn(number, text, utc_now())

@@ -12,6 +12,7 @@ from flask.typing import ResponseReturnValue
 from bridge.core.changes import period_of, started_at
 from bridge.core.model import Alert, Incident, Severity
 from bridge.core.ports import Changes, Reader
+from bridge.rendering.context_view import view_of
 from bridge.web.auth import Logins
 
 ALERTS_SHOWN = 200
@@ -53,6 +54,7 @@ def blueprint(
             hidden=len(alerts) - len(alerts[:ALERTS_SHOWN]),
             timeline=reader.timeline(number),
             deliveries=reader.deliveries(number),
+            learned=view_of(reader.context(number, now), started),
             changes=[(change, _around(change.at, started)) for change in changes[:CHANGES_SHOWN]],
             window=span(started - window(), started),
             now=now,

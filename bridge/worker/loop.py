@@ -35,7 +35,7 @@ from bridge.metrics import Metrics
 from bridge.worker.batching import Batcher
 from bridge.worker.completing import Completer
 from bridge.worker.duties import Duties, NoDuties
-from bridge.worker.enriching import Gathers, context_of
+from bridge.worker.enriching import Gathers, Keeper, Story, context_of
 
 log = logs.get("worker")
 T = TypeVar("T")
@@ -68,15 +68,6 @@ class Setup:
     context: Gathers | None = None
 
 
-@dataclass(frozen=True)
-class Story:
-    """What the messages of one incident are made of."""
-
-    incident: Incident
-    news: Sequence[Entry]
-    context: asyncio.Task[Context | None] | None
-
-
 class Worker:
     """Runs until stop(); poll_seconds is only the safety net behind wake-ups."""
 
@@ -101,6 +92,7 @@ class Worker:
         self._tasks: set[asyncio.Task[None]] = set()
         self._settler = Batcher[tuple[Claim, Outcome]](self._settle_many)
         self._duties = duties or NoDuties()
+        self._keeper = Keeper(partial(self._in_thread, self._duties.keep))
         self._completer = Completer(self._look, self._gather, partial(self._in_thread, self._duties.tell))
         self._freezer = Batcher[tuple[Claim, bytes]](self._freeze_many)
 
@@ -136,6 +128,7 @@ class Worker:
             if self._tasks:
                 await asyncio.wait(set(self._tasks))
             await self._completer.close()
+            await self._keeper.close()
             await _close(self._setup)
             self._database.shutdown()
 
@@ -220,7 +213,11 @@ class Worker:
         return self._failed(error, claim, refused)
 
     async def _gather(self, incident: Incident) -> Context | None:
-        return await context_of(self._setup.context, partial(self._in_thread, self._duties.changes_before), incident)
+        changes = partial(self._in_thread, self._duties.changes_before)
+        context = await context_of(self._setup.context, changes, incident)
+        if context is not None:
+            self._keeper.keep(incident.number, context)
+        return context
 
     async def _look(self, number: int) -> Incident | None:
         return (await self._in_thread(self._store.incidents, [number])).get(number)

@@ -59,6 +59,7 @@ class FakeReader:
     def __init__(self):
         self.all = {7: INCIDENT, 6: RESOLVED}
         self.health_now, self.error, self.asked = HEALTHY, None, []
+        self.contexts = {}
         self.held = DeliveryView("slack-ml", "", "held", 2, 1, 3, NOW, "Slack asks to wait", "429 ratelimited", NOW)
 
     def list_incidents(self, *, resolved=None, limit=100):
@@ -78,6 +79,9 @@ class FakeReader:
 
     def deliveries(self, number):
         return [self.held]
+
+    def context(self, number, now):
+        return self.contexts.get(number)
 
     def health(self, now):
         if self.error:

@@ -1,0 +1,9 @@
+"""Charts as PNG: the only place that knows matplotlib, which runs in a process of its own and never here.
+
+Law: a picture is worth a message's while only when it costs the message nothing. Nothing here raises or waits long.
+"""
+
+from bridge.pictures.making import DistributionQuestion, Limits, PictureMaker, Ranges
+from bridge.pictures.studio import Studio
+
+__all__ = ["DistributionQuestion", "Limits", "PictureMaker", "Ranges", "Studio"]
