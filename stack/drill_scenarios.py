@@ -91,7 +91,7 @@ DRILLS = (
     Drill(
         "latency", "MLLatencySLOBurnSlow", "one replica of three is slow, so a third of the inferences is",
         (misbehave("slow", [0], seconds=0.15), send("normal", 8)),
-        "namespace_job:ml_slo_latency_bad:ratio_rate2h / 0.05", "x", "more than 3 times", 2 * HOUR,
+        "namespace_job:ml_slo_latency_bad:ratio_rate2h / 0.05", "x", "more than 3 times", 6 * HOUR,
     ),
     Drill(
         "model-down", "MLModelNotLoaded", "one replica unloads its model",
