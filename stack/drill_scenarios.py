@@ -89,8 +89,8 @@ DRILLS = (
         "namespace_job:ml_slo_latency_bad:ratio_rate1h / 0.05", "x", "more than 14.4 times", HOUR,
     ),
     Drill(
-        "latency", "MLLatencySLOBurnSlow", "one replica of three is slow, so a third of the inferences is",
-        (misbehave("slow", [0], seconds=0.15), send("normal", 8)),
+        "latency", "MLLatencySLOBurnSlow", "one replica of three is slow, so a fifth of the inferences is",
+        (misbehave("slow", [0], seconds=0.15), send("normal", 4), send("normal", 5, [1, 2])),
         "namespace_job:ml_slo_latency_bad:ratio_rate2h / 0.05", "x", "more than 3 times", 6 * HOUR,
     ),
     Drill(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import socket
 import subprocess
 import sys
@@ -31,9 +32,16 @@ def started() -> Iterator[Places]:
         try:
             _wait_until_complete(process, places, log)
             yield places
+        except StackError as fault:
+            raise StackError(f"{fault}\nThat stack is gone; its logs were kept: {_kept(places)}") from None
         finally:
             process.terminate()
             process.wait(ENDED_WITHIN_SECONDS)
+
+
+def _kept(places: Places) -> Path:
+    kept = Places().run / "drill-logs"
+    return shutil.copytree(places.logs, kept, dirs_exist_ok=True) if places.logs.exists() else kept
 
 
 def _up(places: Places, log: int) -> subprocess.Popen[bytes]:

@@ -8,14 +8,14 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
 
 from stack import drill as drilling
-from stack import earlier, proc
+from stack import drill_start, earlier, proc
 from stack.drill import Run
 from stack.drill_faults import another_version, frozen, misbehave
 from stack.drill_scenarios import Drill
@@ -254,6 +254,36 @@ def test_another_version_is_deployed_and_rolled_back(places: Places) -> None:
         deployed = json.loads(pointer.read_text())
     assert json.loads(pointer.read_text()) != deployed
     assert set((ROOT / "bert_api" / "models" / "versions").iterdir()) == before
+
+
+@pytest.fixture
+def kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Where a stack that was started for a drill leaves its logs, in the place of the checkout's .run."""
+    monkeypatch.setattr(drill_start, "Places", lambda *run: Places(*(run or [tmp_path / ".run"])))
+    return tmp_path / ".run" / "drill-logs"
+
+
+def test_a_stack_of_its_own_that_cannot_start_says_why(kept: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SPEED", "fast")
+    with pytest.raises(StackError, match=r"SPEED='fast' is no speed"), drill_start.started():
+        raise AssertionError("it cannot start")
+
+
+def test_a_stack_of_its_own_leaves_its_logs_when_the_drill_fails(kept: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(StackError, match=rf"gone wrong\n.*kept: {kept}"), _without_a_stack(monkeypatch):
+        raise StackError("gone wrong")
+    assert (kept / "api.log").read_text() == "what was seen"
+
+
+def _without_a_stack(monkeypatch: pytest.MonkeyPatch) -> AbstractContextManager[Places]:
+    def no_stack(places: Places, log: int) -> subprocess.Popen[bytes]:
+        places.create()
+        (places.logs / "api.log").write_text("what was seen")
+        places.running.touch()
+        return subprocess.Popen([sys.executable, "-c", ""])
+
+    monkeypatch.setattr(drill_start, "_up", no_stack)
+    return drill_start.started()
 
 
 def test_a_drill_without_make_up_ends_with_status_one(places: Places) -> None:
