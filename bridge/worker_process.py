@@ -16,8 +16,10 @@ import uvloop
 
 from bridge import logs
 from bridge.core.changes import WINDOW, period_of
+from bridge.core.charts import Picture
 from bridge.core.facts import ChangeEvent, Context
 from bridge.core.model import Incident
+from bridge.core.ports import Illustration
 from bridge.metrics import Metrics
 from bridge.serving import Configuration
 from bridge.store import (
@@ -29,6 +31,7 @@ from bridge.store import (
     StoreDeliveries,
     StoreHeartbeats,
     StorePeople,
+    StorePictures,
     open_database,
 )
 from bridge.wiring import change_senders_of, setup_of, utc_now
@@ -91,6 +94,7 @@ class _Duties:
         self._configuration = configuration
         self._changes = StoreChanges(engine, utc_now)
         self._contexts = StoreContexts(engine)
+        self._pictures = StorePictures(engine, utc_now)
         self._people = StorePeople(engine, lambda: configuration.policy)
         self._heartbeats = StoreHeartbeats(engine, lambda: configuration.policy)
 
@@ -101,6 +105,13 @@ class _Duties:
 
     def keep(self, contexts: Mapping[int, Context]) -> None:
         self._contexts.keep(contexts)
+
+    def illustrate(self, number: int, picture: Picture) -> Illustration | None:
+        kept = self._pictures.keep(number, picture)
+        base = self._configuration.settings.external_url
+        if kept is None:
+            return None
+        return Illustration(picture.title, picture.alt, picture.png, f"{base}{kept.path}" if base else None)
 
     def tell(self, number: int, text: str) -> None:
         self._people.learn(number, text, utc_now())

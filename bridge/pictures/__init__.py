@@ -3,7 +3,8 @@
 Law: a picture is worth a message's while only when it costs the message nothing. Nothing here raises or waits long.
 """
 
-from bridge.pictures.making import DistributionQuestion, Limits, PictureMaker, Ranges
+from bridge.pictures.illustrating import Illustrating
+from bridge.pictures.making import Limits, PictureMaker, Ranges
 from bridge.pictures.studio import Studio
 
-__all__ = ["DistributionQuestion", "Limits", "PictureMaker", "Ranges", "Studio"]
+__all__ = ["Illustrating", "Limits", "PictureMaker", "Ranges", "Studio"]

@@ -6,20 +6,19 @@ Law: make() never raises, asks within limits, and under a flood makes none rathe
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
 from bridge import logs
 from bridge.core.charts import Chart, DistributionChart, LineChart, Picture, chosen_lines, in_words, marks_of
-from bridge.core.distributions import LE, bins_of
+from bridge.core.distributions import bins_of
 from bridge.core.enrichment import Answer, Failure, Query
 from bridge.core.expressions import drawn_of, expression_in
-from bridge.core.facts import ChangeEvent, Unit
-from bridge.core.matchers import Matcher
+from bridge.core.facts import ChangeEvent
 from bridge.core.model import Alert, Incident, Severity
-from bridge.core.questions import common_labels, expression
+from bridge.core.questions import DistributionQuestion, common_labels, expression
 from bridge.core.series import RangeQuery, Series, belonging, range_query, span_around, started
 from bridge.core.units import unit_of
 
@@ -36,23 +35,6 @@ class Ranges(Protocol):
 
 class Draws(Protocol):
     async def draw(self, chart: Chart) -> bytes | None: ...
-
-
-@dataclass(frozen=True, slots=True)
-class DistributionQuestion:
-    """A histogram now and what it is compared with: configuration, as bridge.core.questions is."""
-
-    title: str
-    unit: Unit
-    now: str  #: PromQL of cumulative counts or rates by `le`
-    baseline: str  #: PromQL of the same or of a CDF
-    baseline_bound: str = LE  #: the baseline's label that holds the upper bound
-    now_name: str = "now"
-    baseline_name: str = "training"
-    matchers: tuple[Matcher, ...] = ()  #: for alerts that all of these hold of; none: for every alert
-
-    def concerns(self, alerts: Iterable[Alert]) -> bool:
-        return not self.matchers or any(all(m.matches(alert.labels) for m in self.matchers) for alert in alerts)
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +110,7 @@ class PictureMaker:
 
     async def _spread(self, question: DistributionQuestion, incident: Incident) -> Chart | None:
         alerts = incident.firing or tuple(incident.alerts.values())
-        if not question.concerns(alerts):
+        if not question.concerns([alert.labels for alert in alerts]):
             return None
         labels = common_labels([alert.labels for alert in alerts])
         answers = await asyncio.gather(

@@ -5,16 +5,27 @@ Law: the signature is looked at before the store is, so that guessing costs the 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Protocol
 
 from flask import Blueprint, Response, abort, request
 from flask.typing import ResponseReturnValue
 
+from bridge.core.charts import Picture
 from bridge.core.signed_links import Verdict, verdict
 
 CACHED = 24 * 3600  # seconds at most
+
+
+class Shown(Protocol):
+    """One picture with its signed link, without scheme and host."""
+
+    @property
+    def picture(self) -> Picture: ...
+
+    @property
+    def path(self) -> str: ...
 
 
 class KeptPictures(Protocol):
@@ -23,6 +34,10 @@ class KeptPictures(Protocol):
     def png(self, name: str) -> bytes | None: ...
 
     def key(self) -> bytes: ...
+
+    def of_incident(self, incident_number: int) -> Sequence[Shown]:
+        """The newest first."""
+        ...
 
 
 def blueprint(pictures: KeptPictures, clock: Callable[[], datetime]) -> Blueprint:

@@ -6,8 +6,10 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Protocol
 
+from bridge.core.charts import Picture
 from bridge.core.facts import ChangeEvent, Context
 from bridge.core.model import Incident
+from bridge.core.ports import Illustration
 
 
 class Duties(Protocol):
@@ -17,6 +19,10 @@ class Duties(Protocol):
 
     def keep(self, contexts: Mapping[int, Context]) -> None:
         """By incident: what was learned, for the pages."""
+        ...
+
+    def illustrate(self, number: int, picture: Picture) -> Illustration | None:
+        """Keep a picture where the pages and signed links find it; None when it cannot be kept."""
         ...
 
     def tell(self, number: int, text: str) -> None:
@@ -36,6 +42,9 @@ class NoDuties:
 
     def keep(self, contexts: Mapping[int, Context]) -> None:
         return
+
+    def illustrate(self, number: int, picture: Picture) -> Illustration | None:
+        return Illustration(picture.title, picture.alt, picture.png, None)
 
     def tell(self, number: int, text: str) -> None:
         return

@@ -28,6 +28,7 @@ class Story:
     incident: Incident
     news: Sequence[Entry]
     context: asyncio.Task[Context | None] | None
+    until: float  #: the loop's time at which whoever could wait for pictures goes without
 
 
 async def context_of(gathers: Gathers | None, changes: Changes, incident: Incident) -> Context | None:

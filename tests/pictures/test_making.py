@@ -18,8 +18,9 @@ from bridge.core.facts import ChangeEvent, Unit
 from bridge.core.incidents import Rules, receive
 from bridge.core.matchers import parse_matcher
 from bridge.core.model import Alert, Incident
+from bridge.core.questions import DistributionQuestion
 from bridge.core.series import RangeQuery, Series
-from bridge.pictures import DistributionQuestion, Limits, PictureMaker, Studio
+from bridge.pictures import Limits, PictureMaker, Studio
 from tests.builders import NOON, a_group, an_alert, at
 
 T = TypeVar("T")
