@@ -95,6 +95,10 @@ class Source(Section):
     url: Url | None = None
     tokens: tuple[SecretStr, ...] = ()
     basic_auth: BasicAuth | None = None
+    hmac_secret: SecretStr | None = None
+    hmac_secret_file: Line | None = None
+    hmac_timestamp_header: Annotated[str, Field(pattern=r"^[A-Za-z0-9-]+$", max_length=200)] | None = None
+    hmac_max_age: Duration = timedelta(minutes=5)
     dedup_key: Literal["group", "source_and_group"] = "group"
 
 
