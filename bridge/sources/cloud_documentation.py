@@ -30,7 +30,7 @@ def runbook_of(documentation: object) -> str:
     """The link that is called a runbook, the one that the text calls so, or the first link; empty without any."""
     links = list(_links(documentation))
     named = [href for name, href in links if re.search("(?:run|play)book", name, re.IGNORECASE)]
-    written = [found.rstrip(".,;:!*_") for found in RUNBOOK.findall(description_of(documentation))]
+    written = [found.rstrip(".,;:!*") for found in RUNBOOK.findall(description_of(documentation))]
     candidates = (*named, *written, *(href for _, href in links))
     return next((each for each in candidates if safe_href(each)), "")
 
