@@ -96,7 +96,7 @@ def signature_fault(req: Request, source: SourceSettings, body: bytes, now: date
     """Why the body is not believed to be the source's; None when it is, or when the source does not sign.
 
     Grafana signs the bytes of the body, or `<seconds since 1970>:<body>` when it has a header for the time:
-    https://github.com/grafana/alerting/blob/main/http/hmac_round_tripper.go
+    https://github.com/grafana/alerting/blob/main/http/hmac.go
     """
     if source.hmac_secret is None:
         return None
