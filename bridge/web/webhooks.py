@@ -73,7 +73,7 @@ KINDS = (
         "cloud-monitoring",
         cloud_monitoring.parse,
         "Google's notification channel",
-        "add ?auth_token=... to the URL of Google's notification channel, or give it basic authentication",
+        "as routes.yaml says, give Google's notification channel basic authentication or a URL with ?auth_token=...",
     ),
 )
 
