@@ -112,7 +112,7 @@ def _arguments(pid: int) -> list[bytes]:
 
 
 @contextlib.contextmanager
-def running_bridge(folder: Path, sandbox: RunningSandbox, token: str) -> Iterator[Bridge]:
+def running_bridge(folder: Path, sandbox: RunningSandbox, token: str, **more: str) -> Iterator[Bridge]:
     environment = {
         "PAGERDUTY_ROUTING_KEY": secrets.token_hex(16),
         "SLACK_BOT_TOKEN": f"xoxb-{secrets.token_hex(12)}",
@@ -122,6 +122,7 @@ def running_bridge(folder: Path, sandbox: RunningSandbox, token: str) -> Iterato
         "SMTP_SMARTHOST": sandbox.smtp_address,
         "SMTP_TLS": "none",
         "PROMETHEUS_URL": "http://127.0.0.1:9",  # nobody there
+        **more,
     }
     bridge = Bridge(folder, environment)
     bridge.start()
