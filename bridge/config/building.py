@@ -126,6 +126,9 @@ def _source(source: schema.Source) -> SourceSettings:
         tokens=source.tokens,
         basic_auth=_basic_auth(source.basic_auth) if source.basic_auth else None,
         dedup_key=source.dedup_key,
+        hmac_secret=source.hmac_secret,
+        hmac_timestamp_header=source.hmac_timestamp_header,
+        hmac_max_age=source.hmac_max_age,
     )
 
 
