@@ -3,7 +3,7 @@
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help up test check bench mutate dashboards model pins tools rules-test
+.PHONY: help up drill test check bench mutate dashboards model pins tools rules-test
 # Cleaning and installing at the same time would race; the tools themselves use all cores.
 .NOTPARALLEL:
 
@@ -19,8 +19,12 @@ help: ## show this list
 	@echo 'usage: make TARGET'
 	@sed -n 's/^\([a-z]*\):[^#]*## \(.*\)/  \1|\2/p' Makefile | awk -F'|' '{ printf "%-8s %s\n", $$1, $$2 }'
 
+# Variables of the command line reach the recipes' environment: make up SPEED=1 is real time.
 up: .venv/.runtime ## set everything up and run the whole story on this machine; Ctrl-C ends it
 	@exec $(BIN)/python -m stack up
+
+drill: .venv/.runtime ## beside make up: a real fault until it is a real alert (SCENARIO=list)
+	@exec $(BIN)/python -m stack drill "$${SCENARIO:-list}"
 
 test: .venv/.dev tools ## set up and run every test, those of the alert rules too
 	$(BIN)/python -m pytest

@@ -77,6 +77,14 @@ def _full(message: Message, alerts: tuple[AlertLine, ...]) -> Event:
     }
     links = [{"href": link.href, "text": _field(link.text)} for link in message.links[:MAX_LINKS]]
     event |= {"links": links} if links else {}
+    # PagerDuty fetches them itself, over TLS only
+    leads = {"href": message.incident_url} if message.incident_url else {}
+    images = [
+        {"src": picture.url, "alt": _field(picture.alt), **leads}
+        for picture in message.pictures
+        if picture.url and picture.url.startswith("https://")
+    ]
+    event |= {"images": images} if images else {}
     return event | ({"client_url": message.incident_url} if message.incident_url else {})
 
 

@@ -5,77 +5,40 @@ Law: an unknown key is a fault, and every fault is found in one go.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from datetime import timedelta
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, WithJsonSchema
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr
 
+from bridge.config.fields import (
+    Address,
+    DaysOfMonth,
+    Duration,
+    LabelName,
+    Line,
+    MatcherText,
+    Months,
+    Pace,
+    PromQL,
+    Size,
+    Url,
+    Weekdays,
+    Years,
+    checked,
+    described,
+)
 from bridge.config.values import (
-    Rate,
-    check_address,
     check_interval,
     check_mention,
     check_password_hash_text,
-    check_url,
-    parse_duration,
     parse_host_port,
     parse_rate,
-    parse_size,
 )
 from bridge.core.facts import Unit
-from bridge.core.matchers import parse_matchers
-from bridge.core.questions import check_expression
 from bridge.core.time_intervals import (
-    Range,
-    parse_days_of_month,
-    parse_months,
     parse_time_range,
-    parse_weekdays,
-    parse_years,
     zone,
 )
-
-
-def _text(example: str, what: str) -> WithJsonSchema:
-    return WithJsonSchema({"type": "string", "description": what, "examples": [example]})
-
-
-def _checked(check: Any) -> AfterValidator:
-    """Check the text, keep the text."""
-
-    def keep(text: str) -> str:
-        check(text)
-        return text
-
-    return AfterValidator(keep)
-
-
-def _parsed_by(parse: Callable[[str], Range]) -> BeforeValidator:
-    return BeforeValidator(lambda value: parse(str(value)))
-
-
-def _range_text(example: str) -> WithJsonSchema:
-    return WithJsonSchema({"type": ["string", "integer"], "examples": [example]})
-
-
-Duration = Annotated[timedelta, BeforeValidator(parse_duration), _text("10m", "a duration: 1.5s, 10m, 1h30m, 90d")]
-Size = Annotated[int, BeforeValidator(parse_size), _text("8MiB", "a size in bytes: 8MiB, 500kB")]
-Pace = Annotated[
-    Rate | None,
-    BeforeValidator(parse_rate),
-    _text("120/m", "messages in a time: 1/s, 120/m, 1000/h, unlimited"),
-]
-Url = Annotated[str, AfterValidator(check_url), _text("https://example.org", "an http or https URL")]
-Address = Annotated[str, AfterValidator(check_address), _text("ml@example.org", "a mail address")]
-PromQL = Annotated[str, Field(min_length=1, max_length=5000), _checked(check_expression), _text("up", "PromQL")]
-LabelName = Annotated[str, Field(pattern=r"^[a-zA-Z_][a-zA-Z0-9_]*$", max_length=200)]
-MatcherText = Annotated[str, _checked(parse_matchers), _text('severity="critical"', "matchers as in Alertmanager")]
-Line = Annotated[str, Field(min_length=1, max_length=1000, pattern=r"^[^\r\n\x00]*$")]
-Weekdays = Annotated[Range, _parsed_by(parse_weekdays), _range_text("monday:friday")]
-DaysOfMonth = Annotated[Range, _parsed_by(parse_days_of_month), _range_text("-3:-1")]
-Months = Annotated[Range, _parsed_by(parse_months), _range_text("january:march")]
-Years = Annotated[Range, _parsed_by(parse_years), _range_text("2026:2027")]
 
 
 class Section(BaseModel):
@@ -111,6 +74,10 @@ class Source(Section):
     reconcile: Reconcile = Reconcile()
     tokens: tuple[SecretStr, ...] = ()
     basic_auth: BasicAuth | None = None
+    hmac_secret: SecretStr | None = None
+    hmac_secret_file: Line | None = None
+    hmac_timestamp_header: Annotated[str, Field(pattern=r"^[A-Za-z0-9-]+$", max_length=200)] | None = None
+    hmac_max_age: Duration = timedelta(minutes=5)
     dedup_key: Literal["group", "source_and_group"] = "group"
 
 
@@ -144,7 +111,7 @@ class SlackChannel(Channel):
 
 class EmailChannel(Channel):
     type: Literal["email"]
-    smarthost: Annotated[str, _checked(parse_host_port), _text("smtp.example.org:587", "host:port")]
+    smarthost: Annotated[str, checked(parse_host_port), described("smtp.example.org:587", "host:port")]
     tls: Literal["implicit", "starttls", "none"] = "starttls"
     allow_plaintext: bool = False
     ca_file: Line | None = None
@@ -197,7 +164,7 @@ class Interval(Section):
     days_of_month: tuple[DaysOfMonth, ...] | None = _NotEmpty
     months: tuple[Months, ...] | None = _NotEmpty
     years: tuple[Years, ...] | None = _NotEmpty
-    location: Annotated[str, _checked(zone), _text("Europe/Berlin", "an IANA time zone")] = "UTC"
+    location: Annotated[str, checked(zone), described("Europe/Berlin", "an IANA time zone")] = "UTC"
 
 
 class TimeIntervalEntry(Section):
@@ -259,6 +226,19 @@ class ChangeRuleEntry(Section):
     service_label: LabelName | None = None
 
 
+class DistributionEntry(Section):
+    """A histogram that is drawn against what it is compared with."""
+
+    title: Line
+    unit: Unit
+    now: PromQL
+    baseline: PromQL
+    baseline_bound: LabelName = "le"
+    now_name: Line = "now"
+    baseline_name: Line = "training"
+    matchers: tuple[MatcherText, ...] = ()
+
+
 class Context(Section):
     """What is asked about an incident before it is told; never for longer than the budget."""
 
@@ -270,6 +250,8 @@ class Context(Section):
     labels: tuple[LabelName, ...] = ("namespace", "job")
     questions: tuple[QuestionEntry, ...] = ()
     changes: tuple[ChangeRuleEntry, ...] | None = None
+    pictures: bool = True
+    distributions: tuple[DistributionEntry, ...] = ()
 
 
 class Heartbeat(Section):

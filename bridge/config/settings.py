@@ -17,7 +17,7 @@ from bridge.config.faults import Fault
 from bridge.config.values import Rate
 from bridge.core.changes import ChangeRule
 from bridge.core.heartbeats import Heartbeat
-from bridge.core.questions import Question
+from bridge.core.questions import DistributionQuestion, Question
 from bridge.core.routing import Route
 
 
@@ -98,6 +98,9 @@ class SourceSettings:
     dedup_key: Literal["group", "source_and_group"]
     urls: tuple[str, ...] = ()  #: of all its Alertmanagers
     reconcile: ReconcileSettings | None = None  #: None: they are not asked
+    hmac_secret: SecretStr | None = None  #: what Grafana signs its bodies with
+    hmac_timestamp_header: str | None = None  #: when given, the time in it is signed too, and checked
+    hmac_max_age: timedelta = timedelta(minutes=5)
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,6 +147,8 @@ class ContextSettings:
     labels: tuple[str, ...]
     questions: tuple[Question, ...]
     changes: tuple[ChangeRule, ...]  #: which alerts tell of changes
+    pictures: bool
+    distributions: tuple[DistributionQuestion, ...]  #: drawn beside the alert's own expression
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,7 +177,7 @@ def secret_values(settings: object) -> frozenset[str]:
 def _secrets(thing: object) -> Iterator[str]:
     if isinstance(thing, SecretStr):
         yield thing.get_secret_value()
-    elif isinstance(thing, Route | Question | Heartbeat | ChangeRule):
+    elif isinstance(thing, Route | Question | Heartbeat | ChangeRule | DistributionQuestion):
         return
     elif is_dataclass(thing):
         for each in fields(thing):

@@ -8,9 +8,11 @@ from datetime import datetime
 
 import sqlalchemy as sa
 
+from bridge.core.facts import Context
 from bridge.core.model import Entry, Incident, Severity
 from bridge.core.ports import DeliveryView, Health
 from bridge.store.applying import complete
+from bridge.store.contexts import StoreContexts
 from bridge.store.database import reading
 from bridge.store.rows import entry_from, incident_from
 from bridge.store.tables import alert, channel_state, delivery, event, heartbeat, incident, worker
@@ -60,6 +62,9 @@ class StoreReader:
         )
         with self._reading() as connection:
             return [_view(row) for row in connection.execute(query).mappings()]
+
+    def context(self, number: int, now: datetime) -> Context | None:
+        return StoreContexts(self._engine).context(number, now)
 
     def health(self, now: datetime) -> Health:
         with self._reading() as connection:

@@ -215,6 +215,14 @@ heartbeat = sa.Table(
     sa.Column("missing", sa.Boolean, nullable=False),
 )
 
+incident_context = sa.Table(
+    "incident_context",
+    metadata,
+    sa.Column("incident_number", sa.Integer, sa.ForeignKey("incident.number", ondelete="CASCADE"), primary_key=True),
+    sa.Column("at", UtcDateTime, nullable=False),
+    sa.Column("data", sa.Text, nullable=False),
+)
+
 reconciling = sa.Table(
     "reconciling",
     metadata,

@@ -9,7 +9,7 @@ from alembic import op
 from bridge.store import tables as t
 
 revision = "0007"
-down_revision = "0004"
+down_revision = "0006"
 
 
 def upgrade() -> None:

@@ -1,0 +1,53 @@
+"""Kinds of values in routes.yaml: how each is read and checked, and what JSON Schema says of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema
+
+from bridge.config.values import Rate, check_address, check_url, parse_duration, parse_rate, parse_size
+from bridge.core.matchers import parse_matchers
+from bridge.core.questions import check_expression
+from bridge.core.time_intervals import Range, parse_days_of_month, parse_months, parse_weekdays, parse_years
+
+
+def described(example: str, what: str) -> WithJsonSchema:
+    return WithJsonSchema({"type": "string", "description": what, "examples": [example]})
+
+
+def checked(check: Any) -> AfterValidator:
+    """Check the text, keep the text."""
+
+    def keep(text: str) -> str:
+        check(text)
+        return text
+
+    return AfterValidator(keep)
+
+
+def _parsed_by(parse: Callable[[str], Range]) -> BeforeValidator:
+    return BeforeValidator(lambda value: parse(str(value)))
+
+
+def _range_text(example: str) -> WithJsonSchema:
+    return WithJsonSchema({"type": ["string", "integer"], "examples": [example]})
+
+
+Duration = Annotated[timedelta, BeforeValidator(parse_duration), described("10m", "a duration: 1.5s, 10m, 1h30m, 90d")]
+Size = Annotated[int, BeforeValidator(parse_size), described("8MiB", "a size in bytes: 8MiB, 500kB")]
+Pace = Annotated[
+    Rate | None, BeforeValidator(parse_rate), described("120/m", "messages in a time: 1/s, 1000/h, unlimited")
+]
+Url = Annotated[str, AfterValidator(check_url), described("https://example.org", "an http or https URL")]
+Address = Annotated[str, AfterValidator(check_address), described("ml@example.org", "a mail address")]
+PromQL = Annotated[str, Field(min_length=1, max_length=5000), checked(check_expression), described("up", "PromQL")]
+LabelName = Annotated[str, Field(pattern=r"^[a-zA-Z_][a-zA-Z0-9_]*$", max_length=200)]
+MatcherText = Annotated[str, checked(parse_matchers), described('severity="critical"', "matchers as in Alertmanager")]
+Line = Annotated[str, Field(min_length=1, max_length=1000, pattern=r"^[^\r\n\x00]*$")]
+Weekdays = Annotated[Range, _parsed_by(parse_weekdays), _range_text("monday:friday")]
+DaysOfMonth = Annotated[Range, _parsed_by(parse_days_of_month), _range_text("-3:-1")]
+Months = Annotated[Range, _parsed_by(parse_months), _range_text("january:march")]
+Years = Annotated[Range, _parsed_by(parse_years), _range_text("2026:2027")]
