@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Protocol
+from typing import Any, Protocol, TypeVar
 
 from bridge import logs
 from bridge.core.errors import StoreUnavailable
@@ -30,6 +31,7 @@ from bridge.core.reconciling import (
 from bridge.metrics import Metrics
 
 log = logs.get("worker")
+T = TypeVar("T")
 
 
 class Alertmanager(Protocol):
@@ -86,6 +88,8 @@ class Reconciler:
         self._store, self._asked, self._metrics, self._clock = store, asked, metrics, clock
         self._stopping, self._changed = asyncio.Event(), asyncio.Event()
         self._memory: dict[str, Memory] = {}
+        # One thread: what was given up while it ran is over before leave() is called.
+        self._database = ThreadPoolExecutor(1, "reconciling")
         metrics.know_reconciled(each.source for each in asked)
 
     def stop(self) -> None:
@@ -109,7 +113,8 @@ class Reconciler:
             await asyncio.gather(*asking, return_exceptions=True)
             await asyncio.gather(*(each.close() for one in asked for each in one.alertmanagers.values()))
         with contextlib.suppress(StoreUnavailable):
-            await asyncio.to_thread(self._store.leave)
+            await self._in_thread(self._store.leave)
+        self._database.shutdown()
 
     async def _again_and_again(self, asked: Asked) -> None:
         memory = self._memory.setdefault(asked.source, Memory())
@@ -121,7 +126,7 @@ class Reconciler:
         """Never raises: the pages go on whatever happens here."""
         try:
             lease = 2 * (asked.every_seconds + asked.timeout_seconds)
-            if await asyncio.to_thread(self._store.take, asked.source, lease, self._clock()):
+            if await self._in_thread(self._store.take, asked.source, lease, self._clock()):
                 await self._look(asked, memory)
             else:
                 memory.absent_since = {}  # another worker's looks are not ours
@@ -131,7 +136,7 @@ class Reconciler:
             log.exception("not_reconciled", source=asked.source)
 
     async def _look(self, asked: Asked, memory: Memory) -> None:
-        before = await asyncio.to_thread(self._store.unresolved, asked.source)
+        before = await self._in_thread(self._store.unresolved, asked.source)
         began, want = self._clock(), wanted(before)
         looks = await asyncio.gather(*(each.look(want) for each in asked.alertmanagers.values()))
         known = await self._known(asked, looks, before)
@@ -141,16 +146,16 @@ class Reconciler:
         memory.absent_since = decision.absent_since
         self._tell(asked, memory, looks, outcome_of(looks, began, asked.patience, known=known))
         if decision.findings:
-            written = await asyncio.to_thread(self._store.write, decision.findings, self._clock())
+            written = await self._in_thread(self._store.write, decision.findings, self._clock())
             self._told(asked.source, written)
 
     async def _known(self, asked: Asked, looks: Sequence[Look | NoLook], incidents: Sequence[Incident]) -> bool:
         """Proved once for these addresses, it stays so."""
-        if await asyncio.to_thread(self._store.recognised, asked.source) == asked.addresses:
+        if await self._in_thread(self._store.recognised, asked.source) == asked.addresses:
             return True
         if not recognised(looks, incidents):
             return False
-        await asyncio.to_thread(self._store.recognise, asked.source, asked.addresses)
+        await self._in_thread(self._store.recognise, asked.source, asked.addresses)
         return True
 
     def _tell(self, asked: Asked, memory: Memory, looks: Sequence[Look | NoLook], outcome: Outcome) -> None:
@@ -167,3 +172,6 @@ class Reconciler:
         for found in written:
             log.info("reconciled", source=source, incident=found.incident.number, ended=found.ended)
         self._metrics.reconciled(source, sum(found.ended for found in written))
+
+    def _in_thread(self, call: Callable[..., T], *arguments: Any) -> Awaitable[T]:
+        return asyncio.get_running_loop().run_in_executor(self._database, call, *arguments)

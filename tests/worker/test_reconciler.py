@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -179,6 +180,29 @@ def test_it_asks_again_and_again_takes_new_settings_at_once_and_gives_up_a_look_
         reconciler.stop()
         await running
         assert new.closed
+        assert machine.another("other").take("prod", 1, machine.now)
+
+    asyncio.run(main())
+
+
+def test_a_lease_that_is_being_taken_while_it_stops_is_given_back(machine: Machine) -> None:
+    taking, go = threading.Event(), threading.Event()
+
+    class Slow(StoreReconciling):
+        def take(self, *arguments: Any) -> bool:
+            taking.set()
+            assert go.wait(10)
+            return super().take(*arguments)
+
+    async def main() -> None:
+        store = Slow(machine.engine, lambda: POLICY, "me")
+        reconciler = machine.reconciler(asked(am=ToldAlertmanager()), store=store)
+        running = asyncio.create_task(reconciler.run())
+        assert await asyncio.to_thread(taking.wait, 10)
+        reconciler.stop()
+        await asyncio.sleep(0.05)
+        go.set()
+        await running
         assert machine.another("other").take("prod", 1, machine.now)
 
     asyncio.run(main())
