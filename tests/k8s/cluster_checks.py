@@ -174,8 +174,10 @@ def api(objects: list[Manifest]) -> Iterator[str]:
         yield "it is killed before BERT_API_DRAIN, BERT_API_TIMEOUT and 2 s more are over"
     if named(objects, "PodDisruptionBudget", "toxicity-api", "ml")["spec"]["minAvailable"] != 2:
         yield "fewer than two pods may be left"
-    if (deployment["spec"]["replicas"], _least(objects)) != (3, 3):
-        yield "there are not three pods"
+    if _least(objects) < 3:
+        yield "there may be fewer than three pods"
+    if "replicas" in deployment["spec"]:
+        yield "applying it again would take back what the autoscaler added"
 
 
 def _least(objects: list[Manifest]) -> int:

@@ -106,6 +106,7 @@ MISTAKES: list[tuple[str, str, str, Any]] = [
     ("it is killed while it drains", API, f"{POD}/terminationGracePeriodSeconds", 20),
     ("two pods may go", "PodDisruptionBudget/ml/toxicity-api", "spec/minAvailable", 1),
     ("there are two pods", "HorizontalPodAutoscaler/ml/toxicity-api", "spec/minReplicas", 2),
+    ("applying fights the autoscaler", API, "spec/replicas", 3),
     ("one bridge is alone", BRIDGE, "spec/replicas", 1),
     ("there is no worker", BRIDGE, f"{POD}/containers/1/command/3", "web"),
     ("metrics write over each other", BRIDGE, f"{POD}/shareProcessNamespace", GONE),
@@ -154,3 +155,14 @@ def test_a_kustomization_of_another_kind_is_refused(tmp_path: Path) -> None:
     (tmp_path / "kustomization.yaml").write_text("namePrefix: other-\n", encoding="utf-8")
     with pytest.raises(ValueError, match="namePrefix"):
         build(tmp_path)
+
+
+def test_autoscaling_by_requests_in_flight_can_be_added_to_an_overlay(tmp_path: Path) -> None:
+    shutil.copytree(ROOT / "k8s", tmp_path / "k8s")
+    file = tmp_path / "k8s/overlays/gke/kustomization.yaml"
+    text = file.read_text(encoding="utf-8")
+    file.write_text(text.replace("components:\n", "components:\n  - ../../components/in-flight-autoscaling\n"), "utf-8")
+    objects = overlay("gke", tmp_path)
+    metrics = named(objects, "HorizontalPodAutoscaler", "toxicity-api", "ml")["spec"]["metrics"]
+    assert ["Resource", "Pods"] == [metric["type"] for metric in metrics]
+    assert schema_faults(objects, VERSIONS[0]) == []
