@@ -21,6 +21,7 @@ EVERYWHERE = {
     "bridge > prometheus:9090": "context",
     "bridge > alertmanager:9093": "what fires now",
     "bridge > internet:443": "PagerDuty and Slack",
+    "bridge > internet:465": "mail",
     "bridge > internet:587": "mail",
     "alertmanager > alertmanager:9094": "gossip",
     "alertmanager > alertmanager:9094/udp": "gossip",

@@ -91,6 +91,12 @@ def test_what_is_missing_is_all_told_at_once_and_nothing_is_made(cluster: Path) 
     assert [name for name in (*VENDORS, *DATABASE) if f"{name} is not set" not in done.stderr] == []
 
 
+def test_the_password_of_the_mail_server_is_there_only_if_it_was_given(cluster: Path) -> None:
+    run(cluster, "--local", **VENDORS, SMTP_PASSWORD="mail")
+    assert run(cluster, "--local").returncode == 0
+    assert made(cluster)["bridge"]["SMTP_PASSWORD"] == "mail"
+
+
 def test_a_dry_run_makes_nothing(cluster: Path) -> None:
     done = run(cluster, "--local", "--dry-run", **VENDORS)
     assert (done.returncode, made(cluster)) == (0, {})
@@ -106,3 +112,8 @@ def test_no_value_is_an_argument_or_is_printed(cluster: Path) -> None:
 
 def test_an_unknown_option_is_explained(cluster: Path) -> None:
     assert "usage:" in run(cluster, "--force").stderr
+
+
+def test_the_page_names_every_key() -> None:
+    text = (ROOT / "docs" / "gke.md").read_text(encoding="utf-8")
+    assert [key for keys in SECRETS.values() for key in keys if f"`{key}`" not in text] == []
