@@ -18,10 +18,10 @@ INTERVAL = "15s"
 #: What only a Prometheus server says about itself.
 SERVER_METRICS = ("prometheus_",)
 HEAD = """\
+# yamllint disable rule:line-length
 # Written by `python -m k8s write` from rules/*.yml; change those files instead.
 # Left out, for managed rules do not have it: {dropped}.
 # Left out, for there is no server of ours to watch: {alerts}.
-# yamllint disable rule:line-length
 """
 
 

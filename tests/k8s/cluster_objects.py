@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import json
+import re
+import subprocess
 from collections.abc import Iterator, Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 from kustomize_reading import Manifest, build, pod_of
+
+from stack.binaries import find
 
 ROOT = Path(__file__).resolve().parents[2]
 OVERLAYS = ("gke", "gke-managed-prometheus", "local")
@@ -23,7 +29,14 @@ FOREIGN = {
 
 
 def overlay(name: str, root: Path = ROOT) -> list[Manifest]:
-    return build(root / "k8s" / "overlays" / name)
+    """A copy of its own for each caller, who may put mistakes into it."""
+    objects: list[Manifest] = json.loads(_built(root / "k8s" / "overlays" / name))
+    return objects
+
+
+@cache
+def _built(folder: Path) -> str:
+    return json.dumps(build(folder))
 
 
 def of_kind(objects: list[Manifest], *kinds: str) -> list[Manifest]:
@@ -92,3 +105,17 @@ def references(workload: Manifest, kind: str) -> Iterator[tuple[str, str | None]
         yield from ((each[whole]["name"], None) for each in container.get("envFrom", []) if whole in each)
         sources = [each["valueFrom"] for each in container.get("env", []) if "valueFrom" in each]
         yield from ((each[one]["name"], each[one]["key"]) for each in sources if one in each)
+
+
+def config_map(objects: list[Manifest], prefix: str) -> dict[str, str]:
+    """By its name without the hash."""
+    pattern = re.compile(re.escape(prefix) + r"-[a-z0-9]{10}")
+    (found,) = [each for each in of_kind(objects, "ConfigMap") if pattern.fullmatch(each["metadata"]["name"])]
+    data: dict[str, str] = found["data"]
+    return data
+
+
+def checked(tool: str, *arguments: str) -> None:
+    words = [str(find(tool)), *arguments]
+    done = subprocess.run(words, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr

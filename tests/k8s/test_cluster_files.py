@@ -13,27 +13,30 @@ from typing import Any
 import pytest
 import yaml
 from cluster_checks import SECRETS
-from cluster_objects import OVERLAYS, ROOT, chosen, environment, named, of_kind, overlay, pod, ports_of
+from cluster_objects import (
+    OVERLAYS,
+    ROOT,
+    checked,
+    chosen,
+    config_map,
+    environment,
+    named,
+    of_kind,
+    overlay,
+    pod,
+    ports_of,
+)
 from kustomize_reading import Manifest, containers
 from werkzeug.security import generate_password_hash
 
 from bert_api.service.settings import from_environment
 from bridge.config import load
 from bridge.web.auth import check_listen
-from k8s import managed_rules, shared_files
+from k8s import shared_files
 from sandbox.credentials import fresh_credentials
-from stack.binaries import find
 
 each_overlay = pytest.mark.parametrize("each", OVERLAYS)
 with_own_prometheus = pytest.mark.parametrize("each", ["gke", "local"])
-
-
-def config_map(objects: list[Manifest], prefix: str) -> dict[str, str]:
-    """By its name without the hash."""
-    pattern = re.compile(re.escape(prefix) + r"-[a-z0-9]{10}")
-    (found,) = [each for each in of_kind(objects, "ConfigMap") if pattern.fullmatch(each["metadata"]["name"])]
-    data: dict[str, str] = found["data"]
-    return data
 
 
 @pytest.fixture
@@ -245,45 +248,6 @@ def test_alertmanager_takes_its_configuration_and_finds_its_secrets(each: str, t
     files = {f"/etc/alertmanager/secrets/{item['path']}" for item in secret["items"]}
     assert set(re.findall(r"_file: (\S+)", text)) == files
     assert ("sandbox" in text.replace("# ", "")) == (each == "local")
-
-
-def checked(tool: str, *arguments: str) -> None:
-    words = [str(find(tool)), *arguments]
-    done = subprocess.run(words, capture_output=True, text=True, timeout=60, check=False)
-    assert done.returncode == 0, done.stdout + done.stderr
-
-
-def test_managed_rules_have_only_fields_that_google_knows() -> None:
-    kinds = of_kind(overlay("gke-managed-prometheus"), "ClusterRules")
-    groups = [group for each in kinds for group in each["spec"]["groups"]]
-    assert {field for group in groups for rule in group["rules"] for field in rule} <= set(managed_rules.RULE_FIELDS)
-    assert {field for group in groups for field in group} == {"name", "interval", "rules"}
-    docker = yaml.safe_load((ROOT / "docker/prometheus/prometheus.yml").read_text(encoding="utf-8"))
-    assert docker["global"]["evaluation_interval"] == managed_rules.INTERVAL
-
-
-def test_managed_rules_leave_out_only_what_watches_a_server_of_ours() -> None:
-    original = {
-        rule.get("alert") or rule["record"]
-        for file in (ROOT / "rules").glob("*.yml")
-        for group in yaml.safe_load(file.read_text(encoding="utf-8"))["groups"]
-        for rule in group["rules"]
-    }
-    kinds = of_kind(overlay("gke-managed-prometheus"), "ClusterRules")
-    managed = [rule for each in kinds for group in each["spec"]["groups"] for rule in group["rules"]]
-    left_out = original - {rule.get("alert") or rule["record"] for rule in managed}
-    assert left_out == {
-        "PrometheusConfigReloadFailed",
-        "PrometheusNotConnectedToAlertmanagers",
-        "PrometheusRuleFailures",
-    }
-
-
-@pytest.mark.parametrize("job", ["toxicity-api", "alert-bridge", "alertmanager"])
-def test_managed_collection_gives_the_jobs_of_the_rules(job: str) -> None:
-    objects = overlay("gke-managed-prometheus")
-    (found,) = [each for each in of_kind(objects, "PodMonitoring") if each["metadata"]["name"] == job]
-    assert "pod" in found["spec"]["targetLabels"]["metadata"]
 
 
 def test_in_flight_autoscaling_stays_below_its_alert() -> None:
