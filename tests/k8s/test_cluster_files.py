@@ -34,6 +34,7 @@ from bridge.config import load
 from bridge.web.auth import check_listen
 from k8s import shared_files
 from sandbox.credentials import fresh_credentials
+from stack.binaries import find
 
 each_overlay = pytest.mark.parametrize("each", OVERLAYS)
 with_own_prometheus = pytest.mark.parametrize("each", ["gke", "local"])
@@ -248,6 +249,14 @@ def test_alertmanager_takes_its_configuration_and_finds_its_secrets(each: str, t
     files = {f"/etc/alertmanager/secrets/{item['path']}" for item in secret["items"]}
     assert set(re.findall(r"_file: (\S+)", text)) == files
     assert ("sandbox" in text.replace("# ", "")) == (each == "local")
+
+
+@pytest.mark.parametrize("tool", ["prometheus", "alertmanager"])
+def test_every_flag_is_one_that_the_program_knows(tool: str) -> None:
+    (container,) = containers(named(overlay("gke"), "StatefulSet", tool))
+    done = subprocess.run([str(find(tool)), "--help"], capture_output=True, text=True, timeout=60, check=False)
+    known = set(re.findall(r"--(?:\[no-\])?([a-z.-]+)", done.stdout + done.stderr))
+    assert {flag.partition("=")[0].removeprefix("--") for flag in container["args"]} <= known
 
 
 def test_in_flight_autoscaling_stays_below_its_alert() -> None:
