@@ -94,6 +94,7 @@ MISTAKES: list[tuple[str, str, str, Any]] = [
     ("it has no token", "StatefulSet/monitoring/prometheus", f"{POD}/automountServiceAccountToken", False),
     ("an account gives its token away", "ServiceAccount/ml/toxicity-api", "automountServiceAccountToken", GONE),
     ("it is on the node's network", BRIDGE, f"{POD}/hostNetwork", True),
+    ("the namespace is not made", "Namespace//ml", "metadata/name", "lm"),
     ("the namespace is open", "Namespace//ml", "metadata/labels/pod-security.kubernetes.io~enforce", "baseline"),
     ("it has no limit of memory", GRAFANA, f"{POD}/containers/0/resources/limits/memory", GONE),
     ("it does not say what it needs", GRAFANA, f"{POD}/containers/0/resources/requests/cpu", GONE),
