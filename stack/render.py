@@ -22,7 +22,7 @@ def prometheus(ports: Ports) -> dict[str, str]:
         "- /etc/prometheus/rules/*.yml": f"- {quoted(ROOT / 'rules' / '*.yml')}",
         "bridge:9119": f"127.0.0.1:{ports.bridge}",
         "prometheus:9090": f"127.0.0.1:{ports.prometheus}",
-        "alertmanager:9093": f"127.0.0.1:{ports.alertmanager}",
+        '"alertmanager-1:9093", "alertmanager-2:9093"': f'"127.0.0.1:{ports.alertmanager}"',
         **{f"toxicity-api-{number}:8100": f"127.0.0.1:{port}" for number, port in enumerate(ports.replicas)},
     }
 
