@@ -221,6 +221,19 @@ def images(stack: Stack) -> Iterator[str]:
         yield f"STACK_VERSION is not {__version__}, the version of the bridge"
 
 
+def builds(stack: Stack) -> Iterator[str]:
+    """Two services that export one tag at the same time fail, and what nobody builds would be asked of a registry."""
+    for image in stack.built:
+        users = {name: each for name, each in stack.services.items() if each["image"] == image}
+        builders = [name for name, each in users.items() if "build" in each]
+        if len(builders) != 1:
+            yield f"{image} is built by {' and '.join(builders)}: one must"
+        for name, each in users.items():
+            wanted = "build" if "build" in each else "never"
+            if each.get("pull_policy") != wanted:
+                yield f"{name} may ask a registry for {image}: pull_policy must be {wanted}"
+
+
 CHECKS: tuple[Callable[[Stack], Iterator[str]], ...] = (
     mounts,
     confinement,
@@ -235,4 +248,5 @@ CHECKS: tuple[Callable[[Stack], Iterator[str]], ...] = (
     pair,
     processes,
     images,
+    builds,
 )

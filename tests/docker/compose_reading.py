@@ -49,11 +49,12 @@ class Instruction:
 
 @dataclass(frozen=True)
 class Stack:
-    """A checkout, or a copy of it. `vendors`: read vendors.env as well, as for the real vendors."""
+    """A checkout, or a copy of it. vendors: read vendors.env as well; shell: variables of whoever calls Compose."""
 
     root: Path = ROOT
     profiles: tuple[str, ...] = ("*",)
     vendors: bool = False
+    shell: tuple[tuple[str, str], ...] = ()
 
     @property
     def folder(self) -> Path:
@@ -68,7 +69,9 @@ class Stack:
         for profile in self.profiles:
             command += ["--profile", profile]
         plain = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
-        done = subprocess.run([*command, "config", "--format", "json"], capture_output=True, text=True, env=plain)
+        done = subprocess.run(
+            [*command, "config", "--format", "json"], capture_output=True, text=True, env={**plain, **dict(self.shell)}
+        )
         if done.returncode != 0:
             raise ComposeFault(done.stderr.strip())
         return dict(json.loads(done.stdout))
@@ -100,8 +103,14 @@ class Stack:
 
     def image_of(self, name: str) -> str | None:
         """The folder of the Dockerfile of a service; None for somebody else's image."""
-        build = self.services[name].get("build")
-        return Path(build["dockerfile"]).parent.name if build else None
+        return self.built.get(self.services[name]["image"])
+
+    @cached_property
+    def built(self) -> dict[str, str]:
+        """Tag -> the folder of the Dockerfile, of every image that some service builds, whatever its profile."""
+        every = self if self.profiles == ("*",) else Stack(self.root)
+        builds = (service for service in every.services.values() if "build" in service)
+        return {service["image"]: Path(service["build"]["dockerfile"]).parent.name for service in builds}
 
     def image_environment(self, image: str) -> dict[str, str]:
         words = [word for each in self.dockerfile(image) if each.word == "ENV" for word in shlex.split(each.rest)]

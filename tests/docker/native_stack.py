@@ -41,6 +41,7 @@ class NativeStack:
     folder: Path
     stack: Stack = field(default_factory=lambda: Stack(profiles=("sandbox", "sqlite")))
     ports: dict[tuple[str, int], int] = field(default_factory=dict)
+    database: str = ""  #: instead of the one that the service is given
 
     def url(self, host: str, port: int) -> str:
         return f"http://{self.address(host, port)}"
@@ -58,7 +59,8 @@ class NativeStack:
         return re.sub(rf"(?<![\w.])(?:{inside})(?![\w-])", lambda found: str(paths[found[0]]), text)
 
     def _named(self, found: re.Match[str]) -> str:
-        return found[0].replace(f"{found[1]}:{found[2]}", self.address(found[1], int(found[2])))
+        service = self.stack.names()[found[1]]
+        return found[0].replace(f"{found[1]}:{found[2]}", self.address(service, int(found[2])))
 
     @cached_property
     def secrets(self) -> Path:
@@ -109,6 +111,7 @@ class NativeStack:
             **ours,
             "SECRETS_FOLDER": str(folder),
             "BRIDGE_RUN_FOLDER": str(self.made(f"{name}-run")),
+            **({"BRIDGE_DATABASE_URL": self.database} if self.database else {}),
         }
 
     def run_once(self, name: str) -> str:
@@ -151,7 +154,8 @@ class NativeStack:
     def health(self, name: str) -> int:
         """The exit code of the service's own health check, asked here."""
         test = (self.stack.services[name].get("healthcheck") or {}).get("test") or self._built_health(name)
-        words = [re.sub(r"127\.0\.0\.1:(\d+)", lambda found: self.address(name, int(found[1])), word) for word in test]
+        own = [re.sub(r"127\.0\.0\.1:(\d+)", rf"{name}:\1", word) for word in test]
+        words = [self.here(name, word) for word in own]
         program = words[1]
         command = PROGRAMS.get(program) or [str(find(program))]
         return subprocess.run([*command, *words[2:]], capture_output=True, timeout=30).returncode

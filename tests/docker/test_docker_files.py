@@ -61,6 +61,13 @@ def test_the_real_vendors_need_one_more_file_and_no_sandbox(tmp_path: Path) -> N
     assert "sandbox:" not in str({name: each.get("environment") for name, each in stack.services.items()})
 
 
+def test_a_real_key_in_the_shell_does_not_make_the_sandbox_stack_page_people() -> None:
+    shell = (("PAGERDUTY_BASE_URL", "https://events.pagerduty.com"), ("PAGERDUTY_ROUTING_KEY", "real"))
+    stack = Stack(profiles=(), shell=shell)
+    assert "http://sandbox:9911" == stack.services["bridge"]["environment"]["PAGERDUTY_BASE_URL"]
+    assert "real" not in str(stack.services["secrets"]["environment"])
+
+
 def edit(root: Path, path: str, old: str, new: str) -> None:
     file = root / path
     text = file.read_text()
@@ -143,6 +150,8 @@ def edit(root: Path, path: str, old: str, new: str) -> None:
             "grafana may start before",
         ),
         (COMPOSE, "entrypoint: [make-secrets]", "entrypoint: [make-secrets, {}]", "compose:"),
+        (COMPOSE, "pull_policy: never", "build: *build", "is built by"),
+        (COMPOSE, "pull_policy: build", "", "may ask a registry for incident-bridge:0.1.0: pull_policy must be build"),
         ("docker/.env", "prom/prometheus:v3.13.2", "prom/prometheus:latest", "is not pinned to a version"),
         ("docker/.env", "GRAFANA_IMAGE=", "GRAFANA=", "compose:"),
         ("docker/.env", "STACK_VERSION=0.1.0", "STACK_VERSION=9.9.9", "the version of the bridge"),

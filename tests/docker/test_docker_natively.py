@@ -14,7 +14,7 @@ import requests
 
 from docker.start import make_secrets
 from stack.binaries import find
-from tests.docker.compose_reading import ROOT
+from tests.docker.compose_reading import ROOT, Stack
 from tests.docker.native_stack import QUICK_PAIR, NativeStack, answers
 from tests.end_to_end.machines import end, eventually, fire
 
@@ -74,6 +74,38 @@ def test_an_alert_that_one_of_the_pair_hears_arrives_once(native: NativeStack) -
     }
 
 
+def webhook() -> dict[str, Any]:
+    alert = {
+        "status": "firing",
+        "labels": {"alertname": "ErrorsHigh", "severity": "critical"},
+        "annotations": {"summary": "it is wrong"},
+        "startsAt": "2026-03-01T12:00:00Z",
+        "endsAt": "0001-01-01T00:00:00Z",
+        "generatorURL": "",
+        "fingerprint": "0" * 16,
+    }
+    common = {"version": "4", "groupKey": "one", "status": "firing", "receiver": "bridge", "externalURL": "http://a"}
+    return {**common, "groupLabels": {}, "commonLabels": {}, "commonAnnotations": {}, "alerts": [alert]}
+
+
+@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+def test_web_and_worker_apart_share_postgresql_and_what_they_measured(tmp_path: Path, database_url: str) -> None:
+    native = NativeStack(tmp_path, Stack(profiles=("sandbox", "postgres")), database=database_url)
+    native.run_once("secrets")
+    bridge = native.url("bridge-web", 9119)
+    with contextlib.ExitStack() as running:
+        start = running.enter_context
+        start(native.running("sandbox", lambda: native.health("sandbox") == 0))
+        start(native.running("bridge-web", lambda: answers(f"{bridge}/-/healthy")))
+        start(native.running("bridge-worker", lambda: native.health("bridge-worker") == 0))
+        token = (native.secrets / "alertmanager" / "alertmanager_token").read_text()
+        url, headers = f"{bridge}/webhook/alertmanager/prod", {"Authorization": f"Bearer {token}"}
+        requests.post(url, json=webhook(), headers=headers, timeout=10).raise_for_status()
+        eventually(lambda: seen(native)["pagerduty"]["incidents"])
+        sent = 'bridge_delivery_attempts_total{channel="pagerduty-ml",result="ok"} 1.0'  # the worker counts this
+        eventually(lambda: sent in requests.get(f"{bridge}/metrics", timeout=10).text)
+
+
 def test_a_health_check_fails_where_nobody_listens(tmp_path: Path) -> None:
     native = NativeStack(tmp_path)
     assert [] == [
@@ -85,7 +117,9 @@ def test_a_health_check_fails_where_nobody_listens(tmp_path: Path) -> None:
 
 def test_the_page_tells_how_to_make_the_alertmanager_of_the_real_vendors(tmp_path: Path) -> None:
     shipped = (ROOT / "docker" / "alertmanager" / "alertmanager.yml").read_text()
-    (line,) = [line for line in (ROOT / "docs" / "docker.md").read_text().splitlines() if line.startswith("sed ")]
+    (line,) = [
+        line for line in (ROOT / "docs" / "docker.md").read_text().splitlines() if line.strip().startswith("sed ")
+    ]
     (tmp_path / "alertmanager").mkdir()
     (tmp_path / "alertmanager" / "alertmanager.yml").write_text(shipped)
     subprocess.run(["sh", "-ec", line], cwd=tmp_path, check=True)
