@@ -33,11 +33,13 @@ test: .venv/.dev tools ## set up and run every test, those of the alert rules to
 check: .venv/.dev tools ## lint, types, import floors, and every configuration file
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/mypy --strict bridge bert_api sandbox stack bench dashboards tools k8s
+	$(BIN)/mypy --strict bridge bert_api sandbox stack bench dashboards tools k8s docker/start
 	$(BIN)/lint-imports
 	env $$($(BIN)/python -m sandbox credentials) $(BIN)/bridge check --config routes.yaml
 	$(BIN)/shellcheck .ci/run $$(git ls-files '*.sh')
 	$(BIN)/yamllint --strict .
+	$(BIN)/hadolint docker/*/Dockerfile
+	$(BIN)/docker-compose -f docker/compose.yaml --profile '*' config --quiet
 	$(BIN)/python -m dashboards verify
 	$(BIN)/python -m k8s verify
 	$(BIN)/python rules/generate_drift.py --check
