@@ -34,9 +34,9 @@ class Route:
     escalate: tuple[Escalation, ...] | None = None
     mute: tuple[NamedIntervals, ...] = ()
     active: tuple[NamedIntervals, ...] = ()
-    template: str | None = None  #: a folder of templates; None is as the parent
     path: str = "route"
     line: int = 0
+    template: str | None = None  #: a folder of templates; None is as the parent
 
     def __str__(self) -> str:
         return f"{self.path} {format_matchers(self.matchers)}" if self.matchers else self.path
