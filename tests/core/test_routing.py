@@ -280,7 +280,7 @@ def test_thousands_of_alerts_in_one_group_are_routed():
 
 def test_a_route_names_templates_for_itself_and_what_is_below():
     ml = node('team="ml"', node('severity="critical"', notify="b"), notify="a", template="ml")
-    routes = tree(ml, node('team="web"', notify="c"))
+    routes = Route(notify=("slack",), routes=(ml, node('team="web"', notify="c")))
     assert "ml" == template_for(routes, {"team": "ml"})
     assert "ml" == template_for(routes, {"team": "ml", "severity": "critical"})
     assert template_for(routes, {"team": "web"}) is None
