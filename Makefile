@@ -3,7 +3,7 @@
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help up drill test check bench mutate dashboards model pins tools rules-test
+.PHONY: help up drill test check bench mutate dashboards manifests model pins tools rules-test
 # Cleaning and installing at the same time would race; the tools themselves use all cores.
 .NOTPARALLEL:
 
@@ -33,12 +33,15 @@ test: .venv/.dev tools ## set up and run every test, those of the alert rules to
 check: .venv/.dev tools ## lint, types, import floors, and every configuration file
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/mypy --strict bridge bert_api sandbox stack bench dashboards tools
+	$(BIN)/mypy --strict bridge bert_api sandbox stack bench dashboards tools k8s docker/start
 	$(BIN)/lint-imports
 	env $$($(BIN)/python -m sandbox credentials) $(BIN)/bridge check --config routes.yaml
 	$(BIN)/shellcheck .ci/run $$(git ls-files '*.sh')
 	$(BIN)/yamllint --strict .
+	$(BIN)/hadolint docker/*/Dockerfile
+	$(BIN)/docker-compose -f docker/compose.yaml --profile '*' config --quiet
 	$(BIN)/python -m dashboards verify
+	$(BIN)/python -m k8s verify
 	$(BIN)/python rules/generate_drift.py --check
 	$$($(TOOL) promtool) check rules --lint=all --lint-fatal rules/*.yml
 	$(BIN)/python -m stack render .run/check
@@ -53,6 +56,9 @@ mutate: .venv/.dev tools ## try every mistake on the alert rules and tell which 
 
 dashboards: .venv/.dev ## write the Grafana dashboards anew
 	$(BIN)/python -m dashboards write
+
+manifests: .venv/.dev ## copy what the Kubernetes manifests share with the rest
+	$(BIN)/python -m k8s write
 
 model: .venv/.dev ## build the toxicity model anew, from its published encoder and the corpus
 	$(BIN)/python -m bert_api.build --work .run/model

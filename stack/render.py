@@ -29,7 +29,7 @@ def prometheus(ports: Ports, rules: Path, tempo: Tempo) -> dict[str, str]:
         "evaluation_interval: 15s": f"evaluation_interval: {interval}",
         "bridge:9119": f"127.0.0.1:{ports.bridge}",
         "prometheus:9090": f"127.0.0.1:{ports.prometheus}",
-        "alertmanager:9093": f"127.0.0.1:{ports.alertmanager}",
+        '"alertmanager-1:9093", "alertmanager-2:9093"': f'"127.0.0.1:{ports.alertmanager}"',
         **{f"toxicity-api-{number}:8100": f"127.0.0.1:{port}" for number, port in enumerate(ports.replicas)},
     }
 

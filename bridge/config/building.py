@@ -166,6 +166,7 @@ def _route(node: schema.RouteNode, document: Document, path: Path, intervals: Ma
         escalate=None if escalate is None else tuple(Escalation(step.after, step.notify) for step in escalate),
         mute=tuple(intervals[name] for name in node.mute_time_intervals),
         active=tuple(intervals[name] for name in node.active_time_intervals),
+        template=node.template,
         path=format_path(path),
         line=document.line(path),
     )

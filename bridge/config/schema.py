@@ -143,6 +143,7 @@ class RouteNode(Section):
     escalate: tuple[EscalationStep, ...] | None = None
     mute_time_intervals: tuple[str, ...] = ()
     active_time_intervals: tuple[str, ...] = ()
+    template: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$", max_length=63)] | None = None
 
 
 class Times(Section):
