@@ -19,10 +19,14 @@ Canonical = Callable[[Mapping[str, str]], Mapping[str, str]]
 class Rules:
     """`late_within`: for so long after an alert's end, a firing state with the same start is a straggler (a peer of an
     Alertmanager pair sends one up to 15 s late); later it is believed, for a partition can end and restart an alert
-    without a new start. `reopen_within`: how long a resolved incident takes a new outbreak in."""
+    without a new start. `reopen_within`: how long a resolved incident takes a new outbreak in. `page_again`: a critical
+    alert that joins an acknowledged incident opens it again. `acknowledge_for`: how long an acknowledgement holds;
+    None is until the end."""
 
     reopen_within: timedelta = timedelta(minutes=15)
     late_within: timedelta = timedelta(minutes=1)
+    page_again: bool = True
+    acknowledge_for: timedelta | None = timedelta(hours=12)
     canonical: Canonical = lambda labels: labels
 
 
@@ -184,6 +188,8 @@ def _changed(known: Incident, group: Group, touched: tuple[Alert, ...], now: dat
     entries = _differences(known, after, touched, group.source, now, revision)
     if not entries:
         return _unchanged(known, group, touched, now, rules)
+    if rules.page_again and known.state is State.ACKNOWLEDGED:
+        after, entries = _paging_again(known, after, touched, entries, rules)
     if not after.firing:
         after = replace(after, state=State.RESOLVED, resolved_at=now, resolved_by=group.source)
         entries = (
@@ -191,6 +197,19 @@ def _changed(known: Incident, group: Group, touched: tuple[Alert, ...], now: dat
             Entry(now, "resolved", group.source, "every alert has ended", revision, loud=True),
         )
     return Change(replace(after, revision=revision, updated_at=now), entries, touched)
+
+
+def _paging_again(
+    known: Incident, after: Incident, touched: tuple[Alert, ...], entries: tuple[Entry, ...], rules: Rules
+) -> tuple[Incident, tuple[Entry, ...]]:
+    """Whoever acknowledged it has not seen a critical alert that is new to it. One that only comes back, they have."""
+    new = tuple(alert for alert in touched if alert.firing and alert.fingerprint not in known.alerts)
+    critical = tuple(alert for alert in new if Severity.of(rules.canonical(alert.labels)) is Severity.CRITICAL)
+    if not critical:
+        return after, entries
+    text = f"open again: {_names(critical)} came after {known.acknowledged_by} acknowledged it"
+    told = replace(entries[-1], kind="paged_again", actor="bridge", text=text, loud=True)
+    return replace(after, state=State.OPEN, acknowledged_at=None, acknowledged_by=None), (*entries, told)
 
 
 def _differences(

@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bridge.core.matchers import Matcher, parse_matchers
+from bridge.core.reachability import unreachable_routes
 from bridge.core.routing import (
     Escalation,
     Route,
@@ -14,7 +15,6 @@ from bridge.core.routing import (
     channels_for,
     explain,
     route_alert,
-    unreachable_routes,
     walk,
 )
 from bridge.core.time_intervals import NamedIntervals, Range, TimeInterval, TimeRange
