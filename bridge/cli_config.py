@@ -220,8 +220,8 @@ def _hears_later(match: Match) -> list[str]:
     """Who is told when that was not enough."""
     lines = []
     if match.fallback and match.channels:
-        wait = in_words(match.fallback_after)
-        lines.append(f"     fallback: {', '.join(match.fallback)}, at a dead letter, or when one above fails for {wait}")
+        when = f"at a dead letter, or when one above fails for {in_words(match.fallback_after)}"
+        lines.append(f"     fallback: {', '.join(match.fallback)}, {when}")
     unless = "unless it is acknowledged or over"
     return lines + [f"     after {in_words(s.after)}: {', '.join(s.notify)} too, {unless}" for s in match.escalate]
 

@@ -190,8 +190,10 @@ class _Guard:
 
 def _guards(known: Situation) -> list[_Guard]:
     found: dict[str, _Guard] = {}
+    escalated = {(each.key, each.channel) for each in known.added if each.cause is Cause.ESCALATION}
     for match in known.matches:
-        for channel in match.channels if match.fallback else ():
+        stepped = (name for step in match.escalate for name in step.notify if (step.key, name) in escalated)
+        for channel in (*match.channels, *stepped) if match.fallback else ():
             seen = found.get(channel, _Guard(channel, match.fallback_after, ()))
             others = tuple(dict.fromkeys((*seen.others, *match.fallback)))
             found[channel] = _Guard(channel, min(seen.after, match.fallback_after), others)

@@ -248,7 +248,7 @@ class DeliveryView:
     sent: int
     attempts: int
     due_at: datetime | None
-    why: str  #: why it is held, or what will happen next
+    why: str  #: why it is held, what will happen next, or why it is told at all
     last_error: str
     sent_at: datetime | None
 

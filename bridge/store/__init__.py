@@ -7,6 +7,7 @@ from bridge.store.change_deliveries import StoreChangeDeliveries
 from bridge.store.changes import StoreChanges
 from bridge.store.database import open_database
 from bridge.store.deliveries import StoreDeliveries
+from bridge.store.escalations import StoreEscalations
 from bridge.store.heartbeats import StoreHeartbeats
 from bridge.store.intake import StoreIntake
 from bridge.store.people import StorePeople
@@ -20,6 +21,7 @@ __all__ = [
     "StoreChangeDeliveries",
     "StoreChanges",
     "StoreDeliveries",
+    "StoreEscalations",
     "StoreHeartbeats",
     "StoreIntake",
     "StorePeople",

@@ -113,7 +113,10 @@ def test_channel_defaults(small):
 
 def test_other_defaults(small):
     assert () == small.sources
-    assert (timedelta(minutes=15), timedelta(minutes=1)) == dataclasses.astuple(small.incidents)
+    assert (timedelta(minutes=15), timedelta(minutes=1), True, timedelta(hours=12)) == dataclasses.astuple(
+        small.incidents
+    )
+    assert timedelta(minutes=5) == small.route.fallback_after
     assert ("severity", {"page": "critical"}) == (small.severities.label, small.severities.aliases)
     assert (8 * 2**20, timedelta(minutes=5)) == dataclasses.astuple(small.limits)
     assert (timedelta(days=90), None, None, ()) == (

@@ -1,0 +1,99 @@
+"""What is due of fallbacks, escalations and old acknowledgements. Any number of workers may watch.
+
+Law: an incident is decided about while its row is locked, and its timers change with what they did, or not at all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from datetime import datetime
+
+import sqlalchemy as sa
+
+from bridge.core.escalation import look
+from bridge.core.model import Incident
+from bridge.store.applying import Policy, Writing, complete
+from bridge.store.database import reading, transaction
+from bridge.store.rows import incident_from
+from bridge.store.tables import channel_state, event, incident, timer
+from bridge.store.waking import Waker
+
+BATCH = 100  #: incidents in one transaction: others must be able to write in between
+
+
+class StoreEscalations:
+    """The worker's watch over the timers, by the policy in force."""
+
+    def __init__(self, engine: sa.Engine, policy: Callable[[], Policy]) -> None:
+        self._engine, self._policy, self._waker = engine, policy, Waker(engine)
+        self._planned: Policy | None = None
+        self._seen = 0
+
+    def watch(self, now: datetime) -> list[str]:
+        """Do what is due, for at most BATCH incidents; in words, what was done."""
+        policy = self._policy()
+        self._plan_anew(policy, now)
+        due = self._due(now)
+        return self._look(policy, due, now) if due else []
+
+    def _due(self, now: datetime) -> list[int]:
+        query = sa.select(timer.c.incident_number).where(timer.c.due_at <= now)
+        soonest = query.group_by(timer.c.incident_number).order_by(sa.func.min(timer.c.due_at)).limit(BATCH)
+        with reading(self._engine) as connection:
+            return list(connection.scalars(soonest))
+
+    def _look(self, policy: Policy, numbers: Sequence[int], now: datetime) -> list[str]:
+        with transaction(self._engine) as connection:
+            found = _locked(connection, incident.c.number.in_(numbers), skip=True)
+            writing = Writing(connection, policy, now)
+            writing.load_deliveries([each.number for each in found])
+            failing = set(connection.scalars(sa.select(channel_state.c.channel).where(channel_state.c.failing)))
+            loud = _loud(connection, [each.number for each in found])
+            done = [text for each in found for text in _act(writing, each, loud.get(each.number, 0), failing, now)]
+            writing.write()
+            if done:
+                self._waker.within(connection)
+        if done:
+            self._waker.after_commit()
+        return done
+
+    def _plan_anew(self, policy: Policy, now: datetime) -> None:
+        """After a start or a reload, a batch at a time: what the new routes ask of incidents that are open already."""
+        if policy is self._planned:
+            return
+        with transaction(self._engine) as connection:
+            open_ones = (incident.c.state != "resolved") & (incident.c.number > self._seen)
+            found = _locked(connection, open_ones, skip=False)
+            writing = Writing(connection, policy, now)
+            writing.load_deliveries([each.number for each in found])
+            for each in found:
+                writing.timers.set(writing.timers.situation(each, writing.deliveries(each.number)))
+            writing.write()
+        self._seen = found[-1].number if found else 0
+        self._planned = None if found else policy
+
+
+def _act(writing: Writing, found: Incident, loud: int, failing: set[str], now: datetime) -> list[str]:
+    known = writing.timers.situation(found, writing.deliveries(found.number), loud)
+    verdict = look(known, failing, now)
+    writing.timers.acted(found.number, verdict.acted)
+    if not verdict.change.changed:
+        writing.timers.set(known, looked=True)
+        return []
+    writing.timers.add(found.number, verdict.added)
+    writing.add(verdict.change)
+    return [f"#{found.number}: {entry.text}" for entry in verdict.change.entries]
+
+
+def _locked(connection: sa.Connection, wanted: sa.ColumnElement[bool], *, skip: bool) -> list[Incident]:
+    """With their alerts, in the order of their numbers. skip: what others change just now is looked at next time."""
+    query = sa.select(incident).where(wanted).order_by(incident.c.number).limit(BATCH)
+    rows = connection.execute(query.with_for_update(skip_locked=skip)).mappings()
+    return complete(connection, [incident_from(row) for row in rows])
+
+
+def _loud(connection: sa.Connection, numbers: Sequence[int]) -> dict[int, int]:
+    """By incident, the newest revision that was worth telling."""
+    newest = sa.select(event.c.incident_number, sa.func.max(event.c.revision))
+    query = newest.where(event.c.incident_number.in_(numbers), event.c.loud).group_by(event.c.incident_number)
+    return {row[0]: row[1] for row in connection.execute(query)}
