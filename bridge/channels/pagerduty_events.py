@@ -42,10 +42,10 @@ def events_of(message: Message, claim: Claim) -> list[Event]:
     return [_plain("resolve", message), trigger]
 
 
-def state_after(event: Event, message: Message) -> str:
+def state_after(event: Event, shown: str) -> str:
     """PagerDuty keeps an incident acknowledged when another trigger arrives."""
     if event["event_action"] == "trigger":
-        return "triggered"
+        return "acknowledged" if shown == "acknowledged" else "triggered"
     return "resolved" if event["event_action"] == "resolve" else "acknowledged"
 
 
