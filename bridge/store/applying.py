@@ -84,7 +84,7 @@ class Writing:
 
     def deliveries(self, number: int) -> list[dict[str, Any]]:
         """As they are, or will be when this is written."""
-        return [self._new.get(key, row) for key, row in self._known.items() if key[0] == number]
+        return [row for key, row in {**self._known, **self._new}.items() if key[0] == number]
 
     def add(self, change: Change) -> Incident:
         """Take one change in; the returned incident has its number."""

@@ -19,6 +19,7 @@ from bridge.store.tables import channel_state, event, incident, timer
 from bridge.store.waking import Waker
 
 BATCH = 100  #: incidents in one transaction: others must be able to write in between
+ROUNDS = 10  #: transactions in one watch: the worker's other duties must have their turn
 
 
 class StoreEscalations:
@@ -26,21 +27,25 @@ class StoreEscalations:
 
     def __init__(self, engine: sa.Engine, policy: Callable[[], Policy]) -> None:
         self._engine, self._policy, self._waker = engine, policy, Waker(engine)
-        self._planned: Policy | None = None
-        self._seen = 0
+        self._planning: Policy | None = None
+        self._planned_to: int | None = 0  # the newest incident that was planned anew; None when all were
 
     def watch(self, now: datetime) -> list[str]:
-        """Do what is due, for at most BATCH incidents; in words, what was done."""
-        policy = self._policy()
+        """Do what is due; in words, what was done."""
+        policy, done = self._policy(), list[str]()
         self._plan_anew(policy, now)
-        due = self._due(now)
-        return self._look(policy, due, now) if due else []
+        for _ in range(ROUNDS):
+            due = self._due(now)
+            done += self._look(policy, due, now) if due else []
+            if len(due) < BATCH:
+                break
+        return done
 
     def _due(self, now: datetime) -> list[int]:
         query = sa.select(timer.c.incident_number).where(timer.c.due_at <= now)
-        soonest = query.group_by(timer.c.incident_number).order_by(sa.func.min(timer.c.due_at)).limit(BATCH)
+        soonest = query.group_by(timer.c.incident_number).order_by(sa.func.min(timer.c.due_at), timer.c.incident_number)
         with reading(self._engine) as connection:
-            return list(connection.scalars(soonest))
+            return list(connection.scalars(soonest.limit(BATCH)))
 
     def _look(self, policy: Policy, numbers: Sequence[int], now: datetime) -> list[str]:
         with transaction(self._engine) as connection:
@@ -59,18 +64,19 @@ class StoreEscalations:
 
     def _plan_anew(self, policy: Policy, now: datetime) -> None:
         """After a start or a reload, a batch at a time: what the new routes ask of incidents that are open already."""
-        if policy is self._planned:
+        if policy is not self._planning:
+            self._planning, self._planned_to = policy, 0
+        if self._planned_to is None:
             return
         with transaction(self._engine) as connection:
-            open_ones = (incident.c.state != "resolved") & (incident.c.number > self._seen)
+            open_ones = (incident.c.state != "resolved") & (incident.c.number > self._planned_to)
             found = _locked(connection, open_ones, skip=False)
             writing = Writing(connection, policy, now)
             writing.load_deliveries([each.number for each in found])
             for each in found:
                 writing.timers.set(writing.timers.situation(each, writing.deliveries(each.number)))
             writing.write()
-        self._seen = found[-1].number if found else 0
-        self._planned = None if found else policy
+        self._planned_to = found[-1].number if found else None
 
 
 def _act(writing: Writing, found: Incident, loud: int, failing: set[str], now: datetime) -> list[str]:
@@ -82,6 +88,8 @@ def _act(writing: Writing, found: Incident, loud: int, failing: set[str], now: d
         return []
     writing.timers.add(found.number, verdict.added)
     writing.add(verdict.change)
+    after = writing.timers.situation(verdict.change.incident, writing.deliveries(found.number))
+    writing.timers.set(after, looked=True)
     return [f"#{found.number}: {entry.text}" for entry in verdict.change.entries]
 
 
