@@ -13,7 +13,7 @@ from bridge import logs
 from bridge.config.values import is_loopback
 from bridge.metrics import Metrics
 from bridge.serving import Configuration
-from bridge.store import StoreChanges, StoreIntake, StoreReader, open_database
+from bridge.store import StoreChanges, StoreIntake, StorePictures, StoreReader, open_database
 from bridge.web import check_listen, create_app
 from bridge.wiring import utc_now
 
@@ -39,6 +39,7 @@ def run_web(path: Path, database: str, listen: str, after_reload: Callable[[], N
         intake,
         StoreReader(engine),
         StoreChanges(engine, utc_now, lambda: configuration.policy.change_channels),
+        StorePictures(engine, utc_now),
         metrics=Metrics(),
         reload=reload,
         clock=utc_now,

@@ -16,7 +16,7 @@ from bridge.core.ports import Lane
 from bridge.core.routing import canonical_labels
 from bridge.render import Renderer, check_templates
 from bridge.store import Policy
-from bridge.worker import Gathers, Setup
+from bridge.worker import Gathers, Makes, Setup
 from bridge.worker.change_events import ChangeSender
 
 Observe = Callable[[str, float], None]
@@ -39,7 +39,16 @@ def setup_of(settings: Settings, observe: Observe = lambda outcome, seconds: Non
 
     channels = {name: build(channel) for name, channel in settings.channels.items()}
     lanes = {name: _lane(channel) for name, channel in settings.channels.items()}
-    return Setup(channels, lanes, renderer_of(settings), settings.retention, _gatherer_of(settings, observe))
+    context = settings.context
+    return Setup(
+        channels,
+        lanes,
+        renderer_of(settings),
+        settings.retention,
+        _gatherer_of(settings, observe),
+        _pictures_of(settings),
+        context.budget.total_seconds() if context else 0.0,
+    )
 
 
 def _gatherer_of(settings: Settings, observe: Observe) -> Gathers | None:
@@ -57,6 +66,17 @@ def _gatherer_of(settings: Settings, observe: Observe) -> Gathers | None:
     )
     source = Prometheus(server, utc_now)
     return Gatherer(source, context.questions, context.labels, limits, utc_now, observe)
+
+
+def _pictures_of(settings: Settings) -> Makes | None:
+    context = settings.context
+    if context is None or not context.pictures:
+        return None
+    from bridge.context import Prometheus, Server  # here, for the same reason
+    from bridge.pictures import Illustrating
+
+    server = Server(context.prometheus.url, context.prometheus.headers, _token_of(context.prometheus))
+    return Illustrating(Prometheus(server, utc_now), utc_now, context.distributions, context.labels)
 
 
 def _token_of(server: PrometheusSettings) -> Callable[[], str] | None:

@@ -8,7 +8,7 @@ import os
 import secrets
 import signal
 import socket
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 
@@ -16,8 +16,10 @@ import uvloop
 
 from bridge import logs
 from bridge.core.changes import WINDOW, period_of
-from bridge.core.facts import ChangeEvent
+from bridge.core.charts import Picture
+from bridge.core.facts import ChangeEvent, Context
 from bridge.core.model import Incident
+from bridge.core.ports import Illustration
 from bridge.metrics import Metrics
 from bridge.serving import Configuration
 from bridge.store import (
@@ -25,10 +27,12 @@ from bridge.store import (
     Listener,
     StoreChangeDeliveries,
     StoreChanges,
+    StoreContexts,
     StoreDeliveries,
     StoreEscalations,
     StoreHeartbeats,
     StorePeople,
+    StorePictures,
     open_database,
 )
 from bridge.wiring import change_senders_of, setup_of, utc_now
@@ -90,6 +94,8 @@ class _Duties:
     def __init__(self, engine: Engine, configuration: Configuration) -> None:
         self._configuration = configuration
         self._changes = StoreChanges(engine, utc_now)
+        self._contexts = StoreContexts(engine)
+        self._pictures = StorePictures(engine, utc_now)
         self._people = StorePeople(engine, lambda: configuration.policy)
         self._heartbeats = StoreHeartbeats(engine, lambda: configuration.policy)
         self._escalations = StoreEscalations(engine, lambda: configuration.policy)
@@ -98,6 +104,16 @@ class _Duties:
         context = self._configuration.settings.context
         period = period_of(incident, utc_now(), context.window if context else WINDOW)
         return self._changes.changes_for([each.labels for each in incident.alerts.values()], *period)
+
+    def keep(self, contexts: Mapping[int, Context]) -> None:
+        self._contexts.keep(contexts)
+
+    def illustrate(self, number: int, picture: Picture) -> Illustration | None:
+        kept = self._pictures.keep(number, picture)
+        base = self._configuration.settings.external_url
+        if kept is None:
+            return None
+        return Illustration(picture.title, picture.alt, picture.png, f"{base}{kept.path}" if base else None)
 
     def tell(self, number: int, text: str) -> None:
         self._people.learn(number, text, utc_now())

@@ -9,7 +9,7 @@ from stack.ports import Ports
 # severity, alert name, what to expect, the summary that the message carries
 TRIALS = (
     ("critical", "MLErrorRateCritical", "PagerDuty shows an incident", "12% of predictions fail"),
-    ("warning", "MLLatencyHigh", "the team gets a mail", "P95 latency is 310 ms"),
+    ("warning", "HTTPLatencyP99High", "the team gets a mail", "P95 latency is 310 ms"),
     ("info", "MLModelDeployed", "Slack shows a message", "Version 2.4.0 is serving"),
 )
 

@@ -11,14 +11,16 @@ import binascii
 import hashlib
 from email.header import Header
 from email.message import Message as Part
+from email.mime.image import MIMEImage
 from email.mime.multipart import MIMEMultipart
 from email.mime.nonmultipart import MIMENonMultipart
 from email.policy import Compat32
 from email.utils import format_datetime, formataddr, parseaddr
+from html import escape
 
 import idna
 
-from bridge.core.ports import Message
+from bridge.core.ports import Illustration, Message
 from bridge.rendering.text import clean, cut, one_line
 
 
@@ -30,6 +32,7 @@ class _Ready(Compat32):
 
 
 POLICY = _Ready(linesep="\r\n", mangle_from_=False)
+PICTURES_HERE = "<!-- pictures -->"
 MAX_SUBJECT = 200
 MAX_HEADER = 200
 
@@ -83,8 +86,32 @@ def _bodies(message: Message, identity: str, *, shrink: bool) -> Part:
     # the stdlib would draw a random one
     both = MIMEMultipart("alternative", "=_" + hashlib.sha256(identity.encode()).hexdigest()[:32], policy=POLICY)
     both.attach(plain)
-    both.attach(_body("html", clean(message.html)))
+    both.attach(_illustrated(message, identity) if message.pictures else _body("html", clean(message.html)))
     return both
+
+
+def _illustrated(message: Message, identity: str) -> Part:
+    """The HTML with its pictures beside it (RFC 2387), referred to by Content-ID (RFC 2392)."""
+    digest = hashlib.sha256(f"pictures {identity}".encode()).hexdigest()[:32]
+    related = MIMEMultipart("related", f"=_{digest}", policy=POLICY)
+    names = [f"{index}.{digest}@pictures" for index in range(len(message.pictures))]
+    shown = "".join(_figure(name, picture) for name, picture in zip(names, message.pictures, strict=True))
+    html = clean(message.html)
+    head, marker, tail = html.partition(PICTURES_HERE)
+    if not marker:  # an operator's template that does not say where
+        head, marker, tail = html.rpartition("</body>")
+    related.attach(_body("html", f"{head or html}{shown}{marker}{tail if head else ''}"))
+    for name, picture in zip(names, message.pictures, strict=True):
+        image = MIMEImage(picture.png, "png", policy=POLICY)
+        image["Content-ID"] = f"<{name}>"
+        image["Content-Disposition"] = "inline"
+        related.attach(image)
+    return related
+
+
+def _figure(name: str, picture: Illustration) -> str:
+    style = "display:block;width:100%;max-width:640px;height:auto;border:0;margin:8px 0;"
+    return f'<img src="cid:{name}" alt="{escape(clean(picture.alt), quote=True)}" style="{style}">'
 
 
 def _body(subtype: str, text: str) -> Part:

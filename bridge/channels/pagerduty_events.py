@@ -38,7 +38,7 @@ def events_of(message: Message, claim: Claim) -> list[Event]:
     if acknowledged:
         return [trigger, _plain("acknowledge", message)]
     # It is nobody's again and must ring. An acknowledged incident of PagerDuty rings for no trigger; after a resolve,
-    # a trigger with the same dedup_key opens a new one. See docs/decisions/0010-page-again.md
+    # a trigger with the same dedup_key opens a new one. See docs/decisions/0011-page-again.md
     return [_plain("resolve", message), trigger]
 
 
@@ -81,6 +81,14 @@ def _full(message: Message, alerts: tuple[AlertLine, ...]) -> Event:
     }
     links = [{"href": link.href, "text": _field(link.text)} for link in message.links[:MAX_LINKS]]
     event |= {"links": links} if links else {}
+    # PagerDuty fetches them itself, over TLS only
+    leads = {"href": message.incident_url} if message.incident_url else {}
+    images = [
+        {"src": picture.url, "alt": _field(picture.alt), **leads}
+        for picture in message.pictures
+        if picture.url and picture.url.startswith("https://")
+    ]
+    event |= {"images": images} if images else {}
     return event | ({"client_url": message.incident_url} if message.incident_url else {})
 
 

@@ -7,6 +7,7 @@ no duplicates. https://docs.slack.dev/messaging/message-metadata
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -14,7 +15,7 @@ from bridge.channels.slack_calls import Refused, SlackCalls
 from bridge.channels.slack_message import delivery_id, message_of, own, rung, thread_of, told
 from bridge.config.settings import SlackSettings
 from bridge.core.errors import Reason, SendError
-from bridge.core.ports import Claim, Composed, Message, Receipt
+from bridge.core.ports import Claim, Composed, Illustration, Message, Receipt
 
 CHANNEL_ID = re.compile(r"[CGD][A-Z0-9]{6,}")
 CLOCK_SECONDS = 5.0  # Slack's clock and ours
@@ -56,6 +57,11 @@ class SlackChannel:
                 raise
             return await self._first(composed.content, message, claim)
         return await self._tell(composed.content["thread"], message, claim, handle)
+
+    async def illustrate(self, picture: Illustration, handle: Mapping[str, Any]) -> None:
+        """As a reply in the incident's thread: https://docs.slack.dev/messaging/working-with-files#uploading_files"""
+        if handle.get("ts"):
+            await self._calls.upload(picture, str(handle["channel"]), str(handle["ts"]))
 
     async def close(self) -> None:
         await self._calls.close()

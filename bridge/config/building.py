@@ -33,7 +33,7 @@ from bridge.core.changes import CHANGE_RULES, ChangeRule
 from bridge.core.heartbeats import Heartbeat
 from bridge.core.matchers import parse_matchers
 from bridge.core.model import Severity
-from bridge.core.questions import Question
+from bridge.core.questions import DistributionQuestion, Question
 from bridge.core.routing import Escalation, Route
 from bridge.core.time_intervals import NamedIntervals, TimeInterval, parse_time_range
 
@@ -193,6 +193,8 @@ def _context(context: schema.Context, folder: FilePath) -> ContextSettings:
         window=context.window,
         labels=context.labels,
         questions=tuple(_question(each) for each in context.questions),
+        pictures=context.pictures,
+        distributions=tuple(_distribution(each) for each in context.distributions),
         changes=CHANGE_RULES if context.changes is None else tuple(_change_rule(each) for each in context.changes),
     )
 
@@ -200,6 +202,11 @@ def _context(context: schema.Context, folder: FilePath) -> ContextSettings:
 def _heartbeat(entry: schema.Heartbeat) -> Heartbeat:
     matchers = tuple(matcher for text in entry.matchers for matcher in parse_matchers(text))
     return Heartbeat(entry.name, matchers, entry.every, Severity(entry.severity))
+
+
+def _distribution(entry: schema.DistributionEntry) -> DistributionQuestion:
+    matchers = tuple(matcher for text in entry.matchers for matcher in parse_matchers(text))
+    return DistributionQuestion(**entry.model_dump(exclude={"matchers"}), matchers=matchers)
 
 
 def _change_rule(entry: schema.ChangeRuleEntry) -> ChangeRule:

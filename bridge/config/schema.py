@@ -247,6 +247,19 @@ class ChangeRuleEntry(Section):
     service_label: LabelName | None = None
 
 
+class DistributionEntry(Section):
+    """A histogram that is drawn against what it is compared with."""
+
+    title: Line
+    unit: Unit
+    now: PromQL
+    baseline: PromQL
+    baseline_bound: LabelName = "le"
+    now_name: Line = "now"
+    baseline_name: Line = "training"
+    matchers: tuple[MatcherText, ...] = ()
+
+
 class Context(Section):
     """What is asked about an incident before it is told; never for longer than the budget."""
 
@@ -258,6 +271,8 @@ class Context(Section):
     labels: tuple[LabelName, ...] = ("namespace", "job")
     questions: tuple[QuestionEntry, ...] = ()
     changes: tuple[ChangeRuleEntry, ...] | None = None
+    pictures: bool = True
+    distributions: tuple[DistributionEntry, ...] = ()
 
 
 class Heartbeat(Section):

@@ -17,7 +17,7 @@ from bridge.config.faults import Fault
 from bridge.config.values import Rate
 from bridge.core.changes import ChangeRule
 from bridge.core.heartbeats import Heartbeat
-from bridge.core.questions import Question
+from bridge.core.questions import DistributionQuestion, Question
 from bridge.core.routing import Route
 
 
@@ -133,6 +133,8 @@ class ContextSettings:
     labels: tuple[str, ...]
     questions: tuple[Question, ...]
     changes: tuple[ChangeRule, ...]  #: which alerts tell of changes
+    pictures: bool
+    distributions: tuple[DistributionQuestion, ...]  #: drawn beside the alert's own expression
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,7 +163,7 @@ def secret_values(settings: object) -> frozenset[str]:
 def _secrets(thing: object) -> Iterator[str]:
     if isinstance(thing, SecretStr):
         yield thing.get_secret_value()
-    elif isinstance(thing, Route | Question | Heartbeat | ChangeRule):
+    elif isinstance(thing, Route | Question | Heartbeat | ChangeRule | DistributionQuestion):
         return
     elif is_dataclass(thing):
         for each in fields(thing):

@@ -1,7 +1,7 @@
-"""Instant queries over HTTP: https://prometheus.io/docs/prometheus/latest/querying/api/#instant-queries
+"""Instant and range queries over HTTP: https://prometheus.io/docs/prometheus/latest/querying/api/
 
 Prometheus, Thanos, Mimir and Google's managed endpoint differ in URL, headers and token only.
-Law: query() never raises for what a server does or fails to do; it returns a Failure that says so.
+Law: a query never raises for what a server does or fails to do; it returns a Failure that says so.
 """
 
 from __future__ import annotations
@@ -11,17 +11,21 @@ import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, TypeVar
 
 import aiohttp
 import orjson
 
 from bridge.core.enrichment import Answer, Failure, Query, Sample
+from bridge.core.series import RangeQuery, Series
 from bridge.rendering.text import cut, one_line
 
 MAX_ANSWER = 4 * 2**20  # bytes; a question that is answered with more was meant to be aggregated
 MAX_SAMPLES = 10_000
+MAX_POINTS = 100_000  # of all the series of one range query
+LATEST = 253402300800.0  # Unix seconds of the year 10000, which no datetime holds
 SILENT = "does not answer"
+Read = TypeVar("Read")
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,27 +50,53 @@ class Prometheus:
         return self._server.name
 
     async def query(self, query: Query, timeout_seconds: float) -> Answer:
-        try:
-            async with asyncio.timeout(timeout_seconds):
-                return await self._ask(query, timeout_seconds)
-        except TimeoutError:
-            return Failure(f"{self.name} {SILENT} within {timeout_seconds:.1f} s")
-        except (aiohttp.ClientError, OSError, ValueError) as fault:  # its text may hold an address with a password
-            return Failure(f"{self.name} {SILENT} ({type(fault).__name__})")
+        form = {"query": query.expr, "time": _timestamp(self._clock() - query.ago)}
+        return await self._within("query", form, timeout_seconds, samples_of, "no vector")
+
+    async def query_range(self, query: RangeQuery, timeout_seconds: float) -> tuple[Series, ...] | Failure:
+        form = {
+            "query": query.expr,
+            "start": _timestamp(query.span.start),
+            "end": _timestamp(query.span.end),
+            "step": f"{query.step.total_seconds():.3f}",
+        }
+        return await self._within("query_range", form, timeout_seconds, series_of, "no matrix")
 
     async def close(self) -> None:
         if self._session is not None:
             await self._session.close()
 
-    async def _ask(self, query: Query, timeout_seconds: float) -> Answer:
-        at = self._clock() - query.ago
-        form = {"query": query.expr, "time": f"{at.timestamp():.3f}", "timeout": f"{timeout_seconds:.3f}"}
-        url = f"{self._server.url.rstrip('/')}/api/v1/query"
+    async def _within(
+        self,
+        endpoint: str,
+        form: dict[str, str],
+        timeout_seconds: float,
+        read: Callable[[Any], tuple[Read, ...] | None],
+        missing: str,
+    ) -> tuple[Read, ...] | Failure:
+        """missing: what is said when read() finds nothing that it knows."""
+        try:
+            async with asyncio.timeout(timeout_seconds):
+                # in seconds without a unit: Prometheus takes 0.5 and 500ms, and refuses 0.5s
+                status, body = await self._post(endpoint, {**form, "timeout": f"{timeout_seconds:.3f}"})
+        except TimeoutError:
+            return Failure(f"{self.name} {SILENT} within {timeout_seconds:.1f} s")
+        except (aiohttp.ClientError, OSError, ValueError) as fault:  # its text may hold an address with a password
+            return Failure(f"{self.name} {SILENT} ({type(fault).__name__})")
+        data = self._data(status, body)
+        if isinstance(data, Failure):
+            return data
+        found = read(data)
+        return found if found is not None else Failure(f"{self.name} {SILENT} as it should ({missing})")
+
+    async def _post(self, endpoint: str, form: dict[str, str]) -> tuple[int, bytes]:
+        """The status, and the body up to one byte more than is allowed."""
+        url = f"{self._server.url.rstrip('/')}/api/v1/{endpoint}"
         async with self._opened().post(url, data=form, headers=self._headers(), allow_redirects=False) as answer:
             body = await answer.content.read(MAX_ANSWER + 1)
             while len(body) <= MAX_ANSWER and (more := await answer.content.read(MAX_ANSWER + 1 - len(body))):
                 body += more
-            return self._read(answer.status, body)
+            return answer.status, body
 
     def _opened(self) -> aiohttp.ClientSession:
         if self._session is None:
@@ -78,7 +108,8 @@ class Prometheus:
         token = self._server.token() if self._server.token else ""
         return {**self._server.headers, **({"Authorization": f"Bearer {token}"} if token else {})}
 
-    def _read(self, status: int, body: bytes) -> Answer:
+    def _data(self, status: int, body: bytes) -> Any | Failure:
+        """The answer's `data`."""
         if len(body) > MAX_ANSWER:
             return Failure(f"{self.name} answered with more than {MAX_ANSWER // 2**20} MiB: aggregate it", silent=False)
         try:
@@ -87,8 +118,7 @@ class Prometheus:
             return Failure(f"{self.name} {SILENT} as it should (HTTP {status}, no JSON)")
         if status != 200 or not isinstance(document, dict) or document.get("status") != "success":
             return self._refusal(status, document)
-        samples = samples_of(document.get("data"))
-        return samples if samples is not None else Failure(f"{self.name} {SILENT} as it should (no vector)")
+        return document.get("data")
 
     def _refusal(self, status: int, document: Any) -> Failure:
         told = one_line(document.get("error", "")) if isinstance(document, dict) else ""
@@ -120,3 +150,32 @@ def _sample(element: Any) -> Sample | None:
         return Sample(labels, math.inf if math.isnan(number) else number, datetime.fromtimestamp(float(at), UTC))
     except (KeyError, TypeError, ValueError, AttributeError, OverflowError, OSError):
         return None
+
+
+def series_of(data: Any) -> tuple[Series, ...] | None:
+    """Of a range query's matrix; None for anything else. Native histograms are no lines and are left out."""
+    if not isinstance(data, dict) or data.get("resultType") != "matrix" or not isinstance(data.get("result"), list):
+        return None
+    found, points = [], 0
+    for element in data["result"]:
+        if isinstance(element, dict) and "histograms" in element and "values" not in element:
+            continue
+        series = _series(element)
+        points += len(series.points) + 1 if series else 0
+        if series is None or points > MAX_POINTS:
+            return None
+        found.append(series)
+    return tuple(found)
+
+
+def _series(element: Any) -> Series | None:
+    try:
+        labels = {str(name): str(text) for name, text in element["metric"].items()}
+        points = tuple((float(at), float(value)) for at, value in element["values"])
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError):
+        return None
+    return Series(labels, points) if all(abs(at) < LATEST for at, _ in points) else None
+
+
+def _timestamp(at: datetime) -> str:
+    return f"{at.timestamp():.3f}"

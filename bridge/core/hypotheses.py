@@ -47,7 +47,7 @@ def new_version_fails(evidence: Evidence) -> Hypothesis | None:
     if errors is None or not version or share < MOSTLY or not others:
         return None
     change = next((c for c in evidence.suspects() if c.version == version), None)
-    told = f"{shown(share, Unit.RATIO)} of the {errors.title.lower()} come from {version}"
+    told = f"{shown(share, Unit.RATIO)} of the {_what(errors)} come from {version}"
     beside = f"{_list(others)} {'runs' if len(others) == 1 else 'run'} beside it"
     if change is None:
         return Hypothesis("one_version_fails", f"{told}; {beside}.", (told, beside))
@@ -61,7 +61,7 @@ def one_pod_fails(evidence: Evidence) -> Hypothesis | None:
     pod, share = _leader(errors)
     if errors is None or share < MOSTLY or len(errors.parts) < 2:
         return None
-    told = f"{shown(share, Unit.RATIO)} of the {errors.title.lower()} come from {pod}"
+    told = f"{shown(share, Unit.RATIO)} of the {_what(errors)} come from {pod}"
     rest = f"the other {len(errors.parts) - 1} {'is' if len(errors.parts) == 2 else 'are'} nearly free of them"
     return Hypothesis("one_pod_fails", f"{told}; {rest}.", (told, rest))
 
@@ -113,6 +113,11 @@ RULES: tuple[Callable[[Evidence], Hypothesis | None], ...] = (
     inputs_drifted,
     changed_before,
 )
+
+
+def _what(fact: Fact) -> str:
+    """`Errors by pod` are errors, once it is said of which pod."""
+    return fact.title.partition(" by ")[0].lower()
 
 
 def _leader(fact: Fact | None) -> tuple[str, float]:

@@ -52,6 +52,16 @@ class Link:
 
 
 @dataclass(frozen=True, slots=True)
+class Illustration:
+    """A picture as a message carries it."""
+
+    title: str
+    alt: str  #: the same in words
+    png: bytes
+    url: str | None  #: a signed link that ends by itself; None where nobody could follow it
+
+
+@dataclass(frozen=True, slots=True)
 class Message:
     """One incident as people should see it now: the one view model behind every channel's rendering."""
 
@@ -83,6 +93,7 @@ class Message:
     text: str  #: body in plain text
     html: str  #: body in HTML; empty unless asked for
     context: Context | None = None  #: what was measured for it; None when nothing was to be asked
+    pictures: tuple[Illustration, ...] = ()  #: those that were ready in time
 
 
 @dataclass(frozen=True, slots=True)
@@ -282,5 +293,9 @@ class Reader(Protocol):
     def timeline(self, number: int) -> list[Entry]: ...
 
     def deliveries(self, number: int) -> list[DeliveryView]: ...
+
+    def context(self, number: int, now: datetime) -> Context | None:
+        """What was learned when the incident was told last."""
+        ...
 
     def health(self, now: datetime) -> Health: ...

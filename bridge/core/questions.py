@@ -48,6 +48,24 @@ class Question:
         return not self.matchers or any(all(m.matches(labels) for m in self.matchers) for labels in alerts)
 
 
+@dataclass(frozen=True, slots=True)
+class DistributionQuestion:
+    """A histogram now and what it is compared with: configuration, as a Question is."""
+
+    title: str
+    unit: Unit
+    now: str  #: PromQL of cumulative counts or rates by `le`
+    baseline: str  #: PromQL of the same or of a CDF
+    baseline_bound: str = "le"  #: the baseline's label that holds the upper bound
+    now_name: str = "now"
+    baseline_name: str = "training"
+    matchers: tuple[Matcher, ...] = ()  #: for alerts that all of these hold of; none: for every alert
+
+    def concerns(self, alerts: Iterable[Mapping[str, str]]) -> bool:
+        """As a Question does."""
+        return not self.matchers or any(all(m.matches(labels) for m in self.matchers) for labels in alerts)
+
+
 def check_expression(expr: str) -> None:
     """Raises QuestionFault for a place in double braces that nothing is put into, or where a value could do harm."""
     for found in _ANY_PLACE.finditer(expr):

@@ -1,4 +1,4 @@
-"""A Context written as JSON, for trying what messages look like: the fields of bridge.core.facts under their names.
+"""A Context as JSON, to keep it and to try what messages look like: the fields of bridge.core.facts under their names.
 
 Times are RFC 3339 or left out, which is now; every fault names its place and what belongs there.
 """
@@ -9,7 +9,7 @@ import enum
 import json
 import types
 from collections.abc import Mapping
-from dataclasses import MISSING, fields, is_dataclass
+from dataclasses import MISSING, asdict, fields, is_dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, get_args, get_origin, get_type_hints
 
@@ -28,6 +28,19 @@ def context_of(text: bytes | str, now: datetime) -> Context:
         raise ContextFault(f"this is not JSON: {error}") from None
     context: Context = _object(Context, value, "", now)
     return context
+
+
+def written(context: Context) -> str:
+    """What context_of reads; times are RFC 3339, durations seconds."""
+    return json.dumps(asdict(context), default=_json, ensure_ascii=False)
+
+
+def _json(value: object) -> object:
+    if isinstance(value, timedelta):
+        return value.total_seconds()
+    if isinstance(value, Mapping):
+        return dict(value)
+    return value.isoformat() if isinstance(value, datetime) else str(value)
 
 
 def _object(kind: type, value: Any, path: str, now: datetime) -> Any:
@@ -74,6 +87,10 @@ def _plain(hint: Any, value: Any, path: str) -> Any:
         if value not in list(hint):
             raise ContextFault(f"{path}: {value!r} is not one of {', '.join(hint)}")
         return hint(value)
+    if hint is bool:
+        if not isinstance(value, bool):
+            raise ContextFault(f"{path}: must be true or false, but is {json.dumps(value)[:60]}")
+        return value
     if hint is datetime:
         return _time(value, path)
     if hint in (float, timedelta):

@@ -5,26 +5,31 @@ from sqlalchemy import Engine
 from bridge.store.applying import Policy
 from bridge.store.change_deliveries import StoreChangeDeliveries
 from bridge.store.changes import StoreChanges
+from bridge.store.contexts import StoreContexts
 from bridge.store.database import open_database
 from bridge.store.deliveries import StoreDeliveries
 from bridge.store.escalations import StoreEscalations
 from bridge.store.heartbeats import StoreHeartbeats
 from bridge.store.intake import StoreIntake
 from bridge.store.people import StorePeople
+from bridge.store.pictures import KeptPicture, StorePictures
 from bridge.store.reading import StoreReader
 from bridge.store.waking import Listener, Waker
 
 __all__ = [
     "Engine",
+    "KeptPicture",
     "Listener",
     "Policy",
     "StoreChangeDeliveries",
     "StoreChanges",
+    "StoreContexts",
     "StoreDeliveries",
     "StoreEscalations",
     "StoreHeartbeats",
     "StoreIntake",
     "StorePeople",
+    "StorePictures",
     "StoreReader",
     "Waker",
     "open_database",

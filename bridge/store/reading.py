@@ -8,9 +8,11 @@ from datetime import datetime
 
 import sqlalchemy as sa
 
+from bridge.core.facts import Context
 from bridge.core.model import Entry, Incident, Severity
 from bridge.core.ports import DeliveryView, Health
 from bridge.store.applying import complete
+from bridge.store.contexts import StoreContexts
 from bridge.store.database import reading
 from bridge.store.rows import entry_from, incident_from
 from bridge.store.tables import alert, channel_state, delivery, event, heartbeat, incident, worker
@@ -63,6 +65,9 @@ class StoreReader:
             added = {each.channel: each.because for each in reversed(added_of(connection, [number]).get(number, ()))}
             rows = connection.execute(query).mappings()
             return [_view(row, added.get(row["channel"], "")) for row in rows]
+
+    def context(self, number: int, now: datetime) -> Context | None:
+        return StoreContexts(self._engine).context(number, now)
 
     def health(self, now: datetime) -> Health:
         with self._reading() as connection:

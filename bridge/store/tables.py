@@ -234,3 +234,11 @@ heartbeat = sa.Table(
     sa.Column("seen_at", UtcDateTime, nullable=False),
     sa.Column("missing", sa.Boolean, nullable=False),
 )
+
+incident_context = sa.Table(
+    "incident_context",
+    metadata,
+    sa.Column("incident_number", sa.Integer, sa.ForeignKey("incident.number", ondelete="CASCADE"), primary_key=True),
+    sa.Column("at", UtcDateTime, nullable=False),
+    sa.Column("data", sa.Text, nullable=False),
+)

@@ -16,13 +16,15 @@ from bridge.core.errors import StoreUnavailable
 from bridge.core.ports import ChangeStore, Intake, Reader
 from bridge.metrics import Metrics
 from bridge.web import api, changes, operations, pages, webhooks
+from bridge.web import pictures as drawn
 from bridge.web.auth import Logins
+from bridge.web.pictures import KeptPictures
 
 log = logs.get(__name__)
 FOR_MACHINES = ("/webhook", "/api/", "/-/", "/events", "/callback", "/metrics")
 HEADERS = {
-    "Content-Security-Policy": "default-src 'none'; style-src 'self'; base-uri 'none'; form-action 'none'; "
-    "frame-ancestors 'none'",
+    "Content-Security-Policy": "default-src 'none'; style-src 'self'; img-src 'self'; base-uri 'none'; "
+    "form-action 'none'; frame-ancestors 'none'",
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
     "Referrer-Policy": "no-referrer",
@@ -34,6 +36,7 @@ def create_app(
     intake: Intake,
     reader: Reader,
     kept: ChangeStore,
+    pictures: KeptPictures,
     *,
     metrics: Metrics,
     reload: Callable[[], list[str]] | None = None,
@@ -51,7 +54,8 @@ def create_app(
     app.register_blueprint(operations.blueprint(current, reader, metrics, reload, clock, logins))
     app.register_blueprint(changes.blueprint(current, kept, metrics, clock))
     app.register_blueprint(api.blueprint(reader, kept, clock, logins, lambda: _window(current())))
-    app.register_blueprint(pages.blueprint(reader, kept, clock, logins, lambda: _window(current())))
+    app.register_blueprint(pages.blueprint(reader, kept, pictures, clock, logins, lambda: _window(current())))
+    app.register_blueprint(drawn.blueprint(pictures, clock))
     app.after_request(_safe_headers)
     app.register_error_handler(HTTPException, _http_error)
     app.register_error_handler(StoreUnavailable, _store_unavailable)
@@ -68,7 +72,7 @@ def _safe_headers(response: Response) -> Response:
     for name, value in HEADERS.items():
         response.headers[name] = value
     if request.endpoint != "static":
-        response.headers["Cache-Control"] = "no-store"
+        response.headers.setdefault("Cache-Control", "no-store")
     return response
 
 

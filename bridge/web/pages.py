@@ -12,15 +12,23 @@ from flask.typing import ResponseReturnValue
 from bridge.core.changes import period_of, started_at
 from bridge.core.model import Alert, Incident, Severity
 from bridge.core.ports import Changes, Reader
+from bridge.rendering.context_view import view_of
 from bridge.web.auth import Logins
+from bridge.web.pictures import KeptPictures
 
 ALERTS_SHOWN = 200
 OPEN_SHOWN, RECENT_SHOWN = 500, 50
+PICTURES_SHOWN = 4
 CHANGES_SHOWN = 200
 
 
 def blueprint(
-    reader: Reader, kept: Changes, clock: Callable[[], datetime], logins: Logins, window: Callable[[], timedelta]
+    reader: Reader,
+    kept: Changes,
+    pictures: KeptPictures,
+    clock: Callable[[], datetime],
+    logins: Logins,
+    window: Callable[[], timedelta],
 ) -> Blueprint:
     routes = Blueprint("pages", __name__)
     routes.before_request(logins.demand)
@@ -53,6 +61,8 @@ def blueprint(
             hidden=len(alerts) - len(alerts[:ALERTS_SHOWN]),
             timeline=reader.timeline(number),
             deliveries=reader.deliveries(number),
+            pictures=pictures.of_incident(number)[:PICTURES_SHOWN],
+            learned=view_of(reader.context(number, now), started),
             changes=[(change, _around(change.at, started)) for change in changes[:CHANGES_SHOWN]],
             window=span(started - window(), started),
             now=now,

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Protocol
 
 from bridge import logs
 from bridge.core.facts import ChangeEvent, Context
-from bridge.core.model import Incident
+from bridge.core.model import Entry, Incident
 
 log = logs.get("worker")
 Changes = Callable[[Incident], Awaitable[Sequence[ChangeEvent]]]
@@ -18,6 +19,16 @@ class Gathers(Protocol):
     async def gather(self, incident: Incident, changes: Sequence[ChangeEvent], *, known: bool = True) -> Context: ...
 
     async def close(self) -> None: ...
+
+
+@dataclass(frozen=True)
+class Story:
+    """What the messages of one incident are made of."""
+
+    incident: Incident
+    news: Sequence[Entry]
+    context: asyncio.Task[Context | None] | None
+    until: float  #: the loop's time at which whoever could wait for pictures goes without
 
 
 async def context_of(gathers: Gathers | None, changes: Changes, incident: Incident) -> Context | None:
@@ -35,3 +46,30 @@ async def context_of(gathers: Gathers | None, changes: Changes, incident: Incide
     except Exception:  # whatever is wrong with the context, the message goes
         log.exception("context_bug", incident=incident.number)
         return None
+
+
+class Keeper:
+    """Keeps contexts for the pages, many at once, behind the messages' back. Law: it holds no message up."""
+
+    def __init__(self, keep: Callable[[Mapping[int, Context]], Awaitable[object]]) -> None:
+        self._keep = keep
+        self._waiting: dict[int, Context] = {}
+        self._task: asyncio.Task[None] | None = None
+
+    def keep(self, number: int, context: Context) -> None:
+        self._waiting[number] = context
+        if self._task is None or self._task.done():
+            self._task = asyncio.create_task(self._run())
+
+    async def close(self) -> None:
+        if self._task is not None:
+            await self._task
+
+    async def _run(self) -> None:
+        while self._waiting:
+            await asyncio.sleep(0.2)  # the sends first
+            kept, self._waiting = self._waiting, {}
+            try:
+                await self._keep(kept)
+            except Exception as fault:
+                log.warning("context_not_kept", incidents=sorted(kept)[:20], fault=type(fault).__name__)

@@ -10,7 +10,7 @@ import contextlib
 import random
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Any, Protocol, TypeVar
@@ -27,7 +27,6 @@ from bridge.core.ports import (
     Lane,
     Message,
     Outcome,
-    RetryAt,
     Sent,
 )
 from bridge.core.retrying import decide
@@ -35,7 +34,9 @@ from bridge.metrics import Metrics
 from bridge.worker.batching import Batcher
 from bridge.worker.completing import Completer
 from bridge.worker.duties import Duties, NoDuties
-from bridge.worker.enriching import Gathers, context_of
+from bridge.worker.enriching import Gathers, Keeper, Story, context_of
+from bridge.worker.illustrating import Illustrator, Makes
+from bridge.worker.observing import observe
 
 log = logs.get("worker")
 T = TypeVar("T")
@@ -66,15 +67,8 @@ class Setup:
     renderer: Renders
     retention: timedelta
     context: Gathers | None = None
-
-
-@dataclass(frozen=True)
-class Story:
-    """What the messages of one incident are made of."""
-
-    incident: Incident
-    news: Sequence[Entry]
-    context: asyncio.Task[Context | None] | None
+    pictures: Makes | None = None
+    budget_seconds: float = 0.0
 
 
 class Worker:
@@ -101,6 +95,10 @@ class Worker:
         self._tasks: set[asyncio.Task[None]] = set()
         self._settler = Batcher[tuple[Claim, Outcome]](self._settle_many)
         self._duties = duties or NoDuties()
+        self._illustrator = Illustrator(
+            partial(self._in_thread, self._duties.changes_before), partial(self._in_thread, self._duties.illustrate)
+        )
+        self._keeper = Keeper(partial(self._in_thread, self._duties.keep))
         self._completer = Completer(self._look, self._gather, partial(self._in_thread, self._duties.tell))
         self._freezer = Batcher[tuple[Claim, bytes]](self._freeze_many)
 
@@ -136,6 +134,8 @@ class Worker:
             if self._tasks:
                 await asyncio.wait(set(self._tasks))
             await self._completer.close()
+            await self._illustrator.close()
+            await self._keeper.close()
             await _close(self._setup)
             self._database.shutdown()
 
@@ -176,12 +176,13 @@ class Worker:
     def _story(self, incident: Incident, news: Sequence[Entry]) -> Story:
         """Context is asked for once for all channels, which then say the same."""
         asked = asyncio.create_task(self._gather(incident)) if self._setup.context is not None else None
-        return Story(incident, news, asked)
+        self._illustrator.begin(self._setup.pictures, incident)
+        return Story(incident, news, asked, asyncio.get_running_loop().time() + self._setup.budget_seconds)
 
     async def _deliver(self, claim: Claim, story: Story) -> None:
         try:
             outcome = await self._attempt(claim, story)
-            self._observe(claim, outcome)
+            observe(self._metrics, claim, outcome, self._clock())
             await self._settler.add((claim, outcome))
         except Exception:  # the lease ends by itself and the delivery is tried again, as unknown
             log.exception("delivery_not_settled", incident=claim.incident_number, channel=claim.target.channel)
@@ -203,12 +204,15 @@ class Worker:
             context = await story.context if story.context is not None and claim.frozen is None else None
             render = self._setup.renderer.message
             message = render(story.incident, claim, story.news, context, html=channel.wants_html)
+            message = await self._illustrated(message, claim, channel, story.until)
             composed = channel.compose(message, claim)
             refused = composed.content
             if composed.frozen is not None:
                 await self._freezer.add((claim, composed.frozen))
             receipt = await channel.send(composed, message, claim)
             self._completer.consider(story.incident, context)
+            if not claim.sent:
+                self._illustrator.follow(channel, story.incident, receipt.handle)
             return Sent(receipt.handle, receipt.note, skipped=receipt.skipped)
         except SendError as told:
             error = told
@@ -219,8 +223,18 @@ class Worker:
             error = SendError(Reason.BUG, f"{type(bug).__name__} while sending; see the log", ambiguous=True)
         return self._failed(error, claim, refused)
 
+    async def _illustrated(self, message: Message, claim: Claim, channel: Channel, until: float) -> Message:
+        """A mail cannot be added to, so its first one may wait for its pictures while there is budget left."""
+        patience = until - asyncio.get_running_loop().time() if channel.freezes and not claim.sent else 0.0
+        pictures = await self._illustrator.ready(message.number, patience)
+        return replace(message, pictures=pictures) if pictures else message
+
     async def _gather(self, incident: Incident) -> Context | None:
-        return await context_of(self._setup.context, partial(self._in_thread, self._duties.changes_before), incident)
+        changes = partial(self._in_thread, self._duties.changes_before)
+        context = await context_of(self._setup.context, changes, incident)
+        if context is not None:
+            self._keeper.keep(incident.number, context)
+        return context
 
     async def _look(self, number: int) -> Incident | None:
         return (await self._in_thread(self._store.incidents, [number])).get(number)
@@ -231,20 +245,6 @@ class Worker:
             text = refused.decode(errors="replace") if isinstance(refused, bytes) else str(refused)
             return GiveUp(outcome.reason, outcome.detail, refused=text)
         return outcome
-
-    def _observe(self, claim: Claim, outcome: Outcome) -> None:
-        channel, number = claim.target.channel, claim.incident_number
-        match outcome:
-            case Sent():
-                latency = max(0.0, (self._clock() - claim.wanted_at).total_seconds())
-                self._metrics.sent(channel, latency, skipped=outcome.skipped)
-                log.info("delivered", incident=number, channel=channel, seconds=round(latency, 3))
-            case RetryAt():
-                self._metrics.failed(channel, outcome.reason.value)
-                log.warning("delivery_failed", incident=number, channel=channel, why=outcome.detail)
-            case GiveUp():
-                self._metrics.dead(channel, outcome.reason.value)
-                log.error("dead_letter", incident=number, channel=channel, why=outcome.detail)
 
     async def _rest(self) -> None:
         """Until woken, the next delivery is due, or the safety net."""
@@ -295,5 +295,5 @@ class Worker:
 
 async def _close(setup: Setup) -> None:
     closing = [channel.close() for channel in setup.channels.values()]
-    closing += [setup.context.close()] if setup.context else []
+    closing += [each.close() for each in (setup.context, setup.pictures) if each is not None]
     await asyncio.gather(*closing, return_exceptions=True)

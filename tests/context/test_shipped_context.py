@@ -67,7 +67,7 @@ def test_a_bad_deployment(prometheus: str) -> None:
     context = context_of(prometheus, "deploy", "errors", [a_deployment("1.1.0")])
     assert context.hypothesis is not None
     assert "new_version_fails" == context.hypothesis.rule
-    told = "100 % of the errors by model version come from 1.1.0, 1.0.0 runs beside it."
+    told = "100 % of the errors come from 1.1.0, 1.0.0 runs beside it."
     assert f"1.1.0 was deployed 6 min before; {told}" == context.hypothesis.text
     assert pytest.approx(3.01 / 15.01, rel=0.02) == value(context, "failed_share")
     failed = next(fact for fact in context.facts if fact.name == "failed_share")

@@ -113,7 +113,7 @@ def _arguments(pid: int) -> list[bytes]:
 
 @contextlib.contextmanager
 def running_bridge(
-    folder: Path, sandbox: RunningSandbox, token: str, config: Path = ROOT / "routes.yaml"
+    folder: Path, sandbox: RunningSandbox, token: str, config: Path = ROOT / "routes.yaml", **more: str
 ) -> Iterator[Bridge]:
     environment = {
         "PAGERDUTY_ROUTING_KEY": secrets.token_hex(16),
@@ -124,6 +124,7 @@ def running_bridge(
         "SMTP_SMARTHOST": sandbox.smtp_address,
         "SMTP_TLS": "none",
         "PROMETHEUS_URL": "http://127.0.0.1:9",  # nobody there
+        **more,
     }
     bridge = Bridge(folder, environment, config)
     bridge.start()

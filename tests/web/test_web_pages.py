@@ -7,7 +7,11 @@ import pytest
 from web_fakes import ALERT, INCIDENT, NOW, PLAIN, World
 from werkzeug.security import generate_password_hash
 
+from bridge.core.charts import Picture
 from bridge.core.errors import StoreUnavailable
+from bridge.core.facts import Fact, Unit, Unknown, Verdict
+from bridge.rendering.sample import sample_context
+from bridge.store import KeptPicture
 from bridge.web import auth, check_listen
 from bridge.web.pages import safe_link, span
 
@@ -161,3 +165,27 @@ def test_listening_to_others_needs_tokens_and_logins(yaml, word):
         check_listen("0.0.0.0", settings)
     check_listen("127.0.0.1", settings)
     check_listen("0.0.0.0", World(PLAIN + USERS + TOKENS).settings)
+
+
+def test_an_incident_shows_what_was_learned(world):
+    hostile = Fact("x", "<b>Toxic</b> share", Unit.RATIO, 0.43, NOW, verdict=Verdict.BAD, why="above 30 %")
+    unknown = (Unknown("PSI", "Prometheus does not answer"),)
+    world.reader.contexts[7] = replace(sample_context(), facts=(hostile,), unknown=unknown)
+    text = world.get("/incidents/7").text
+    assert "What was learned" in text
+    assert "&lt;b&gt;Toxic&lt;/b&gt; share" in text
+    assert "43 %" in text and "bad, above 30 %" in text
+    assert "PSI: Prometheus does not answer" in text
+
+
+def test_an_incident_without_context_does_not_speak_of_it(world):
+    assert "What was learned" not in world.get("/incidents/7").text
+
+
+def test_an_incident_shows_its_pictures_with_words_for_those_who_cannot_see_them(world):
+    drawn = Picture("expression", "Errors", 'Errors rise to 7 % <"now">', b"png", NOW)
+    world.pictures.kept = [KeptPicture("n", 7, drawn, "/pictures/n.png?expires=1&signature=s")]
+    answer = world.get("/incidents/7")
+    assert 'src="/pictures/n.png?expires=1&amp;signature=s"' in answer.text
+    assert 'alt="Errors rise to 7 % &lt;&#34;now&#34;&gt;"' in answer.text
+    assert "img-src 'self'" in answer.headers["Content-Security-Policy"]

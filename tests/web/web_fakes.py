@@ -59,6 +59,7 @@ class FakeReader:
     def __init__(self):
         self.all = {7: INCIDENT, 6: RESOLVED}
         self.health_now, self.error, self.asked = HEALTHY, None, []
+        self.contexts = {}
         self.held = DeliveryView("slack-ml", "", "held", 2, 1, 3, NOW, "Slack asks to wait", "429 ratelimited", NOW)
 
     def list_incidents(self, *, resolved=None, limit=100):
@@ -78,6 +79,9 @@ class FakeReader:
 
     def deliveries(self, number):
         return [self.held]
+
+    def context(self, number, now):
+        return self.contexts.get(number)
 
     def health(self, now):
         if self.error:
@@ -103,18 +107,33 @@ class FakeChanges:
         return concerning((each for each in self.recent() if since <= each.at <= until), alerts)
 
 
+class FakePictures:
+    def __init__(self):
+        self.kept = []
+
+    def png(self, name):
+        return None
+
+    def key(self):
+        return b"k" * 32
+
+    def of_incident(self, number):
+        return self.kept
+
+
 class World:
     """The app with its fakes; `now` and `settings` may be changed."""
 
     def __init__(self, yaml=PLAIN, require_login=False, reload=None):
         self.intake, self.reader, self.metrics, self.now = FakeIntake(), FakeReader(), Metrics(), NOW
-        self.changes = FakeChanges()
+        self.changes, self.pictures = FakeChanges(), FakePictures()
         self.settings = load_text(yaml, ENVIRON)
         self.app = create_app(
             lambda: self.settings,
             self.intake,
             self.reader,
             self.changes,
+            self.pictures,
             metrics=self.metrics,
             reload=reload,
             clock=lambda: self.now,

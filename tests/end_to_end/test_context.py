@@ -1,0 +1,132 @@
+"""A page while Prometheus hangs, answers nonsense or is not there: it comes, and says what is not known."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import threading
+import time
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+import requests
+
+from sandbox.running import RunningSandbox
+from tests.end_to_end.machines import Bridge, eventually, running_bridge
+
+pytestmark = pytest.mark.timeout(180)
+ALERT = {
+    "status": "firing",
+    "labels": {
+        "alertname": "ErrorsHigh",
+        "severity": "critical",
+        "service": "toxicity-api",
+        "cause": "errors",
+        "job": "api",
+    },
+    "annotations": {"summary": "7 % of predictions fail"},
+    "startsAt": "2026-11-23T12:00:00Z",
+    "endsAt": "0001-01-01T00:00:00Z",
+    "generatorURL": "",
+    "fingerprint": "f1",
+}
+WEBHOOK = {
+    "version": "4", "groupKey": "{}:{alertname=\"ErrorsHigh\"}", "receiver": "bridge", "status": "firing",
+    "groupLabels": {"alertname": "ErrorsHigh"}, "commonLabels": {}, "commonAnnotations": {}, "externalURL": "",
+    "alerts": [ALERT],
+}  # fmt: skip
+
+
+class Prometheus:
+    """Behaves as `mode` says: hang, nonsense, error or answer."""
+
+    def __init__(self) -> None:
+        self.mode = "hang"
+        self.asked = 0
+        outer = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_POST(self) -> None:
+                self.rfile.read(int(self.headers["Content-Length"]))
+                outer.asked += 1
+                outer.answer(self)
+
+            def log_message(self, format: str, *args: Any) -> None:
+                return
+
+        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.server.daemon_threads = True
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.server.server_address[1]}"
+
+    def answer(self, request: BaseHTTPRequestHandler) -> None:
+        if self.mode == "hang":
+            time.sleep(4)
+        sample = {"metric": {"pod": "a", "version": "v2", "error_type": "timeout"}, "value": [time.time(), "0.073"]}
+        good = {"status": "success", "data": {"resultType": "vector", "result": [sample]}}
+        body = {"nonsense": b"<html>", "error": b'{"status":"error"}'}.get(self.mode, json.dumps(good).encode())
+        with contextlib.suppress(OSError):  # the bridge has gone
+            request.send_response(500 if self.mode == "error" else 200)
+            request.send_header("Content-Length", str(len(body)))
+            request.end_headers()
+            request.wfile.write(body)
+
+
+@pytest.fixture
+def prometheus() -> Iterator[Prometheus]:
+    prometheus = Prometheus()
+    thread = threading.Thread(target=prometheus.server.serve_forever, daemon=True)
+    thread.start()
+    yield prometheus
+    prometheus.server.shutdown()
+    prometheus.server.server_close()
+    thread.join()
+
+
+@pytest.fixture
+def asking(tmp_path: Path, sandbox: RunningSandbox, token: str, prometheus: Prometheus) -> Iterator[Bridge]:
+    with running_bridge(tmp_path, sandbox, token, PROMETHEUS_URL=prometheus.url) as bridge:
+        yield bridge
+
+
+def fire(bridge: Bridge, token: str) -> None:
+    headers = {"Authorization": f"Bearer {token}"}
+    url = f"{bridge.url}/webhook/alertmanager/prod"
+    requests.post(url, json=WEBHOOK, headers=headers, timeout=10).raise_for_status()
+
+
+def details(sandbox: RunningSandbox) -> dict[str, Any]:
+    (page,) = eventually(lambda: sandbox.state["pagerduty"]["incidents"])
+    assert 1 == page["pages"]
+    return dict(page["custom_details"])
+
+
+@pytest.mark.parametrize("mode", ["hang", "nonsense", "error"])
+def test_the_page_comes_and_says_what_is_not_known(
+    asking: Bridge, sandbox: RunningSandbox, token: str, prometheus: Prometheus, mode: str
+) -> None:
+    prometheus.mode = mode
+    fire(asking, token)
+    told = details(sandbox)
+    assert prometheus.asked > 0
+    assert "facts" not in told
+    assert "Failed predictions" in str(told["not_known"])
+    assert "does not answer" in str(told["not_known"])
+
+
+def test_what_was_not_known_is_told_when_prometheus_answers(
+    asking: Bridge, sandbox: RunningSandbox, token: str, prometheus: Prometheus
+) -> None:
+    fire(asking, token)
+    assert "not_known" in details(sandbox)
+    prometheus.mode = "answer"
+    known = "Known now: Failed predictions 7.3 %"
+    page = eventually(lambda: known in (text := requests.get(f"{asking.url}/incidents/1", timeout=5).text) and text, 90)
+    assert "What was learned" in page
+    (incident,) = eventually(lambda: [each for each in sandbox.state["pagerduty"]["incidents"] if len(each["log"]) > 1])
+    assert ("trigger", 1) == (incident["log"][-1]["action"], incident["pages"])
