@@ -41,7 +41,9 @@ def newest_by_key(connection: sa.Connection, keys: Iterable[str]) -> dict[str, I
     """The newest incident of each group, with its alerts; locked against other writers on PostgreSQL."""
     newest = sa.select(sa.func.max(incident.c.number)).where(incident.c.key.in_(sorted(keys)))
     query = sa.select(incident).where(incident.c.number.in_(newest.group_by(incident.c.key)))
-    rows = connection.execute(query.order_by(incident.c.key).with_for_update()).mappings()
+    # key_share: a worker that notes what it delivered refers to the incident, and must not wait for this (nor, holding
+    # a delivery that is wanted here, this for it)
+    rows = connection.execute(query.order_by(incident.c.key).with_for_update(key_share=True)).mappings()
     return {found.key: found for found in complete(connection, [incident_from(row) for row in rows])}
 
 

@@ -49,7 +49,7 @@ class StoreEscalations:
 
     def _look(self, policy: Policy, numbers: Sequence[int], now: datetime) -> list[str]:
         with transaction(self._engine) as connection:
-            found = _locked(connection, incident.c.number.in_(numbers), skip=True)
+            found = _locked(connection, numbers, skip=True)
             writing = Writing(connection, policy, now)
             writing.load_deliveries([each.number for each in found])
             failing = set(connection.scalars(sa.select(channel_state.c.channel).where(channel_state.c.failing)))
@@ -69,14 +69,14 @@ class StoreEscalations:
         if self._planned_to is None:
             return
         with transaction(self._engine) as connection:
-            open_ones = (incident.c.state != "resolved") & (incident.c.number > self._planned_to)
-            found = _locked(connection, open_ones, skip=False)
+            numbers = _open_after(connection, self._planned_to)
+            found = _locked(connection, numbers, skip=False)
             writing = Writing(connection, policy, now)
             writing.load_deliveries([each.number for each in found])
             for each in found:
                 writing.timers.set(writing.timers.situation(each, writing.deliveries(each.number)))
             writing.write()
-        self._planned_to = found[-1].number if found else None
+        self._planned_to = max(numbers, default=None)
 
 
 def _act(writing: Writing, found: Incident, loud: int, failing: set[str], now: datetime) -> list[str]:
@@ -93,10 +93,18 @@ def _act(writing: Writing, found: Incident, loud: int, failing: set[str], now: d
     return [f"#{found.number}: {entry.text}" for entry in verdict.change.entries]
 
 
-def _locked(connection: sa.Connection, wanted: sa.ColumnElement[bool], *, skip: bool) -> list[Incident]:
-    """With their alerts, in the order of their numbers. skip: what others change just now is looked at next time."""
-    query = sa.select(incident).where(wanted).order_by(incident.c.number).limit(BATCH)
-    rows = connection.execute(query.with_for_update(skip_locked=skip)).mappings()
+def _open_after(connection: sa.Connection, number: int) -> list[int]:
+    query = sa.select(incident.c.number).where(incident.c.state != "resolved", incident.c.number > number)
+    return list(connection.scalars(query.order_by(incident.c.number).limit(BATCH)))
+
+
+def _locked(connection: sa.Connection, numbers: Sequence[int], *, skip: bool) -> list[Incident]:
+    """With their alerts. skip: what others change just now is looked at next time.
+
+    In the order in which webhooks lock them, so that two who want the same ones do not wait for each other.
+    """
+    query = sa.select(incident).where(incident.c.number.in_(numbers)).order_by(incident.c.key)
+    rows = connection.execute(query.with_for_update(skip_locked=skip, key_share=True)).mappings()
     return complete(connection, [incident_from(row) for row in rows])
 
 

@@ -46,7 +46,7 @@ class StorePeople:
 
     def _change(self, number: int, act: Callable[[Incident], Change], now: datetime) -> Change | None:
         with transaction(self._engine) as connection:
-            query = sa.select(incident).where(incident.c.number == number).with_for_update()
+            query = sa.select(incident).where(incident.c.number == number).with_for_update(key_share=True)
             rows = [incident_from(row) for row in connection.execute(query).mappings()]
             found = next(iter(complete(connection, rows)), None)
             if found is None:

@@ -35,6 +35,8 @@ class Timers:
 
     def load(self, numbers: Iterable[int]) -> None:
         wanted = list(numbers)
+        if not wanted:  # most batches of a storm are new incidents only
+            return
         query = sa.select(timer).where(timer.c.incident_number.in_(wanted)).order_by(*(timer.c[name] for name in _KEY))
         for row in self._connection.execute(query).mappings():
             each = Timer(Kind(row["kind"]), row["key"], row["due_at"])
@@ -78,7 +80,8 @@ class Timers:
     def set(self, known: Situation, *, anew: bool = False, looked: bool = False) -> None:
         """known.timers may be older than what acted() said meanwhile."""
         number = known.incident.number
-        known = replace(known, timers=self._timers.get(number, ()))
+        timers = self._timers.get(number, ())
+        known = known if known.timers is timers else replace(known, timers=timers)
         self._timers[number] = timers_of(known, self._now, anew=anew, looked=looked)
 
     def write(self) -> None:

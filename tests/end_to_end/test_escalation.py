@@ -33,17 +33,18 @@ def hasty(tmp_path: Path, sandbox: RunningSandbox, token: str) -> Iterator[Bridg
         yield bridge
 
 
-def post(bridge: Bridge, token: str, name: str, *, over: bool = False) -> None:
-    """A critical alert, as Alertmanager sends it."""
+def post(bridge: Bridge, token: str, name: str, *, over: bool = False, pods: int = 1) -> None:
+    """A group of critical alerts, as Alertmanager sends it."""
     labels, status = {"alertname": name, "severity": "critical"}, "resolved" if over else "firing"
     body = {
         "version": "4", "groupKey": f'{{}}:{{alertname="{name}"}}', "status": status, "receiver": "bridge",
         "groupLabels": {"alertname": name}, "commonLabels": labels, "commonAnnotations": {},
         "externalURL": "http://127.0.0.1",
         "alerts": [{
-            "status": status, "labels": labels, "annotations": {}, "generatorURL": "", "fingerprint": name,
-            "startsAt": "2026-03-01T12:00:00Z", "endsAt": "2026-03-01T12:30:00Z" if over else "0001-01-01T00:00:00Z",
-        }],
+            "status": status, "labels": {**labels, "pod": str(pod)}, "annotations": {}, "generatorURL": "",
+            "fingerprint": f"{name}{pod}", "startsAt": "2026-03-01T12:00:00Z",
+            "endsAt": "2026-03-01T12:30:00Z" if over else "0001-01-01T00:00:00Z",
+        } for pod in range(pods)],
     }  # fmt: skip
     headers = {"Authorization": f"Bearer {token}"}
     answer = requests.post(f"{bridge.url}/webhook/alertmanager/prod", json=body, headers=headers, timeout=10)
@@ -104,6 +105,21 @@ def test_when_pagerduty_is_down_mail_is_told_and_when_it_is_back_both_show_the_t
     post(hasty, token, "ErrorsHigh", over=True)
     eventually(lambda: ["resolved"] == pages(sandbox))
     eventually(lambda: "X-Alert-Status: resolved" in mails(sandbox)[-1])
+
+
+def test_a_critical_alert_that_joins_what_was_acknowledged_makes_pagerduty_ring_again(
+    hasty: Bridge, sandbox: RunningSandbox, token: str
+) -> None:
+    post(hasty, token, "ErrorsHigh")
+    eventually(lambda: ["triggered"] == pages(sandbox))
+    acknowledge(hasty, 1)
+    eventually(lambda: ["acknowledged"] == pages(sandbox))
+    post(hasty, token, "ErrorsHigh", pods=2)
+    eventually(lambda: ["resolved", "triggered"] == pages(sandbox))
+    assert 1 == len({page["dedup_key"] for page in sandbox.state["pagerduty"]["incidents"]})
+    assert "open again: ErrorsHigh came after ada acknowledged it" in timeline(hasty)
+    post(hasty, token, "ErrorsHigh", pods=2, over=True)
+    eventually(lambda: ["resolved", "resolved"] == pages(sandbox))
 
 
 def test_nobody_acknowledges_and_slack_is_told_even_over_a_crash_but_not_of_what_was_acknowledged(
