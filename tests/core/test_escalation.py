@@ -10,9 +10,8 @@ import pytest
 from bridge.core.escalation import RECHECK, Kind, Situation, Standing, Timer, look, timers_of
 from bridge.core.incidents import Rules, acknowledge, receive, resolve
 from bridge.core.matchers import parse_matchers
-from bridge.core.model import Added, Cause, Change, ChannelSpec, Incident, State
-from bridge.core.planning import plan
-from bridge.core.routing import Escalation, Match, Route
+from bridge.core.model import Added, Cause, Change, Incident, State
+from bridge.core.routing import Escalation, Match
 from tests.builders import a_group, an_alert, at
 
 STEP = Escalation(timedelta(minutes=10), ("slack",))
@@ -163,6 +162,12 @@ def test_a_route_may_wait_longer_or_shorter() -> None:
     )
 
 
+def test_of_two_routes_the_less_patient_one_decides() -> None:
+    patient = replace(MATCH, fallback_after=timedelta(hours=1))
+    for matches in ((patient, MATCH), (MATCH, patient)):
+        assert 1 == len(texts(look(known(matches=matches), {"pager"}, at(300)).change))
+
+
 def test_a_step_tells_its_channels_once_when_nobody_has_acknowledged() -> None:
     situation = started(known(deliveries=()))
     assert [] == texts(look(situation, set(), at(599)).change)
@@ -254,38 +259,3 @@ def test_a_critical_alert_that_only_comes_back_leaves_it_acknowledged() -> None:
     back = receive(less.incident, a_group(an_alert(), an_alert("Down", starts=30)), at(30), RULES, "uid")
     assert back is not None
     assert (["joined"], State.ACKNOWLEDGED) == ([entry.kind for entry in back.entries], back.incident.state)
-
-
-# Planning
-
-
-def wishes(incident: Incident, *added: Added, tree: Route | None = None) -> dict[str, bool]:
-    specs = {name: ChannelSpec(name) for name in ("pager", "mail", "slack")}
-    change = Change(incident, (), ())
-    found = plan(change, tree or Route(notify=("pager",)), RULES.canonical, specs, at(0), added)
-    return {wish.target.channel: wish.firing for wish in found}
-
-
-def test_an_added_channel_is_wished_for_until_the_end_and_hears_of_it() -> None:
-    assert {"pager": True, "mail": True} == wishes(an_incident(), ADDED)
-    assert {"pager": False, "mail": False} == wishes(an_incident(State.RESOLVED), ADDED)
-
-
-def test_an_added_channel_that_the_configuration_has_no_more_is_left_out() -> None:
-    assert {"pager": True} == wishes(an_incident(), replace(ADDED, channel="gone"))
-
-
-def test_an_added_channel_shows_what_the_one_shows_in_whose_place_it_was_told() -> None:
-    pages = Route(notify=("slack",), routes=(Route(CRITICAL, ("pager",)),))
-    change = receive(an_incident(), a_group(an_alert(ends=5), an_alert("Slow", "warning")), at(5), RULES, "uid")
-    assert change is not None
-    assert {"pager": False, "slack": True, "mail": False} == wishes(change.incident, ADDED, tree=pages)
-
-
-def test_an_added_channel_shows_what_its_step_was_for() -> None:
-    added = replace(ADDED, cause=Cause.ESCALATION, key=STEP.key)
-    pages = Route(notify=("slack",), routes=(Route(CRITICAL, ("pager",), escalate=(STEP,)),))
-    change = receive(an_incident(), a_group(an_alert(ends=5), an_alert("Slow", "warning")), at(5), RULES, "uid")
-    assert change is not None
-    assert not wishes(change.incident, added, tree=pages)["mail"]
-    assert wishes(change.incident, added, tree=Route(notify=("slack",)))["mail"]  # a step that is gone: all of it

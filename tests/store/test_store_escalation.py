@@ -134,6 +134,18 @@ def test_a_backlog_of_a_channel_that_works_is_no_reason_for_a_fallback(machine: 
     assert 1 == len(machine.watching.watch(at(420)))
 
 
+def test_a_quiet_change_that_cannot_be_shown_is_no_reason_for_a_fallback(machine: Machine) -> None:
+    machine.accept(at(0), an_alert(), an_alert("Other"))
+    machine.send(at(1))
+    machine.accept(at(20), an_alert(), an_alert("Other", ends=19))
+    assert {"pager"} == machine.send(at(21), pager=down(at(21)))
+    assert [] == machine.watching.watch(at(500))
+    machine.accept(at(501), an_alert(), an_alert("More"))
+    assert ["#1: pager could not be reached for 8 min (server: HTTP 503): told mail instead"] == machine.watching.watch(
+        at(520)
+    )
+
+
 def test_an_unacknowledged_incident_escalates_once_and_its_end_reaches_everybody(machine: Machine) -> None:
     machine.accept(at(0), an_alert())
     machine.send(at(1))
