@@ -3,7 +3,7 @@
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help up test check bench mutate dashboards model pins tools rules-test
+.PHONY: help up drill test check bench mutate dashboards manifests model pins tools rules-test
 # Cleaning and installing at the same time would race; the tools themselves use all cores.
 .NOTPARALLEL:
 
@@ -19,8 +19,12 @@ help: ## show this list
 	@echo 'usage: make TARGET'
 	@sed -n 's/^\([a-z]*\):[^#]*## \(.*\)/  \1|\2/p' Makefile | awk -F'|' '{ printf "%-8s %s\n", $$1, $$2 }'
 
+# Variables of the command line reach the recipes' environment: make up SPEED=1 is real time.
 up: .venv/.runtime ## set everything up and run the whole story on this machine; Ctrl-C ends it
 	@exec $(BIN)/python -m stack up
+
+drill: .venv/.runtime ## beside make up: a real fault until it is a real alert (SCENARIO=list)
+	@exec $(BIN)/python -m stack drill "$${SCENARIO:-list}"
 
 test: .venv/.dev tools ## set up and run every test, those of the alert rules too
 	$(BIN)/python -m pytest
@@ -29,12 +33,15 @@ test: .venv/.dev tools ## set up and run every test, those of the alert rules to
 check: .venv/.dev tools ## lint, types, import floors, and every configuration file
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/mypy --strict bridge bert_api sandbox stack bench dashboards tools
+	$(BIN)/mypy --strict bridge bert_api sandbox stack bench dashboards tools k8s docker/start
 	$(BIN)/lint-imports
 	env $$($(BIN)/python -m sandbox credentials) $(BIN)/bridge check --config routes.yaml
 	$(BIN)/shellcheck .ci/run $$(git ls-files '*.sh')
 	$(BIN)/yamllint --strict .
+	$(BIN)/hadolint docker/*/Dockerfile
+	$(BIN)/docker-compose -f docker/compose.yaml --profile '*' config --quiet
 	$(BIN)/python -m dashboards verify
+	$(BIN)/python -m k8s verify
 	$(BIN)/python rules/generate_drift.py --check
 	$$($(TOOL) promtool) check rules --lint=all --lint-fatal rules/*.yml
 	$(BIN)/python -m stack render .run/check
@@ -49,6 +56,9 @@ mutate: .venv/.dev tools ## try every mistake on the alert rules and tell which 
 
 dashboards: .venv/.dev ## write the Grafana dashboards anew
 	$(BIN)/python -m dashboards write
+
+manifests: .venv/.dev ## copy what the Kubernetes manifests share with the rest
+	$(BIN)/python -m k8s write
 
 model: .venv/.dev ## build the toxicity model anew, from its published encoder and the corpus
 	$(BIN)/python -m bert_api.build --work .run/model

@@ -9,29 +9,31 @@ from pathlib import Path
 
 import click
 
-from bench import bert
+from bench import bert, context
 from bench.measuring import MEASUREMENTS, QUICK, Figures, Size
 from stack.binaries import find
 from stack.errors import StackError
 
 Results = dict[str, dict[str, Figures]]
 USUAL = ("ingest", "latency", "storm")
-BERT = "bert"
+OWN = {"bert": bert.measure, "context": context.measure}  #: of the bridge or the API alone
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
-@click.argument("what", nargs=-1, type=click.Choice([*MEASUREMENTS, BERT]))
+@click.argument("what", nargs=-1, type=click.Choice([*MEASUREMENTS, *OWN]))
 @click.option("--quick", is_flag=True, help="Smaller, about two minutes.")
 @click.option("--only", type=click.Choice(["bridge", "alertmanager"]), help="Leave the other one out.")
 @click.option("--json", "target", type=click.Path(dir_okay=False, path_type=Path), help="The figures, too.")
 def main(what: tuple[str, ...], quick: bool, only: str | None, target: Path | None) -> None:
     """Measure the bridge and Alertmanager's own receivers, one after the other, against the same sinks.
 
-    `bert` measures one replica of the toxicity API beside its own model in a plain loop.
+    `bert` measures one replica of the toxicity API beside its own model in a plain loop, and `context` how long a
+    page takes while Prometheus is well, slow, silent, wrong or gone.
     """
     results: Results = {}
     for measurement in what or USUAL:
-        results[measurement] = bert.measure(quick) if measurement == BERT else _measure(measurement, quick, only)
+        own = OWN.get(measurement)
+        results[measurement] = own(quick) if own else _measure(measurement, quick, only)
         click.echo(table(measurement, results[measurement]))
     if target is not None:
         machine = {

@@ -54,8 +54,20 @@ receivers:
 """
 
 
-def routes(http: int, smtp: int) -> str:
-    return ROUTES.format(http=http, smtp=smtp)
+CONTEXT = """context:
+  prometheus: {{url: "{url}"}}
+  questions:
+{questions}
+"""
+
+
+def routes(http: int, smtp: int, prometheus: str | None = None) -> str:
+    """With as many questions as the shipped configuration asks about an alert, if there is a Prometheus to ask."""
+    text = ROUTES.format(http=http, smtp=smtp)
+    if prometheus is None:
+        return text
+    asked = [f"    - {{name: q{n}, title: Question {n}, unit: ratio, expr: up == {n}, ago: [1h]}}" for n in range(15)]
+    return text + CONTEXT.format(url=prometheus, questions="\n".join(asked))
 
 
 def alertmanager(http: int, smtp: int) -> str:

@@ -65,12 +65,12 @@ def running_sinks() -> Iterator[Sinks]:
 
 
 @contextlib.contextmanager
-def running_bridge(sinks: Sinks) -> Iterator[System]:
+def running_bridge(sinks: Sinks, prometheus: str | None = None) -> Iterator[System]:
     port = free_port()
     url = f"http://127.0.0.1:{port}"
     with tempfile.TemporaryDirectory(prefix="bench-") as folder:
         config = Path(folder, "routes.yaml")
-        config.write_text(configs.routes(sinks.http, sinks.smtp), encoding="utf-8")
+        config.write_text(configs.routes(sinks.http, sinks.smtp, prometheus), encoding="utf-8")
         command = [sys.executable, "-m", "bridge", "serve", "--config", str(config)]
         command += ["--database", f"sqlite:///{folder}/bench.db", "--listen", f"127.0.0.1:{port}"]
         with _running(command, ROOT, configs.environment(), f"{url}/-/ready", folder) as pid:

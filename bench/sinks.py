@@ -19,6 +19,7 @@ import uvloop
 BENCH_ID = re.compile(rb"Bench(\d{7})")
 LENGTH = re.compile(rb"content-length: *(\d+)", re.IGNORECASE)
 UNAVAILABLE = b"HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\n\r\n"
+SLOW_SECONDS = 0.4
 REPLIES = {b"EHLO": b"250-bench\r\n250 8BITMIME\r\n", b"DATA": b"354 go on\r\n", b"QUIT": b"221 bye\r\n"}
 
 
@@ -65,12 +66,22 @@ class HttpSink(asyncio.Protocol):
             if len(self._buffer) < whole:
                 return
             body, self._buffer = self._buffer[end + 4 : whole], self._buffer[whole:]
-            self._transport.write(answer(self._book, head.split(b" ", 2)[1], body))
+            path = head.split(b" ", 2)[1]
+            if path.startswith(b"/prometheus/hang"):
+                return
+            later = SLOW_SECONDS if path.startswith(b"/prometheus/slow") else 0.0
+            content = answer(self._book, path, body)
+            if later:
+                asyncio.get_running_loop().call_later(later, self._transport.write, content)
+            else:
+                self._transport.write(content)
 
 
 def answer(book: Book, path: bytes, body: bytes) -> bytes:
     if path.startswith(b"/bench/"):
         return _control(book, path)
+    if path.startswith(b"/prometheus/"):
+        return _prometheus(path)
     if path.startswith(b"/v2/enqueue"):
         return _pagerduty(book, body)
     return _slack(book, path, body)
@@ -80,6 +91,13 @@ def _control(book: Book, path: bytes) -> bytes:
     if path in (b"/bench/down", b"/bench/up"):
         book.down = path == b"/bench/down"
     return _json(200, book.everything() if path == b"/bench/everything" else book.counts())
+
+
+def _prometheus(path: bytes) -> bytes:
+    if path.startswith(b"/prometheus/nonsense"):
+        return b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: 6\r\n\r\n<html>"
+    sample = {"metric": {}, "value": [time.time(), "0.073"]}
+    return _json(200, {"status": "success", "data": {"resultType": "vector", "result": [sample]}})
 
 
 def _pagerduty(book: Book, body: bytes) -> bytes:

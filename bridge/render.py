@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
@@ -45,6 +45,7 @@ class Renderer:
     """Templates are compiled once, here; `faults` counts what went wrong since.
 
     kinds: the kind of each channel by its name, for templates that are replaced by kind.
+    named: the folders that routes name; choose tells which of them is an incident's.
     """
 
     def __init__(
@@ -53,13 +54,16 @@ class Renderer:
         external_url: str | None,
         on_fault: OnFault | None = None,
         kinds: Mapping[str, str] | None = None,
+        named: Iterable[str] = (),
+        choose: Callable[[Incident], str | None] = lambda incident: None,
     ) -> None:
+        self._choose = choose
         self._external_url = external_url
         self._on_fault = on_fault
         self._lock = threading.Lock()
         self._kept: OrderedDict[Hashable, _Rendered] = OrderedDict()
         self.faults = 0
-        self._general, self._special = template_sets(templates, kinds or {})
+        self._general, self._special = template_sets(templates, kinds or {}, named)
         for each in {id(each): each for each in (self._general, *self._special.values())}.values():
             for name, fault in each.faults.items():
                 self._fault(name, fault)
@@ -68,7 +72,7 @@ class Renderer:
         self, incident: Incident, claim: Claim, news: Sequence[Entry], context: Context | None = None, *, html: bool
     ) -> Message:
         """What an incident's channels share is rendered once."""
-        chosen = self._special.get(claim.target.channel, self._general)
+        chosen = self._special.get((self._choose(incident) or "", claim.target.channel), self._general)
         loud = news_of(news, claim)
         key = (id(incident), id(context), id(chosen), claim.firing, loud)
         rendered = self._found(key)

@@ -11,10 +11,11 @@ from bridge.config import Rate, Settings, load
 from bridge.config.settings import ChannelSettings, EmailSettings, PagerDutySettings, PrometheusSettings
 from bridge.core.changes import CHANGE_RULES
 from bridge.core.incidents import Rules
-from bridge.core.model import ChannelSpec
+from bridge.core.model import ChannelSpec, Incident
 from bridge.core.ports import Lane
-from bridge.core.routing import canonical_labels
+from bridge.core.routing import canonical_labels, template_for, walk
 from bridge.render import Renderer, check_templates
+from bridge.rendering.view import in_order
 from bridge.store import Policy
 from bridge.worker import Gathers, Makes, Setup
 from bridge.worker.change_events import ChangeSender
@@ -88,7 +89,20 @@ def _token_of(server: PrometheusSettings) -> Callable[[], str] | None:
 
 def renderer_of(settings: Settings) -> Renderer:
     kinds = {name: channel.type for name, channel in settings.channels.items()}
-    return Renderer(settings.templates, settings.external_url, kinds=kinds)
+    named = sorted({route.template for route in walk(settings.route) if route.template})
+    choose = _template_of(settings) if named else lambda incident: None
+    return Renderer(settings.templates, settings.external_url, kinds=kinds, named=named, choose=choose)
+
+
+def _template_of(settings: Settings) -> Callable[[Incident], str | None]:
+    """The route of an incident's worst alert decides."""
+    canonical = canonical_of(settings)
+
+    def choose(incident: Incident) -> str | None:
+        worst = next(iter(in_order(incident)), None)
+        return template_for(settings.route, canonical(worst.labels)) if worst is not None else None
+
+    return choose
 
 
 def policy_of(settings: Settings) -> Policy:

@@ -1,16 +1,25 @@
-"""python -m stack: up, tools, tool, render. Mostly called by the Makefile."""
+"""python -m stack: up, drill, tools, tool, render. Mostly called by the Makefile."""
 
+import signal
 import sys
 from collections.abc import Callable
+from contextlib import nullcontext
 from pathlib import Path
 
 import click
 
-from stack import binaries, ports, render
+from stack import binaries, drill_screen, ports, render, speed
+from stack import drill as drilling
+from stack.drill_scenarios import Drill
+from stack.drill_start import started
+from stack.drill_watching import running_site
 from stack.errors import StackError
 from stack.places import Places
 from stack.terminal import Terminal
 from stack.up import up as run_up
+
+FOLDER = click.Path(path_type=Path, file_okay=False, resolve_path=True)
+RUN = click.option("--run", type=FOLDER, default=Places().run, help="The folder that a run leaves everything in.")
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -19,12 +28,42 @@ def main() -> None:
 
 
 @main.command()
-def up() -> None:
+@RUN
+def up(run: Path) -> None:
     """Start everything and stay until Ctrl-C.
 
-    UP_PROMETHEUS_PORT=9190 and the like choose other ports; UP_TRAFFIC=0 sends nothing to the toxicity API.
+    SPEED=1 is real time, SPEED=30 (which is usual) divides every duration of the rules. UP_PROMETHEUS_PORT=9190 and
+    the like choose other ports; UP_TRAFFIC=0 sends nothing to the toxicity API.
     """
-    _or_explain(lambda: run_up(Places(), Terminal()))
+    _or_explain(lambda: run_up(Places(run), Terminal()))
+
+
+@main.command()
+@click.argument("scenario")
+@click.option("--alert", default="", envvar="ALERT", help="Another alert of the scenario than its first.")
+@click.option("--start", is_flag=True, help="Start a stack of its own, on free ports, and end it afterwards.")
+@RUN
+def drill(scenario: str, alert: str, start: bool, run: Path) -> None:
+    """Make the API misbehave until people hear of it, then watch it resolve. `list` tells the scenarios.
+
+    Exit status: 0 when all of it was seen, 1 when a step did not come, 130 after Ctrl-C (the fault is undone then).
+    """
+    if scenario == "list":
+        click.echo(drill_screen.listed())
+        return
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        _or_explain(lambda: _drill(drilling.chosen(scenario, alert), start, Places(run)))
+    except KeyboardInterrupt:
+        click.echo("Broken off; the fault is undone.", err=True)
+        sys.exit(130)
+
+
+def _drill(chosen: Drill, start: bool, places: Places) -> None:
+    screen = drill_screen.Screen()
+    with started() if start else nullcontext(places) as there:
+        drilling.run(chosen, running_site(there), screen)
+    screen.end(f"It worked: {chosen.alert} came, was heard of, and went.")
 
 
 @main.command()
@@ -44,7 +83,8 @@ def tool(name: str) -> None:
 @click.argument("folder", type=click.Path(path_type=Path, file_okay=False))
 def render_files(folder: Path) -> None:
     """Write the configuration of Prometheus and Alertmanager as this machine would use it."""
-    _or_explain(lambda: render.write_monitoring(folder, ports.Ports(), Places()))
+    tempo = speed.Tempo(1)
+    _or_explain(lambda: render.write_monitoring(folder, ports.Ports(), Places(), tempo))
 
 
 def _or_explain(action: Callable[[], object]) -> None:

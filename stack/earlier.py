@@ -39,7 +39,7 @@ def hold_lock(places: Places) -> IO[str]:
         pid = stream.read().strip() or "unknown"
         stream.close()
         raise StackError(
-            f"An earlier `make up` is still running here (pid {pid}). Its addresses: {places.run / 'screen.txt'}.\n"
+            f"An earlier `make up` is still running here (pid {pid}). Its addresses: {places.screen}.\n"
             f"  To end it, press Ctrl-C in its terminal, or:  kill {pid}"
         ) from None
     stream.truncate(0)

@@ -27,6 +27,16 @@ class Places:
         return self.run / "pids.json"
 
     @property
+    def screen(self) -> Path:
+        """The last screen of `make up`, while everything runs."""
+        return self.run / "screen.txt"
+
+    @property
+    def running(self) -> Path:
+        """The ports and the speed, while everything runs."""
+        return self.run / "running.json"
+
+    @property
     def lock(self) -> Path:
         return self.run / "lock"
 

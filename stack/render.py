@@ -1,4 +1,4 @@
-"""The files of docker/ as they must read on one machine: other addresses and paths, and shorter waits for groups.
+"""The files of docker/ as they must read on one machine: other addresses and paths, and faster time.
 
 Each replacement is listed, and one that finds nothing to replace is an error: a changed file must not go unnoticed.
 """
@@ -8,38 +8,51 @@ import subprocess
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
+from stack import promql, speed
 from stack.errors import StackError
 from stack.places import ROOT, Places
 from stack.ports import Ports
+from stack.speed import Tempo
 
 PROMETHEUS = ROOT / "docker" / "prometheus" / "prometheus.yml"
 ALERTMANAGER = ROOT / "docker" / "alertmanager" / "alertmanager.yml"
 USUAL_TRAFFIC, MOST_TRAFFIC = 4, 500
+SHORTEST_WAIT, SHORTEST_GROUP_INTERVAL = 1000, 3000  # milliseconds
+EVALUATIONS_TO_BE_MUTED = 3  # what may mute an alert is evaluated in a group of its own, and sent on its own
 
 
-def prometheus(ports: Ports) -> dict[str, str]:
+def prometheus(ports: Ports, rules: Path, tempo: Tempo) -> dict[str, str]:
+    interval = promql.duration(tempo.interval)
     return {
-        "- /etc/prometheus/rules/*.yml": f"- {quoted(ROOT / 'rules' / '*.yml')}",
+        "- /etc/prometheus/rules/*.yml": f"- {quoted(rules / '*.yml')}",
+        "scrape_interval: 15s": f"scrape_interval: {interval}",
+        "evaluation_interval: 15s": f"evaluation_interval: {interval}",
         "bridge:9119": f"127.0.0.1:{ports.bridge}",
         "prometheus:9090": f"127.0.0.1:{ports.prometheus}",
-        "alertmanager:9093": f"127.0.0.1:{ports.alertmanager}",
+        '"alertmanager-1:9093", "alertmanager-2:9093"': f'"127.0.0.1:{ports.alertmanager}"',
         **{f"toxicity-api-{number}:8100": f"127.0.0.1:{port}" for number, port in enumerate(ports.replicas)},
     }
 
 
-def alertmanager(ports: Ports, places: Places) -> dict[str, str]:
-    """Somebody who tries it out wants to see it in seconds: 2 s instead of 10 s to collect a new group, 5 s instead
-    of 30 s where it waits for what may mute it, and 10 s instead of 1 m before a group that changed is sent again."""
+def alertmanager(ports: Ports, places: Places, tempo: Tempo) -> dict[str, str]:
+    """Its waits are divided as the rules are. Where it waits for what may mute an alert, it goes on waiting for longer
+    than Prometheus takes to evaluate every rule."""
     token, key = places.secrets / "alertmanager_token", places.secrets / "pagerduty_routing_key"
     return {
-        "group_wait: 10s": "group_wait: 2s",
-        "group_wait: 30s": "group_wait: 5s",
-        "group_interval: 1m": "group_interval: 10s",
+        "group_wait: 10s": f"group_wait: {_wait('10s', tempo, SHORTEST_WAIT)}",
+        "group_wait: 30s": f"group_wait: {_wait('30s', tempo, EVALUATIONS_TO_BE_MUTED * tempo.interval)}",
+        "group_interval: 1m": f"group_interval: {_wait('1m', tempo, SHORTEST_GROUP_INTERVAL)}",
+        "repeat_interval: 4h": f"repeat_interval: {_wait('4h', tempo, SHORTEST_GROUP_INTERVAL)}",
         "http://bridge:9119/": f"http://127.0.0.1:{ports.bridge}/",
         "http://sandbox:9911/": f"http://127.0.0.1:{ports.sandbox}/",
         "credentials_file: /etc/alertmanager/secrets/alertmanager_token": f"credentials_file: {quoted(token)}",
         "routing_key_file: /etc/alertmanager/secrets/pagerduty_routing_key": f"routing_key_file: {quoted(key)}",
     }
+
+
+def _wait(text: str, tempo: Tempo, least: int) -> str:
+    whole = promql.milliseconds(text)
+    return promql.duration(max(round(whole / tempo.speed), min(least, whole)))
 
 
 def environment(ports: Ports) -> dict[str, str]:
@@ -111,7 +124,13 @@ def replaced(file: Path, replacements: Mapping[str, str]) -> str:
     return f"# Written by `make up` from {file.relative_to(ROOT)}; change that file instead.\n{text}"
 
 
-def write_monitoring(folder: Path, ports: Ports, places: Places) -> None:
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / "prometheus.yml").write_text(replaced(PROMETHEUS, prometheus(ports)), encoding="utf-8")
-    (folder / "alertmanager.yml").write_text(replaced(ALERTMANAGER, alertmanager(ports, places)), encoding="utf-8")
+def write_monitoring(folder: Path, ports: Ports, places: Places, tempo: Tempo) -> None:
+    """The rules too, below rules/. Raises StackError."""
+    rules = folder.resolve() / "rules"
+    speed.write_rules(rules, tempo)
+    written = {
+        "prometheus.yml": replaced(PROMETHEUS, prometheus(ports, rules, tempo)),
+        "alertmanager.yml": replaced(ALERTMANAGER, alertmanager(ports, places, tempo)),
+    }
+    for name, text in written.items():
+        (folder / name).write_text(text, encoding="utf-8")

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from stack.places import TOOLS
 from stack.ports import Ports
+from stack.speed import Tempo
 
 # severity, alert name, what to expect, the summary that the message carries
 TRIALS = (
@@ -14,16 +15,27 @@ TRIALS = (
 )
 
 
-def screen(ports: Ports, amtool: Path) -> str:
+def screen(ports: Ports, amtool: Path, tempo: Tempo) -> str:
     return "\n".join(
         [
             *_addresses(ports, amtool),
             "",
-            *_trials(ports, amtool),
+            *_trials(ports, amtool, tempo),
+            *_time(tempo),
             "",
             "Ctrl-C ends everything. Logs: .run/logs",
         ]
     )
+
+
+def _time(tempo: Tempo) -> list[str]:
+    lines = ["To see a real fault become a real alert, in another terminal:  make drill SCENARIO=errors  (or =list)"]
+    if tempo.speed == 1:
+        return [*lines, "Time is real, so a drill takes as long as in production; make up SPEED=30 is quicker."]
+    lines.append(
+        f"Time runs {tempo.speed} times faster for the rules: what says `5m` looks at {300 / tempo.speed:g} s."
+    )
+    return [*lines, *([tempo.note()] if tempo.note() else [])]
 
 
 def _addresses(ports: Ports, amtool: Path) -> list[str]:
@@ -38,8 +50,9 @@ def _addresses(ports: Ports, amtool: Path) -> list[str]:
     return ["Everything is running:", "", *(f"  http://127.0.0.1:{port:<6} {text}" for port, text in rows)]
 
 
-def _trials(ports: Ports, amtool: Path) -> list[str]:
-    lines = ["Try it in another terminal; each arrives within a few seconds:"]
+def _trials(ports: Ports, amtool: Path, tempo: Tempo) -> list[str]:
+    soon = "half a minute" if tempo.speed == 1 else "a few seconds"
+    lines = [f"Try it in another terminal; each arrives within {soon}:"]
     for severity, alertname, expectation, summary in TRIALS:
         lines += [
             "",

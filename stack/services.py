@@ -12,13 +12,15 @@ from stack.ports import Ports
 
 @dataclass(frozen=True)
 class Service:
-    """One child of the stack. `ready_url` answers 200 as soon as it can be used; without one, to live is enough."""
+    """One child of the stack. `ready_url` answers 200 as soon as it can be used; without one, to live is enough.
+    What is `late` starts when all others are ready."""
 
     name: str
     argv: tuple[str, ...]
     address: str
     ready_url: str
     folder: Path = ROOT
+    late: bool = False
 
 
 def services(ports: Ports, places: Places, tools: Mapping[str, Path], traffic: float) -> list[Service]:
@@ -27,8 +29,8 @@ def services(ports: Ports, places: Places, tools: Mapping[str, Path], traffic: f
         _sandbox(ports),
         _alertmanager(ports, places, tools["alertmanager"]),
         *(_api(number, port) for number, port in enumerate(ports.replicas)),
-        _prometheus(ports, places, tools["prometheus"]),
         _bridge(ports, places),
+        _prometheus(ports, places, tools["prometheus"]),
     ]
     return [*listed, _traffic(ports, traffic)] if traffic else listed
 
@@ -62,7 +64,9 @@ def _prometheus(ports: Ports, places: Places, binary: Path) -> Service:
         f"--web.listen-address={listen}",
         f"--web.external-url=http://{listen}",
     )
-    return Service("prometheus", argv, f"http://{listen}", f"http://{listen}/-/ready", working_folder(binary))
+    # Late, because in faster time a bridge that takes some seconds to start would already be an alert.
+    folder = working_folder(binary)
+    return Service("prometheus", argv, f"http://{listen}", f"http://{listen}/-/ready", folder, late=True)
 
 
 def _bridge(ports: Ports, places: Places) -> Service:

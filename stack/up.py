@@ -1,17 +1,20 @@
 """The story of `make up`, from the first check to the goodbye."""
 
+import json
 import os
 import signal
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
 from types import FrameType
 
-from stack import binaries, credentials, earlier, ports, render
+from stack import binaries, credentials, earlier, ports, render, speed
 from stack.errors import StackError
 from stack.places import ROUTES, Places
 from stack.processes import Process, end_all, wait_until_ready
 from stack.screen import screen
 from stack.services import services
+from stack.speed import Tempo
 from stack.terminal import Terminal
 
 WATCH_SECONDS = 0.3
@@ -20,6 +23,25 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 class Stopped(Exception):
     """Somebody asked us to end while something was still starting."""
+
+
+@dataclass(frozen=True)
+class Story:
+    """What others may want to know of a run that is complete: a person by the screen, a drill by the rest."""
+
+    words: str
+    ports: ports.Ports
+    speed: int
+
+    def tell(self, places: Places) -> None:
+        places.screen.write_text(f"{self.words}\n", encoding="utf-8")
+        content = {"speed": self.speed, "ports": asdict(self.ports)}
+        places.running.write_text(json.dumps(content, indent=1), encoding="utf-8")
+
+    @staticmethod
+    def forget(places: Places) -> None:
+        for file in (places.screen, places.running):
+            file.unlink(missing_ok=True)
 
 
 class StopRequests:
@@ -41,36 +63,38 @@ class StopRequests:
 def up(places: Places, terminal: Terminal) -> None:
     """Raises StackError for everything that a person must put right."""
     chosen, traffic = ports.from_environment(os.environ), render.traffic(os.environ)
+    tempo = Tempo(speed.from_environment(os.environ))
     places.create()
     with earlier.hold_lock(places):
         _tidy(places, terminal)
         ports.require_free(chosen)
         tools = binaries.ensure(terminal.say)
         secrets = credentials.create(places)
-        render.write_monitoring(places.run, chosen, places)
+        render.write_monitoring(places.run, chosen, places, tempo)
         addresses = render.environment(chosen)
         render.require_variables(ROUTES, addresses)
         api = render.api_environment(places, os.environ)
         environment = {**os.environ, **secrets, **addresses, **api, "PYTHONUNBUFFERED": "1"}
         listed = services(chosen, places, tools, traffic)
         processes = [Process(service, places, environment) for service in listed]
-        _run(processes, places, terminal, screen(chosen, tools["amtool"]))
+        _run(processes, places, terminal, Story(screen(chosen, tools["amtool"], tempo), chosen, tempo.speed))
 
 
 def _tidy(places: Places, terminal: Terminal) -> None:
     names = earlier.end_left_overs(places)
+    Story.forget(places)
     if names:
         terminal.say(f"An earlier run was stopped hard; ended what it had left running: {', '.join(names)}.")
     for log in places.logs.glob("*.log"):
         log.replace(log.with_suffix(".log.1"))
 
 
-def _run(processes: Sequence[Process], places: Places, terminal: Terminal, words: str) -> None:
+def _run(processes: Sequence[Process], places: Places, terminal: Terminal, story: Story) -> None:
     requests = StopRequests()
     try:
         _start(processes, places, terminal, requests)
-        (places.run / "screen.txt").write_text(f"{words}\n", encoding="utf-8")
-        terminal.say(f"\n{words}")
+        story.tell(places)
+        terminal.say(f"\n{story.words}")
         _watch(processes, places, terminal, requests)
     except Stopped:
         terminal.end_line()
@@ -83,11 +107,17 @@ def _run(processes: Sequence[Process], places: Places, terminal: Terminal, words
 
 def _start(processes: Sequence[Process], places: Places, terminal: Terminal, requests: StopRequests) -> None:
     terminal.say("Starting the incident bridge and what it lives among:")
-    for process in processes:
-        requests.check()
-        process.start()
-        _record(processes, places)
-    for process in processes:
+    for late in (False, True):
+        batch = [process for process in processes if process.service.late == late]
+        for process in batch:
+            requests.check()
+            process.start()
+            _record(processes, places)
+        _wait(batch, processes, terminal, requests)
+
+
+def _wait(batch: Sequence[Process], processes: Sequence[Process], terminal: Terminal, requests: StopRequests) -> None:
+    for process in batch:
         with terminal.step(process.service.name, process.service.address, process.born) as move:
             wait_until_ready(process, processes, tick=_both(move, requests.check))
 
@@ -120,5 +150,5 @@ def _goodbye(processes: Sequence[Process], places: Places, terminal: Terminal, r
     for name in killed:
         terminal.say(f"{name} did not end in time and was killed.")
     places.pids.unlink(missing_ok=True)
-    (places.run / "screen.txt").unlink(missing_ok=True)
+    Story.forget(places)
     terminal.say("Everything has ended. Incidents and logs are kept in .run; delete it to begin afresh. Goodbye.")

@@ -140,6 +140,9 @@ def _source(source: schema.Source) -> SourceSettings:
         tokens=source.tokens,
         basic_auth=_basic_auth(source.basic_auth) if source.basic_auth else None,
         dedup_key=source.dedup_key,
+        hmac_secret=source.hmac_secret,
+        hmac_timestamp_header=source.hmac_timestamp_header,
+        hmac_max_age=source.hmac_max_age,
     )
 
 
@@ -161,6 +164,7 @@ def _route(node: schema.RouteNode, document: Document, path: Path, intervals: Ma
         escalate=None if escalate is None else tuple(Escalation(step.after, step.notify) for step in escalate),
         mute=tuple(intervals[name] for name in node.mute_time_intervals),
         active=tuple(intervals[name] for name in node.active_time_intervals),
+        template=node.template,
         path=format_path(path),
         line=document.line(path),
     )

@@ -27,6 +27,7 @@ def check_document(document: Document) -> None:
     data = mapping(document.data)
     _check_channels(document, mapping(data.get("channels")))
     _check_names_once(document, ("sources",), sequence(data.get("sources")))
+    _check_signatures(document, sequence(data.get("sources")))
     _check_names_once(document, ("time_intervals",), sequence(data.get("time_intervals")))
     _check_names_once(document, ("heartbeats",), sequence(data.get("heartbeats")))
     context = mapping(data.get("context"))
@@ -45,7 +46,7 @@ def find_warnings(document: Document) -> Iterator[Fault]:
             yield document.place((key,), NOT_YET)
     yield from _unused_channels(document, data)
     yield from _slack_channels_by_name(document, data)
-    yield from _sources_without_endpoint(document, data)
+    yield from _sources_that_cannot_send(document, data)
     yield from _shared_dedup_keys(document, data)
 
 
@@ -87,6 +88,18 @@ def _check_email(document: Document, path: Path, email: dict[str, Any]) -> None:
         if host and not is_loopback(host):
             hint = "use starttls or implicit, or set allow_plaintext: true if the network is trusted"
             document.fault((*path, "tls"), f"mail to {host} would travel unencrypted", hint)
+
+
+def _check_signatures(document: Document, sources: list[Any]) -> None:
+    for index, source in enumerate(map(mapping, sources)):
+        path: Path = ("sources", index)
+        given = [key for key in source if str(key).startswith("hmac_")]
+        if given and source.get("type", "alertmanager") != "grafana":
+            hint = "only Grafana signs what it sends: use tokens or basic_auth, or correct the type"
+            document.fault((*path, given[0]), "a signature needs type: grafana", hint)
+        elif given and "hmac_secret" not in source and not _faulty_below(document, path, "hmac_secret"):
+            hint = "write hmac_secret: ${NAME_OF_A_VARIABLE} or hmac_secret_file: a/path, as in Grafana's contact point"
+            document.fault((*path, given[0]), "a signature needs hmac_secret", hint)
 
 
 def _faulty_below(document: Document, path: Path, key: str) -> bool:
@@ -188,12 +201,12 @@ def _slack_channels_by_name(document: Document, data: dict[str, Any]) -> Iterato
             yield document.place(("channels", name, "channel"), message, hint)
 
 
-def _sources_without_endpoint(document: Document, data: dict[str, Any]) -> Iterator[Fault]:
-    for index, source in enumerate(sequence(data.get("sources"))):
-        kind = mapping(source).get("type")
-        if kind in ("grafana", "cloud_monitoring"):
-            message = f"there is no endpoint for {kind} yet: nothing can send as this source"
-            yield document.place(("sources", index, "type"), message, "only alertmanager is served")
+def _sources_that_cannot_send(document: Document, data: dict[str, Any]) -> Iterator[Fault]:
+    for index, source in enumerate(map(mapping, sequence(data.get("sources")))):
+        if source.get("type") == "cloud_monitoring" and not source.get("tokens") and not source.get("basic_auth"):
+            message = "without a credential only this machine may send, and Google sends from its own"
+            hint = 'add tokens: ["${NAME}"], and ?auth_token=... to the URL in the notification channel; or basic_auth'
+            yield document.place(("sources", index), message, hint)
 
 
 def _shared_dedup_keys(document: Document, data: dict[str, Any]) -> Iterator[Fault]:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from bridge.config.building import build
-from bridge.config.checks import check_document, find_warnings, mapping
+from bridge.config.checks import check_document, find_warnings, mapping, routes
 from bridge.config.document import Document, read_document
 from bridge.config.faults import ConfigurationFaults, Fault
 from bridge.config.schema import RoutesFile
@@ -81,6 +81,12 @@ def _check_files(document: Document, folder: Path, check_templates: TemplateChec
     if "token_file" in server and "token" in server:
         document.fault(("context", "prometheus", "token_file"), "there is a token too", "keep one of the two")
     templates: Any = mapping(document.data).get("templates")
+    for path, route in routes(mapping(document.data).get("route"), ("route",)):
+        named = route.get("template")
+        if isinstance(named, str) and not (folder / str(templates or "") / named).is_dir():
+            document.fault(
+                (*path, "template"), f"there is no folder {named!r} in templates", "make it, or set templates"
+            )
     if isinstance(templates, str) and not (folder / templates).is_dir():
         document.fault(("templates",), f"there is no folder {templates!r}", "paths start at the folder of this file")
     elif check_templates is not None and not document.already_faulty(("templates",)):

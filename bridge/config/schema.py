@@ -60,11 +60,7 @@ def _range_text(example: str) -> WithJsonSchema:
 
 Duration = Annotated[timedelta, BeforeValidator(parse_duration), _text("10m", "a duration: 1.5s, 10m, 1h30m, 90d")]
 Size = Annotated[int, BeforeValidator(parse_size), _text("8MiB", "a size in bytes: 8MiB, 500kB")]
-Pace = Annotated[
-    Rate | None,
-    BeforeValidator(parse_rate),
-    _text("120/m", "messages in a time: 1/s, 120/m, 1000/h, unlimited"),
-]
+Pace = Annotated[Rate | None, BeforeValidator(parse_rate), _text("120/m", "messages in a time: 1/s, 1000/h, unlimited")]
 Url = Annotated[str, AfterValidator(check_url), _text("https://example.org", "an http or https URL")]
 Address = Annotated[str, AfterValidator(check_address), _text("ml@example.org", "a mail address")]
 PromQL = Annotated[str, Field(min_length=1, max_length=5000), _checked(check_expression), _text("up", "PromQL")]
@@ -95,6 +91,10 @@ class Source(Section):
     url: Url | None = None
     tokens: tuple[SecretStr, ...] = ()
     basic_auth: BasicAuth | None = None
+    hmac_secret: SecretStr | None = None
+    hmac_secret_file: Line | None = None
+    hmac_timestamp_header: Annotated[str, Field(pattern=r"^[A-Za-z0-9-]+$", max_length=200)] | None = None
+    hmac_max_age: Duration = timedelta(minutes=5)
     dedup_key: Literal["group", "source_and_group"] = "group"
 
 
@@ -161,6 +161,7 @@ class RouteNode(Section):
     escalate: tuple[EscalationStep, ...] | None = None
     mute_time_intervals: tuple[str, ...] = ()
     active_time_intervals: tuple[str, ...] = ()
+    template: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$", max_length=63)] | None = None
 
 
 class Times(Section):

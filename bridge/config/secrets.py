@@ -48,6 +48,7 @@ def _places(data: Any) -> Iterator[tuple[Path, dict[str, Any], str, bool]]:
     for path, source in _sources(data):
         if isinstance(source.get("basic_auth"), dict):
             yield (*path, "basic_auth"), source["basic_auth"], "password", True
+        yield path, source, "hmac_secret", False
     server = _mapping(_mapping(_mapping(data).get("context")).get("prometheus"))
     if "token_file" not in server:  # that file is read at each query, for such tokens change while the bridge runs
         yield ("context", "prometheus"), server, "token", False

@@ -85,6 +85,9 @@ class SourceSettings:
     tokens: tuple[SecretStr, ...]
     basic_auth: BasicAuthSettings | None
     dedup_key: Literal["group", "source_and_group"]
+    hmac_secret: SecretStr | None = None  #: what Grafana signs its bodies with
+    hmac_timestamp_header: str | None = None  #: when given, the time in it is signed too, and checked
+    hmac_max_age: timedelta = timedelta(minutes=5)
 
 
 @dataclass(frozen=True, slots=True)

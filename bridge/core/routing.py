@@ -47,6 +47,7 @@ class Route:
     active: tuple[NamedIntervals, ...] = ()
     path: str = "route"
     line: int = 0
+    template: str | None = None  #: a folder of templates; None is as the parent
     fallback_after: timedelta | None = None
 
     def __str__(self) -> str:
@@ -161,6 +162,13 @@ def explain(tree: Route, labels: Mapping[str, str], now: datetime) -> Explanatio
     taken = {str(route) for route, _ in _taken(tree, labels)}
     steps = tuple(replace(step, taken=step.route in taken) for step in _steps(tree, labels, 0))
     return Explanation(steps, route_alert(tree, labels, now))
+
+
+def template_for(tree: Route, labels: Mapping[str, str]) -> str | None:
+    """The folder of templates for an alert: of the first route that takes it, or the nearest above that names one."""
+    name = tree.template
+    child = next((each for each in tree.routes if each.failing(labels) is None), None)
+    return (template_for(child, labels) or name) if child is not None else name
 
 
 def walk(tree: Route) -> Iterator[Route]:

@@ -11,6 +11,13 @@ from bridge.core.model import Alert, Incident
 from bridge.core.ports import Link
 from bridge.rendering.text import clean
 
+#: Annotations whose address is a link of its own; the last two come from other sources than Alertmanager.
+LINKED = (
+    ("Runbook", "runbook_url"),
+    ("Dashboard", "dashboard_url"),
+    ("Source", "url"),
+    ("Silence", "silence_url"),
+)
 MAX_HREF = 2000  # Slack takes 3000, and some mail clients cut earlier
 AROUND = timedelta(hours=1)  #: what a dashboard shows before and after the start
 
@@ -36,7 +43,7 @@ def links_of(incident: Incident, alerts: Iterable[Alert]) -> tuple[Link, ...]:
 
 
 def _candidates(incident: Incident, alerts: list[Alert]) -> Iterator[tuple[str, str | None]]:
-    for text, annotation in (("Runbook", "runbook_url"), ("Dashboard", "dashboard_url")):
+    for text, annotation in LINKED:
         values = [alert.annotations[annotation] for alert in alerts if alert.annotations.get(annotation)]
         href = safe_href(values[0]) if values else None
         yield text, around(href, alerts) if href and annotation == "dashboard_url" else href

@@ -1,11 +1,13 @@
 """The operator's templates before the built-in ones: where each channel's are looked for; compiled once, sandboxed.
 
-For each file the first that exists: FOLDER/<channel's name>/, FOLDER/<channel's kind>/, FOLDER/, the built-in ones.
+For each file the first that exists: FOLDER/<what the route names>/, FOLDER/<channel's name>/, FOLDER/<channel's kind>/,
+FOLDER/, the built-in ones.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -36,19 +38,27 @@ class TemplateSet:
         return template.render(view) if template is not None else ""
 
 
-def template_sets(folder: Path | None, kinds: Mapping[str, str]) -> tuple[TemplateSet, dict[str, TemplateSet]]:
-    """The set of most channels, and those of the channels with folders of their own.
+Choice = tuple[str, str]  #: what the route names, empty for nothing; and the channel
+
+
+def template_sets(
+    folder: Path | None, kinds: Mapping[str, str], named: Iterable[str] = ()
+) -> tuple[TemplateSet, dict[Choice, TemplateSet]]:
+    """The set of most messages, and those of routes and channels with folders of their own.
 
     kinds: each channel's kind. A folder that bears the name of no known channel counts as a channel's.
+    named: what routes name.
     """
     channels = {**{each.name: "" for each in subfolders(folder)}, **kinds}
     general = (folder,) if folder is not None else ()
     made: dict[tuple[Path, ...], TemplateSet] = {general: TemplateSet(general)}
     special = {}
-    for channel, kind in channels.items():
-        folders = (*_own_folders(folder, channel, kind), *general)
+    for route, (channel, kind) in product(("", *named), channels.items()):
+        folders = (*_own_folders(folder, route, channel, kind), *general)
+        if folders != general and folders not in made:
+            made[folders] = TemplateSet(folders)
         if folders != general:
-            special[channel] = made.setdefault(folders, TemplateSet(folders))
+            special[route, channel] = made[folders]
     return made[general], special
 
 
@@ -96,10 +106,10 @@ def told(error: Exception) -> str:
     return f"{type(error).__name__}{f' in line {line}' if line else ''}: {one_line(error)}"[:300]
 
 
-def _own_folders(folder: Path | None, channel: str, kind: str) -> list[Path]:
+def _own_folders(folder: Path | None, *names_of: str) -> list[Path]:
     if folder is None:
         return []
-    names = [name for name in (channel, kind) if name and Path(name).name == name]
+    names = [name for name in names_of if name and Path(name).name == name]
     return [folder / name for name in dict.fromkeys(names) if (folder / name).is_dir()]
 
 

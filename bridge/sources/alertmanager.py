@@ -6,7 +6,7 @@ control characters but newline and tab.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from bridge.core.errors import InvalidPayload
@@ -28,7 +28,7 @@ def parse(body: bytes, source: str, distinct: bool = False) -> Group:
         receiver=text(document, "receiver", ""),
         group_key=_group_key(document),
         group_labels=texts(document, "groupLabels", ""),
-        alerts=_alerts(document),
+        alerts=read_alerts(document, read_alert),
         external_url=text(document, "externalURL", ""),
         truncated=whole_number(document, "truncatedAlerts"),
         reason=text(document, "notification_reason", "") or None,
@@ -51,16 +51,17 @@ def _group_key(document: Mapping[str, Any]) -> str:
     return key
 
 
-def _alerts(document: Mapping[str, Any]) -> tuple[Alert, ...]:
-    """By fingerprint: of two alerts with the same one the last counts."""
+def read_alerts(document: Mapping[str, Any], read: Callable[[object, str], Alert]) -> tuple[Alert, ...]:
+    """By fingerprint: of two alerts with the same one the last counts. `read` takes an item and its path."""
     listed = document.get("alerts")
     if not isinstance(listed, list):
         raise InvalidPayload("alerts", f"must be a list of alerts, but is {shown(listed)}")
-    alerts = (_alert(item, f"alerts[{index}]") for index, item in enumerate(listed))
+    alerts = (read(item, f"alerts[{index}]") for index, item in enumerate(listed))
     return tuple({alert.fingerprint: alert for alert in alerts}.values())
 
 
-def _alert(item: object, path: str) -> Alert:
+def read_alert(item: object, path: str) -> Alert:
+    """Raises InvalidPayload, which names the field below `path`."""
     if not isinstance(item, dict):
         raise InvalidPayload(path, f"must be an object, but is {shown(item)}")
     status = _status(item, path)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -43,6 +44,15 @@ def clean(value: str) -> str:
     if value.isprintable():
         return value
     return SURROGATE.sub("\ufffd", CONTROL.sub("", value))
+
+
+def readable(value: object) -> str:
+    """For what only decorates: a text or a number as clean text; empty for anything else, which is then left out."""
+    if isinstance(value, str):
+        return clean(value).strip()
+    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        return ""
+    return str(value)[:30] if isinstance(value, int) else f"{value:.6g}"
 
 
 def text(thing: Mapping[str, Any], name: str, path: str) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hmac
 import ipaddress
+import re
 import secrets
 from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
@@ -22,6 +23,10 @@ FAILURES, WITHIN = 5, timedelta(minutes=1)
 LOGINS_KEPT = 1000
 Key = TypeVar("Key")
 Value = TypeVar("Value")
+SIGNATURE = "X-Grafana-Alerting-Signature"
+SECONDS = re.compile(r"\d{1,12}", re.ASCII)
+#: https://cloud.google.com/monitoring/support/notification-options#webhooks
+QUERY_TOKEN = "auth_token"
 FORWARDED = ("Forwarded", "X-Forwarded-For", "X-Real-IP")
 
 
@@ -42,6 +47,11 @@ def check_listen(host: str, settings: Settings) -> None:
 
 
 def has_credential(source: SourceSettings) -> bool:
+    return has_login(source) or source.hmac_secret is not None
+
+
+def has_login(source: SourceSettings) -> bool:
+    """A credential that travels with the request, and not only a signature over it."""
     return bool(source.tokens or source.basic_auth)
 
 
@@ -66,9 +76,56 @@ def from_another_site(req: Request) -> bool:
 
 
 def matching_source(req: Request, sources: Iterable[SourceSettings]) -> SourceSettings | None:
-    """The source whose credential the request carries. Compares with all, so that time tells nothing."""
+    """The source whose credential the request's header carries. Compares with all, so that time tells nothing."""
     found = [source for source in sources if _carries(req, source)]
     return found[0] if found else None
+
+
+def matching_senders(req: Request, sources: Iterable[SourceSettings]) -> list[SourceSettings]:
+    """Of a webhook: also by the token in its query, and those that are known by their signature alone."""
+    sent = _query_token(req)
+    return [
+        source
+        for source in sources
+        if _carries(req, source) | _accepts_query(source, sent)
+        or (source.hmac_secret is not None and not has_login(source))
+    ]
+
+
+def signature_fault(req: Request, source: SourceSettings, body: bytes, now: datetime) -> str | None:
+    """Why the body is not believed to be the source's; None when it is, or when the source does not sign.
+
+    Grafana signs the bytes of the body, or `<seconds since 1970>:<body>` when it has a header for the time:
+    https://github.com/grafana/alerting/blob/main/http/hmac.go
+    """
+    if source.hmac_secret is None:
+        return None
+    header = source.hmac_timestamp_header
+    stamp = req.headers.get(header, "").strip() if header else ""
+    signed = f"{stamp}:".encode("utf-8", "surrogatepass") + body if header else body
+    sent = req.headers.get(SIGNATURE, "").strip().lower().encode("utf-8", "surrogatepass")
+    right = hmac.new(source.hmac_secret.get_secret_value().encode(), signed, "sha256").hexdigest().encode()
+    if not hmac.compare_digest(sent, right):
+        return _why_not_signed(sent, header, stamp)
+    return _age_fault(stamp, source.hmac_max_age, now) if header else None
+
+
+def _why_not_signed(sent: bytes, header: str | None, stamp: str) -> str:
+    if not sent:
+        return f"the signature is missing ({SIGNATURE}): set the HMAC secret in Grafana's contact point"
+    if header and not stamp:
+        return f"the time is missing ({header}): set this timestamp header in Grafana's contact point"
+    return "the signature is not right: compare the HMAC secret and the timestamp header of Grafana with routes.yaml"
+
+
+def _age_fault(stamp: str, allowed: timedelta, now: datetime) -> str | None:
+    """A body that somebody recorded is refused later. Within the window it changes nothing: it was stored before."""
+    seconds = int(stamp) if SECONDS.fullmatch(stamp) else 0
+    age = abs(now.timestamp() - seconds)
+    if age <= allowed.total_seconds():
+        return None
+    window = f"{allowed.total_seconds():.0f} s of hmac_max_age"
+    return f"it was signed more than {window} from now: compare the clocks, or somebody sends it a second time"
 
 
 def _carries(req: Request, source: SourceSettings) -> bool:
@@ -88,6 +145,16 @@ def _accepted(source: SourceSettings) -> Iterable[bytes]:
     if source.basic_auth:
         pair = f"{source.basic_auth.username}:{source.basic_auth.password.get_secret_value()}"
         yield b"basic " + base64.b64encode(pair.encode())
+
+
+def _query_token(req: Request) -> bytes:
+    return req.args.get(QUERY_TOKEN, "").encode("utf-8", "surrogatepass")
+
+
+def _accepts_query(source: SourceSettings, sent: bytes) -> bool:
+    """Google has no other place for a token; for the others it would only be one more place to leak from."""
+    tokens = source.tokens if source.type == "cloud_monitoring" else ()
+    return any([hmac.compare_digest(sent, token.get_secret_value().encode()) for token in tokens])  # noqa: C419
 
 
 class Logins:

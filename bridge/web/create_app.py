@@ -50,7 +50,7 @@ def create_app(
     app = Flask("bridge.web")
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
     logins = Logins(current, clock, required=require_login)
-    app.register_blueprint(webhooks.blueprint(current, intake, metrics))
+    app.register_blueprint(webhooks.blueprint(current, intake, metrics, clock))
     app.register_blueprint(operations.blueprint(current, reader, metrics, reload, clock, logins))
     app.register_blueprint(changes.blueprint(current, kept, metrics, clock))
     app.register_blueprint(api.blueprint(reader, kept, clock, logins, lambda: _window(current())))

@@ -9,6 +9,8 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal
 
 from flask import Blueprint, Response, jsonify, request
 from werkzeug.exceptions import ClientDisconnected, RequestEntityTooLarge
@@ -16,45 +18,87 @@ from werkzeug.exceptions import ClientDisconnected, RequestEntityTooLarge
 from bridge import logs
 from bridge.config.settings import Settings, SourceSettings
 from bridge.core.errors import InvalidPayload, StoreUnavailable
+from bridge.core.model import Group
 from bridge.core.ports import Intake
 from bridge.metrics import Metrics
-from bridge.sources import alertmanager
-from bridge.web.auth import from_another_site, from_this_machine, has_credential, matching_source
+from bridge.sources import alertmanager, cloud_monitoring, grafana
+from bridge.web.auth import (
+    QUERY_TOKEN,
+    from_another_site,
+    from_this_machine,
+    has_credential,
+    matching_senders,
+    signature_fault,
+)
 
 log = logs.get(__name__)
-UNCONFIGURED = "alertmanager"  #: the source's name while none is configured
 NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
 METRIC_OF = {400: "invalid", 413: "too_large", 415: "invalid", 401: "unauthorized", 403: "unauthorized"}
 
 
 @dataclass(frozen=True, slots=True)
-class Sender:
-    """Who sends, as far as we believe it."""
+class Kind:
+    """One vendor's webhook: where it is posted, how it is read, and where a credential is set at the vendor's."""
 
-    name: str
-    distinct: bool = False
+    type: Literal["alertmanager", "grafana", "cloud_monitoring"]
+    path: str  #: also the source's name while none is configured
+    parse: Callable[[bytes, str, datetime, bool], Group]
+    settings_at: str
+    credential_at: str
+    methods: tuple[str, ...] = ("POST",)
+
+
+KINDS = (
+    Kind(
+        "alertmanager",
+        "alertmanager",
+        lambda body, source, now, distinct: alertmanager.parse(body, source, distinct),
+        "alertmanager.yml",
+        "set http_config.authorization.credentials in alertmanager.yml",
+    ),
+    # Whatever is not 2xx Grafana counts as failed, without a retry; while the alert lasts, the group comes again after
+    # group_interval: https://github.com/grafana/alerting/blob/main/receivers/webhook/v1/webhook.go
+    Kind(
+        "grafana",
+        "grafana",
+        lambda body, source, now, distinct: grafana.parse(body, source, distinct),
+        "Grafana's contact point",
+        "set Authorization Header - Credentials in Grafana's contact point",
+        ("POST", "PUT"),
+    ),
+    # Google documents no retries of a webhook, only that a failure stands in the project's notification_channel_events
+    # log: https://cloud.google.com/monitoring/alerts/troubleshoot-missing-notifications
+    Kind(
+        "cloud_monitoring",
+        "cloud-monitoring",
+        cloud_monitoring.parse,
+        "Google's notification channel",
+        "as routes.yaml says, give Google's notification channel basic authentication or a URL with ?auth_token=...",
+    ),
+)
 
 
 class Refused(Exception):
-    """The answer is no; `source` is for the metric."""
+    """The answer is no; `source` is for the metric, `wants` and `allow` are for the answer's headers."""
 
-    def __init__(self, code: int, message: str, source: str = "unknown", field: str = "", wants: str = "") -> None:
+    def __init__(
+        self, code: int, message: str, source: str = "unknown", field: str = "", wants: str = "", allow: str = ""
+    ) -> None:
         super().__init__(message)
-        self.code, self.message, self.source, self.field, self.wants = code, message, source, field, wants
+        self.code, self.message, self.source, self.field = code, message, source, field
+        self.wants, self.allow = wants, allow
 
 
-def blueprint(current: Callable[[], Settings], intake: Intake, metrics: Metrics) -> Blueprint:
+def blueprint(
+    current: Callable[[], Settings], intake: Intake, metrics: Metrics, clock: Callable[[], datetime]
+) -> Blueprint:
     routes = Blueprint("webhooks", __name__)
-
-    @routes.post("/webhook/alertmanager", strict_slashes=False)
-    @routes.post("/webhook/alertmanager/<source>", strict_slashes=False)
-    def receive_alertmanager(source: str | None = None) -> Response:
-        try:
-            return _receive(current(), intake, metrics, source)
-        except Refused as refused:
-            return _no(metrics, refused)
-        except Exception as error:
-            return _not_now(metrics, error)
+    for kind in KINDS:
+        endpoint = _endpoint(kind, current, intake, metrics, clock)
+        for rule in (f"/webhook/{kind.path}", f"/webhook/{kind.path}/<source>"):
+            routes.add_url_rule(
+                rule, f"receive_{kind.type}", endpoint, methods=list(kind.methods), strict_slashes=False
+            )
 
     @routes.route("/webhook/", defaults={"path": ""}, methods=["GET", "POST", "PUT"])
     @routes.route("/webhook/<path:path>", methods=["GET", "POST", "PUT"])
@@ -64,11 +108,30 @@ def blueprint(current: Callable[[], Settings], intake: Intake, metrics: Metrics)
     return routes
 
 
-def _receive(settings: Settings, intake: Intake, metrics: Metrics, name: str | None) -> Response:
-    sender = _admit(settings, name)
-    label = sender.name if settings.sources else "unknown"
+def _endpoint(
+    kind: Kind, current: Callable[[], Settings], intake: Intake, metrics: Metrics, clock: Callable[[], datetime]
+) -> Callable[..., Response]:
+    def receive(source: str | None = None) -> Response:
+        try:
+            return _receive(kind, current(), intake, metrics, source, clock())
+        except Refused as refused:
+            return _no(metrics, refused)
+        except Exception as error:
+            return _not_now(metrics, error)
+
+    return receive
+
+
+def _receive(
+    kind: Kind, settings: Settings, intake: Intake, metrics: Metrics, name: str | None, now: datetime
+) -> Response:
+    candidates = _admit(kind, settings, name)
+    label = candidates[0].name if settings.sources and len(candidates) == 1 else "unknown"
+    body = _body(settings.limits.body, label)
+    source = _signed(candidates, body, now, label)
+    label = source.name if settings.sources else "unknown"
     try:
-        group = alertmanager.parse(_body(settings.limits.body, label), sender.name, sender.distinct)
+        group = kind.parse(body, source.name, now, source.dedup_key == "source_and_group")
     except InvalidPayload as fault:
         raise Refused(400, str(fault), label, fault.field) from fault
     accepted = intake.accept(group)
@@ -76,46 +139,56 @@ def _receive(settings: Settings, intake: Intake, metrics: Metrics, name: str | N
     return jsonify(incident=accepted.number, outcome=accepted.outcome)
 
 
-def _admit(settings: Settings, name: str | None) -> Sender:
+def _admit(kind: Kind, settings: Settings, name: str | None) -> list[SourceSettings]:
+    """Who it can be, as far as that can be told without the body."""
     if not settings.sources:
-        return _admit_neighbour(name)
-    known = [source for source in settings.sources if source.type == "alertmanager"]
+        return [_admit_neighbour(kind, name)]
+    known = [source for source in settings.sources if source.type == kind.type]
     asked = [source for source in known if name in (None, source.name)]
     if not asked:
-        missing = f"named {name!r:.80}" if name else "of type alertmanager"
+        missing = f"named {name!r:.80} of type {kind.type}" if name else f"of type {kind.type}"
         raise Refused(404, f"there is no source {missing} in routes.yaml: add it under sources, or correct the URL")
-    source = matching_source(request, asked) or _without_credential(asked)
-    if source is None:
-        raise _unauthorized(asked)
-    return Sender(source.name, source.dedup_key == "source_and_group")
+    candidates = matching_senders(request, asked) or _without_credential(asked)
+    if not candidates:
+        raise _unauthorized(kind, asked)
+    return candidates
 
 
-def _admit_neighbour(name: str | None) -> Sender:
+def _admit_neighbour(kind: Kind, name: str | None) -> SourceSettings:
     if not from_this_machine(request) or from_another_site(request):
         text = "no sources are configured, so only this machine may send: add one with a token to routes.yaml"
         raise Refused(403, text)
     if name is not None and not NAME.fullmatch(name):
         raise Refused(404, "a source's name has small letters, digits, - and _ only, and at most 63 of them")
-    return Sender(name or UNCONFIGURED)
+    return SourceSettings(name or kind.path, kind.type, None, (), None, "group")
 
 
-def _without_credential(asked: list[SourceSettings]) -> SourceSettings | None:
-    """A source that has no token is open to this machine alone."""
+def _without_credential(asked: list[SourceSettings]) -> list[SourceSettings]:
+    """A source that has no credential is open to this machine alone."""
     if len(asked) != 1 or has_credential(asked[0]) or from_another_site(request):
-        return None
-    return asked[0] if from_this_machine(request) else None
+        return []
+    return asked if from_this_machine(request) else []
 
 
-def _unauthorized(asked: list[SourceSettings]) -> Refused:
+def _signed(candidates: list[SourceSettings], body: bytes, now: datetime, label: str) -> SourceSettings:
+    faults = [signature_fault(request, source, body, now) for source in candidates]
+    for source, fault in zip(candidates, faults, strict=True):
+        if fault is None:
+            return source
+    raise Refused(403, faults[0] or "", label)
+
+
+def _unauthorized(kind: Kind, asked: list[SourceSettings]) -> Refused:
     source = asked[0].name if len(asked) == 1 else "unknown"
-    wants = 'Bearer realm="incident bridge"'
-    if any(each.basic_auth for each in asked):
-        wants += ', Basic realm="incident bridge"'
-    if "Authorization" in request.headers:
-        text = "the credential is not one of this source's: compare alertmanager.yml with routes.yaml"
+    basic = any(each.basic_auth for each in asked)
+    wants = [f'{scheme} realm="incident bridge"' for scheme in ("Bearer", *(("Basic",) if basic else ()))]
+    if kind.type == "cloud_monitoring":  # it looks for this challenge, and knows no other
+        wants = wants[1:] or wants
+    if "Authorization" in request.headers or QUERY_TOKEN in request.args:
+        text = f"the credential is not one of this source's: compare {kind.settings_at} with routes.yaml"
     else:
-        text = "a credential is missing: set http_config.authorization.credentials in alertmanager.yml"
-    return Refused(401, text, source, wants=wants)
+        text = f"a credential is missing: {kind.credential_at}"
+    return Refused(401, text, source, wants=", ".join(wants))
 
 
 def _body(limit: int, source: str) -> bytes:
@@ -141,9 +214,12 @@ def read_at_most(limit: int) -> bytes:
 
 
 def _lost(path: str) -> Refused:
-    if path.split("/")[0] == "alertmanager":
-        return Refused(405 if request.method != "POST" else 404, "POST to /webhook/alertmanager/<source>")
-    return Refused(404, f"nothing listens at /webhook/{path:.80}: Alertmanager posts to /webhook/alertmanager")
+    kind = next((kind for kind in KINDS if kind.path == path.split("/")[0]), None)
+    if kind is None:
+        known = ", ".join(f"/webhook/{kind.path}" for kind in KINDS)
+        return Refused(404, f"nothing listens at /webhook/{path:.80}: there are {known}")
+    code = 404 if request.method in kind.methods else 405
+    return Refused(code, f"POST to /webhook/{kind.path}/<source>", allow=", ".join(kind.methods))
 
 
 def _no(metrics: Metrics, refused: Refused) -> Response:
@@ -154,7 +230,7 @@ def _no(metrics: Metrics, refused: Refused) -> Response:
     if refused.wants:
         answer.headers["WWW-Authenticate"] = refused.wants
     if refused.code == 405:
-        answer.headers["Allow"] = "POST"
+        answer.headers["Allow"] = refused.allow
     return answer
 
 

@@ -19,6 +19,7 @@ import requests
 from stack import binaries, render
 from stack.places import Places
 from stack.ports import Ports
+from stack.speed import Tempo
 from tests.end_to_end.machines import eventually, free_port
 
 TOKEN, ROUTING_KEY = "token-of-the-bridge", "a" * 32
@@ -80,7 +81,7 @@ def configuration(folder: Path, receivers: Receivers) -> Path:
     (places.secrets / "alertmanager_token").write_text(TOKEN)
     (places.secrets / "pagerduty_routing_key").write_text(ROUTING_KEY)
     ports = Ports(bridge=receivers.port, sandbox=receivers.port)
-    text = render.replaced(render.ALERTMANAGER, render.alertmanager(ports, places))
+    text = render.replaced(render.ALERTMANAGER, render.alertmanager(ports, places, Tempo(1)))
     text = re.sub(r"group_interval: \w+", "group_interval: 2s", re.sub(r"group_wait: \w+", "group_wait: 1s", text))
     file = folder / "alertmanager.yml"
     file.write_text(text)

@@ -13,6 +13,7 @@ from bridge.core.coverage import AlertRule
 from stack import binaries, render
 from stack.places import ROOT, Places
 from stack.ports import Ports
+from stack.speed import Tempo
 
 
 def amtool(*words: str | Path) -> str:
@@ -28,7 +29,7 @@ def config(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
         return render.ALERTMANAGER
     places = Places(tmp_path / ".run")
     places.create()
-    render.write_monitoring(places.run, Ports(), places)
+    render.write_monitoring(places.run, Ports(), places, Tempo(30))
     return places.run / "alertmanager.yml"
 
 

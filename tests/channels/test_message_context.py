@@ -285,3 +285,18 @@ def test_a_channels_own_templates_come_first_then_those_of_its_kind(tmp_path: Pa
         for name in ("slack-ml", "slack-infra", "pager")
     }
     assert {"slack-ml": "mine", "slack-infra": "slack's", "pager": "all"} == said
+
+
+def test_what_a_route_names_comes_before_everything(tmp_path: Path) -> None:
+    for folder, text in (("ml", "of the route"), ("slack-ml", "mine"), (".", "all")):
+        (tmp_path / folder).mkdir(exist_ok=True)
+        (tmp_path / folder / "summary.txt").write_text(text)
+    chosen: list[str | None] = ["ml"]
+    kinds = {"slack-ml": "slack", "pager": "pagerduty"}
+    renderer = Renderer(tmp_path, None, kinds=kinds, named=["ml"], choose=lambda incident: chosen[0])
+    claims = {name: replace(sample_claim(firing=True), target=Target(name)) for name in kinds}
+    said = {name: renderer.message(an_incident(), claim, (), html=False).summary for name, claim in claims.items()}
+    assert dict.fromkeys(kinds, "of the route") == said
+    chosen[0] = None
+    said = {name: renderer.message(an_incident(), claim, (), html=False).summary for name, claim in claims.items()}
+    assert {"slack-ml": "mine", "pager": "all"} == said

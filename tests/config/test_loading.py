@@ -168,6 +168,21 @@ sources:
     assert ("g", "second") == (old.basic_auth.username, old.basic_auth.password.get_secret_value())
 
 
+def test_the_secret_of_a_signature_comes_from_the_environment_or_a_file(tmp_path):
+    text = """
+sources:
+  - {name: g, type: grafana, hmac_secret: "${S}", hmac_timestamp_header: X-Time, hmac_max_age: 30s}
+  - {name: h, type: grafana, hmac_secret_file: signing}
+"""
+    (tmp_path / "signing").write_text("from-a-file\n")
+    (tmp_path / "routes.yaml").write_text(text + SMALL)
+    settings = load(tmp_path / "routes.yaml", {**ENVIRON, "S": "from-outside"})
+    first, second = settings.sources
+    assert ("X-Time", timedelta(seconds=30)) == (first.hmac_timestamp_header, first.hmac_max_age)
+    assert (None, timedelta(minutes=5)) == (second.hmac_timestamp_header, second.hmac_max_age)
+    assert {"from-outside", "from-a-file"} <= secret_values(settings)
+
+
 def test_the_whole_tree_arrives_in_the_route():
     text = (
         SMALL
@@ -218,8 +233,8 @@ time_intervals:
         ),
         pytest.param(
             SMALL + "sources: [{name: a, type: grafana, tokens: []}, {name: b, type: cloud_monitoring}]\n",
-            ["8: sources[0].type: there is no endpoint for grafana", "8: sources[1].type: there is no endpoint for cl"],
-            id="sources without an endpoint",
+            ["8: sources[1]: without a credential only this machine may send, and Google"],
+            id="Google without a credential",
         ),
         pytest.param(SMALL + "sources: [{name: a}, {name: b, dedup_key: source_and_group}]\n", [], id="kept apart"),
     ],

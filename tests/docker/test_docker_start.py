@@ -1,0 +1,169 @@
+"""The small programs that containers start with: secrets, the login, and the health check."""
+
+from __future__ import annotations
+
+import os
+import stat
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+
+import pytest
+import yaml
+
+from bridge.web.auth import check_listen
+from bridge.wiring import load_settings
+from docker.start import make_secrets, with_login, with_secrets
+from sandbox.credentials import ROUTING_KEY, SLACK_TOKEN
+from tests.docker.compose_reading import ROOT
+
+START = ROOT / "docker" / "start"
+SANDBOX = {"PAGERDUTY_BASE_URL": "http://sandbox:9911", "SLACK_BASE_URL": "http://sandbox:9911/api/"}
+REAL = {"PAGERDUTY_BASE_URL": "https://events.pagerduty.com", "SLACK_BASE_URL": "https://slack.com/api/"}
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    for places in make_secrets.PLACES.values():
+        for place in places:
+            (tmp_path / "secrets" / place).parent.mkdir(parents=True, exist_ok=True)
+    return tmp_path / "secrets"
+
+
+def read(folder: Path) -> dict[str, set[str]]:
+    return {name: {(folder / place).read_text() for place in places} for name, places in make_secrets.PLACES.items()}
+
+
+def test_secrets_are_made_up_once_and_kept(folder: Path) -> None:
+    make_secrets.make(folder, SANDBOX)
+    first = read(folder)
+    assert {1} == {len(values) for values in first.values()}
+    assert len(first) == len(set.union(*first.values()))
+    assert ROUTING_KEY.fullmatch(*first["PAGERDUTY_ROUTING_KEY"]) and SLACK_TOKEN.fullmatch(*first["SLACK_BOT_TOKEN"])
+    assert all(line.endswith(": kept") for line in make_secrets.make(folder, SANDBOX))
+    assert first == read(folder)
+
+
+def test_two_stacks_have_different_secrets(folder: Path, tmp_path: Path) -> None:
+    make_secrets.make(folder, SANDBOX)
+    first = set.union(*read(folder).values())
+    for file in folder.glob("*/*"):
+        file.unlink()
+    make_secrets.make(folder, {})
+    assert not first & set.union(*read(folder).values())
+
+
+def test_secrets_are_for_their_owner_and_their_group_only(folder: Path) -> None:
+    make_secrets.make(folder, SANDBOX)
+    assert {0o440} == {stat.S_IMODE(file.stat().st_mode) for file in folder.glob("*/*")}
+
+
+def test_a_secret_that_is_given_replaces_what_was_there(folder: Path) -> None:
+    make_secrets.make(folder, SANDBOX)
+    told = make_secrets.make(folder, {**SANDBOX, "ALERTMANAGER_TOKEN": "chosen", "SLACK_BOT_TOKEN": ""})
+    assert {"chosen"} == read(folder)["ALERTMANAGER_TOKEN"]
+    assert "chosen" not in "".join(told) and "ALERTMANAGER_TOKEN: given" in told
+
+
+def test_a_real_vendor_gets_no_key_that_was_made_up(folder: Path) -> None:
+    with pytest.raises(ValueError, match=r"set PAGERDUTY_ROUTING_KEY, SLACK_BOT_TOKEN\."):
+        make_secrets.make(folder, REAL)
+    assert [] == list(folder.glob("*/*"))
+    make_secrets.make(folder, {**REAL, "PAGERDUTY_ROUTING_KEY": "k", "SLACK_BOT_TOKEN": "t"})
+    assert {"k"} == read(folder)["PAGERDUTY_ROUTING_KEY"]
+
+
+def test_files_become_variables_unless_they_have_a_value(folder: Path) -> None:
+    (folder / "bridge" / "slack_bot_token").write_text("from the file\n")
+    (folder / "bridge" / "pgpassword").write_text("other")
+    merged = with_secrets.merged(folder / "bridge", {"SLACK_BOT_TOKEN": "", "PGPASSWORD": "chosen", "HOME": ""})
+    assert {"SLACK_BOT_TOKEN": "from the file", "PGPASSWORD": "chosen", "HOME": ""} == merged
+    assert {"A": "b"} == with_secrets.merged(folder / "gone", {"A": "b"})
+
+
+def run(program: str, *words: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, str(START / f"{program}.py"), *words]
+    return subprocess.run(
+        command, env={"PATH": os.environ["PATH"], **environment}, capture_output=True, text=True, timeout=30
+    )
+
+
+def test_the_command_sees_the_secrets_of_its_folder(folder: Path) -> None:
+    make_secrets.make(folder, {**SANDBOX, "SLACK_BOT_TOKEN": "xoxb-1"})
+    code = "import os; print(os.environ['SLACK_BOT_TOKEN'])"
+    done = run("with_secrets", sys.executable, "-c", code, SECRETS_FOLDER=str(folder / "sandbox"))
+    assert "xoxb-1\n" == done.stdout, done.stderr
+    done = run("with_secrets", "no-such-program", SECRETS_FOLDER=str(folder / "sandbox"))
+    assert 1 == done.returncode and "no-such-program must exist" in done.stderr
+
+
+def login(tmp_path: Path, config: Path, password: str = "open sesame") -> dict[str, str]:
+    environment = {"BRIDGE_CONFIG": str(config), "BRIDGE_ADMIN_PASSWORD": password}
+    return with_login.prepared(environment, tmp_path)
+
+
+def test_the_shipped_routes_get_a_login_and_may_then_listen_to_others(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    environment = login(tmp_path, ROOT / "routes.yaml")
+    for name in ("ALERTMANAGER_TOKEN", "PAGERDUTY_ROUTING_KEY", "SLACK_BOT_TOKEN"):
+        monkeypatch.setenv(name, "xoxb-12345678-x" if "SLACK" in name else "a" * 32)
+    with pytest.raises(ValueError, match="needs a login"):
+        check_listen("0.0.0.0", load_settings(ROOT / "routes.yaml"))
+    monkeypatch.setenv("BRIDGE_ADMIN_PASSWORD_HASH", environment["BRIDGE_ADMIN_PASSWORD_HASH"])
+    check_listen("0.0.0.0", load_settings(Path(environment["BRIDGE_CONFIG"])))
+    assert "BRIDGE_ADMIN_PASSWORD" not in environment
+    assert "open sesame" not in Path(environment["BRIDGE_CONFIG"]).read_text() + str(environment)
+
+
+def test_routes_with_users_of_their_own_are_left_alone(tmp_path: Path) -> None:
+    config = tmp_path / "own.yaml"
+    config.write_text('web: {users: {alice: "${ALICE_PASSWORD_HASH}"}}\n')
+    assert str(config) == login(tmp_path / "run", config)["BRIDGE_CONFIG"]
+
+
+def test_a_file_that_is_no_yaml_is_left_to_the_bridge_to_explain(tmp_path: Path) -> None:
+    config = tmp_path / "broken.yaml"
+    config.write_text("a: [\n")
+    assert str(config) == login(tmp_path / "run", config)["BRIDGE_CONFIG"]
+
+
+def test_no_login_can_be_made_without_a_password_or_beside_another_web_section(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="no BRIDGE_ADMIN_PASSWORD to add one"):
+        login(tmp_path, ROOT / "routes.yaml", password="")
+    config = tmp_path / "half.yaml"
+    config.write_text(yaml.safe_dump({"web": {"other": 1}}))
+    with pytest.raises(ValueError, match="`web` section without users"):
+        login(tmp_path, config)
+
+
+@pytest.fixture
+def server() -> Iterator[str]:
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(200 if self.path == "/well" else 503)
+            self.end_headers()
+            self.wfile.write(b"no worker for 30 s")
+
+        def log_message(self, *_: object) -> None:
+            """Nothing."""
+
+    server = HTTPServer(("127.0.0.1", 0), Handler)
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
+    thread.start()
+    yield f"http://127.0.0.1:{server.server_address[1]}"
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+def test_health_is_what_the_address_answers(server: str) -> None:
+    assert 0 == run("healthy", f"{server}/well").returncode
+    ill = run("healthy", f"{server}/ill")
+    assert 1 == ill.returncode and "503: no worker for 30 s" in ill.stderr
+    nobody = run("healthy", "http://127.0.0.1:1/")
+    assert 1 == nobody.returncode and "does not answer" in nobody.stderr
+    assert 1 == run("healthy").returncode

@@ -1,0 +1,122 @@
+"""Google Cloud Monitoring and Grafana post to the real bridge, and the right people hear of it by the same routes."""
+
+from __future__ import annotations
+
+import hmac
+import json
+import secrets
+import time
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+import requests
+
+from sandbox.running import RunningSandbox
+from tests.end_to_end.machines import ROOT, Bridge, eventually
+
+PAYLOADS = ROOT / "tests" / "sources" / "payloads"
+SOURCES = """sources:
+  - {name: gcp, type: cloud_monitoring, tokens: ["${GOOGLE_TOKEN}"]}
+  - {name: grafana-ml, type: grafana, hmac_secret: "${GRAFANA_SECRET}", hmac_timestamp_header: X-Grafana-Alerting-Time}
+"""
+
+
+@pytest.fixture
+def bridge(tmp_path: Path, sandbox: RunningSandbox) -> Iterator[Bridge]:
+    """With the default routes, and these two sources beside Alertmanager."""
+    config = tmp_path / "routes.yaml"
+    config.write_text((ROOT / "routes.yaml").read_text().replace("sources:\n", SOURCES, 1))
+    bridge = Bridge(tmp_path, environment(sandbox), config)
+    bridge.start()
+    yield bridge
+    bridge.stop()
+
+
+def environment(sandbox: RunningSandbox) -> Mapping[str, str]:
+    return {
+        "PAGERDUTY_ROUTING_KEY": secrets.token_hex(16),
+        "SLACK_BOT_TOKEN": f"xoxb-{secrets.token_hex(12)}",
+        "ALERTMANAGER_TOKEN": secrets.token_hex(16),
+        "GOOGLE_TOKEN": secrets.token_hex(16),
+        "GRAFANA_SECRET": secrets.token_hex(16),
+        "PAGERDUTY_BASE_URL": sandbox.http_url,
+        "SLACK_BASE_URL": sandbox.slack_base_url,
+        "SMTP_SMARTHOST": sandbox.smtp_address,
+        "SMTP_TLS": "none",
+        "PROMETHEUS_URL": "http://127.0.0.1:9",  # nobody there
+    }
+
+
+def google_sends(bridge: Bridge, name: str, **changes: Any) -> int:
+    document = json.loads((PAYLOADS / f"cloud_monitoring_{name}.json").read_text())
+    document["incident"] |= changes
+    url = f"{bridge.url}/webhook/cloud-monitoring?auth_token={bridge.environment['GOOGLE_TOKEN']}"
+    return requests.post(url, json=document, timeout=20).status_code
+
+
+def grafana_sends(bridge: Bridge, name: str, at: float, secret: str | None = None) -> int:
+    """As Grafana signs it at that time; the alert itself is the file's, started or ended just now."""
+    document = json.loads((PAYLOADS / f"grafana_{name}.json").read_text())
+    document["alerts"][0]["endsAt" if name == "resolved" else "startsAt"] = datetime.now(UTC).isoformat()
+    body, stamp = json.dumps(document).encode(), str(int(at))
+    key = secret or bridge.environment["GRAFANA_SECRET"]
+    headers = {
+        "Content-Type": "application/json",
+        "X-Grafana-Alerting-Signature": hmac.new(key.encode(), f"{stamp}:".encode() + body, "sha256").hexdigest(),
+        "X-Grafana-Alerting-Time": stamp,
+    }
+    return requests.post(f"{bridge.url}/webhook/grafana", data=body, headers=headers, timeout=20).status_code
+
+
+def pages(sandbox: RunningSandbox) -> list[dict[str, Any]]:
+    return list(sandbox.state["pagerduty"]["incidents"])
+
+
+def test_an_incident_of_cloud_monitoring_pages_and_its_close_resolves_the_page(
+    bridge: Bridge, sandbox: RunningSandbox
+) -> None:
+    started = int(time.time()) - 300
+    assert [200, 200] == [google_sends(bridge, "open", started_at=started) for _ in range(2)]
+    eventually(lambda: pages(sandbox))
+    assert "PodMemoryOOMRisk" in str(pages(sandbox)[0])
+    assert 200 == google_sends(bridge, "closed", started_at=started, ended_at=int(time.time()))
+    eventually(lambda: pages(sandbox)[0]["status"] == "resolved")
+    assert [1] == [page["pages"] for page in pages(sandbox)]
+    (incident,) = bridge.incidents()
+    assert ("resolved", "gcp") == (incident["state"], incident["source"])
+
+
+def test_what_google_calls_a_warning_goes_to_mail_and_its_test_to_chat(bridge: Bridge, sandbox: RunningSandbox) -> None:
+    assert 200 == google_sends(bridge, "open", severity="Warning")
+    assert 200 == google_sends(bridge, "test")
+    eventually(lambda: sandbox.state["mail"] and sandbox.state["slack"]["channels"])
+    assert "PodMemoryOOMRisk" in sandbox.state["mail"][0]["subject"]
+    assert "Test incident of the notification channel" in str(sandbox.state["slack"]["channels"])
+    assert [] == pages(sandbox)
+
+
+def test_a_signed_alert_of_grafana_pages_and_its_end_resolves_the_page(bridge: Bridge, sandbox: RunningSandbox) -> None:
+    now = time.time()
+    assert 403 == grafana_sends(bridge, "firing", now, secret="guessed")
+    assert 403 == grafana_sends(bridge, "firing", now - 3600)
+    assert 200 == grafana_sends(bridge, "firing", now)
+    eventually(lambda: pages(sandbox))
+    assert "The toxic rate is 31 %, usually 4 %" in str(pages(sandbox)[0])
+    assert "https://runbooks.example.org/toxic-rate-high" in str(pages(sandbox)[0])
+    assert 200 == grafana_sends(bridge, "resolved", now)
+    eventually(lambda: pages(sandbox)[0]["status"] == "resolved")
+    assert 1 == len(bridge.incidents())
+
+
+def test_a_token_in_the_query_is_in_no_log_of_the_processes(bridge: Bridge) -> None:
+    refused = f"{bridge.url}/webhook/cloud-monitoring/gcp?auth_token=an-old-token"
+    assert 401 == requests.post(refused, json={}, timeout=20).status_code
+    assert 200 == google_sends(bridge, "open")
+    with requests.post(refused, data=iter([b"half a body"]), timeout=20) as answer:  # chunked
+        assert 401 == answer.status_code
+    eventually(lambda: "webhook refused" in bridge.log())
+    assert "an-old-token" not in bridge.log()
+    assert bridge.environment["GOOGLE_TOKEN"] not in bridge.log()

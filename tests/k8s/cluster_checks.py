@@ -1,0 +1,203 @@
+"""What must hold of an overlay's objects. Each check returns the faults that it found, in words."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from cluster_objects import (
+    chosen,
+    labels_of,
+    named,
+    namespace_of,
+    of_kind,
+    pod,
+    ports_of,
+    references,
+    title,
+    workloads,
+)
+from kustomize_reading import Manifest, containers, name
+
+#: What k8s/create-secrets.sh makes.
+SECRETS = {
+    "bridge": {
+        "ALERTMANAGER_TOKEN",
+        "BRIDGE_DATABASE_URL",
+        "BRIDGE_PASSWORD_HASH",
+        "CLOUD_MONITORING_PASSWORD",
+        "PAGERDUTY_ROUTING_KEY",
+        "SLACK_BOT_TOKEN",
+    },
+    "alertmanager": {"ALERTMANAGER_TOKEN", "PAGERDUTY_ROUTING_KEY"},
+    "grafana": {"GRAFANA_ADMIN_PASSWORD"},
+    "postgres": {"POSTGRES_PASSWORD"},
+}
+
+
+def selectors(objects: list[Manifest]) -> Iterator[str]:
+    """Who chooses pods chooses some; a Service finds its port there."""
+    for workload in workloads(objects):
+        if not workload["spec"]["selector"]["matchLabels"].items() <= labels_of(workload).items():
+            yield f"{title(workload)} does not select its own pods"
+        for spread in pod(workload).get("topologySpreadConstraints", []):
+            if not spread["labelSelector"]["matchLabels"].items() <= labels_of(workload).items():
+                yield f"{title(workload)} spreads other pods than its own"
+    for each in of_kind(objects, "PodDisruptionBudget", "PodMonitoring"):
+        if not chosen(objects, namespace_of(each), each["spec"]["selector"]["matchLabels"]):
+            yield f"{title(each)} selects no pods"
+    for service in of_kind(objects, "Service"):
+        yield from _service(objects, service)
+    for each in of_kind(objects, "PodMonitoring"):
+        for workload in chosen(objects, namespace_of(each), each["spec"]["selector"]["matchLabels"]):
+            wanted = {endpoint["port"] for endpoint in each["spec"]["endpoints"]}
+            yield from (
+                f"{title(each)} scrapes port {port}, which there is not" for port in wanted - set(ports_of(workload))
+            )
+
+
+def _service(objects: list[Manifest], service: Manifest) -> Iterator[str]:
+    behind = chosen(objects, namespace_of(service), service["spec"]["selector"])
+    if len(behind) != 1:
+        yield f"{title(service)} selects {len(behind)} workloads"
+    for workload in behind:
+        for port in service["spec"]["ports"]:
+            if port["targetPort"] not in ports_of(workload):
+                yield f"{title(service)} leads to port {port['targetPort']}, which {title(workload)} does not have"
+
+
+def names(objects: list[Manifest]) -> Iterator[str]:
+    """What is named exists: ConfigMaps with their keys, Secrets, accounts, services, targets, roles, volumes."""
+    known = {name(each): each for each in objects}
+    for workload in workloads(objects):
+        where = namespace_of(workload)
+        for config_map, key in references(workload, "ConfigMap"):
+            found = known.get(("ConfigMap", where, config_map))
+            if found is None or (key and key not in found["data"]):
+                yield f"{title(workload)} reads {config_map} {key or ''}, which there is not"
+        for secret, key in references(workload, "Secret"):
+            if secret not in SECRETS or (key and key not in SECRETS[secret]):
+                yield f"{title(workload)} reads the secret {secret} {key or ''}, which create-secrets.sh does not make"
+        if ("ServiceAccount", where, pod(workload)["serviceAccountName"]) not in known:
+            yield f"{title(workload)} runs as {pod(workload)['serviceAccountName']}, which there is not"
+        if workload["kind"] == "StatefulSet" and ("Service", where, workload["spec"]["serviceName"]) not in known:
+            yield f"{title(workload)} has no Service {workload['spec']['serviceName']}"
+        yield from _volumes(workload)
+    yield from _targets(objects, known)
+
+
+def _volumes(workload: Manifest) -> Iterator[str]:
+    claimed = [each["metadata"]["name"] for each in workload["spec"].get("volumeClaimTemplates", [])]
+    volumes = {*(each["name"] for each in pod(workload).get("volumes", [])), *claimed}
+    mounted = {mount["name"] for each in containers(workload) for mount in each.get("volumeMounts", [])}
+    yield from (f"{title(workload)} mounts {each}, which there is not" for each in mounted - volumes)
+    yield from (f"{title(workload)} has the volume {each} and does not mount it" for each in volumes - mounted)
+
+
+def _targets(objects: list[Manifest], known: Mapping[tuple[str, str, str], Manifest]) -> Iterator[str]:
+    for each in of_kind(objects, "HorizontalPodAutoscaler"):
+        target = each["spec"]["scaleTargetRef"]
+        if (target["kind"], namespace_of(each), target["name"]) not in known:
+            yield f"{title(each)} scales {target['name']}, which there is not"
+    for each in of_kind(objects, "RoleBinding"):
+        if ("Role", namespace_of(each), each["roleRef"]["name"]) not in known:
+            yield f"{title(each)} binds {each['roleRef']['name']}, which there is not"
+        for subject in each["subjects"]:
+            if (subject["kind"], subject["namespace"], subject["name"]) not in known:
+                yield f"{title(each)} binds {subject['name']}, which there is not"
+    for each in of_kind(objects, "Ingress"):
+        for path in (path for rule in each["spec"]["rules"] for path in rule["http"]["paths"]):
+            backend = path["backend"]["service"]
+            service = known.get(("Service", namespace_of(each), backend["name"]))
+            if service is None or backend["port"]["name"] not in [port["name"] for port in service["spec"]["ports"]]:
+                yield f"{title(each)} leads to {backend}, which there is not"
+    for each in objects:
+        where = namespace_of(each)
+        if where not in ("", "gmp-public") and ("Namespace", "", where) not in known:  # the latter is Google's
+            yield f"{title(each)} is in {where}, which we do not make"
+
+
+def security(objects: list[Manifest]) -> Iterator[str]:
+    """The pod security standard `restricted`, a read-only root besides, and a token only for who asks Kubernetes.
+    https://kubernetes.io/docs/concepts/security/pod-security-standards/#restricted"""
+    asking = {subject["name"] for each in of_kind(objects, "RoleBinding") for subject in each["subjects"]}
+    for namespace in of_kind(objects, "Namespace"):
+        if namespace["metadata"]["labels"].get("pod-security.kubernetes.io/enforce") != "restricted":
+            yield f"{title(namespace)} does not enforce the standard"
+    for account in of_kind(objects, "ServiceAccount"):
+        if account.get("automountServiceAccountToken") is not False:
+            yield f"{title(account)} gives its token to every pod"
+    for workload in workloads(objects):
+        specification = pod(workload)
+        context = specification["securityContext"]
+        if not (context["runAsNonRoot"] is True and context["runAsUser"] > 0):
+            yield f"{title(workload)} may run as root"
+        if context["seccompProfile"] != {"type": "RuntimeDefault"}:
+            yield f"{title(workload)} has no seccomp profile"
+        if specification["automountServiceAccountToken"] is not (specification["serviceAccountName"] in asking):
+            yield f"{title(workload)} has a token that it does not need, or none where it does"
+        for field in ("hostNetwork", "hostPID", "hostIPC"):
+            if specification.get(field):
+                yield f"{title(workload)} uses {field}"
+        for container in containers(workload):
+            yield from _container_security(workload, container)
+
+
+def _container_security(workload: Manifest, container: dict[str, Any]) -> Iterator[str]:
+    place, context = f"{title(workload)}, {container['name']}", container["securityContext"]
+    if context["allowPrivilegeEscalation"] is not False or context["capabilities"] != {"drop": ["ALL"]}:
+        yield f"{place} may gain privileges"
+    if context["readOnlyRootFilesystem"] is not True:
+        yield f"{place} may write to its root"
+    if "memory" not in container["resources"]["limits"] or len(container["resources"]["requests"]) != 2:
+        yield f"{place} has no limit of memory, or does not say what it needs"
+    _, _, tag = container["image"].rpartition(":")
+    if tag in ("latest", container["image"]):
+        yield f"{place} does not pin its image: {container['image']}"
+
+
+def api(objects: list[Manifest]) -> Iterator[str]:
+    """What was promised of the API's pods, and the sums that must come out."""
+    deployment = named(objects, "Deployment", "toxicity-api", "ml")
+    (container,) = pod(deployment)["containers"]
+    values = {each["name"]: each["value"] for each in container["env"]}
+    if container["resources"]["limits"].get("memory") != "2Gi":
+        yield "the alerts on memory are only in order with a limit of 2Gi"
+    if values["OMP_NUM_THREADS"] != container["resources"]["limits"]["cpu"]:
+        yield "OMP_NUM_THREADS is not the limit of CPU"
+    startup = container["startupProbe"]
+    if startup["periodSeconds"] * startup["failureThreshold"] < 120:
+        yield "a model has less than 120 s to load"
+    paths = tuple(container[f"{kind}Probe"]["httpGet"]["path"] for kind in ("startup", "readiness", "liveness"))
+    if paths != ("/readyz", "/readyz", "/healthz"):
+        yield f"the probes ask {paths}"
+    if pod(deployment)["terminationGracePeriodSeconds"] <= float(values["BERT_API_DRAIN"]) + 10 + 2:
+        yield "it is killed before BERT_API_DRAIN, BERT_API_TIMEOUT and 2 s more are over"
+    if named(objects, "PodDisruptionBudget", "toxicity-api", "ml")["spec"]["minAvailable"] != 2:
+        yield "fewer than two pods may be left"
+    if _least(objects) < 3:
+        yield "there may be fewer than three pods"
+    if "replicas" in deployment["spec"]:
+        yield "applying it again would take back what the autoscaler added"
+
+
+def _least(objects: list[Manifest]) -> int:
+    return int(named(objects, "HorizontalPodAutoscaler", "toxicity-api", "ml")["spec"]["minReplicas"])
+
+
+def replicas(objects: list[Manifest]) -> Iterator[str]:
+    for kind, each, least in (("Deployment", "bridge", 2), ("StatefulSet", "alertmanager", 2)):
+        if named(objects, kind, each)["spec"]["replicas"] < least:
+            yield f"{each} has fewer than {least} replicas"
+    halves = [each["command"][-1] for each in pod(named(objects, "Deployment", "bridge"))["containers"]]
+    if halves != ["web", "worker"]:
+        yield f"a pod of the bridge has {halves}"
+    if pod(named(objects, "Deployment", "bridge")).get("shareProcessNamespace") is not True:
+        yield "web and worker would both be process 1, and write over each other's metrics"
+    arguments = pod(named(objects, "StatefulSet", "alertmanager"))["containers"][0]["args"]
+    peers = [each for each in arguments if each.startswith("--cluster.peer=alertmanager-")]
+    if len(peers) != named(objects, "StatefulSet", "alertmanager")["spec"]["replicas"]:
+        yield f"the Alertmanagers know {peers}"
+
+
+CHECKS = (selectors, names, security, api, replicas)

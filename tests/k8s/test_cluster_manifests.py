@@ -1,0 +1,168 @@
+"""Every object is one that a cluster takes, and what they say of each other is true."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import kubernetes_validate
+import pytest
+import yaml
+from cluster_checks import CHECKS
+from cluster_objects import FOREIGN, OVERLAYS, ROOT, named, overlay, title
+from kustomize_reading import Manifest, build, containers, name
+
+VERSIONS = ("1.32", "1.37")
+each_overlay = pytest.mark.parametrize("each", OVERLAYS)
+
+
+def schema_faults(objects: list[Manifest], version: str) -> list[str]:
+    """By Kubernetes' own schemas, an unknown field being a fault too."""
+    found = []
+    for manifest in objects:
+        if manifest["kind"] in FOREIGN:
+            unknown = set(manifest.get("spec", {})) - FOREIGN[manifest["kind"]]
+            found += [f"{title(manifest)}: {field}" for field in unknown]
+            continue
+        try:
+            kubernetes_validate.validate(manifest, version, strict=True)
+        except kubernetes_validate.ValidationError as fault:
+            found.append(f"{title(manifest)}: {fault.message}")
+    return found
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+@each_overlay
+def test_kubernetes_knows_every_field(each: str, version: str) -> None:
+    assert schema_faults(overlay(each), version) == []
+
+
+@pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.__name__)
+@each_overlay
+def test_the_objects_fit_together(each: str, check: Callable[[list[Manifest]], Any]) -> None:
+    assert list(check(overlay(each))) == []
+
+
+@each_overlay
+def test_it_is_what_kubectl_makes_of_it(each: str) -> None:
+    kubectl = shutil.which("kubectl")
+    if kubectl is None:
+        pytest.skip("kubectl is not installed; the other tests read the overlays without it")
+    words = [kubectl, "kustomize", str(ROOT / "k8s" / "overlays" / each)]
+    done = subprocess.run(words, check=True, capture_output=True, text=True, timeout=60)
+    real = {name(manifest): manifest for manifest in yaml.safe_load_all(done.stdout)}
+    assert real == {name(manifest): manifest for manifest in overlay(each)}
+
+
+API, BRIDGE = "Deployment/ml/toxicity-api", "Deployment/monitoring/bridge"
+GRAFANA, ALERTMANAGER = "StatefulSet/monitoring/grafana", "StatefulSet/monitoring/alertmanager"
+POD = "spec/template/spec"
+NAME = "app.kubernetes.io~name"
+GONE = object()
+#: What is wrong, the object, the place in it, and what stands there instead.
+MISTAKES: list[tuple[str, str, str, Any]] = [
+    ("a label of the pods is misspelt", BRIDGE, f"spec/template/metadata/labels/{NAME}", "brigde"),
+    ("it spreads other pods", API, f"{POD}/topologySpreadConstraints/0/labelSelector/matchLabels/{NAME}", "api"),
+    ("a Service leads to no port", "Service/monitoring/bridge", "spec/ports/0/targetPort", "web"),
+    ("a budget protects nobody", "PodDisruptionBudget/ml/toxicity-api", f"spec/selector/matchLabels/{NAME}", "api"),
+    ("a Secret is not made", BRIDGE, f"{POD}/containers/0/envFrom/1/secretRef/name", "secrets"),
+    ("a key of a Secret is not made", GRAFANA, f"{POD}/volumes/4/secret/items/0/key", "PASSWORD"),
+    ("a ConfigMap is not there", BRIDGE, f"{POD}/volumes/0/configMap/name", "routes"),
+    ("a key of a ConfigMap is not there", API, f"{POD}/initContainers/0/env/0/valueFrom/configMapKeyRef/key", "MODEL"),
+    ("a volume is not there", BRIDGE, f"{POD}/containers/0/volumeMounts/0/name", "cache"),
+    ("an account is not there", BRIDGE, f"{POD}/serviceAccountName", "bridges"),
+    ("a StatefulSet has no Service", ALERTMANAGER, "spec/serviceName", "peers"),
+    ("nothing is scaled", "HorizontalPodAutoscaler/ml/toxicity-api", "spec/scaleTargetRef/kind", "StatefulSet"),
+    ("a role is bound to nobody", "RoleBinding/ml/prometheus", "subjects/0/name", "default"),
+    ("no role is bound", "RoleBinding/ml/prometheus", "roleRef/name", "reader"),
+    (
+        "the internet leads nowhere",
+        "Ingress/monitoring/bridge",
+        "spec/rules/0/http/paths/0/backend/service/name",
+        "web",
+    ),
+    ("it may run as root", BRIDGE, f"{POD}/securityContext/runAsUser", 0),
+    ("it may write to its root", BRIDGE, f"{POD}/containers/1/securityContext/readOnlyRootFilesystem", False),
+    ("it may gain privileges", BRIDGE, f"{POD}/containers/0/securityContext/allowPrivilegeEscalation", True),
+    ("it keeps a capability", API, f"{POD}/containers/0/securityContext/capabilities/add", ["NET_RAW"]),
+    ("it has no seccomp profile", BRIDGE, f"{POD}/securityContext/seccompProfile/type", "Unconfined"),
+    ("it has a token", BRIDGE, f"{POD}/automountServiceAccountToken", True),
+    ("it has no token", "StatefulSet/monitoring/prometheus", f"{POD}/automountServiceAccountToken", False),
+    ("an account gives its token away", "ServiceAccount/ml/toxicity-api", "automountServiceAccountToken", GONE),
+    ("it is on the node's network", BRIDGE, f"{POD}/hostNetwork", True),
+    ("the namespace is not made", "Namespace//ml", "metadata/name", "lm"),
+    ("the namespace is open", "Namespace//ml", "metadata/labels/pod-security.kubernetes.io~enforce", "baseline"),
+    ("it has no limit of memory", GRAFANA, f"{POD}/containers/0/resources/limits/memory", GONE),
+    ("it does not say what it needs", GRAFANA, f"{POD}/containers/0/resources/requests/cpu", GONE),
+    ("an image is not pinned", API, f"{POD}/containers/0/image", "toxicity-api:latest"),
+    ("the API has another limit", API, f"{POD}/containers/0/resources/limits/memory", "1Gi"),
+    ("it has more cores than threads", API, f"{POD}/containers/0/resources/limits/cpu", "4"),
+    ("a model has no time to load", API, f"{POD}/containers/0/startupProbe/failureThreshold", 5),
+    ("liveness depends on the model", API, f"{POD}/containers/0/livenessProbe/httpGet/path", "/readyz"),
+    ("it is killed while it drains", API, f"{POD}/terminationGracePeriodSeconds", 20),
+    ("two pods may go", "PodDisruptionBudget/ml/toxicity-api", "spec/minAvailable", 1),
+    ("there are two pods", "HorizontalPodAutoscaler/ml/toxicity-api", "spec/minReplicas", 2),
+    ("applying fights the autoscaler", API, "spec/replicas", 3),
+    ("one bridge is alone", BRIDGE, "spec/replicas", 1),
+    ("there is no worker", BRIDGE, f"{POD}/containers/1/command/3", "web"),
+    ("metrics write over each other", BRIDGE, f"{POD}/shareProcessNamespace", GONE),
+    ("a third one gossips with nobody", ALERTMANAGER, "spec/replicas", 3),
+]
+
+
+def put(manifest: Manifest, place: str, value: Any) -> None:
+    *way, last = [step.replace("~", "/") for step in place.split("/")]
+    at: Any = manifest
+    for step in way:
+        at = at[int(step)] if isinstance(at, list) else at[step]
+    if value is GONE:
+        del at[last]
+    else:
+        at[int(last) if isinstance(at, list) else last] = value
+
+
+@pytest.mark.parametrize(("target", "place", "value"), [row[1:] for row in MISTAKES], ids=[row[0] for row in MISTAKES])
+def test_a_mistake_is_noticed(target: str, place: str, value: Any) -> None:
+    objects = overlay("gke")
+    kind, namespace, called = target.split("/")
+    put(named(objects, kind, called, namespace), place, value)
+    assert [fault for check in CHECKS for fault in check(objects)] != []
+
+
+@pytest.mark.parametrize(("field", "value"), [("replica", 3), ("replicas", "three"), ("strategy", {"type": 1})])
+def test_a_field_that_kubernetes_does_not_know_is_noticed(field: str, value: object) -> None:
+    objects = overlay("gke")
+    named(objects, "Deployment", "toxicity-api", "ml")["spec"][field] = value
+    assert schema_faults(objects, VERSIONS[0]) != []
+
+
+@each_overlay
+def test_versions_that_are_not_ours_are_those_of_compose(each: str) -> None:
+    file = ROOT / "docker" / ".env"
+    if not file.is_file():
+        pytest.skip("there is no docker/.env to compare with")
+    known = dict(re.findall(r"^(\w+)_IMAGE=(.+)$", file.read_text(encoding="utf-8"), re.MULTILINE)).values()
+    used = {container["image"] for manifest in overlay(each) for container in containers(manifest)}
+    ours = re.compile(r"(.*/)?(bridge|toxicity-api|sandbox):.*|gke\.gcr\.io/.*")
+    assert {image for image in used if not ours.fullmatch(image)} <= set(known)
+
+
+def test_a_kustomization_of_another_kind_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "kustomization.yaml").write_text("namePrefix: other-\n", encoding="utf-8")
+    with pytest.raises(ValueError, match="namePrefix"):
+        build(tmp_path)
+
+
+def test_autoscaling_by_requests_in_flight_can_be_added_to_an_overlay(tmp_path: Path) -> None:
+    shutil.copytree(ROOT / "k8s", tmp_path / "k8s")
+    file = tmp_path / "k8s/overlays/gke/kustomization.yaml"
+    text = file.read_text(encoding="utf-8")
+    file.write_text(text.replace("components:\n", "components:\n  - ../../components/in-flight-autoscaling\n"), "utf-8")
+    objects = overlay("gke", tmp_path)
+    metrics = named(objects, "HorizontalPodAutoscaler", "toxicity-api", "ml")["spec"]["metrics"]
+    assert ["Resource", "Pods"] == [metric["type"] for metric in metrics]
+    assert schema_faults(objects, VERSIONS[0]) == []

@@ -1,0 +1,335 @@
+"""Cloud Monitoring's webhook becomes a Group of one alert, or a fault that names the field."""
+
+import copy
+import json
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from bridge.core.errors import InvalidPayload
+from bridge.core.incidents import Rules, receive
+from bridge.core.model import Group, Severity, Status
+from bridge.sources.cloud_monitoring import parse
+
+PAYLOADS = Path(__file__).parent / "payloads"
+NOW = datetime(2026, 11, 23, 9, 0, tzinfo=UTC)
+STARTED = datetime(2026, 11, 23, 8, 35, tzinfo=UTC)
+
+
+def payload(name):
+    return json.loads((PAYLOADS / f"cloud_monitoring_{name}.json").read_text())
+
+
+def read(name="open", now=NOW, **changes):
+    """With some of the incident's fields changed; ... takes one away."""
+    whole = payload(name)
+    whole["incident"] |= changes
+    whole["incident"] = {key: value for key, value in whole["incident"].items() if value is not ...}
+    return parse(json.dumps(whole).encode(), "gcp", now)
+
+
+def alert(*given, **changes):
+    return read(*given, **changes).alerts[0]
+
+
+def fault(data):
+    with pytest.raises(InvalidPayload) as caught:
+        parse(data, "gcp", NOW)
+    return caught.value
+
+
+def test_an_open_incident_is_a_firing_alert_with_the_labels_that_routes_use():
+    found = alert()
+    assert (found.status, found.starts_at, found.ends_at) == (Status.FIRING, STARTED, None)
+    assert found.labels == {
+        "alertname": "toxicity-api/PodMemoryOOMRisk",
+        "severity": "critical",
+        "cluster": "ml-1",
+        "namespace": "ml",
+        "pod": "toxicity-api-7d9f6c5b8-x2x4q",
+        "container": "toxicity-api",
+        "location": "europe-west1-b",
+        "project": "ml-production",
+        "service": "toxicity-api",
+        "cause": "memory",
+        "condition": "memory limit utilization > 90%",
+        "metric": "kubernetes.io/container/memory/limit_utilization",
+        "memory_type": "non-evictable",
+        "resource_type": "k8s_container",
+    }
+
+
+def test_its_annotations_are_what_people_read():
+    annotations = alert().annotations
+    assert annotations["summary"].endswith("above the threshold of 0.900 with a value of 0.942.")
+    assert annotations["description"].startswith("The container nears its memory limit.")
+    assert annotations["runbook_url"] == "https://runbooks.example.org/pod-memory-oom-risk"
+    assert annotations["url"].startswith(
+        "https://console.cloud.google.com/monitoring/alerting/incidents/0.nf4k2m8qz7xw"
+    )
+    assert (annotations["observed_value"], annotations["threshold_value"]) == ("0.942", "0.9")
+
+
+def test_the_group_is_named_after_the_policy_and_where_it_happens():
+    group = read()
+    assert group.group_key == "cloud_monitoring:0.nf4k2m8qz7xw"
+    assert list(group.group_labels) == ["alertname", "cluster", "namespace", "pod"]
+    assert group.external_url == ""  # or messages would link to pages that only Alertmanager has
+
+
+def test_opening_closing_and_cancelling_are_about_one_alert_of_one_group():
+    groups = [read(name) for name in ("open", "closed", "cancelled")]
+    assert len({group.key for group in groups}) == 1
+    assert len({group.alerts[0].fingerprint for group in groups}) == 1
+    assert [group.alerts[0].status for group in groups] == ["firing", "resolved", "resolved"]
+    assert groups[1].alerts[0].ends_at == STARTED + timedelta(minutes=18)
+
+
+def test_another_incident_of_the_same_policy_is_another_group():
+    assert read(incident_id="0.other").key != read().key
+    assert read(incident_id="0.other").alerts[0].fingerprint != alert().fingerprint
+
+
+def test_why_google_cancelled_it_is_told():
+    found = alert("cancelled").annotations
+    assert "Incident cancelled because" in found["summary"]
+    assert "runbook_url" not in found and "description" not in found
+
+
+def test_the_test_notification_fires_now_and_says_that_it_is_a_test():
+    found = alert("test")
+    assert (found.status, found.starts_at, found.ends_at) == (Status.FIRING, NOW, None)
+    assert found.labels["test"] == "true"
+    assert "severity" not in found.labels
+    assert found.annotations["summary"] == "Test incident of the notification channel (value 1, threshold 0.5)"
+    assert found.annotations["description"] == "Test documentation"
+
+
+@pytest.mark.parametrize("state", ["open", "OPEN", "Open", " open "])
+def test_the_state_is_read_in_any_case(state):
+    assert alert(state=state).firing
+
+
+@pytest.mark.parametrize(
+    ("policy", "user", "expected"),
+    [
+        ("Critical", None, "critical"),
+        ("CRITICAL", None, "critical"),
+        ("Error", None, "critical"),
+        ("Warning", None, "warning"),
+        ("No severity", None, None),
+        (None, None, None),
+        ("Notice", None, "notice"),
+        ("Critical", "info", "info"),
+        (None, "page", "page"),
+        ({}, "", None),
+    ],
+)
+def test_the_severity_is_the_policys_unless_a_user_label_says_otherwise(policy, user, expected):
+    labels = {} if user is None else {"severity": user}
+    assert alert(severity=policy, policy_user_labels=labels).labels.get("severity") == expected
+
+
+def test_a_metrics_own_severity_and_name_decide_nothing():
+    metric = {"type": "logging.googleapis.com/user/errors", "labels": {"severity": "ERROR", "alertname": "x"}}
+    labels = alert(metric=metric, severity=...).labels
+    assert "severity" not in labels
+    assert labels["alertname"] == "toxicity-api/PodMemoryOOMRisk"
+
+
+@pytest.mark.parametrize(
+    ("changes", "name"),
+    [
+        ({}, "toxicity-api/PodMemoryOOMRisk"),
+        ({"policy_name": None}, "memory limit utilization > 90%"),
+        ({"policy_name": "", "condition_name": "", "condition": {"displayName": "c"}}, "c"),
+        ({"policy_name": ..., "condition_name": ..., "condition": ...}, "Cloud Monitoring incident"),
+    ],
+)
+def test_the_alert_is_named_after_the_policy_or_else_the_condition(changes, name):
+    assert alert(**changes).labels["alertname"] == name
+
+
+def test_a_user_label_wins_over_the_resource_and_the_resource_over_the_metric():
+    found = alert(
+        metric={"labels": {"namespace": "of the metric", "zone": "of the metric"}},
+        resource={"labels": {"namespace_name": "of the resource", "zone": "of the resource"}},
+        policy_user_labels={"namespace": "of the user"},
+    ).labels
+    assert (found["namespace"], found["zone"]) == ("of the user", "of the resource")
+
+
+@pytest.mark.parametrize(
+    ("observed", "threshold", "summary"),
+    [
+        ("0.9342105263157895", "0.9", "it is high (value 0.934211, threshold 0.9)"),
+        (0.5, 1, "it is high (value 0.5, threshold 1)"),
+        (None, "0.9", "it is high (threshold 0.9)"),
+        ("", "", "it is high"),
+        ([], {}, "it is high"),
+        ("not a number", None, "it is high (not a number)"),
+    ],
+)
+def test_value_and_threshold_stand_in_the_summary(observed, threshold, summary):
+    found = alert(summary="it is high", observed_value=observed, threshold_value=threshold)
+    assert found.annotations["summary"] == summary
+
+
+def test_without_a_summary_the_subject_or_the_name_stands_there():
+    bare = {"summary": None, "observed_value": None, "threshold_value": None}
+    assert alert(**bare).annotations["summary"] == "[ALERT - Critical] toxicity-api/PodMemoryOOMRisk"
+    assert alert(**bare, documentation="text").annotations["summary"] == "toxicity-api/PodMemoryOOMRisk"
+
+
+@pytest.mark.parametrize(
+    ("documentation", "link"),
+    [
+        ("runbook: https://x.org/r.", "https://x.org/r"),
+        ({"content": "See the **Playbook** at https://x.org/p, then call."}, "https://x.org/p"),
+        ({"content": "[Runbook](https://x.org/a_b)."}, "https://x.org/a_b"),
+        ({"content": "https://x.org/elsewhere"}, None),
+        ({"links": [{"displayName": "Graph", "url": "https://x.org/g"}]}, "https://x.org/g"),
+        (
+            {"links": [{"displayName": "G", "url": "https://x.org/g"}, {"displayName": "Runbook", "url": "http://r"}]},
+            "http://r",
+        ),
+        ({"links": [{"displayName": "Runbook", "url": "javascript:alert(1)"}]}, None),
+        ({"links": "none", "content": 7}, None),
+        ({"links": [None, 7, {"url": []}]}, None),
+        (None, None),
+    ],
+)
+def test_the_runbook_is_found_in_the_documentation(documentation, link):
+    assert alert(documentation=documentation).annotations.get("runbook_url") == link
+
+
+@pytest.mark.parametrize("started", [1795422900, 1795422900.0, "1795422900", "2026-11-23T08:35:00Z"])
+def test_a_time_may_be_a_number_or_a_text(started):
+    assert alert(started_at=started).starts_at == STARTED
+
+
+@pytest.mark.parametrize("nothing", [None, 0, "", "0", 0.0, ...])
+def test_a_time_that_is_not_told_is_now(nothing):
+    assert alert(started_at=nothing).starts_at == NOW
+    assert alert("closed", ended_at=nothing).ends_at is None  # core takes the moment when it heard of the end
+
+
+def test_an_end_before_the_start_does_not_leave_it_open():
+    assert alert("closed", ended_at=1795420000).ends_at == STARTED
+
+
+def test_an_end_that_was_told_while_it_is_open_is_none():
+    assert alert(ended_at=1795423980).ends_at is None
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("incident_id", None),
+        ("incident_id", ""),
+        ("incident_id", {}),
+        ("incident_id", "x" * 201),
+        ("state", None),
+        ("state", "acknowledged"),
+        ("state", 1),
+        ("started_at", "yesterday"),
+        ("started_at", 1795422900000),
+        ("started_at", -5),
+        ("started_at", True),
+        ("started_at", []),
+        ("started_at", 10**400),
+        ("ended_at", "2026-02-30T00:00:00Z"),
+        ("ended_at", {}),
+    ],
+)
+def test_a_fault_names_its_field(field, value):
+    whole = payload("open")
+    whole["incident"][field] = value
+    assert fault(json.dumps(whole).encode()).field == f"incident.{field}"
+
+
+@pytest.mark.parametrize("data", [b"", b"{", b"[]", b"null", b"7", b"{}", b'{"incident": []}', b"[" * 200_000])
+def test_what_is_no_webhook_is_a_fault_and_not_a_crash(data):
+    assert str(fault(data))
+
+
+def test_texts_come_out_clean():
+    found = alert(policy_name="a\x00b\r\nc", policy_user_labels={"te\x00am": "m\ud800l\n"}, url="https://x\x1b.org")
+    assert found.labels["alertname"] == "ab c"
+    assert found.labels["team"] == "m\ufffdl"
+    assert found.annotations["url"] == "https://x.org"
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text() | st.sampled_from(["open", "0", "nan"]),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+    max_leaves=5,
+)
+OPEN = payload("open")["incident"]
+
+
+def given_back(data):
+    try:
+        return parse(data, "gcp", NOW)
+    except InvalidPayload:
+        return None
+
+
+@settings(deadline=None)
+@given(st.binary() | JSON.map(lambda value: json.dumps(value).encode()))
+def test_any_bytes_give_a_group_or_a_fault(data):
+    assert isinstance(given_back(data), Group | None)
+
+
+@settings(deadline=None)
+@given(st.dictionaries(st.sampled_from(sorted(set(OPEN) - {"incident_id", "state", "started_at", "ended_at"})), JSON))
+def test_no_odd_decoration_ever_costs_an_alert(changes):
+    group = read(**changes)
+    (found,) = group.alerts
+    assert found.firing and group.key == read().key
+    json.dumps([found.labels, found.annotations], ensure_ascii=False).encode()
+    assert all(isinstance(value, str) and value for value in found.labels.values())
+
+
+@settings(deadline=None)
+@given(st.dictionaries(st.sampled_from(sorted(OPEN)), JSON), JSON)
+def test_any_values_give_a_group_that_can_be_stored_or_a_fault(changes, version):
+    whole = copy.deepcopy(payload("open")) | {"version": version}
+    whole["incident"] |= changes
+    group = given_back(json.dumps(whole).encode())
+    for each in group.alerts if group else ():
+        assert each.starts_at.tzinfo is UTC
+
+
+RULES = Rules(canonical=lambda labels: labels)
+
+
+def after(*names, seconds=5):
+    """The incident after these notifications, one every few seconds."""
+    known = None
+    for number, name in enumerate(names):
+        now = NOW + timedelta(seconds=seconds * number)
+        change = receive(known, read(name, now=now), now, RULES, "uid")
+        known = change.incident
+    return known
+
+
+def test_an_open_and_its_close_are_one_incident():
+    assert after("open").severity is Severity.CRITICAL
+    assert after("open", "closed").resolved
+    assert after("open", "open", "cancelled").resolved
+
+
+def test_a_close_without_an_open_tells_nobody_and_a_late_open_does_not_undo_it():
+    change = receive(None, read("closed"), NOW, RULES, "uid")
+    assert (change.incident.resolved, change.loud) == (True, False)
+    assert after("closed", "open").resolved
+
+
+def test_a_close_without_any_time_ends_what_an_open_without_any_time_began():
+    start, end = read(started_at=None), read("closed", now=NOW + timedelta(hours=1), started_at=None)
+    known = receive(None, start, NOW, RULES, "uid").incident
+    assert receive(known, end, NOW + timedelta(hours=1), RULES, "uid").incident.resolved

@@ -1,0 +1,178 @@
+"""Grafana's webhook becomes a Group, or a fault that names the field."""
+
+import json
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from bridge.core.errors import InvalidPayload
+from bridge.core.incidents import Rules, receive, title_of
+from bridge.core.model import Group, Status
+from bridge.sources.alertmanager import fingerprint_of
+from bridge.sources.grafana import parse
+
+PAYLOADS = Path(__file__).parent / "payloads"
+NOW = datetime(2026, 11, 23, 9, 0, tzinfo=UTC)
+
+
+def payload(name="firing", alert=None, **changes):
+    whole = json.loads((PAYLOADS / f"grafana_{name}.json").read_text()) | changes
+    if alert is not None:
+        whole["alerts"][0] |= alert
+    return {key: value for key, value in whole.items() if value is not ...}
+
+
+def read(name="firing", alert=None, **changes):
+    return parse(json.dumps(payload(name, alert, **changes)).encode(), "grafana")
+
+
+def fault(data):
+    with pytest.raises(InvalidPayload) as caught:
+        parse(data, "grafana")
+    return caught.value
+
+
+def test_a_usual_body_becomes_a_group():
+    group = read()
+    (alert,) = group.alerts
+    assert (alert.fingerprint, alert.status, alert.ends_at) == ("57c6d9296de2ad39", Status.FIRING, None)
+    assert alert.starts_at == datetime(2026, 11, 23, 8, 34, 20, tzinfo=UTC)
+    assert alert.labels == {
+        "alertname": "ToxicRateHigh",
+        "grafana_folder": "ML",
+        "severity": "critical",
+        "namespace": "ml",
+        "job": "toxicity-api",
+    }
+    assert title_of(group) == "ToxicRateHigh ML"
+    assert group.group_key.endswith(':{alertname="ToxicRateHigh", grafana_folder="ML"}')
+
+
+def test_its_links_and_values_are_annotations():
+    (alert,) = read().alerts
+    assert alert.annotations == {
+        "summary": "The toxic rate is 31 %, usually 4 %",
+        "runbook_url": "https://runbooks.example.org/toxic-rate-high",
+        "dashboard_url": "https://grafana.example.org/d/ml?orgId=1&viewPanel=4",
+        "silence_url": "https://grafana.example.org/alerting/silence/new?alertmanager=grafana&matcher=alertname%3DToxicRateHigh",
+        "image_url": "https://grafana.example.org/public/img/attachments/a1.png",
+        "values": "B=0.3125, C=1",
+    }
+    assert alert.generator_url == "https://grafana.example.org/alerting/grafana/cf2hq9k1/view?orgId=1"
+
+
+def test_what_the_rule_says_wins_over_what_grafana_adds():
+    (alert,) = read(alert={"annotations": {"dashboard_url": "https://own", "__orgId__": "1"}}).alerts
+    assert alert.annotations["dashboard_url"] == "https://own"
+    assert alert.annotations["summary"] == "ToxicRateHigh: B=0.3125, C=1"
+    assert "__orgId__" not in alert.annotations
+
+
+def test_its_own_address_does_not_become_a_link_to_alertmanagers_pages():
+    assert read().external_url == ""
+
+
+def test_firing_and_resolved_are_about_one_alert_of_one_group():
+    firing, resolved = read(), read("resolved")
+    assert firing.key == resolved.key
+    assert resolved.alerts[0].status is Status.RESOLVED
+    assert resolved.alerts[0].ends_at == datetime(2026, 11, 23, 9, 2, 20, tzinfo=UTC)
+    known = receive(None, firing, NOW, Rules(), "uid").incident
+    known = receive(known, resolved, NOW + timedelta(seconds=5), Rules(), "uid").incident
+    assert known.resolved
+    assert receive(known, firing, NOW + timedelta(seconds=9), Rules(), "uid").incident.resolved
+
+
+def test_the_test_of_a_contact_point_is_an_alert_like_any_other():
+    (alert,) = read("test").alerts
+    assert alert.annotations["summary"] == "Notification test"
+    assert alert.labels == {"alertname": "TestAlert", "instance": "Grafana"}
+
+
+def test_without_a_group_key_the_group_labels_tell_the_group():
+    group = read(groupKey=...)
+    assert group.group_key == "grafana:" + fingerprint_of({"alertname": "ToxicRateHigh", "grafana_folder": "ML"})
+    assert group.key == read("resolved", groupKey=...).key
+
+
+def test_without_group_labels_either_the_fingerprints_do():
+    group = read(groupKey=None, groupLabels=None)
+    assert group.group_key == "grafana:57c6d9296de2ad39"
+    assert fault(json.dumps(payload(groupKey="", groupLabels={}, alerts=[])).encode()).field == "groupKey"
+
+
+def test_a_body_of_alertmanager_is_sent_where_it_belongs():
+    found = fault(json.dumps(payload(version="4", orgId=...)).encode())
+    assert found.field == "version"
+    assert "/webhook/alertmanager" in str(found)
+
+
+def test_a_missing_version_does_not_matter_for_a_template_may_leave_it_out():
+    assert read(version=..., orgId=..., state=..., title=..., message=...).key == read().key
+
+
+@pytest.mark.parametrize(
+    ("alert", "field"),
+    [
+        ({"status": "alerting"}, "alerts[0].status"),
+        ({"labels": None}, "alerts[0].labels"),
+        ({"labels": {"pod": 1}}, "alerts[0].labels.pod"),
+        ({"startsAt": "yesterday"}, "alerts[0].startsAt"),
+        ({"startsAt": None}, "alerts[0].startsAt"),
+        ({"annotations": []}, "alerts[0].annotations"),
+    ],
+)
+def test_a_fault_in_an_alert_names_its_field(alert, field):
+    assert fault(json.dumps(payload(alert=alert)).encode()).field == field
+
+
+@pytest.mark.parametrize("changes", [{"alerts": {}}, {"groupKey": 7}, {"groupLabels": []}, {"truncatedAlerts": -1}])
+def test_a_fault_in_the_group_names_its_field(changes):
+    assert fault(json.dumps(payload(**changes)).encode()).field == next(iter(changes))
+
+
+@pytest.mark.parametrize("data", [b"", b"{", b"[]", b"null", b"7", b"{}", b'{"alerts": [7]}', b"[" * 200_000])
+def test_what_is_no_webhook_is_a_fault_and_not_a_crash(data):
+    assert str(fault(data))
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text() | st.sampled_from(["firing", "1"]),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+    max_leaves=5,
+)
+DECORATION = ("values", "valueString", "imageURL", "silenceURL", "dashboardURL", "panelURL", "ruleUID", "enrichments")
+
+
+def given_back(data):
+    try:
+        return parse(data, "grafana")
+    except InvalidPayload:
+        return None
+
+
+@settings(deadline=None)
+@given(st.binary() | JSON.map(lambda value: json.dumps(value).encode()))
+def test_any_bytes_give_a_group_or_a_fault(data):
+    assert isinstance(given_back(data), Group | None)
+
+
+@settings(deadline=None)
+@given(
+    st.dictionaries(st.sampled_from(sorted(payload()["alerts"][0])), JSON),
+    st.dictionaries(st.sampled_from(sorted(payload())), JSON),
+)
+def test_any_values_give_a_group_that_can_be_stored_or_a_fault(alert, changes):
+    group = given_back(json.dumps(payload(alert=alert) | changes).encode())
+    for each in group.alerts if group else ():
+        assert each.starts_at.tzinfo is UTC
+        json.dumps([each.labels, each.annotations], ensure_ascii=False).encode()
+
+
+@settings(deadline=None)
+@given(st.dictionaries(st.sampled_from(DECORATION), JSON))
+def test_no_odd_decoration_ever_costs_an_alert(alert):
+    assert read(alert=alert).alerts[0].annotations["runbook_url"]

@@ -1,0 +1,53 @@
+"""The examples of docs/sources.md are accepted as they stand there."""
+
+import json
+import re
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+import yaml
+
+from bridge.config import load_text
+from bridge.sources import cloud_monitoring
+
+PAGE = (Path(__file__).parents[2] / "docs" / "sources.md").read_text()
+ENVIRON = {"GRAFANA_WEBHOOK_SECRET": "s", "GOOGLE_WEBHOOK_TOKEN": "t", "SLACK": "xoxb-1"}
+REST = """
+channels: {slack-ml: {type: slack, token: "${SLACK}", channel: C012ABCDEF}}
+route: {notify: [slack-ml]}
+"""
+
+
+def blocks(language):
+    return re.findall(rf"^```{language}\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
+
+
+@pytest.mark.parametrize(("number", "kind"), [(0, "grafana"), (1, "cloud_monitoring")])
+def test_each_source_is_configured_without_fault_or_warning(number, kind):
+    examples = [block for block in blocks("yaml") if block.startswith("# routes.yaml")]
+    settings = load_text(examples[number] + REST, ENVIRON)
+    assert ([kind], ()) == ([source.type for source in settings.sources], settings.warnings)
+
+
+def test_grafana_and_the_bridge_use_the_same_name_for_the_time_and_the_source():
+    bridge, grafana = (yaml.safe_load(block) for block in blocks("yaml")[:2])
+    (source,), (point,) = bridge["sources"], grafana["contactPoints"]
+    settings = point["receivers"][0]["settings"]
+    assert source["hmac_timestamp_header"] == settings["hmacConfig"]["timestampHeader"]
+    assert settings["url"].endswith(f"/webhook/grafana/{source['name']}")
+    assert f'-H "{source["hmac_timestamp_header"]}: ' in blocks("sh")[0]
+    assert grafana["policies"][0]["receiver"] == point["name"]
+
+
+def test_both_notification_channels_of_google_are_json():
+    with_token = json.loads(re.search(r"<<END\n(.*?)\nEND", blocks("sh")[1], re.DOTALL)[1])
+    with_password = json.loads(blocks("json")[0])
+    assert "?auth_token=" in with_token["labels"]["url"]
+    assert ["webhook_tokenauth", "webhook_basicauth"] == [with_token["type"], with_password["type"]]
+
+
+def test_the_body_to_try_it_out_with_opens_a_warning():
+    body = re.search(r"-d '(.*?)'", blocks("sh")[2], re.DOTALL)[1]
+    (alert,) = cloud_monitoring.parse(body.encode(), "gcp", datetime.now(UTC)).alerts
+    assert ("Trying it out", "warning") == (alert.labels["alertname"], alert.labels["severity"])

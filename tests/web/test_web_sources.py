@@ -1,0 +1,277 @@
+"""POST /webhook/grafana and /webhook/cloud-monitoring: the same laws, and each vendor's own credentials."""
+
+import base64
+import hmac
+import io
+import json
+import logging
+import sys
+from pathlib import Path
+
+import pytest
+import structlog
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from web_fakes import ENVIRON, NOW, PLAIN, World
+
+from bridge import logs
+from bridge.config import load_text
+from bridge.core.errors import StoreUnavailable
+from bridge.web import check_listen
+
+PAYLOADS = Path(__file__).parents[1] / "sources" / "payloads"
+OPEN, CLOSED, TEST = ((PAYLOADS / f"cloud_monitoring_{name}.json").read_bytes() for name in ("open", "closed", "test"))
+FIRING = (PAYLOADS / "grafana_firing.json").read_bytes()
+REMOTE = "10.0.0.9"
+GOOGLE, GRAFANA = "/webhook/cloud-monitoring", "/webhook/grafana"
+SOURCES = """
+sources:
+  - {name: prod, tokens: ["${TOKEN}"]}
+  - {name: gcp, type: cloud_monitoring, tokens: ["${OTHER}", "${BASIC}"]}
+  - {name: gcp-basic, type: cloud_monitoring, basic_auth: {username: google, password: "${BASIC}"}}
+  - {name: signed, type: grafana, hmac_secret: "${OTHER}"}
+  - {name: timed, type: grafana, hmac_secret: "${BASIC}", hmac_timestamp_header: X-Time, hmac_max_age: 1m}
+  - {name: both, type: grafana, tokens: ["${TOKEN}"], hmac_secret: "${OTHER}"}
+"""
+
+
+@pytest.fixture
+def world():
+    return World()
+
+
+@pytest.fixture
+def guarded():
+    return World(PLAIN + SOURCES)
+
+
+def count(world, source, outcome):
+    labels = {"source": source, "outcome": outcome}
+    return world.metrics.registry.get_sample_value("bridge_webhooks_received_total", labels)
+
+
+def signature(secret, body=FIRING, stamp=None):
+    signed = body if stamp is None else f"{stamp}:".encode() + body
+    return hmac.new(secret.encode(), signed, "sha256").hexdigest()
+
+
+def send(world, path, body=FIRING, secret=None, stamp=None, **headers):
+    if secret is not None:
+        headers["X-Grafana-Alerting-Signature"] = signature(secret, body, stamp)
+    if stamp is not None:
+        headers["X-Time"] = str(stamp)
+    return world.post(path, body, address=REMOTE, **headers)
+
+
+def basic(name, password):
+    return "Basic " + base64.b64encode(f"{name}:{password}".encode()).decode()
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "name"),
+    [(GOOGLE, OPEN, "cloud-monitoring"), (GRAFANA, FIRING, "grafana"), (f"{GOOGLE}/eu", CLOSED, "eu")],
+)
+def test_without_sources_this_machine_may_send_and_no_other(world, path, body, name):
+    assert world.post(path, body, address=REMOTE).status_code == 403
+    answer = world.post(path, body)
+    assert (answer.status_code, answer.json) == (200, {"incident": 7, "outcome": "opened"})
+    assert world.intake.groups[0].source == name
+    assert count(world, "unknown", "opened") == 1
+
+
+def test_googles_test_notification_is_taken(world):
+    assert world.post(GOOGLE, TEST).status_code == 200
+    assert world.intake.groups[0].alerts[0].starts_at == NOW
+
+
+def test_grafana_may_put_and_google_may_not(world):
+    local = {"REMOTE_ADDR": "127.0.0.1"}
+    assert world.client.put(GRAFANA, data=FIRING, environ_base=local).status_code == 200
+    refused = world.client.put(GOOGLE, data=OPEN, environ_base=local)
+    assert (refused.status_code, refused.headers["Allow"]) == (405, "POST")
+    assert world.get(GRAFANA).headers["Allow"] == "POST, PUT"
+
+
+@pytest.mark.parametrize(("path", "body"), [(GOOGLE, OPEN), (GRAFANA, FIRING)])
+@pytest.mark.parametrize("error", [StoreUnavailable("disk full"), RuntimeError("bug")])
+def test_what_cannot_be_stored_now_is_asked_for_again(world, path, body, error):
+    world.intake.error = error
+    answer = world.post(path, body)
+    assert (answer.status_code, answer.headers["Retry-After"]) == (503, "1")
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "field"),
+    [
+        (GOOGLE, OPEN.replace(b'"open"', b'"ajar"'), "incident.state"),
+        (GRAFANA, FIRING.replace(b'"firing"', b'"burning"'), "alerts[0].status"),
+        (GRAFANA, OPEN, "alerts"),
+        (GOOGLE, FIRING, "incident"),
+    ],
+)
+def test_a_body_that_can_never_be_accepted_names_the_field(world, path, body, field):
+    answer = world.post(path, body)
+    assert (answer.status_code, answer.json["field"]) == (400, field)
+    assert not world.intake.groups
+
+
+@pytest.mark.parametrize("path", [GOOGLE, GRAFANA])
+def test_a_body_that_is_too_large_or_compressed_is_refused(path):
+    world = World(PLAIN + "limits: {body: 1024}")
+    assert world.post(path, b" " * 2000).status_code == 413
+    assert world.post(path, Content_Encoding="gzip").status_code == 415
+
+
+@settings(deadline=None)
+@given(st.sampled_from([GOOGLE, GRAFANA]), st.binary() | st.dictionaries(st.text(), st.text()).map(json.dumps))
+def test_no_body_ever_breaks_the_bridge(path, body):
+    assert World().post(path, body).status_code in (200, 400)
+
+
+def test_googles_token_may_stand_in_the_query(guarded):
+    assert send(guarded, f"{GOOGLE}?auth_token=other-token", OPEN).status_code == 200
+    assert send(guarded, f"{GOOGLE}/gcp?auth_token=p%C3%A4ssword", OPEN).status_code == 200
+    assert send(guarded, f"{GOOGLE}/gcp", OPEN, Authorization="Bearer other-token").status_code == 200
+    assert send(guarded, GOOGLE, OPEN, Authorization=basic("google", "pässword")).status_code == 200
+    assert [group.source for group in guarded.intake.groups] == ["gcp", "gcp", "gcp", "gcp-basic"]
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        GOOGLE,
+        f"{GOOGLE}?auth_token=",
+        f"{GOOGLE}?auth_token=am-token",  # of an Alertmanager
+        f"{GOOGLE}/gcp-basic?auth_token=other-token",
+        f"{GOOGLE}?auth_token=%ff&auth_token=other-token",
+        f"{GOOGLE}?token=other-token",
+    ],
+)
+def test_a_wrong_token_in_the_query_is_refused_even_from_this_machine(guarded, path):
+    answer = guarded.post(path, OPEN)
+    assert answer.status_code == 401
+    assert not guarded.intake.groups
+
+
+def test_google_is_asked_for_basic_authentication_where_it_is_configured(guarded):
+    assert send(guarded, f"{GOOGLE}/gcp-basic", OPEN).headers["WWW-Authenticate"] == 'Basic realm="incident bridge"'
+    refused = send(guarded, f"{GOOGLE}/gcp", OPEN)
+    assert refused.headers["WWW-Authenticate"] == 'Bearer realm="incident bridge"'
+    assert "?auth_token=" in refused.json["error"]
+    assert count(guarded, "gcp", "unauthorized") == 1
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["/webhook/alertmanager/prod?auth_token=am-token", f"{GRAFANA}/both?auth_token=am-token"],
+)
+def test_nobody_but_google_may_put_a_token_into_the_query(guarded, path):
+    assert send(guarded, path, secret="other-token").status_code == 401
+
+
+def test_a_token_in_the_query_does_not_let_a_change_in(guarded):
+    change = json.dumps({"kind": "deploy", "service": "s"})
+    assert guarded.post("/events/change?auth_token=other-token", change).status_code == 401
+
+
+def test_a_source_is_found_under_its_own_type_only(guarded):
+    assert send(guarded, f"{GRAFANA}/gcp?auth_token=other-token").status_code == 404
+    assert send(guarded, f"{GOOGLE}/prod", OPEN, Authorization="Bearer am-token").status_code == 404
+    assert "of type cloud_monitoring" in send(World(PLAIN + "sources: [{name: a}]"), GOOGLE, OPEN).json["error"]
+
+
+def test_a_right_signature_lets_grafana_in(guarded):
+    assert send(guarded, f"{GRAFANA}/signed", secret="other-token").status_code == 200
+    assert count(guarded, "signed", "opened") == 1
+
+
+def test_without_a_name_the_signature_tells_the_source(guarded):
+    stamp = int(NOW.timestamp())
+    assert send(guarded, GRAFANA, secret="pässword", stamp=stamp).status_code == 200
+    assert send(guarded, GRAFANA, secret="other-token").status_code == 200
+    assert [group.source for group in guarded.intake.groups] == ["timed", "signed"]
+
+
+def test_a_body_that_was_changed_or_signed_by_another_is_refused(guarded):
+    path, right = f"{GRAFANA}/signed", {"X-Grafana-Alerting-Signature": signature("other-token")}
+    for answer in (
+        send(guarded, path),
+        send(guarded, path, secret="am-token"),
+        send(guarded, path, X_Grafana_Alerting_Signature="é"),
+        send(guarded, path, body=FIRING.replace(b"critical", b"info"), **right),
+        guarded.post(path, FIRING),  # from this machine
+    ):
+        assert answer.status_code == 403
+        assert "signature" in answer.json["error"]
+    assert not guarded.intake.groups
+    assert count(guarded, "signed", "unauthorized") == 5
+
+
+@pytest.mark.parametrize(("age", "code"), [(0, 200), (59, 200), (-59, 200), (61, 403), (-61, 403), (86400, 403)])
+def test_a_recorded_body_is_refused_when_it_comes_again_later(guarded, age, code):
+    stamp = int(NOW.timestamp()) - age
+    answer = send(guarded, f"{GRAFANA}/timed", secret="pässword", stamp=stamp)
+    assert answer.status_code == code
+    assert code == 200 or "hmac_max_age" in answer.json["error"]
+
+
+def test_the_signed_time_can_neither_be_left_out_nor_exchanged(guarded):
+    path, stamp = f"{GRAFANA}/timed", int(NOW.timestamp())
+    old = {"X-Grafana-Alerting-Signature": signature("pässword", stamp=stamp - 86400)}
+    assert "X-Time" in send(guarded, path, secret="pässword").json["error"]
+    assert send(guarded, path, X_Time=str(stamp), **old).status_code == 403
+    assert send(guarded, path, secret="pässword", stamp="soon").status_code == 403
+    assert send(guarded, path, secret="pässword", stamp="").status_code == 403
+    assert not guarded.intake.groups
+
+
+def test_a_source_with_a_token_and_a_secret_wants_both(guarded):
+    path, token = f"{GRAFANA}/both", {"Authorization": "Bearer am-token"}
+    assert send(guarded, path, secret="other-token").status_code == 401
+    assert send(guarded, path, **token).status_code == 403
+    assert send(guarded, path, secret="other-token", **token).status_code == 200
+
+
+def test_a_secret_for_signatures_leaves_nothing_else_open():
+    world = World(PLAIN + 'sources: [{name: g, type: grafana, hmac_secret: "${OTHER}"}]')
+    change = json.dumps({"kind": "deploy", "service": "s"})
+    assert world.post("/events/change", change).status_code == 401
+    assert world.post("/events/change", change, Authorization="Bearer other-token").status_code == 401
+    check_listen("0.0.0.0", load_text(f"{PLAIN}{SOURCES}web: {{users: {{a: '{HASH}'}}}}", ENVIRON))
+
+
+HASH = "scrypt:32768:8:1$YWJj$" + "0" * 128
+
+
+@pytest.fixture
+def written(monkeypatch):
+    """What was logged so far; no secret is known to the log, so that none is redacted there."""
+    stream = io.StringIO()
+    monkeypatch.setattr(sys, "stderr", stream)
+    root = logging.getLogger()
+    before, level = root.handlers, root.level
+    logs.configure("debug")
+    yield stream.getvalue
+    root.handlers = before
+    root.setLevel(level)
+    logging.captureWarnings(False)
+    structlog.reset_defaults()
+
+
+def test_a_token_in_the_query_stands_in_no_log_answer_or_metric(guarded, written):
+    shown = []
+    for path, body, error in (
+        (f"{GOOGLE}?auth_token=old-secret", OPEN, None),
+        (f"{GOOGLE}/nobody?auth_token=old-secret", OPEN, None),
+        (f"{GOOGLE}/a/b?auth_token=old-secret", OPEN, None),
+        ("/nothing?auth_token=old-secret", OPEN, None),
+        (f"{GOOGLE}?auth_token=other-token", OPEN, RuntimeError("bug")),
+        (f"{GOOGLE}?auth_token=other-token", b"{", None),
+        (f"{GOOGLE}?auth_token=other-token", OPEN, None),
+    ):
+        guarded.intake.error = error
+        answer = send(guarded, path, body)
+        shown.append(f"{answer.headers}{answer.text}")
+    text = written() + "".join(shown) + guarded.get("/metrics").text
+    assert "webhook refused" in text and "webhook not stored" in text
+    assert "old-secret" not in text and "other-token" not in text
