@@ -17,6 +17,7 @@ import click
 
 from bridge.cli_coverage import RuleCheck, check_rules
 from bridge.config import ConfigurationFaults, Fault, Settings, TemplateCheck, json_schema, load
+from bridge.core.numbers import in_words
 from bridge.core.routing import Explanation, Match, Step, canonical_labels, explain, route_alert
 
 _config_option = click.option(
@@ -212,9 +213,17 @@ def _hears(settings: Settings, match: Match) -> list[str]:
     if match.muted:
         until = f"until {match.muted_until.isoformat()}" if match.muted_until else "for ever (over a year)"
         lines.append(f"     muted {until}: {match.muted_by}")
-    lines += [f"     fallback: {', '.join(match.fallback)} (not acted on yet)"] if match.fallback else []
-    lines += [f"     after {s.after}: {', '.join(s.notify)} (not acted on yet)" for s in match.escalate]
-    return lines
+    return [*lines, *_hears_later(match)]
+
+
+def _hears_later(match: Match) -> list[str]:
+    """Who is told when that was not enough."""
+    lines = []
+    if match.fallback and match.channels:
+        when = f"at a dead letter, or when one above fails for {in_words(match.fallback_after)}"
+        lines.append(f"     fallback: {', '.join(match.fallback)}, {when}")
+    unless = "unless it is acknowledged or over"
+    return lines + [f"     after {in_words(s.after)}: {', '.join(s.notify)} too, {unless}" for s in match.escalate]
 
 
 def _route_json(labels: Mapping[str, str], explanation: Explanation) -> str:
@@ -238,6 +247,7 @@ def _plain_match(match: Match) -> dict[str, Any]:
         "channels": match.channels,
         "reason": match.reason,
         "fallback": match.fallback,
+        "fallback_after_seconds": match.fallback_after.total_seconds(),
         "escalate": [{"after_seconds": s.after.total_seconds(), "notify": s.notify} for s in match.escalate],
         "muted_by": match.muted_by,
         "muted_until": match.muted_until.isoformat() if match.muted_until else None,

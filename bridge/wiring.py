@@ -145,7 +145,14 @@ def _template_of(settings: Settings) -> Callable[[Incident], str | None]:
 
 def policy_of(settings: Settings) -> Policy:
     """What the store needs of the settings."""
-    rules = Rules(settings.incidents.reopen_within, settings.incidents.late_within, canonical=canonical_of(settings))
+    incidents = settings.incidents
+    rules = Rules(
+        incidents.reopen_within,
+        incidents.late_within,
+        incidents.page_again,
+        incidents.acknowledge_for,
+        canonical=canonical_of(settings),
+    )
     specs = {name: _spec(channel) for name, channel in settings.channels.items()}
     told = tuple(_told_of_changes(settings))
     changes = settings.context.changes if settings.context else CHANGE_RULES

@@ -29,6 +29,7 @@ from bridge.store import (
     StoreChanges,
     StoreContexts,
     StoreDeliveries,
+    StoreEscalations,
     StoreHeartbeats,
     StorePeople,
     StorePictures,
@@ -107,6 +108,7 @@ class _Duties:
         self._pictures = StorePictures(engine, utc_now)
         self._people = StorePeople(engine, lambda: configuration.policy)
         self._heartbeats = StoreHeartbeats(engine, lambda: configuration.policy)
+        self._escalations = StoreEscalations(engine, lambda: configuration.policy)
 
     def changes_before(self, incident: Incident) -> Sequence[ChangeEvent]:
         context = self._configuration.settings.context
@@ -127,7 +129,8 @@ class _Duties:
         self._people.learn(number, text, utc_now())
 
     def watch(self, since: datetime, now: datetime) -> Sequence[str]:
-        return self._heartbeats.watch(since, now)
+        turned = [f"heartbeat {name}" for name in self._heartbeats.watch(since, now)]
+        return [*turned, *self._escalations.watch(now)]
 
 
 def _is_another(pid: int) -> bool:

@@ -65,7 +65,7 @@ class PagerDutyChannel:
             return Receipt(handle, told)
         for index, event in enumerate(events):
             await self._post(event, handle if index else None)
-            handle = {**handle, "state": state_after(event, message)}
+            handle = {**handle, "state": state_after(event, handle.get("state", ""))}
         return Receipt(handle)
 
     async def close(self) -> None:

@@ -12,7 +12,7 @@ from bridge.core.model import State
 from bridge.core.ports import AlertLine, Claim, Message
 from bridge.rendering.context_view import ContextView, view_of
 from bridge.rendering.text import clean, cut, one_line
-from bridge.rendering.view import started_at
+from bridge.rendering.view import started_at, why_told
 
 Event = dict[str, Any]
 MAX_SUMMARY = 1024  # longer is refused with 400: https://github.com/prometheus/alertmanager/issues/1700
@@ -33,15 +33,19 @@ def events_of(message: Message, claim: Claim) -> list[Event]:
         return [] if over and not claim.unknown else [_plain("resolve", message)]
     trigger = minimal(message) if claim.shrink else fitted(message)
     acknowledged = message.state is State.ACKNOWLEDGED
-    if acknowledged and (shown != "acknowledged"):
+    if acknowledged == (shown == "acknowledged"):
+        return [trigger]
+    if acknowledged:
         return [trigger, _plain("acknowledge", message)]
-    return [trigger]
+    # It is nobody's again and must ring. An acknowledged incident of PagerDuty rings for no trigger; after a resolve,
+    # a trigger with the same dedup_key opens a new one. See docs/decisions/0011-page-again.md
+    return [_plain("resolve", message), trigger]
 
 
-def state_after(event: Event, message: Message) -> str:
+def state_after(event: Event, shown: str) -> str:
     """PagerDuty keeps an incident acknowledged when another trigger arrives."""
     if event["event_action"] == "trigger":
-        return "triggered"
+        return "acknowledged" if shown == "acknowledged" else "triggered"
     return "resolved" if event["event_action"] == "resolve" else "acknowledged"
 
 
@@ -92,6 +96,7 @@ def _details(message: Message, alerts: tuple[AlertLine, ...]) -> Event:
     """What was learned comes first: on a phone the rest is below the fold."""
     details: Event = {
         **_learned(message),
+        **({"told_because": why} if (why := [cut(one_line(text), MAX_TEXT) for text in why_told(message)]) else {}),
         "incident": message.number,
         "title": clean(message.title),
         "firing": [_alert(line) for line in alerts if line.status == "firing"],

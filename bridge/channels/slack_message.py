@@ -10,18 +10,22 @@ from typing import Any
 
 from bridge.channels.slack_blocks import Json, attachment_of
 from bridge.channels.slack_text import mrkdwn
+from bridge.core.model import State
 from bridge.core.ports import Claim, Message
 from bridge.rendering.text import one_line
+from bridge.rendering.view import why_told
 
 EVENT_TYPE = "incident_bridge"
 MAX_TEXT = 3500  # chat.update refuses more than 4000
 MAX_NEWS = 11
+MAX_WHY = 3
 
 
 def message_of(message: Message, claim: Claim, mention: str | None) -> Json:
     """`post_text` is the text of a new message, which may ring; `text` that of an edit, which may not."""
     text = mrkdwn(f"{message.title}: {message.summary}" if claim.shrink else message.summary, MAX_TEXT) or "Alert"
-    content: Json = {"text": text, "post_text": _ringing(text, message, claim, mention)}
+    posted = "\n".join((text, *(f"• {mrkdwn(one_line(why), 300)}" for why in why_told(message)[-MAX_WHY:])))
+    content: Json = {"text": text, "post_text": _ringing(posted, message, claim, mention)}
     content["attachments"] = [] if claim.shrink else [attachment_of(message)]
     content["metadata"] = metadata_of(message, claim)
     content["thread"] = thread_of(message, claim, mention, told(claim))
@@ -48,12 +52,14 @@ def thread_of(message: Message, claim: Claim, mention: str | None, since: int) -
 
 
 def newly_critical(message: Message, claim: Claim) -> bool:
-    return message.firing and message.severity == "critical" and claim.handle.get("severity") != "critical"
+    """Or critical and nobody's again, after somebody had it."""
+    return rung(message) == "critical" and claim.handle.get("severity") != "critical"
 
 
 def rung(message: Message) -> str:
-    """What the handle keeps, so that the next critical state rings or not: an end makes it ring again."""
-    return message.severity if message.firing else ""
+    """What the handle keeps, so that the next critical state rings or not: after an end, and when an acknowledgement
+    is over, it rings again."""
+    return message.severity if message.firing and message.state is not State.ACKNOWLEDGED else ""
 
 
 def delivery_id(message: Message, claim: Claim) -> str:

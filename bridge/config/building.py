@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path as FilePath
 from types import MappingProxyType
 
@@ -46,8 +48,8 @@ def build(
     return Settings(
         channels=MappingProxyType({name: _channel(name, each, folder) for name, each in file.channels.items()}),
         sources=tuple(_source(source, folder) for source in file.sources),
-        route=_route(file.route, document, ("route",), intervals),
-        incidents=IncidentSettings(file.incidents.reopen_within, file.incidents.late_within),
+        route=replace(_route(file.route, document, ("route",), intervals), fallback_after=_fallback_after(file)),
+        incidents=_incidents(file.incidents),
         severities=_severities(file.incidents),
         retention=file.retention,
         external_url=file.external_url.rstrip("/") if file.external_url else None,
@@ -59,6 +61,18 @@ def build(
         warnings=warnings,
         digest=digest,
     )
+
+
+def _incidents(incidents: schema.Incidents) -> IncidentSettings:
+    return IncidentSettings(
+        incidents.reopen_within, incidents.late_within, incidents.page_again, incidents.acknowledge_for or None
+    )
+
+
+def _fallback_after(file: schema.RoutesFile) -> timedelta:
+    """Of the root, which every route inherits from."""
+    own = file.route.fallback_after
+    return file.incidents.fallback_after if own is None else own
 
 
 def _severities(incidents: schema.Incidents) -> SeveritySettings:
@@ -163,6 +177,7 @@ def _route(node: schema.RouteNode, document: Document, path: Path, intervals: Ma
         ),
         continue_=node.continue_,
         fallback=node.fallback,
+        fallback_after=node.fallback_after,
         escalate=None if escalate is None else tuple(Escalation(step.after, step.notify) for step in escalate),
         mute=tuple(intervals[name] for name in node.mute_time_intervals),
         active=tuple(intervals[name] for name in node.active_time_intervals),

@@ -13,7 +13,8 @@ from bridge.config.document import Document
 from bridge.config.faults import Fault, Path, did_you_mean, format_path
 from bridge.config.values import is_loopback, parse_host_port
 from bridge.core.matchers import format_matchers, parse_matchers
-from bridge.core.routing import Route, unreachable_routes
+from bridge.core.reachability import unreachable_routes
+from bridge.core.routing import Route
 
 NOT_YET = "accepted; this version does not act on it yet"
 #: as bridge.channels.slack tells an id, which can be read from, from a name, which cannot
@@ -44,10 +45,6 @@ def find_warnings(document: Document) -> Iterator[Fault]:
     for key in ("storm",):
         if data.get(key):
             yield document.place((key,), NOT_YET)
-    for path, route in routes(data.get("route"), ("route",)):
-        for key in ("fallback", "escalate"):
-            if route.get(key):
-                yield document.place((*path, key), NOT_YET)
     yield from _unused_channels(document, data)
     yield from _slack_channels_by_name(document, data)
     yield from _sources_that_cannot_send(document, data)

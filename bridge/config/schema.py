@@ -140,6 +140,7 @@ class RouteNode(Section):
     routes: tuple[RouteNode, ...] = ()
     continue_: bool = Field(default=False, alias="continue")
     fallback: tuple[str, ...] | None = None
+    fallback_after: Duration | None = None
     escalate: tuple[EscalationStep, ...] | None = None
     mute_time_intervals: tuple[str, ...] = ()
     active_time_intervals: tuple[str, ...] = ()
@@ -176,6 +177,9 @@ class TimeIntervalEntry(Section):
 class Incidents(Section):
     reopen_within: Duration = timedelta(minutes=15)
     late_within: Duration = timedelta(minutes=1)
+    page_again: bool = True
+    acknowledge_for: Duration = timedelta(hours=12)
+    fallback_after: Duration = timedelta(minutes=5)
     severity_label: Line = "severity"
     severity_aliases: dict[str, Literal["critical", "warning", "info", "none", "unknown"]] = {"page": "critical"}
 

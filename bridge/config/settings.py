@@ -107,6 +107,8 @@ class SourceSettings:
 class IncidentSettings:
     reopen_within: timedelta
     late_within: timedelta
+    page_again: bool
+    acknowledge_for: timedelta | None  #: None: until the incident's end
 
 
 @dataclass(frozen=True, slots=True)

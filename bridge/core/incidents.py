@@ -19,10 +19,14 @@ Canonical = Callable[[Mapping[str, str]], Mapping[str, str]]
 class Rules:
     """`late_within`: for so long after an alert's end, a firing state with the same start is a straggler (a peer of an
     Alertmanager pair sends one up to 15 s late); later it is believed, for a partition can end and restart an alert
-    without a new start. `reopen_within`: how long a resolved incident takes a new outbreak in."""
+    without a new start. `reopen_within`: how long a resolved incident takes a new outbreak in. `page_again`: a critical
+    alert that joins an acknowledged incident opens it again. `acknowledge_for`: how long an acknowledgement holds;
+    None is until the end."""
 
     reopen_within: timedelta = timedelta(minutes=15)
     late_within: timedelta = timedelta(minutes=1)
+    page_again: bool = True
+    acknowledge_for: timedelta | None = timedelta(hours=12)
     canonical: Canonical = lambda labels: labels
 
 
@@ -43,44 +47,6 @@ def receive(
     if untold_end or now - (known.resolved_at or now) <= rules.reopen_within:
         return _reopened(known, group, touched, now, rules)
     return _opened(group, now, rules, uid)
-
-
-def acknowledge(incident: Incident, actor: str, now: datetime) -> Change:
-    """A person has it. Does nothing to an incident that is acknowledged or resolved already."""
-    if incident.state is not State.OPEN:
-        return Change(incident, (), ())
-    revision = incident.revision + 1
-    entry = Entry(now, "acknowledged", actor, f"{actor} acknowledged it", revision)
-    changed = replace(
-        incident,
-        state=State.ACKNOWLEDGED,
-        acknowledged_at=now,
-        acknowledged_by=actor,
-        revision=revision,
-        updated_at=now,
-    )
-    return Change(changed, (entry,), ())
-
-
-def learn(incident: Incident, text: str, now: datetime) -> Change:
-    """What could not be measured when it was told is known now: worth telling, while it lasts."""
-    if incident.resolved:
-        return Change(incident, (), ())
-    revision = incident.revision + 1
-    entry = Entry(now, "learned", "bridge", text, revision, loud=True)
-    return Change(replace(incident, revision=revision, updated_at=now), (entry,), ())
-
-
-def resolve(incident: Incident, actor: str, now: datetime) -> Change:
-    """A person says it is over. If its alerts still fire at the next reminder, the incident comes back."""
-    if incident.resolved:
-        return Change(incident, (), ())
-    revision = incident.revision + 1
-    entry = Entry(now, "resolved", actor, f"{actor} resolved it", revision, loud=True)
-    changed = replace(
-        incident, state=State.RESOLVED, resolved_at=now, resolved_by=actor, revision=revision, updated_at=now
-    )
-    return Change(changed, (entry,), ())
 
 
 def merge(known: Alert | None, seen: Alert, now: datetime, rules: Rules) -> Alert:
@@ -195,6 +161,8 @@ def _changed(known: Incident, group: Group, touched: tuple[Alert, ...], now: dat
     entries = _differences(known, after, touched, group, now, revision)
     if not entries:
         return _unchanged(known, group, touched, now, rules)
+    if rules.page_again and known.state is State.ACKNOWLEDGED:
+        after, entries = _paging_again(known, after, touched, entries, rules)
     if _only_noted(entries, after, group):
         noted = tuple(replace(entry, revision=known.revision) for entry in entries)
         return Change(replace(after, revision=known.revision), noted, touched, reminder=True)
@@ -205,6 +173,19 @@ def _changed(known: Incident, group: Group, touched: tuple[Alert, ...], now: dat
             Entry(now, "resolved", group.source, "every alert has ended", revision, loud=True),
         )
     return Change(replace(after, revision=revision, updated_at=now), entries, touched)
+
+
+def _paging_again(
+    known: Incident, after: Incident, touched: tuple[Alert, ...], entries: tuple[Entry, ...], rules: Rules
+) -> tuple[Incident, tuple[Entry, ...]]:
+    """Whoever acknowledged it has not seen a critical alert that is new to it. One that only comes back, they have."""
+    new = tuple(alert for alert in touched if alert.firing and alert.fingerprint not in known.alerts)
+    critical = tuple(alert for alert in new if Severity.of(rules.canonical(alert.labels)) is Severity.CRITICAL)
+    if not critical:
+        return after, entries
+    text = f"open again: {_names(critical)} came after {known.acknowledged_by} acknowledged it"
+    told = replace(entries[-1], kind="paged_again", actor="bridge", text=text, loud=True)
+    return replace(after, state=State.OPEN, acknowledged_at=None, acknowledged_by=None), (*entries, told)
 
 
 def _differences(

@@ -161,6 +161,24 @@ class Target:
     recipient: str = ""
 
 
+class Cause(enum.StrEnum):
+    """Why a channel is told of an incident that its routes alone would not tell it of."""
+
+    FALLBACK = "fallback"
+    ESCALATION = "escalation"
+
+
+@dataclass(frozen=True, slots=True)
+class Added:
+    """A channel that is told too, from some moment on and until the incident's end."""
+
+    channel: str
+    cause: Cause
+    key: str  #: of a fallback: the channel that could not deliver; of an escalation: the step's key
+    because: str
+    at: datetime
+
+
 @dataclass(frozen=True, slots=True)
 class Wish:
     """What a target should show once the change is stored. A quiet change does not move a target of loud ones."""
@@ -190,3 +208,16 @@ class Change:
     @property
     def loud(self) -> bool:
         return any(entry.loud for entry in self.entries)
+
+    @property
+    def reopened(self) -> bool:
+        """It was over, and is a matter for people anew."""
+        return any(entry.kind == "reopened" for entry in self.entries)
+
+    @property
+    def awakened(self) -> bool:
+        """Somebody must take it from now on: it began, or it came back to nobody."""
+        return any(entry.kind in _AWAKENING for entry in self.entries)
+
+
+_AWAKENING = frozenset({"opened", "reopened", "expired", "paged_again"})

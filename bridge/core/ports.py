@@ -235,8 +235,7 @@ class Changes(Protocol):
         ...
 
 
-class ChangeStore(ChangeLog, Changes, Protocol):
-    """Both sides."""
+class ChangeStore(ChangeLog, Changes, Protocol): ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -260,7 +259,7 @@ class DeliveryView:
     sent: int
     attempts: int
     due_at: datetime | None
-    why: str  #: why it is held, or what will happen next
+    why: str  #: why it is held, what will happen next, or why it is told at all
     last_error: str
     sent_at: datetime | None
 

@@ -21,10 +21,21 @@ class Escalation:
     after: timedelta
     notify: tuple[str, ...]
 
+    @property
+    def key(self) -> str:
+        """Tells one step from another by what it does: it survives that the file is changed around it."""
+        return f"{self.after.total_seconds():g}s:{','.join(self.notify)}"
+
+
+FALLBACK_AFTER = timedelta(minutes=5)
+
 
 @dataclass(frozen=True, slots=True, eq=False)  # compared by identity: a tree is a key of the memo below
 class Route:
-    """A node of the tree. None in notify, fallback or escalate means: as the parent; () means: nobody."""
+    """A node of the tree. None in notify, fallback or escalate means: as the parent; () means: nobody.
+
+    fallback_after: how long a channel may be unable to deliver before `fallback` is told; None is as the parent.
+    """
 
     matchers: tuple[Matcher, ...] = ()
     notify: tuple[str, ...] | None = None
@@ -37,6 +48,7 @@ class Route:
     path: str = "route"
     line: int = 0
     template: str | None = None  #: a folder of templates; None is as the parent
+    fallback_after: timedelta | None = None
 
     def __str__(self) -> str:
         return f"{self.path} {format_matchers(self.matchers)}" if self.matchers else self.path
@@ -55,6 +67,7 @@ class Match:
     reason: str
     fallback: tuple[str, ...] = ()
     escalate: tuple[Escalation, ...] = ()
+    fallback_after: timedelta = FALLBACK_AFTER
     muted_by: str | None = None
     muted_until: datetime | None = None
 
@@ -103,12 +116,6 @@ class ChannelWish:
         return self.hold_reason is not None
 
 
-@dataclass(frozen=True, slots=True)
-class Unreachable:
-    route: Route
-    because_of: Route
-
-
 def canonical_labels(
     labels: Mapping[str, str], aliases: Mapping[str, str], label_name: str = "severity"
 ) -> Mapping[str, str]:
@@ -125,16 +132,29 @@ def route_alert(tree: Route, labels: Mapping[str, str], now: datetime) -> tuple[
     return tuple(_muting(match, route, now) for route, match in _taken(tree, labels))
 
 
+def matched(
+    tree: Route, alerts: Iterable[tuple[Mapping[str, str], bool]], now: datetime
+) -> tuple[tuple[Match, bool], ...]:
+    """The routes that take several alerts, each given as (labels, firing); with whether what it takes fires."""
+    return tuple(
+        (_muting(match, route, now), firing) for takers, firing in _distinct(tree, alerts) for route, match in takers
+    )
+
+
 def channels_for(
     tree: Route, alerts: Iterable[tuple[Mapping[str, str], bool]], now: datetime
 ) -> Mapping[str, ChannelWish]:
-    """The union over several alerts, each given as (labels, firing), in the order first met."""
+    """The union over several alerts, in the order first met."""
+    return channels_of(matched(tree, alerts, now))
+
+
+def channels_of(matches: Iterable[tuple[Match, bool]]) -> Mapping[str, ChannelWish]:
+    """What the routes that `matched` found want of each channel."""
     found: dict[str, list[tuple[Match, bool]]] = {}
-    for takers, firing in _distinct(tree, alerts):
-        for route, match in takers:
-            for channel in match.channels:
-                found.setdefault(channel, []).append((_muting(match, route, now), firing))
-    return {channel: _wish(channel, matches) for channel, matches in found.items()}
+    for match, firing in matches:
+        for channel in match.channels:
+            found.setdefault(channel, []).append((match, firing))
+    return {channel: _wish(channel, wanted) for channel, wanted in found.items()}
 
 
 def explain(tree: Route, labels: Mapping[str, str], now: datetime) -> Explanation:
@@ -149,16 +169,6 @@ def template_for(tree: Route, labels: Mapping[str, str]) -> str | None:
     name = tree.template
     child = next((each for each in tree.routes if each.failing(labels) is None), None)
     return (template_for(child, labels) or name) if child is not None else name
-
-
-def unreachable_routes(tree: Route) -> tuple[Unreachable, ...]:
-    """Routes that can never be reached, because a sibling before them takes everything they would."""
-    found: list[Unreachable] = []
-    for index, route in enumerate(tree.routes):
-        earlier = (sibling for sibling in tree.routes[:index] if not sibling.continue_)
-        blocker = next((sibling for sibling in earlier if _covers(sibling, route)), None)
-        found += [Unreachable(route, blocker)] if blocker else unreachable_routes(route)
-    return tuple(found)
 
 
 def walk(tree: Route) -> Iterator[Route]:
@@ -178,12 +188,14 @@ class _Inherited:
     notify: tuple[str, ...] = ()
     fallback: tuple[str, ...] = ()
     escalate: tuple[Escalation, ...] = ()
+    fallback_after: timedelta = FALLBACK_AFTER
 
     def given_to(self, route: Route) -> _Inherited:
         return _Inherited(
             self.notify if route.notify is None else route.notify,
             self.fallback if route.fallback is None else route.fallback,
             self.escalate if route.escalate is None else route.escalate,
+            self.fallback_after if route.fallback_after is None else route.fallback_after,
         )
 
 
@@ -225,7 +237,10 @@ def _takers(route: Route, labels: Mapping[str, str], inherited: _Inherited) -> I
         if below and not child.continue_:
             break
     if not any_child:
-        yield route, Match(str(route), own.notify, _reason(route), own.fallback, own.escalate)
+        yield (
+            route,
+            Match(str(route), own.notify, _reason(route), own.fallback, own.escalate, own.fallback_after),
+        )
 
 
 def _steps(route: Route, labels: Mapping[str, str], depth: int) -> Iterator[Step]:
@@ -274,16 +289,6 @@ def _wish(channel: str, matches: list[tuple[Match, bool]]) -> ChannelWish:
     ends = [match.muted_until for match in deciding if match.muted_until is not None]
     first = min(deciding, key=lambda match: (match.muted_until is None, match.muted_until != min(ends, default=None)))
     return ChannelWish(channel, bool(firing), min(ends, default=None), first.muted_by, routes)
-
-
-def _covers(earlier: Route, later: Route) -> bool:
-    return all(any(_implies(have, want) for have in later.matchers) for want in earlier.matchers)
-
-
-def _implies(have: Matcher, want: Matcher) -> bool:
-    if have.name != want.name:
-        return False
-    return have == want or (have.op == "=" and want.accepts(have.value))
 
 
 def _unmuted_at(route: Route, now: datetime) -> datetime | None:

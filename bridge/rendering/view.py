@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from bridge.core.model import Alert, Entry, Incident, Severity
-from bridge.core.ports import AlertLine, Claim
+from bridge.core.ports import AlertLine, Claim, Message
 from bridge.rendering.links import links_of, safe_href
 from bridge.rendering.text import beside, clean, cut, one_line
 
@@ -15,6 +15,7 @@ MAX_ALERTS = 25
 MAX_SUMMARY = 300
 MAX_LABEL = 1000
 MAX_NAME = 100  #: of a source or a person
+_WHY = frozenset({"fallback", "escalated"})
 _MUTE_LABELS = ("alertname", "severity")
 
 
@@ -52,8 +53,14 @@ def fields_of(incident: Incident, claim: Claim, news: tuple[Entry, ...], externa
 
 
 def news_of(news: Iterable[Entry], claim: Claim) -> tuple[Entry, ...]:
-    """What the target has not been told of and is worth telling."""
-    return tuple(entry for entry in news if entry.loud and entry.revision > claim.sent)
+    """What the target has not been told of and is worth telling; to one that hears of it first, only why it does."""
+    loud = (entry for entry in news if entry.loud and entry.revision > claim.sent)
+    return tuple(entry for entry in loud if claim.sent or entry.kind in _WHY)
+
+
+def why_told(message: Message) -> list[str]:
+    """Why people are told whom the routes alone would not tell, if that is new."""
+    return [entry.text for entry in message.news if entry.kind in _WHY]
 
 
 def started_at(alerts: Iterable[AlertLine], opened_at: datetime) -> datetime:

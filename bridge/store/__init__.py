@@ -8,6 +8,7 @@ from bridge.store.changes import StoreChanges
 from bridge.store.contexts import StoreContexts
 from bridge.store.database import open_database
 from bridge.store.deliveries import StoreDeliveries
+from bridge.store.escalations import StoreEscalations
 from bridge.store.heartbeats import StoreHeartbeats
 from bridge.store.intake import StoreIntake
 from bridge.store.people import StorePeople
@@ -25,6 +26,7 @@ __all__ = [
     "StoreChanges",
     "StoreContexts",
     "StoreDeliveries",
+    "StoreEscalations",
     "StoreHeartbeats",
     "StoreIntake",
     "StorePeople",

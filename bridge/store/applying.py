@@ -22,6 +22,7 @@ from bridge.core.planning import plan
 from bridge.core.routing import Route
 from bridge.store.rows import alert_row, entry_row, incident_from, incident_row, with_alerts
 from bridge.store.tables import alert, delivery, event, incident
+from bridge.store.timers import Timers
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +41,9 @@ def newest_by_key(connection: sa.Connection, keys: Iterable[str]) -> dict[str, I
     """The newest incident of each group, with its alerts; locked against other writers on PostgreSQL."""
     newest = sa.select(sa.func.max(incident.c.number)).where(incident.c.key.in_(sorted(keys)))
     query = sa.select(incident).where(incident.c.number.in_(newest.group_by(incident.c.key)))
-    rows = connection.execute(query.order_by(incident.c.key).with_for_update()).mappings()
+    # key_share: a worker that notes what it delivered refers to the incident, and must not wait for this (nor, holding
+    # a delivery that is wanted here, this for it)
+    rows = connection.execute(query.order_by(incident.c.key).with_for_update(key_share=True)).mappings()
     return {found.key: found for found in complete(connection, [incident_from(row) for row in rows])}
 
 
@@ -71,12 +74,19 @@ class Writing:
         self._latest: dict[int, tuple[Incident, bool]] = {}
         self._new: dict[tuple[int, str, str], dict[str, Any]] = {}
         self._known: dict[tuple[int, str, str], dict[str, Any]] = {}
+        self.timers = Timers(connection, policy.rules, policy.tree, now)
 
     def load_deliveries(self, numbers: Iterable[int]) -> None:
-        """Before the changes, for all of them at once."""
-        query = sa.select(delivery).where(delivery.c.incident_number.in_(list(numbers)))
+        """Before the changes, for all of them at once; and their timers."""
+        wanted = list(numbers)
+        query = sa.select(delivery).where(delivery.c.incident_number.in_(wanted))
         for row in self._connection.execute(query).mappings():
             self._known[(row["incident_number"], row["channel"], row["recipient"])] = dict(row)
+        self.timers.load(wanted)
+
+    def deliveries(self, number: int) -> list[dict[str, Any]]:
+        """As they are, or will be when this is written."""
+        return [row for key, row in {**self._known, **self._new}.items() if key[0] == number]
 
     def add(self, change: Change) -> Incident:
         """Take one change in; the returned incident has its number."""
@@ -100,6 +110,7 @@ class Writing:
         if self._entries:
             self._connection.execute(sa.insert(event), self._entries)
         self._upsert(delivery, list(self._new.values()), ("incident_number", "channel", "recipient"))
+        self.timers.write()
 
     def _write_incidents(self) -> None:
         rows = [{**incident_row(found), "n": found.number} for found, _ in self._latest.values()]
@@ -111,7 +122,10 @@ class Writing:
 
     def _want(self, change: Change) -> None:
         policy, number = self._policy, change.incident.number
-        wishes = plan(change, policy.tree, policy.rules.canonical, policy.channels, self._now)
+        if change.reopened:
+            self.timers.forget_added(number)
+        added = self.timers.added(number)
+        wishes = plan(change, policy.tree, policy.rules.canonical, policy.channels, self._now, added)
         wished = {(number, wish.target.channel, wish.target.recipient): wish for wish in wishes}
         for key, wish in wished.items():
             before = self._new.get(key) or self._known.get(key)
@@ -120,6 +134,8 @@ class Writing:
                 if row is not None:
                     self._new[key] = row
         self._carry_on(change, wished)
+        rows = [row for key in wished if (row := self._new.get(key) or self._known.get(key))]
+        self.timers.set(self.timers.situation(change.incident, rows), anew=change.awakened)
 
     def _carry_on(self, change: Change, wished: Mapping[tuple[int, str, str], Wish]) -> None:
         """Targets that were told once and that routing (reloaded meanwhile) names no more still see the end."""

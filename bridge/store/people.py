@@ -7,7 +7,7 @@ from datetime import datetime
 
 import sqlalchemy as sa
 
-from bridge.core.incidents import acknowledge, learn, resolve
+from bridge.core.acts import acknowledge, learn, resolve
 from bridge.core.model import Change, Incident
 from bridge.store.applying import Policy, Writing, complete
 from bridge.store.database import transaction
@@ -46,7 +46,7 @@ class StorePeople:
 
     def _change(self, number: int, act: Callable[[Incident], Change], now: datetime) -> Change | None:
         with transaction(self._engine) as connection:
-            query = sa.select(incident).where(incident.c.number == number).with_for_update()
+            query = sa.select(incident).where(incident.c.number == number).with_for_update(key_share=True)
             rows = [incident_from(row) for row in connection.execute(query).mappings()]
             found = next(iter(complete(connection, rows)), None)
             if found is None:

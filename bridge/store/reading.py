@@ -16,6 +16,7 @@ from bridge.store.contexts import StoreContexts
 from bridge.store.database import reading
 from bridge.store.rows import entry_from, incident_from
 from bridge.store.tables import alert, channel_state, delivery, event, heartbeat, incident, worker
+from bridge.store.timers import added_of
 
 
 class StoreReader:
@@ -61,7 +62,9 @@ class StoreReader:
             .order_by(delivery.c.channel, delivery.c.recipient)
         )
         with self._reading() as connection:
-            return [_view(row) for row in connection.execute(query).mappings()]
+            added = {each.channel: each.because for each in reversed(added_of(connection, [number]).get(number, ()))}
+            rows = connection.execute(query).mappings()
+            return [_view(row, added.get(row["channel"], "")) for row in rows]
 
     def context(self, number: int, now: datetime) -> Context | None:
         return StoreContexts(self._engine).context(number, now)
@@ -85,8 +88,9 @@ def _heartbeats(connection: sa.Connection, now: datetime) -> dict[str, float]:
     return {row.name: max(0.0, (now - row.seen_at).total_seconds()) for row in rows}
 
 
-def _view(row: sa.RowMapping) -> DeliveryView:
+def _view(row: sa.RowMapping, because: str) -> DeliveryView:
     status, why = _status(row)
+    told = f"told because {because}" if because else ""
     return DeliveryView(
         channel=row["channel"],
         recipient=row["recipient"],
@@ -95,7 +99,7 @@ def _view(row: sa.RowMapping) -> DeliveryView:
         sent=row["sent"],
         attempts=row["attempts"],
         due_at=row["due_at"] if row["pending"] else None,
-        why=why,
+        why="; ".join(part for part in (why, told) if part),
         last_error=row["last_error"],
         sent_at=row["sent_at"],
     )

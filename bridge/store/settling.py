@@ -10,10 +10,12 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
+from bridge.core.escalation import Kind
 from bridge.core.model import Entry
 from bridge.core.ports import Claim, GiveUp, RetryAt, Sent
 from bridge.store.rows import entry_row
 from bridge.store.tables import channel_state, delivery, event
+from bridge.store.timers import put_timers
 
 #: A worker whose lease was taken over changes nothing.
 FENCE = (
@@ -89,6 +91,7 @@ class Settlements:
     _entries: list[dict[str, Any]] = field(default_factory=list)
     _pauses: dict[str, tuple[datetime, str]] = field(default_factory=dict)
     _working: set[str] = field(default_factory=set)
+    _unable: set[tuple[int, str]] = field(default_factory=set)
 
     def sent(self, claim: Claim, outcome: Sent) -> None:
         handle = dict(outcome.handle)
@@ -120,6 +123,7 @@ class Settlements:
         row = {"b_revision": claim.revision, "b_error": error, "b_refused": outcome.refused[:100_000]}
         self._dead.append({**lease_key(claim), **row})
         self._note(claim, "dead", f"cannot be delivered: {error}")
+        self._unable.add((claim.incident_number, claim.target.channel))
 
     def write(self) -> None:
         for statement, rows in ((_SENT, self._sent), (_RETRY, self._retries), (_DEAD, self._dead)):
@@ -127,6 +131,7 @@ class Settlements:
                 self.connection.execute(statement, rows)
         if self._entries:
             self.connection.execute(sa.insert(event), self._entries)
+        put_timers(self.connection, [_timer_row(*each, self.now) for each in sorted(self._unable)])
         self._write_channels(self._working - self._pauses.keys())
 
     def _note(self, claim: Claim, kind: str, text: str) -> None:
@@ -142,6 +147,11 @@ class Settlements:
             values = {"paused_until": until, "pause_reason": reason, "failing": True}
             statement = make(channel_state).values(channel=channel, **values)
             self.connection.execute(statement.on_conflict_do_update(index_elements=["channel"], set_=values))
+
+
+def _timer_row(number: int, channel: str, now: datetime) -> dict[str, Any]:
+    """Whoever watches the timers looks whether there is a fallback."""
+    return {"incident_number": number, "kind": Kind.FALLBACK.value, "key": channel, "due_at": now}
 
 
 def lease_key(claim: Claim) -> dict[str, Any]:

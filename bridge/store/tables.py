@@ -151,6 +151,27 @@ sa.Index(
     postgresql_where=delivery.c.pending,
 )
 
+timer = sa.Table(
+    "timer",
+    metadata,
+    sa.Column("incident_number", sa.ForeignKey("incident.number", ondelete="CASCADE"), primary_key=True),
+    sa.Column("kind", sa.String(16), primary_key=True),
+    sa.Column("key", sa.Text, primary_key=True),
+    sa.Column("due_at", UtcDateTime),  # null: it has acted
+    sa.Index("timer_due", "due_at"),
+)
+
+added_target = sa.Table(
+    "added_target",
+    metadata,
+    sa.Column("incident_number", sa.ForeignKey("incident.number", ondelete="CASCADE"), primary_key=True),
+    sa.Column("cause", sa.String(16), primary_key=True),
+    sa.Column("key", sa.Text, primary_key=True),
+    sa.Column("channel", sa.String(128), primary_key=True),
+    sa.Column("because", sa.Text, nullable=False),
+    sa.Column("added_at", UtcDateTime, nullable=False),
+)
+
 change = sa.Table(
     "change",
     metadata,

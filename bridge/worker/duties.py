@@ -1,4 +1,4 @@
-"""What else the worker asks of the store: what changed before an incident, and who looks after heartbeats."""
+"""What else the worker asks of the store: what changed before an incident, and who looks after time."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Duties(Protocol):
         ...
 
     def watch(self, since: datetime, now: datetime) -> Sequence[str]:
-        """Look after heartbeats; the names of those that went missing or came back."""
+        """Look after heartbeats and timers; what came of it, in words."""
         ...
 
 

@@ -159,7 +159,7 @@ class Worker:
     async def _start(self, claims: Sequence[Claim]) -> None:
         numbers = sorted({claim.incident_number for claim in claims})
         incidents = await self._in_thread(self._store.incidents, numbers)
-        told = [claim.incident_number for claim in claims if claim.sent]
+        told = [claim.incident_number for claim in claims if claim.revision > 1]
         news = await self._in_thread(self._store.news, told) if told else {}
         stories = {number: self._story(found, news.get(number, [])) for number, found in incidents.items()}
         for claim in claims:
@@ -267,7 +267,7 @@ class Worker:
                 now = self._clock()
                 await self._in_thread(self._store.alive, self._place, started, now)
                 if turned := await self._in_thread(self._duties.watch, started, now):
-                    log.warning("heartbeats_turned", names=turned)
+                    log.warning("watched", told=turned)
                 if beats % 720 == 0:
                     await self._in_thread(self._store.forget, now - self._setup.retention)
             except Exception as fault:

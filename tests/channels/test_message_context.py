@@ -258,7 +258,7 @@ def test_what_differs_is_rendered_anew(difference: str) -> None:
     first = renderer.message(incident, claim, (), context, html=False)
     other = renderer.message(
         replace(incident, title="Other") if difference == "incident" else incident,
-        replace(claim, sent=0, firing=difference != "firing"),
+        replace(claim, firing=difference != "firing"),
         sample_news() if difference == "news" else (),
         None if difference == "context" else context,
         html=False,

@@ -43,7 +43,7 @@ def test_check_says_what_reaches_whom(run):
     assert 0 == result.exit_code
     assert "routes.yaml is good" in result.output
     assert ["critical", "pagerduty-ml"] == next(x for x in result.output.splitlines() if "critical " in x).split()
-    assert "warning: route.routes[0].fallback: accepted" in result.output
+    assert "warning: route.routes[0].fallback" not in result.output
 
 
 def test_check_tells_every_fault_and_fails(run, tmp_path):

@@ -113,7 +113,10 @@ def test_channel_defaults(small):
 
 def test_other_defaults(small):
     assert () == small.sources
-    assert (timedelta(minutes=15), timedelta(minutes=1)) == dataclasses.astuple(small.incidents)
+    assert (timedelta(minutes=15), timedelta(minutes=1), True, timedelta(hours=12)) == dataclasses.astuple(
+        small.incidents
+    )
+    assert timedelta(minutes=5) == small.route.fallback_after
     assert ("severity", {"page": "critical"}) == (small.severities.label, small.severities.aliases)
     assert (8 * 2**20, timedelta(minutes=5)) == dataclasses.astuple(small.limits)
     assert (timedelta(days=90), None, None, ()) == (
@@ -189,6 +192,7 @@ def test_the_whole_tree_arrives_in_the_route():
       notify: []
       continue: true
       fallback: [email-ml]
+      fallback_after: 2m
       escalate: [{after: 1h30m, notify: [slack-ml]}]
       active_time_intervals: [office]
       routes: [{matchers: [a=b]}]
@@ -202,6 +206,7 @@ time_intervals:
     (route,) = load_text(text, ENVIRON).route.routes
     assert 'route.routes[0] {severity="critical", team=~"ml|data", env!="test"}' == str(route)
     assert ((), True, ("email-ml",)) == (route.notify, route.continue_, route.fallback)
+    assert timedelta(minutes=2) == route.fallback_after
     assert (Escalation(timedelta(minutes=90), ("slack-ml",)),) == route.escalate
     assert ["office"] == [named.name for named in route.active]
     assert route.active[0].contains(datetime(2026, 11, 23, 8, 0, tzinfo=UTC))
@@ -214,8 +219,6 @@ time_intervals:
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
-        pytest.param(SMALL + "  fallback: [email-ml]\n", ["8: route.fallback: accepted"], id="fallback"),
-        pytest.param(SMALL + "  escalate: [{after: 5m, notify: [email-ml]}]\n", ["8: route.escalate"], id="escalate"),
         pytest.param(SMALL + "storm: {after: 50}\n", ["8: storm: accepted"], id="storm"),
         pytest.param(SMALL.replace("-ml, email-ml]", "-ml]"), ["5: channels.email-ml: no route sends"], id="unused"),
         pytest.param(

@@ -7,7 +7,8 @@ from datetime import timedelta
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bridge.core.incidents import Rules, acknowledge, merge, receive, resolve
+from bridge.core.acts import acknowledge, resolve
+from bridge.core.incidents import Rules, merge, receive
 from bridge.core.model import Alert, Change, Incident, Severity, State
 from tests.builders import a_group, an_alert, at
 

@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bridge.core.matchers import Matcher, parse_matchers
+from bridge.core.reachability import unreachable_routes
 from bridge.core.routing import (
     Escalation,
     Route,
@@ -16,7 +17,6 @@ from bridge.core.routing import (
     explain,
     route_alert,
     template_for,
-    unreachable_routes,
     walk,
 )
 from bridge.core.time_intervals import NamedIntervals, Range, TimeInterval, TimeRange

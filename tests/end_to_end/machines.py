@@ -112,7 +112,9 @@ def _arguments(pid: int) -> list[bytes]:
 
 
 @contextlib.contextmanager
-def running_bridge(folder: Path, sandbox: RunningSandbox, token: str, **more: str) -> Iterator[Bridge]:
+def running_bridge(
+    folder: Path, sandbox: RunningSandbox, token: str, config: Path = ROOT / "routes.yaml", **more: str
+) -> Iterator[Bridge]:
     environment = {
         "PAGERDUTY_ROUTING_KEY": secrets.token_hex(16),
         "SLACK_BOT_TOKEN": f"xoxb-{secrets.token_hex(12)}",
@@ -125,7 +127,7 @@ def running_bridge(folder: Path, sandbox: RunningSandbox, token: str, **more: st
         "ALERTMANAGER_URL": "http://127.0.0.1:9",
         **more,
     }
-    bridge = Bridge(folder, environment)
+    bridge = Bridge(folder, environment, config)
     bridge.start()
     try:
         yield bridge

@@ -1,0 +1,46 @@
+"""What people, and the bridge itself, do to an incident besides what its alerts do. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime
+
+from bridge.core.model import Change, Entry, Incident, State
+
+
+def acknowledge(incident: Incident, actor: str, now: datetime) -> Change:
+    """A person has it. Does nothing to an incident that is acknowledged or resolved already."""
+    if incident.state is not State.OPEN:
+        return Change(incident, (), ())
+    revision = incident.revision + 1
+    entry = Entry(now, "acknowledged", actor, f"{actor} acknowledged it", revision)
+    changed = replace(
+        incident,
+        state=State.ACKNOWLEDGED,
+        acknowledged_at=now,
+        acknowledged_by=actor,
+        revision=revision,
+        updated_at=now,
+    )
+    return Change(changed, (entry,), ())
+
+
+def learn(incident: Incident, text: str, now: datetime) -> Change:
+    """What could not be measured when it was told is known now: worth telling, while it lasts."""
+    if incident.resolved:
+        return Change(incident, (), ())
+    revision = incident.revision + 1
+    entry = Entry(now, "learned", "bridge", text, revision, loud=True)
+    return Change(replace(incident, revision=revision, updated_at=now), (entry,), ())
+
+
+def resolve(incident: Incident, actor: str, now: datetime) -> Change:
+    """A person says it is over. If its alerts still fire at the next reminder, the incident comes back."""
+    if incident.resolved:
+        return Change(incident, (), ())
+    revision = incident.revision + 1
+    entry = Entry(now, "resolved", actor, f"{actor} resolved it", revision, loud=True)
+    changed = replace(
+        incident, state=State.RESOLVED, resolved_at=now, resolved_by=actor, revision=revision, updated_at=now
+    )
+    return Change(changed, (entry,), ())

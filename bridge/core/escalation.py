@@ -1,0 +1,241 @@
+"""When an incident needs more people: a channel cannot deliver, nobody acknowledges, an acknowledgement grows old.
+
+Pure: what is known of the incident and the time come in; what to tell whom, and when to look again, come out.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+from bridge.core.model import Added, Cause, Change, Entry, Incident, State
+from bridge.core.numbers import in_words
+from bridge.core.routing import Escalation, Match
+
+#: An overdue delivery of a channel that works (a backlog, a worker that was away) is looked at again so soon.
+RECHECK = timedelta(seconds=15)
+MAX_ERROR = 200
+
+
+class Kind(enum.StrEnum):
+    """What a timer waits for."""
+
+    FALLBACK = "fallback"  #: its key is the channel that may be unable
+    ESCALATION = "escalation"  #: its key is the step's
+    ACKNOWLEDGEMENT = "acknowledgement"
+
+
+@dataclass(frozen=True, slots=True)
+class Timer:
+    """When to look at an incident. due_at is None when it has acted, which a step does once."""
+
+    kind: Kind
+    key: str
+    due_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """How one delivery stands."""
+
+    channel: str
+    firing: bool
+    pending: bool
+    dead: bool
+    held: bool  #: waited for a mute interval to pass, or still does
+    tried: bool
+    wanted_at: datetime
+    due_at: datetime
+    error: str = ""
+    untold: bool = True  #: the target has not heard of something loud
+
+    def due(self, after: timedelta) -> datetime | None:
+        """From when on it is overdue; None: never."""
+        if not (self.firing and self.untold) or not (self.dead or self.pending):
+            return None
+        if self.dead:
+            return self.wanted_at
+        return (self.due_at if self.held and not self.tried else self.wanted_at) + after
+
+
+@dataclass(frozen=True, slots=True)
+class Situation:
+    """All that decides about one incident."""
+
+    incident: Incident
+    matches: Sequence[Match] = ()  #: the routes that take what fires
+    deliveries: Sequence[Standing] = ()
+    timers: Sequence[Timer] = ()
+    added: Sequence[Added] = ()
+    acknowledge_for: timedelta | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What to do now. The change has no entries when there is nothing to do."""
+
+    change: Change
+    added: tuple[Added, ...] = ()
+    acted: frozenset[str] = frozenset()  #: keys of the steps
+
+
+def timers_of(known: Situation, now: datetime, *, anew: bool = False, looked: bool = False) -> tuple[Timer, ...]:
+    """Every timer that the incident should have. anew: it is a matter for people anew, so the steps start again.
+
+    looked: it has just been looked at, so that what is overdue without any need for a fallback may wait.
+    """
+    state = known.incident.state
+    if state is State.ACKNOWLEDGED:
+        return tuple(_acknowledgement(known))
+    if state is not State.OPEN:
+        return ()
+    return (*_step_timers(known, now, anew), *_fallback_timers(known, now + RECHECK if looked else None))
+
+
+def look(known: Situation, failing: Collection[str], now: datetime) -> Verdict:
+    """What is due. failing: the channels that cannot deliver just now."""
+    incident = known.incident
+    if incident.state is State.ACKNOWLEDGED and any(_is_due(timer, now) for timer in _acknowledgement(known)):
+        return Verdict(expire(incident, now))
+    if incident.state is not State.OPEN:
+        return Verdict(Change(incident, (), ()))
+    steps = _due_steps(known, now)
+    told = [*(_escalated(step, now) for step in steps), *_fallen_back(known, failing, now)]
+    if not told:
+        return Verdict(Change(incident, (), ()))
+    revision = incident.revision + 1
+    entries = tuple(Entry(now, kind, "bridge", text, revision, loud=True) for kind, text, _ in told)
+    added = tuple(each for _, _, channels in told for each in channels)
+    changed = replace(incident, revision=revision, updated_at=now)
+    return Verdict(Change(changed, entries, ()), added, frozenset(step.key for step in steps))
+
+
+def expire(incident: Incident, now: datetime) -> Change:
+    """Nobody has it any more, and everybody is reminded."""
+    held = in_words(now - (incident.acknowledged_at or now))
+    text = f"open again: {incident.acknowledged_by} acknowledged it {held} ago, and it is not over"
+    entry = Entry(now, "expired", "bridge", text, incident.revision + 1, loud=True)
+    opened = replace(
+        incident,
+        state=State.OPEN,
+        acknowledged_at=None,
+        acknowledged_by=None,
+        revision=entry.revision,
+        updated_at=now,
+    )
+    return Change(opened, (entry,), ())
+
+
+_Told = tuple[str, str, tuple[Added, ...]]  # kind of the entry, its text, who is told too
+
+
+def _acknowledgement(known: Situation) -> Iterator[Timer]:
+    since = known.incident.acknowledged_at
+    if known.acknowledge_for and since is not None:
+        yield Timer(Kind.ACKNOWLEDGEMENT, "", since + known.acknowledge_for)
+
+
+def _step_timers(known: Situation, now: datetime, anew: bool) -> Iterable[Timer]:
+    before = {} if anew else {timer.key: timer for timer in known.timers if timer.kind is Kind.ESCALATION}
+    wanted: dict[str, Timer] = {}
+    for match in known.matches:
+        for step in () if match.muted_for_ever else match.escalate:
+            timer = _step_timer(step, match, before.get(step.key), now)
+            wanted[step.key] = _sooner(wanted.get(step.key, timer), timer)
+    return wanted.values()
+
+
+def _step_timer(step: Escalation, match: Match, before: Timer | None, now: datetime) -> Timer:
+    """While a route is mute nobody was told, so nobody can have missed it: its time begins when it may speak."""
+    if before is not None and before.due_at is None:
+        return before
+    due_at = now + step.after if before is None or before.due_at is None else before.due_at
+    if match.muted_until is not None:
+        due_at = max(due_at, match.muted_until + step.after)
+    return Timer(Kind.ESCALATION, step.key, due_at)
+
+
+def _sooner(one: Timer, other: Timer) -> Timer:
+    if one.due_at is None or other.due_at is None:
+        return one
+    return other if other.due_at < one.due_at else one
+
+
+def _due_steps(known: Situation, now: datetime) -> list[Escalation]:
+    due = {timer.key for timer in known.timers if timer.kind is Kind.ESCALATION and _is_due(timer, now)}
+    wanted = (step for match in known.matches if not match.muted for step in match.escalate)
+    return sorted({step.key: step for step in wanted if step.key in due}.values(), key=lambda step: step.after)
+
+
+def _is_due(timer: Timer, now: datetime) -> bool:
+    return timer.due_at is not None and timer.due_at <= now
+
+
+def _escalated(step: Escalation, now: datetime) -> _Told:
+    why = f"nobody acknowledged it within {in_words(step.after)}"
+    added = tuple(Added(name, Cause.ESCALATION, step.key, why, now) for name in step.notify)
+    return "escalated", f"{why}: told {_listed(step.notify)} too", added
+
+
+@dataclass(frozen=True, slots=True)
+class _Guard:
+    """Who is told when a channel is unable for so long."""
+
+    channel: str
+    after: timedelta
+    others: tuple[str, ...]  #: without those that were told already
+
+
+def _guards(known: Situation) -> list[_Guard]:
+    found: dict[str, _Guard] = {}
+    escalated = {(each.key, each.channel) for each in known.added if each.cause is Cause.ESCALATION}
+    for match in known.matches:
+        stepped = (name for step in match.escalate for name in step.notify if (step.key, name) in escalated)
+        for channel in (*match.channels, *stepped) if match.fallback else ():
+            seen = found.get(channel, _Guard(channel, match.fallback_after, ()))
+            others = tuple(dict.fromkeys((*seen.others, *match.fallback)))
+            found[channel] = _Guard(channel, min(seen.after, match.fallback_after), others)
+    return [left for guard in found.values() if (left := _left(guard, known.added)).others]
+
+
+def _left(guard: _Guard, added: Iterable[Added]) -> _Guard:
+    told = {each.channel for each in added if each.cause is Cause.FALLBACK and each.key == guard.channel}
+    others = tuple(name for name in guard.others if name not in told and name != guard.channel)
+    return replace(guard, others=others)
+
+
+def _fallback_timers(known: Situation, not_before: datetime | None) -> Iterator[Timer]:
+    for guard in _guards(known):
+        standings = (each for each in known.deliveries if each.channel == guard.channel)
+        dues = [due for each in standings if (due := each.due(guard.after)) is not None]
+        if dues:
+            due_at = min(dues)
+            yield Timer(Kind.FALLBACK, guard.channel, max(due_at, not_before) if not_before else due_at)
+
+
+def _fallen_back(known: Situation, failing: Collection[str], now: datetime) -> Iterator[_Told]:
+    for guard in _guards(known):
+        standings = (each for each in known.deliveries if each.channel == guard.channel)
+        why = next((why for each in standings if (why := _unable(each, guard, failing, now))), "")
+        if why:
+            added = tuple(Added(name, Cause.FALLBACK, guard.channel, why, now) for name in guard.others)
+            yield "fallback", f"{why}: told {_listed(guard.others)} instead", added
+
+
+def _unable(each: Standing, guard: _Guard, failing: Collection[str], now: datetime) -> str:
+    """Why the channel could not tell it; empty when it may only be slow."""
+    due = each.due(guard.after)
+    if due is None or due > now:
+        return ""
+    error = f" ({each.error[:MAX_ERROR]})" if each.error else ""
+    if each.dead:
+        return f"{each.channel} could not deliver it{error}"
+    if each.channel not in failing:
+        return ""
+    return f"{each.channel} could not be reached for {in_words(now - each.wanted_at)}{error}"
+
+
+def _listed(names: Sequence[str]) -> str:
+    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"

@@ -1,0 +1,115 @@
+"""What is due of fallbacks, escalations and old acknowledgements. Any number of workers may watch.
+
+Law: an incident is decided about while its row is locked, and its timers change with what they did, or not at all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from datetime import datetime
+
+import sqlalchemy as sa
+
+from bridge.core.escalation import look
+from bridge.core.model import Incident
+from bridge.store.applying import Policy, Writing, complete
+from bridge.store.database import reading, transaction
+from bridge.store.rows import incident_from
+from bridge.store.tables import channel_state, event, incident, timer
+from bridge.store.waking import Waker
+
+BATCH = 100  #: incidents in one transaction: others must be able to write in between
+ROUNDS = 10  #: transactions in one watch: the worker's other duties must have their turn
+
+
+class StoreEscalations:
+    """The worker's watch over the timers, by the policy in force."""
+
+    def __init__(self, engine: sa.Engine, policy: Callable[[], Policy]) -> None:
+        self._engine, self._policy, self._waker = engine, policy, Waker(engine)
+        self._planning: Policy | None = None
+        self._planned_to: int | None = 0  # the newest incident that was planned anew; None when all were
+
+    def watch(self, now: datetime) -> list[str]:
+        """Do what is due; in words, what was done."""
+        policy, done = self._policy(), list[str]()
+        self._plan_anew(policy, now)
+        for _ in range(ROUNDS):
+            due = self._due(now)
+            done += self._look(policy, due, now) if due else []
+            if len(due) < BATCH:
+                break
+        return done
+
+    def _due(self, now: datetime) -> list[int]:
+        query = sa.select(timer.c.incident_number).where(timer.c.due_at <= now)
+        soonest = query.group_by(timer.c.incident_number).order_by(sa.func.min(timer.c.due_at), timer.c.incident_number)
+        with reading(self._engine) as connection:
+            return list(connection.scalars(soonest.limit(BATCH)))
+
+    def _look(self, policy: Policy, numbers: Sequence[int], now: datetime) -> list[str]:
+        with transaction(self._engine) as connection:
+            found = _locked(connection, numbers, skip=True)
+            writing = Writing(connection, policy, now)
+            writing.load_deliveries([each.number for each in found])
+            failing = set(connection.scalars(sa.select(channel_state.c.channel).where(channel_state.c.failing)))
+            loud = _loud(connection, [each.number for each in found])
+            done = [text for each in found for text in _act(writing, each, loud.get(each.number, 0), failing, now)]
+            writing.write()
+            if done:
+                self._waker.within(connection)
+        if done:
+            self._waker.after_commit()
+        return done
+
+    def _plan_anew(self, policy: Policy, now: datetime) -> None:
+        """After a start or a reload, a batch at a time: what the new routes ask of incidents that are open already."""
+        if policy is not self._planning:
+            self._planning, self._planned_to = policy, 0
+        if self._planned_to is None:
+            return
+        with transaction(self._engine) as connection:
+            numbers = _open_after(connection, self._planned_to)
+            found = _locked(connection, numbers, skip=False)
+            writing = Writing(connection, policy, now)
+            writing.load_deliveries([each.number for each in found])
+            for each in found:
+                writing.timers.set(writing.timers.situation(each, writing.deliveries(each.number)))
+            writing.write()
+        self._planned_to = max(numbers, default=None)
+
+
+def _act(writing: Writing, found: Incident, loud: int, failing: set[str], now: datetime) -> list[str]:
+    known = writing.timers.situation(found, writing.deliveries(found.number), loud)
+    verdict = look(known, failing, now)
+    writing.timers.acted(found.number, verdict.acted)
+    if not verdict.change.changed:
+        writing.timers.set(known, looked=True)
+        return []
+    writing.timers.add(found.number, verdict.added)
+    writing.add(verdict.change)
+    after = writing.timers.situation(verdict.change.incident, writing.deliveries(found.number))
+    writing.timers.set(after, looked=True)
+    return [f"#{found.number}: {entry.text}" for entry in verdict.change.entries]
+
+
+def _open_after(connection: sa.Connection, number: int) -> list[int]:
+    query = sa.select(incident.c.number).where(incident.c.state != "resolved", incident.c.number > number)
+    return list(connection.scalars(query.order_by(incident.c.number).limit(BATCH)))
+
+
+def _locked(connection: sa.Connection, numbers: Sequence[int], *, skip: bool) -> list[Incident]:
+    """With their alerts. skip: what others change just now is looked at next time.
+
+    In the order in which webhooks lock them, so that two who want the same ones do not wait for each other.
+    """
+    query = sa.select(incident).where(incident.c.number.in_(numbers)).order_by(incident.c.key)
+    rows = connection.execute(query.with_for_update(skip_locked=skip, key_share=True)).mappings()
+    return complete(connection, [incident_from(row) for row in rows])
+
+
+def _loud(connection: sa.Connection, numbers: Sequence[int]) -> dict[int, int]:
+    """By incident, the newest revision that was worth telling."""
+    newest = sa.select(event.c.incident_number, sa.func.max(event.c.revision))
+    query = newest.where(event.c.incident_number.in_(numbers), event.c.loud).group_by(event.c.incident_number)
+    return {row[0]: row[1] for row in connection.execute(query)}

@@ -1,0 +1,61 @@
+"""What each channel does when an incident comes back to nobody, and when it is told in another's place."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from channel_builders import a_claim, a_message, a_pagerduty, a_slack, an_entry
+from test_channel_contract import send
+
+from bridge.core.errors import SendError
+from bridge.core.model import State
+from sandbox.running import RunningSandbox
+
+
+def test_pagerduty_rings_again_when_an_acknowledgement_is_over(vendors: RunningSandbox) -> None:
+    handle = send(a_pagerduty(vendors.http_url)).handle
+    acknowledged = a_message(revision=2, state=State.ACKNOWLEDGED)
+    for _ in range(2):
+        handle = send(a_pagerduty(vendors.http_url), acknowledged, a_claim(handle=handle)).handle
+    assert 1 == vendors.state["pagerduty"]["pages"]
+    handle = send(a_pagerduty(vendors.http_url), a_message(revision=4), a_claim(handle=handle)).handle
+    shown = vendors.state["pagerduty"]
+    assert ({"state": "triggered"}, 2) == (handle, shown["pages"])
+    assert ["resolved", "triggered"] == [each["status"] for each in shown["incidents"]]
+    assert 1 == len({each["dedup_key"] for each in shown["incidents"]})
+    send(a_pagerduty(vendors.http_url), a_message(revision=5), a_claim(handle=handle))
+    assert 2 == vendors.state["pagerduty"]["pages"]
+
+
+def test_pagerduty_rings_once_more_even_if_the_answer_to_the_trigger_is_lost(vendors: RunningSandbox) -> None:
+    acknowledged = a_message(revision=2, state=State.ACKNOWLEDGED)
+    handle = send(a_pagerduty(vendors.http_url), acknowledged).handle
+    vendors.fault(target="pagerduty", kind="latency", seconds=0, count=1)  # the resolve arrives
+    vendors.fault(target="pagerduty", kind="accept_then_reset", count=1)
+    with pytest.raises(SendError) as caught:
+        send(a_pagerduty(vendors.http_url), a_message(revision=3), a_claim(handle=handle))
+    progress = caught.value.progress
+    assert {"state": "resolved"} == progress
+    send(a_pagerduty(vendors.http_url), a_message(revision=3), a_claim(handle=progress, unknown=True))
+    assert 2 == vendors.state["pagerduty"]["pages"]
+
+
+def test_slack_rings_again_when_an_acknowledgement_is_over(vendors: RunningSandbox) -> None:
+    handle = send(a_slack(vendors.slack_base_url)).handle
+    acknowledged = a_message(revision=2, state=State.ACKNOWLEDGED, news=(an_entry(2, "still worse"),))
+    handle = send(a_slack(vendors.slack_base_url), acknowledged, a_claim(sent=1, revision=2, handle=handle)).handle
+    again = a_message(revision=3, news=(an_entry(3, "open again"),))
+    send(a_slack(vendors.slack_base_url), again, a_claim(sent=2, revision=3, handle=handle))
+    (message,) = vendors.state["slack"]["channels"]["alerts"]["messages"]
+    assert [([], False), (["<!here>"], True)] == [(each["mentions"], each["broadcast"]) for each in message["thread"]]
+
+
+def test_why_a_channel_is_told_stands_in_its_first_message(vendors: RunningSandbox) -> None:
+    why = "pagerduty-ml could not be reached for 5 min: told others instead"
+    told = a_message(revision=2, news=(replace(an_entry(2, why), kind="fallback"),))
+    send(a_slack(vendors.slack_base_url), told)
+    send(a_pagerduty(vendors.http_url), told)
+    (message,) = vendors.state["slack"]["channels"]["alerts"]["messages"]
+    assert why in message["text"]
+    assert [why] == vendors.state["pagerduty"]["incidents"][0]["custom_details"]["told_because"]

@@ -1,0 +1,262 @@
+"""When somebody else must be told, and when an acknowledgement is over."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from bridge.core.acts import acknowledge, resolve
+from bridge.core.escalation import RECHECK, Kind, Situation, Standing, Timer, look, timers_of
+from bridge.core.incidents import Rules, receive
+from bridge.core.matchers import parse_matchers
+from bridge.core.model import Added, Cause, Change, Incident, State
+from bridge.core.routing import Escalation, Match
+from tests.builders import a_group, an_alert, at
+
+STEP = Escalation(timedelta(minutes=10), ("slack",))
+MATCH = Match("route", ("pager",), "", ("mail",), (STEP,))
+RULES = Rules()
+CRITICAL = parse_matchers('severity="critical"')
+ADDED = Added("mail", Cause.FALLBACK, "pager", "pager could not be reached for 5 min", at(300))
+
+
+def an_incident(state: State = State.OPEN) -> Incident:
+    change = receive(None, a_group(), at(0), RULES, "uid")
+    assert change is not None
+    opened = replace(change.incident, number=1)
+    if state is State.ACKNOWLEDGED:
+        return acknowledge(opened, "ada", at(60)).incident
+    return resolve(opened, "ada", at(60)).incident if state is State.RESOLVED else opened
+
+
+def a_delivery(channel: str = "pager", **changes: object) -> Standing:
+    waiting = Standing(channel, True, True, False, False, True, at(0), at(0), error="server: HTTP 503")
+    return replace(waiting, **changes)  # type: ignore[arg-type]
+
+
+def known(state: State = State.OPEN, match: Match = MATCH, **more: object) -> Situation:
+    situation = Situation(an_incident(state), (match,), (a_delivery(),), acknowledge_for=timedelta(hours=12))
+    return replace(situation, **more)  # type: ignore[arg-type]
+
+
+def started(situation: Situation, now: float = 0) -> Situation:
+    return replace(situation, timers=timers_of(situation, at(now), anew=True))
+
+
+def texts(change: Change) -> list[str]:
+    return [entry.text for entry in change.entries]
+
+
+# Timers
+
+
+def test_an_open_incident_has_a_timer_for_each_step_and_each_channel_that_has_not_told_it() -> None:
+    assert (Timer(Kind.ESCALATION, STEP.key, at(600)), Timer(Kind.FALLBACK, "pager", at(300))) == started(
+        known()
+    ).timers
+
+
+def test_an_acknowledged_incident_waits_only_for_the_end_of_its_acknowledgement() -> None:
+    assert (Timer(Kind.ACKNOWLEDGEMENT, "", at(60 + 12 * 3600)),) == timers_of(known(State.ACKNOWLEDGED), at(60))
+    assert () == timers_of(known(State.ACKNOWLEDGED, acknowledge_for=None), at(60))
+
+
+def test_what_is_over_has_no_timers() -> None:
+    assert () == timers_of(known(State.RESOLVED), at(60))
+
+
+def test_a_later_change_moves_no_step_and_a_step_that_has_acted_stays_so() -> None:
+    steps = (Timer(Kind.ESCALATION, STEP.key, at(600)), Timer(Kind.ESCALATION, STEP.key, None))
+    for step in steps:
+        assert (step,) == timers_of(known(timers=(step,), deliveries=()), at(500))
+
+
+def test_an_incident_that_is_a_matter_for_people_anew_starts_its_steps_again() -> None:
+    acted = Timer(Kind.ESCALATION, STEP.key, None)
+    (step,) = timers_of(known(timers=(acted,), deliveries=()), at(5000), anew=True)
+    assert at(5600) == step.due_at
+
+
+def test_a_step_that_no_route_asks_for_any_more_is_dropped() -> None:
+    gone = replace(MATCH, escalate=())
+    assert () == timers_of(known(match=gone, deliveries=(), timers=(Timer(Kind.ESCALATION, STEP.key, at(600)),)), at(1))
+
+
+def test_two_routes_with_one_step_take_it_once_and_as_the_sooner_says() -> None:
+    muted = replace(MATCH, muted_by="nights", muted_until=at(7200))
+    (step,) = timers_of(known(matches=(muted, MATCH), deliveries=()), at(0))
+    assert at(600) == step.due_at
+
+
+def test_the_time_of_a_step_begins_when_its_route_may_speak() -> None:
+    muted = replace(MATCH, muted_by="nights", muted_until=at(7200))
+    (step,) = timers_of(known(match=muted, deliveries=()), at(0))
+    assert at(7800) == step.due_at
+    assert () == timers_of(known(match=replace(muted, muted_until=None), deliveries=()), at(0))
+
+
+@pytest.mark.parametrize(
+    ("delivery", "due"),
+    [
+        pytest.param(a_delivery(), 300, id="pending"),
+        pytest.param(a_delivery(pending=False, dead=True), 0, id="dead"),
+        pytest.param(a_delivery(held=True, tried=False, due_at=at(7200)), 7500, id="held by a mute interval"),
+        pytest.param(a_delivery(held=True, tried=True, due_at=at(7200)), 300, id="held once, tried since"),
+        pytest.param(a_delivery(pending=False), None, id="delivered"),
+        pytest.param(a_delivery(firing=False), None, id="an end"),
+        pytest.param(a_delivery(untold=False), None, id="only a quiet change is missing"),
+        pytest.param(a_delivery("slack"), None, id="another channel"),
+    ],
+)
+def test_when_a_channel_is_looked_at_for_its_fallback(delivery: Standing, due: float | None) -> None:
+    timers = timers_of(known(match=replace(MATCH, escalate=()), deliveries=(delivery,)), at(0))
+    assert ([] if due is None else [at(due)]) == [timer.due_at for timer in timers]
+
+
+def test_what_is_overdue_and_needs_no_fallback_is_looked_at_again_soon() -> None:
+    timers = timers_of(known(match=replace(MATCH, escalate=())), at(400), looked=True)
+    assert [at(400) + RECHECK] == [timer.due_at for timer in timers]
+
+
+# What is done
+
+
+def test_a_channel_that_stays_unable_hands_over_to_its_fallback_and_says_so() -> None:
+    verdict = look(started(known()), {"pager"}, at(300))
+    assert ["pager could not be reached for 5 min (server: HTTP 503): told mail instead"] == texts(verdict.change)
+    assert (True, 2) == (verdict.change.loud, verdict.change.incident.revision)
+    assert [("mail", Cause.FALLBACK, "pager")] == [(each.channel, each.cause, each.key) for each in verdict.added]
+
+
+def test_a_dead_letter_hands_over_at_once() -> None:
+    dead = a_delivery(pending=False, dead=True, error="payload: too long")
+    verdict = look(started(known(deliveries=(dead,))), set(), at(1))
+    assert ["pager could not deliver it (payload: too long): told mail instead"] == texts(verdict.change)
+
+
+@pytest.mark.parametrize(
+    ("changes", "failing", "now"),
+    [
+        pytest.param({}, {"pager"}, 299, id="not overdue yet"),
+        pytest.param({}, set(), 5000, id="overdue, but the channel works"),
+        pytest.param({"deliveries": (a_delivery(pending=False),)}, {"pager"}, 5000, id="delivered"),
+        pytest.param({"deliveries": (a_delivery(untold=False),)}, {"pager"}, 5000, id="nothing loud is missing"),
+        pytest.param({"added": (ADDED,)}, {"pager"}, 5000, id="done before"),
+        pytest.param({"match": replace(MATCH, fallback=())}, {"pager"}, 5000, id="no fallback"),
+        pytest.param({"match": replace(MATCH, fallback=("pager",))}, {"pager"}, 5000, id="its own fallback"),
+        pytest.param({"state": State.ACKNOWLEDGED}, {"pager"}, 5000, id="somebody has it"),
+        pytest.param({"state": State.RESOLVED}, {"pager"}, 5000, id="over"),
+    ],
+)
+def test_nobody_else_is_told(changes: dict[str, object], failing: set[str], now: float) -> None:
+    situation = known(**changes)  # type: ignore[arg-type]
+    assert [] == texts(look(situation, failing, at(now)).change)
+
+
+def test_a_route_may_wait_longer_or_shorter() -> None:
+    patient = known(match=replace(MATCH, fallback_after=timedelta(hours=1)))
+    assert [] == texts(look(patient, {"pager"}, at(3599)).change)
+    assert ["pager could not be reached for 1 h (server: HTTP 503): told mail instead"] == texts(
+        look(patient, {"pager"}, at(3600)).change
+    )
+
+
+def test_of_two_routes_the_less_patient_one_decides() -> None:
+    patient = replace(MATCH, fallback_after=timedelta(hours=1))
+    for matches in ((patient, MATCH), (MATCH, patient)):
+        assert 1 == len(texts(look(known(matches=matches), {"pager"}, at(300)).change))
+
+
+def test_a_step_tells_its_channels_once_when_nobody_has_acknowledged() -> None:
+    situation = started(known(deliveries=()))
+    assert [] == texts(look(situation, set(), at(599)).change)
+    verdict = look(situation, set(), at(600))
+    assert ["nobody acknowledged it within 10 min: told slack too"] == texts(verdict.change)
+    assert ({STEP.key}, ["slack"]) == (verdict.acted, [each.channel for each in verdict.added])
+    acted = replace(situation, timers=(Timer(Kind.ESCALATION, STEP.key, None),), added=verdict.added)
+    assert [] == texts(look(acted, set(), at(9000)).change)
+
+
+def test_steps_that_are_due_together_come_in_their_order_and_in_one_revision() -> None:
+    later = Escalation(timedelta(minutes=30), ("boss", "mail"))
+    situation = started(known(match=replace(MATCH, escalate=(later, STEP)), deliveries=()))
+    verdict = look(situation, set(), at(1800))
+    assert ["nobody acknowledged it within 10 min: told slack too", "nobody acknowledged it within 30 min: told boss"
+            " and mail too"] == texts(verdict.change)  # fmt: skip
+    assert {2} == {entry.revision for entry in verdict.change.entries}
+
+
+def test_a_mute_route_does_not_escalate() -> None:
+    situation = known(match=replace(MATCH, muted_by="nights", muted_until=at(7200)), deliveries=())
+    due = replace(situation, timers=(Timer(Kind.ESCALATION, STEP.key, at(600)),))
+    assert [] == texts(look(due, set(), at(600)).change)
+
+
+@pytest.mark.parametrize("state", [State.ACKNOWLEDGED, State.RESOLVED])
+def test_an_acknowledgement_or_an_end_stops_the_steps(state: State) -> None:
+    situation = known(state, timers=(Timer(Kind.ESCALATION, STEP.key, at(600)),))
+    assert [] == texts(look(situation, set(), at(900)).change)
+
+
+def test_a_channel_that_an_escalation_added_has_a_fallback_too() -> None:
+    added = Added("slack", Cause.ESCALATION, STEP.key, "", at(600))
+    situation = known(deliveries=(a_delivery("slack", wanted_at=at(600)),), added=(added,))
+    assert ["slack could not be reached for 5 min (server: HTTP 503): told mail instead"] == texts(
+        look(situation, {"slack"}, at(900)).change
+    )
+
+
+def test_an_old_acknowledgement_is_over_and_everybody_is_reminded() -> None:
+    situation = known(State.ACKNOWLEDGED)
+    assert [] == texts(look(situation, set(), at(12 * 3600)).change)
+    change = look(situation, set(), at(12 * 3600 + 60)).change
+    assert ["open again: ada acknowledged it 12 h ago, and it is not over"] == texts(change)
+    assert (State.OPEN, None, True, True) == (
+        change.incident.state,
+        change.incident.acknowledged_by,
+        change.loud,
+        change.awakened,
+    )
+
+
+# A critical alert that joins an acknowledged incident
+
+
+def joined(*alerts: object, rules: Rules = RULES) -> Change:
+    before = an_incident(State.ACKNOWLEDGED)
+    change = receive(before, a_group(an_alert(), *alerts), at(120), rules, "uid")  # type: ignore[arg-type]
+    assert change is not None
+    return change
+
+
+def test_a_new_critical_alert_opens_an_acknowledged_incident_again() -> None:
+    change = joined(an_alert("Down"))
+    assert (State.OPEN, None) == (change.incident.state, change.incident.acknowledged_at)
+    assert ["joined", "paged_again"] == [entry.kind for entry in change.entries]
+    assert "open again: Down came after ada acknowledged it" == texts(change)[-1]
+    assert change.awakened
+
+
+@pytest.mark.parametrize(
+    ("alert", "rules"),
+    [
+        pytest.param(an_alert("Slow", "warning"), RULES, id="a warning"),
+        pytest.param(an_alert("Down"), Rules(page_again=False), id="switched off"),
+        pytest.param(an_alert("Down", ends=5), RULES, id="over already"),
+    ],
+)
+def test_others_leave_it_acknowledged(alert: object, rules: Rules) -> None:
+    assert State.ACKNOWLEDGED is joined(alert, rules=rules).incident.state
+
+
+def test_a_critical_alert_that_only_comes_back_leaves_it_acknowledged() -> None:
+    two = receive(None, a_group(an_alert(), an_alert("Down")), at(0), RULES, "uid")
+    assert two is not None
+    taken = acknowledge(two.incident, "ada", at(10)).incident
+    less = receive(taken, a_group(an_alert(), an_alert("Down", ends=20)), at(20), RULES, "uid")
+    assert less is not None
+    back = receive(less.incident, a_group(an_alert(), an_alert("Down", starts=30)), at(30), RULES, "uid")
+    assert back is not None
+    assert (["joined"], State.ACKNOWLEDGED) == ([entry.kind for entry in back.entries], back.incident.state)

@@ -1,0 +1,140 @@
+"""The real bridge when PagerDuty is down, and when nobody acknowledges."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from email import message_from_bytes
+from pathlib import Path
+from typing import Any
+
+import pytest
+import requests
+
+from sandbox.running import RunningSandbox
+from tests.end_to_end.machines import ROOT, Bridge, eventually, running_bridge
+
+pytestmark = pytest.mark.timeout(180)
+
+SHIPPED = "      notify: [pagerduty-ml]\n"
+QUICK = "      fallback_after: 2s\n      escalate: [{after: 8s, notify: [slack-ml]}]\n"
+
+
+@pytest.fixture
+def hasty(tmp_path: Path, sandbox: RunningSandbox, token: str) -> Iterator[Bridge]:
+    """The shipped routes, with less patience for a critical alert."""
+    text = (ROOT / "routes.yaml").read_text()
+    assert SHIPPED in text
+    config = tmp_path / "routes.yaml"
+    config.write_text(text.replace(SHIPPED, SHIPPED + QUICK))
+    with running_bridge(tmp_path, sandbox, token, config) as bridge:
+        yield bridge
+
+
+def post(bridge: Bridge, token: str, name: str, *, over: bool = False, pods: int = 1) -> None:
+    """A group of critical alerts, as Alertmanager sends it."""
+    labels, status = {"alertname": name, "severity": "critical"}, "resolved" if over else "firing"
+    body = {
+        "version": "4", "groupKey": f'{{}}:{{alertname="{name}"}}', "status": status, "receiver": "bridge",
+        "groupLabels": {"alertname": name}, "commonLabels": labels, "commonAnnotations": {},
+        "externalURL": "http://127.0.0.1",
+        "alerts": [{
+            "status": status, "labels": {**labels, "pod": str(pod)}, "annotations": {}, "generatorURL": "",
+            "fingerprint": f"{name}{pod}", "startsAt": "2026-03-01T12:00:00Z",
+            "endsAt": "2026-03-01T12:30:00Z" if over else "0001-01-01T00:00:00Z",
+        } for pod in range(pods)],
+    }  # fmt: skip
+    headers = {"Authorization": f"Bearer {token}"}
+    answer = requests.post(f"{bridge.url}/webhook/alertmanager/prod", json=body, headers=headers, timeout=10)
+    assert 200 == answer.status_code, answer.text
+
+
+def acknowledge(bridge: Bridge, number: int) -> str:
+    """As an operator does in a shell."""
+    command = [sys.executable, "-m", "bridge", "incidents", "--config", str(bridge.config)]
+    command += ["--database", f"sqlite:///{bridge.folder}/bridge.db", "ack", str(number), "--as", "ada"]
+    done = subprocess.run(command, cwd=ROOT, env={**os.environ, **bridge.environment}, capture_output=True, text=True)
+    assert 0 == done.returncode, done.stderr
+    return done.stdout
+
+
+def shown(bridge: Bridge, number: int = 1) -> dict[str, Any]:
+    return dict(requests.get(f"{bridge.url}/api/v1/incidents/{number}", timeout=10).json())
+
+
+def timeline(bridge: Bridge, number: int = 1) -> list[str]:
+    return [entry["text"] for entry in shown(bridge, number)["timeline"]]
+
+
+def pages(sandbox: RunningSandbox) -> list[str]:
+    return [page["status"] for page in sandbox.state["pagerduty"]["incidents"]]
+
+
+def mails(sandbox: RunningSandbox) -> list[str]:
+    raw = [sandbox.raw_mail(mail["number"]) for mail in sandbox.state["mail"]]
+    return [_readable(mail) for mail in raw]
+
+
+def _readable(raw: bytes) -> str:
+    """Its headers, and its plain text without the folding of quoted-printable."""
+    mail = message_from_bytes(raw)
+    (plain,) = [part for part in mail.walk() if part.get_content_type() == "text/plain"]
+    headers = "\n".join(f"{name}: {value}" for name, value in mail.items())
+    return f"{headers}\n\n{bytes(plain.get_payload(decode=True)).decode()}"
+
+
+def slack(sandbox: RunningSandbox) -> str:
+    return str(sandbox.state["slack"]["channels"])
+
+
+def test_when_pagerduty_is_down_mail_is_told_and_when_it_is_back_both_show_the_truth(
+    hasty: Bridge, sandbox: RunningSandbox, token: str
+) -> None:
+    sandbox.fault(target="pagerduty", kind="outage")
+    post(hasty, token, "ErrorsHigh")
+    eventually(lambda: mails(sandbox))
+    assert "pagerduty-ml could not be reached for" in mails(sandbox)[0]
+    (told,) = [text for text in timeline(hasty) if text.endswith("told email-ml instead")]
+    assert told.startswith("pagerduty-ml could not be reached for")
+    whys = {each["channel"]: each["why"] for each in shown(hasty)["deliveries"]}
+    assert whys["email-ml"].startswith("told because pagerduty-ml could not be reached for")
+    sandbox.clear_faults()
+    eventually(lambda: ["triggered"] == pages(sandbox))
+    post(hasty, token, "ErrorsHigh", over=True)
+    eventually(lambda: ["resolved"] == pages(sandbox))
+    eventually(lambda: "X-Alert-Status: resolved" in mails(sandbox)[-1])
+
+
+def test_a_critical_alert_that_joins_what_was_acknowledged_makes_pagerduty_ring_again(
+    hasty: Bridge, sandbox: RunningSandbox, token: str
+) -> None:
+    post(hasty, token, "ErrorsHigh")
+    eventually(lambda: ["triggered"] == pages(sandbox))
+    acknowledge(hasty, 1)
+    eventually(lambda: ["acknowledged"] == pages(sandbox))
+    post(hasty, token, "ErrorsHigh", pods=2)
+    eventually(lambda: ["resolved", "triggered"] == pages(sandbox))
+    assert 1 == len({page["dedup_key"] for page in sandbox.state["pagerduty"]["incidents"]})
+    assert "open again: ErrorsHigh came after ada acknowledged it" in timeline(hasty)
+    post(hasty, token, "ErrorsHigh", pods=2, over=True)
+    eventually(lambda: ["resolved", "resolved"] == pages(sandbox))
+
+
+def test_nobody_acknowledges_and_slack_is_told_even_over_a_crash_but_not_of_what_was_acknowledged(
+    hasty: Bridge, sandbox: RunningSandbox, token: str
+) -> None:
+    post(hasty, token, "Taken")
+    assert "ada acknowledged it\n" == acknowledge(hasty, 1)
+    post(hasty, token, "Ignored")
+    eventually(lambda: 2 == len(pages(sandbox)))
+    hasty.kill_everything()
+    hasty.start()
+    eventually(lambda: "Ignored" in slack(sandbox))
+    assert "nobody acknowledged it within 8 s: told slack-ml too" in timeline(hasty, 2)
+    assert "nobody acknowledged it within 8 s" in slack(sandbox)
+    assert "Taken" not in slack(sandbox)
+    post(hasty, token, "Ignored", over=True)
+    eventually(lambda: ["acknowledged", "resolved"] == pages(sandbox))
+    eventually(lambda: "Resolved" in slack(sandbox))

@@ -1,0 +1,87 @@
+"""The worker's own look at the timers, between its deliveries."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from bridge.core.errors import Reason, SendError
+from bridge.core.incidents import Rules
+from bridge.core.model import ChannelSpec
+from bridge.core.ports import Claim, Composed, Lane, Message, Receipt
+from bridge.core.routing import Route
+from bridge.metrics import Metrics
+from bridge.render import Renderer
+from bridge.store import Policy, StoreDeliveries, StoreEscalations, StoreIntake, StoreReader, open_database
+from bridge.worker import Setup, Worker
+from bridge.worker.duties import NoDuties
+from tests.builders import a_group, an_alert
+
+TREE = Route(notify=("pager",), fallback=("mail",), fallback_after=timedelta(seconds=0.2))
+POLICY = Policy(Rules(), TREE, {name: ChannelSpec(name) for name in ("pager", "mail")})
+
+
+class ToldChannel:
+    """Refuses for as long as it is down, and keeps what it was given."""
+
+    kind, edits, wants_html, freezes, recipients = "pagerduty", True, False, False, ("",)
+
+    def __init__(self, name: str, *, down: bool = False) -> None:
+        self.name, self.down, self.taken = name, down, list[Message]()
+
+    def compose(self, message: Message, claim: Claim) -> Composed:
+        return Composed({})
+
+    async def send(self, composed: Composed, message: Message, claim: Claim) -> Receipt:
+        if self.down:
+            raise SendError(Reason.SERVER, "HTTP 503")
+        self.taken.append(message)
+        return Receipt({})
+
+    async def close(self) -> None:
+        return
+
+
+def now() -> datetime:
+    return datetime.now(UTC)
+
+
+def test_a_worker_tells_the_fallback_with_the_reason_and_the_recovered_channel_the_truth(tmp_path: Path) -> None:
+    engine = open_database(f"sqlite:///{tmp_path}/bridge.db")
+    escalations = StoreEscalations(engine, lambda: POLICY)
+
+    class Watching(NoDuties):
+        def watch(self, since: datetime, now: datetime) -> Sequence[str]:
+            return escalations.watch(now)
+
+    pager, mail = ToldChannel("pager", down=True), ToldChannel("mail")
+    lane = Lane("pager", 4, None, 1, 60.0)
+    lanes = {"pager": lane, "mail": replace(lane, channel="mail")}
+    setup = Setup({"pager": pager, "mail": mail}, lanes, Renderer(None, None), timedelta(days=90))
+
+    async def main() -> None:
+        worker = Worker(
+            StoreDeliveries(engine), setup, Metrics(), now, duties=Watching(), poll_seconds=0.05, alive_seconds=0.05
+        )
+        running = asyncio.create_task(worker.run())
+        while not mail.taken:
+            await asyncio.sleep(0.01)
+        pager.down = False
+        while not pager.taken:
+            await asyncio.sleep(0.01)
+        worker.stop()
+        await asyncio.wait_for(running, 20)
+
+    intake = StoreIntake(engine, lambda: POLICY, now)
+    intake.accept(a_group(an_alert()))
+    intake.close()
+    asyncio.run(asyncio.wait_for(main(), 30))
+    (entry,) = mail.taken[0].news
+    assert entry.text.startswith("pager could not be reached for") and entry.text.endswith("told mail instead")
+    assert entry.text in mail.taken[0].text
+    assert 2 == pager.taken[0].revision
+    assert ["delivered", "delivered"] == [each.status for each in StoreReader(engine).deliveries(1)]
+    engine.dispose()
