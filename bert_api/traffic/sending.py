@@ -22,6 +22,7 @@ from bert_api.traffic.sentences import from_corpus
 SENDERS = 128
 TIMEOUT_SECONDS = 30.0
 READY_SECONDS = 60.0
+ROUNDING = 1e-6  # seconds; fifty steps of 0.01 s are not quite 0.5 s
 RECENT = 2000
 FAULTS = (OSError, http.client.HTTPException, ValueError, LookupError, TypeError, AttributeError)  # no answer of ours
 
@@ -95,11 +96,14 @@ class Traffic:
                 return
 
     def _pace(self) -> None:
-        began = due = time.monotonic()
-        while not self.stopping.wait(max(0.0, due - time.monotonic())):
-            if self._duration and due - began >= self._duration:
+        began, due = (
+            time.monotonic(),
+            0.0,
+        )  # seconds after the beginning: the clock's own size would round its steps away
+        while not self.stopping.wait(max(0.0, began + due - time.monotonic())):
+            if self._duration and due >= self._duration - ROUNDING:
                 return
-            mix = mix_at(self._scenario, due - began)
+            mix = mix_at(self._scenario, due)
             self._offer(request_body(mix, self._sentences, self._chance))
             due += 1 / (self._rate * mix.pace)
 
