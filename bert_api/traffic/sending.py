@@ -96,10 +96,8 @@ class Traffic:
                 return
 
     def _pace(self) -> None:
-        began, due = (
-            time.monotonic(),
-            0.0,
-        )  # seconds after the beginning: the clock's own size would round its steps away
+        began = time.monotonic()
+        due = 0.0  # seconds after the beginning: added to the clock's own value, small steps would be rounded
         while not self.stopping.wait(max(0.0, began + due - time.monotonic())):
             if self._duration and due >= self._duration - ROUNDING:
                 return
