@@ -115,9 +115,14 @@ def _one_at_a_time(engine: sa.Engine) -> Iterator[sa.Connection | None]:
 
 
 def _is_current(connection: sa.Connection) -> bool:
+    """Raises StoreUnavailable where a newer bridge was here first: an old pod that starts again during an upgrade."""
     if not sa.inspect(connection).has_table("alembic_version"):
         return False
-    return connection.scalars(sa.text("SELECT version_num FROM alembic_version")).all() == [NEWEST]
+    found = connection.scalar(sa.text("SELECT version_num FROM alembic_version")) or ""
+    if found > NEWEST:  # numbers of the same width, so they sort as they count
+        told = f"the database has the schema {found}, and this bridge knows {NEWEST} at most"
+        raise StoreUnavailable(f"{told}: a newer version has migrated it; run that version, or restore a backup")
+    return bool(found == NEWEST)
 
 
 def _migrate(engine: sa.Engine, locked: sa.Connection | None) -> None:

@@ -14,7 +14,7 @@ import sqlalchemy as sa
 from alembic.config import Config
 from alembic.script import ScriptDirectory
 
-from bridge.core.errors import Reason
+from bridge.core.errors import Reason, StoreUnavailable
 from bridge.core.incidents import Rules
 from bridge.core.matchers import parse_matcher
 from bridge.core.model import ChannelSpec
@@ -332,6 +332,15 @@ def test_the_store_knows_its_newest_migration() -> None:
     config = Config()
     config.set_main_option("script_location", str(Path(database.__file__).with_name("migrations")))
     assert database.NEWEST == ScriptDirectory.from_config(config).get_current_head()
+
+
+def test_a_database_that_a_newer_bridge_has_migrated_is_refused_with_words(database_url: str) -> None:
+    engine = open_database(database_url)
+    with engine.begin() as connection:
+        connection.execute(sa.text("UPDATE alembic_version SET version_num = '9999'"))
+    engine.dispose()
+    with pytest.raises(StoreUnavailable, match="schema 9999.*a newer version has migrated it"):
+        open_database(database_url)
 
 
 def test_a_writer_that_is_back_at_once_lets_the_others_in(engine: sa.Engine) -> None:
