@@ -26,7 +26,11 @@ def open_database(url: str) -> sa.Engine:
         with _one_at_a_time(engine) as connection:
             _migrate(engine, connection)
     except (OperationalError, OSError) as fault:
+        engine.dispose()
         raise StoreUnavailable(f"cannot open {engine.url.render_as_string()}: {fault}") from fault
+    except StoreUnavailable:
+        engine.dispose()
+        raise
     return engine
 
 

@@ -339,7 +339,7 @@ def test_a_database_that_a_newer_bridge_has_migrated_is_refused_with_words(datab
     with engine.begin() as connection:
         connection.execute(sa.text("UPDATE alembic_version SET version_num = '9999'"))
     engine.dispose()
-    with pytest.raises(StoreUnavailable, match="schema 9999.*a newer version has migrated it"):
+    with pytest.raises(StoreUnavailable, match=r"schema 9999.*a newer version has migrated it"):
         open_database(database_url)
 
 
