@@ -26,8 +26,9 @@ from bridge import __version__
 from bridge.core.changes import KINDS, OTHER, bounded
 from bridge.core.errors import Reason
 from bridge.core.model import Severity
-from bridge.core.ports import Accepted, Health
+from bridge.core.ports import Accepted
 from bridge.core.reconciling import Outcome
+from bridge.core.views import Health
 
 CONTENT_TYPE = CONTENT_TYPE_LATEST
 BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600, 1800, 3600)

@@ -10,7 +10,7 @@ import sqlalchemy as sa
 
 from bridge.core.facts import Context
 from bridge.core.model import Entry, Incident, Severity
-from bridge.core.ports import DeliveryView, Health
+from bridge.core.views import DeliveryView, Health
 from bridge.store.applying import complete
 from bridge.store.contexts import StoreContexts
 from bridge.store.database import reading

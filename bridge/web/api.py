@@ -13,7 +13,8 @@ from flask.typing import ResponseReturnValue
 from bridge.core.changes import period_of
 from bridge.core.facts import ChangeEvent
 from bridge.core.model import Alert, Incident
-from bridge.core.ports import Changes, Reader
+from bridge.core.ports import Changes
+from bridge.core.views import Reader
 from bridge.web.auth import Logins
 
 MOST = 1000

@@ -13,7 +13,8 @@ from bridge import logs
 from bridge.config.settings import Settings
 from bridge.core.changes import WINDOW
 from bridge.core.errors import StoreUnavailable
-from bridge.core.ports import ChangeStore, Intake, Reader
+from bridge.core.ports import ChangeStore, Intake
+from bridge.core.views import Reader
 from bridge.metrics import Metrics
 from bridge.web import api, changes, operations, pages, webhooks
 from bridge.web import pictures as drawn

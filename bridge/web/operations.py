@@ -12,7 +12,7 @@ from flask.typing import ResponseReturnValue
 from bridge import logs
 from bridge.config.settings import Settings
 from bridge.core.heartbeats import Heartbeat
-from bridge.core.ports import Health, Reader
+from bridge.core.views import Health, Reader
 from bridge.metrics import CONTENT_TYPE, Metrics
 from bridge.web.auth import Logins, from_another_site, from_this_machine
 

@@ -11,7 +11,8 @@ from flask.typing import ResponseReturnValue
 
 from bridge.core.changes import period_of, started_at
 from bridge.core.model import Alert, Incident, Severity
-from bridge.core.ports import Changes, Reader
+from bridge.core.ports import Changes
+from bridge.core.views import Reader
 from bridge.rendering.context_view import view_of
 from bridge.web.auth import Logins
 from bridge.web.pictures import KeptPictures

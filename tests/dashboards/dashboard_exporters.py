@@ -8,7 +8,8 @@ from __future__ import annotations
 from bert_api.metrics import Metrics as ModelMetrics
 from bert_api.model.prediction import CONFIDENCE_BOUNDS, ModelInfo
 from bert_api.training.history import Run
-from bridge.core.ports import Accepted, Health
+from bridge.core.ports import Accepted
+from bridge.core.views import Health
 from bridge.metrics import Metrics as BridgeMetrics
 
 MIB = 1024 * 1024

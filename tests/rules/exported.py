@@ -11,7 +11,7 @@ from prometheus_client.registry import CollectorRegistry
 from bert_api.metrics import Metrics as ApiMetrics
 from bert_api.model.prediction import CONFIDENCE_BOUNDS, ModelInfo
 from bert_api.training.history import Run
-from bridge.core.ports import Health
+from bridge.core.views import Health
 from bridge.metrics import Metrics as BridgeMetrics
 from bridge.metrics import StoreCollector
 

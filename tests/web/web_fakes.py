@@ -6,7 +6,8 @@ from datetime import UTC, datetime, timedelta
 from bridge.config import load_text
 from bridge.core.changes import concerning
 from bridge.core.model import Alert, Entry, Incident, Severity, State, Status
-from bridge.core.ports import Accepted, DeliveryView, Health
+from bridge.core.ports import Accepted
+from bridge.core.views import DeliveryView, Health
 from bridge.metrics import Metrics
 from bridge.web import create_app
 
