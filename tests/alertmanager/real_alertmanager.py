@@ -92,11 +92,11 @@ def configuration(folder: Path, receivers: Receivers) -> Path:
 class Alertmanager:
     url: str
 
-    def post(self, *alerts: dict[str, str], firing: bool = True) -> None:
-        """Begin them, or end them."""
+    def post(self, *alerts: dict[str, str], firing: bool = True, began: timedelta = timedelta(minutes=1)) -> None:
+        """Begin them, or end them; they began so long ago."""
         now = datetime.now(UTC)
         times = {
-            "startsAt": (now - timedelta(minutes=1)).isoformat(),
+            "startsAt": (now - began).isoformat(),
             "endsAt": (now + (timedelta(hours=1) if firing else timedelta(seconds=-1))).isoformat(),
         }
         body = [{"labels": labels, "annotations": {"summary": "it is wrong"}, **times} for labels in alerts]
