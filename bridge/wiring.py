@@ -78,7 +78,7 @@ def _gatherer_of(settings: Settings, observe: Observe) -> Gathers | None:
         window=context.window.total_seconds(),
     )
     source = Prometheus(server, utc_now)
-    return Gatherer(source, context.questions, context.labels, limits, utc_now, observe)
+    return Gatherer(source, context.questions, context.labels, limits, utc_now, observe, context.changes)
 
 
 def _pictures_of(settings: Settings) -> Makes | None:

@@ -66,7 +66,7 @@ class Run:
     def _calm(self) -> None:
         """Otherwise the end of an earlier alert would be taken for that of this one."""
         limit = 2 * self._divided(self.drill.window) + 2 * self.rule.keep_firing_seconds + SPARE_SECONDS
-        self._wait("calm", self._is_calm, limit, lambda: f"{self.drill.alert} is still {self._state()}")
+        self._wait("calm", self._is_calm, limit, self._why_not_calm)
         if self.drill.before:
             expression = promql.rewritten(self.drill.before, Tempo(self.site.speed), {})
             limit = self._divided(2 * 3600) + SPARE_SECONDS
@@ -79,6 +79,13 @@ class Run:
         incident = self.watch.incident(self.drill.alert)
         quiet = not self.watch.state(self.drill.alert) and (incident is None or incident.state == "resolved")
         return f"{self.drill.alert} does not fire" if quiet else ""
+
+    def _why_not_calm(self) -> str:
+        """Prometheus, or somebody who posted an alert of this name by hand."""
+        alert = self.drill.alert
+        if state := self._state():
+            return f"{alert} is still {state}"
+        return f"Prometheus has no {alert}, but {self._known_to_bridge()}, and {self.watch.since(alert)}: end it there"
 
     def _rises(self) -> None:
         limit = 3 * self._divided(self.drill.window) + SPARE_SECONDS
@@ -125,9 +132,14 @@ class Run:
         return measured(self.watch.value(self.drill.measure), self.drill.unit)
 
     def _why_unheard(self) -> str:
-        known = f"the bridge has incident {self.incident.number} ({self.incident.state})" if self.incident else ""
-        said = known or f"the bridge has no incident of {self.drill.alert}"
-        return f"{self.watch.since(self.drill.alert)}; {said}; {LOOKED_AT[self.rule.heard_of_by]} does not show it"
+        seen = f"{self.watch.since(self.drill.alert)}; {self._known_to_bridge()}"
+        return f"{seen}; {LOOKED_AT[self.rule.heard_of_by]} does not show it"
+
+    def _known_to_bridge(self) -> str:
+        incident = self.watch.incident(self.drill.alert)
+        if incident is None:
+            return f"the bridge has no incident of {self.drill.alert}"
+        return f"the bridge has incident {incident.number} ({incident.state})"
 
     def _divided(self, seconds: float) -> float:
         return seconds / self.site.speed

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Protocol
 
-from bridge.core.changes import started_at
+from bridge.core.changes import CHANGE_RULES, ChangeRule, only_tells, started_at
 from bridge.core.enrichment import Answer, Asked, Failure, Query, asked_of, fact_of
 from bridge.core.facts import ChangeEvent, Context, Fact, Unknown
 from bridge.core.hypotheses import Evidence, hypothesis_of
@@ -55,9 +55,12 @@ class Gatherer:
         limits: Limits,
         clock: Callable[[], datetime],
         observe: Observe = lambda outcome, seconds: None,
+        rules: Sequence[ChangeRule] = CHANGE_RULES,
     ) -> None:
+        """rules: which alerts tell of changes."""
         self._source, self._questions, self._scope = source, questions, scope
         self._limits, self._clock, self._observe = limits, clock, observe
+        self._rules = rules
         self._answers: dict[Query, tuple[float, asyncio.Task[Answer]]] = {}
         self._slots = asyncio.Semaphore(limits.parallel)
         self._failed, self._rest_until = 0, 0.0
@@ -71,7 +74,8 @@ class Gatherer:
         started = started_at(incident)
         window = timedelta(seconds=self._limits.window)
         recent = [change for change in changes if started - window <= change.at]
-        hypothesis = hypothesis_of(Evidence(facts, recent, started, window, changes_known=known))
+        evidence = Evidence(facts, recent, started, window, changes_known=known)
+        hypothesis = None if only_tells(incident, self._rules) else hypothesis_of(evidence)
         took = timedelta(seconds=time.monotonic() - began)
         return Context(self._clock(), tuple(facts), tuple(unknown), tuple(recent), hypothesis, took)
 

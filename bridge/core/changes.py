@@ -90,6 +90,12 @@ def told_by(group: Group, rules: Sequence[ChangeRule]) -> list[ChangeEvent]:
     return [_from_alert(alert, rule, group.source) for alert, rule in found if rule is not None]
 
 
+def only_tells(incident: Incident, rules: Sequence[ChangeRule]) -> bool:
+    """Whether all its alerts tell of changes: such an incident says itself what happened, and needs no explanation."""
+    alerts = incident.alerts.values()
+    return bool(alerts) and all(any(rule.tells(alert) for rule in rules) for alert in alerts)
+
+
 def concerns(change: ChangeEvent, labels: Mapping[str, str]) -> bool:
     """Whether an alert with these labels is about what was changed.
 

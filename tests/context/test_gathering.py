@@ -138,3 +138,11 @@ def test_a_deployment_with_evidence_becomes_a_hypothesis() -> None:
     assert (deploy,) == context.changes
     assert context.hypothesis is not None
     assert "new_version_fails" == context.hypothesis.rule
+
+
+def test_a_deployment_is_not_explained_by_itself() -> None:
+    change = ChangeEvent("deploy", "api", at(0), "api v2 was deployed", "v2", labels={"job": "api"})
+    told, failing = (an_incident(alertname=name, job="api") for name in ("MLModelDeployed", "HighErrors"))
+    contexts = gathered(Source(toxic=TOXIC, errors=ERRORS), [told, failing], [change])
+    assert [None, "new_version_fails"] == [context.hypothesis and context.hypothesis.rule for context in contexts]
+    assert [1, 1] == [len(context.changes) for context in contexts]

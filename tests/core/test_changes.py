@@ -14,6 +14,7 @@ from bridge.core.changes import (
     bounded,
     concerning,
     concerns,
+    only_tells,
     period_of,
     plain_id,
     sent_id,
@@ -24,6 +25,7 @@ from bridge.core.changes import (
 from bridge.core.facts import ChangeEvent
 from bridge.core.incidents import Rules, receive
 from bridge.core.matchers import parse_matchers
+from bridge.core.model import Alert, Incident
 from tests.builders import a_group, an_alert, at
 
 
@@ -186,3 +188,16 @@ def test_changes_matter_from_before_the_first_alert_to_the_end() -> None:
     assert (at(-3600), at(900)) == period_of(change.incident, at(900), hours)
     over = replace(change.incident, resolved_at=at(700))
     assert (at(-3600), at(700)) == period_of(over, at(900), hours)
+
+
+def test_only_an_incident_all_of_whose_alerts_tell_of_changes_explains_itself() -> None:
+    deployed, slow = an_alert("MLModelDeployed", job="api"), an_alert("Slow", job="api")
+    assert [True, False, False] == [
+        only_tells(opened(*alerts), CHANGE_RULES) for alerts in ([deployed], [slow], [deployed, slow])
+    ]
+
+
+def opened(*alerts: Alert) -> Incident:
+    change = receive(None, a_group(*alerts), at(1), Rules(), "u")
+    assert change is not None
+    return change.incident

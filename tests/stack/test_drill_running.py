@@ -156,6 +156,18 @@ def test_an_alert_that_still_fires_is_waited_for_and_no_fault_begins(places: Pla
     assert world.undone == []
 
 
+def test_an_alert_that_somebody_posted_by_hand_is_named_with_where_it_is(
+    places: Places, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world = World()
+    run, _ = drilled(world, places)
+    monkeypatch.setattr(
+        world, "incident", lambda alert: Incident(7, "u", "key", "open", 1, "http://bridge/incidents/7")
+    )
+    with pytest.raises(StackError, match=r"Prometheus has no MyAlert, but the bridge has incident 7 \(open\)"):
+        run.all()
+
+
 def test_a_drill_is_chosen_by_its_scenario_or_its_alert() -> None:
     assert drilling.chosen("errors", "").alert == "MLErrorRateCritical"
     assert drilling.chosen("errors", "MLErrorRateElevated").alert == "MLErrorRateElevated"
