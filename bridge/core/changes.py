@@ -21,6 +21,8 @@ OTHER = "other"
 SEEN_AGAIN_WITHIN = timedelta(minutes=15)
 #: How long before an incident's start its cause is looked for.
 WINDOW = timedelta(hours=2)
+#: After so long without any alert the next one is a new outbreak: Alertmanager's usual group_interval.
+PAUSE = timedelta(minutes=5)
 #: Labels that may name the service of an alert, the most telling first.
 SERVICE_LABELS = ("service", "job", "app", "model")
 #: Labels that say where: a change that gives one concerns no alert that gives another value of it.
@@ -141,8 +143,20 @@ def _again(before: ChangeEvent, change: ChangeEvent) -> bool:
 
 
 def started_at(incident: Incident) -> datetime:
-    """When the first of its alerts began; a notification comes later than what it tells of."""
-    return min((alert.starts_at for alert in incident.alerts.values()), default=incident.opened_at)
+    """When what it is about now began; a notification comes later than what it tells of."""
+    alerts = incident.alerts.values()
+    return (
+        outbreak((alert.starts_at, None if alert.firing else alert.ends_at) for alert in alerts) or incident.opened_at
+    )
+
+
+def outbreak(spans: Iterable[tuple[datetime, datetime | None]]) -> datetime | None:
+    """When the last outbreak of alerts began, given their starts and ends: one that is over explains nothing of it."""
+    began: datetime | None = None
+    for start, end in sorted(spans, key=lambda span: span[0], reverse=True):
+        if began is None or end is None or end >= began - PAUSE:
+            began = start
+    return began
 
 
 def period_of(incident: Incident, now: datetime, window: timedelta = WINDOW) -> tuple[datetime, datetime]:

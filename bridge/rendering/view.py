@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
+from bridge.core.changes import outbreak
 from bridge.core.model import Alert, Entry, Incident, Severity
 from bridge.core.ports import AlertLine, Claim, Message
 from bridge.rendering.links import links_of, safe_href
@@ -64,8 +65,8 @@ def why_told(message: Message) -> list[str]:
 
 
 def started_at(alerts: Iterable[AlertLine], opened_at: datetime) -> datetime:
-    """The first start of what is shown, which changes are told against; when it was opened, without alerts."""
-    return min((alert.starts_at for alert in alerts), default=opened_at)
+    """The start of what is shown, which changes are told against; when it was opened, without alerts."""
+    return outbreak((alert.starts_at, alert.ends_at) for alert in alerts) or opened_at
 
 
 def in_order(incident: Incident) -> list[Alert]:

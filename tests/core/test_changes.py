@@ -15,6 +15,7 @@ from bridge.core.changes import (
     concerning,
     concerns,
     only_tells,
+    outbreak,
     period_of,
     plain_id,
     sent_id,
@@ -201,3 +202,26 @@ def opened(*alerts: Alert) -> Incident:
     change = receive(None, a_group(*alerts), at(1), Rules(), "u")
     assert change is not None
     return change.incident
+
+
+@pytest.mark.parametrize(
+    ("spans", "began"),
+    [
+        pytest.param([(0, 600), (3600, None)], 3600, id="what ended long before is another outbreak"),
+        pytest.param([(0, 600), (700, None)], 0, id="a short pause is none"),
+        pytest.param([(0, None), (3600, None)], 0, id="what still fires counts from its start"),
+        pytest.param([(0, 4000), (3600, 3700), (4100, 4200)], 0, id="what ended counts as long as something fired"),
+        pytest.param([(60, 120)], 60, id="one that is over"),
+    ],
+)
+def test_an_outbreak_begins_after_a_pause(spans: list[tuple[float, float | None]], began: float) -> None:
+    assert at(began) == outbreak((at(start), None if end is None else at(end)) for start, end in spans)
+
+
+def test_a_cause_is_looked_for_before_the_outbreak_that_reopened_an_incident() -> None:
+    first = opened(an_alert(pod="a", starts=0))
+    ended = receive(first, a_group(an_alert(pod="a", starts=0, ends=600)), at(610), Rules(), "u")
+    assert ended is not None
+    again = receive(ended.incident, a_group(an_alert(pod="b", starts=1200)), at(1210), Rules(), "u")
+    assert again is not None and again.incident.number == first.number
+    assert at(1200) == period_of(again.incident, at(1300), timedelta())[0]
