@@ -111,7 +111,9 @@ class Clients:
         return threads
 
     def accepted(self, *urls: str) -> int:
-        return sum(count for (url, status), count in self.answers.items() if status == 200 and (url in urls or not urls))
+        return sum(
+            count for (url, status), count in self.answers.items() if status == 200 and (url in urls or not urls)
+        )
 
     def _post(self, part: int) -> None:
         for number in range(part, SIZE, 4):
@@ -166,9 +168,7 @@ def test_a_rolling_upgrade_with_a_change_of_the_schema_refuses_and_loses_nothing
         assert {1} == {page["pages"] for page in pages(sandbox)}
 
 
-def test_the_version_before_does_not_start_on_the_newer_schema_and_says_why(
-    place: Place, tmp_path: Path
-) -> None:
+def test_the_version_before_does_not_start_on_the_newer_schema_and_says_why(place: Place, tmp_path: Path) -> None:
     with place.running(newer_version(tmp_path / "newer"), "web"):
         pass
     command = [sys.executable, "-m", "bridge", "worker", "--config", str(place.config), "--database", place.database]
