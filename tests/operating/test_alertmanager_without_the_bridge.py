@@ -34,20 +34,22 @@ def running(folder: Path, sandbox: RunningSandbox, token: str) -> Iterator[Bridg
 def test_a_bridge_that_knows_nothing_is_told_again_when_repeat_interval_is_made_short(
     tmp_path: Path, sandbox: RunningSandbox, token: str
 ) -> None:
-    with running(tmp_path / "first", sandbox, token) as bridge:
-        with running_alertmanager(tmp_path / "alertmanager", bridge.url, token) as alertmanager:
-            fire(alertmanager, "ErrorsHigh", "critical")
-            eventually(lambda: pages(sandbox))
-            bridge.kill_everything()
-            empty = tmp_path / "second"
-            empty.mkdir()
-            bridge.folder = empty
-            bridge.start()
-            time.sleep(5)  # two group_intervals
-            assert [] == bridge.incidents()
-            shorter(tmp_path / "alertmanager" / "alertmanager.yml", alertmanager)
-            eventually(lambda: 1 == len(bridge.incidents()))
-            time.sleep(1)
+    with (
+        running(tmp_path / "first", sandbox, token) as bridge,
+        running_alertmanager(tmp_path / "alertmanager", bridge.url, token) as alertmanager,
+    ):
+        fire(alertmanager, "ErrorsHigh", "critical")
+        eventually(lambda: pages(sandbox))
+        bridge.kill_everything()
+        empty = tmp_path / "second"
+        empty.mkdir()
+        bridge.folder = empty
+        bridge.start()
+        time.sleep(5)  # two group_intervals
+        assert [] == bridge.incidents()
+        shorter(tmp_path / "alertmanager" / "alertmanager.yml", alertmanager)
+        eventually(lambda: 1 == len(bridge.incidents()))
+        time.sleep(1)
     assert [1] == [page["pages"] for page in pages(sandbox)]
 
 
@@ -62,16 +64,18 @@ def test_alertmanagers_own_page_and_the_bridges_are_one_incident(
     tmp_path: Path, sandbox: RunningSandbox, token: str
 ) -> None:
     (route,) = re.findall(r"```yaml\n( +- matchers: \['severity=\"critical\"'\].*?)```", PAGE, re.DOTALL)
-    with running(tmp_path / "bridge", sandbox, token) as bridge:
-        with running_alertmanager(tmp_path / "alertmanager", bridge.url, token) as alertmanager:
-            config = tmp_path / "alertmanager" / "alertmanager.yml"
-            text = config.read_text().replace("  routes:\n", f"  routes:\n{route}", 1)
-            key = bridge.environment["PAGERDUTY_ROUTING_KEY"]
-            own = f"  - name: direct\n    pagerduty_configs: [{{url: {sandbox.http_url}/v2/enqueue, routing_key: {key}}}]\n"
-            config.write_text(text + own)
-            requests.post(f"{alertmanager}/-/reload", timeout=10).raise_for_status()
-            fire(alertmanager, "ErrorsHigh", "critical")
-            eventually(lambda: 2 <= len(sandbox.state["pagerduty"]["events"]))
-            clients = {event.get("client") for event in sandbox.state["pagerduty"]["events"]}
-            assert {"incident-bridge", "Alertmanager"} == clients
+    with (
+        running(tmp_path / "bridge", sandbox, token) as bridge,
+        running_alertmanager(tmp_path / "alertmanager", bridge.url, token) as alertmanager,
+    ):
+        config = tmp_path / "alertmanager" / "alertmanager.yml"
+        text = config.read_text().replace("  routes:\n", f"  routes:\n{route}", 1)
+        key = bridge.environment["PAGERDUTY_ROUTING_KEY"]
+        own = f"{{url: {sandbox.http_url}/v2/enqueue, routing_key: {key}}}"
+        config.write_text(f"{text}  - name: direct\n    pagerduty_configs: [{own}]\n")
+        requests.post(f"{alertmanager}/-/reload", timeout=10).raise_for_status()
+        fire(alertmanager, "ErrorsHigh", "critical")
+        eventually(lambda: 2 <= len(sandbox.state["pagerduty"]["events"]))
+        clients = {event.get("client") for event in sandbox.state["pagerduty"]["events"]}
+        assert {"incident-bridge", "Alertmanager"} == clients
     assert [1] == [page["pages"] for page in pages(sandbox)]

@@ -1,4 +1,4 @@
-"""A secret is changed under a running bridge: what docs/operating.md tells to do keeps every sender and vendor served."""
+"""A secret is changed under a running bridge, as docs/operating.md says: every sender and vendor stays served."""
 
 from __future__ import annotations
 
