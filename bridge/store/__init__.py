@@ -3,6 +3,7 @@
 from sqlalchemy import Engine
 
 from bridge.store.applying import Policy
+from bridge.store.backups import back_up, distrust
 from bridge.store.change_deliveries import StoreChangeDeliveries
 from bridge.store.changes import StoreChanges
 from bridge.store.contexts import StoreContexts
@@ -34,5 +35,7 @@ __all__ = [
     "StoreReader",
     "StoreReconciling",
     "Waker",
+    "back_up",
+    "distrust",
     "open_database",
 ]

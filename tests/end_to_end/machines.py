@@ -54,15 +54,20 @@ class Bridge:
     environment: Mapping[str, str]
     config: Path = ROOT / "routes.yaml"
     port: int = field(default_factory=free_port)
+    database: str = ""  #: SQLite in the folder, if empty
     process: subprocess.Popen[bytes] | None = None
 
     @property
     def url(self) -> str:
         return f"http://127.0.0.1:{self.port}"
 
+    @property
+    def database_url(self) -> str:
+        return self.database or f"sqlite:///{self.folder}/bridge.db"
+
     def start(self) -> None:
         command = [sys.executable, "-m", "bridge", "serve", "--config", str(self.config)]
-        command += ["--database", f"sqlite:///{self.folder}/bridge.db", "--listen", f"127.0.0.1:{self.port}"]
+        command += ["--database", self.database_url, "--listen", f"127.0.0.1:{self.port}"]
         with (self.folder / "bridge.log").open("ab") as log:
             self.process = subprocess.Popen(
                 command, cwd=ROOT, env={**os.environ, **self.environment}, stdout=log, stderr=log

@@ -111,7 +111,7 @@ class Storm:
     def __init__(self, bridge: Bridge, token: str, size: int) -> None:
         self._bridge, self._headers, self._size = bridge, {"Authorization": f"Bearer {token}"}, size
         self.accepted = 0
-        self._threads = [threading.Thread(target=self._post, args=(part,)) for part in range(4)]
+        self._threads = [threading.Thread(target=self._post, args=(part,), daemon=True) for part in range(4)]
 
     def start(self) -> None:
         for thread in self._threads:

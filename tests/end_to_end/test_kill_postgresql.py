@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-import os
 import secrets
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
@@ -27,28 +23,14 @@ CUT = """SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity
     WHERE datname = current_database() AND pid <> pg_backend_pid()"""
 
 
-@dataclass
-class PostgresBridge(Bridge):
-    database: str = ""
-
-    def start(self) -> None:
-        command = [sys.executable, "-m", "bridge", "serve", "--config", str(self.config)]
-        command += ["--database", self.database, "--listen", f"127.0.0.1:{self.port}"]
-        with (self.folder / "bridge.log").open("ab") as log:
-            self.process = subprocess.Popen(
-                command, cwd=ROOT, env={**os.environ, **self.environment}, stdout=log, stderr=log
-            )
-        eventually(self.ready)
-
-
 @pytest.fixture
-def bridge(tmp_path: Path, sandbox: RunningSandbox, token: str, database_url: str) -> Iterator[PostgresBridge]:
+def bridge(tmp_path: Path, sandbox: RunningSandbox, token: str, database_url: str) -> Iterator[Bridge]:
     """The shipped routes without PagerDuty's pace, so that a storm fits into a test."""
     config, pace = tmp_path / "routes.yaml", "rate: 120/m "
     text = (ROOT / "routes.yaml").read_text()
     assert pace in text
     config.write_text(text.replace(pace, "rate: unlimited "))
-    bridge = PostgresBridge(tmp_path, environment(sandbox, token), config, database=database_url)
+    bridge = Bridge(tmp_path, environment(sandbox, token), config, database=database_url)
     bridge.start()
     try:
         yield bridge
@@ -67,7 +49,7 @@ only_postgresql = pytest.mark.parametrize("database_url", ["postgresql"], indire
 
 @only_postgresql
 def test_killing_it_in_mid_storm_loses_nothing_and_pages_once_on_postgresql(
-    bridge: PostgresBridge, sandbox: RunningSandbox, token: str, database_url: str
+    bridge: Bridge, sandbox: RunningSandbox, token: str, database_url: str
 ) -> None:
     storm = Storm(bridge, token, SIZE)
     storm.start()
@@ -80,7 +62,7 @@ def test_killing_it_in_mid_storm_loses_nothing_and_pages_once_on_postgresql(
 
 @only_postgresql
 def test_cutting_every_connection_in_mid_storm_loses_nothing_and_pages_once(
-    bridge: PostgresBridge, sandbox: RunningSandbox, token: str, database_url: str
+    bridge: Bridge, sandbox: RunningSandbox, token: str, database_url: str
 ) -> None:
     storm = Storm(bridge, token, SIZE)
     storm.start()

@@ -1,0 +1,81 @@
+"""What docs/operating.md asks of Alertmanager while the bridge is away, and when it comes back knowing nothing."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+import requests
+
+from sandbox.running import RunningSandbox
+from tests.end_to_end.machines import Bridge, eventually, fire, running_alertmanager
+from tests.end_to_end.test_alert_to_people import pages
+from tests.operating.machines import environment, routes
+
+pytestmark = pytest.mark.timeout(180)
+PAGE = (Path(__file__).parents[2] / "docs" / "operating.md").read_text()
+
+
+@contextmanager
+def running(folder: Path, sandbox: RunningSandbox, token: str) -> Iterator[Bridge]:
+    folder.mkdir()
+    bridge = Bridge(folder, environment(sandbox, token), routes(folder))
+    bridge.start()
+    try:
+        yield bridge
+    finally:
+        bridge.stop()
+
+
+def test_a_bridge_that_knows_nothing_is_told_again_when_repeat_interval_is_made_short(
+    tmp_path: Path, sandbox: RunningSandbox, token: str
+) -> None:
+    with (
+        running(tmp_path / "first", sandbox, token) as bridge,
+        running_alertmanager(tmp_path / "alertmanager", bridge.url, token) as alertmanager,
+    ):
+        fire(alertmanager, "ErrorsHigh", "critical")
+        eventually(lambda: pages(sandbox))
+        bridge.kill_everything()
+        empty = tmp_path / "second"
+        empty.mkdir()
+        bridge.folder = empty
+        bridge.start()
+        time.sleep(5)  # two group_intervals
+        assert [] == bridge.incidents()
+        shorter(tmp_path / "alertmanager" / "alertmanager.yml", alertmanager)
+        eventually(lambda: 1 == len(bridge.incidents()))
+        time.sleep(1)
+    assert [1] == [page["pages"] for page in pages(sandbox)]
+
+
+def shorter(config: Path, alertmanager: str) -> None:
+    text = config.read_text()
+    assert "repeat_interval: 1h" in text
+    config.write_text(text.replace("repeat_interval: 1h", "repeat_interval: 1s"))
+    requests.post(f"{alertmanager}/-/reload", timeout=10).raise_for_status()
+
+
+def test_alertmanagers_own_page_and_the_bridges_are_one_incident(
+    tmp_path: Path, sandbox: RunningSandbox, token: str
+) -> None:
+    (route,) = re.findall(r"```yaml\n( +- matchers: \['severity=\"critical\"'\].*?)```", PAGE, re.DOTALL)
+    with (
+        running(tmp_path / "bridge", sandbox, token) as bridge,
+        running_alertmanager(tmp_path / "alertmanager", bridge.url, token) as alertmanager,
+    ):
+        config = tmp_path / "alertmanager" / "alertmanager.yml"
+        text = config.read_text().replace("  routes:\n", f"  routes:\n{route}", 1)
+        key = bridge.environment["PAGERDUTY_ROUTING_KEY"]
+        own = f"{{url: {sandbox.http_url}/v2/enqueue, routing_key: {key}}}"
+        config.write_text(f"{text}  - name: direct\n    pagerduty_configs: [{own}]\n")
+        requests.post(f"{alertmanager}/-/reload", timeout=10).raise_for_status()
+        fire(alertmanager, "ErrorsHigh", "critical")
+        eventually(lambda: 2 <= len(sandbox.state["pagerduty"]["events"]))
+        clients = {event.get("client") for event in sandbox.state["pagerduty"]["events"]}
+        assert {"incident-bridge", "Alertmanager"} == clients
+    assert [1] == [page["pages"] for page in pages(sandbox)]

@@ -1,0 +1,95 @@
+"""What docs/operating.md shows is true of the code and of the cluster's files."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import click
+import kubernetes_validate
+import pytest
+import yaml
+
+from bridge.cli import main
+from tests.end_to_end.machines import ROOT
+from tests.rules.exported import everything
+
+PAGE = (ROOT / "docs" / "operating.md").read_text()
+RULES = yaml.safe_load((ROOT / "rules" / "meta.yml").read_text())
+DEPLOYMENT = next(
+    thing
+    for thing in yaml.safe_load_all((ROOT / "k8s" / "base" / "bridge.yaml").read_text())
+    if thing["kind"] == "Deployment"
+)
+
+
+def test_each_command_of_the_bridge_on_the_page_exists() -> None:
+    named = set(re.findall(r"(?:`|^|bin/|-m )bridge ([a-z-]+)", PAGE, re.MULTILINE))
+    assert {"backup", "restored", "check", "serve", "incidents"} <= named
+    assert [] == [name for name in named if main.get_command(click.Context(main), name) is None]
+
+
+def test_each_metric_on_the_page_is_exported() -> None:
+    named = set(re.findall(r"`(bridge_[a-z_]+)(?:\{[^}]*\})?`", PAGE))
+    assert {"bridge_channel_paused", "bridge_delivery_latency_seconds"} <= named
+    bases = {re.sub(r"_(bucket|count|sum)$", "", name) for name in everything()}
+    assert set() == named - bases - set(everything())
+
+
+def test_each_alert_on_the_page_pages_past_the_bridge() -> None:
+    section = PAGE.partition("## When the bridge itself is down")[2].partition("**First**")[0]
+    named = set(re.findall(r"`((?:Alert|Bridge)[A-Za-z]+)`", section))
+    direct = {
+        rule["alert"]
+        for group in RULES["groups"]
+        for rule in group["rules"]
+        if rule.get("labels", {}).get("route") == "direct"
+    }
+    assert {"AlertBridgeDown"} <= named
+    assert set() == named - direct
+
+
+def test_each_link_leads_somewhere() -> None:
+    targets = re.findall(r"\]\(([^)#]+)?(?:#([a-z0-9-]+))?\)", PAGE)
+    assert targets
+    for file, anchor in targets:
+        target = (ROOT / "docs" / file).resolve() if file else ROOT / "docs" / "operating.md"
+        assert target.is_file(), file
+        if anchor:
+            headings = re.findall(r"^#+ (.*)$", target.read_text(), re.MULTILINE)
+            assert anchor in [re.sub(r"[^a-z0-9 -]", "", each.lower()).replace(" ", "-") for each in headings]
+
+
+def test_what_it_changes_in_alertmanagers_file_stands_there() -> None:
+    (old,) = re.findall(r"sed -i 's/([^/]+)/[^/]+/' alertmanager.yml", PAGE)
+    assert f"\n  {old}\n" in (ROOT / "docker" / "alertmanager" / "alertmanager.yml").read_text()
+
+
+@pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="there is no systemd here")
+def test_systemd_takes_the_unit(tmp_path: Path) -> None:
+    (unit,) = re.findall(r"```ini\n(.*?)```", PAGE, re.DOTALL)
+    assert "User=incident-bridge\n" in unit
+    here = unit.replace("/opt/incident-bridge/bin/bridge", "/bin/true")  # it wants the program to be there
+    file = tmp_path / "incident-bridge.service"
+    file.write_text(here)
+    done = subprocess.run(["systemd-analyze", "verify", file], capture_output=True, text=True, timeout=60, check=False)
+    assert [] == [line for line in done.stderr.splitlines() if file.name in line]
+
+
+@pytest.mark.skipif(shutil.which("jq") is None, reason="there is no jq here")
+def test_the_job_that_says_restored_is_one_that_kubernetes_takes() -> None:
+    (program,) = re.findall(r"\| jq '(.*?)' \| kubectl", PAGE, re.DOTALL)
+    made = subprocess.run(
+        ["jq", program], input=json.dumps(DEPLOYMENT), capture_output=True, text=True, timeout=20, check=True
+    )
+    job: dict[str, Any] = json.loads(made.stdout)
+    kubernetes_validate.validate(job, "1.32", strict=True)
+    pod = job["spec"]["template"]
+    assert DEPLOYMENT["spec"]["template"]["metadata"]["labels"] == pod["metadata"]["labels"]  # of the network policies
+    (container,) = pod["spec"]["containers"]
+    worker = next(each for each in DEPLOYMENT["spec"]["template"]["spec"]["containers"] if each["name"] == "worker")
+    assert {**worker, "command": ["python", "-m", "bridge", "restored"]} == container

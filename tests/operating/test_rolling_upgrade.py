@@ -1,0 +1,178 @@
+"""A newer version with a change of the schema comes in, process by process, while alerts come in on PostgreSQL."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import threading
+import time
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+import requests
+import sqlalchemy as sa
+
+from bridge.store.database import NEWEST
+from sandbox.running import RunningSandbox
+from tests.end_to_end.machines import ROOT, eventually, free_port
+from tests.end_to_end.test_alert_to_people import pages, webhook
+from tests.operating.machines import environment, new_database, routes
+
+pytestmark = pytest.mark.timeout(240)
+SIZE = 400
+NEWER = f"{int(NEWEST) + 1:04}"
+#: It holds its locks for a while, as it would in a large table.
+MIGRATION = f"""
+import sqlalchemy as sa
+from alembic import op
+revision = "{NEWER}"
+down_revision = "{NEWEST}"
+def upgrade() -> None:
+    op.add_column("incident", sa.Column("team", sa.Text(), nullable=False, server_default=""))
+    op.execute("SELECT pg_sleep(1)")
+"""
+
+
+def newer_version(folder: Path) -> Path:
+    """The program as it is, with one migration more."""
+    shutil.copytree(ROOT / "bridge", folder / "bridge", ignore=shutil.ignore_patterns("__pycache__"))
+    store = folder / "bridge" / "store"
+    (store / "migrations" / "versions" / f"{NEWER}_team.py").write_text(MIGRATION)
+    text = (store / "database.py").read_text()
+    assert f'NEWEST = "{NEWEST}"' in text
+    (store / "database.py").write_text(text.replace(f'NEWEST = "{NEWEST}"', f'NEWEST = "{NEWER}"'))
+    return folder
+
+
+@dataclass
+class Half:
+    """`bridge web` or `bridge worker`, as a pod's container."""
+
+    process: subprocess.Popen[bytes]
+    url: str = ""
+
+    def stop(self) -> None:
+        self.process.terminate()
+        self.process.wait(60)
+
+
+@dataclass
+class Place:
+    """One database, and who works on it."""
+
+    folder: Path
+    database: str
+    config: Path
+    environment: dict[str, str]
+
+    @contextmanager
+    def running(self, version: Path, half: str) -> Iterator[Half]:
+        port = free_port()
+        command = [sys.executable, "-m", "bridge", half, "--config", str(self.config), "--database", self.database]
+        command += ["--listen", f"127.0.0.1:{port}"] if half == "web" else []
+        with (self.folder / f"{half}-{port}.log").open("wb") as log:
+            process = subprocess.Popen(
+                command, cwd=version, env={**os.environ, **self.environment}, stdout=log, stderr=log
+            )
+        started = Half(process, f"http://127.0.0.1:{port}")
+        try:
+            if half == "web":
+                eventually(lambda: requests.get(f"{started.url}/-/healthy", timeout=5).ok)
+            yield started
+        finally:
+            started.stop()
+
+    def asked(self, sql: str) -> str:
+        engine = sa.create_engine(self.database)
+        with engine.connect() as connection:
+            answer = connection.execute(sa.text(sql)).scalar_one()
+        engine.dispose()
+        return str(answer)
+
+
+@dataclass
+class Clients:
+    """Post to whoever is in service, in turn, and to the next one when a connection is refused or cut."""
+
+    token: str
+    webs: list[str]
+    answers: Counter[tuple[str, int]] = field(default_factory=Counter)
+
+    def storm(self) -> list[threading.Thread]:
+        threads = [threading.Thread(target=self._post, args=(part,), daemon=True) for part in range(4)]
+        for thread in threads:
+            thread.start()
+        return threads
+
+    def accepted(self, *urls: str) -> int:
+        return sum(
+            count for (url, status), count in self.answers.items() if status == 200 and (url in urls or not urls)
+        )
+
+    def _post(self, part: int) -> None:
+        for number in range(part, SIZE, 4):
+            turn = number
+            while not self._accepted(self.webs[turn % len(self.webs)], number):
+                turn += 1
+                time.sleep(0.05)
+
+    def _accepted(self, url: str, number: int) -> bool:
+        headers = {"Authorization": f"Bearer {self.token}"}
+        try:
+            place = f"{url}/webhook/alertmanager/prod"
+            answer = requests.post(place, json=webhook(number), headers=headers, timeout=30)
+        except requests.RequestException:
+            return False
+        self.answers[(url, answer.status_code)] += 1
+        return answer.ok
+
+
+@pytest.fixture
+def place(tmp_path: Path, sandbox: RunningSandbox, token: str, postgres_url: str) -> Place:
+    return Place(tmp_path, new_database(postgres_url), routes(tmp_path), environment(sandbox, token))
+
+
+def test_a_rolling_upgrade_with_a_change_of_the_schema_refuses_and_loses_nothing(
+    place: Place, sandbox: RunningSandbox, token: str, tmp_path: Path
+) -> None:
+    newer = newer_version(tmp_path / "newer")
+    with ExitStack() as stack:
+        first, second = (stack.enter_context(place.running(ROOT, "web")) for _ in range(2))
+        old_worker = stack.enter_context(place.running(ROOT, "worker"))
+        clients = Clients(token, [first.url, second.url])
+        threads = clients.storm()
+        eventually(lambda: clients.accepted() > SIZE // 10)
+        third = stack.enter_context(place.running(newer, "web"))
+        stack.enter_context(place.running(newer, "worker"))
+        assert NEWER == place.asked("SELECT version_num FROM alembic_version")
+        before = clients.accepted(first.url, second.url)
+        eventually(lambda: clients.accepted(first.url, second.url) > before + 10)  # the old go on after the migration
+        clients.webs = [second.url, third.url]
+        for old in (first, old_worker):
+            old.stop()
+        eventually(lambda: clients.accepted(third.url))
+        clients.webs = [third.url]
+        second.stop()
+        for thread in threads:
+            thread.join(100)
+        assert {200} == {status for _, status in clients.answers}
+        assert str(SIZE) == place.asked("SELECT count(*) FROM incident")
+        eventually(lambda: len(pages(sandbox)) == SIZE, 100)
+        time.sleep(1)
+        assert {1} == {page["pages"] for page in pages(sandbox)}
+
+
+def test_the_version_before_does_not_start_on_the_newer_schema_and_says_why(place: Place, tmp_path: Path) -> None:
+    with place.running(newer_version(tmp_path / "newer"), "web"):
+        pass
+    command = [sys.executable, "-m", "bridge", "worker", "--config", str(place.config), "--database", place.database]
+    whole = {**os.environ, **place.environment}
+    done = subprocess.run(command, cwd=ROOT, env=whole, capture_output=True, text=True, timeout=60, check=False)
+    assert 1 == done.returncode
+    assert f"the database has the schema {NEWER}, and this bridge knows {NEWEST} at most" in done.stderr

@@ -1,0 +1,77 @@
+"""A secret is changed under a running bridge, as docs/operating.md says: every sender and vendor stays served."""
+
+from __future__ import annotations
+
+import secrets
+from pathlib import Path
+from typing import Any
+
+import pytest
+import requests
+
+from sandbox.running import RunningSandbox
+from tests.end_to_end.machines import ROOT, Bridge, eventually
+from tests.end_to_end.test_alert_to_people import webhook
+from tests.operating.machines import environment
+
+pytestmark = pytest.mark.timeout(180)
+ONE_TOKEN = 'tokens: ["${ALERTMANAGER_TOKEN}"]'
+TWO_TOKENS = 'tokens: ["${ALERTMANAGER_TOKEN}", "${ALERTMANAGER_TOKEN_NEW}"]'
+NEW_TOKEN = 'tokens: ["${ALERTMANAGER_TOKEN_NEW}"]'
+KEY_IN_ENVIRONMENT, KEY_IN_FILE = "routing_key: ${PAGERDUTY_ROUTING_KEY}", "routing_key_file: pagerduty_key"
+
+
+def send(bridge: Bridge, token: str, number: int) -> int:
+    headers = {"Authorization": f"Bearer {token}"}
+    place = f"{bridge.url}/webhook/alertmanager/prod"
+    return requests.post(place, json=webhook(number), headers=headers, timeout=10).status_code
+
+
+def routes(folder: Path, old: str, new: str) -> Path:
+    text = (ROOT / "routes.yaml").read_text()
+    assert old in text
+    config = folder / "routes.yaml"
+    config.write_text(text.replace(old, new))
+    return config
+
+
+def keys_used(sandbox: RunningSandbox) -> list[Any]:
+    return [event["routing_key"] for event in sandbox.state["pagerduty"]["events"]]
+
+
+def test_a_vendors_key_in_a_file_is_changed_by_a_reload(tmp_path: Path, sandbox: RunningSandbox, token: str) -> None:
+    old, new = secrets.token_hex(16), secrets.token_hex(16)
+    key = tmp_path / "pagerduty_key"
+    key.write_text(old)
+    config = routes(tmp_path, KEY_IN_ENVIRONMENT, KEY_IN_FILE)
+    bridge = Bridge(tmp_path, environment(sandbox, token), config)
+    bridge.start()
+    try:
+        eventually(lambda: '"worker_ready"' in bridge.log())
+        assert 200 == send(bridge, token, 1)
+        eventually(lambda: 1 == len(keys_used(sandbox)))
+        key.write_text(new)
+        assert {"reloaded": True} == requests.post(f"{bridge.url}/-/reload", timeout=10).json()
+        assert 200 == send(bridge, token, 2)
+        eventually(lambda: 2 == len(keys_used(sandbox)))
+        assert [old, new] == keys_used(sandbox)
+        assert old not in bridge.log()
+        assert new not in bridge.log()
+    finally:
+        bridge.stop()
+
+
+def test_a_senders_token_is_changed_with_both_valid_in_between(
+    tmp_path: Path, sandbox: RunningSandbox, token: str
+) -> None:
+    new = secrets.token_hex(16)
+    config = routes(tmp_path, ONE_TOKEN, TWO_TOKENS)
+    bridge = Bridge(tmp_path, {**environment(sandbox, token), "ALERTMANAGER_TOKEN_NEW": new}, config)
+    bridge.start()
+    try:
+        assert [200, 200] == [send(bridge, token, 1), send(bridge, new, 2)]
+        routes(tmp_path, ONE_TOKEN, NEW_TOKEN)
+        assert {"reloaded": True} == requests.post(f"{bridge.url}/-/reload", timeout=10).json()
+        assert [401, 200] == [send(bridge, token, 3), send(bridge, new, 4)]
+    finally:
+        bridge.stop()

@@ -1,0 +1,114 @@
+"""A migration only adds, so that processes of the version before go on while it runs and after it: a rolling upgrade.
+
+Law of bridge/store/migrations: new tables, new columns that may be left out, new indexes that forbid nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+from alembic import command
+from alembic.config import Config
+from alembic.script import ScriptDirectory
+
+from bridge.store import database
+
+MIGRATIONS = Path(database.__file__).with_name("migrations")
+
+
+def config(connection: sa.Connection | None = None, scripts: Path = MIGRATIONS) -> Config:
+    found = Config()
+    found.set_main_option("script_location", str(scripts))
+    found.attributes["connection"] = connection
+    return found
+
+
+OLDER = [script.revision for script in ScriptDirectory.from_config(config()).walk_revisions()][1:]
+
+
+@pytest.fixture
+def engine(database_url: str) -> Iterator[sa.Engine]:
+    engine = database._engine(database_url)
+    yield engine
+    engine.dispose()
+
+
+def migrate(engine: sa.Engine, revision: str, scripts: Path = MIGRATIONS) -> sa.MetaData:
+    """The tables as they are then."""
+    with engine.connect() as connection:
+        command.upgrade(config(connection, scripts), revision)
+    found = sa.MetaData()
+    with engine.connect().execution_options(readonly=True) as connection:
+        found.reflect(connection)
+    return found
+
+
+def value(column: sa.Column[Any]) -> Any:
+    """Something that fits; equal everywhere, so that keys meet."""
+    kinds: dict[type, Callable[[], Any]] = {
+        sa.Integer: lambda: 1,
+        sa.Boolean: lambda: True,
+        sa.LargeBinary: lambda: b"x",
+        sa.DateTime: lambda: datetime.now(UTC),
+    }
+    for kind, make in kinds.items():
+        if isinstance(column.type, kind):
+            return make()
+    return "1"
+
+
+def write_and_read(engine: sa.Engine, known: sa.MetaData) -> list[str]:
+    """What a process does that knows these tables only: each column of a row in, and out again."""
+    tables = [table for table in known.sorted_tables if table.name != "alembic_version"]
+    with engine.begin() as connection:
+        for table in tables:
+            connection.execute(sa.insert(table).values({column.name: value(column) for column in table.columns}))
+            assert connection.execute(sa.select(table)).first() is not None
+        for table in reversed(tables):
+            connection.execute(sa.delete(table))
+    return [table.name for table in tables]
+
+
+@pytest.mark.parametrize("revision", OLDER)
+def test_a_process_of_an_older_version_goes_on_after_the_migrations(engine: sa.Engine, revision: str) -> None:
+    known = migrate(engine, revision)
+    assert "incident" in write_and_read(engine, known)
+    migrate(engine, "head")
+    assert "incident" in write_and_read(engine, known)
+
+
+FAULTS = {
+    "a column that must be given": 'op.add_column("incident", sa.Column("team", sa.Text(), nullable=False))',
+    "a column dropped": 'op.drop_column("incident", "title")',
+    "a column renamed": 'op.alter_column("incident", "title", new_column_name="headline")',
+    "a table renamed": 'op.rename_table("event", "happening")',
+}
+MIGRATION = """
+import sqlalchemy as sa
+from alembic import op
+revision = "{revision}"
+down_revision = {before!r}
+def upgrade() -> None:
+    {step}
+"""
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_a_migration_that_does_more_than_add_is_noticed(engine: sa.Engine, tmp_path: Path, fault: str) -> None:
+    scripts = tmp_path / "migrations"
+    (scripts / "versions").mkdir(parents=True)
+    (scripts / "env.py").write_text((MIGRATIONS / "env.py").read_text())
+    first = (MIGRATIONS / "versions" / "0001_first.py").read_text()
+    (scripts / "versions" / "0001_first.py").write_text(first)
+    step = MIGRATION.format(revision="0002", before="0001", step=FAULTS[fault])
+    (scripts / "versions" / "0002_fault.py").write_text(step)
+    known = migrate(engine, "0001", scripts)
+    write_and_read(engine, known)
+    migrate(engine, "head", scripts)
+    with pytest.raises(sa.exc.DBAPIError):
+        write_and_read(engine, known)
