@@ -139,7 +139,7 @@ RETRAINED = Panel(
 RUNS = Panel(
     id=11,
     title="Retrainings that ended, per hour",
-    description="By how they ended. rejected: the new model was no better than the one that serves.",
+    description="By how they ended. rejected: the new model was worse than the one that serves.",
     look=lines(stacked=True, bars=True),
     unit="none",
     queries=(
