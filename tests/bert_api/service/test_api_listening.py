@@ -12,6 +12,8 @@ from collections.abc import Iterator
 import pytest
 from api_fakes import write_version
 from api_process import Api, running_api
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from bert_api.service.listening import refusal
 from bert_api.service.logs import JsonLines
@@ -63,6 +65,23 @@ def test_a_body_far_too_long_is_refused_in_the_same_words_as_one_slightly_too_lo
     )
     assert json.loads(slightly[1]) == json.loads(far[1])
     assert "65536 bytes" in json.loads(far[1])["message"]
+
+
+LINE = st.binary(max_size=40).filter(lambda line: b"\n" not in line)
+
+
+@settings(deadline=None, max_examples=150)
+@given(
+    start=LINE.filter(bytes.strip) | st.sampled_from([b"POST /predict HTTP/1.1", b"GET //%ff\xff HTTP/1.1"]),
+    headers=st.lists(LINE | st.sampled_from([b"Content-Type: application/json", b"Expect: x"]), max_size=3),
+    body=st.binary(max_size=40),
+)
+def test_any_request_gets_an_answer_that_blames_not_us(
+    api: Api, start: bytes, headers: list[bytes], body: bytes
+) -> None:
+    closing = [b"Connection: close", b"Content-Length: %d" % len(body)]
+    answer, _ = send(api, b"\r\n".join([start, *headers, *closing, b"", body]))
+    assert answer.status < 500 or answer.status == 501
 
 
 def test_a_fault_of_the_server_is_told_as_one_of_the_application() -> None:
