@@ -101,7 +101,7 @@ CONFIDENCE = Panel(
 ERRORS = Panel(
     id=9,
     title="ML errors by type",
-    description="Failures per second. model_load: no model; prediction_failed: the model raised; timeout: too slow.",
+    description="Failures per second. model_load: not to be loaded; prediction_failed: it raised; timeout: too slow.",
     look=lines(stacked=True),
     unit="ops",
     queries=(Query(rate("ml_prediction_errors_total", "$__rate_interval", by="error_type"), "{{error_type}}"),),

@@ -85,7 +85,7 @@ ERRORS = Panel(
 TOKENS = Panel(
     id=7,
     title="Length of the texts",
-    description="Tokens of each text as the model read it. Longer texts are slower; a jump often explains a drift.",
+    description="Tokens of each text, before it is cut. Longer texts are slower; a jump often explains a drift.",
     look=lines(),
     unit="none",
     queries=tuple(
@@ -139,10 +139,16 @@ RETRAINED = Panel(
 RUNS = Panel(
     id=11,
     title="Retrainings that ended, per hour",
-    description="By how they ended. refused: the new model was no better than the one that serves.",
+    description="By how they ended. rejected: the new model was worse than the one that serves.",
     look=lines(stacked=True, bars=True),
     unit="none",
-    queries=(Query(increase("ml_retraining_runs_total", "1h", by="trigger, status"), "{{trigger}}: {{status}}"),),
+    queries=(
+        # The replicas tell of one trainer, so the largest of them and not their sum.
+        Query(
+            f"max by (namespace, trigger, status) (increase({series('ml_retraining_runs_total')}[1h]))",
+            "{{namespace}}, {{trigger}}: {{status}}",
+        ),
+    ),
     overrides=(
         Override("/: failed$/", {"color": {"fixedColor": "red", "mode": "fixed"}}),
         Override("/: succeeded$/", {"color": {"fixedColor": "green", "mode": "fixed"}}),

@@ -15,7 +15,7 @@ from bert_api.drills import Drills
 from bert_api.metrics import CONTENT_TYPE, Metrics
 from bert_api.service import drilling, predicting
 from bert_api.service.inference import Inference
-from bert_api.service.problems import problem
+from bert_api.service.problems import problem, too_large
 from bert_api.service.questions import EXAMPLE, Refused
 from bert_api.service.serving import ModelSlot
 
@@ -104,7 +104,7 @@ def _refused(refused: Refused) -> ResponseReturnValue:
 
 
 def _too_large(limit: int) -> ResponseReturnValue:
-    return problem(413, "too_large", f"The body has more than {limit} bytes.", "Send fewer or shorter texts at once.")
+    return jsonify(too_large(limit)), 413
 
 
 def _http_error(error: HTTPException) -> ResponseReturnValue:

@@ -1,7 +1,7 @@
 """One JSON object a line on stderr.
 
 Law: events and numbers, never what somebody sent; of an exception only its type and its place, because its own words
-may repeat the text that it stumbled over.
+may repeat the text that it stumbled over; of a library's event only its wording, because it is filled with paths.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ class JsonLines(logging.Formatter):
             "timestamp": datetime.fromtimestamp(record.created, UTC).isoformat(),
             "level": record.levelname.lower(),
             "logger": record.name,
-            "event": record.getMessage(),
+            "event": record.getMessage() if record.name.startswith("bert_api") else str(record.msg),
         }
         event |= {name: value for name, value in vars(record).items() if name not in ORDINARY}
         if record.exc_info and record.exc_info[1] is not None:

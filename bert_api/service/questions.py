@@ -41,7 +41,8 @@ def read(body: bytes) -> Question:
     content = _object(_json(body))
     unknown = [name for name in content if name not in FIELDS]
     if unknown:
-        raise _unfit("unknown_field", f"There are {len(unknown)} unknown fields.", f"Known are {', '.join(FIELDS)}.")
+        seen = f"The request has {len(unknown)} unknown field{'s' * (len(unknown) != 1)}."
+        raise _unfit("unknown_field", seen, f"Known are {', '.join(FIELDS)}.")
     if ("text" in content) == ("texts" in content):
         seen = "both text and texts" if "text" in content else "neither text nor texts"
         raise _unfit("text_or_texts", f"The request has {seen}.")

@@ -1,8 +1,4 @@
-"""The process: the parts put together, waitress in front, and an end that loses nothing.
-
-Waitress reads whole requests before a thread sees them, so a slow client holds no thread; docs/bert-api.md compares it
-with gunicorn.
-"""
+"""The process: the parts put together, the server in front, and an end that loses nothing."""
 
 from __future__ import annotations
 
@@ -15,18 +11,16 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-import waitress
-from waitress.channel import HTTPChannel
 from waitress.server import BaseWSGIServer
-from waitress.task import WSGITask
 
 from bert_api.drills import Drills
 from bert_api.metrics import Metrics
 from bert_api.model.classifier import Classifier, load
 from bert_api.model.versions import Versions
 from bert_api.service import __version__
-from bert_api.service.app import Service, create_app
+from bert_api.service.app import Service
 from bert_api.service.inference import Inference, Limits
+from bert_api.service.listening import listen
 from bert_api.service.memory import Memory
 from bert_api.service.serving import ModelSlot
 from bert_api.service.settings import Settings
@@ -34,7 +28,6 @@ from bert_api.service.watching import OneFolder, Source, Watcher
 from bert_api.training.history import RunHistory
 
 log = logging.getLogger(__name__)
-CONNECTIONS = 2000
 SPARE_SECONDS = 2.0  # beyond the timeout, for a last answer to be written
 Load = Callable[[Path], Classifier]
 
@@ -79,7 +72,7 @@ def _watch_memory(metrics: Metrics, drills: Drills | None) -> None:
 def serve(settings: Settings, load_model: Load = load) -> None:
     """Until SIGTERM or SIGINT; then not ready, finish what was begun, and return."""
     parts = assemble(settings, load_model)
-    server = _server(settings, parts.service)
+    server = listen(settings, parts.service)
     ending = Ending(server, parts.service, settings)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, ending.requested)
@@ -90,37 +83,6 @@ def serve(settings: Settings, load_model: Load = load) -> None:
     finally:
         parts.stop()
         log.info("ended")
-
-
-def _server(settings: Settings, service: Service) -> BaseWSGIServer:
-    server = waitress.create_server(
-        create_app(service),
-        host=settings.host,
-        port=settings.port,
-        threads=settings.threads,
-        connection_limit=CONNECTIONS,
-        ident=None,
-        # Up to this it reads a body that is too long for us, so that our own 413 can explain it.
-        max_request_body_size=max(4 * settings.body_bytes, 4 * 1024**2),
-    )
-    server.channel_class = channel_class(service.draining)
-    return server
-
-
-def channel_class(draining: threading.Event) -> type[HTTPChannel]:
-    """While draining, every answer says `Connection: close`: a client that keeps its connection asks elsewhere next."""
-
-    class Task(WSGITask):  # type: ignore[misc]
-        def build_response_header(self) -> bytes:
-            if draining.is_set():
-                self.set_close_on_finish()
-            header: bytes = super().build_response_header()
-            return header
-
-    class Channel(HTTPChannel):  # type: ignore[misc]
-        task_class = Task
-
-    return Channel
 
 
 class Ending:

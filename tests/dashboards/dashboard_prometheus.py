@@ -19,12 +19,12 @@ from stack.binaries import find, working_folder
 
 @dataclass(frozen=True)
 class Prometheus:
-    """Answers as of history.NOW."""
+    """Answers as of history.NOW, unless another moment is given."""
 
     url: str
 
-    def instant(self, expr: str) -> list[dict[str, Any]]:
-        return self._result("query", query=expr, time=history.NOW)
+    def instant(self, expr: str, moment: int = history.NOW) -> list[dict[str, Any]]:
+        return self._result("query", query=expr, time=moment)
 
     def course(self, expr: str) -> list[dict[str, Any]]:
         """Of the last half hour, a point a minute."""

@@ -63,10 +63,12 @@ def _labels(prometheus: Prometheus, target: dict[str, Any]) -> set[str]:
     return {label for series in answers for label in series["metric"]}
 
 
-def _number(prometheus: Prometheus, uid: str, title: str, *, ref: str = "A", **labels: str) -> float:
+def _number(
+    prometheus: Prometheus, uid: str, title: str, *, ref: str = "A", moment: int = history.NOW, **labels: str
+) -> float:
     (panel,) = [panel for panel in panels(dashboard(uid)) if panel["title"] == title]
     (target,) = [target for target in panel["targets"] if target["refId"] == ref]
-    answers = prometheus.instant(Question(title, target["expr"]).expr)
+    answers = prometheus.instant(Question(title, target["expr"]).expr, moment)
     (series,) = [series for series in answers if labels.items() <= series["metric"].items()]
     return float(series["value"][1])
 
@@ -132,6 +134,13 @@ def test_the_history_tells_when_each_version_began_to_answer(prometheus: Prometh
     assert began == history.DEPLOYED * 1000
     started = _number(prometheus, "model-health", "Retrainings", trigger="drift", namespace="ml")
     assert started == history.RETRAINED * 1000
+
+
+def test_a_retraining_counts_once_however_many_pods_tell_of_it(prometheus: Prometheus) -> None:
+    """One run, which the history spreads over the 25 hours until the deployment."""
+    run = {"namespace": "ml", "trigger": "drift", "status": "succeeded"}
+    title, moment = "Retrainings that ended, per hour", history.DEPLOYED - history.HOUR
+    assert _number(prometheus, "model-health", title, moment=moment, **run) == pytest.approx(1 / 25, rel=1e-6)
 
 
 def test_only_the_version_that_serves_is_counted(prometheus: Prometheus) -> None:

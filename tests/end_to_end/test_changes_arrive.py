@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import requests
 
 from sandbox.running import RunningSandbox
-from tests.end_to_end.machines import Bridge, eventually, fire
+from tests.end_to_end.machines import ROOT, Bridge, eventually, fire
 
 
 def tell(bridge: Bridge, token: str, change: dict[str, Any]) -> int:
@@ -66,3 +70,26 @@ def test_pagerduty_is_told_of_each_change_once_without_paging(
     told = [change["payload"]["summary"] for change in sandbox.state["pagerduty"]["changes"]]
     assert ["bert-api v2 was deployed", "bert-api v3 was deployed"] == sorted(told)
     assert [] == sandbox.state["pagerduty"]["incidents"]
+
+
+def test_the_api_tells_the_bridge_of_its_deploys_and_rollbacks_in_words_that_it_takes(
+    bridge: Bridge, token: str, tmp_path: Path
+) -> None:
+    settings = {
+        "BERT_API_STATE": str(tmp_path / "bert-api"),
+        "CHANGE_WEBHOOK_URL": f"{bridge.url}/events/change",
+        "CHANGE_WEBHOOK_TOKEN": token,
+    }
+    for words in (["deploy", "1.0.0"], ["rollback"]):
+        done = subprocess.run(
+            [sys.executable, "-m", "bert_api", *words],
+            cwd=ROOT,
+            env={**os.environ, **settings},
+            check=False,
+            capture_output=True,
+            text=True,
+        )
+        assert (done.returncode, done.stderr) == (0, "")
+    told = [(each["kind"], each["service"], each["version"], each["previous"]) for each in changes(bridge)]
+    assert told == [("rollback", "toxicity-api", "1.1.0", "1.0.0"), ("deploy", "toxicity-api", "1.0.0", "1.1.0")]
+    assert {"model": "minilm-toxicity"} == changes(bridge)[0]["labels"]

@@ -175,11 +175,6 @@ def test_the_outcome_that_is_no_failure_is_one_that_the_bridge_tells() -> None:
     assert "ok" in CONTEXT_OUTCOMES
 
 
-def test_what_was_announced_is_not_exported_yet() -> None:
-    there = exported.ANNOUNCED.keys() & exported.in_the_bridge().keys()
-    assert not there, f"The bridge exports {there} now: take them out of ANNOUNCED in {exported.__file__}"
-
-
 def test_every_alert_is_asked_for_in_a_test_where_it_fires_and_where_it_does_not() -> None:
     firing: set[str] = set()
     silent: set[str] = set()

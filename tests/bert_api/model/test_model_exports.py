@@ -57,6 +57,18 @@ def test_two_positions_of_a_roberta_are_not_for_tokens(tmp_path: Path) -> None:
     assert 6 == load(folder).info.max_tokens
 
 
+def test_the_three_inputs_of_a_bert_are_fed(tmp_path: Path) -> None:
+    inputs = ["attention_mask", "token_type_ids"]
+    folder = write_export(tmp_path / "own", {"awful": [-1.0, 2.0]}, ["clean", "toxic"], inputs)
+    assert sigmoid(3.0) == pytest.approx(load(folder).predict(["awful"])[0].probability, abs=1e-6)
+
+
+def test_an_input_that_no_text_classifier_has_is_named(tmp_path: Path) -> None:
+    folder = write_export(tmp_path / "own", {"awful": [-1.0, 2.0]}, ["clean", "toxic"], ["pixel_values"])
+    with pytest.raises(ModelLoadError, match=r"pixel_values.*text-classification"):
+        load(folder)
+
+
 def test_a_text_without_any_token_is_harmless(tmp_path: Path) -> None:
     folder = write_export(tmp_path / "own", {"awful": [0.0, 1.0]}, ["clean", "toxic"])
     assert [(0.0, 0)] == [(one.probability, one.tokens) for one in load(folder).predict([""])]

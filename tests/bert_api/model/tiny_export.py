@@ -19,11 +19,20 @@ FLOAT, INT64 = 1, 7
 _INT, _INTS = 2, 7
 
 
-def write_export(folder: Path, words: Mapping[str, Sequence[float]], labels: Sequence[str], **config: Any) -> Path:
-    """words: each word's logits, one a label. Everything else counts as [UNK], whose logits are zero."""
+def write_export(
+    folder: Path,
+    words: Mapping[str, Sequence[float]],
+    labels: Sequence[str],
+    more_inputs: Sequence[str] = (),
+    **config: Any,
+) -> Path:
+    """words: each word's logits, one a label. Everything else counts as [UNK], whose logits are zero.
+
+    more_inputs: that the graph wants besides input_ids, and makes nothing of.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     rows = [[0.0] * len(labels), *words.values()]
-    (folder / "model.onnx").write_bytes(graph(rows))
+    (folder / "model.onnx").write_bytes(graph(rows, more_inputs))
     tokenizer = Tokenizer(
         WordLevel({"[UNK]": 0, **{word: row + 1 for row, word in enumerate(words)}}, unk_token="[UNK]")
     )
@@ -34,7 +43,7 @@ def write_export(folder: Path, words: Mapping[str, Sequence[float]], labels: Seq
     return folder
 
 
-def graph(rows: Sequence[Sequence[float]]) -> bytes:
+def graph(rows: Sequence[Sequence[float]], more_inputs: Sequence[str] = ()) -> bytes:
     """Gather the rows of input_ids, then average over the tokens."""
     width = len(rows[0])
     table = _message(
@@ -51,7 +60,7 @@ def graph(rows: Sequence[Sequence[float]]) -> bytes:
         (1, _message((1, b"rows"), (2, b"logits"), (4, b"ReduceMean"), (5, axes), (5, flat))),
         (2, b"tiny"),
         (5, table),
-        (11, _value("input_ids", INT64, "tokens")),
+        *((11, _value(name, INT64, "tokens")) for name in ("input_ids", *more_inputs)),
         (12, _value("logits", FLOAT, width)),
     )
     return _message((1, 8), (8, _message((1, b""), (2, 17))), (7, body))

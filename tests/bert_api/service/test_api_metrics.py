@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
-from pathlib import Path
 
 import pytest
+from api_fakes import FakeClassifier, service_with, write_version
 from api_process import Api, running_api
 from prometheus_client import Metric
 from prometheus_client.parser import text_string_to_metric_families
@@ -13,6 +14,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from bert_api import metrics as catalogue
 from bert_api.metrics import Metrics
 from bert_api.model.classifier import ModelInfo
+from bert_api.service.app import create_app
 from bert_api.training.history import Run
 from stack import binaries
 
@@ -63,8 +65,6 @@ def filled() -> Metrics:
 @pytest.fixture(scope="module")
 def scraped(tmp_path_factory: pytest.TempPathFactory) -> str:
     """From a process that has answered, refused and failed."""
-    from api_fakes import write_version
-
     folder = tmp_path_factory.mktemp("scraped")
     write_version(folder / "versions", "1.0.0")
     with running_api(folder, BERT_API_MODELS=str(folder / "versions")) as api:
@@ -208,5 +208,9 @@ def test_a_real_scrape_tells_what_happened(scraped: str) -> None:
         assert line in scraped
 
 
-def test_a_scrape_says_its_type(tmp_path: Path) -> None:
-    assert catalogue.CONTENT_TYPE.startswith("text/plain; version=")
+def test_a_scrape_says_its_type_and_version(classifier: FakeClassifier) -> None:
+    """Prometheus 3 refuses a scrape that does not."""
+    service = service_with(classifier)
+    answer = create_app(service).test_client().get("/metrics")
+    service.inference.close()
+    assert re.fullmatch(r"text/plain; version=\d\.\d\.\d; charset=utf-8", answer.headers["Content-Type"])

@@ -11,7 +11,9 @@ from pathlib import Path
 import pytest
 import requests
 from api_fakes import wait_until
-from api_process import Api, running_api
+from api_process import REAL, Api, running_api
+
+from tests.bert_api.model.tiny_export import write_export
 
 
 @pytest.fixture
@@ -148,3 +150,14 @@ def test_settings_that_cannot_be_are_all_told_at_once(api: Api) -> None:
     assert done.returncode == 1
     assert "BERT_API_THREADS='8': write a number from 64" in done.stderr
     assert "BERT_API_LISTEN='localhost:80': write ADDRESS:PORT" in done.stderr
+
+
+def test_a_classifier_of_ones_own_answers_requests(tmp_path: Path) -> None:
+    labels = ["toxic", "severe_toxic", "obscene", "threat", "insult", "identity_hate"]
+    words = {"awful": [0.5, -3.0, -2.0, 1.5, 0.0, -4.0], "fine": [-5.0] * 6}
+    inputs, kind = ["attention_mask", "token_type_ids"], "multi_label_classification"
+    own = write_export(tmp_path / "toxic-bert", words, labels, inputs, problem_type=kind)
+    with running_api(tmp_path, REAL, BERT_API_MODEL=str(own)) as api:
+        assert [api.predict(text).json()["label"] for text in ("awful", "fine")] == ["toxic", "non_toxic"]
+        assert requests.get(f"{api.url}/model", timeout=30).json()["name"] == "toxic-bert"
+        assert "ml_confidence_baseline_cdf{" not in api.scrape()
