@@ -105,8 +105,10 @@ class StoreDeliveries:
                         settlements.give_up(claim, outcome)
             settlements.write()
 
-    def next_due(self, now: datetime) -> datetime | None:
-        """When the next waiting delivery may be tried: leases, paused channels and pace included."""
+    def next_due(self, now: datetime, channels: Sequence[str]) -> datetime | None:
+        """When the next delivery that waits for these may be tried: leases, pauses and pace included."""
+        if not channels:
+            return None
         due: sa.ColumnElement[Any] = sa.func.max(
             delivery.c.due_at,
             sa.func.coalesce(delivery.c.lease_until, delivery.c.due_at),
@@ -124,7 +126,8 @@ class StoreDeliveries:
         joined = delivery.outerjoin(channel_state, channel_state.c.channel == delivery.c.channel)
         soonest = sa.type_coerce(sa.func.min(due), delivery.c.due_at.type)
         with self._engine.connect().execution_options(readonly=True) as connection:
-            return connection.scalar(sa.select(soonest).select_from(joined).where(delivery.c.pending))
+            mine = sa.and_(delivery.c.channel.in_(channels), delivery.c.pending)
+            return connection.scalar(sa.select(soonest).select_from(joined).where(mine))
 
     def end_pauses(self) -> None:
         """After a (re)start with new settings: a corrected credential should be tried at once."""
