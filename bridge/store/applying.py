@@ -52,8 +52,7 @@ def complete(connection: sa.Connection, incidents: Sequence[Incident]) -> list[I
     if not incidents:
         return []
     numbers = [found.number for found in incidents]
-    rows = connection.execute(sa.select(alert).where(alert.c.incident_number.in_(numbers))).mappings()
-    return with_alerts(incidents, rows)
+    return with_alerts(incidents, connection.execute(_ALERTS, {"numbers": numbers}).mappings())
 
 
 def untold(connection: sa.Connection, numbers: Iterable[int]) -> set[int]:
@@ -198,6 +197,7 @@ def _updating(columns: tuple[str, ...]) -> sa.Executable:
 
 
 _OPEN = sa.insert(incident)
+_ALERTS = sa.select(alert).where(alert.c.incident_number.in_(sa.bindparam("numbers", expanding=True)))
 _PLANNED = ("rank", "firing", "wanted", "pending", "dead", "wanted_at", "changed_at", "due_at", "hold_reason")
 _NEVER = datetime.fromisoformat("9999-01-01T00:00:00+00:00")
 

@@ -14,7 +14,7 @@ from sqlalchemy.exc import DBAPIError, OperationalError
 from bridge.core.errors import StoreUnavailable
 
 #: The newest of migrations/versions/.
-NEWEST = "0008"
+NEWEST = "0009"
 #: PostgreSQL advisory lock of the migrations; any constant that nobody else uses.
 _MIGRATION_LOCK = 0x6272_6467
 

@@ -20,6 +20,46 @@ from bridge.store.rows import entry_from, incident_from
 from bridge.store.settling import FENCE, Settlements, lease_key
 from bridge.store.tables import channel_state, delivery, event, incident, worker
 
+# Statements are made once: built anew, one costs as much as writing twenty rows with it.
+_STATE = sa.select(channel_state).where(channel_state.c.channel == sa.bindparam("b_channel")).with_for_update()
+_CLAIMABLE = (
+    sa.select(delivery)
+    .where(
+        delivery.c.channel == sa.bindparam("b_channel"),
+        delivery.c.pending,
+        delivery.c.due_at <= sa.bindparam("b_now"),
+        sa.or_(delivery.c.lease_until.is_(None), delivery.c.lease_until <= sa.bindparam("b_now")),
+    )
+    .order_by(delivery.c.rank, delivery.c.wanted_at)
+    .limit(sa.bindparam("b_limit", type_=sa.Integer))
+    .with_for_update(skip_locked=True)
+)
+_LEASE = (
+    sa.update(delivery)
+    .where(
+        delivery.c.incident_number == sa.bindparam("b_number"),
+        delivery.c.channel == sa.bindparam("b_channel"),
+        delivery.c.recipient == sa.bindparam("b_recipient"),
+    )
+    .values(
+        lease=sa.bindparam("b_lease"),
+        lease_until=sa.bindparam("b_until"),
+        in_flight=True,
+        attempted_at=sa.bindparam("b_attempted"),
+    )
+)
+_FREEZE = (
+    sa.update(delivery)
+    .where(*FENCE)
+    .values(frozen=sa.bindparam("b_frozen"), frozen_revision=sa.bindparam("b_revision"))
+)
+_INCIDENTS = sa.select(incident).where(incident.c.number.in_(sa.bindparam("numbers", expanding=True)))
+_NEWS = (
+    sa.select(event)
+    .where(event.c.incident_number.in_(sa.bindparam("numbers", expanding=True)), event.c.loud)
+    .order_by(event.c.id)
+)
+
 
 class StoreDeliveries:
     """See bridge.core.ports.Deliveries."""
@@ -36,25 +76,21 @@ class StoreDeliveries:
 
     def incidents(self, numbers: Sequence[int]) -> dict[int, Incident]:
         with self._engine.connect().execution_options(readonly=True) as connection:
-            rows = connection.execute(sa.select(incident).where(incident.c.number.in_(numbers))).mappings()
+            rows = connection.execute(_INCIDENTS, {"numbers": numbers}).mappings()
             return {found.number: found for found in complete(connection, [incident_from(row) for row in rows])}
 
     def news(self, numbers: Sequence[int]) -> dict[int, list[Entry]]:
-        query = sa.select(event).where(event.c.incident_number.in_(numbers), event.c.loud).order_by(event.c.id)
         found: dict[int, list[Entry]] = {}
         with self._engine.connect().execution_options(readonly=True) as connection:
-            for row in connection.execute(query).mappings():
+            for row in connection.execute(_NEWS, {"numbers": numbers}).mappings():
                 found.setdefault(row["incident_number"], []).append(entry_from(row))
         return found
 
     def freeze(self, claims: Sequence[tuple[Claim, bytes]]) -> None:
         """Store the bytes of mails before they are sent, so that a repeated try sends the same ones."""
-        statement = sa.update(delivery).where(*FENCE).values(
-            frozen=sa.bindparam("b_frozen"), frozen_revision=sa.bindparam("b_revision")
-        )  # fmt: skip
         with transaction(self._engine) as connection:
             rows = [{**lease_key(claim), "b_frozen": data, "b_revision": claim.revision} for claim, data in claims]
-            connection.execute(statement, rows)
+            connection.execute(_FREEZE, rows)
 
     def settle(self, settled: Sequence[tuple[Claim, Outcome]], now: datetime) -> None:
         with transaction(self._engine) as connection:
@@ -69,8 +105,10 @@ class StoreDeliveries:
                         settlements.give_up(claim, outcome)
             settlements.write()
 
-    def next_due(self, now: datetime) -> datetime | None:
-        """When the next waiting delivery may be tried: leases, paused channels and pace included."""
+    def next_due(self, now: datetime, channels: Sequence[str]) -> datetime | None:
+        """When the next delivery that waits for these may be tried: leases, pauses and pace included."""
+        if not channels:
+            return None
         due: sa.ColumnElement[Any] = sa.func.max(
             delivery.c.due_at,
             sa.func.coalesce(delivery.c.lease_until, delivery.c.due_at),
@@ -88,7 +126,8 @@ class StoreDeliveries:
         joined = delivery.outerjoin(channel_state, channel_state.c.channel == delivery.c.channel)
         soonest = sa.type_coerce(sa.func.min(due), delivery.c.due_at.type)
         with self._engine.connect().execution_options(readonly=True) as connection:
-            return connection.scalar(sa.select(soonest).select_from(joined).where(delivery.c.pending))
+            mine = sa.and_(delivery.c.channel.in_(channels), delivery.c.pending)
+            return connection.scalar(sa.select(soonest).select_from(joined).where(mine))
 
     def end_pauses(self) -> None:
         """After a (re)start with new settings: a corrected credential should be tried at once."""
@@ -137,14 +176,12 @@ def _ended(place: str, host: str, is_running: Callable[[int], bool]) -> bool:
 
 
 def _claim_lane(connection: sa.Connection, lane: Lane, lease: str, now: datetime) -> list[Claim]:
-    found = connection.execute(
-        sa.select(channel_state).where(channel_state.c.channel == lane.channel).with_for_update()
-    )
-    state = found.mappings().first()
+    state = connection.execute(_STATE, {"b_channel": lane.channel}).mappings().first()
     limit = _allowed(lane, state, now)
     if limit < 1:
         return []
-    rows = connection.execute(_claimable(lane.channel, limit, now)).mappings().all()
+    wanted = {"b_channel": lane.channel, "b_now": now, "b_limit": limit}
+    rows = connection.execute(_CLAIMABLE, wanted).mappings().all()
     if not rows:
         return []
     _lease(connection, rows, lease, now, lane)
@@ -167,43 +204,17 @@ def _allowed(lane: Lane, state: sa.RowMapping | None, now: datetime) -> int:
     return min(limit, room)
 
 
-def _claimable(channel: str, limit: int, now: datetime) -> sa.Select[Any]:
-    return (
-        sa.select(delivery)
-        .where(
-            delivery.c.channel == channel,
-            delivery.c.pending,
-            delivery.c.due_at <= now,
-            sa.or_(delivery.c.lease_until.is_(None), delivery.c.lease_until <= now),
-        )
-        .order_by(delivery.c.rank, delivery.c.wanted_at)
-        .limit(limit)
-        .with_for_update(skip_locked=True)
-    )
-
-
 def _lease(connection: sa.Connection, rows: Sequence[sa.RowMapping], lease: str, now: datetime, lane: Lane) -> None:
-    statement = (
-        sa.update(delivery)
-        .where(
-            delivery.c.incident_number == sa.bindparam("b_number"),
-            delivery.c.channel == sa.bindparam("b_channel"),
-            delivery.c.recipient == sa.bindparam("b_recipient"),
-        )
-        .values(
-            lease=lease,
-            lease_until=now + timedelta(seconds=lane.lease_seconds),
-            in_flight=True,
-            attempted_at=sa.bindparam("b_attempted"),
-        )
-    )
+    until = now + timedelta(seconds=lane.lease_seconds)
     connection.execute(
-        statement,
+        _LEASE,
         [
             {
                 "b_number": row["incident_number"],
                 "b_channel": row["channel"],
                 "b_recipient": row["recipient"],
+                "b_lease": lease,
+                "b_until": until,
                 "b_attempted": (row["attempted_at"] if row["in_flight"] else None) or now,
             }
             for row in rows

@@ -77,6 +77,12 @@ _DEAD = (
         refused=sa.bindparam("b_refused"),
     )
 )
+_RECOVERED = (
+    sa.update(channel_state)
+    .where(channel_state.c.channel == sa.bindparam("b_channel"), channel_state.c.failing)
+    .values(failing=False, paused_until=None, pause_reason="")
+)
+_NOTE = sa.insert(event)
 
 
 @dataclass(slots=True)
@@ -130,7 +136,7 @@ class Settlements:
             if rows:
                 self.connection.execute(statement, rows)
         if self._entries:
-            self.connection.execute(sa.insert(event), self._entries)
+            self.connection.execute(_NOTE, self._entries)
         put_timers(self.connection, [_timer_row(*each, self.now) for each in sorted(self._unable)])
         self._write_channels(self._working - self._pauses.keys())
 
@@ -140,8 +146,9 @@ class Settlements:
         self._entries.append(entry_row(claim.incident_number, entry))
 
     def _write_channels(self, working: Iterable[str]) -> None:
-        recovered = sa.update(channel_state).where(channel_state.c.channel.in_(list(working)), channel_state.c.failing)
-        self.connection.execute(recovered.values(failing=False, paused_until=None, pause_reason=""))
+        recovered = [{"b_channel": channel} for channel in sorted(working)]
+        if recovered:
+            self.connection.execute(_RECOVERED, recovered)
         make = postgresql.insert if self.connection.dialect.name == "postgresql" else sqlite.insert
         for channel, (until, reason) in self._pauses.items():
             values = {"paused_until": until, "pause_reason": reason, "failing": True}

@@ -11,6 +11,8 @@ from sqlalchemy.engine import Dialect
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
 metadata = sa.MetaData()
+#: As SQLAlchemy writes it for SQLite, which uses a partial index only for a query that repeats its condition.
+_PENDING = sa.text("pending = 1")
 
 
 class UtcDateTime(TypeDecorator[datetime]):
@@ -147,7 +149,7 @@ sa.Index(
     delivery.c.channel,
     delivery.c.rank,
     delivery.c.wanted_at,
-    sqlite_where=delivery.c.pending,
+    sqlite_where=_PENDING,
     postgresql_where=delivery.c.pending,
 )
 
@@ -205,7 +207,7 @@ sa.Index(
     "change_delivery_pending",
     change_delivery.c.channel,
     change_delivery.c.due_at,
-    sqlite_where=change_delivery.c.pending,
+    sqlite_where=_PENDING,
     postgresql_where=change_delivery.c.pending,
 )
 

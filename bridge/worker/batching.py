@@ -10,10 +10,15 @@ T = TypeVar("T")
 
 
 class Batcher(Generic[T]):
-    """add() returns once its item was part of a successful flush, or raises what the flush raised."""
+    """add() returns once its item was part of a successful flush, or raises what the flush raised.
 
-    def __init__(self, flush: Callable[[Sequence[T]], Awaitable[None]]) -> None:
-        self._flush = flush
+    pause: what to wait for before each flush, so that others may join.
+    """
+
+    def __init__(
+        self, flush: Callable[[Sequence[T]], Awaitable[None]], pause: Callable[[], Awaitable[object]] | None = None
+    ) -> None:
+        self._flush, self._pause = flush, pause
         self._items: list[tuple[T, asyncio.Future[None]]] = []
         self._running: asyncio.Task[None] | None = None
 
@@ -26,6 +31,8 @@ class Batcher(Generic[T]):
 
     async def _run(self) -> None:
         while self._items:
+            if self._pause is not None:
+                await self._pause()
             batch, self._items = self._items, []
             fault: Exception | None = None
             try:

@@ -19,16 +19,7 @@ from bridge import logs
 from bridge.core.errors import Reason, SendError, StoreUnavailable
 from bridge.core.facts import Context
 from bridge.core.model import Entry, Incident
-from bridge.core.ports import (
-    Channel,
-    Claim,
-    Deliveries,
-    GiveUp,
-    Lane,
-    Message,
-    Outcome,
-    Sent,
-)
+from bridge.core.ports import Channel, Claim, Deliveries, GiveUp, Lane, Message, Outcome, Sent
 from bridge.core.retrying import decide
 from bridge.metrics import Metrics
 from bridge.worker.batching import Batcher
@@ -40,6 +31,8 @@ from bridge.worker.observing import observe
 
 log = logs.get("worker")
 T = TypeVar("T")
+SOON_SECONDS = 0.05
+SETTLE_SECONDS = 0.01  #: sends that end within it are settled with one commit
 
 
 class Renders(Protocol):
@@ -92,15 +85,17 @@ class Worker:
         self._wake = asyncio.Event()
         self._stopping = False
         self._flying: dict[str, int] = {}
+        self._full: set[str] = set()  # the channels that the last claim left no room in
+        self._soon: asyncio.TimerHandle | None = None  # the next claim for what has landed
         self._tasks: set[asyncio.Task[None]] = set()
-        self._settler = Batcher[tuple[Claim, Outcome]](self._settle_many)
+        self._settler = Batcher[tuple[Claim, Outcome]](self._settle_many, partial(asyncio.sleep, SETTLE_SECONDS))
         self._duties = duties or NoDuties()
         self._illustrator = Illustrator(
             partial(self._in_thread, self._duties.changes_before), partial(self._in_thread, self._duties.illustrate)
         )
         self._keeper = Keeper(partial(self._in_thread, self._duties.keep))
         self._completer = Completer(self._look, self._gather, partial(self._in_thread, self._duties.tell))
-        self._freezer = Batcher[tuple[Claim, bytes]](self._freeze_many)
+        self._freezer = Batcher[tuple[Claim, bytes]](partial(self._in_thread, self._store.freeze))
 
     def wake(self) -> None:
         """Something may be due. Call it in the loop's thread."""
@@ -126,9 +121,8 @@ class Worker:
         try:
             while not self._stopping:
                 self._wake.clear()
-                claimed = await self._claim()
-                if not claimed:
-                    await self._rest()
+                await self._claim()
+                await self._rest()
         finally:
             living.cancel()
             if self._tasks:
@@ -139,18 +133,23 @@ class Worker:
             await _close(self._setup)
             self._database.shutdown()
 
-    async def _claim(self) -> int:
-        lanes = [self._room(lane) for lane in self._setup.lanes.values()]
-        open_lanes = [lane for lane in lanes if lane.limit > 0]
+    async def _claim(self) -> None:
+        if self._soon is not None:
+            self._soon.cancel()
+            self._soon = None
         try:
-            claims = await self._in_thread(self._store.claim, open_lanes, self._clock())
+            claims = await self._in_thread(self._store.claim, self._open_lanes(), self._clock())
             if claims:
                 await self._start(claims)
         except StoreUnavailable as fault:
             log.error("store_unavailable", fault=str(fault))
             await asyncio.sleep(1)
-            return 0
-        return len(claims)
+            return
+        self._full = self._setup.lanes.keys() - {lane.channel for lane in self._open_lanes()}
+
+    def _open_lanes(self) -> list[Lane]:
+        lanes = (self._room(lane) for lane in self._setup.lanes.values())
+        return [lane for lane in lanes if lane.limit > 0]
 
     def _room(self, lane: Lane) -> Lane:
         limit = lane.limit - self._flying.get(lane.channel, 0)
@@ -190,11 +189,16 @@ class Worker:
             self._landed(claim.target.channel)
 
     def _landed(self, channel: str) -> None:
-        """Claim again when half of a full channel is free: a claim for each single landing would be mostly commits."""
+        """Claim again when half of a full channel is free, or soon: for each single landing it would be mostly commits.
+
+        Soon and not never: what landed may have to be tried again, or there is something newer to tell.
+        """
         self._flying[channel] -= 1
         lane = self._setup.lanes.get(channel)
-        if lane is None or self._flying[channel] <= lane.limit // 2:
+        if lane is not None and channel in self._full and self._flying[channel] <= lane.limit // 2:
             self._wake.set()
+        elif self._soon is None:
+            self._soon = asyncio.get_running_loop().call_later(SOON_SECONDS, self._wake.set)
 
     async def _attempt(self, claim: Claim, story: Story) -> Outcome:
         refused: Any = ""
@@ -247,11 +251,11 @@ class Worker:
         return outcome
 
     async def _rest(self) -> None:
-        """Until woken, the next delivery is due, or the safety net."""
+        """Until woken, the next delivery is due that there is room for, or the safety net."""
         seconds = self._poll
         try:
-            now = self._clock()
-            due = await self._in_thread(self._store.next_due, now)
+            now, channels = self._clock(), [lane.channel for lane in self._open_lanes()]
+            due = await self._in_thread(self._store.next_due, now, channels)
             if due is not None:
                 seconds = min(self._poll, max(0.02, (due - now).total_seconds()))
         except Exception as fault:
@@ -285,9 +289,6 @@ class Worker:
                 if not wait:
                     raise
                 await asyncio.sleep(wait)
-
-    async def _freeze_many(self, frozen: Sequence[tuple[Claim, bytes]]) -> None:
-        await self._in_thread(self._store.freeze, frozen)
 
     def _in_thread(self, call: Callable[..., T], *arguments: Any) -> Awaitable[T]:
         return asyncio.get_running_loop().run_in_executor(self._database, call, *arguments)

@@ -40,7 +40,8 @@ POLICY = Policy(
         "mail": ChannelSpec("mail", recipients=("a@x.org", "b@x.org"), edits=False),
     },
 )
-LANES = [Lane(name, 10, None, 10, 60.0) for name in ("pager", "slack", "mail")]
+CHANNELS = ("pager", "slack", "mail")
+LANES = [Lane(name, 10, None, 10, 60.0) for name in CHANNELS]
 
 
 class Clock:
@@ -202,7 +203,7 @@ def test_a_paced_out_channel_is_next_due_when_its_next_slot_comes(
     for number in range(3):
         intake.accept(a_group(an_alert(), key=f"key-{number}"))
     assert 1 == len(store.claim([Lane("pager", 10, 0.5, 1, 600.0)], clock()))
-    assert at(3) == store.next_due(clock())
+    assert at(3) == store.next_due(clock(), CHANNELS)
 
 
 def test_critical_goes_before_warning_and_oldest_first(
@@ -303,11 +304,12 @@ def test_old_resolved_incidents_are_forgotten_and_others_kept(
 
 
 def test_the_next_due_time_counts_leases_and_pauses(intake: StoreIntake, store: StoreDeliveries, clock: Clock) -> None:
-    assert store.next_due(clock()) is None
+    assert store.next_due(clock(), CHANNELS) is None
     intake.accept(a_group(an_alert()))
-    assert at(1) == store.next_due(clock())
+    assert at(1) == store.next_due(clock(), CHANNELS)
+    assert store.next_due(clock(), ("mail",)) is None
     store.claim(LANES, clock())
-    assert at(61) == store.next_due(clock())
+    assert at(61) == store.next_due(clock(), CHANNELS)
 
 
 def test_what_a_dead_worker_of_this_host_was_sending_is_free_at_once(

@@ -1,0 +1,57 @@
+"""What the worker asks again and again reads what is pending, not everything that was ever told."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+
+from bridge.core.ports import Lane
+from bridge.store import StoreChangeDeliveries, StoreDeliveries, open_database
+from tests.builders import at
+
+
+@pytest.fixture
+def engine(tmp_path: Path) -> Iterator[sa.Engine]:
+    """SQLite alone: with so few rows PostgreSQL prefers to read them all."""
+    engine = open_database(f"sqlite:///{tmp_path}/bridge.db")
+    yield engine
+    engine.dispose()
+
+
+@contextmanager
+def queries(engine: sa.Engine) -> Iterator[list[tuple[str, Any]]]:
+    seen: list[tuple[str, Any]] = []
+
+    def note(_connection: Any, _cursor: Any, statement: str, parameters: Any, *_: Any) -> None:
+        if statement.startswith("SELECT"):
+            seen.append((statement, parameters))
+
+    sa.event.listen(engine, "before_cursor_execute", note)
+    yield seen
+    sa.event.remove(engine, "before_cursor_execute", note)
+
+
+def plans(engine: sa.Engine, asked: Sequence[tuple[str, Any]]) -> list[str]:
+    with engine.connect() as connection:
+        found = [connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {query}", given) for query, given in asked]
+        return ["; ".join(row.detail for row in rows) for rows in found]
+
+
+def test_a_claim_reads_the_pending_deliveries_of_its_channel_in_their_order(engine: sa.Engine) -> None:
+    with queries(engine) as asked:
+        StoreDeliveries(engine).claim([Lane("pager", 10, None, 10, 60.0)], at(1))
+    (plan,) = [plan for plan in plans(engine, asked) if "delivery" in plan]
+    assert "SEARCH delivery USING INDEX delivery_pending (channel=?)" == plan
+
+
+def test_telling_of_changes_reads_what_is_pending_alone(engine: sa.Engine) -> None:
+    with queries(engine) as asked:
+        StoreChangeDeliveries(engine).waiting(["pager"], at(1))
+    changes, messages = plans(engine, asked)
+    assert "change_delivery_pending (channel=? AND due_at<?)" in changes
+    assert "delivery_pending (channel=?)" in messages
