@@ -3,6 +3,7 @@
 BridgeError
 ├── InvalidPayload        a body that can never be accepted            -> 400
 ├── StoreUnavailable      the store cannot take it now                 -> 503
+│   └── StoreRefused      this alone; others it would take             -> 503
 └── SendError             a vendor did not take a message; Reason says what follows
 """
 
@@ -27,6 +28,10 @@ class InvalidPayload(BridgeError):
 
 class StoreUnavailable(BridgeError):
     """The store cannot take or give anything now; try again."""
+
+
+class StoreRefused(StoreUnavailable):
+    """The store works, and cannot take this: a lost race, or a value that it has no place for."""
 
 
 class Reason(enum.StrEnum):
