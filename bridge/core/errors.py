@@ -10,8 +10,12 @@ BridgeError
 from __future__ import annotations
 
 import enum
+import re
 from collections.abc import Mapping
 from typing import Any
+
+#: Control characters but newline and tab; halves of surrogate pairs.
+_UNSTORABLE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
 
 
 class BridgeError(Exception):
@@ -50,7 +54,8 @@ class SendError(BridgeError):
     """A vendor did not take a message. `ambiguous`: it may have taken it all the same.
 
     `progress` is what is known of the vendor's side already (for instance the ts of a message whose thread reply
-    failed); `retry_after` is in seconds. `detail` must hold no secret: it is shown to people.
+    failed); `retry_after` is in seconds. `detail` must hold no secret: it is shown to people. A vendor may have said
+    it, so it is cleaned of what no database stores.
     """
 
     def __init__(
@@ -64,7 +69,7 @@ class SendError(BridgeError):
     ) -> None:
         super().__init__(f"{reason}: {detail}")
         self.reason = reason
-        self.detail = detail[:500]
+        self.detail = _UNSTORABLE.sub(lambda found: "\ufffd" if found[0] > "\x9f" else "", detail)[:500]
         self.ambiguous = ambiguous
         self.retry_after = retry_after
         self.progress = progress
