@@ -3,14 +3,19 @@
 BridgeError
 ├── InvalidPayload        a body that can never be accepted            -> 400
 ├── StoreUnavailable      the store cannot take it now                 -> 503
+│   └── StoreRefused      this alone; others it would take             -> 503
 └── SendError             a vendor did not take a message; Reason says what follows
 """
 
 from __future__ import annotations
 
 import enum
+import re
 from collections.abc import Mapping
 from typing import Any
+
+#: Control characters but newline and tab; halves of surrogate pairs.
+_UNSTORABLE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
 
 
 class BridgeError(Exception):
@@ -29,6 +34,10 @@ class StoreUnavailable(BridgeError):
     """The store cannot take or give anything now; try again."""
 
 
+class StoreRefused(StoreUnavailable):
+    """The store works, and cannot take this: a lost race, or a value that it has no place for."""
+
+
 class Reason(enum.StrEnum):
     """Why a send failed, which decides what follows. Also the label of the metric."""
 
@@ -45,7 +54,8 @@ class SendError(BridgeError):
     """A vendor did not take a message. `ambiguous`: it may have taken it all the same.
 
     `progress` is what is known of the vendor's side already (for instance the ts of a message whose thread reply
-    failed); `retry_after` is in seconds. `detail` must hold no secret: it is shown to people.
+    failed); `retry_after` is in seconds. `detail` must hold no secret: it is shown to people. A vendor may have said
+    it, so it is cleaned of what no database stores.
     """
 
     def __init__(
@@ -59,7 +69,7 @@ class SendError(BridgeError):
     ) -> None:
         super().__init__(f"{reason}: {detail}")
         self.reason = reason
-        self.detail = detail[:500]
+        self.detail = _UNSTORABLE.sub(lambda found: "\ufffd" if found[0] > "\x9f" else "", detail)[:500]
         self.ambiguous = ambiguous
         self.retry_after = retry_after
         self.progress = progress

@@ -173,7 +173,11 @@ def _absent(
     *,
     conclusive: bool,
 ) -> dict[str, datetime]:
-    """Since when each firing alert has been missing; whoever restarted since then did not count at the time."""
+    """Since when each firing alert has been missing; whoever restarted since then did not count at the time.
+
+    What began in the future began before the clock went back, and begins anew.
+    """
+    before = {name: first for name, first in before.items() if first <= began}
     present = {fingerprint for look in answers for fingerprint in look.alerts}
     missing = {alert.fingerprint for incident in incidents for alert in incident.firing} - present
     sound = max((look.started_at + patience.settled for look in answers), default=began)

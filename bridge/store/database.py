@@ -9,14 +9,25 @@ from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, ProgrammingError
+from sqlalchemy.exc import TimeoutError as NoConnectionFree
 
-from bridge.core.errors import StoreUnavailable
+from bridge.core.errors import StoreRefused, StoreUnavailable
 
 #: The newest of migrations/versions/.
 NEWEST = "0009"
 #: PostgreSQL advisory lock of the migrations; any constant that nobody else uses.
 _MIGRATION_LOCK = 0x6272_6467
+#: Its kind says that others may pass where this one cannot.
+_OF_THE_DATA = (DataError, IntegrityError, ProgrammingError)
+_READ_ONLY = "25006"  # SQLSTATE read_only_sql_transaction
+_PATIENCE = {
+    "connect_timeout": 5,  # seconds
+    "keepalives_idle": 10,
+    "keepalives_interval": 5,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 20_000,  # milliseconds
+}
 
 
 def open_database(url: str) -> sa.Engine:
@@ -25,7 +36,7 @@ def open_database(url: str) -> sa.Engine:
     try:
         with _one_at_a_time(engine) as connection:
             _migrate(engine, connection)
-    except (OperationalError, OSError) as fault:
+    except (DBAPIError, OSError) as fault:  # a file that is no database is no OperationalError
         engine.dispose()
         raise StoreUnavailable(f"cannot open {engine.url.render_as_string()}: {fault}") from fault
     except StoreUnavailable:
@@ -41,7 +52,11 @@ def transaction(engine: sa.Engine) -> Iterator[sa.Connection]:
         with _turn(engine), engine.begin() as connection:
             yield connection
     except DBAPIError as fault:
-        raise StoreUnavailable(f"the database refused: {fault.orig}") from fault
+        _forget_connections(engine, fault)
+        kind = StoreRefused if isinstance(fault, _OF_THE_DATA) else StoreUnavailable
+        raise kind(f"the database refused: {fault.orig}") from fault
+    except NoConnectionFree as fault:
+        raise StoreUnavailable("every connection to the database is in use, and none became free in time") from fault
     except OSError as fault:
         raise StoreUnavailable(f"the files beside the database cannot be used: {fault}") from fault
 
@@ -54,6 +69,22 @@ def reading(engine: sa.Engine) -> Iterator[sa.Connection]:
             yield connection
     except DBAPIError as fault:
         raise StoreUnavailable(f"the database does not answer: {fault.orig}") from fault
+    except NoConnectionFree as fault:
+        raise StoreUnavailable("every connection to the database is in use, and none became free in time") from fault
+
+
+def _forget_connections(engine: sa.Engine, fault: DBAPIError) -> None:
+    """After a failover the old primary may still answer, and takes nothing: look for the one that does."""
+    if getattr(fault.orig, "sqlstate", None) == _READ_ONLY:
+        engine.dispose()
+
+
+def postgres_patience(url: sa.URL) -> dict[str, int]:
+    """How libpq notices that a server has gone without a word, which it would else wait for by the quarter of an hour.
+
+    What the URL says itself counts. https://www.postgresql.org/docs/current/libpq-connect.html#LIBPQ-PARAMKEYWORDS
+    """
+    return {name: value for name, value in _PATIENCE.items() if name not in url.query}
 
 
 def _engine(url: str) -> sa.Engine:
@@ -62,7 +93,10 @@ def _engine(url: str) -> sa.Engine:
         return _sqlite(parsed)
     if parsed.drivername in ("postgres", "postgresql"):
         parsed = parsed.set(drivername="postgresql+psycopg")
-    return sa.create_engine(parsed, pool_pre_ping=True, pool_size=5, max_overflow=35, pool_timeout=10)
+    patience = postgres_patience(parsed)
+    return sa.create_engine(
+        parsed, pool_pre_ping=True, pool_size=5, max_overflow=35, pool_timeout=10, connect_args=patience
+    )
 
 
 def _sqlite(url: sa.URL) -> sa.Engine:

@@ -15,7 +15,8 @@ from bridge.core.model import Entry, Incident, Target
 from bridge.core.ports import Claim, GiveUp, Lane, Outcome, RetryAt, Sent
 from bridge.store.applying import complete
 from bridge.store.changes import forget_changes
-from bridge.store.database import transaction
+from bridge.store.clock_jumps import mend_times
+from bridge.store.database import reading, transaction
 from bridge.store.rows import entry_from, incident_from
 from bridge.store.settling import FENCE, Settlements, lease_key
 from bridge.store.tables import channel_state, delivery, event, incident, worker
@@ -75,13 +76,13 @@ class StoreDeliveries:
             return [claim for lane in lanes for claim in _claim_lane(connection, lane, lease, now)]
 
     def incidents(self, numbers: Sequence[int]) -> dict[int, Incident]:
-        with self._engine.connect().execution_options(readonly=True) as connection:
+        with reading(self._engine) as connection:
             rows = connection.execute(_INCIDENTS, {"numbers": numbers}).mappings()
             return {found.number: found for found in complete(connection, [incident_from(row) for row in rows])}
 
     def news(self, numbers: Sequence[int]) -> dict[int, list[Entry]]:
         found: dict[int, list[Entry]] = {}
-        with self._engine.connect().execution_options(readonly=True) as connection:
+        with reading(self._engine) as connection:
             for row in connection.execute(_NEWS, {"numbers": numbers}).mappings():
                 found.setdefault(row["incident_number"], []).append(entry_from(row))
         return found
@@ -125,7 +126,7 @@ class StoreDeliveries:
             )
         joined = delivery.outerjoin(channel_state, channel_state.c.channel == delivery.c.channel)
         soonest = sa.type_coerce(sa.func.min(due), delivery.c.due_at.type)
-        with self._engine.connect().execution_options(readonly=True) as connection:
+        with reading(self._engine) as connection:
             mine = sa.and_(delivery.c.channel.in_(channels), delivery.c.pending)
             return connection.scalar(sa.select(soonest).select_from(joined).where(mine))
 
@@ -158,6 +159,11 @@ class StoreDeliveries:
         with transaction(self._engine) as connection:
             connection.execute(statement)
             connection.execute(sa.delete(worker).where(worker.c.seen_at < now - timedelta(days=1)))
+
+    def mend_times(self, now: datetime, ahead: timedelta) -> int:
+        """After the clock went back; how many rows were further ahead than that."""
+        with transaction(self._engine) as connection:
+            return mend_times(connection, now, ahead)
 
     def forget(self, before: datetime) -> int:
         """Delete incidents that were resolved before then and that every channel has been told of, and old changes."""

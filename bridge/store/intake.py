@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import queue
 import threading
+import time
 from collections.abc import Callable
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeout
@@ -26,7 +27,11 @@ _Order = tuple[Group, "Future[Accepted]"]
 
 
 class StoreIntake:
-    """See bridge.core.ports.Intake. At most `backlog` groups wait; more is answered StoreUnavailable at once."""
+    """See bridge.core.ports.Intake. At most `backlog` groups wait; more is answered StoreUnavailable at once.
+
+    So is everything that comes while one commit has been under way for `stuck_seconds`: senders that wait hold a thread
+    each, and the web has other things to answer.
+    """
 
     def __init__(
         self,
@@ -37,15 +42,19 @@ class StoreIntake:
         backlog: int = 2000,
         batch: int = 200,
         patience_seconds: float = 20.0,
+        stuck_seconds: float = 5.0,
     ) -> None:
         self._engine, self._policy, self._clock = engine, policy, clock
-        self._batch, self._patience = batch, patience_seconds
+        self._batch, self._patience, self._stuck = batch, patience_seconds, stuck_seconds
+        self._began: float | None = None  # the commit that is under way
         self._orders: queue.Queue[_Order | None] = queue.Queue(backlog)
         self._waker = Waker(engine)
         self._thread = threading.Thread(target=self._run, name="intake", daemon=True)
         self._thread.start()
 
     def accept(self, group: Group) -> Accepted:
+        if (began := self._began) is not None and time.monotonic() - began > self._stuck:
+            raise StoreUnavailable(f"the database has not answered for {self._stuck:g} s; send it again")
         answer: Future[Accepted] = Future()
         try:
             self._orders.put_nowait((group, answer))
@@ -96,8 +105,11 @@ class StoreIntake:
             orders[0][1].set_exception(StoreUnavailable(f"could not be stored: {type(fault).__name__}"))
 
     def _commit(self, groups: list[Group]) -> list[Accepted]:
-        now = self._clock()
-        with transaction(self._engine) as connection:
-            accepted = receive_groups(connection, self._policy(), groups, now)
-            self._waker.within(connection)
-        return accepted
+        now, self._began = self._clock(), time.monotonic()
+        try:
+            with transaction(self._engine) as connection:
+                accepted = receive_groups(connection, self._policy(), groups, now)
+                self._waker.within(connection)
+            return accepted
+        finally:
+            self._began = None

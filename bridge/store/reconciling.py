@@ -33,10 +33,14 @@ class StoreReconciling:
     def take(self, source: str, lease_seconds: float, now: datetime) -> bool:
         """Whether this worker is the one that asks now."""
         mine = reconciling.c.source == source
+        lease = timedelta(seconds=lease_seconds)
+        until, too_far = now + lease, now + 2 * lease  # too far: the clock has gone back
         free = (
-            reconciling.c.holder.is_(None) | (reconciling.c.holder == self._holder) | (reconciling.c.held_until < now)
+            reconciling.c.holder.is_(None)
+            | (reconciling.c.holder == self._holder)
+            | (reconciling.c.held_until < now)
+            | (reconciling.c.held_until > too_far)
         )
-        until = now + timedelta(seconds=lease_seconds)
         with transaction(self._engine) as connection:
             make = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
             connection.execute(

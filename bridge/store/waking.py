@@ -14,6 +14,8 @@ from pathlib import Path
 
 import sqlalchemy as sa
 
+from bridge.store.database import postgres_patience
+
 _CHANNEL = "incident_bridge"
 
 
@@ -60,6 +62,13 @@ class Listener:
         self._thread.join(timeout=5)
 
     def _read(self) -> None:
+        while not self._stopping.is_set():
+            try:
+                self._listen_to_pipe()
+            except OSError:  # a read-only or full disk, perhaps
+                self._stopping.wait(1)  # polling goes on meanwhile
+
+    def _listen_to_pipe(self) -> None:
         path = _pipe(self._engine)
         with contextlib.suppress(FileExistsError):
             os.mkfifo(path, mode=0o600)
@@ -85,7 +94,8 @@ class Listener:
         import psycopg
 
         url = self._engine.url.set(drivername="postgresql").render_as_string(hide_password=False)
-        with psycopg.connect(url, autocommit=True) as connection:
+        patience = postgres_patience(self._engine.url)
+        with psycopg.connect(url, autocommit=True, **patience) as connection:  # type: ignore[arg-type]
             connection.execute(f"LISTEN {_CHANNEL}")
             while not self._stopping.is_set():
                 for _notification in connection.notifies(timeout=0.5, stop_after=1):

@@ -200,7 +200,7 @@ class Logins:
 
     def _remembers(self, name: str, password: str) -> bool:
         until = self._remembered.get(self._digest(name, password))
-        return until is not None and self._clock() < until
+        return until is not None and timedelta() < until - self._clock() <= REMEMBERED
 
     def _digest(self, name: str, password: str) -> bytes:
         """The stored hash is part of it: a password that was changed is forgotten at once."""
@@ -212,7 +212,7 @@ class Logins:
     def _is_tired_of(self, address: str) -> bool:
         now = self._clock()
         with self._lock:
-            recent = [at for at in self._failures.get(address, []) if now - at < WITHIN]
+            recent = [at for at in self._failures.get(address, []) if abs(now - at) < WITHIN]
         return len(recent) >= FAILURES
 
 

@@ -22,17 +22,18 @@ from bridge.core.model import Entry, Incident
 from bridge.core.ports import Channel, Claim, Deliveries, GiveUp, Lane, Message, Outcome, Sent
 from bridge.core.retrying import decide
 from bridge.metrics import Metrics
+from bridge.worker import housekeeping
 from bridge.worker.batching import Batcher
 from bridge.worker.completing import Completer
 from bridge.worker.duties import Duties, NoDuties
 from bridge.worker.enriching import Gathers, Keeper, Story, context_of
 from bridge.worker.illustrating import Illustrator, Makes
 from bridge.worker.observing import observe
+from bridge.worker.settling import Settler
 
 log = logs.get("worker")
 T = TypeVar("T")
 SOON_SECONDS = 0.05
-SETTLE_SECONDS = 0.01  #: sends that end within it are settled with one commit
 
 
 class Renders(Protocol):
@@ -41,14 +42,10 @@ class Renders(Protocol):
     ) -> Message: ...
 
 
-class Store(Deliveries, Protocol):
+class Store(Deliveries, housekeeping.Store, Protocol):
     """Deliveries, and the worker's own housekeeping."""
 
     def end_pauses(self) -> None: ...
-
-    def alive(self, place: str, started_at: datetime, now: datetime) -> None: ...
-
-    def forget(self, before: datetime) -> int: ...
 
 
 @dataclass(frozen=True)
@@ -80,7 +77,7 @@ class Worker:
         alive_seconds: float = 5.0,
     ) -> None:
         self._store, self._setup, self._metrics, self._clock = store, setup, metrics, clock
-        self._place, self._poll, self._alive = place, poll_seconds, alive_seconds
+        self._poll = poll_seconds
         self._database = ThreadPoolExecutor(1, "database")
         self._wake = asyncio.Event()
         self._stopping = False
@@ -88,8 +85,15 @@ class Worker:
         self._full: set[str] = set()  # the channels that the last claim left no room in
         self._soon: asyncio.TimerHandle | None = None  # the next claim for what has landed
         self._tasks: set[asyncio.Task[None]] = set()
-        self._settler = Batcher[tuple[Claim, Outcome]](self._settle_many, partial(asyncio.sleep, SETTLE_SECONDS))
+        self._settler = Settler(
+            lambda settled: self._in_thread(self._store.settle, settled, self._clock()), lambda: self._stopping
+        )
         self._duties = duties or NoDuties()
+        self._housekeeping = housekeeping.Housekeeping(
+            store, self._duties, clock, self._in_thread,
+            retention=lambda: self._setup.retention, longest_lease=self._longest_lease,
+            place=place, every_seconds=alive_seconds,
+        )  # fmt: skip
         self._illustrator = Illustrator(
             partial(self._in_thread, self._duties.changes_before), partial(self._in_thread, self._duties.illustrate)
         )
@@ -117,13 +121,14 @@ class Worker:
         await _close(old)
 
     async def run(self) -> None:
-        living = asyncio.create_task(self._live())
+        living = asyncio.create_task(self._housekeeping.run())
         try:
             while not self._stopping:
                 self._wake.clear()
                 await self._claim()
                 await self._rest()
         finally:
+            self._stopping = True
             living.cancel()
             if self._tasks:
                 await asyncio.wait(set(self._tasks))
@@ -139,17 +144,31 @@ class Worker:
             self._soon = None
         try:
             claims = await self._in_thread(self._store.claim, self._open_lanes(), self._clock())
-            if claims:
-                await self._start(claims)
-        except StoreUnavailable as fault:
+        except Exception as fault:
             log.error("store_unavailable", fault=str(fault))
             await asyncio.sleep(1)
             return
+        if claims:
+            await self._begin(claims)
         self._full = self._setup.lanes.keys() - {lane.channel for lane in self._open_lanes()}
 
     def _open_lanes(self) -> list[Lane]:
         lanes = (self._room(lane) for lane in self._setup.lanes.values())
         return [lane for lane in lanes if lane.limit > 0]
+
+    async def _begin(self, claims: Sequence[Claim], waits: Sequence[float] = (0.1, 0.5, 2.0)) -> None:
+        """What cannot be read is left until its lease ends, and must not hold up what was claimed with it."""
+        try:
+            await self._start(claims)
+        except Exception as fault:
+            if isinstance(fault, StoreUnavailable) and waits:
+                await asyncio.sleep(waits[0])
+                await self._begin(claims, waits[1:])
+            elif len(claims) > 1:
+                for claim in claims:
+                    await self._begin([claim], ())
+            else:
+                log.error("claim_not_read", incident=claims[0].incident_number, fault=str(fault))
 
     def _room(self, lane: Lane) -> Lane:
         limit = lane.limit - self._flying.get(lane.channel, 0)
@@ -263,32 +282,8 @@ class Worker:
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self._wake.wait(), seconds)
 
-    async def _live(self) -> None:
-        """Housekeeping: say that this worker lives, and forget what is old."""
-        started, beats = self._clock(), 0
-        while True:
-            try:
-                now = self._clock()
-                await self._in_thread(self._store.alive, self._place, started, now)
-                if turned := await self._in_thread(self._duties.watch, started, now):
-                    log.warning("watched", told=turned)
-                if beats % 720 == 0:
-                    await self._in_thread(self._store.forget, now - self._setup.retention)
-            except Exception as fault:
-                log.error("store_unavailable", fault=str(fault))
-            beats += 1
-            await asyncio.sleep(self._alive)
-
-    async def _settle_many(self, settled: Sequence[tuple[Claim, Outcome]]) -> None:
-        """Tried until it works: an outcome that is known must not become unknown for a locked database."""
-        for wait in (0.1, 0.5, 2.0, 5.0, 0.0):
-            try:
-                await self._in_thread(self._store.settle, settled, self._clock())
-                return
-            except StoreUnavailable:
-                if not wait:
-                    raise
-                await asyncio.sleep(wait)
+    def _longest_lease(self) -> timedelta:
+        return timedelta(seconds=max((lane.lease_seconds for lane in self._setup.lanes.values()), default=0.0))
 
     def _in_thread(self, call: Callable[..., T], *arguments: Any) -> Awaitable[T]:
         return asyncio.get_running_loop().run_in_executor(self._database, call, *arguments)

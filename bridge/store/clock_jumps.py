@@ -1,0 +1,64 @@
+"""What the clock left behind when it went back: times that lie further ahead than anything sets them.
+
+Without this, a channel that was paused for eight seconds would wait for as long as the clock went back, and a heartbeat
+that was heard in the future could not be missed before then. Law: what is held on purpose (mute intervals) is not
+touched, and neither is anything that a clock which is a little ahead of this one may have written.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+import sqlalchemy as sa
+
+from bridge.store.tables import change_delivery, channel_state, delivery, heartbeat, incident, timer, worker
+
+
+def mend_times(connection: sa.Connection, now: datetime, ahead: timedelta) -> int:
+    """Bring what is further than `ahead` in the future back to now; how many rows that were."""
+    limit = now + ahead
+    mended = _shift_timers(connection, now, limit)
+    ours, free = delivery.c.pending, delivery.c.hold_reason == ""
+    for column, mine in (
+        (delivery.c.due_at, ours & free),
+        (delivery.c.wanted_at, ours),
+        (delivery.c.changed_at, ours),
+        (delivery.c.lease_until, ours),
+        (channel_state.c.paused_until, sa.true()),
+        (channel_state.c.next_slot_at, sa.true()),
+        (change_delivery.c.due_at, change_delivery.c.pending),
+        (heartbeat.c.seen_at, sa.true()),
+        (incident.c.seen_at, incident.c.state != "resolved"),
+        (incident.c.updated_at, incident.c.state != "resolved"),
+        (incident.c.acknowledged_at, incident.c.state != "resolved"),
+    ):
+        late = sa.update(column.table).where(mine, column > limit)
+        mended += connection.execute(late.values({column.name: now})).rowcount
+    # Whoever lives says so again at once, and whoever does not must not look alive until then.
+    return mended + connection.execute(sa.delete(worker).where(worker.c.seen_at > limit)).rowcount
+
+
+def _shift_timers(connection: sa.Connection, now: datetime, limit: datetime) -> int:
+    """A timer may be far ahead on purpose: it is moved by as much as its incident's last change is in the future."""
+    query = (
+        sa.select(timer, incident.c.updated_at)
+        .join(incident, incident.c.number == timer.c.incident_number)
+        .where(incident.c.state != "resolved", incident.c.updated_at > limit, timer.c.due_at.is_not(None))
+    )
+    rows = [
+        {
+            "b_number": row["incident_number"],
+            "b_kind": row["kind"],
+            "b_key": row["key"],
+            "b_due": max(now, row["due_at"] - (row["updated_at"] - now)),
+        }
+        for row in connection.execute(query).mappings()
+    ]
+    if rows:
+        mine = (
+            timer.c.incident_number == sa.bindparam("b_number"),
+            timer.c.kind == sa.bindparam("b_kind"),
+            timer.c.key == sa.bindparam("b_key"),
+        )
+        connection.execute(sa.update(timer).where(*mine).values(due_at=sa.bindparam("b_due")), rows)
+    return len(rows)

@@ -1,0 +1,277 @@
+"""The database in trouble: what is accepted stays, what cannot be stored is refused in time, and it mends by itself."""
+
+from __future__ import annotations
+
+import contextlib
+import sqlite3
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+
+from bridge.core.errors import StoreUnavailable
+from bridge.core.incidents import Rules
+from bridge.core.model import ChannelSpec
+from bridge.core.ports import Lane, Sent
+from bridge.core.routing import Route
+from bridge.store import Policy, StoreDeliveries, StoreIntake, StoreReader, open_database
+from bridge.store.database import postgres_patience, reading
+from bridge.store.tables import incident
+from tests.builders import a_group, an_alert, at
+
+POLICY = Policy(Rules(), Route(notify=("pager",)), {"pager": ChannelSpec("pager")})
+LANES = [Lane("pager", 100, None, 100, 60.0)]
+only_sqlite = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+only_postgresql = pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+
+
+@dataclass
+class Intake:
+    """The store's intake, and what its senders were told."""
+
+    store: StoreIntake
+
+    def send(self, key: str, text: str = "") -> int:
+        """As Alertmanager sees it: 200 or 503."""
+        try:
+            self.store.accept(a_group(an_alert(summary=text), key=key))
+        except StoreUnavailable:
+            return 503
+        return 200
+
+
+@contextlib.contextmanager
+def taking_in(engine: sa.Engine, **more: float) -> Iterator[Intake]:
+    intake = StoreIntake(engine, lambda: POLICY, lambda: at(0), **more)  # type: ignore[arg-type]
+    try:
+        yield Intake(intake)
+    finally:
+        intake.close()
+
+
+@pytest.fixture
+def engine(database_url: str) -> Iterator[sa.Engine]:
+    engine = open_database(database_url)
+    yield engine
+    engine.dispose()
+
+
+@pytest.fixture
+def file(database_url: str) -> Path:
+    return Path(sa.make_url(database_url).database or "")
+
+
+def kept(engine: sa.Engine) -> set[str]:
+    with reading(engine) as connection:
+        return set(connection.scalars(sa.select(incident.c.group_key)))
+
+
+def eventually(ask: Callable[[], bool]) -> None:
+    end = time.monotonic() + 20
+    while not ask():
+        assert time.monotonic() < end
+        time.sleep(0.02)
+
+
+def limit_pages(engine: sa.Engine, pages: int) -> None:
+    """As a disk with room for so many: SQLite answers the same SQLITE_FULL. A limit holds for one connection."""
+    engine.dispose()
+    sa.event.listen(engine, "connect", lambda raw, _: raw.execute(f"PRAGMA max_page_count={pages}"))
+
+
+@only_sqlite
+def test_a_full_disk_is_503_loses_nothing_and_is_over_when_there_is_room(engine: sa.Engine, file: Path) -> None:
+    accepted: set[str] = set()
+    with taking_in(engine) as intake:
+        accepted |= {"before"} if intake.send("before") == 200 else set()
+        limit_pages(engine, file.stat().st_size // 4096 + 12)
+        answers = {f"full-{n}": intake.send(f"full-{n}", "x" * 3000) for n in range(40)}
+        accepted |= {key for key, answer in answers.items() if answer == 200}
+        assert 503 == answers["full-39"]
+        assert accepted == kept(engine)
+        limit_pages(engine, 1_000_000)
+        assert 200 == intake.send("after")
+    assert accepted | {"after"} == kept(engine)
+
+
+@only_sqlite
+def test_what_is_stored_is_still_read_and_its_outcome_refused_while_the_disk_is_full(
+    engine: sa.Engine, file: Path
+) -> None:
+    store = StoreDeliveries(engine)
+    with taking_in(engine) as intake:
+        intake.send("one")
+    (claim,) = store.claim(LANES, at(1))
+    limit_pages(engine, file.stat().st_size // 4096)
+    with pytest.raises(StoreUnavailable, match="full"):
+        store.settle([(claim, Sent({"state": "x" * 100_000}))], at(2))
+    assert [1] == list(store.incidents([1]))
+    limit_pages(engine, 1_000_000)
+    store.settle([(claim, Sent({"state": "triggered"}))], at(3))
+    assert "delivered" == StoreReader(engine).deliveries(1)[0].status
+
+
+@only_sqlite
+def test_a_read_only_file_is_503_until_it_can_be_written_again(engine: sa.Engine) -> None:
+    def forbid(raw: sqlite3.Connection, _record: object) -> None:
+        raw.execute("PRAGMA query_only=ON")  # answers as a file on a read-only file system does
+
+    with taking_in(engine) as intake:
+        assert 200 == intake.send("before")
+        engine.dispose()
+        sa.event.listen(engine, "connect", forbid)
+        assert 503 == intake.send("meanwhile")
+        with pytest.raises(StoreUnavailable, match="readonly"):
+            StoreDeliveries(engine).claim(LANES, at(1))
+        sa.event.remove(engine, "connect", forbid)
+        engine.dispose()
+        assert 200 == intake.send("meanwhile")
+    assert {"before", "meanwhile"} == kept(engine)
+
+
+@only_sqlite
+def test_a_folder_without_room_for_the_lock_files_is_503(engine: sa.Engine, file: Path) -> None:
+    turn = Path(f"{file}.turn")
+    with taking_in(engine) as intake:
+        assert 200 == intake.send("before")
+        turn.unlink()
+        turn.mkdir()  # cannot be opened, whoever asks
+        assert 503 == intake.send("meanwhile")
+        turn.rmdir()
+        assert 200 == intake.send("meanwhile")
+
+
+@contextlib.contextmanager
+def locked(engine: sa.Engine) -> Iterator[None]:
+    """Another process holds what a webhook needs: a backup, a person at a prompt."""
+    if engine.dialect.name == "sqlite":
+        with contextlib.closing(sqlite3.connect(engine.url.database or "", isolation_level=None)) as other:
+            other.execute("BEGIN EXCLUSIVE")
+            yield
+            other.execute("ROLLBACK")
+    else:
+        with engine.connect() as other:
+            other.execute(sa.text("LOCK TABLE incident IN ACCESS EXCLUSIVE MODE"))
+            yield
+
+
+def test_a_lock_beyond_the_patience_is_503_and_what_was_refused_is_stored_when_it_is_sent_again(
+    engine: sa.Engine,
+) -> None:
+    with taking_in(engine, patience_seconds=0.3) as intake:
+        with locked(engine):
+            assert 503 == intake.send("a")
+        eventually(lambda: intake.send("a") == 200)
+        eventually(lambda: intake.send("b") == 200)
+    assert {"a", "b"} == kept(engine)
+    assert 2 == len(StoreReader(engine).list_incidents())
+
+
+def test_while_the_database_is_stuck_newcomers_are_refused_at_once_and_hold_no_thread(engine: sa.Engine) -> None:
+    with taking_in(engine, patience_seconds=600, stuck_seconds=0.2) as intake, contextlib.ExitStack() as lock:
+        lock.enter_context(locked(engine))
+        answers: list[int] = []
+        first = threading.Thread(target=lambda: answers.append(intake.send("first")))
+        first.start()
+        eventually(lambda: intake.store._began is not None)
+        time.sleep(0.3)
+        assert 503 == intake.send("second")  # would wait for ten minutes
+        lock.close()
+        first.join(20)
+        assert [200] == answers
+        eventually(lambda: intake.send("second") == 200)
+
+
+@only_sqlite
+def test_a_corrupt_page_hides_only_what_stands_on_it(engine: sa.Engine, file: Path) -> None:
+    store = StoreDeliveries(engine)
+    with taking_in(engine) as intake:
+        assert {200} == {intake.send(f"key-{n}", "x" * 2500) for n in range(20)}
+        spoil(engine, file, "key-7")
+        assert 200 == intake.send("after")
+        assert 503 == intake.send("key-7")  # a webhook for what cannot be read is asked for again
+    claims = store.claim(LANES, at(1))
+    assert 21 == len(claims)
+    with pytest.raises(StoreUnavailable, match="malformed"):
+        store.incidents([claim.incident_number for claim in claims])
+    readable = [each.incident_number for each in claims if _can_be_read(store, each.incident_number)]
+    assert 21 - len(readable) in (1, 2)  # a page holds one alert of this size, or parts of two
+
+
+def spoil(engine: sa.Engine, file: Path, key: str) -> None:
+    """Overwrite the page on which this incident's alert stands, as a bad disk does."""
+    number = next(n for n in range(1, 30) if (found := StoreReader(engine).incident(n)) and found.group_key == key)
+    with engine.connect() as connection:
+        connection.exec_driver_sql("UPDATE alert SET generator_url = 'spoil-me' WHERE incident_number = ?", (number,))
+        connection.commit()
+    with contextlib.closing(sqlite3.connect(file)) as raw:
+        raw.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    engine.dispose()
+    content = file.read_bytes()
+    start = content.index(b"spoil-me") // 4096 * 4096
+    file.write_bytes(content[:start] + b"\xa5" * 4096 + content[start + 4096 :])
+
+
+def _can_be_read(store: StoreDeliveries, number: int) -> bool:
+    try:
+        return bool(store.incidents([number]))
+    except StoreUnavailable:
+        return False
+
+
+@only_sqlite
+def test_a_file_that_is_no_database_is_refused_in_words(database_url: str, file: Path) -> None:
+    file.write_bytes(b"PK\x03\x04" * 4096)
+    with pytest.raises(StoreUnavailable, match=r"cannot open .*not a database"):
+        open_database(database_url)
+
+
+@only_postgresql
+def test_after_a_failover_to_a_server_that_takes_writes_the_old_connections_are_given_up(
+    engine: sa.Engine, database_url: str
+) -> None:
+    """A demoted primary still answers those that are connected to it, and refuses what they want to write."""
+    name = sa.make_url(database_url).database
+    with taking_in(engine) as intake:
+        assert 200 == intake.send("before")
+        told(engine, f"ALTER DATABASE {name} SET default_transaction_read_only = on")
+        engine.dispose()
+        assert 503 == intake.send("meanwhile")
+        told(engine, f"ALTER DATABASE {name} SET default_transaction_read_only = off")
+        eventually(lambda: intake.send("meanwhile") == 200)
+    assert {"before", "meanwhile"} == kept(engine)
+
+
+def told(engine: sa.Engine, command: str) -> None:
+    server = sa.create_engine(engine.url.set(database="postgres"), isolation_level="AUTOCOMMIT")
+    with server.connect() as connection:
+        connection.execute(sa.text(command))
+    server.dispose()
+
+
+@only_postgresql
+def test_a_server_that_is_gone_without_a_word_is_noticed_within_seconds(engine: sa.Engine) -> None:
+    with engine.connect() as connection:
+        parameters = connection.connection.dbapi_connection.info.get_parameters()  # type: ignore[union-attr]
+    noticed = ("connect_timeout", "keepalives_idle", "keepalives_interval", "keepalives_count", "tcp_user_timeout")
+    assert ["5", "10", "5", "3", "20000"] == [parameters[name] for name in noticed]
+
+
+def test_what_the_url_says_of_patience_counts() -> None:
+    url = sa.make_url("postgresql://db/bridge?connect_timeout=60")
+    assert "connect_timeout" not in postgres_patience(url)
+    assert "tcp_user_timeout" in postgres_patience(url)
+
+
+def test_a_pool_without_a_free_connection_is_a_store_that_cannot_take_it_now(database_url: str) -> None:
+    open_database(database_url).dispose()
+    engine = sa.create_engine(sa.make_url(database_url), pool_size=1, max_overflow=0, pool_timeout=0.05)
+    with engine.connect():
+        for call in (lambda: StoreReader(engine).list_incidents(), lambda: StoreDeliveries(engine).claim(LANES, at(0))):
+            with pytest.raises(StoreUnavailable, match="in use"):
+                call()
+    engine.dispose()

@@ -1,0 +1,143 @@
+"""A worker whose database is in trouble: it goes on by itself, and one spoilt row holds up nothing else."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bridge.core.errors import Reason, SendError, StoreRefused, StoreUnavailable
+from bridge.core.ports import Sent
+from bridge.worker import Worker
+from bridge.worker.settling import STOPPING_TRIES, Settler
+from tests.builders import a_group, an_alert
+from tests.worker.test_worker import Machine, ToldChannel, until_sent
+
+AWAY = StoreUnavailable("the server closed the connection unexpectedly")
+
+
+@pytest.fixture
+def machine(tmp_path: Path) -> Any:
+    machine = Machine(tmp_path)
+    yield machine
+    machine.engine.dispose()
+
+
+def failing(call: Callable[..., Any], *faults: Exception) -> Callable[..., Any]:
+    """Raises them one after the other, and then works."""
+    left = list(faults)
+
+    def attempt(*arguments: Any) -> Any:
+        if left:
+            raise left.pop(0)
+        return call(*arguments)
+
+    return attempt
+
+
+@pytest.mark.parametrize("call", ["incidents", "news"])
+def test_a_database_that_goes_between_claim_and_send_costs_no_lease(
+    machine: Machine, monkeypatch: pytest.MonkeyPatch, call: str
+) -> None:
+    machine.accept(a_group(an_alert()), a_group(an_alert(), an_alert(pod="b")))  # the second makes it revision 2
+    monkeypatch.setattr(machine.store, call, failing(getattr(machine.store, call), AWAY, AWAY))
+    channel = ToldChannel()
+    machine.run(channel, until_sent(channel, 1))  # long before the lease of a minute ends
+    assert "delivered" == machine.status()
+
+
+@pytest.mark.parametrize("fault", [AWAY, ValueError("a row that nobody can read")])
+def test_a_claim_that_fails_does_not_end_the_worker(
+    machine: Machine, monkeypatch: pytest.MonkeyPatch, fault: Exception
+) -> None:
+    machine.accept(a_group(an_alert()))
+    monkeypatch.setattr(machine.store, "claim", failing(machine.store.claim, fault))
+    channel = ToldChannel()
+    machine.run(channel, until_sent(channel, 1))
+    assert "delivered" == machine.status()
+
+
+@pytest.mark.parametrize("fault", [StoreUnavailable("malformed"), ValueError("no JSON")])
+def test_an_incident_that_cannot_be_read_holds_up_no_other(
+    machine: Machine, monkeypatch: pytest.MonkeyPatch, fault: Exception
+) -> None:
+    machine.accept(*(a_group(an_alert(name), key=name) for name in ("Spoilt", "Whole", "Sound")))
+    read = machine.store.incidents
+
+    def incidents(numbers: Sequence[int]) -> Any:
+        if 1 in numbers:
+            raise fault
+        return read(numbers)
+
+    monkeypatch.setattr(machine.store, "incidents", incidents)
+    channel = ToldChannel()
+    machine.run(channel, until_sent(channel, 2))
+    assert ["sending", "delivered", "delivered"] == [machine.reader.deliveries(n)[0].status for n in (1, 2, 3)]
+
+
+def test_an_outcome_is_kept_until_the_database_is_back_however_long_that_takes(
+    machine: Machine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    machine.accept(a_group(an_alert()))
+    monkeypatch.setattr("bridge.worker.settling.LONGEST_WAIT", 0.01)
+    settle = failing(machine.store.settle, *[AWAY] * 50)
+    monkeypatch.setattr(machine.store, "settle", settle)
+    channel = ToldChannel()
+
+    async def until_delivered(_: Worker) -> None:
+        while machine.status() != "delivered":
+            await asyncio.sleep(0.01)
+
+    machine.run(channel, until_delivered)
+    assert 1 == len(channel.seen)
+
+
+def test_a_worker_that_is_to_stop_waits_some_seconds_for_the_database_and_not_for_ever(
+    machine: Machine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    machine.accept(a_group(an_alert()))
+    monkeypatch.setattr("bridge.worker.settling.LONGEST_WAIT", 0.01)
+    tries: list[int] = []
+
+    def away(*_: Any) -> None:
+        tries.append(1)
+        raise AWAY
+
+    monkeypatch.setattr(machine.store, "settle", away)
+    channel = ToldChannel()
+    machine.run(channel, until_sent(channel, 1))
+    assert STOPPING_TRIES < len(tries)
+    assert "sending" == machine.status()
+
+
+def settled(settle: Callable[[Sequence[Any]], Awaitable[None]], *items: Any) -> list[str]:
+    """What each of them was told, when all are handed in at once."""
+
+    async def main() -> list[str]:
+        settler = Settler(settle, lambda: False)
+        told = await asyncio.gather(*(settler.add((item, Sent({}))) for item in items), return_exceptions=True)
+        return ["stored" if each is None else type(each).__name__ for each in told]
+
+    return asyncio.run(main())
+
+
+@pytest.mark.parametrize("fault", [StoreRefused("no such letter"), UnicodeEncodeError("utf-8", "\ud800", 0, 1, "no")])
+def test_an_outcome_that_the_database_refuses_fails_alone(fault: Exception) -> None:
+    async def settle(outcomes: Sequence[Any]) -> None:
+        if any(claim == "spoilt" for claim, _ in outcomes):
+            raise fault
+
+    assert ["stored", type(fault).__name__, "stored"] == settled(settle, "one", "spoilt", "two")
+
+
+def test_a_vendors_answer_of_strange_letters_is_written_down_and_settled(machine: Machine) -> None:
+    """PostgreSQL stores no NUL, and nothing encodes half a surrogate pair."""
+    machine.accept(a_group(an_alert()))
+    channel = ToldChannel(SendError(Reason.SERVER, "no\x00thing \ud800 works\x1b[31m"))
+    machine.run(channel, until_sent(channel, 2))
+    texts = [entry.text for entry in machine.reader.timeline(1)]
+    assert "not delivered yet, trying again: server: nothing \ufffd works[31m" in texts
+    assert "delivered" == machine.status()
