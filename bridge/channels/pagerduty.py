@@ -66,6 +66,8 @@ class PagerDutyChannel:
         for index, event in enumerate(events):
             await self._post(event, handle if index else None)
             handle = {**handle, "state": state_after(event, handle.get("state", ""))}
+            if event["event_action"] == "resolve" and index + 1 < len(events):
+                return Receipt(handle, unfinished=True)  # both sent again would ring twice
         return Receipt(handle)
 
     async def close(self) -> None:

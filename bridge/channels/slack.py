@@ -135,7 +135,7 @@ class SlackChannel:
                 await self._calls.call("chat.postMessage", {"channel": handle["channel"], **top, **_QUIET})
 
     async def _posted_before(self, message: Message, claim: Claim) -> dict[str, Any] | None:
-        channel = str(claim.handle.get("channel") or self._channel_id)
+        channel = str(claim.handle.get("channel") or self._channel_id or claim.neighbour.get("channel", ""))
         if not channel:
             return None  # a name cannot be read from: a duplicate is better than a loss
         wanted, lost = delivery_id(message, claim), claim.handle.get("ts")

@@ -29,6 +29,7 @@ class Claim:
     attempted_at: datetime | None  #: start of the earlier try that is unknown
     handle: Mapping[str, Any] = field(default_factory=dict)  #: what the channel's last receipt said
     frozen: bytes | None = None  #: the bytes of the unknown try, if they were for this revision
+    neighbour: Mapping[str, Any] = field(default_factory=dict)  #: for an unknown first try: another incident's handle
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,11 +100,14 @@ class Message:
 
 @dataclass(frozen=True, slots=True)
 class Receipt:
-    """The vendor took it. `handle` replaces the delivery's handle. skipped: there was nothing to tell the vendor."""
+    """The vendor took it. `handle` replaces the delivery's handle. skipped: there was nothing to tell the vendor.
+
+    unfinished: more is to be sent, and only once this is kept: sending what came before again would be seen."""
 
     handle: Mapping[str, Any]
     note: str = ""
     skipped: bool = False
+    unfinished: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,7 +171,14 @@ class GiveUp:
     refused: str = ""
 
 
-Outcome = Sent | RetryAt | GiveUp
+@dataclass(frozen=True, slots=True)
+class Begun:
+    """The vendor took a part; what is left is due at once, by another claim."""
+
+    handle: Mapping[str, Any]
+
+
+Outcome = Sent | RetryAt | GiveUp | Begun
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ FOLDER/, the built-in ones.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import product
 from pathlib import Path
@@ -82,7 +83,12 @@ def template_faults(folder: Path | None, views: Sequence[Mapping[str, Any]]) -> 
 def template_of(folders: Sequence[Path], name: str) -> Template:
     """Sandboxed if it is an operator's: it is meant to be words, not a program. Raises whatever is wrong with it."""
     own = any((folder / name).is_file() for folder in folders)
-    return environment_of(folders if own else ()).get_template(name)
+    return (environment_of(folders) if own else _built_in()).get_template(name)
+
+
+@functools.cache  # compiling is most of a process's start, and the check of the configuration has done it already
+def _built_in() -> Environment:
+    return environment_of(())
 
 
 def environment_of(folders: Sequence[Path]) -> Environment:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import secrets
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
 from bridge.core.model import Entry, Incident, Target
-from bridge.core.ports import Claim, GiveUp, Lane, Outcome, RetryAt, Sent
+from bridge.core.ports import Begun, Claim, GiveUp, Lane, Outcome, RetryAt, Sent
 from bridge.store.applying import complete
 from bridge.store.changes import forget_changes
 from bridge.store.clock_jumps import mend_times
@@ -104,6 +104,8 @@ class StoreDeliveries:
                         settlements.retry(claim, outcome)
                     case GiveUp():
                         settlements.give_up(claim, outcome)
+                    case Begun():
+                        settlements.begun(claim, outcome)
             settlements.write()
 
     def next_due(self, now: datetime, channels: Sequence[str]) -> datetime | None:
@@ -193,7 +195,15 @@ def _claim_lane(connection: sa.Connection, lane: Lane, lease: str, now: datetime
     _lease(connection, rows, lease, now, lane)
     if lane.per_second is not None:
         _take_slots(connection, lane, state, len(rows), now)
-    return [_claim(row, lease) for row in rows]
+    lost = any(row["in_flight"] and not row["handle"] for row in rows)
+    neighbour = _newest_handle(connection, lane.channel) if lost else {}
+    return [_claim(row, lease, neighbour) for row in rows]
+
+
+def _newest_handle(connection: sa.Connection, channel: str) -> Mapping[str, Any]:
+    """What the channel said of the incident that it was told of last; empty when it was told of none."""
+    told = sa.select(delivery.c.handle).where(delivery.c.channel == channel, delivery.c.sent_at.is_not(None))
+    return connection.scalar(told.order_by(delivery.c.sent_at.desc()).limit(1)) or {}
 
 
 def _allowed(lane: Lane, state: sa.RowMapping | None, now: datetime) -> int:
@@ -239,7 +249,7 @@ def _take_slots(connection: sa.Connection, lane: Lane, state: sa.RowMapping | No
     )
 
 
-def _claim(row: sa.RowMapping, lease: str) -> Claim:
+def _claim(row: sa.RowMapping, lease: str, neighbour: Mapping[str, Any]) -> Claim:
     same = row["frozen_revision"] == row["wanted"]
     return Claim(
         incident_number=row["incident_number"],
@@ -255,4 +265,5 @@ def _claim(row: sa.RowMapping, lease: str) -> Claim:
         attempted_at=row["attempted_at"] if row["in_flight"] else None,
         handle=row["handle"],
         frozen=row["frozen"] if same and row["in_flight"] else None,
+        neighbour=neighbour if row["in_flight"] and not row["handle"] else {},
     )

@@ -12,7 +12,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from bridge.core.escalation import Kind
 from bridge.core.model import Entry
-from bridge.core.ports import Claim, GiveUp, RetryAt, Sent
+from bridge.core.ports import Begun, Claim, GiveUp, RetryAt, Sent
 from bridge.store.rows import entry_row
 from bridge.store.tables import channel_state, delivery, event
 from bridge.store.timers import put_timers
@@ -61,6 +61,18 @@ _RETRY = (
         last_error=sa.bindparam("b_error"),
     )
 )
+_BEGUN = (
+    sa.update(delivery)
+    .where(*FENCE)
+    .values(
+        due_at=sa.bindparam("b_now"),
+        lease=None,
+        lease_until=None,
+        in_flight=False,
+        attempted_at=None,
+        handle=sa.bindparam("b_handle"),
+    )
+)
 _DEAD = (
     sa.update(delivery)
     .where(*FENCE)
@@ -93,6 +105,7 @@ class Settlements:
     now: datetime
     _sent: list[dict[str, Any]] = field(default_factory=list)
     _retries: list[dict[str, Any]] = field(default_factory=list)
+    _begun: list[dict[str, Any]] = field(default_factory=list)
     _dead: list[dict[str, Any]] = field(default_factory=list)
     _entries: list[dict[str, Any]] = field(default_factory=list)
     _pauses: dict[str, tuple[datetime, str]] = field(default_factory=dict)
@@ -106,6 +119,10 @@ class Settlements:
         if not outcome.skipped:
             self._working.add(claim.target.channel)
         self._note(claim, "skipped" if outcome.skipped else "delivered", outcome.note or "told")
+
+    def begun(self, claim: Claim, outcome: Begun) -> None:
+        self._begun.append({**lease_key(claim), "b_handle": dict(outcome.handle), "b_now": self.now})
+        self._working.add(claim.target.channel)
 
     def retry(self, claim: Claim, outcome: RetryAt) -> None:
         # What was ambiguous once stays so until a try succeeds or is refused: an answer to a later try says
@@ -132,7 +149,8 @@ class Settlements:
         self._unable.add((claim.incident_number, claim.target.channel))
 
     def write(self) -> None:
-        for statement, rows in ((_SENT, self._sent), (_RETRY, self._retries), (_DEAD, self._dead)):
+        written = ((_SENT, self._sent), (_RETRY, self._retries), (_BEGUN, self._begun), (_DEAD, self._dead))
+        for statement, rows in written:
             if rows:
                 self.connection.execute(statement, rows)
         if self._entries:

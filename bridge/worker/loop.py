@@ -19,7 +19,7 @@ from bridge import logs
 from bridge.core.errors import Reason, SendError, StoreUnavailable
 from bridge.core.facts import Context
 from bridge.core.model import Entry, Incident
-from bridge.core.ports import Channel, Claim, Deliveries, GiveUp, Lane, Message, Outcome, Sent
+from bridge.core.ports import Begun, Channel, Claim, Deliveries, GiveUp, Lane, Message, Outcome, Sent
 from bridge.core.retrying import decide
 from bridge.metrics import Metrics
 from bridge.worker import housekeeping
@@ -233,6 +233,8 @@ class Worker:
             if composed.frozen is not None:
                 await self._freezer.add((claim, composed.frozen))
             receipt = await channel.send(composed, message, claim)
+            if receipt.unfinished:
+                return Begun(receipt.handle)
             self._completer.consider(story.incident, context)
             if not claim.sent:
                 self._illustrator.follow(channel, story.incident, receipt.handle)

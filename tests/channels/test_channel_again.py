@@ -19,7 +19,11 @@ def test_pagerduty_rings_again_when_an_acknowledgement_is_over(vendors: RunningS
     for _ in range(2):
         handle = send(a_pagerduty(vendors.http_url), acknowledged, a_claim(handle=handle)).handle
     assert 1 == vendors.state["pagerduty"]["pages"]
-    handle = send(a_pagerduty(vendors.http_url), a_message(revision=4), a_claim(handle=handle)).handle
+    first = send(a_pagerduty(vendors.http_url), a_message(revision=4), a_claim(handle=handle))
+    assert (True, 1) == (first.unfinished, vendors.state["pagerduty"]["pages"])
+    second = send(a_pagerduty(vendors.http_url), a_message(revision=4), a_claim(handle=first.handle))
+    handle = second.handle
+    assert not second.unfinished
     shown = vendors.state["pagerduty"]
     assert ({"state": "triggered"}, 2) == (handle, shown["pages"])
     assert ["resolved", "triggered"] == [each["status"] for each in shown["incidents"]]
@@ -28,17 +32,17 @@ def test_pagerduty_rings_again_when_an_acknowledgement_is_over(vendors: RunningS
     assert 2 == vendors.state["pagerduty"]["pages"]
 
 
-def test_pagerduty_rings_once_more_even_if_the_answer_to_the_trigger_is_lost(vendors: RunningSandbox) -> None:
+def test_pagerduty_rings_once_more_even_if_every_answer_is_lost(vendors: RunningSandbox) -> None:
+    """As when the worker is killed before it has kept what it was told."""
     acknowledged = a_message(revision=2, state=State.ACKNOWLEDGED)
     handle = send(a_pagerduty(vendors.http_url), acknowledged).handle
-    vendors.fault(target="pagerduty", kind="latency", seconds=0, count=1)  # the resolve arrives
-    vendors.fault(target="pagerduty", kind="accept_then_reset", count=1)
-    with pytest.raises(SendError) as caught:
-        send(a_pagerduty(vendors.http_url), a_message(revision=3), a_claim(handle=handle))
-    progress = caught.value.progress
-    assert {"state": "resolved"} == progress
-    send(a_pagerduty(vendors.http_url), a_message(revision=3), a_claim(handle=progress, unknown=True))
-    assert 2 == vendors.state["pagerduty"]["pages"]
+    for _step in ("resolve", "trigger"):
+        vendors.fault(target="pagerduty", kind="accept_then_reset", count=1)
+        with pytest.raises(SendError):
+            send(a_pagerduty(vendors.http_url), a_message(revision=3), a_claim(handle=handle))
+        again = a_claim(handle=handle, unknown=True)
+        handle = send(a_pagerduty(vendors.http_url), a_message(revision=3), again).handle
+    assert ({"state": "triggered"}, 2) == (handle, vendors.state["pagerduty"]["pages"])
 
 
 def test_slack_rings_again_when_an_acknowledgement_is_over(vendors: RunningSandbox) -> None:

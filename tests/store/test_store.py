@@ -18,7 +18,7 @@ from bridge.core.errors import Reason, StoreUnavailable
 from bridge.core.incidents import Rules
 from bridge.core.matchers import parse_matcher
 from bridge.core.model import ChannelSpec
-from bridge.core.ports import Claim, GiveUp, Lane, RetryAt, Sent
+from bridge.core.ports import Begun, Claim, GiveUp, Lane, RetryAt, Sent
 from bridge.core.routing import Route
 from bridge.store import Policy, StoreDeliveries, StoreIntake, StorePeople, StoreReader, database, open_database
 from bridge.store.database import transaction
@@ -113,6 +113,26 @@ def test_a_claimed_delivery_is_nobody_elses_until_its_lease_ends(
     store.settle([(first, Sent({"late": True}))], clock())  # its lease was taken over: changes nothing
     store.settle([(second, Sent({"ts": "1"}))], clock())
     assert [] == store.claim(LANES, clock.forward(100))
+
+
+def test_what_is_begun_is_due_at_once_and_is_known(intake: StoreIntake, store: StoreDeliveries, clock: Clock) -> None:
+    intake.accept(a_group(an_alert()))
+    store.settle([(one(store.claim(LANES, clock())), Begun({"state": "half"}))], clock())
+    rest = one(store.claim(LANES, clock()))
+    assert (0, {"state": "half"}, False, 0) == (rest.sent, rest.handle, rest.unknown, rest.attempts)
+    store.settle([(rest, Sent({"state": "whole"}))], clock())
+    assert [] == store.claim(LANES, clock.forward(100))
+
+
+def test_an_unknown_first_try_knows_what_its_channel_said_of_others(
+    intake: StoreIntake, store: StoreDeliveries, clock: Clock
+) -> None:
+    for key, said in (("1", {"place": "old"}), ("2", {"place": "new"})):
+        intake.accept(a_group(an_alert(), key=key))
+        store.settle([(one(store.claim(LANES, clock())), Sent(said))], clock.forward(1))
+    intake.accept(a_group(an_alert(), key="3"))
+    assert {} == one(store.claim(LANES, clock())).neighbour
+    assert {"place": "new"} == one(store.claim(LANES, clock.forward(61))).neighbour
 
 
 def test_a_resolve_cannot_overtake_its_trigger(intake: StoreIntake, store: StoreDeliveries, clock: Clock) -> None:

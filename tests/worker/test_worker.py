@@ -25,11 +25,11 @@ POLICY = Policy(Rules(), Route(notify=("pager",)), {"pager": ChannelSpec("pager"
 
 
 class ToldChannel:
-    """Does the next thing on its list: raises an error, or takes the message."""
+    """Does the next thing on its list: raises an error, gives a receipt, or takes the message."""
 
     kind, edits, wants_html, recipients = "pagerduty", True, False, ("",)
 
-    def __init__(self, *script: Exception | None, freezes: bool = False) -> None:
+    def __init__(self, *script: Exception | Receipt | None, freezes: bool = False) -> None:
         self.name, self.freezes = "pager", freezes
         self.script = list(script)
         self.seen: list[Claim] = []
@@ -44,9 +44,9 @@ class ToldChannel:
         if self.gate is not None:
             await self.gate.wait()
         step = self.script.pop(0) if self.script else None
-        if step is not None:
+        if isinstance(step, Exception):
             raise step
-        return Receipt({"state": "triggered"})
+        return step or Receipt({"state": "triggered"})
 
     async def close(self) -> None:
         self.closed = True
@@ -123,6 +123,14 @@ def test_a_refused_payload_is_sent_once_more_smaller_and_then_is_a_dead_letter(m
     assert [False, True] == [claim.shrink for claim in channel.seen]
     assert "dead" == machine.status()
     assert "payload: too long" == machine.reader.deliveries(1)[0].last_error
+
+
+def test_what_a_channel_only_began_is_kept_and_then_finished(machine: Machine) -> None:
+    machine.accept(a_group(an_alert()))
+    channel = ToldChannel(Receipt({"state": "half"}, unfinished=True))
+    machine.run(channel, until_sent(channel, 2))
+    assert [({}, False), ({"state": "half"}, False)] == [(claim.handle, claim.unknown) for claim in channel.seen]
+    assert "delivered" == machine.status()
 
 
 def test_a_bug_in_a_channel_takes_nothing_else_down(machine: Machine) -> None:

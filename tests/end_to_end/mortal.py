@@ -1,0 +1,148 @@
+"""The bridge's two processes, killed by SIGKILL exactly where a test says.
+
+Law: nothing in bridge/ knows of this. Store and channels are wrapped where the processes are put together, in a
+process that is made for the test; each is killed once for each thing that passes the point, and lives on after that.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from bridge import web_process, worker_process
+from bridge.channels import BUILDERS
+from bridge.core.model import Group
+from bridge.core.ports import Accepted, Claim, Outcome, Receipt
+from bridge.render import check_templates
+from bridge.store import StoreDeliveries, StoreIntake, deliveries, intake
+from bridge.store.settling import Settlements
+from bridge.worker import Setup
+
+WEB = ("before commit", "after commit")
+WORKER = ("claimed", "before send", "vendor accepted", "before settle", "settling", "settled")
+FROZEN = "frozen"  #: only what sends the same bytes again is kept before it is sent
+
+CHANNELS = tuple(BUILDERS)  #: imported here, for a worker would import them after it was forked
+list(check_templates(None))  # compiles the built-in ones, for the same reason
+
+
+@dataclass(frozen=True)
+class Life:
+    """One process as it is started, and started again. deaths: points, each with the channel that it is about."""
+
+    folder: Path
+    environment: Mapping[str, str]
+    database: str
+    listen: str
+    deaths: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def died(self) -> list[str]:
+        return sorted(path.name for path in self.folder.glob("died *"))
+
+    def passes(self, point: str, what: Iterable[tuple[str, object]]) -> None:
+        """what: the channels that pass it, each with the revision that it is to show."""
+        for channel, revision in what:
+            if (point, channel) in self.deaths:
+                self._die(f"died {point} {channel} {revision}")
+
+    def _die(self, name: str) -> None:
+        try:
+            os.close(os.open(self.folder / name, os.O_CREAT | os.O_EXCL))
+        except FileExistsError:
+            return
+        os.kill(os.getpid(), signal.SIGKILL)
+
+
+def live(half: str, life: Life) -> None:
+    """What `bridge web` or `bridge worker` does, until it dies."""
+    log = os.open(life.folder / f"{half}.log", os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+    os.dup2(log, 1)
+    os.dup2(log, 2)
+    os.environ.update(life.environment)
+    config = life.folder / "routes.yaml"
+    if half == "web":
+        _wrap_web(life)
+        web_process.run_web(config, life.database, life.listen)
+    else:
+        _wrap_worker(life)
+        worker_process.run_worker(config, life.database)
+
+
+def _wrap_web(life: Life) -> None:
+    receive = intake.receive_groups
+
+    def receive_groups(connection: Any, policy: Any, groups: Sequence[Group], now: datetime) -> list[Accepted]:
+        accepted = receive(connection, policy, groups, now)
+        life.passes("before commit", _told(groups))
+        return accepted
+
+    class Intake(StoreIntake):
+        def _commit(self, groups: list[Group]) -> list[Accepted]:
+            accepted = super()._commit(groups)
+            life.passes("after commit", _told(groups))
+            return accepted
+
+    intake.receive_groups = receive_groups
+    web_process.StoreIntake = Intake  # type: ignore[misc]
+
+
+def _told(groups: Sequence[Group]) -> list[tuple[str, object]]:
+    return [("web", any(alert.firing for alert in group.alerts)) for group in groups]
+
+
+def _wrap_worker(life: Life) -> None:
+    class Deliveries(StoreDeliveries):
+        def claim(self, *arguments: Any) -> list[Claim]:
+            claims = super().claim(*arguments)
+            life.passes("claimed", _of(claims))
+            return claims
+
+        def freeze(self, claims: Sequence[tuple[Claim, bytes]]) -> None:
+            super().freeze(claims)
+            life.passes(FROZEN, _of(claim for claim, _ in claims))
+
+        def settle(self, settled: Sequence[tuple[Claim, Outcome]], now: datetime) -> None:
+            claims = [claim for claim, _ in settled]
+            life.passes("before settle", _of(claims))
+            super().settle(settled, now)
+            life.passes("settled", _of(claims))
+
+    class Settling(Settlements):
+        def write(self) -> None:
+            super().write()
+            life.passes("settling", [(row["b_channel"], row["b_revision"]) for row in self._sent])
+
+    deliveries.Settlements = Settling  # type: ignore[misc]
+    worker_process.StoreDeliveries = Deliveries  # type: ignore[misc]
+    build = worker_process.setup_of
+    worker_process.setup_of = lambda *arguments: _with_mortal_channels(build(*arguments), life)
+
+
+def _of(claims: Iterable[Claim]) -> list[tuple[str, object]]:
+    return [(claim.target.channel, claim.revision) for claim in claims]
+
+
+def _with_mortal_channels(setup: Setup, life: Life) -> Setup:
+    return replace(setup, channels={name: _Channel(each, life) for name, each in setup.channels.items()})
+
+
+class _Channel:
+    """A real channel, whose process may end before its message leaves, or before it hears that it arrived."""
+
+    def __init__(self, real: Any, life: Life) -> None:
+        self._real, self._life = real, life
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._real, name)
+
+    async def send(self, composed: Any, message: Any, claim: Claim) -> Receipt:
+        self._life.passes("before send", _of([claim]))
+        receipt: Receipt = await self._real.send(composed, message, claim)
+        self._life.passes("vendor accepted", _of([claim]))
+        return receipt

@@ -1,0 +1,71 @@
+"""An Alertmanager with one group of alerts for each incident: what fires, what is silenced, what it has told."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+
+from bridge.core.model import Alert, Group, Status
+from bridge.core.reconciling import Listed, Look, Silence
+from tests.builders import NOON, a_group, an_alert
+
+SEVERITIES = ("critical", "warning", "info")
+
+
+@dataclass
+class Watched:
+    """One alert of one group. It keeps its end until its group was told of it, as Alertmanager does."""
+
+    alert: Alert
+    firing: bool = False
+    ended: bool = False
+    silenced: bool = False
+
+
+@dataclass
+class Alertmanager:
+    clock: Callable[[], datetime]
+    groups: dict[str, dict[str, Watched]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        for group in ("one", "two"):
+            alerts = [an_alert(f"{severity}-{group}", severity) for severity in SEVERITIES]
+            self.groups[group] = {alert.labels["severity"]: Watched(alert) for alert in alerts}
+
+    def fire(self, group: str, severity: str) -> None:
+        watched = self.groups[group][severity]
+        if not watched.firing:
+            watched.alert = replace(watched.alert, status=Status.FIRING, starts_at=self.clock(), ends_at=None)
+            watched.firing, watched.ended = True, False
+
+    def end(self, group: str, severity: str) -> None:
+        watched = self.groups[group][severity]
+        if watched.firing:
+            watched.alert = replace(watched.alert, status=Status.RESOLVED, ends_at=self.clock())
+            watched.firing, watched.ended = False, True
+
+    def notification(self, group: str) -> Group | None:
+        """None: there is nothing in it that anybody should hear of."""
+        heard = [each for each in self.groups[group].values() if not each.silenced and (each.firing or each.ended)]
+        if not heard:
+            self.told(group)
+            return None
+        return replace(a_group(*(each.alert for each in heard), key=group), group_labels={"alertname": group})
+
+    def told(self, group: str) -> None:
+        """It forgets what is over, the silenced ones too: nobody will ever hear of their end."""
+        for each in self.groups[group].values():
+            each.ended = False
+
+    def look(self) -> Look:
+        every = [each for group in self.groups.values() for each in group.values() if each.firing]
+        listed = {each.alert.fingerprint: Listed(each.alert, ("s",) if each.silenced else ()) for each in every}
+        return Look(NOON.replace(hour=0), listed, {"s": Silence("ada", None)})
+
+    def heard(self, group: str) -> set[str]:
+        """The severities of what fires and is not silenced."""
+        return {name for name, each in self.groups[group].items() if each.firing and not each.silenced}
+
+    def firing(self, group: str) -> set[str]:
+        return {name for name, each in self.groups[group].items() if each.firing}

@@ -1,0 +1,191 @@
+"""The bridge on one database file: its own store, core, channels and texts, driven step by step by an injected clock.
+
+Only what is a process in production is missing here: a web that dies is a transaction that is undone, or an answer
+that is not heard; a worker that dies leaves its work where it was.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from datetime import datetime, timedelta
+from typing import Any
+
+import sqlalchemy as sa
+
+from bridge.core.errors import SendError
+from bridge.core.incidents import Rules
+from bridge.core.matchers import parse_matchers
+from bridge.core.model import ChannelSpec, Group, Incident
+from bridge.core.ports import Begun, Claim, Lane, Outcome, Sent
+from bridge.core.reconciling import Look, Patience, decide
+from bridge.core.retrying import decide as decide_again
+from bridge.core.routing import Escalation, Route
+from bridge.render import Renderer
+from bridge.store import (
+    Policy,
+    StoreDeliveries,
+    StoreEscalations,
+    StoreIntake,
+    StorePeople,
+    StoreReader,
+    StoreReconciling,
+)
+from bridge.store.database import transaction
+from bridge.store.receiving import receive_groups
+from tests.model.alertmanager import SEVERITIES
+from tests.model.small_vendors import done
+
+#: Who hears of what, in each configuration that may be loaded.
+ROUTES: Mapping[str, Mapping[str, tuple[str, ...]]] = {
+    "shipped": {"critical": ("pager",), "warning": ("mail",), "info": ("slack",)},
+    "all": dict.fromkeys(SEVERITIES, ("pager", "slack", "mail")),
+    "moved": {"critical": ("mail", "slack"), "warning": ("pager",), "info": ()},
+    "guarded": {"critical": ("pager",), "warning": ("slack",), "info": ("slack",)},
+}
+SPECS = {
+    "pager": ChannelSpec("pager"),
+    "slack": ChannelSpec("slack"),
+    "mail": ChannelSpec("mail", recipients=("ml@example.org",), edits=False),
+}
+LANES = [Lane("pager", 2, 2.0, 2, 60.0), Lane("slack", 2, 1.0, 1, 60.0), Lane("mail", 2, None, 1, 60.0)]
+RULES = Rules(acknowledge_for=timedelta(hours=2))
+
+
+def policy_of(name: str) -> Policy:
+    guard: dict[str, Any] = {}
+    if name == "guarded":
+        escalate = (Escalation(timedelta(minutes=10), ("mail",)),)
+        guard = {"fallback": ("mail",), "fallback_after": timedelta(minutes=2), "escalate": escalate}
+    routes = tuple(
+        Route(matchers=parse_matchers(f'severity="{severity}"'), notify=ROUTES[name][severity], **guard)
+        for severity in SEVERITIES
+    )
+    return Policy(RULES, Route(notify=(), routes=routes), SPECS)
+
+
+class Death(enum.Enum):
+    """Where a worker is killed, if it is."""
+
+    NEVER = "never"
+    CLAIMED = "claimed"
+    FROZEN = "frozen"
+    SENT = "sent"
+    SETTLED = "settled"
+
+
+class Killed(Exception):
+    """The process is no more."""
+
+
+class SmallBridge:
+    def __init__(self, engine: sa.Engine, channels: Mapping[str, Any], clock: Callable[[], datetime]) -> None:
+        self._engine, self._channels, self._clock = engine, channels, clock
+        self._policies = {name: policy_of(name) for name in ROUTES}
+        self.loaded = "shipped"
+        self._intake = StoreIntake(engine, self.policy, clock)
+        self._people = StorePeople(engine, self.policy)
+        self._reconciling = StoreReconciling(engine, self.policy, "me")
+        self.reader = StoreReader(engine)
+        self._renderer = Renderer(None, None)
+        self._lives = 0
+        self._born(freed=False)
+
+    def policy(self) -> Policy:
+        return self._policies[self.loaded]
+
+    def close(self) -> None:
+        self._intake.close()
+
+    def _born(self, *, freed: bool) -> None:
+        """A worker; freed: on the host of the one before, so that it need not wait for that one's leases."""
+        self._lives += 1
+        self._store = StoreDeliveries(self._engine, f"worker{self._lives}")
+        self._store.end_pauses()
+        if freed:
+            self._store.succeed("host", lambda pid: False, self._clock())
+        self._store.alive(f"host {self._lives}", self._clock(), self._clock())
+        self._escalations = StoreEscalations(self._engine, self.policy)
+        self._absent_since: Mapping[str, datetime] = {}
+
+    def accept(self, group: Group, *, dies: str = "") -> bool:
+        """Whether the sender heard a 2xx."""
+        if dies != "before commit":
+            self._intake.accept(group)
+            return not dies
+        with suppress(Killed), transaction(self._engine) as connection:
+            receive_groups(connection, self.policy(), [group], self._clock())
+            raise Killed
+        return False
+
+    def acknowledge(self, number: int) -> None:
+        self._people.acknowledge(number, "ada", self._clock())
+
+    def resolve(self, number: int) -> None:
+        self._people.resolve(number, "ada", self._clock())
+
+    def replay(self, number: int) -> None:
+        self._people.replay(number, self._clock())
+
+    def reload(self, name: str) -> None:
+        self.loaded = name
+        self._store.end_pauses()
+
+    def watch(self) -> None:
+        self._escalations.watch(self._clock())
+
+    def reconcile(self, look: Look) -> None:
+        before, now = self._reconciling.unresolved("prod"), self._clock()
+        decision = decide(before, [look], self._absent_since, now, Patience(), known=True)
+        self._absent_since = decision.absent_since
+        self._reconciling.write(decision.findings, now)
+
+    def work(self, death: Death = Death.NEVER, *, freed: bool = True) -> int:
+        """One round of the worker, as bridge.worker.loop does it; how many deliveries it claimed."""
+        claims = self._store.claim(LANES, self._clock())
+        try:
+            if claims:
+                self._deliver(claims, death)
+        except Killed:
+            self._born(freed=freed)
+        return len(claims)
+
+    def _deliver(self, claims: Sequence[Claim], death: Death) -> None:
+        _killed_if(death is Death.CLAIMED)
+        incidents = self._store.incidents([claim.incident_number for claim in claims])
+        settled = [(claim, self._attempt(claim, incidents[claim.incident_number], death)) for claim in claims]
+        _killed_if(death is Death.SENT)
+        self._store.settle(settled, self._clock())
+        _killed_if(death is Death.SETTLED)
+
+    def _attempt(self, claim: Claim, incident: Incident, death: Death) -> Outcome:
+        channel = self._channels[claim.target.channel]
+        news = self._store.news([incident.number]).get(incident.number, [])
+        message = self._renderer.message(incident, claim, news, html=False)
+        composed = channel.compose(message, claim)
+        if composed.frozen is not None:
+            self._store.freeze([(claim, composed.frozen)])
+            _killed_if(death is Death.FROZEN)
+        try:
+            receipt = done(channel.send(composed, message, claim))
+        except SendError as error:
+            return decide_again(error, claim, self._clock(), 0.5)
+        return Begun(receipt.handle) if receipt.unfinished else Sent(receipt.handle, receipt.note)
+
+    def pending(self) -> datetime | None:
+        """When the next delivery is due; None when nothing waits."""
+        return self._store.next_due(self._clock())
+
+    def newest(self, group: str) -> Incident | None:
+        every = [each for each in self.reader.list_incidents(limit=1000) if each.group_key == group]
+        newest = max((each.number for each in every), default=0)
+        return self.reader.incident(newest) if newest else None
+
+    def numbers(self) -> list[int]:
+        return [each.number for each in self.reader.list_incidents(limit=1000)]
+
+
+def _killed_if(now: bool) -> None:
+    if now:
+        raise Killed

@@ -1,0 +1,169 @@
+"""PagerDuty, Slack and a mail server in memory, behind the real channels; each can be in trouble.
+
+Law: a vendor keeps its own record by its own rules (dedup_key, ts, Message-ID), and knows nothing of the bridge.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any, TypeVar
+
+from pydantic import SecretStr
+
+from bridge.channels.email import EmailChannel
+from bridge.channels.pagerduty import PagerDutyChannel
+from bridge.channels.slack import SlackChannel
+from bridge.config.settings import EmailSettings, PagerDutySettings, SlackSettings
+from bridge.core.errors import Reason, SendError
+from bridge.core.ports import Claim, Composed, Message, Receipt
+from sandbox.incidents import PagerDutyAccount
+from sandbox.mailbox import Mailbox
+
+T = TypeVar("T")
+SECONDS = timedelta(seconds=10)
+
+
+class Trouble(enum.Enum):
+    NONE = "answers"
+    REFUSING = "takes no connection"
+    RESETTING = "breaks the connection before it has understood"
+    DEAF = "does it, and breaks the connection before it answers"
+    LIMITING = "has had enough for half a minute"
+    REJECTING = "wants nothing of the kind, ever"
+
+
+@dataclass
+class Vendor:
+    trouble: Trouble = Trouble.NONE
+
+    def through(self, work: Callable[[], T]) -> T:
+        match self.trouble:
+            case Trouble.REFUSING:
+                raise SendError(Reason.NETWORK, "refused")
+            case Trouble.RESETTING:
+                raise SendError(Reason.NETWORK, "reset", ambiguous=True)
+            case Trouble.DEAF:
+                work()
+                raise SendError(Reason.NETWORK, "reset", ambiguous=True)
+            case Trouble.LIMITING:
+                raise SendError(Reason.RATE_LIMITED, "429", retry_after=30)
+            case Trouble.REJECTING:
+                raise SendError(Reason.DESTINATION, "gone")
+        return work()
+
+
+@dataclass
+class PagerDuty(Vendor):
+    account: PagerDutyAccount = field(default_factory=lambda: PagerDutyAccount(100_000))
+
+    def status(self, dedup_key: str) -> str:
+        """Of the newest incident; empty when there never was one."""
+        return next((each.status for each in reversed(self._all(dedup_key))), "")
+
+    def pages(self, dedup_key: str) -> int:
+        return sum(each.pages for each in self._all(dedup_key))
+
+    def _all(self, dedup_key: str) -> list[Any]:
+        return [each for each in self.account.incidents.values() if each.dedup_key == dedup_key]
+
+
+@dataclass
+class Mail(Vendor):
+    box: Mailbox = field(default_factory=lambda: Mailbox(100_000))
+
+    def about(self, number: int) -> list[Any]:
+        return [each for each in self.box.mails.values() if each.header("X-Alert-Incident") == str(number)]
+
+
+@dataclass
+class Slack(Vendor):
+    """One channel. Messages and replies by ts; nothing is ever dropped as a duplicate."""
+
+    clock: Callable[[], datetime] = lambda: datetime.min.replace(tzinfo=UTC)
+    messages: dict[str, dict[str, Any]] = field(default_factory=dict)
+
+    def about(self, uid: str) -> list[dict[str, Any]]:
+        return [each for each in self.top() if _payload(each)["delivery_id"].startswith(f"{uid}:")]
+
+    def replies(self, ts: str) -> list[dict[str, Any]]:
+        return [each for each in self.messages.values() if each.get("thread_ts") == ts]
+
+    def top(self) -> list[dict[str, Any]]:
+        return [each for each in self.messages.values() if "thread_ts" not in each]
+
+    def do(self, method: str, given: Mapping[str, Any]) -> dict[str, Any]:
+        if method == "chat.postMessage":
+            ts = f"{self.clock().timestamp() + len(self.messages) * 1e-6:.6f}"
+            self.messages[ts] = {**given, "ts": ts}
+            return {"channel": "C1", "ts": ts}
+        if method == "chat.update":
+            self.messages[given["ts"]].update(given)
+            return {}
+        found = self.replies(given["ts"]) if method == "conversations.replies" else reversed(self.top())
+        return {"messages": [each for each in found if float(each["ts"]) > float(given["oldest"])]}
+
+
+def _payload(message: Mapping[str, Any]) -> Mapping[str, Any]:
+    payload: Mapping[str, Any] = message["metadata"]["event_payload"]
+    return payload
+
+
+class SlackCallsInMemory:
+    def __init__(self, vendor: Slack) -> None:
+        self._vendor = vendor
+
+    async def call(self, method: str, given: Mapping[str, Any]) -> Mapping[str, Any]:
+        return self._vendor.through(lambda: self._vendor.do(method, given))
+
+    async def pages(self, method: str, given: Mapping[str, Any]) -> AsyncIterator[Mapping[str, Any]]:
+        for message in (await self.call(method, given))["messages"]:
+            yield message
+
+
+def slack_channel(vendor: Slack) -> SlackChannel:
+    channel = SlackChannel(SlackSettings("slack", SecretStr("xoxb-1"), "C0000001", "", None, 2, SECONDS, True, None))
+    channel._calls = SlackCallsInMemory(vendor)  # type: ignore[assignment]
+    return channel
+
+
+class PagerDutyInMemory(PagerDutyChannel):
+    def __init__(self, vendor: PagerDuty) -> None:
+        super().__init__(PagerDutySettings("pager", SecretStr("0" * 32), "", None, 2, SECONDS, True))
+        self._vendor = vendor
+
+    async def _post(self, event: Any, progress: Mapping[str, Any] | None) -> None:
+        try:
+            key = event["dedup_key"]
+            self._vendor.through(lambda: self._vendor.account.receive({**event, "routing_key": "0"}, key))
+        except SendError as error:
+            error.progress = progress
+            raise
+
+
+class EmailInMemory(EmailChannel):
+    def __init__(self, vendor: Mail) -> None:
+        about = EmailSettings(
+            name="mail", host="", port=25, tls="none", ca_file=None, username=None, password=None,
+            from_="bridge@example.org", to=("ml@example.org",), hello="test", domain="example.org", rate=None,
+            concurrency=2, timeout=SECONDS, send_resolved=True,
+        )  # fmt: skip
+        super().__init__(about)
+        self._vendor = vendor
+
+    async def send(self, composed: Composed, message: Message, claim: Claim) -> Receipt:
+        box, whom = self._vendor.box, [claim.target.recipient]
+        self._vendor.through(lambda: box.deliver("bridge@example.org", whom, composed.content))
+        return Receipt({"revision": message.revision})
+
+
+def done(work: Coroutine[Any, Any, T]) -> T:
+    """What never waits needs no loop."""
+    try:
+        work.send(None)
+    except StopIteration as end:
+        result: T = end.value
+        return result
+    raise AssertionError("it waits for something")
