@@ -212,14 +212,17 @@ class QuestionEntry(Section):
     expr: PromQL
     by: LabelName | None = None
     usual: PromQL | None = None
+    of: PromQL | None = None
     ago: tuple[Duration, ...] = ()
     bad_above: float | None = None
     bad_below: float | None = None
     bad_times_usual: Annotated[float, Field(gt=0)] | None = None
+    bad_unless_all: bool = False
     matchers: tuple[MatcherText, ...] = ()
     role: Literal[
-        "errors_by_version", "errors_by_pod", "pods_by_version", "traffic", "saturation", "drift", "peak", ""
-    ] = ""
+        "errors_by_version", "errors_by_pod", "pods_by_version", "pods_up", "pods_failing", "version_began",
+        "traffic", "saturation", "drift", "peak", "",
+    ] = ""  # fmt: skip
 
 
 class ChangeRuleEntry(Section):

@@ -12,13 +12,14 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Protocol
 
-from bridge.core.changes import CHANGE_RULES, ChangeRule, only_tells, started_at
+from bridge.core.changes import CHANGE_RULES, SERVICE_LABELS, ChangeRule, began_to_serve, only_tells, started_at
 from bridge.core.enrichment import Answer, Asked, Failure, Query, asked_of, fact_of
 from bridge.core.facts import ChangeEvent, Context, Fact, Unknown
 from bridge.core.hypotheses import Evidence, hypothesis_of
 from bridge.core.model import Incident
 from bridge.core.questions import Question
 
+BEGAN = "version_began"
 Observe = Callable[[str, float], None]
 
 
@@ -70,10 +71,12 @@ class Gatherer:
         began = time.monotonic()
         asked = asked_of(self._questions, incident, self._scope)
         answers = await self._within_budget({query for each in asked for query in each.queries})
-        facts, unknown = self._sorted(asked, answers)
+        facts, unknown, serving_since = self._sorted(asked, answers)
         started = started_at(incident)
         window = timedelta(seconds=self._limits.window)
-        recent = [change for change in changes if started - window <= change.at]
+        seen = began_to_serve(serving_since, _service_of(incident), changes)
+        every = sorted([*changes, *seen], key=lambda change: change.at, reverse=True)
+        recent = [change for change in every if started - window <= change.at]
         evidence = Evidence(facts, recent, started, window, changes_known=known)
         hypothesis = None if only_tells(incident, self._rules) else hypothesis_of(evidence)
         took = timedelta(seconds=time.monotonic() - began)
@@ -86,9 +89,15 @@ class Gatherer:
         await asyncio.gather(*tasks, return_exceptions=True)
         await self._source.close()
 
-    def _sorted(self, asked: Iterable[Asked], answers: dict[Query, Answer]) -> tuple[list[Fact], list[Unknown]]:
-        every = [fact_of(each, answers) for each in asked]
-        return [f for f in every if isinstance(f, Fact)], [u for u in every if isinstance(u, Unknown)]
+    def _sorted(
+        self, asked: Iterable[Asked], answers: dict[Query, Answer]
+    ) -> tuple[list[Fact], list[Unknown], dict[str, float]]:
+        """The third: since when each new version serves. It is a change and no fact, and usually there is none."""
+        every = [(each.question.role, fact_of(each, answers)) for each in asked]
+        facts = [fact for role, fact in every if isinstance(fact, Fact) and role != BEGAN]
+        began = [fact for role, fact in every if isinstance(fact, Fact) and role == BEGAN]
+        unknown = [fact for role, fact in every if isinstance(fact, Unknown) and (role != BEGAN or fact.silent)]
+        return facts, unknown, {part.name: part.value for fact in began for part in fact.parts}
 
     async def _within_budget(self, queries: set[Query]) -> dict[Query, Answer]:
         """What is not there in time goes on being asked: the next message may have it."""
@@ -131,3 +140,9 @@ class Gatherer:
         outcome = "ok" if not isinstance(answer, Failure) else "failed" if silent else "refused"
         self._observe(outcome, time.monotonic() - began)
         return answer
+
+
+def _service_of(incident: Incident) -> str:
+    labels = [alert.labels for alert in (incident.firing or tuple(incident.alerts.values()))]
+    named = (each[name] for each in labels for name in SERVICE_LABELS if each.get(name))
+    return next(named, "")

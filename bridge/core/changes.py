@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from bridge.core.facts import ChangeEvent
 from bridge.core.matchers import Matcher
@@ -17,6 +17,7 @@ from bridge.core.model import Alert, Group, Incident
 #: The kinds that the bridge has words for. Others are kept as they are, and counted as `other`.
 KINDS = ("deploy", "rollback", "retraining", "config")
 OTHER = "other"
+LATEST = 253402300800.0  #: Unix seconds of the year 10000, which no datetime holds
 #: A deployment that its job posted is also seen by the alert that watches versions, somewhat later.
 SEEN_AGAIN_WITHIN = timedelta(minutes=15)
 #: How long before an incident's start its cause is looked for.
@@ -47,6 +48,23 @@ CHANGE_RULES = (
     ChangeRule((Matcher("alertname", "=", "MLModelDeployed"),), "deploy"),
     ChangeRule((Matcher("alertname", "=", "MLRetrainingStarted"),), "retraining"),
 )
+
+
+def began_to_serve(began: Mapping[str, float], service: str, told: Sequence[ChangeEvent]) -> list[ChangeEvent]:
+    """Versions that the metrics show to be new, where nobody told of them: by version, since when (Unix seconds)."""
+    known = {change.version for change in told if change.version}
+    return [
+        ChangeEvent(
+            kind="appeared",
+            service=service,
+            at=datetime.fromtimestamp(at, UTC),
+            summary=f"{version} began to serve (seen in the metrics)",
+            version=version,
+            source="metrics",
+        )
+        for version, at in began.items()
+        if version not in known and 0 < at < LATEST
+    ]
 
 
 def bounded(kind: str) -> str:

@@ -52,10 +52,12 @@ class Asked:
     now: Query
     usual: Query | None
     past: tuple[Query, ...]
+    whole: Query | None = None
 
     @property
     def queries(self) -> tuple[Query, ...]:
-        return (self.now, *((self.usual,) if self.usual else ()), *self.past)
+        beside = (query for query in (self.usual, self.whole) if query is not None)
+        return (self.now, *beside, *self.past)
 
 
 def asked_of(questions: Iterable[Question], incident: Incident, scope: Sequence[str]) -> list[Asked]:
@@ -81,14 +83,17 @@ def fact_of(asked: Asked, answers: Mapping[Query, Answer]) -> Fact | Unknown:
         why = f"the query gave {len(samples)} values: aggregate it, or name the label that tells them apart in `by`"
         return Unknown(question.title, why)
     value, parts = _value(question, samples), _parts(question, samples)
-    past = _past(asked, answers)
-    verdict, why = verdict_of(question, value if value is not None else parts[0].value, past)
+    past, of = _past(asked, answers), _single(answers.get(asked.whole)) if asked.whole else None
+    verdict, why = verdict_of(question, value if value is not None else parts[0].value, past, of)
     at = max(sample.at for sample in samples)
-    return Fact(question.name, question.title, question.unit, value, at, past, parts, verdict, why, question.role)
+    return Fact(question.name, question.title, question.unit, value, at, past, parts, verdict, why, question.role, of)
 
 
-def verdict_of(question: Question, value: float, past: Sequence[Past]) -> tuple[Verdict, str]:
+def verdict_of(question: Question, value: float, past: Sequence[Past], of: float | None = None) -> tuple[Verdict, str]:
     """And what it stands on."""
+    if question.bad_unless_all and of is not None:
+        missing = of - value
+        return (Verdict.BAD, f"{shown(missing, question.unit)} missing") if missing > 0 else (Verdict.GOOD, "")
     usual = next((each.value for each in past if each.when == USUALLY), None)
     if question.bad_above is not None and value > question.bad_above:
         return Verdict.BAD, f"above {shown(question.bad_above, question.unit)}"
@@ -111,7 +116,8 @@ def _asked(question: Question, labels: Mapping[str, str], scope: Sequence[str]) 
         return None
     usual = expression(question.usual, labels, scope) if question.usual else None
     past = tuple(Query(expr, each) for each in question.ago)
-    return Asked(question, Query(expr), Query(usual) if usual else None, past)
+    whole = expression(question.of, labels, scope) if question.of else None
+    return Asked(question, Query(expr), Query(usual) if usual else None, past, Query(whole) if whole else None)
 
 
 def _value(question: Question, samples: Sequence[Sample]) -> float | None:

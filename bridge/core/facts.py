@@ -58,6 +58,7 @@ class Fact:
     verdict: Verdict = Verdict.NEUTRAL
     why: str = ""  #: what the verdict stands on: `above 5 %`
     role: str = ""  #: what the hypotheses may use it for
+    of: float | None = None  #: the whole that value is a part of: 2 of 3 pods
 
 
 @dataclass(frozen=True, slots=True)

@@ -82,6 +82,17 @@ def overload(evidence: Evidence) -> Hypothesis | None:
     return Hypothesis("overload" if saturated else "traffic_surge", f"{'; '.join(told)}.", tuple(told))
 
 
+def pods_missing(evidence: Evidence) -> Hypothesis | None:
+    """Fewer pods serve than there should be."""
+    pods = evidence.fact("pods_up")
+    if pods is None or pods.verdict is not Verdict.BAD or pods.value is None or pods.of is None:
+        return None
+    told = f"{pods.title}: {shown(pods.value, pods.unit)} of {shown(pods.of, pods.unit)}"
+    change = next(iter(evidence.suspects()), None)
+    before = [] if change is None else [_before(change, evidence.started_at)]
+    return Hypothesis("pods_missing", f"{'; '.join([told, *before])}.", (told, *before))
+
+
 def inputs_drifted(evidence: Evidence) -> Hypothesis | None:
     """The drift score is bad, and the model is the same as before."""
     drift = evidence.fact("drift")
@@ -110,6 +121,7 @@ RULES: tuple[Callable[[Evidence], Hypothesis | None], ...] = (
     new_version_fails,
     one_pod_fails,
     overload,
+    pods_missing,
     inputs_drifted,
     changed_before,
 )

@@ -19,7 +19,10 @@ _ANY_PLACE = re.compile(r"\{\{(?!\{).*?\}\}", re.DOTALL)
 _QUOTE = re.compile(r'(?<!\\)"')
 _LABEL_NAME = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*")
 #: What a question's answer may prove to the hypotheses; see bridge.core.hypotheses.
-ROLES = ("errors_by_version", "errors_by_pod", "pods_by_version", "traffic", "saturation", "drift", "peak", "")
+ROLES = (
+    "errors_by_version", "errors_by_pod", "pods_by_version", "pods_up", "pods_failing", "version_began",
+    "traffic", "saturation", "drift", "peak", "",
+)  # fmt: skip
 
 
 class QuestionFault(ValueError):
@@ -36,10 +39,12 @@ class Question:
     expr: str
     by: str | None = None  #: the label of the answer's parts; the other labels are not shown
     usual: str | None = None  #: PromQL of what is usual
+    of: str | None = None  #: PromQL of the whole that the answer is a part of
     ago: tuple[timedelta, ...] = ()  #: ask the same for these times before now
     bad_above: float | None = None
     bad_below: float | None = None
     bad_times_usual: float | None = None  #: bad when this many times what is usual
+    bad_unless_all: bool = False  #: bad when less than `of`
     matchers: tuple[Matcher, ...] = ()  #: for alerts that all of these hold of; none: for every alert
     role: str = ""
 

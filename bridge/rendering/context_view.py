@@ -76,6 +76,7 @@ class ContextView:
     probably: str = ""  #: the hypothesis, one sentence
     rule: str = ""  #: and the name of the rule that said so
     causes: tuple[str, ...] = ()  #: short forms to append to a summary, the most telling first
+    scope: str = ""  #: `on 3 of 3 pods`: is it one, or all
     peak: str = ""  #: the worst value of the incident's life
     measured: str = ""  #: `2026-01-02 03:04:05 UTC`
     measured_at: datetime | None = None
@@ -117,6 +118,7 @@ def _view(same: _Same, started_at: datetime, component: str) -> ContextView:
         probably=_sentence(context.hypothesis.text) if context.hypothesis else "",
         rule=_name(context.hypothesis.rule) if context.hypothesis else "",
         causes=tuple(_causes(context.hypothesis, facts)),
+        scope=_scope(context.by_role("pods_failing")),
         peak=shown(peak.value, peak.unit) if peak and peak.value is not None else "",
         measured=f"{context.at:%Y-%m-%d %H:%M:%S} UTC",
         measured_at=context.at,
@@ -131,13 +133,21 @@ def _fact(fact: Fact, measured_at: datetime) -> FactLine:
     return FactLine(
         name=_name(fact.name),
         title=_name(fact.title) or _name(fact.name) or "(no name)",
-        value="" if fact.value is None else shown(fact.value, fact.unit),
+        value=_value(fact),
         verdict=fact.verdict.value,
         judgement=", ".join(judged),
         trend=_trend(fact),
         parts=", ".join(_part(part, fact) for part in fact.parts[:6]),
         age=age,
     )
+
+
+def _value(fact: Fact) -> str:
+    """`7.3 %`, or `2 of 3`."""
+    if fact.value is None:
+        return ""
+    told = shown(fact.value, fact.unit)
+    return told if fact.of is None else f"{told} of {shown(fact.of, fact.unit)}"
 
 
 def _trend(fact: Fact) -> str:
@@ -192,7 +202,13 @@ def _causes(hypothesis: Hypothesis | None, facts: tuple[Fact, ...]) -> Iterator[
         yield cut(one_line(first).rstrip("."), 120)
     for fact in facts:
         if fact.verdict is Verdict.BAD and fact.value is not None and fact.role != "peak":
-            yield f"{_name(fact.title)} {shown(fact.value, fact.unit)}"
+            yield f"{_name(fact.title)} {_value(fact)}"
+
+
+def _scope(failing: Fact | None) -> str:
+    if failing is None or not failing.value or not failing.of:
+        return ""
+    return f"on {_value(failing)} pods"
 
 
 def _name(text: str) -> str:

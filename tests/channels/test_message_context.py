@@ -133,6 +133,9 @@ HYPOTHESIS = Hypothesis(
 )
 
 
+SPREAD = a_fact(name="failing", value=3.0, unit=Unit.COUNT, of=3.0, role="pods_failing")
+
+
 @pytest.mark.parametrize(
     ("context", "summary"),
     [
@@ -140,6 +143,12 @@ HYPOTHESIS = Hypothesis(
         (Context(AT, hypothesis=HYPOTHESIS), "Firing: API is slow; v2 was deployed 6 min before"),
         (Context(AT, (a_fact(verdict=Verdict.BAD),)), "Firing: API is slow; Errors 7.3 %"),
         (Context(AT, (a_fact(verdict=Verdict.GOOD),)), "Firing: API is slow"),
+        (
+            Context(AT, (SPREAD,), hypothesis=HYPOTHESIS),
+            "Firing: API is slow on 3 of 3 pods; v2 was deployed 6 min before",
+        ),
+        (Context(AT, (replace(SPREAD, value=0.0),)), "Firing: API is slow"),
+        (Context(AT, (replace(SPREAD, of=None),)), "Firing: API is slow"),
     ],
 )
 def test_a_summary_says_the_cause_or_else_the_worst_number(context: Context | None, summary: str) -> None:

@@ -19,7 +19,7 @@ assert CONTEXT is not None
 @pytest.mark.parametrize("question", CONTEXT.questions, ids=lambda question: question.name)
 @pytest.mark.parametrize("labels", [{}, {"job": "api"}, {"namespace": "ml", "job": "api"}], ids=len)
 def test_a_shipped_question_can_be_asked(question: Question, labels: dict[str, str]) -> None:
-    for text in filter(None, (question.expr, question.usual)):
+    for text in filter(None, (question.expr, question.usual, question.of)):
         asked = expression(text, {"alertname": "X", **labels}, CONTEXT.labels)
         assert asked is not None
         promql_parser.parse(asked)

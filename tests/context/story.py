@@ -1,7 +1,8 @@
-"""Four services in trouble, as a real Prometheus sees them, with the shipped rules evaluated every second.
+"""Five services in trouble, as a real Prometheus sees them, with the shipped rules evaluated every second.
 
 Each namespace is a story: in `deploy` a new version fails on the pods that have it, in `onepod` one pod fails,
-`overload` gets far more requests than usual, `drift` is asked other things than it was trained on.
+`overload` gets far more requests than usual, `drift` is asked other things than it was trained on, and
+one pod of `gone` has not answered for ten minutes.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ TRAINED = (0.0, 0.01, 0.02, 0.03, 0.05, 0.08, 0.12, 0.18, 0.28, 0.5, 0.8, 1.0, 1
 DRIFTED = (0.0, 0.2, 0.4, 0.55, 0.65, 0.75, 0.82, 0.88, 0.92, 0.96, 0.99, 1.0, 1.0)
 SECONDS = ("0.05", "0.1", "0.2", "0.5", "1.0", "+Inf")
 STEP, HOUR = 15, 3600
+DEPLOYED_SECONDS_AGO = 420
 
 
 @dataclass(frozen=True)
@@ -36,6 +38,7 @@ class Story:
     confidence: tuple[float, ...] = TRAINED
     in_flight: float = 2.0
     usual_requests: float = 12.0  # of all pods
+    gone: tuple[bool, bool, bool] = (False, False, False)  # since ten minutes
 
 
 STORIES = {
@@ -43,6 +46,7 @@ STORIES = {
     "onepod": Story(errors=(0.01, 0.01, 2.0)),
     "overload": Story(requests=(60.0, 60.0, 60.0), in_flight=70.0),
     "drift": Story(confidence=DRIFTED),
+    "gone": Story(gone=(False, False, True)),
 }
 
 
@@ -111,7 +115,9 @@ def _make_blocks(folder: Path, now: int) -> None:
 
 def _pod(families: dict[str, list[str]], story: Story, index: int, labels: str, now: int) -> None:
     rate, errors, version = story.requests[index], story.errors[index], story.versions[index]
-    times = range(now - HOUR - 10 * 60, now, STEP)  # none later than the first evaluation: those would be refused
+    everything = range(now - HOUR - 10 * 60, now, STEP)  # none later than the first evaluation: those would be refused
+
+    times = everything[:-40] if story.gone[index] else everything
 
     def series(kind: str, name: str, more: str, per_second: float, constant: float = 0.0) -> None:
         family = name.removesuffix("_total").removesuffix("_bucket").removesuffix("_count").removesuffix("_sum")
@@ -140,5 +146,12 @@ def _pod(families: dict[str, list[str]], story: Story, index: int, labels: str, 
     series("histogram", "http_request_duration_seconds_count", ',method="POST",handler="/predict",status="200"', rate)
     series("gauge", "http_requests_in_progress", "", 0.0, story.in_flight)
     series("gauge", "ml_model_status", "", 0.0, 1.0)
+    # Before, every pod had the old version.
+    earlier = range(now - 3 * HOUR, now - HOUR - 15 * 60, 4 * 60)
+    info = families.setdefault("ml_model_info gauge", [])
+    info += [f'ml_model_info{{{labels},model="toxicity",version="1.0.0"}} 1 {at}' for at in earlier]
     series("gauge", "ml_model_info", f',model="toxicity",version="{version}"', 0.0, 1.0)
-    series("gauge", "up", "", 0.0, 1.0)
+    began = now - (DEPLOYED_SECONDS_AGO if version != "1.0.0" else 30 * 3600)
+    series("gauge", "ml_model_loaded_timestamp_seconds", f',version="{version}"', 0.0, began)
+    up = families.setdefault("up gauge", [])
+    up += [f"up{{{labels}}} {int(at in times)} {at}" for at in everything]

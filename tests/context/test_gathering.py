@@ -51,12 +51,16 @@ def an_incident(**labels: str) -> Incident:
 
 
 def gathered(
-    source: Source, incidents: Sequence[Incident], changes: Sequence[ChangeEvent] = (), **limits: Any
+    source: Source,
+    incidents: Sequence[Incident],
+    changes: Sequence[ChangeEvent] = (),
+    questions: Sequence[Question] = QUESTIONS,
+    **limits: Any,
 ) -> list[Context]:
     """The contexts of incidents that are asked about at the same time."""
 
     async def gather() -> list[Context]:
-        gatherer = Gatherer(source, QUESTIONS, ("job",), Limits(**limits), lambda: at(30))
+        gatherer = Gatherer(source, questions, ("job",), Limits(**limits), lambda: at(30))
         try:
             return list(await asyncio.gather(*(gatherer.gather(each, changes) for each in incidents)))
         finally:
@@ -146,3 +150,30 @@ def test_a_deployment_is_not_explained_by_itself() -> None:
     contexts = gathered(Source(toxic=TOXIC, errors=ERRORS), [told, failing], [change])
     assert [None, "new_version_fails"] == [context.hypothesis and context.hypothesis.rule for context in contexts]
     assert [1, 1] == [len(context.changes) for context in contexts]
+
+
+BEGAN = Question("began", "New versions", Unit.NUMBER, "began{{{ labels }}}", by="version", role="version_began")
+
+
+def began(answer: Answer, *changes: ChangeEvent) -> Context:
+    source = Source(toxic=TOXIC, errors=ERRORS, began=answer)
+    (context,) = gathered(source, [an_incident(job="api")], changes, questions=(*QUESTIONS, BEGAN))
+    return context
+
+
+def test_a_version_that_nobody_told_of_is_seen_in_the_metrics_and_is_a_change_and_no_fact() -> None:
+    context = began((Sample({"version": "v2"}, at(-300).timestamp(), at(0)),))
+    assert [("v2", at(-300))] == [(change.version, change.at) for change in context.changes]
+    assert ["toxic", "errors"] == [fact.name for fact in context.facts]
+    assert context.hypothesis is not None
+    assert "new_version_fails" == context.hypothesis.rule
+
+
+def test_a_version_that_somebody_told_of_is_not_told_twice() -> None:
+    deploy = ChangeEvent("deploy", "api", at(-320), "v2 was deployed", version="v2")
+    assert (deploy,) == began((Sample({"version": "v2"}, at(-300).timestamp(), at(0)),), deploy).changes
+
+
+def test_no_new_version_is_no_news_and_an_unanswered_question_is() -> None:
+    assert () == began(()).unknown
+    assert ["New versions"] == [each.title for each in began(Failure("Prometheus does not answer")).unknown]

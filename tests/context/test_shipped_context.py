@@ -76,6 +76,21 @@ def test_a_bad_deployment(prometheus: str) -> None:
     assert {"1.0.0": 1.0, "1.1.0": 2.0} == {part.name: part.value for part in versions.parts}
 
 
+def test_a_bad_deployment_that_nobody_told_of_is_seen_in_the_metrics(prometheus: str) -> None:
+    context = context_of(prometheus, "deploy", "errors")
+    assert [("1.1.0", "appeared")] == [(change.version, change.kind) for change in context.changes]
+    assert context.hypothesis is not None
+    assert "new_version_fails" == context.hypothesis.rule
+    assert re.match(r"1\.1\.0 began to serve \(seen in the metrics\) \d+ min before; 100 %", context.hypothesis.text)
+
+
+def test_a_pod_that_is_gone(prometheus: str) -> None:
+    context = context_of(prometheus, "gone", "model")
+    assert context.hypothesis is not None
+    assert ("pods_missing", "Pods with a model: 2 of 3.") == (context.hypothesis.rule, context.hypothesis.text)
+    assert () == context.changes
+
+
 def test_one_pod_of_three(prometheus: str) -> None:
     context = context_of(prometheus, "onepod", "errors")
     assert context.hypothesis is not None

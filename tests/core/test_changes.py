@@ -11,6 +11,7 @@ import pytest
 from bridge.core.changes import (
     CHANGE_RULES,
     ChangeRule,
+    began_to_serve,
     bounded,
     concerning,
     concerns,
@@ -225,3 +226,14 @@ def test_a_cause_is_looked_for_before_the_outbreak_that_reopened_an_incident() -
     again = receive(ended.incident, a_group(an_alert(pod="b", starts=1200)), at(1210), Rules(), "u")
     assert again is not None and again.incident.number == first.number
     assert at(1200) == period_of(again.incident, at(1300), timedelta())[0]
+
+
+def test_a_version_is_new_in_the_metrics_unless_somebody_told_of_it() -> None:
+    began = {"v2": at(0).timestamp(), "v3": at(60).timestamp()}
+    (seen,) = began_to_serve(began, "bert-api", [a_change()])
+    assert ("appeared", "bert-api", "v3", at(60)) == (seen.kind, seen.service, seen.version, seen.at)
+
+
+@pytest.mark.parametrize("nonsense", [-1.0, 0.0, 1e30])
+def test_a_time_that_is_none_is_no_change(nonsense: float) -> None:
+    assert [] == began_to_serve({"v2": nonsense}, "bert-api", [])

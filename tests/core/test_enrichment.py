@@ -12,6 +12,7 @@ from bridge.core.enrichment import Answer, Asked, Failure, Query, Sample, asked_
 from bridge.core.facts import Fact, Part, Past, Unit, Unknown, Verdict
 from bridge.core.incidents import Rules, receive
 from bridge.core.matchers import parse_matcher
+from bridge.core.model import Alert, Incident
 from bridge.core.questions import Question
 from tests.builders import a_group, an_alert, at
 
@@ -25,6 +26,12 @@ def a_question(**changes: Any) -> Question:
 
 def samples(*values: float, by: str = "pod") -> Answer:
     return tuple(Sample({by: f"p{index}"}, value, at(index)) for index, value in enumerate(values, 1))
+
+
+def an_incident_of(*alerts: Alert) -> Incident:
+    change = receive(None, a_group(*alerts), at(1), Rules(), "u")
+    assert change is not None
+    return change.incident
 
 
 def the_fact(
@@ -109,3 +116,21 @@ def test_an_incident_is_asked_about_by_what_its_firing_alerts_share() -> None:
     (asked,) = asked_of(questions, change.incident, ("namespace", "job"))
     expected = (Query('up{job="api"}'), Query('avg(up{job="api"})'), Query('up{job="api"}', HOUR))
     assert expected == asked.queries
+
+
+@pytest.mark.parametrize(
+    ("there", "verdict", "why", "of"),
+    [
+        (samples(3), Verdict.BAD, "1 missing", 3.0),
+        (samples(2), Verdict.GOOD, "", 2.0),
+        (Failure("slow"), Verdict.NEUTRAL, "", None),
+        (None, Verdict.NEUTRAL, "", None),
+    ],
+)
+def test_a_part_of_a_whole(there: Answer | None, verdict: Verdict, why: str, of: float | None) -> None:
+    question = a_question(unit=Unit.COUNT, of="up", bad_unless_all=True)
+    (asked,) = asked_of([question], an_incident_of(an_alert()), ())
+    assert Query("up") in asked.queries
+    fact = fact_of(asked, {asked.now: samples(2)} | ({Query("up"): there} if there is not None else {}))
+    assert isinstance(fact, Fact)
+    assert (verdict, why, of) == (fact.verdict, fact.why, fact.of)

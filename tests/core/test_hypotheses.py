@@ -121,3 +121,31 @@ def test_other_changes_are_told_in_their_own_words() -> None:
 
 def test_no_evidence_no_guess() -> None:
     assert told() is None
+
+
+UP = a_fact("pods_up", 2.0, unit=Unit.COUNT, verdict=Verdict.BAD, of=3.0)
+
+
+def test_a_pod_that_is_gone() -> None:
+    found = told(UP)
+    assert found is not None
+    assert ("pods_missing", "pods_up: 2 of 3.") == (found.rule, found.text)
+    assert ("pods_up: 2 of 3",) == found.evidence
+
+
+def test_a_pod_that_is_gone_after_a_deployment() -> None:
+    found = told(UP, changes=[DEPLOY])
+    assert found is not None
+    assert ("pods_missing", "pods_up: 2 of 3; v2 was deployed 6 min before.") == (found.rule, found.text)
+
+
+def test_nothing_is_missing_when_nobody_knows_how_many_there_should_be() -> None:
+    assert told(a_fact("pods_up", 2.0, unit=Unit.COUNT)) is None
+
+
+def test_a_version_that_only_the_metrics_show_may_be_the_cause() -> None:
+    seen = ChangeEvent("appeared", "api", at(-360), "v2 began to serve (seen in the metrics)", version="v2")
+    found = told(BY_VERSION, BOTH_RUN, changes=[seen])
+    assert found is not None
+    assert "new_version_fails" == found.rule
+    assert found.text.startswith("v2 began to serve (seen in the metrics) 6 min before; 94 % of the errors")
