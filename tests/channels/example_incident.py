@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
-from bridge.core.facts import ChangeEvent, Context, Fact, Hypothesis, Part, Past, Unit, Unknown, Verdict
+from bridge.core.facts import ChangeEvent, Context, Fact, Part, Past, Unit, Unknown, Verdict
+from bridge.core.hypotheses import Evidence, hypothesis_of
 from bridge.core.model import Alert, Entry, Incident, Severity, State, Status
 
 STARTED = datetime(2026, 11, 23, 3, 12, 5, tzinfo=UTC)
@@ -17,8 +18,7 @@ RETRAINED = ChangeEvent(
     "retraining", "toxicity-api", STARTED - timedelta(minutes=95), "Retraining of toxicity-bert finished", by="airflow"
 )
 ROLLED_BACK = ChangeEvent("rollback", "toxicity-api", ENDED - timedelta(minutes=7), "Rollback", "v1", "v2", "Ana")
-TOLD = ("v2 was deployed 6 min before", "94 % of the errors by version come from v2", "v1 runs beside it")
-PROBABLY = Hypothesis("new_version_fails", f"{TOLD[0]}; {TOLD[1]}, {TOLD[2]}.", TOLD)
+BEFORE = timedelta(hours=2)
 
 
 def the_incident(*, firing: bool) -> Incident:
@@ -54,19 +54,22 @@ def the_context(*, firing: bool) -> Context:
     why = "Prometheus does not answer within 1.5 s"
     unknown = (Unknown("Drift (PSI)", why), Unknown("Other firing alerts", why)) if firing else ()
     changes = (DEPLOYED, RETRAINED) if firing else (ROLLED_BACK, DEPLOYED, RETRAINED)
-    return Context(at, facts, unknown, changes, PROBABLY)
+    evidence = Evidence(while_failing(STARTED), (DEPLOYED, RETRAINED), STARTED, BEFORE)
+    return Context(at, facts, unknown, changes, hypothesis_of(evidence))
 
 
 def while_failing(at: datetime) -> tuple[Fact, ...]:
     failing = (Past("usually", 0.0021), Past("1 h ago", 0.002))
+    by_version, pods = (Part("v2", 2.726), Part("v1", 0.174)), (Part("v1", 2), Part("v2", 1))
     by_type = (Part("prediction_failed", 2.81), Part("timeout", 0.09))
     latency = (Past("1 h ago", 0.240), Past("1 d ago", 0.233))
     memory = (Part("api-2", 1.62e9), Part("api-1", 1.55e9), Part("api-0", 1.54e9))
     return (
         Fact("failing", "Failing predictions", Unit.RATIO, 0.073, at, failing, (), BAD, "above 5 %"),
-        Fact("by_version", "Errors by version", Unit.PER_SECOND, 2.9, at, (), (Part("v2", 2.726), Part("v1", 0.174))),
+        Fact("on", "Pods with failing predictions", Unit.COUNT, 1, at, role="pods_failing", of=3),
+        Fact("by_version", "Errors by version", Unit.PER_SECOND, 2.9, at, (), by_version, role="errors_by_version"),
         Fact("by_type", "Errors by type", Unit.PER_SECOND, 2.9, at, (), by_type),
-        Fact("pods", "Pods by version", Unit.COUNT, 3, at, (), (Part("v1", 2), Part("v2", 1))),
+        Fact("pods", "Pods by version", Unit.COUNT, 3, at, (), pods, role="pods_by_version"),
         Fact("p95", "P95 latency", Unit.SECONDS, 0.412, at, latency, (), NEUTRAL),
         Fact("toxic", "Toxic rate", Unit.RATIO, 0.114, at, (Past("usually", 0.108),), (), GOOD),
         Fact("sure", "Mean confidence", Unit.RATIO, 0.812, at, (Past("usually", 0.931),), (), BAD, "below 85 %"),
