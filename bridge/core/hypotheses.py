@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from bridge.core.facts import ChangeEvent, Fact, Hypothesis, Unit, Verdict
-from bridge.core.numbers import in_words, shown, times
+from bridge.core.numbers import in_words, measured, shown, times
 
 MOSTLY = 0.8  #: this share of the errors points at one version or pod
 SURGE = 3.0  #: this many times the usual traffic is worth a sentence of its own
@@ -87,7 +87,7 @@ def pods_missing(evidence: Evidence) -> Hypothesis | None:
     pods = evidence.fact("pods_up")
     if pods is None or pods.verdict is not Verdict.BAD or pods.value is None or pods.of is None:
         return None
-    told = f"{pods.title}: {shown(pods.value, pods.unit)} of {shown(pods.of, pods.unit)}"
+    told = f"{pods.title}: {measured(pods)}"
     change = next(iter(evidence.suspects()), None)
     before = [] if change is None else [_before(change, evidence.started_at)]
     return Hypothesis("pods_missing", f"{'; '.join([told, *before])}.", (told, *before))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from datetime import timedelta
 
-from bridge.core.facts import Unit
+from bridge.core.facts import Fact, Unit
 
 _UNREADABLE = 1e15
 _BYTES = ("B", "kB", "MB", "GB", "TB", "PB")
@@ -27,6 +27,14 @@ def shown(value: float, unit: Unit) -> str:
         case Unit.COUNT:
             return f"{round(value):,}" if abs(value) < _UNREADABLE else _digits(value)
     return _digits(value)
+
+
+def measured(fact: Fact) -> str:
+    """`7.3 %`, or `2 of 3`; nothing where only its parts mean something."""
+    if fact.value is None:
+        return ""
+    told = shown(fact.value, fact.unit)
+    return told if fact.of is None else f"{told} of {shown(fact.of, fact.unit)}"
 
 
 def times(factor: float) -> str:

@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from functools import lru_cache
 
 from bridge.core.facts import ChangeEvent, Context, Fact, Hypothesis, Part, Unit, Unknown, Verdict
-from bridge.core.numbers import in_words, shown
+from bridge.core.numbers import in_words, measured, shown
 from bridge.rendering.links import safe_href
 from bridge.rendering.text import beside, cut, one_line
 
@@ -133,21 +133,13 @@ def _fact(fact: Fact, measured_at: datetime) -> FactLine:
     return FactLine(
         name=_name(fact.name),
         title=_name(fact.title) or _name(fact.name) or "(no name)",
-        value=_value(fact),
+        value=measured(fact),
         verdict=fact.verdict.value,
         judgement=", ".join(judged),
         trend=_trend(fact),
         parts=", ".join(_part(part, fact) for part in fact.parts[:6]),
         age=age,
     )
-
-
-def _value(fact: Fact) -> str:
-    """`7.3 %`, or `2 of 3`."""
-    if fact.value is None:
-        return ""
-    told = shown(fact.value, fact.unit)
-    return told if fact.of is None else f"{told} of {shown(fact.of, fact.unit)}"
 
 
 def _trend(fact: Fact) -> str:
@@ -202,13 +194,13 @@ def _causes(hypothesis: Hypothesis | None, facts: tuple[Fact, ...]) -> Iterator[
         yield cut(one_line(first).rstrip("."), 120)
     for fact in facts:
         if fact.verdict is Verdict.BAD and fact.value is not None and fact.role != "peak":
-            yield f"{_name(fact.title)} {_value(fact)}"
+            yield f"{_name(fact.title)} {measured(fact)}"
 
 
 def _scope(failing: Fact | None) -> str:
     if failing is None or not failing.value or not failing.of:
         return ""
-    return f"on {_value(failing)} pods"
+    return f"on {measured(failing)} pods"
 
 
 def _name(text: str) -> str:

@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable, Iterable
 from bridge import logs
 from bridge.core.facts import Context, Fact
 from bridge.core.model import Incident
-from bridge.core.numbers import shown
+from bridge.core.numbers import measured
 
 log = logs.get("worker")
 MOST_FACTS = 5
@@ -66,5 +66,5 @@ class Completer:
 
 def words(facts: Iterable[Fact]) -> str:
     """`Known now: Toxic share 43 %, P95 of inference 412 ms`."""
-    told = [f"{fact.title} {shown(fact.value, fact.unit)}" for fact in facts if fact.value is not None]
+    told = [f"{fact.title} {measured(fact)}" for fact in facts if fact.value is not None]
     return f"Known now: {', '.join(told[:MOST_FACTS])}" if told else "Measured now: nothing out of the ordinary"

@@ -106,14 +106,17 @@ def details(sandbox: RunningSandbox) -> dict[str, Any]:
     return dict(page["custom_details"])
 
 
-@pytest.mark.parametrize("mode", ["hang", "nonsense", "error"])
+@pytest.mark.parametrize("mode", ["hang", "nonsense", "error", "gone"])
 def test_the_page_comes_and_says_what_is_not_known(
     asking: Bridge, sandbox: RunningSandbox, token: str, prometheus: Prometheus, mode: str
 ) -> None:
     prometheus.mode = mode
+    if mode == "gone":
+        prometheus.server.shutdown()
+        prometheus.server.server_close()
     fire(asking, token)
     told = details(sandbox)
-    assert prometheus.asked > 0
+    assert (prometheus.asked > 0) == (mode != "gone")
     assert "facts" not in told
     assert "Failed predictions" in str(told["not_known"])
     assert "does not answer" in str(told["not_known"])

@@ -124,6 +124,7 @@ def test_what_was_missing_is_told_when_it_is_known(tmp_path: Path) -> None:
     ("facts", "told"),
     [
         ((FACT,), "Known now: Toxic share 43 %"),
+        ((replace(FACT, title="Pods", value=2.0, unit=Unit.COUNT, of=3.0),), "Known now: Pods 2 of 3"),
         ((), "Measured now: nothing out of the ordinary"),
         ((FACT,) * 9, "Known now: " + ", ".join(["Toxic share 43 %"] * 5)),
     ],
