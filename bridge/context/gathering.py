@@ -69,10 +69,10 @@ class Gatherer:
     async def gather(self, incident: Incident, changes: Sequence[ChangeEvent], *, known: bool = True) -> Context:
         """known: whether `changes` is all there is, or the place that keeps them could not be asked."""
         began = time.monotonic()
-        asked = asked_of(self._questions, incident, self._scope)
+        started = started_at(incident)
+        asked = asked_of(self._questions, incident, self._scope, self._clock() - started)
         answers = await self._within_budget({query for each in asked for query in each.queries})
         facts, unknown, serving_since = self._sorted(asked, answers)
-        started = started_at(incident)
         window = timedelta(seconds=self._limits.window)
         seen = began_to_serve(serving_since, _service_of(incident), changes)
         every = sorted([*changes, *seen], key=lambda change: change.at, reverse=True)

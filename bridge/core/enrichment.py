@@ -60,14 +60,15 @@ class Asked:
         return (self.now, *beside, *self.past)
 
 
-def asked_of(questions: Iterable[Question], incident: Incident, scope: Sequence[str]) -> list[Asked]:
+def asked_of(questions: Iterable[Question], incident: Incident, scope: Sequence[str], lasted: timedelta) -> list[Asked]:
     """What to ask about an incident: questions that concern one of its alerts and whose labels it has.
 
     scope: the labels, in order, that `{{ labels }}` narrows a question to; only those which all the alerts share.
+    lasted: how long the incident has been going on.
     """
     alerts = [alert.labels for alert in (incident.firing or tuple(incident.alerts.values()))]
     shared = common_labels(alerts)
-    asked = (_asked(question, shared, scope) for question in questions if question.concerns(alerts))
+    asked = (_asked(question, shared, scope, lasted) for question in questions if question.concerns(alerts))
     return [each for each in asked if each is not None]
 
 
@@ -110,13 +111,14 @@ def verdict_of(question: Question, value: float, past: Sequence[Past], of: float
 USUALLY = "usually"
 
 
-def _asked(question: Question, labels: Mapping[str, str], scope: Sequence[str]) -> Asked | None:
-    expr = expression(question.expr, labels, scope)
+def _asked(question: Question, labels: Mapping[str, str], scope: Sequence[str], lasted: timedelta) -> Asked | None:
+    expr, usual, whole = (
+        expression(text, labels, scope, lasted) if text else None
+        for text in (question.expr, question.usual, question.of)
+    )
     if expr is None:
         return None
-    usual = expression(question.usual, labels, scope) if question.usual else None
     past = tuple(Query(expr, each) for each in question.ago)
-    whole = expression(question.of, labels, scope) if question.of else None
     return Asked(question, Query(expr), Query(usual) if usual else None, past, Query(whole) if whole else None)
 
 

@@ -1,11 +1,13 @@
 """Questions to a Prometheus about an incident: configuration, no code. Nothing here knows what a model is.
 
 In a question's PromQL `{{ labels }}` stands for the matchers of the labels that the incident's alerts share
-(`namespace="ml",job="api"`), and `{{ labels.pod }}` for one value inside a quoted string.
+(`namespace="ml",job="api"`), `{{ labels.pod }}` for one value inside a quoted string, and `[{{ duration }}]` for how
+long the incident has lasted.
 """
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -14,7 +16,8 @@ from datetime import timedelta
 from bridge.core.facts import Unit
 from bridge.core.matchers import Matcher
 
-_PLACE = re.compile(r"\{\{\s*labels(?:\.([a-zA-Z_][a-zA-Z0-9_]*))?\s*\}\}")
+_PLACE = re.compile(r"\{\{\s*(?:labels(?:\.([a-zA-Z_][a-zA-Z0-9_]*))?|(duration))\s*\}\}")
+MINUTE = timedelta(minutes=1)
 _ANY_PLACE = re.compile(r"\{\{(?!\{).*?\}\}", re.DOTALL)
 _QUOTE = re.compile(r'(?<!\\)"')
 _LABEL_NAME = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*")
@@ -76,15 +79,21 @@ def check_expression(expr: str) -> None:
     for found in _ANY_PLACE.finditer(expr):
         place = _PLACE.fullmatch(found[0])
         if place is None:
-            raise QuestionFault(f"{found[0]!r} is not known here; write {{{{ labels }}}} or {{{{ labels.NAME }}}}")
+            known = "{{ labels }}, {{ labels.NAME }} or {{ duration }}"
+            raise QuestionFault(f"{found[0]!r} is not known here; write {known}")
         quoted = len(_QUOTE.findall(expr[: found.start()])) % 2 == 1
         if place[1] and not quoted:
             raise QuestionFault(f'{found[0]!r} must stand inside "double quotes", where no value can add PromQL')
         if not place[1] and quoted:
-            raise QuestionFault(f"{found[0]!r} stands for whole matchers: take it out of the quotes, into {{...}}")
+            what = (
+                "a time: take it out of the quotes, into [...]"
+                if place[2]
+                else "whole matchers: take it out of the quotes, into {...}"
+            )
+            raise QuestionFault(f"{found[0]!r} stands for {what}")
 
 
-def expression(expr: str, labels: Mapping[str, str], scope: Iterable[str]) -> str | None:
+def expression(expr: str, labels: Mapping[str, str], scope: Iterable[str], lasted: timedelta = MINUTE) -> str | None:
     """The PromQL for these labels; None when it needs one that they lack.
 
     Values come from outside: they are put into quoted strings only, escaped, so that none can add PromQL of its own.
@@ -93,7 +102,14 @@ def expression(expr: str, labels: Mapping[str, str], scope: Iterable[str]) -> st
     if any(not labels.get(name) for name in names):
         return None
     selector = ",".join(f'{name}="{_escaped(labels[name])}"' for name in scope if labels.get(name))
-    return _PLACE.sub(lambda found: _escaped(labels[found[1]]) if found[1] else selector, expr)
+    minutes = max(1, math.ceil(lasted / MINUTE))  # whole ones, so that who asks at the same time asks the same
+
+    def put_in(found: re.Match[str]) -> str:
+        if found[2]:
+            return f"{minutes}m"
+        return _escaped(labels[found[1]]) if found[1] else selector
+
+    return _PLACE.sub(put_in, expr)
 
 
 def common_labels(alerts: Iterable[Mapping[str, str]]) -> dict[str, str]:

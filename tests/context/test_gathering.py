@@ -177,3 +177,10 @@ def test_a_version_that_somebody_told_of_is_not_told_twice() -> None:
 def test_no_new_version_is_no_news_and_an_unanswered_question_is() -> None:
     assert () == began(()).unknown
     assert ["New versions"] == [each.title for each in began(Failure("Prometheus does not answer")).unknown]
+
+
+def test_the_peak_is_that_of_the_incident() -> None:
+    peak = Question("peak", "At worst", Unit.RATIO, "max_over_time(toxic[{{ duration }}])", role="peak")
+    source = Source()
+    gathered(source, [an_incident(job="api")], questions=(peak,))  # it began half a minute before the clock's time
+    assert ["max_over_time(toxic[1m])"] == [query.expr for query in source.asked]

@@ -113,7 +113,7 @@ def test_an_incident_is_asked_about_by_what_its_firing_alerts_share() -> None:
         a_question(name="pod", expr='up{pod="{{ labels.pod }}"}'),
         a_question(name="other", matchers=(parse_matcher("cause=x"),)),
     ]
-    (asked,) = asked_of(questions, change.incident, ("namespace", "job"))
+    (asked,) = asked_of(questions, change.incident, ("namespace", "job"), HOUR)
     expected = (Query('up{job="api"}'), Query('avg(up{job="api"})'), Query('up{job="api"}', HOUR))
     assert expected == asked.queries
 
@@ -129,7 +129,7 @@ def test_an_incident_is_asked_about_by_what_its_firing_alerts_share() -> None:
 )
 def test_a_part_of_a_whole(there: Answer | None, verdict: Verdict, why: str, of: float | None) -> None:
     question = a_question(unit=Unit.COUNT, of="up", bad_unless_all=True)
-    (asked,) = asked_of([question], an_incident_of(an_alert()), ())
+    (asked,) = asked_of([question], an_incident_of(an_alert()), (), HOUR)
     assert Query("up") in asked.queries
     fact = fact_of(asked, {asked.now: samples(2)} | ({Query("up"): there} if there is not None else {}))
     assert isinstance(fact, Fact)

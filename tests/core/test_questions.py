@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import promql_parser
 import pytest
 from hypothesis import given
@@ -23,10 +25,11 @@ SCOPE = ("namespace", "job")
         ('up{pod="{{ labels.pod }}"}', {"pod": 'a"} or vector(1) #'}, 'up{pod="a\\"} or vector(1) #"}'),
         ('up{pod="{{labels.pod}}"}', {"pod": "a\\"}, 'up{pod="a\\\\"}'),
         ('up{pod="{{ labels.pod }}"}', {"job": "api"}, None),
+        ("max_over_time(up[{{ duration }}])", {}, "max_over_time(up[21m])"),
     ],
 )
 def test_labels_are_put_in(expr: str, labels: dict[str, str], asked: str | None) -> None:
-    assert asked == expression(expr, labels, SCOPE)
+    assert asked == expression(expr, labels, SCOPE, timedelta(minutes=20, seconds=1))
 
 
 @given(st.text(min_size=1))
@@ -47,6 +50,7 @@ def test_a_value_stays_a_value(value: str) -> None:
         ("up{pod={{ labels.pod }}}", "double quotes"),
         ('up{x="{{ labels }}"}', "out of the quotes"),
         ('up{x="{{ label.pod }}"}', "not known"),
+        ('up{x="{{ duration }}"}', "a time"),
         ('up{x="\\"{{ labels.pod }}"}', ""),
     ],
 )
