@@ -46,6 +46,8 @@ def _question() -> Question:
         seen = request.mimetype[:80] or "none"
         hint = f"Send Content-Type: application/json. {EXAMPLE}"
         raise Refused(415, "not_json_type", f"The Content-Type is {seen}.", hint)
+    if request.headers.get("Content-Encoding", "identity") != "identity":
+        raise Refused(415, "encoded", "The body has a Content-Encoding.", "Send it as plain JSON, not compressed.")
     return questions.read(request.get_data(cache=False))
 
 

@@ -80,6 +80,16 @@ def test_another_content_type_is_refused(client: FlaskClient, content_type: str 
     assert_teaches(answer, 415, "not_json_type")
 
 
+def test_a_compressed_body_is_refused_by_that_name(client: FlaskClient) -> None:
+    for encoding, status in (("gzip", 415), ("identity", 200)):
+        answer = client.post("/predict", json={"text": "a b"}, headers={"Content-Encoding": encoding})
+        assert answer.status_code == status
+    answer = client.post(
+        "/predict", data=b"\x1f\x8b", headers={"Content-Encoding": "gzip"}, content_type="application/json"
+    )
+    assert_teaches(answer, 415, "encoded")
+
+
 def test_a_body_that_is_too_long_is_refused_with_the_limit(client: FlaskClient) -> None:
     answer = predict(client, text="a" * 70_000)
     assert_teaches(answer, 413, "too_large")
