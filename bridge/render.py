@@ -26,13 +26,15 @@ from bridge.rendering.view import MAX_SUMMARY, fields_of, news_of, started_at
 
 MAX_TEXT = 60_000
 MAX_HTML_BYTES = 90_000  # Gmail clips a mail at about 102 KB: https://github.com/hteumeuleu/email-bugs/issues/41
-KEPT = 64  #: rendered messages that are kept for the other channels of the same incident
+#: Of the rendered messages, so many are kept for the other channels of the same incident, which may lag in a storm;
+#: fewer when they are long.
+KEPT, KEPT_CHARACTERS = 1024, 1_000_000
 OnFault = Callable[[str, str], None]
 
 
 @dataclass(slots=True)
 class _Rendered:
-    """One incident as some channels show it. It keeps the incident and the context, so that no other gets their id."""
+    """One incident, with what was learned of it, as some channels show it."""
 
     incident: Incident
     context: Context | None
@@ -62,6 +64,7 @@ class Renderer:
         self._on_fault = on_fault
         self._lock = threading.Lock()
         self._kept: OrderedDict[Hashable, _Rendered] = OrderedDict()
+        self._characters = 0  # of their plain texts
         self.faults = 0
         self._general, self._special = template_sets(templates, kinds or {}, named)
         for each in {id(each): each for each in (self._general, *self._special.values())}.values():
@@ -74,9 +77,10 @@ class Renderer:
         """What an incident's channels share is rendered once."""
         chosen = self._special.get((self._choose(incident) or "", claim.target.channel), self._general)
         loud = news_of(news, claim)
-        key = (id(incident), id(context), id(chosen), claim.firing, loud)
+        key = (incident.number, id(chosen), claim.firing, loud)
         rendered = self._found(key)
-        if rendered is None:
+        # each channel claims an incident when it can, and each claim reads it anew: equal mostly, but never identical
+        if rendered is None or rendered.incident != incident or rendered.context != context:
             rendered = self._rendered(chosen, incident, claim, loud, context)
             self._keep(key, rendered)
         if html and rendered.rich is None:
@@ -99,9 +103,12 @@ class Renderer:
 
     def _keep(self, key: Hashable, rendered: _Rendered) -> None:
         with self._lock:
+            if key in self._kept:
+                self._characters -= len(self._kept.pop(key).plain.text)
             self._kept[key] = rendered
-            if len(self._kept) > KEPT:
-                self._kept.popitem(last=False)
+            self._characters += len(rendered.plain.text)
+            while len(self._kept) > KEPT or self._characters > KEPT_CHARACTERS:
+                self._characters -= len(self._kept.popitem(last=False)[1].plain.text)
 
     def _html(self, chosen: TemplateSet, view: Mapping[str, Any]) -> str:
         """With fewer alerts, then fewer facts, if it would be clipped; empty, so plain text only, if it still would."""

@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import asyncio
 import json
-import types
 from collections.abc import AsyncIterator, Mapping
 from typing import Any
 from urllib.parse import urlsplit
 from urllib.request import proxy_bypass
 
 import aiohttp
+import orjson
 from slack_sdk.errors import SlackApiError
 from slack_sdk.web.async_client import AsyncWebClient
 
@@ -37,6 +37,7 @@ _PAYLOAD = {
     "msg_blocks_too_long", "msg_too_long", "no_text", "too_many_attachments",
     "attachment_payload_limit_exceeded", "metadata_too_large", "markdown_text_conflict",
 }  # fmt: skip
+_REDIRECTS = {301, 302, 303, 307, 308}
 MAX_PAGES = 5
 MAX_ALT, MAX_TITLE = 1000, 200  # characters
 
@@ -134,19 +135,23 @@ class SlackCalls:
         return self._client
 
     def _new_session(self) -> aiohttp.ClientSession:
-        trace = aiohttp.TraceConfig()
-        trace.on_request_redirect.append(_refuse_redirect)
         return aiohttp.ClientSession(
             timeout=aiohttp.ClientTimeout(total=self._seconds),
             connector=aiohttp.TCPConnector(limit=self._concurrency + 1, keepalive_timeout=60),
-            trace_configs=[trace],
+            cookie_jar=aiohttp.DummyCookieJar(),
+            json_serialize_bytes=orjson.dumps,
+            middlewares=[_refuse_redirect],
         )
 
 
 async def _refuse_redirect(
-    session: aiohttp.ClientSession, context: types.SimpleNamespace, params: aiohttp.TraceRequestRedirectParams
-) -> None:
-    raise Redirected
+    request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType
+) -> aiohttp.ClientResponse:
+    answer = await handler(request)
+    if answer.status in _REDIRECTS:
+        answer.close()
+        raise Redirected
+    return answer
 
 
 def refusal_of(response: Any) -> SendError:

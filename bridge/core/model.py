@@ -24,13 +24,16 @@ class Severity(enum.StrEnum):
     @property
     def rank(self) -> int:
         """0 is the most severe."""
-        return list(Severity).index(self)
+        return _RANKS[self]
 
     @classmethod
     def of(cls, labels: Mapping[str, str]) -> Severity:
         """From canonical labels; an alert without the label is of severity none."""
         word = labels.get("severity", "none")
         return cls(word) if word in cls._value2member_map_ else cls.UNKNOWN
+
+
+_RANKS = {severity: rank for rank, severity in enumerate(Severity)}
 
 
 class Status(enum.StrEnum):

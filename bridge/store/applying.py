@@ -20,6 +20,7 @@ from bridge.core.incidents import Rules
 from bridge.core.model import Change, ChannelSpec, Incident, Wish
 from bridge.core.planning import plan
 from bridge.core.routing import Route
+from bridge.store.numbers import Numbers
 from bridge.store.rows import alert_row, entry_row, incident_from, incident_row, with_alerts
 from bridge.store.tables import alert, delivery, event, incident
 from bridge.store.timers import Timers
@@ -39,11 +40,7 @@ class Policy:
 
 def newest_by_key(connection: sa.Connection, keys: Iterable[str]) -> dict[str, Incident]:
     """The newest incident of each group, with its alerts; locked against other writers on PostgreSQL."""
-    newest = sa.select(sa.func.max(incident.c.number)).where(incident.c.key.in_(sorted(keys)))
-    query = sa.select(incident).where(incident.c.number.in_(newest.group_by(incident.c.key)))
-    # key_share: a worker that notes what it delivered refers to the incident, and must not wait for this (nor, holding
-    # a delivery that is wanted here, this for it)
-    rows = connection.execute(query.order_by(incident.c.key).with_for_update(key_share=True)).mappings()
+    rows = connection.execute(_NEWEST, {"keys": sorted(keys)}).mappings()
     return {found.key: found for found in complete(connection, [incident_from(row) for row in rows])}
 
 
@@ -57,10 +54,8 @@ def complete(connection: sa.Connection, incidents: Sequence[Incident]) -> list[I
 
 def untold(connection: sa.Connection, numbers: Iterable[int]) -> set[int]:
     """Which incidents some channel has yet to be told of."""
-    query = sa.select(delivery.c.incident_number).where(
-        delivery.c.incident_number.in_(list(numbers)), delivery.c.pending
-    )
-    return set(connection.scalars(query))
+    wanted = list(numbers)
+    return set(connection.scalars(_UNTOLD, {"numbers": wanted})) if wanted else set()
 
 
 class Writing:
@@ -70,16 +65,23 @@ class Writing:
         self._connection, self._policy, self._now = connection, policy, now
         self._alerts: dict[tuple[int, str], dict[str, Any]] = {}
         self._entries: list[dict[str, Any]] = []
-        self._latest: dict[int, tuple[Incident, bool]] = {}
+        self._opened: dict[int, Incident] = {}
+        self._latest: dict[int, Incident] = {}
+        self._numbers = Numbers(connection)
         self._new: dict[tuple[int, str, str], dict[str, Any]] = {}
         self._known: dict[tuple[int, str, str], dict[str, Any]] = {}
         self.timers = Timers(connection, policy.rules, policy.tree, now)
 
+    def expect(self, opened: int) -> None:
+        """So many incidents will be opened, or about so many."""
+        self._numbers.draw(opened)
+
     def load_deliveries(self, numbers: Iterable[int]) -> None:
         """Before the changes, for all of them at once; and their timers."""
         wanted = list(numbers)
-        query = sa.select(delivery).where(delivery.c.incident_number.in_(wanted))
-        for row in self._connection.execute(query).mappings():
+        if not wanted:  # most batches of a storm are new incidents only
+            return
+        for row in self._connection.execute(_DELIVERIES, {"numbers": wanted}).mappings():
             self._known[(row["incident_number"], row["channel"], row["recipient"])] = dict(row)
         self.timers.load(wanted)
 
@@ -91,11 +93,11 @@ class Writing:
         """Take one change in; the returned incident has its number."""
         found = change.incident
         if change.opened:
-            inserted = self._connection.execute(_OPEN, incident_row(found))
-            (number,) = inserted.inserted_primary_key or (0,)
-            found = replace(found, number=number)
+            found = replace(found, number=self._numbers.next())
+        if change.opened or found.number in self._opened:
+            self._opened[found.number] = found
         else:
-            self._latest[found.number] = (found, change.changed)
+            self._latest[found.number] = found
         for each in change.touched:
             self._alerts[(found.number, each.fingerprint)] = alert_row(found.number, each)
         self._entries += [entry_row(found.number, entry) for entry in change.entries]
@@ -107,12 +109,15 @@ class Writing:
         self._write_incidents()
         self._upsert(alert, list(self._alerts.values()), ("incident_number", "fingerprint"))
         if self._entries:
-            self._connection.execute(sa.insert(event), self._entries)
+            self._connection.execute(_NOTE, self._entries)
         self._upsert(delivery, list(self._new.values()), ("incident_number", "channel", "recipient"))
         self.timers.write()
 
     def _write_incidents(self) -> None:
-        rows = [{**incident_row(found), "n": found.number} for found, _ in self._latest.values()]
+        if self._opened:
+            opened = [{**incident_row(found), "number": found.number} for found in self._opened.values()]
+            self._connection.execute(_OPEN, opened)
+        rows = [{**incident_row(found), "n": found.number} for found in self._latest.values()]
         if rows:
             changing = tuple(column for column in rows[0] if column not in ("n", "uid", "key"))
             self._connection.execute(
@@ -197,7 +202,24 @@ def _updating(columns: tuple[str, ...]) -> sa.Executable:
 
 
 _OPEN = sa.insert(incident)
-_ALERTS = sa.select(alert).where(alert.c.incident_number.in_(sa.bindparam("numbers", expanding=True)))
+_NOTE = sa.insert(event)
+_NUMBERS: sa.BindParameter[list[int]] = sa.bindparam("numbers", expanding=True)
+_ALERTS = sa.select(alert).where(alert.c.incident_number.in_(_NUMBERS))
+_DELIVERIES = sa.select(delivery).where(delivery.c.incident_number.in_(_NUMBERS))
+_UNTOLD = sa.select(delivery.c.incident_number).where(delivery.c.incident_number.in_(_NUMBERS), delivery.c.pending)
+_NEWEST_NUMBERS = (
+    sa.select(sa.func.max(incident.c.number))
+    .where(incident.c.key.in_(sa.bindparam("keys", expanding=True)))
+    .group_by(incident.c.key)
+)
+# key_share: a worker that notes what it delivered refers to the incident, and must not wait for this (nor, holding
+# a delivery that is wanted here, this for it)
+_NEWEST = (
+    sa.select(incident)
+    .where(incident.c.number.in_(_NEWEST_NUMBERS))
+    .order_by(incident.c.key)
+    .with_for_update(key_share=True)
+)
 _PLANNED = ("rank", "firing", "wanted", "pending", "dead", "wanted_at", "changed_at", "due_at", "hold_reason")
 _NEVER = datetime.fromisoformat("9999-01-01T00:00:00+00:00")
 

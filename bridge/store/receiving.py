@@ -47,8 +47,10 @@ class _Receiving:
 
     def __init__(self, connection: sa.Connection, policy: Policy, groups: Sequence[Group], now: datetime) -> None:
         self._policy, self._now = policy, now
-        self._known = newest_by_key(connection, {group.key for group in groups})
+        keys = {group.key for group in groups}
+        self._known = newest_by_key(connection, keys)
         self.writing = Writing(connection, policy, now)
+        self.writing.expect(len(keys) - len(self._known))
         self.writing.load_deliveries([found.number for found in self._known.values()])
         self._late = untold(connection, [found.number for found in self._known.values() if found.resolved])
 

@@ -35,7 +35,7 @@ class Timers:
 
     def load(self, numbers: Iterable[int]) -> None:
         wanted = list(numbers)
-        if not wanted:  # most batches of a storm are new incidents only
+        if not wanted:
             return
         query = sa.select(timer).where(timer.c.incident_number.in_(wanted)).order_by(*(timer.c[name] for name in _KEY))
         for row in self._connection.execute(query).mappings():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import functools
 import hmac
 import ipaddress
 import re
@@ -165,10 +166,14 @@ class Logins:
         self._clock = clock
         self._required = required
         self._key = secrets.token_bytes(32)
-        self._nobody = generate_password_hash(secrets.token_hex(8))
         self._remembered: dict[bytes, datetime] = {}
         self._failures: dict[str, list[datetime]] = {}
         self._lock = Lock()
+
+    @functools.cached_property
+    def _nobody(self) -> str:
+        """The password of whoever is not known. Made when it is needed: scrypt takes 32 MB."""
+        return generate_password_hash(secrets.token_hex(8))
 
     def demand(self) -> Response | None:
         """For before_request: None lets it pass."""
@@ -189,7 +194,8 @@ class Logins:
 
     def _verify(self, name: str, password: str) -> bool:
         user = self._current().web.users.get(name)
-        right = check_password_hash(user.get_secret_value() if user else self._nobody, password)
+        nobody = self._nobody  # for a known user, too: the first answer must not tell by its time who is known
+        right = check_password_hash(user.get_secret_value() if user else nobody, password)
         with self._lock:
             if user and right:
                 _put(self._remembered, self._digest(name, password), self._clock() + REMEMBERED)

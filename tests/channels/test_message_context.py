@@ -250,7 +250,8 @@ def test_the_channels_of_one_incident_share_one_rendering() -> None:
     renderer, incident, context = Renderer(None, None), an_incident(), sample_context()
     to_slack, to_mail = (replace(sample_claim(firing=True), target=Target(name)) for name in ("slack", "mail"))
     first = renderer.message(incident, to_slack, (), context, html=False)
-    assert first is renderer.message(incident, replace(to_slack, target=Target("pagerduty")), (), context, html=False)
+    read_again = replace(incident)
+    assert first is renderer.message(read_again, replace(to_slack, target=Target("pagerduty")), (), context, html=False)
     rich = renderer.message(incident, to_mail, (), context, html=True)
     assert rich is renderer.message(incident, to_mail, (), context, html=True)
     assert (first.text, "", True) == (rich.text, first.html, bool(rich.html))
@@ -275,11 +276,19 @@ def test_what_differs_is_rendered_anew(difference: str) -> None:
     assert first.text != other.text
 
 
-def test_no_more_than_a_few_renderings_are_kept() -> None:
+def test_only_so_many_renderings_are_kept() -> None:
     renderer = Renderer(None, None)
-    for number in range(200):
+    for number in range(1100):
         renderer.message(an_incident(number=number), sample_claim(firing=True), (), html=False)
-    assert 64 == len(renderer._kept)
+    assert 1024 == len(renderer._kept)
+
+
+def test_fewer_renderings_are_kept_when_they_are_long(tmp_path: Path) -> None:
+    (tmp_path / "body.txt").write_text("{{ 'x' * 50000 }}")
+    renderer = Renderer(tmp_path, None)
+    for number in range(30):
+        renderer.message(an_incident(number=number), sample_claim(firing=True), (), html=False)
+    assert 20 == len(renderer._kept)
 
 
 def test_a_channels_own_templates_come_first_then_those_of_its_kind(tmp_path: Path) -> None:

@@ -30,7 +30,7 @@ def test_help_lists_every_command() -> None:
 @pytest.mark.parametrize(
     ("module", "spared"),
     [
-        ("bridge.supervisor", ("sqlalchemy", "flask", "aiohttp", "pydantic")),
+        ("bridge.supervisor", ("sqlalchemy", "flask", "aiohttp", "pydantic", "structlog")),
         ("bridge.web_process", ("aiohttp", "slack_sdk", "pdpyras", "psycopg", "alembic")),
         ("bridge.worker_process", ("flask", "waitress", "psycopg", "alembic")),
     ],
