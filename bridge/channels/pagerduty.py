@@ -17,7 +17,8 @@ from typing import Any
 import orjson
 import requests
 
-from bridge.channels.http import retry_after_seconds
+from bridge.channels.bounded_answers import OversizedAnswer, bounded
+from bridge.channels.http import OVERSIZED, retry_after_seconds
 from bridge.channels.pagerduty_events import Event, events_of, state_after
 from bridge.config.settings import PagerDutySettings
 from bridge.core.errors import Reason, SendError
@@ -105,7 +106,7 @@ class PagerDutyChannel:
 
 
 def _new_session(key: str, base_url: str, timeout: float) -> Any:
-    session = pdpyras.EventsAPISession(key)
+    session = bounded(pdpyras.EventsAPISession(key), timeout)
     session.url = base_url
     session.timeout = (min(CONNECT_SECONDS, timeout), timeout)
     # Proxies and authorities of the environment, looked up once; requests would do so, and read .netrc, at each call.
@@ -146,13 +147,15 @@ def _told(answer: requests.Response) -> str:
 def _body(answer: requests.Response) -> Mapping[str, Any]:
     try:
         body = answer.json()
-    except ValueError:
+    except (ValueError, RecursionError):
         return {}
     return body if isinstance(body, dict) else {}
 
 
 def _unanswered(error: BaseException) -> SendError:
     """Only the name of the error: its text may hold an address with a password in it."""
+    if isinstance(error, OversizedAnswer):
+        return SendError(Reason.SERVER, OVERSIZED, ambiguous=True)
     inner = error.args[0] if error.args else None
     refused = "NewConnectionError" in type(getattr(inner, "reason", inner)).__name__
     resolving = "NameResolutionError" in type(getattr(inner, "reason", inner)).__name__
