@@ -53,6 +53,7 @@ def run_web(path: Path, database: str, listen: str, after_reload: Callable[[], N
         port=int(port),
         threads=32,
         connection_limit=2000,
+        asyncore_use_poll=True,  # select() knows no file above 1,023, and would end the process at the next connection
         ident=None,
         max_request_body_size=configuration.settings.limits.body + 65536,  # it buffers a body before we see it
     )

@@ -1,4 +1,4 @@
-"""What the two HTTP vendors share: reading Retry-After."""
+"""What the two HTTP vendors share: reading Retry-After, and how much of an answer is read at all."""
 
 from __future__ import annotations
 
@@ -6,6 +6,9 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 
 MAX_RETRY_AFTER = 3600.0  # a vendor's slip must not silence a channel for a day
+
+MAX_ANSWER = 4 * 1024 * 1024  # bytes; a hundred of Slack's largest messages are less
+OVERSIZED = f"an answer of more than {MAX_ANSWER // 2**20} MiB"
 
 
 def retry_after_seconds(value: object, now: datetime | None = None) -> float | None:

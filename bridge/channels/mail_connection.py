@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 import smtplib
+import socket
 import ssl
 import time
 from collections.abc import Iterator
@@ -47,6 +48,7 @@ class MailConnection:
         self._settings = settings
         self._seconds = settings.timeout.total_seconds()
         self._smtp: smtplib.SMTP | None = None
+        self._opening: smtplib.SMTP | None = None
         self._mails = 0
         self._used_at = 0.0
 
@@ -67,6 +69,13 @@ class MailConnection:
         smtp, self._smtp = self._smtp, None
         if smtp is not None:
             smtp.close()
+
+    def give_up(self) -> None:
+        """From another thread: whoever waits for the server's next byte waits no longer."""
+        smtp = self._opening or self._smtp
+        if smtp is not None and smtp.sock is not None:
+            with suppress(OSError):
+                smtp.sock.shutdown(socket.SHUT_RDWR)
 
     def _ready(self) -> smtplib.SMTP:
         if self._smtp is not None and not self._reusable(self._smtp):
@@ -98,27 +107,33 @@ class MailConnection:
         self.close()
 
     def _opened(self) -> smtplib.SMTP:
-        smtp: smtplib.SMTP | None = None
+        smtp = self._opening = self._unconnected()
         try:
             with _failures("connect"):
-                smtp = self._connected()
+                _expect(smtp.connect(self._settings.host, self._settings.port), 220)
                 self._secured(smtp)
                 smtp.ehlo_or_helo_if_needed()
             with _failures("login"):
                 self._logged_in(smtp)
         except BaseException:
-            if smtp is not None:
-                smtp.close()
+            smtp.close()
             raise
+        finally:
+            self._opening = None
         self._patience(smtp, self._seconds)
         return smtp
 
-    def _connected(self) -> smtplib.SMTP:
+    def _unconnected(self) -> smtplib.SMTP:
+        """The constructor would connect, and nobody could give up a server that lets its greeting trickle in."""
         settings, seconds = self._settings, min(CONNECT_SECONDS, self._seconds)
-        place = (settings.host, settings.port, settings.hello)
         if settings.tls == "implicit":
-            return smtplib.SMTP_SSL(*place, timeout=seconds, context=self._context())
-        return smtplib.SMTP(*place, timeout=seconds)
+            smtp: smtplib.SMTP = smtplib.SMTP_SSL(
+                local_hostname=settings.hello, timeout=seconds, context=self._context()
+            )
+        else:
+            smtp = smtplib.SMTP(local_hostname=settings.hello, timeout=seconds)
+        smtp._host = settings.host  # type: ignore[attr-defined]  # whom the certificate must name
+        return smtp
 
     def _secured(self, smtp: smtplib.SMTP) -> None:
         """Mandatory when it is asked for: a server that offers none gets no mail and no password."""

@@ -17,7 +17,8 @@ from typing import Any
 import orjson
 import requests
 
-from bridge.channels.http import retry_after_seconds
+from bridge.channels.bounded_answers import OversizedAnswer, bounded
+from bridge.channels.http import OVERSIZED, retry_after_seconds
 from bridge.channels.pagerduty_events import Event, events_of, state_after
 from bridge.config.settings import PagerDutySettings
 from bridge.core.errors import Reason, SendError
@@ -111,6 +112,7 @@ class _Session(pdpyras.EventsAPISession):  # type: ignore[misc]
 
     def __init__(self, key: str, base_url: str, timeout: float) -> None:
         super().__init__(key)
+        bounded(self, timeout)
         self.url = base_url
         self.timeout = (min(CONNECT_SECONDS, timeout), timeout)
         # Proxies and authorities of the environment; requests would look them up, and read .netrc, at each call.
@@ -161,13 +163,15 @@ def _told(answer: requests.Response) -> str:
 def _body(answer: requests.Response) -> Mapping[str, Any]:
     try:
         body = answer.json()
-    except ValueError:
+    except (ValueError, RecursionError):
         return {}
     return body if isinstance(body, dict) else {}
 
 
 def _unanswered(error: BaseException) -> SendError:
     """Only the name of the error: its text may hold an address with a password in it."""
+    if isinstance(error, OversizedAnswer):
+        return SendError(Reason.SERVER, OVERSIZED, ambiguous=True)
     inner = error.args[0] if error.args else None
     refused = "NewConnectionError" in type(getattr(inner, "reason", inner)).__name__
     resolving = "NameResolutionError" in type(getattr(inner, "reason", inner)).__name__

@@ -12,6 +12,7 @@ from typing import Any
 
 import requests
 
+from bridge.channels.bounded_answers import bounded
 from bridge.channels.pagerduty import CONNECT_SECONDS, refusal_of
 from bridge.channels.pagerduty_events import MAX_FIELD, MAX_SUMMARY
 from bridge.config.settings import PagerDutySettings
@@ -50,7 +51,8 @@ class PagerDutyChanges:
     def _post(self, event: Event) -> None:
         timeout = (min(CONNECT_SECONDS, self._timeout), self._timeout)
         try:
-            answer = requests.post(self._url, json=event, timeout=timeout, allow_redirects=False)
+            with bounded(requests.Session(), self._timeout) as session:
+                answer = session.post(self._url, json=event, timeout=timeout, allow_redirects=False)
         except requests.RequestException as error:  # its text may hold an address with a password in it
             raise SendError(Reason.NETWORK, type(error).__name__, ambiguous=True) from None
         refusal = refusal_of(answer)

@@ -92,9 +92,9 @@ class SlackChannel:
             "chat.postMessage", {"channel": self._channel, "text": content["post_text"], **body}
         )
         channel, ts = answer.get("channel"), answer.get("ts")
-        if not channel or not ts:
+        if not (channel and isinstance(channel, str) and ts and isinstance(ts, str)):
             raise SendError(Reason.SERVER, "an answer without channel and ts", ambiguous=True)
-        self._channel_id = str(channel)
+        self._channel_id = channel
         return {
             "channel": channel,
             "ts": ts,

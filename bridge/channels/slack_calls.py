@@ -17,7 +17,7 @@ import orjson
 from slack_sdk.errors import SlackApiError
 from slack_sdk.web.async_client import AsyncWebClient
 
-from bridge.channels.http import retry_after_seconds
+from bridge.channels.http import MAX_ANSWER, OVERSIZED, retry_after_seconds
 from bridge.config.settings import SlackSettings
 from bridge.core.errors import Reason, SendError
 from bridge.core.ports import Illustration
@@ -54,6 +54,25 @@ class Redirected(Exception):
     """Slack never redirects an API call; a POST that is sent on would become a GET, or go to a stranger."""
 
 
+class Oversized(Exception):
+    """An answer that is none of Slack's."""
+
+
+class BoundedResponse(aiohttp.ClientResponse):
+    """Is read whole, but only while it is of a size that Slack could have meant."""
+
+    async def read(self) -> bytes:
+        if self._body is None:
+            body = bytearray()
+            async for chunk in self.content.iter_any():
+                body += chunk
+                if len(body) > MAX_ANSWER:
+                    self.close()
+                    raise Oversized
+            self._body = bytes(body)
+        return self._body
+
+
 class SlackCalls:
     """The session is made in the loop that first uses it, and kept: its connections stay open."""
 
@@ -75,6 +94,10 @@ class SlackCalls:
             raise refusal_of(error.response) from None
         except Redirected:
             raise SendError(Reason.SERVER, f"{method}: a redirect instead of an answer") from None
+        except Oversized:
+            raise SendError(Reason.SERVER, OVERSIZED, ambiguous=True) from None
+        except (AttributeError, TypeError, RecursionError):  # what slack_sdk makes of JSON that is no object
+            raise SendError(Reason.SERVER, "unreadable answer", ambiguous=True) from None
         except (TimeoutError, aiohttp.ClientError, OSError, ValueError) as error:
             raise _unanswered(error) from None
         return answer.data if isinstance(answer.data, dict) else {}
@@ -91,10 +114,12 @@ class SlackCalls:
         cursor: dict[str, Any] = {}
         for _ in range(MAX_PAGES):
             body = await self.call(method, {**arguments, **cursor})
-            for message in body.get("messages") or []:
-                yield message
-            after = (body.get("response_metadata") or {}).get("next_cursor")
-            if not after:
+            found, more = body.get("messages"), body.get("response_metadata")
+            for message in found if isinstance(found, list) else ():
+                if isinstance(message, dict):
+                    yield message
+            after = more.get("next_cursor") if isinstance(more, dict) else None
+            if not after or not isinstance(after, str):
                 return
             cursor = {"cursor": after}
 
@@ -141,6 +166,7 @@ class SlackCalls:
             cookie_jar=aiohttp.DummyCookieJar(),
             json_serialize_bytes=orjson.dumps,
             middlewares=[_refuse_redirect],
+            response_class=BoundedResponse,
         )
 
 

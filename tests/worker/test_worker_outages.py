@@ -1,0 +1,205 @@
+"""A vendor that is away for a minute, an hour, a day: what it is asked meanwhile, and what it shows afterwards.
+
+The store, the retry decisions and their times are the real ones; the clock and the vendor are the test's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+
+from bridge.core.errors import Reason, SendError
+from bridge.core.incidents import Rules
+from bridge.core.matchers import parse_matcher
+from bridge.core.model import ChannelSpec, Incident
+from bridge.core.ports import Claim, Lane, Outcome, Sent
+from bridge.core.retrying import decide
+from bridge.core.routing import Route
+from bridge.store import Policy, StoreDeliveries, StoreIntake, StoreReader, open_database
+from tests.builders import a_group, an_alert, at
+
+MINUTE, HOUR, DAY = 60.0, 3600.0, 86_400.0
+CHANNELS = ("pager", "mail", "chat")
+ROUTES = Route(
+    notify=("chat",),
+    routes=(
+        Route(matchers=(parse_matcher('only="pager"'),), notify=("pager",)),
+        Route(matchers=(parse_matcher('severity="critical"'),), notify=("pager", "mail", "chat")),
+    ),
+)
+SPECS = {"pager": ChannelSpec("pager"), "chat": ChannelSpec("chat"), "mail": ChannelSpec("mail", edits=False)}
+POLICY = Policy(Rules(), ROUTES, SPECS)
+PACE = {"pager": 2.0, "mail": 0.5, "chat": 1.0}
+LANES = [Lane(name, 4, PACE[name], max(1, int(PACE[name])), 60.0) for name in CHANNELS]
+
+
+@dataclass
+class Vendor:
+    """Refuses while it is away; then remembers what each incident looks like there, in the order in which it came."""
+
+    faults: dict[str, SendError] = field(default_factory=dict)  #: by channel, while it is away
+    asked: dict[str, list[datetime]] = field(default_factory=lambda: {name: [] for name in CHANNELS})
+    shown: dict[str, list[tuple[int, int, bool]]] = field(default_factory=lambda: {name: [] for name in CHANNELS})
+
+    def take(self, claim: Claim, now: datetime) -> Outcome:
+        channel = claim.target.channel
+        self.asked[channel].append(now)
+        if channel in self.faults:
+            return decide(self.faults[channel], claim, now, 0.5)
+        self.shown[channel].append((claim.incident_number, claim.revision, claim.firing))
+        return Sent({})
+
+
+class World:
+    """One bridge, whose every wait takes no time."""
+
+    def __init__(self, folder: Path) -> None:
+        self.engine = open_database(f"sqlite:///{folder}/bridge.db")
+        sa.event.listen(self.engine, "connect", lambda raw, _: raw.execute("PRAGMA synchronous=OFF"))
+        self.engine.dispose()
+        self.now, self.vendor, self.lanes = 0.0, Vendor(), LANES
+        self.store = StoreDeliveries(self.engine)
+        self.intake = StoreIntake(self.engine, lambda: POLICY, lambda: at(self.now))
+
+    def tell(self, key: str, severity: str = "critical", ended: bool = False, **labels: str) -> None:
+        alert = an_alert(key, severity, starts=0, ends=self.now if ended else None, **labels)
+        self.intake.accept(a_group(alert, key=key))
+
+    def pass_by(self, seconds: float, awake: float = 30) -> None:
+        """As run, but the middle of a long time is skipped: each probe there is as the one before."""
+        self.run(min(seconds, awake))
+        if seconds > 2 * awake:
+            self.now += seconds - 2 * awake
+        self.run(min(max(0, seconds - awake), awake))
+
+    def run(self, seconds: float) -> None:
+        """Deliver what is due, from one moment at which something is due to the next."""
+        end = self.now + seconds
+        while self.now < end:
+            claims = self.store.claim(self.lanes, at(self.now))
+            if claims:
+                self.store.settle([(each, self.vendor.take(each, at(self.now))) for each in claims], at(self.now))
+                continue
+            due = self.store.next_due(at(self.now))
+            self.now = end if due is None else min(end, max(self.now + 0.02, (due - at(0)).total_seconds()))
+
+    def incidents(self) -> Mapping[int, Incident]:
+        reader = StoreReader(self.engine)
+        return {each.number: each for each in reader.list_incidents(limit=1000)}
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> Iterator[World]:
+    world = World(tmp_path)
+    yield world
+    world.intake.close()
+    world.engine.dispose()
+
+
+AWAY = SendError(Reason.SERVER, "HTTP 503")
+SILENT = SendError(Reason.NETWORK, "TimeoutError", ambiguous=True)
+LIMITED = SendError(Reason.RATE_LIMITED, "ratelimited", retry_after=1e9)
+LOCKED_OUT = SendError(Reason.CREDENTIAL, "invalid_auth")
+
+
+def an_outage(world: World, seconds: float, fault: SendError) -> None:
+    """What happens meanwhile: some alerts last, some come and go, some flap, some end that were told before it."""
+    world.tell("told-and-lasting")
+    world.tell("told-and-ending")
+    world.run(20)
+    world.vendor.faults = dict.fromkeys(CHANNELS, fault)
+    world.tell("warning", "warning")
+    world.tell("lasting")
+    world.pass_by(seconds / 4)
+    for turn in range(6):
+        world.tell("flapping", ended=turn % 2 == 1)
+        world.tell("came-and-went", "critical", ended=turn > 2)
+        world.pass_by(seconds / 16)
+    world.tell("told-and-ending", ended=True)
+    world.tell("late")
+    world.pass_by(seconds / 4)
+    world.vendor.shown = {name: [] for name in CHANNELS}
+    world.vendor.faults = {}
+    world.run(1000)
+
+
+@pytest.mark.parametrize("fault", [AWAY, SILENT], ids=["refusing", "silent"])
+@pytest.mark.parametrize("seconds", [MINUTE, HOUR, DAY], ids=["a minute", "an hour", "a day"])
+def test_after_an_outage_each_channel_shows_the_truth_and_nothing_that_was_skipped(
+    world: World, seconds: float, fault: SendError
+) -> None:
+    an_outage(world, seconds, fault)
+    shows_the_truth(world)
+
+
+def shows_the_truth(world: World) -> None:
+    found = world.incidents()
+    for channel in CHANNELS:
+        shown = world.vendor.shown[channel]
+        numbers = [number for number, _, _ in shown]
+        assert len(numbers) == len(set(numbers)), "more than one message for an incident"
+        wrong = [each for each in shown if each[1:] != (found[each[0]].revision, not found[each[0]].resolved)]
+        assert [] == wrong, "a state that had been left behind"
+        heard = {number for number, each in found.items() if channel == "chat" or each.severity.value == "critical"}
+        kept = {number for number, each in found.items() if each.group_key == "told-and-lasting"}
+        assert heard - kept == set(numbers)
+
+
+def test_after_an_outage_the_oldest_critical_one_comes_first(world: World) -> None:
+    world.vendor.faults = {"chat": AWAY}
+    for key, severity in (("w", "warning"), ("c1", "critical"), ("i", "info"), ("c2", "critical"), ("c3", "critical")):
+        world.tell(key, severity)
+        world.run(30)
+    world.vendor.faults = {}
+    world.run(60)
+    assert [2, 4, 5, 1, 3] == [number for number, _, _ in world.vendor.shown["chat"]]
+
+
+def test_one_channels_outage_delays_no_other(world: World) -> None:
+    world.vendor.faults = {"pager": AWAY}
+    world.run(1)
+    world.tell("a")
+    world.run(1)
+    assert [1] == [number for number, _, _ in world.vendor.shown["chat"]]
+    assert [] == world.vendor.shown["pager"]
+
+
+def test_a_day_of_outage_is_probed_by_one_at_a_time_and_costs_the_timeline_one_line(world: World) -> None:
+    """One try in six to eight seconds, however much waits; looked at for two minutes of every four hours."""
+    world.vendor.faults, world.lanes = {"pager": AWAY}, LANES[:1]
+    for number in range(40):
+        world.tell(f"k{number}", only="pager")
+    for _ in range(6):
+        world.pass_by(DAY / 6, awake=MINUTE)
+    tries = world.vendor.asked["pager"][20:]
+    gaps = [(later - earlier).total_seconds() for earlier, later in pairwise(tries)]
+    assert 6 <= min(gaps)
+    assert 60 < len(tries) <= 12 * MINUTE / 6
+    assert 5 == sum(gap > 8.1 for gap in gaps), "but for the hours that were skipped, it is asked again within 8 s"
+    world.vendor.faults = {}
+    world.run(8 + 40 / PACE["pager"])
+    assert list(range(1, 41)) == [number for number, _, _ in world.vendor.shown["pager"]]
+    told = [entry for entry in StoreReader(world.engine).timeline(1) if entry.actor.startswith("pager")]
+    assert ["failed", "delivered"] == [entry.kind for entry in told]
+
+
+@pytest.mark.parametrize(("fault", "longest"), [(LIMITED, 990.0), (LOCKED_OUT, 60.0)], ids=["limited", "credential"])
+def test_a_vendor_that_asks_to_wait_is_left_alone_for_minutes_and_not_for_ever(
+    world: World, fault: SendError, longest: float
+) -> None:
+    world.vendor.faults, world.lanes = {"pager": fault}, LANES[:1]
+    for number in range(20):
+        world.tell(f"k{number}", only="pager")
+    world.run(30 * longest)
+    first = len([each for each in world.vendor.asked["pager"] if each < at(1)])
+    assert first <= 4  # those that were on their way when it was learned
+    assert len(world.vendor.asked["pager"]) <= first + 33
+    world.vendor.faults = {}
+    world.run(longest + 20 / PACE["pager"])
+    assert 20 == len(world.vendor.shown["pager"])
