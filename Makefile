@@ -3,7 +3,7 @@
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help up drill test check bench mutate dashboards manifests model pins tools rules-test
+.PHONY: help up drill test check bench soak mutate dashboards manifests model pins tools rules-test
 # Cleaning and installing at the same time would race; the tools themselves use all cores.
 .NOTPARALLEL:
 
@@ -33,7 +33,7 @@ test: .venv/.dev tools ## set up and run every test, those of the alert rules to
 check: .venv/.dev tools ## lint, types, import floors, and every configuration file
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/mypy --strict bridge bert_api sandbox stack bench dashboards tools k8s docker/start
+	$(BIN)/mypy --strict bridge bert_api sandbox stack bench soak dashboards tools k8s docker/start
 	$(BIN)/lint-imports
 	env $$($(BIN)/python -m sandbox credentials) $(BIN)/bridge check --config routes.yaml
 	$(BIN)/shellcheck .ci/run $$(git ls-files '*.sh')
@@ -50,6 +50,11 @@ check: .venv/.dev tools ## lint, types, import floors, and every configuration f
 
 bench: .venv/.dev tools ## measure speed and durability
 	$(BIN)/python -m bench
+
+# The first from a new seed each time, which it prints; the second from Hypothesis's own randomness.
+soak: .venv/.dev tools ## kill and break everything at random (SECONDS=300), in any order (EXAMPLES=500), and count
+	$(BIN)/python -m soak --seconds $(or $(SECONDS),300)
+	MODEL_EXAMPLES=$(or $(EXAMPLES),500) $(BIN)/python -m pytest tests/model --timeout=7200
 
 mutate: .venv/.dev tools ## try every mistake on the alert rules and tell which ones their tests miss
 	$(BIN)/python -m tools.mutate_rules --promtool $$($(TOOL) promtool)

@@ -19,7 +19,7 @@ import requests
 
 from bridge.channels.bounded_answers import OversizedAnswer, bounded
 from bridge.channels.http import OVERSIZED, retry_after_seconds
-from bridge.channels.pagerduty_events import Event, events_of, state_after
+from bridge.channels.pagerduty_events import ACKNOWLEDGING, Event, events_of, state_after
 from bridge.config.settings import PagerDutySettings
 from bridge.core.errors import Reason, SendError
 from bridge.core.ports import Claim, Composed, Message, Receipt
@@ -64,6 +64,9 @@ class PagerDutyChannel:
         if not events:
             told = "already resolved" if handle else "ended before it was told"
             return Receipt(handle, told)
+        if events[-1]["event_action"] == "acknowledge" and handle.get("state") != ACKNOWLEDGING:
+            # after a crash nobody could tell any more that a trigger may not ring
+            return Receipt({**handle, "state": ACKNOWLEDGING}, unfinished=True)
         for index, event in enumerate(events):
             await self._post(event, handle if index else None)
             handle = {**handle, "state": state_after(event, handle.get("state", ""))}

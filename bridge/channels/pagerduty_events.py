@@ -22,6 +22,7 @@ MAX_LINKS = 20
 MAX_FIELD = 255
 MAX_TEXT = 1000  #: of one description: a phone shows no more without a lot of thumb
 CLIENT = "incident-bridge"
+ACKNOWLEDGING = "acknowledging"  #: an acknowledge may have arrived: kept before it is sent
 SEVERITIES = {"critical": "critical", "warning": "warning", "info": "info", "none": "info"}
 
 
@@ -32,11 +33,10 @@ def events_of(message: Message, claim: Claim) -> list[Event]:
         over = shown == "resolved" or not shown
         return [] if over and not claim.unknown else [_plain("resolve", message)]
     trigger = minimal(message) if claim.shrink else fitted(message)
-    acknowledged = message.state is State.ACKNOWLEDGED
-    if acknowledged == (shown == "acknowledged"):
+    if message.state is State.ACKNOWLEDGED:
+        return [trigger] if shown == "acknowledged" else [trigger, _plain("acknowledge", message)]
+    if shown not in ("acknowledged", ACKNOWLEDGING):
         return [trigger]
-    if acknowledged:
-        return [trigger, _plain("acknowledge", message)]
     # It is nobody's again and must ring. An acknowledged incident of PagerDuty rings for no trigger; after a resolve,
     # a trigger with the same dedup_key opens a new one. See docs/decisions/0011-page-again.md
     return [_plain("resolve", message), trigger]
@@ -45,7 +45,7 @@ def events_of(message: Message, claim: Claim) -> list[Event]:
 def state_after(event: Event, shown: str) -> str:
     """PagerDuty keeps an incident acknowledged when another trigger arrives."""
     if event["event_action"] == "trigger":
-        return "acknowledged" if shown == "acknowledged" else "triggered"
+        return shown if shown in ("acknowledged", ACKNOWLEDGING) else "triggered"
     return "resolved" if event["event_action"] == "resolve" else "acknowledged"
 
 

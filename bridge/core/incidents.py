@@ -163,7 +163,8 @@ def _changed(known: Incident, group: Group, touched: tuple[Alert, ...], now: dat
         return _unchanged(known, group, touched, now, rules)
     if rules.page_again and known.state is State.ACKNOWLEDGED:
         after, entries = _paging_again(known, after, touched, entries, rules)
-    if _only_noted(entries, after, group):
+    muted = group.asked and bool(after.firing) and all(alert.muted for alert in after.firing)
+    if _only_noted(entries, muted=muted):
         noted = tuple(replace(entry, revision=known.revision) for entry in entries)
         return Change(replace(after, revision=known.revision), noted, touched, reminder=True)
     if not after.firing:
@@ -172,7 +173,8 @@ def _changed(known: Incident, group: Group, touched: tuple[Alert, ...], now: dat
             *entries,
             Entry(now, "resolved", group.source, "every alert has ended", revision, loud=True),
         )
-    return Change(replace(after, revision=revision, updated_at=now), entries, touched)
+    ends_only = muted and not any(entry.loud for entry in entries)
+    return Change(replace(after, revision=revision, updated_at=now), entries, touched, ends_only=ends_only)
 
 
 def _paging_again(
@@ -230,10 +232,10 @@ def _muted(incident: Incident, alert: Alert) -> str:
     return known.muted if known is not None else ""
 
 
-def _only_noted(entries: tuple[Entry, ...], after: Incident, group: Group) -> bool:
+def _only_noted(entries: tuple[Entry, ...], *, muted: bool) -> bool:
     """What is muted moves no message: PagerDuty would page anew for an incident that a person has closed there."""
-    muted = group.asked and bool(after.firing) and all(alert.muted for alert in after.firing)
-    return all(entry.kind in ("muted", "unmuted") or (muted and not entry.loud) for entry in entries)
+    noted = {"muted", "unmuted", *(("lowered", "truncated") if muted else ())}
+    return all(entry.kind in noted for entry in entries)
 
 
 def _unchanged(known: Incident, group: Group, touched: tuple[Alert, ...], now: datetime, rules: Rules) -> Change:

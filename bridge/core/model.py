@@ -202,6 +202,7 @@ class Change:
     touched: tuple[Alert, ...]  #: alerts to write
     opened: bool = False
     reminder: bool = False
+    ends_only: bool = False  #: what fires on is muted: only those are told for whom everything has ended
 
     @property
     def changed(self) -> bool:

@@ -142,21 +142,24 @@ class Writing:
         self.timers.set(self.timers.situation(change.incident, rows), anew=change.awakened)
 
     def _carry_on(self, change: Change, wished: Mapping[tuple[int, str, str], Wish]) -> None:
-        """Targets that were told once and that routing (reloaded meanwhile) names no more still see the end."""
+        """Targets that were told, or may have been, and that routing (reloaded meanwhile) names no more see the end."""
         for key, before in self._known.items():
-            if key[0] != change.incident.number or key in wished or not before["sent"]:
+            if key[0] != change.incident.number or key in wished or key[1] not in self._policy.channels:
                 continue
-            firing = bool(change.incident.firing) and not change.incident.resolved
-            spec = self._policy.channels.get(key[1])
-            if spec is not None and not firing:
-                row = {**before, **self._wanting(change, firing, before), "pending": True}
-                self._new[key] = row
+            if change.incident.firing and not change.incident.resolved:
+                continue
+            if before["sent"] or before["pending"] or before["in_flight"]:
+                self._new[key] = {**before, **self._wanting(change, False, before)}
+            elif before["firing"]:  # a dead letter: replayed, it must not tell of what is over
+                self._new[key] = {**before, "firing": False}
 
     def _row(
         self, key: tuple[int, str, str], change: Change, wish: Wish, before: Mapping[str, Any] | None
     ) -> dict[str, Any] | None:
         """The delivery as it should be now; None when this target has nothing new to show."""
         spec = self._policy.channels[wish.target.channel]
+        if change.ends_only and (before is None or wish.firing or not before["firing"]):
+            return None
         turned = before is not None and before["firing"] != wish.firing
         worth = spec.edits or wish.loud or turned or before is None
         silent = not wish.firing and not spec.send_resolved

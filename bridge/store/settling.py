@@ -81,8 +81,7 @@ _DEAD = (
         pending=delivery.c.wanted > sa.bindparam("b_revision"),
         lease=None,
         lease_until=None,
-        in_flight=False,
-        attempted_at=None,
+        in_flight=sa.bindparam("b_unknown"),
         shrink=False,
         attempts=delivery.c.attempts + 1,
         last_error=sa.bindparam("b_error"),
@@ -143,7 +142,9 @@ class Settlements:
 
     def give_up(self, claim: Claim, outcome: GiveUp) -> None:
         error = f"{outcome.reason}: {outcome.detail}"
-        row = {"b_revision": claim.revision, "b_error": error, "b_refused": outcome.refused[:100_000]}
+        refused = outcome.refused[:100_000]
+        # As above: that this try was refused says nothing about an earlier one, which a replay must look for.
+        row = {"b_revision": claim.revision, "b_error": error, "b_refused": refused, "b_unknown": claim.unknown}
         self._dead.append({**lease_key(claim), **row})
         self._note(claim, "dead", f"cannot be delivered: {error}")
         self._unable.add((claim.incident_number, claim.target.channel))

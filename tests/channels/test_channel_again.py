@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 from channel_builders import a_claim, a_message, a_pagerduty, a_slack, an_entry
-from test_channel_contract import send
+from test_channel_contract import send, send_all
 
 from bridge.core.errors import SendError
 from bridge.core.model import State
@@ -17,7 +17,7 @@ def test_pagerduty_rings_again_when_an_acknowledgement_is_over(vendors: RunningS
     handle = send(a_pagerduty(vendors.http_url)).handle
     acknowledged = a_message(revision=2, state=State.ACKNOWLEDGED)
     for _ in range(2):
-        handle = send(a_pagerduty(vendors.http_url), acknowledged, a_claim(handle=handle)).handle
+        handle = send_all(lambda: a_pagerduty(vendors.http_url), acknowledged, a_claim(handle=handle)).handle
     assert 1 == vendors.state["pagerduty"]["pages"]
     first = send(a_pagerduty(vendors.http_url), a_message(revision=4), a_claim(handle=handle))
     assert (True, 1) == (first.unfinished, vendors.state["pagerduty"]["pages"])
@@ -35,13 +35,25 @@ def test_pagerduty_rings_again_when_an_acknowledgement_is_over(vendors: RunningS
 def test_pagerduty_rings_once_more_even_if_every_answer_is_lost(vendors: RunningSandbox) -> None:
     """As when the worker is killed before it has kept what it was told."""
     acknowledged = a_message(revision=2, state=State.ACKNOWLEDGED)
-    handle = send(a_pagerduty(vendors.http_url), acknowledged).handle
+    handle = send_all(lambda: a_pagerduty(vendors.http_url), acknowledged).handle
     for _step in ("resolve", "trigger"):
         vendors.fault(target="pagerduty", kind="accept_then_reset", count=1)
         with pytest.raises(SendError):
             send(a_pagerduty(vendors.http_url), a_message(revision=3), a_claim(handle=handle))
         again = a_claim(handle=handle, unknown=True)
         handle = send(a_pagerduty(vendors.http_url), a_message(revision=3), again).handle
+    assert ({"state": "triggered"}, 2) == (handle, vendors.state["pagerduty"]["pages"])
+
+
+def test_pagerduty_rings_again_though_nobody_knows_whether_it_was_acknowledged(vendors: RunningSandbox) -> None:
+    """The worker was killed before it heard of it; meanwhile it is nobody's again."""
+    handle = send(a_pagerduty(vendors.http_url)).handle
+    acknowledged = a_message(revision=2, state=State.ACKNOWLEDGED)
+    kept = send(a_pagerduty(vendors.http_url), acknowledged, a_claim(handle=handle)).handle
+    send(a_pagerduty(vendors.http_url), acknowledged, a_claim(handle=kept))
+    assert "acknowledged" == vendors.state["pagerduty"]["incidents"][0]["status"]
+    lost = a_claim(handle=kept, unknown=True)
+    handle = send_all(lambda: a_pagerduty(vendors.http_url), a_message(revision=3), lost).handle
     assert ({"state": "triggered"}, 2) == (handle, vendors.state["pagerduty"]["pages"])
 
 

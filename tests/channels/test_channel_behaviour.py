@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from channel_builders import PASSWORD, a_claim, a_message, a_pagerduty, a_slack, an_email, an_entry
 from pydantic import SecretStr
-from test_channel_contract import send
+from test_channel_contract import send, send_all
 
 from bridge.channels.mail_connection import MailConnection
 from bridge.core.errors import Reason, SendError
@@ -32,7 +32,9 @@ def actions(vendors: RunningSandbox) -> list[str]:
 def test_pagerduty_triggers_acknowledges_resolves(vendors: RunningSandbox) -> None:
     handle = send(a_pagerduty(vendors.http_url)).handle
     acknowledged = a_message(revision=2, state=State.ACKNOWLEDGED)
-    handle = send(a_pagerduty(vendors.http_url), acknowledged, a_claim(handle=handle)).handle
+    begun = send(a_pagerduty(vendors.http_url), acknowledged, a_claim(handle=handle))
+    assert ({"state": "acknowledging"}, True) == (begun.handle, begun.unfinished)
+    handle = send(a_pagerduty(vendors.http_url), acknowledged, a_claim(handle=begun.handle)).handle
     handle = send(a_pagerduty(vendors.http_url), acknowledged, a_claim(handle=handle)).handle
     over = a_message(firing=False, state=State.RESOLVED)
     handle = send(a_pagerduty(vendors.http_url), over, a_claim(handle=handle)).handle
@@ -52,8 +54,8 @@ def test_pagerduty_progress_between_two_events(vendors: RunningSandbox) -> None:
     vendors.fault(target="pagerduty", kind="latency", seconds=0, count=1)
     vendors.fault(target="pagerduty", kind="status", status=503)
     with pytest.raises(SendError) as caught:
-        send(a_pagerduty(vendors.http_url), a_message(state=State.ACKNOWLEDGED))
-    assert caught.value.progress == {"state": "triggered"}
+        send_all(lambda: a_pagerduty(vendors.http_url), a_message(state=State.ACKNOWLEDGED))
+    assert caught.value.progress == {"state": "acknowledging"}
 
 
 def test_slack_edits_in_place_and_tells_in_the_thread(vendors: RunningSandbox) -> None:

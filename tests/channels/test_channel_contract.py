@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -28,6 +30,14 @@ def send(channel: Any, message: Message | None = None, claim: Claim | None = Non
             await channel.close()
 
     return asyncio.run(run())
+
+
+def send_all(make: Callable[[], Any], message: Message, claim: Claim | None = None) -> Receipt:
+    """As the worker does: what was only begun is kept, then claimed and finished."""
+    leased = claim or a_claim()
+    while (receipt := send(make(), message, leased)).unfinished:
+        leased = replace(leased, handle=receipt.handle, unknown=False)
+    return receipt
 
 
 def status(code: int, **more: Any) -> dict[str, Any]:

@@ -200,17 +200,18 @@ def test_why_an_alert_is_muted_is_said_once_and_ends_nothing(listed: Listed, why
     assert (["One: no longer muted"], "") == (told(over), after(over).alerts[ONE.fingerprint].muted)
 
 
-def test_while_the_rest_is_muted_an_end_moves_no_message_and_the_last_one_does() -> None:
+def test_while_the_rest_is_muted_an_end_is_told_to_whom_it_is_the_last_one() -> None:
     """PagerDuty would page anew for an incident that a person has closed there."""
     muted = [replace(alert, muted="silenced") for alert in (ONE, THREE)]
     incident = replace(an_incident(ONE, THREE), alerts={alert.fingerprint: alert for alert in muted})
     silenced = a_look(Listed(THREE, silenced_by=("gone",)))
     (found,) = deciding(incident, silenced, absent={ONE.fingerprint: at(0)}).findings
-    assert (1, ["One ended: Alertmanager no longer knows it"]) == (after(found).revision, told(found))
+    assert (2, ["One ended: Alertmanager no longer knows it"]) == (after(found).revision, told(found))
+    assert receive(incident, found.group, at(1000), Rules(), "uid").ends_only  # only for whom everything is over
     (heard,) = deciding(incident, a_look(THREE), absent={ONE.fingerprint: at(0)}).findings
     assert 2 == after(heard).revision
     (last,) = deciding(after(found), a_look(), absent={THREE.fingerprint: at(0)}).findings
-    assert (True, 2) == (after(last).resolved, after(last).revision)
+    assert (True, 3) == (after(last).resolved, after(last).revision)
 
 
 def test_an_alertmanager_that_has_not_heard_of_every_alert_completes_nothing() -> None:

@@ -175,7 +175,7 @@ class SmallBridge:
 
     def pending(self) -> datetime | None:
         """When the next delivery is due; None when nothing waits."""
-        return self._store.next_due(self._clock())
+        return self._store.next_due(self._clock(), list(SPECS))
 
     def newest(self, group: str) -> Incident | None:
         every = [each for each in self.reader.list_incidents(limit=1000) if each.group_key == group]

@@ -115,6 +115,31 @@ def test_a_claimed_delivery_is_nobody_elses_until_its_lease_ends(
     assert [] == store.claim(LANES, clock.forward(100))
 
 
+def test_a_dead_letter_is_still_unknown_if_an_earlier_try_was(
+    intake: StoreIntake, store: StoreDeliveries, engine: sa.Engine, clock: Clock
+) -> None:
+    number = intake.accept(a_group(an_alert())).number
+    store.claim(LANES, clock())  # and dies
+    store.settle([(one(store.claim(LANES, clock.forward(61))), GiveUp(Reason.DESTINATION, "gone"))], clock())
+    StorePeople(engine, lambda: POLICY).replay(number, clock())
+    replayed = one(store.claim(LANES, clock()))
+    assert (True, at(1)) == (replayed.unknown, replayed.attempted_at)
+
+
+@pytest.mark.parametrize("fate", ["killed", "refused"])
+def test_a_channel_that_the_routes_name_no_more_never_tells_of_what_is_over(
+    intake: StoreIntake, store: StoreDeliveries, engine: sa.Engine, clock: Clock, fate: str
+) -> None:
+    number = intake.accept(a_group(an_alert())).number
+    claim = one(store.claim(LANES, clock()))
+    if fate == "refused":
+        store.settle([(claim, GiveUp(Reason.DESTINATION, "gone"))], clock())
+    intake._policy = lambda: Policy(Rules(), Route(notify=()), POLICY.channels)
+    intake.accept(a_group(an_alert(ends=5)))
+    StorePeople(engine, lambda: POLICY).replay(number, clock())
+    assert not one(store.claim(LANES, clock.forward(61))).firing
+
+
 def test_what_is_begun_is_due_at_once_and_is_known(intake: StoreIntake, store: StoreDeliveries, clock: Clock) -> None:
     intake.accept(a_group(an_alert()))
     store.settle([(one(store.claim(LANES, clock())), Begun({"state": "half"}))], clock())

@@ -1,0 +1,99 @@
+"""What people see in the end, against what was accepted. Pure: the sandbox's state comes in, counts come out.
+
+Law: a channel that shows an alert otherwise than it was accepted has lost it; whatever a person sees twice counts.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+CHANNELS = ("pagerduty", "slack", "email")
+NAME = re.compile(r"Soak(\d{7})")
+Seen = Counter[tuple[int, bool]]  #: by alert and whether it fires: how often a person was told so
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """One channel: `now` has what it says of each alert, whether it fires."""
+
+    now: Mapping[int, bool]
+    told: Seen
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    lost: Mapping[str, int]
+    doubled: Mapping[str, int]
+    delivered: int  #: of all channels: alerts that they show as they were accepted
+
+    @property
+    def sound(self) -> bool:
+        return not any((*self.lost.values(), *self.doubled.values()))
+
+
+def verdict(state: Mapping[str, Any], accepted: Mapping[int, bool]) -> Verdict:
+    """accepted: of each alert whether the last that was accepted of it says that it fires."""
+    shown = {"pagerduty": _pagerduty(state), "slack": _slack(state), "email": _email(state)}
+    lost = {name: sum(not _right(each, number, fires) for number, fires in accepted.items())
+            for name, each in shown.items()}  # fmt: skip
+    # PagerDuty needs no word of what ended before it was told.
+    unheard = sum(not fires and number not in shown["pagerduty"].now for number, fires in accepted.items())
+    lost["pagerduty"] -= unheard
+    doubled = {name: sum(count - 1 for count in each.told.values()) for name, each in shown.items()}
+    return Verdict(lost, doubled, len(CHANNELS) * len(accepted) - sum(lost.values()))
+
+
+def _right(shown: Shown, number: int, fires: bool) -> bool:
+    return shown.now.get(number) is fires
+
+
+def _pagerduty(state: Mapping[str, Any]) -> Shown:
+    told, now = Seen(), {}
+    for incident in state["pagerduty"]["incidents"]:
+        number = _number(incident["summary"])
+        told[number, True] += incident["pages"]
+        now[number] = incident["status"] != "resolved"
+    return Shown(now, told)
+
+
+def _slack(state: Mapping[str, Any]) -> Shown:
+    """A message that is edited says one thing; so does each of several messages. The last one counts."""
+    messages = [each for channel in state["slack"]["channels"].values() for each in channel["messages"]]
+    return _read((_number(str(each)), _fires(_words(each))) for each in messages)
+
+
+def _words(message: Mapping[str, Any]) -> str:
+    attached = message["attachments"][0] if message["attachments"] else {}
+    return str(message["text"] or attached.get("title") or attached.get("fallback") or "")
+
+
+def _email(state: Mapping[str, Any]) -> Shown:
+    """One entry a Message-ID, as a mailbox that knows its mails shows them."""
+    mails = state["mail"]
+    return _read((_number(mail["subject"] + mail["text"]), _fires(_status(mail))) for mail in mails)
+
+
+def _status(mail: Mapping[str, Any]) -> str:
+    headers = dict(mail["headers"])
+    return str(headers.get("X-Alert-Status", mail["subject"]))
+
+
+def _fires(words: str) -> bool:
+    return not words.lower().lstrip("[").startswith("resolved")
+
+
+def _read(messages: Iterable[tuple[int, bool]]) -> Shown:
+    told, now = Seen(), {}
+    for number, fires in messages:
+        told[number, fires] += 1
+        now[number] = fires
+    return Shown(now, told)
+
+
+def _number(text: str) -> int:
+    found = NAME.search(text)
+    return int(found[1]) if found else -1

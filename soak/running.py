@@ -1,0 +1,131 @@
+"""One run: alerts are posted until accepted while the plan's faults happen; then all recovers, and is counted."""
+
+from __future__ import annotations
+
+import asyncio
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+
+import aiohttp
+
+from sandbox.running import RunningSandbox, running_sandbox
+from soak.counting import Verdict, verdict
+from soak.plan import Alert, Fault, Kill, Plan
+from soak.systems import System
+
+Make = Callable[[Path, RunningSandbox], System]
+CLIENT_SECONDS = 10.0
+#: After the last fault. A lease ends by itself within 36 s; what arrives later than this has been lost.
+PATIENCE_SECONDS = 120.0
+#: Nothing more is expected once nothing has changed for so long; of a run in which all is right, late doubles only.
+QUIET_SECONDS = {True: 10.0, False: 45.0}
+
+
+@dataclass
+class Tally:
+    """What was done in a run."""
+
+    posts: int = 0
+    answered: int = 0
+    kills: int = 0
+    faults: int = 0
+    recovered_seconds: float = 0.0
+    accepted: dict[int, bool] = field(default_factory=dict)
+
+
+def run(make: Make, plan: Plan) -> tuple[Tally, Verdict]:
+    with (
+        tempfile.TemporaryDirectory(prefix="soak-") as folder,
+        running_sandbox(history=1_000_000) as sandbox,
+    ):
+        system, tally = make(Path(folder), sandbox), Tally()
+        system.start()
+        try:
+            asyncio.run(_Run(system, sandbox, tally).all(plan))
+            return tally, _recovered(sandbox, tally)
+        finally:
+            system.stop()
+
+
+class _Run:
+    def __init__(self, system: System, sandbox: RunningSandbox, tally: Tally) -> None:
+        self._system, self._sandbox, self._tally = system, sandbox, tally
+
+    async def all(self, plan: Plan) -> None:
+        connector = aiohttp.TCPConnector(limit=16)
+        timeout = aiohttp.ClientTimeout(CLIENT_SECONDS)
+        async with aiohttp.ClientSession(connector=connector, timeout=timeout) as http:
+            await self._ready(http)
+            self._began = time.monotonic()
+            works = [self._live(http, alert) for alert in plan.alerts]
+            works += [self._break(fault) for fault in plan.faults]
+            await asyncio.gather(*works, self._kill_all(plan.kills))
+
+    async def _ready(self, http: aiohttp.ClientSession) -> None:
+        while True:
+            try:
+                async with http.get(f"{self._system.url}/-/ready") as answer:
+                    if answer.status == 200:
+                        return
+            except (aiohttp.ClientError, TimeoutError):
+                pass
+            await asyncio.sleep(0.1)
+
+    async def _until(self, at: float) -> None:
+        await asyncio.sleep(self._began + at - time.monotonic())
+
+    async def _live(self, http: aiohttp.ClientSession, alert: Alert) -> None:
+        await self._until(alert.begins)
+        began = datetime.now(UTC)
+        await self._post(http, self._system.body(alert, began, None))
+        self._tally.accepted[alert.number] = True
+        if alert.ends is not None:
+            await self._until(alert.ends)
+            await self._post(http, self._system.body(alert, began, datetime.now(UTC)))
+            self._tally.accepted[alert.number] = False
+
+    async def _post(self, http: aiohttp.ClientSession, body: bytes) -> None:
+        """As whoever sends alerts does: again until it is accepted."""
+        while True:
+            self._tally.posts += 1
+            try:
+                json = {"Content-Type": "application/json"}
+                async with http.post(self._system.intake, data=body, headers=json) as answer:
+                    if 200 <= answer.status < 300:
+                        self._tally.answered += 1
+                        return
+            except (aiohttp.ClientError, TimeoutError):
+                pass
+            await asyncio.sleep(0.2)
+
+    async def _break(self, fault: Fault) -> None:
+        await self._until(fault.at)
+        self._sandbox.fault(**fault.fault)
+        self._tally.faults += 1
+        await self._until(fault.at + fault.seconds)
+        self._sandbox.clear_faults(fault.fault["target"])
+
+    async def _kill_all(self, kills: tuple[Kill, ...]) -> None:
+        for kill in kills:
+            await self._until(kill.at)
+            await asyncio.to_thread(self._system.kill, kill.victim)
+            self._tally.kills += 1
+
+
+def _recovered(sandbox: RunningSandbox, tally: Tally) -> Verdict:
+    """Once everything is right and stays so, or nothing moves any more."""
+    sandbox.clear_faults()
+    began = moved = time.monotonic()
+    before, found = sandbox.summary, verdict(sandbox.state, tally.accepted)
+    while time.monotonic() - began < PATIENCE_SECONDS and time.monotonic() - moved < QUIET_SECONDS[found.sound]:
+        time.sleep(1)
+        now = sandbox.summary
+        if now != before:
+            before, moved = now, time.monotonic()
+            found = verdict(sandbox.state, tally.accepted)
+            tally.recovered_seconds = moved - began
+    return found

@@ -1,0 +1,158 @@
+"""The bridge and Alertmanager as processes that can be killed and started again on what they had written down."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import secrets
+import signal
+import subprocess
+import sys
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from bench.machines import ROOT, free_port
+from bench.usage import family
+from sandbox.running import RunningSandbox
+from soak import configs
+from soak.plan import Alert
+from stack.binaries import find, working_folder
+
+
+class System(ABC):
+    """One system, in a folder of its own, with the sandbox for its vendors."""
+
+    name: str
+
+    def __init__(self, folder: Path) -> None:
+        self._folder, self._port = folder, free_port()
+        self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self._port}"
+
+    @property
+    @abstractmethod
+    def intake(self) -> str:
+        """Where alerts are posted to."""
+
+    @abstractmethod
+    def body(self, alert: Alert, began: datetime, ended: datetime | None) -> bytes: ...
+
+    @abstractmethod
+    def _command(self) -> tuple[Sequence[str], Path]: ...
+
+    def _environment(self) -> Mapping[str, str]:
+        return {}
+
+    def start(self) -> None:
+        command, place = self._command()
+        with (self._folder / "log").open("ab") as log:
+            self._process = subprocess.Popen(
+                command, cwd=place, env={**os.environ, **self._environment()}, stdout=log, stderr=log
+            )
+
+    def stop(self) -> None:
+        if self._process is not None and self._process.poll() is None:
+            self._process.terminate()
+            self._process.wait(60)
+
+    def kill(self, victim: str) -> None:
+        """The whole of it, and it is started again as an operator's service manager would."""
+        assert self._process is not None
+        for pid in family(self._process.pid):
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        self._process.wait()
+        self.start()
+
+
+class Bridge(System):
+    name = "bridge"
+
+    def __init__(self, folder: Path, sandbox: RunningSandbox) -> None:
+        super().__init__(folder)
+        text = configs.ROUTES.format(http=sandbox.http_url, smtp=sandbox.smtp_address)
+        (folder / "routes.yaml").write_text(text, encoding="utf-8")
+        self._secrets = {
+            "SOAK_ROUTING_KEY": secrets.token_hex(16),
+            "SOAK_SLACK_TOKEN": f"xoxb-{secrets.token_hex(16)}",
+        }
+
+    @property
+    def intake(self) -> str:
+        return f"{self.url}/webhook/alertmanager"
+
+    def body(self, alert: Alert, began: datetime, ended: datetime | None) -> bytes:
+        """As Alertmanager posts it."""
+        status = "resolved" if ended else "firing"
+        told = {"status": status, **_told(alert, began), "endsAt": _time(ended) if ended else "0001-01-01T00:00:00Z"}
+        named = {"alertname": alert.name}
+        document: dict[str, Any] = {
+            "version": "4", "groupKey": f'{{}}:{{alertname="{alert.name}"}}', "truncatedAlerts": 0, "status": status,
+            "receiver": "soak", "groupLabels": named, "commonLabels": named, "commonAnnotations": {},
+            "externalURL": "http://127.0.0.1:9093", "alerts": [told],
+        }  # fmt: skip
+        return orjson.dumps(document)
+
+    def kill(self, victim: str) -> None:
+        """One half is started again by the bridge itself."""
+        if victim == "everything":
+            super().kill(victim)
+            return
+        assert self._process is not None
+        for pid in family(self._process.pid)[1:]:
+            with contextlib.suppress(ProcessLookupError, FileNotFoundError):
+                if victim.encode() in Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0"):
+                    os.kill(pid, signal.SIGKILL)
+
+    def _command(self) -> tuple[Sequence[str], Path]:
+        command = [sys.executable, "-m", "bridge", "serve", "--config", str(self._folder / "routes.yaml")]
+        command += ["--database", f"sqlite:///{self._folder}/bridge.db", "--listen", f"127.0.0.1:{self._port}"]
+        return command, ROOT
+
+    def _environment(self) -> Mapping[str, str]:
+        return self._secrets
+
+
+class Alertmanager(System):
+    name = "alertmanager"
+
+    def __init__(self, folder: Path, sandbox: RunningSandbox) -> None:
+        super().__init__(folder)
+        text = configs.ALERTMANAGER.format(http=sandbox.http_url, smtp=sandbox.smtp_address, key=secrets.token_hex(16))
+        (folder / "alertmanager.yml").write_text(text, encoding="utf-8")
+
+    @property
+    def intake(self) -> str:
+        return f"{self.url}/api/v2/alerts"
+
+    def body(self, alert: Alert, began: datetime, ended: datetime | None) -> bytes:
+        """As Prometheus posts it, but with an end far away: nobody sends it again."""
+        ends = ended or began + timedelta(days=1)
+        return orjson.dumps([{**_told(alert, began), "endsAt": _time(ends)}])
+
+    def _command(self) -> tuple[Sequence[str], Path]:
+        binary = find("alertmanager")
+        command = [str(binary), f"--config.file={self._folder}/alertmanager.yml", "--log.level=error"]
+        command += [f"--storage.path={self._folder}/data", f"--web.listen-address=127.0.0.1:{self._port}"]
+        return [*command, "--cluster.listen-address="], working_folder(binary)
+
+
+def _told(alert: Alert, began: datetime) -> dict[str, Any]:
+    return {
+        "labels": {"alertname": alert.name, "severity": "critical", "job": "soak"},
+        "annotations": {"summary": f"{alert.name} is wrong"},
+        "startsAt": _time(began),
+        "generatorURL": "http://127.0.0.1:9090/graph?g0.expr=up",
+    }
+
+
+def _time(moment: datetime) -> str:
+    return moment.astimezone(UTC).isoformat()

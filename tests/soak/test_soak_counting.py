@@ -1,0 +1,65 @@
+"""What the soak calls lost and doubled, and that its plan is the same from the same seed."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from soak.counting import verdict
+from soak.plan import plan_of
+
+
+def a_page(number: int, status: str = "triggered", pages: int = 1) -> dict[str, Any]:
+    return {"summary": f"Firing: Soak{number:07d} is wrong", "status": status, "pages": pages}
+
+
+def a_post(text: str, title: str = "") -> dict[str, Any]:
+    return {"text": text, "attachments": [{"title": title}] if title else []}
+
+
+def a_mail(number: int, status: str) -> dict[str, Any]:
+    return {"subject": f"[alert] Soak{number:07d}", "text": "", "headers": [["X-Alert-Status", status]]}
+
+
+def a_state(pages: Any = (), posts: Any = (), mails: Any = ()) -> dict[str, Any]:
+    slack = {"channels": {"soak": {"messages": list(posts)}}}
+    return {"pagerduty": {"incidents": list(pages)}, "slack": slack, "mail": list(mails)}
+
+
+EVERYWHERE = a_state([a_page(1)], [a_post("Firing: Soak0000001 is wrong")], [a_mail(1, "firing")])
+
+
+def test_what_every_channel_shows_is_delivered() -> None:
+    found = verdict(EVERYWHERE, {1: True})
+    assert (True, 3) == (found.sound, found.delivered)
+
+
+def test_what_was_accepted_and_is_shown_nowhere_is_lost_everywhere() -> None:
+    found = verdict(EVERYWHERE, {1: True, 2: True})
+    assert ({"pagerduty": 1, "slack": 1, "email": 1}, 3) == (found.lost, found.delivered)
+
+
+def test_an_end_that_nobody_was_told_of_is_lost() -> None:
+    assert {"pagerduty": 1, "slack": 1, "email": 1} == verdict(EVERYWHERE, {1: False}).lost
+
+
+def test_what_ended_before_anybody_heard_needs_no_page_but_a_word() -> None:
+    assert {"pagerduty": 0, "slack": 1, "email": 1} == verdict(a_state(), {1: False}).lost
+
+
+def test_what_is_told_twice_is_doubled_and_an_end_is_no_double() -> None:
+    posts = [
+        a_post("", "[FIRING:1] Soak0000001"),
+        a_post("", "[FIRING:1] Soak0000001"),
+        a_post("", "[RESOLVED] Soak0000001"),
+    ]
+    mails = [a_mail(1, "firing"), a_mail(1, "resolved")]
+    found = verdict(a_state([a_page(1, "resolved", pages=2)], posts, mails), {1: False})
+    assert {"pagerduty": 1, "slack": 1, "email": 0} == found.doubled
+    assert 3 == found.delivered
+    assert not found.sound
+
+
+def test_a_seed_decides_everything() -> None:
+    assert plan_of(7, 60, 5) == plan_of(7, 60, 5)
+    assert plan_of(7, 60, 5) != plan_of(8, 60, 5)
+    assert 300 == len(plan_of(7, 60, 5).alerts)
