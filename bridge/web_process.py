@@ -12,7 +12,7 @@ import waitress
 from bridge import logs
 from bridge.config.values import is_loopback
 from bridge.metrics import Metrics
-from bridge.serving import Configuration
+from bridge.serving import Configuration, freeze_what_stays
 from bridge.store import StoreChanges, StoreIntake, StorePictures, StoreReader, open_database
 from bridge.web import check_listen, create_app
 from bridge.wiring import utc_now
@@ -59,6 +59,7 @@ def run_web(path: Path, database: str, listen: str, after_reload: Callable[[], N
     )
     _on_signal(signal.SIGHUP, lambda: configuration.reload())
     signal.signal(signal.SIGTERM, _raise_exit)
+    freeze_what_stays()
     log.info("web_ready", listen=listen)
     try:
         server.run()

@@ -21,7 +21,7 @@ from bridge.core.facts import ChangeEvent, Context
 from bridge.core.model import Incident
 from bridge.core.ports import Illustration
 from bridge.metrics import Metrics
-from bridge.serving import Configuration
+from bridge.serving import Configuration, freeze_what_stays
 from bridge.store import (
     Engine,
     Listener,
@@ -86,6 +86,7 @@ async def _work(configuration: Configuration, database: str) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, worker.stop)
     loop.add_signal_handler(signal.SIGHUP, reload)
+    freeze_what_stays()
     log.info("worker_ready", worker=worker_id, freed=freed)
     beside = [loop.create_task(work) for work in (teller.run(), reconciler.run())]
     try:

@@ -53,6 +53,15 @@ def test_the_pictures_stand_where_the_template_wants_them() -> None:
     assert text.index("API is slow") < text.index("<img") < text.index("<p>end")
 
 
+@pytest.mark.parametrize("pictures", [(), (PICTURE,)], ids=["alone", "with pictures"])
+@pytest.mark.parametrize("html", ["", f"{MARKED}\n<p>ü · {'long ' * 40}</p>\n"], ids=["plain", "html"])
+def test_a_mail_is_written_as_the_standard_library_would(html: str, pictures: tuple[Illustration, ...]) -> None:
+    message = a_message(html=html, text="From the start\n.\nand on\n", pictures=pictures)
+    content = mail_bytes(message, "o@example.org", "Ü <b@example.org>", "bridge.example", shrink=False)
+    policy = email.policy.compat32.clone(linesep="\r\n", max_line_length=0, mangle_from_=False)
+    assert email.message_from_bytes(content, policy=policy).as_bytes(policy=policy) == content
+
+
 def test_the_smallest_mail_has_none() -> None:
     message = a_message(pictures=(PICTURE,))
     assert b"image/png" not in mail_bytes(message, "o@example.org", "b@example.org", "x.org", shrink=True)
