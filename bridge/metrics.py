@@ -253,6 +253,8 @@ class StoreCollector(Collector):
         for severity, count in (dict.fromkeys(map(str, Severity), 0) | dict(health.open_incidents)).items():
             family.add_metric([severity], count)
         yield family
+        flapping = "Incidents whose end is held, for they begin and end again and again"
+        yield GaugeMetricFamily("bridge_flapping_incidents", flapping, float(health.flapping_incidents))
         seen = health.worker_seen_seconds
         text = "Since a worker last said that it lives; infinite when none ever did"
         yield GaugeMetricFamily("bridge_worker_seen_seconds", text, float("inf") if seen is None else seen)

@@ -151,6 +151,7 @@ def policy_of(settings: Settings) -> Policy:
         incidents.late_within,
         incidents.page_again,
         incidents.acknowledge_for,
+        incidents.flapping,
         canonical=canonical_of(settings),
     )
     specs = {name: _spec(channel) for name, channel in settings.channels.items()}

@@ -37,6 +37,7 @@ from bridge.core.model import Severity
 from bridge.core.questions import DistributionQuestion, Question
 from bridge.core.routing import Escalation, Route
 from bridge.core.time_intervals import NamedIntervals, TimeInterval, parse_time_range
+from bridge.core.turns import Flapping
 
 _NO_SECRET = SecretStr("")
 
@@ -64,8 +65,13 @@ def build(
 
 
 def _incidents(incidents: schema.Incidents) -> IncidentSettings:
+    flapping = incidents.flapping
     return IncidentSettings(
-        incidents.reopen_within, incidents.late_within, incidents.page_again, incidents.acknowledge_for or None
+        incidents.reopen_within,
+        incidents.late_within,
+        incidents.page_again,
+        incidents.acknowledge_for or None,
+        Flapping(flapping.turns, flapping.within, flapping.calm) if flapping.turns else None,
     )
 
 

@@ -31,6 +31,7 @@ from bridge.config.values import (
     check_interval,
     check_mention,
     check_password_hash_text,
+    check_turns,
     parse_host_port,
     parse_rate,
 )
@@ -174,12 +175,21 @@ class TimeIntervalEntry(Section):
     time_intervals: Annotated[tuple[Interval, ...], Field(min_length=1)]
 
 
+class Flapping(Section):
+    """When the end of an incident is held, for it will not be the last."""
+
+    turns: Annotated[int, AfterValidator(check_turns), Field(le=100)] = 4
+    within: Duration = timedelta(hours=1)
+    calm: Duration = timedelta(minutes=10)
+
+
 class Incidents(Section):
     reopen_within: Duration = timedelta(minutes=15)
     late_within: Duration = timedelta(minutes=1)
     page_again: bool = True
     acknowledge_for: Duration = timedelta(hours=12)
     fallback_after: Duration = timedelta(minutes=5)
+    flapping: Flapping = Flapping()
     severity_label: Line = "severity"
     severity_aliases: dict[str, Literal["critical", "warning", "info", "none", "unknown"]] = {"page": "critical"}
 

@@ -19,6 +19,7 @@ from bridge.core.changes import ChangeRule
 from bridge.core.heartbeats import Heartbeat
 from bridge.core.questions import DistributionQuestion, Question
 from bridge.core.routing import Route
+from bridge.core.turns import Flapping
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +110,7 @@ class IncidentSettings:
     late_within: timedelta
     page_again: bool
     acknowledge_for: timedelta | None  #: None: until the incident's end
+    flapping: Flapping | None  #: None: no end is ever held
 
 
 @dataclass(frozen=True, slots=True)

@@ -85,6 +85,12 @@ def check_interval(value: timedelta) -> timedelta:
     return value
 
 
+def check_turns(value: int) -> int:
+    if value != 0 and value < 2:
+        raise ValueError(f"{value} is too few: what ends once does not flap; write 2 or more, or 0 for never")
+    return value
+
+
 def check_address(text: str) -> str:
     """name@host, or Name <name@host>; never a line break, which would forge mail headers."""
     if re.search(r"[\x00-\x1f\x7f]", text):

@@ -38,6 +38,7 @@ class Health:
     open_incidents: Mapping[str, int]  #: by severity
     worker_seen_seconds: float | None  #: since a worker last wrote that it lives; None: never
     heartbeat_seconds: Mapping[str, float] = field(default_factory=dict)  #: by name: since it was heard
+    flapping_incidents: int = 0
 
 
 class Reader(Protocol):

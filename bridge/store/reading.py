@@ -79,6 +79,7 @@ class StoreReader:
                 paused=_paused(connection, now),
                 open_incidents=_open(connection),
                 heartbeat_seconds=_heartbeats(connection, now),
+                flapping_incidents=_flapping(connection),
                 worker_seen_seconds=None if seen is None else max(0.0, (now - seen).total_seconds()),
             )
 
@@ -86,6 +87,11 @@ class StoreReader:
 def _heartbeats(connection: sa.Connection, now: datetime) -> dict[str, float]:
     rows = connection.execute(sa.select(heartbeat.c.name, heartbeat.c.seen_at))
     return {row.name: max(0.0, (now - row.seen_at).total_seconds()) for row in rows}
+
+
+def _flapping(connection: sa.Connection) -> int:
+    flapping = sa.select(sa.func.count()).where(incident.c.state != "resolved", incident.c.flapping_since.is_not(None))
+    return connection.scalar(flapping) or 0
 
 
 def _view(row: sa.RowMapping, because: str) -> DeliveryView:

@@ -12,6 +12,7 @@ from flask.typing import ResponseReturnValue
 from bridge.core.changes import period_of, started_at
 from bridge.core.model import Alert, Incident, Severity
 from bridge.core.ports import Changes
+from bridge.core.turns import Flaps
 from bridge.core.views import Reader
 from bridge.rendering.context_view import view_of
 from bridge.web.auth import Logins
@@ -30,6 +31,7 @@ def blueprint(
     clock: Callable[[], datetime],
     logins: Logins,
     window: Callable[[], timedelta],
+    flaps: Callable[[Incident], Flaps | None],
 ) -> Blueprint:
     routes = Blueprint("pages", __name__)
     routes.before_request(logins.demand)
@@ -58,6 +60,7 @@ def blueprint(
         return render_template(
             "incident.html",
             incident=incident,
+            flaps=flaps(incident),
             alerts=alerts[:ALERTS_SHOWN],
             hidden=len(alerts) - len(alerts[:ALERTS_SHOWN]),
             timeline=reader.timeline(number),

@@ -1,0 +1,26 @@
+"""How often an incident turns, and which ends are held while it flaps.
+
+Revision ID: 0009
+"""
+
+import sqlalchemy as sa
+from alembic import op
+
+from bridge.store import tables as t
+
+revision = "0009"
+down_revision = "0008"
+
+
+def upgrade() -> None:
+    op.add_column("incident", sa.Column("begins", t.Json(), nullable=False, server_default="[]"))
+    op.add_column("incident", sa.Column("flapping_since", t.UtcDateTime(length=32), nullable=True))
+    op.add_column("incident", sa.Column("turns", sa.Integer(), nullable=False, server_default="0"))
+    op.add_column("incident", sa.Column("turned_at", t.UtcDateTime(length=32), nullable=True))
+    op.add_column("alert", sa.Column("held", sa.Boolean(), nullable=False, server_default=sa.false()))
+
+
+def downgrade() -> None:
+    op.drop_column("alert", "held")
+    for name in ("turned_at", "turns", "flapping_since", "begins"):
+        op.drop_column("incident", name)
