@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bridge.config import Rate, Settings, load
+from bridge.config import Rate, Settings, load, secret_values
 from bridge.config.settings import (
     ChannelSettings,
     EmailSettings,
@@ -22,6 +22,7 @@ from bridge.core.model import ChannelSpec, Incident
 from bridge.core.ports import Lane
 from bridge.core.reconciling import Patience
 from bridge.core.routing import canonical_labels, template_for, walk
+from bridge.logs import Redactor
 from bridge.render import Renderer, check_templates
 from bridge.rendering.view import in_order
 from bridge.store import Policy
@@ -61,6 +62,7 @@ def setup_of(settings: Settings, observe: Observe = lambda outcome, seconds: Non
         _gatherer_of(settings, observe),
         _pictures_of(settings),
         context.budget.total_seconds() if context else 0.0,
+        Redactor(secret_values(settings)).text,
     )
 
 

@@ -8,6 +8,7 @@ from bridge.store.change_deliveries import StoreChangeDeliveries
 from bridge.store.changes import StoreChanges
 from bridge.store.contexts import StoreContexts
 from bridge.store.database import open_database
+from bridge.store.dead_letters import StoreDeadLetters
 from bridge.store.deliveries import StoreDeliveries
 from bridge.store.escalations import StoreEscalations
 from bridge.store.heartbeats import StoreHeartbeats
@@ -26,6 +27,7 @@ __all__ = [
     "StoreChangeDeliveries",
     "StoreChanges",
     "StoreContexts",
+    "StoreDeadLetters",
     "StoreDeliveries",
     "StoreEscalations",
     "StoreHeartbeats",

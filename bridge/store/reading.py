@@ -8,12 +8,14 @@ from datetime import datetime
 
 import sqlalchemy as sa
 
+from bridge.core.dead_letters import DeadLetter, Which
 from bridge.core.facts import Context
 from bridge.core.model import Entry, Incident, Severity
 from bridge.core.views import DeliveryView, Health
 from bridge.store.applying import complete
 from bridge.store.contexts import StoreContexts
 from bridge.store.database import reading
+from bridge.store.dead_letters import StoreDeadLetters
 from bridge.store.rows import entry_from, incident_from
 from bridge.store.tables import alert, channel_state, delivery, event, heartbeat, incident, worker
 from bridge.store.timers import added_of
@@ -69,6 +71,9 @@ class StoreReader:
     def context(self, number: int, now: datetime) -> Context | None:
         return StoreContexts(self._engine).context(number, now)
 
+    def dead_letters(self, which: Which, limit: int = 1000) -> list[DeadLetter]:
+        return StoreDeadLetters(self._engine).found(which, limit)
+
     def health(self, now: datetime) -> Health:
         with self._reading() as connection:
             seen = connection.scalar(sa.select(sa.func.max(worker.c.seen_at, type_=worker.c.seen_at.type)))
@@ -108,6 +113,7 @@ def _view(row: sa.RowMapping, because: str) -> DeliveryView:
         why="; ".join(part for part in (why, told) if part),
         last_error=row["last_error"],
         sent_at=row["sent_at"],
+        refused=row["refused"] if row["dead"] else "",
     )
 
 

@@ -11,6 +11,8 @@ from flask import Blueprint, abort, jsonify, request
 from flask.typing import ResponseReturnValue
 
 from bridge.core.changes import period_of
+from bridge.core.dead_letters import DeadLetter, Which
+from bridge.core.errors import Reason
 from bridge.core.facts import ChangeEvent
 from bridge.core.model import Alert, Incident
 from bridge.core.ports import Changes
@@ -47,6 +49,11 @@ def blueprint(
         changes = [_change(each) for each in _changes_of(incident)]
         return jsonify(_full(incident, reader, flaps(incident)) | {"changes": changes})
 
+    @routes.get("/dead-letters")
+    def list_dead_letters() -> ResponseReturnValue:
+        which = Which(channel=request.args.get("channel"), reason=_reason())
+        return jsonify(dead_letters=[_letter(each) for each in reader.dead_letters(which, _limit())])
+
     @routes.get("/changes")
     def list_changes() -> ResponseReturnValue:
         return jsonify(changes=[_change(each) for each in kept.recent(_limit())])
@@ -63,6 +70,13 @@ def _resolved() -> bool | None:
     if word not in TRUTH:
         abort(400, f"resolved must be true or false, but is {word!r:.60}")
     return TRUTH[word]
+
+
+def _reason() -> Reason | None:
+    word = request.args.get("reason")
+    if word is not None and word not in Reason._value2member_map_:
+        abort(400, f"reason must be one of {', '.join(Reason)}, but is {word!r:.60}")
+    return Reason(word) if word is not None else None
 
 
 def _limit() -> int:
@@ -123,6 +137,10 @@ def _alert(alert: Alert) -> dict[str, Any]:
         "muted": alert.muted,
         "held": alert.held,
     }
+
+
+def _letter(letter: DeadLetter) -> dict[str, Any]:
+    return _dated(asdict(letter)) | {"why": letter.advice.why, "what_to_do": letter.advice.what_to_do}
 
 
 def _change(change: ChangeEvent) -> dict[str, Any]:

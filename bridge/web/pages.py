@@ -10,6 +10,7 @@ from flask import Blueprint, abort, render_template
 from flask.typing import ResponseReturnValue
 
 from bridge.core.changes import period_of, started_at
+from bridge.core.dead_letters import Which
 from bridge.core.model import Alert, Incident, Severity
 from bridge.core.ports import Changes
 from bridge.core.turns import Flaps
@@ -22,6 +23,8 @@ ALERTS_SHOWN = 200
 OPEN_SHOWN, RECENT_SHOWN = 500, 50
 PICTURES_SHOWN = 4
 CHANGES_SHOWN = 200
+DEAD_SHOWN = 200
+PAYLOAD_SHOWN = 4000  #: characters of what a vendor refused
 
 
 def blueprint(
@@ -70,7 +73,13 @@ def blueprint(
             changes=[(change, _around(change.at, started)) for change in changes[:CHANGES_SHOWN]],
             window=span(started - window(), started),
             now=now,
+            cut=PAYLOAD_SHOWN,
         )
+
+    @routes.get("/dead-letters")
+    def list_dead_letters() -> ResponseReturnValue:
+        letters = reader.dead_letters(Which(), DEAD_SHOWN)
+        return render_template("dead_letters.html", letters=letters, most=DEAD_SHOWN, now=clock(), cut=PAYLOAD_SHOWN)
 
     @routes.get("/changes")
     def list_changes() -> ResponseReturnValue:
