@@ -28,6 +28,7 @@ from bridge.rendering.view import in_order
 from bridge.store import Policy
 from bridge.worker import Gathers, Makes, Setup
 from bridge.worker.change_events import ChangeSender
+from bridge.worker.pinging import Pinged
 from bridge.worker.reconciling import Asked
 
 if TYPE_CHECKING:
@@ -125,6 +126,18 @@ def _server(url: str, reconcile: ReconcileSettings) -> Server:
     basic = reconcile.basic_auth
     pair = (basic.username, basic.password.get_secret_value()) if basic else None
     return Server(url, _token_of(reconcile), pair, reconcile.timeout.total_seconds())
+
+
+def pinged_of(settings: Settings) -> Pinged | None:
+    """Who is told outside that the bridge is well."""
+    ping = settings.ping
+    if ping is None:
+        return None
+    from bridge.pings import OutsideUrl  # here, for the same reason
+
+    outside = OutsideUrl(ping.url.get_secret_value, ping.timeout.total_seconds())
+    redact = Redactor(secret_values(settings)).text
+    return Pinged(outside, ping.every, settings.limits.overdue, ping.tell_failures, redact)
 
 
 def renderer_of(settings: Settings) -> Renderer:

@@ -156,6 +156,14 @@ class ContextSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class PingSettings:
+    url: SecretStr  #: it carries a key
+    every: timedelta
+    timeout: timedelta
+    tell_failures: bool  #: call URL/fail, too
+
+
+@dataclass(frozen=True, slots=True)
 class Settings:
     channels: Mapping[str, ChannelSettings]
     sources: tuple[SourceSettings, ...]  #: when empty, only loopback may send in
@@ -169,6 +177,7 @@ class Settings:
     templates: Path | None
     context: ContextSettings | None
     heartbeats: tuple[Heartbeat, ...]
+    ping: PingSettings | None
     warnings: tuple[Fault, ...]
     digest: str  #: SHA-256 of the file's text, whatever the environment holds
 

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from datetime import timedelta
 from urllib.parse import urlsplit
 
+from pydantic import SecretStr
+
 _UNITS = {"y": 31_536_000.0, "w": 604_800.0, "d": 86_400.0, "h": 3600.0, "m": 60.0, "s": 1.0, "ms": 0.001}
 _PART = re.compile(r"(\d+(?:\.\d+)?)(ms|[ywdhms])")
 _SIZES = {"": 1, "B": 1, "KiB": 2**10, "MiB": 2**20, "GiB": 2**30, "kB": 10**3, "MB": 10**6, "GB": 10**9}
@@ -76,6 +78,11 @@ def check_url(text: str) -> str:
         raise ValueError("this is no URL; write one that starts with http:// or https://")
     if parts.username or parts.password:
         raise ValueError("a URL must not carry a password, it would show up in logs; use basic_auth")
+    return text
+
+
+def check_secret_url(text: SecretStr) -> SecretStr:
+    check_url(text.get_secret_value())
     return text
 
 

@@ -41,6 +41,7 @@ class Health:
     worker_seen_seconds: float | None  #: since a worker last wrote that it lives; None: never
     heartbeat_seconds: Mapping[str, float] = field(default_factory=dict)  #: by name: since it was heard
     flapping_incidents: int = 0
+    expired_lease_seconds: Mapping[str, float] = field(default_factory=dict)  #: by channel: the oldest that none took
 
 
 class Reader(Protocol):

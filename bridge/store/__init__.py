@@ -15,6 +15,7 @@ from bridge.store.heartbeats import StoreHeartbeats
 from bridge.store.intake import StoreIntake
 from bridge.store.people import StorePeople
 from bridge.store.pictures import KeptPicture, StorePictures
+from bridge.store.pings import StorePings
 from bridge.store.reading import StoreReader
 from bridge.store.reconciling import StoreReconciling
 from bridge.store.waking import Listener, Waker
@@ -34,6 +35,7 @@ __all__ = [
     "StoreIntake",
     "StorePeople",
     "StorePictures",
+    "StorePings",
     "StoreReader",
     "StoreReconciling",
     "Waker",

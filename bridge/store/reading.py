@@ -85,6 +85,7 @@ class StoreReader:
                 open_incidents=_open(connection),
                 heartbeat_seconds=_heartbeats(connection, now),
                 flapping_incidents=_flapping(connection),
+                expired_lease_seconds=_expired_leases(connection, now),
                 worker_seen_seconds=None if seen is None else max(0.0, (now - seen).total_seconds()),
             )
 
@@ -92,6 +93,14 @@ class StoreReader:
 def _heartbeats(connection: sa.Connection, now: datetime) -> dict[str, float]:
     rows = connection.execute(sa.select(heartbeat.c.name, heartbeat.c.seen_at))
     return {row.name: max(0.0, (now - row.seen_at).total_seconds()) for row in rows}
+
+
+def _expired_leases(connection: sa.Connection, now: datetime) -> dict[str, float]:
+    """How long ago the oldest lease ended that no worker has taken over."""
+    oldest = sa.func.min(delivery.c.lease_until, type_=delivery.c.lease_until.type)
+    expired = delivery.c.pending & (delivery.c.lease_until < now)
+    query = sa.select(delivery.c.channel, oldest).where(expired).group_by(delivery.c.channel)
+    return {channel: (now - at).total_seconds() for channel, at in connection.execute(query)}
 
 
 def _flapping(connection: sa.Connection) -> int:

@@ -243,6 +243,13 @@ heartbeat = sa.Table(
     sa.Column("missing", sa.Boolean, nullable=False),
 )
 
+outside_ping = sa.Table(
+    "outside_ping",
+    metadata,
+    sa.Column("id", sa.Integer, primary_key=True, autoincrement=False),  # there is one row
+    sa.Column("due_at", UtcDateTime, nullable=False),  # whoever moves it on pings
+)
+
 incident_context = sa.Table(
     "incident_context",
     metadata,

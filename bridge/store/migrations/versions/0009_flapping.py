@@ -1,4 +1,4 @@
-"""How often an incident turns, and which ends are held while it flaps.
+"""How often an incident turns, and which ends are held while it flaps; and when the outside is pinged next.
 
 Revision ID: 0009
 """
@@ -18,9 +18,16 @@ def upgrade() -> None:
     op.add_column("incident", sa.Column("turns", sa.Integer(), nullable=False, server_default="0"))
     op.add_column("incident", sa.Column("turned_at", t.UtcDateTime(length=32), nullable=True))
     op.add_column("alert", sa.Column("held", sa.Boolean(), nullable=False, server_default=sa.false()))
+    op.create_table(
+        "outside_ping",
+        sa.Column("id", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("due_at", t.UtcDateTime(length=32), nullable=False),
+        sa.PrimaryKeyConstraint("id"),
+    )
 
 
 def downgrade() -> None:
+    op.drop_table("outside_ping")
     op.drop_column("alert", "held")
     for name in ("turned_at", "turns", "flapping_since", "begins"):
         op.drop_column("incident", name)
