@@ -1,6 +1,6 @@
 """How often an incident turns, and which ends are held while it flaps; and when the outside is pinged next.
 
-Revision ID: 0009
+Revision ID: 0010
 """
 
 import sqlalchemy as sa
@@ -8,8 +8,8 @@ from alembic import op
 
 from bridge.store import tables as t
 
-revision = "0009"
-down_revision = "0008"
+revision = "0010"
+down_revision = "0009"
 
 
 def upgrade() -> None:
