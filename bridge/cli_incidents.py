@@ -8,6 +8,7 @@ from pathlib import Path
 
 import click
 
+from bridge.cli_dead_letters import dead, replay
 from bridge.core.model import Change, Incident
 from bridge.store import StorePeople, StoreReader, open_database
 from bridge.wiring import DEFAULT_DATABASE, load_settings, policy_of, utc_now
@@ -18,7 +19,7 @@ from bridge.wiring import DEFAULT_DATABASE, load_settings, policy_of, utc_now
 @click.option("--database", envvar="BRIDGE_DATABASE_URL", default=DEFAULT_DATABASE, show_default=True)
 @click.pass_context
 def incidents(context: click.Context, config: str, database: str) -> None:
-    """List, show, acknowledge, resolve or replay incidents."""
+    """List, show, acknowledge or resolve incidents; list and replay dead letters."""
     context.obj = {"config": config, "database": database}
     if context.invoked_subcommand is None:
         context.invoke(list_incidents)
@@ -76,15 +77,8 @@ def resolve(places: dict[str, str], number: int, actor: str) -> None:
     _act(places, number, lambda people: people.resolve(number, actor, utc_now()))
 
 
-@incidents.command()
-@click.argument("number", type=int)
-@click.pass_obj
-def replay(places: dict[str, str], number: int) -> None:
-    """Try the incident's dead letters again."""
-    count = _people(places).replay(number, utc_now())
-    if count is None:
-        raise click.ClickException(f"There is no incident {number}.")
-    click.echo(f"{count} dead letter{'' if count == 1 else 's'} will be tried again.")
+incidents.add_command(dead)
+incidents.add_command(replay)
 
 
 def _people(places: dict[str, str]) -> StorePeople:

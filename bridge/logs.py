@@ -90,7 +90,7 @@ class Redactor:
         return self._mapping(event, 0)
 
     def _mapping(self, mapping: Mapping[Any, Any], depth: int) -> dict[str, Any]:
-        return {self._text(str(key)): self._value(str(key), value, depth) for key, value in mapping.items()}
+        return {self.text(str(key)): self._value(str(key), value, depth) for key, value in mapping.items()}
 
     def _value(self, key: str, value: object, depth: int) -> Any:
         return HIDDEN if SECRET_KEY.search(key) else self._clean(value, depth + 1)
@@ -103,10 +103,11 @@ class Redactor:
         if isinstance(value, list | tuple | set | frozenset) and depth < DEEPEST:
             return [self._clean(each, depth + 1) for each in value]
         if isinstance(value, bytes):
-            return self._text(value.decode("utf-8", "replace"))
-        return self._text(_as_text(value))
+            return self.text(value.decode("utf-8", "replace"))
+        return self.text(_as_text(value))
 
-    def _text(self, text: str) -> str:
+    def text(self, text: str) -> str:
+        """Every secret in it replaced."""
         return self._secret.sub(HIDDEN, text) if self._secret else text
 
 

@@ -39,6 +39,7 @@ ACCEPTED = ("heartbeat", "opened", "changed", "reopened", "resolved", "reminder"
 REFUSED = ("invalid", "too_large", "unauthorized", "unavailable")
 EVENTS = ("opened", "changed", "reopened", "resolved", "reminder")
 DELIVERY_OUTCOMES = ("sent", "skipped", "dead")
+PING_OUTCOMES = ("ok", "failed", "withheld")
 ATTEMPT_RESULTS = ("ok", *map(str, Reason))
 
 
@@ -75,6 +76,9 @@ class Metrics:
             buckets=CONTEXT_BUCKETS,
             registry=self.registry,
         )
+        self.pings = counter("bridge_pings", "Pings to the outside: withheld while the audit is not clean", "outcome")
+        for outcome in PING_OUTCOMES:
+            self.pings.labels(outcome)
         self._build_info()
         for outcome in CONTEXT_OUTCOMES:
             self.context.labels(outcome)
@@ -86,6 +90,10 @@ class Metrics:
         self.context.labels(outcome).inc()
         if outcome != "paused":
             self.context_seconds.observe(seconds)
+
+    def pinged(self, outcome: str) -> None:
+        """One of PING_OUTCOMES."""
+        self.pings.labels(outcome).inc()
 
     def know_reconciled(self, sources: Iterable[str]) -> None:
         """Make the series of every source whose Alertmanagers are asked."""
@@ -253,6 +261,8 @@ class StoreCollector(Collector):
         for severity, count in (dict.fromkeys(map(str, Severity), 0) | dict(health.open_incidents)).items():
             family.add_metric([severity], count)
         yield family
+        flapping = "Incidents whose end is held, for they begin and end again and again"
+        yield GaugeMetricFamily("bridge_flapping_incidents", flapping, float(health.flapping_incidents))
         seen = health.worker_seen_seconds
         text = "Since a worker last said that it lives; infinite when none ever did"
         yield GaugeMetricFamily("bridge_worker_seen_seconds", text, float("inf") if seen is None else seen)

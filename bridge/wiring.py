@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bridge.config import Rate, Settings, load
+from bridge.config import Rate, Settings, load, secret_values
 from bridge.config.settings import (
     ChannelSettings,
     EmailSettings,
@@ -22,11 +22,13 @@ from bridge.core.model import ChannelSpec, Incident
 from bridge.core.ports import Lane
 from bridge.core.reconciling import Patience
 from bridge.core.routing import canonical_labels, template_for, walk
+from bridge.logs import Redactor
 from bridge.render import Renderer, check_templates
 from bridge.rendering.view import in_order
 from bridge.store import Policy
 from bridge.worker import Gathers, Makes, Setup
 from bridge.worker.change_events import ChangeSender
+from bridge.worker.pinging import Pinged
 from bridge.worker.reconciling import Asked
 
 if TYPE_CHECKING:
@@ -61,6 +63,7 @@ def setup_of(settings: Settings, observe: Observe = lambda outcome, seconds: Non
         _gatherer_of(settings, observe),
         _pictures_of(settings),
         context.budget.total_seconds() if context else 0.0,
+        Redactor(secret_values(settings)).text,
     )
 
 
@@ -125,6 +128,18 @@ def _server(url: str, reconcile: ReconcileSettings) -> Server:
     return Server(url, _token_of(reconcile), pair, reconcile.timeout.total_seconds())
 
 
+def pinged_of(settings: Settings) -> Pinged | None:
+    """Who is told outside that the bridge is well."""
+    ping = settings.ping
+    if ping is None:
+        return None
+    from bridge.pings import OutsideUrl  # here, for the same reason
+
+    outside = OutsideUrl(ping.url.get_secret_value, ping.timeout.total_seconds())
+    redact = Redactor(secret_values(settings)).text
+    return Pinged(outside, ping.every, settings.limits.overdue, ping.tell_failures, redact)
+
+
 def renderer_of(settings: Settings) -> Renderer:
     kinds = {name: channel.type for name, channel in settings.channels.items()}
     named = sorted({route.template for route in walk(settings.route) if route.template})
@@ -151,6 +166,7 @@ def policy_of(settings: Settings) -> Policy:
         incidents.late_within,
         incidents.page_again,
         incidents.acknowledge_for,
+        incidents.flapping,
         canonical=canonical_of(settings),
     )
     specs = {name: _spec(channel) for name, channel in settings.channels.items()}

@@ -33,12 +33,14 @@ from bridge.store import (
     StoreHeartbeats,
     StorePeople,
     StorePictures,
+    StorePings,
     StoreReconciling,
     open_database,
 )
-from bridge.wiring import asked_of, change_senders_of, setup_of, utc_now
+from bridge.wiring import asked_of, change_senders_of, pinged_of, setup_of, utc_now
 from bridge.worker import Worker
 from bridge.worker.change_events import ChangeTeller
+from bridge.worker.pinging import Pinger
 from bridge.worker.reconciling import Reconciler
 
 log = logs.get("bridge")
@@ -71,12 +73,14 @@ async def _work(configuration: Configuration, database: str) -> None:
         metrics,
         utc_now,
     )
+    pinger = Pinger(StorePings(engine), pinged_of(configuration.settings), metrics, utc_now)
     listener = Listener(engine, lambda: _wake(loop, worker))
     reloads: set[asyncio.Task[None]] = set()
 
     def reload() -> None:
         if not configuration.reload():
             reconciler.reload(asked_of(configuration.settings))
+            pinger.reload(pinged_of(configuration.settings))
             changes = change_senders_of(configuration.settings)
             for work in (worker.reload(setup_of(configuration.settings, metrics.asked)), teller.reload(changes)):
                 task = loop.create_task(work)
@@ -88,12 +92,13 @@ async def _work(configuration: Configuration, database: str) -> None:
     loop.add_signal_handler(signal.SIGHUP, reload)
     freeze_what_stays()
     log.info("worker_ready", worker=worker_id, freed=freed)
-    beside = [loop.create_task(work) for work in (teller.run(), reconciler.run())]
+    beside = [loop.create_task(work) for work in (teller.run(), reconciler.run(), pinger.run())]
     try:
         await worker.run()
     finally:
         teller.stop()
         reconciler.stop()
+        pinger.stop()
         await asyncio.gather(*beside)
         await asyncio.to_thread(listener.close)
         log.info("worker_stopped")

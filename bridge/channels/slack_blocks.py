@@ -101,6 +101,7 @@ def _state(message: Message, learned: ContextView) -> Iterator[Json]:
     if message.firing:
         mark = MARKS.get(message.severity, "⚪")
         parts = [f"{mark} *{mrkdwn(message.severity, 50)}*, {message.state}{_by(message)}", *_counts(message)]
+        parts += [f"flapping, {message.flapping}"] if message.flapping else []
         yield section(" · ".join([*parts, f"since {since}"]))
     else:
         lasted = in_words((message.resolved_at or message.updated_at) - message.opened_at)

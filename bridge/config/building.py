@@ -10,7 +10,7 @@ from types import MappingProxyType
 
 from pydantic import SecretStr
 
-from bridge.config import schema
+from bridge.config import schema, schema_context
 from bridge.config.document import Document
 from bridge.config.faults import Fault, Path, format_path
 from bridge.config.settings import (
@@ -21,6 +21,7 @@ from bridge.config.settings import (
     IncidentSettings,
     LimitSettings,
     PagerDutySettings,
+    PingSettings,
     PrometheusSettings,
     ReconcileSettings,
     Settings,
@@ -37,6 +38,7 @@ from bridge.core.model import Severity
 from bridge.core.questions import DistributionQuestion, Question
 from bridge.core.routing import Escalation, Route
 from bridge.core.time_intervals import NamedIntervals, TimeInterval, parse_time_range
+from bridge.core.turns import Flapping
 
 _NO_SECRET = SecretStr("")
 
@@ -58,15 +60,25 @@ def build(
         templates=folder / file.templates if file.templates else None,
         context=_context(file.context, folder) if file.context else None,
         heartbeats=tuple(_heartbeat(each) for each in file.heartbeats),
+        ping=_ping(file.ping) if file.ping else None,
         warnings=warnings,
         digest=digest,
     )
 
 
 def _incidents(incidents: schema.Incidents) -> IncidentSettings:
+    flapping = incidents.flapping
     return IncidentSettings(
-        incidents.reopen_within, incidents.late_within, incidents.page_again, incidents.acknowledge_for or None
+        incidents.reopen_within,
+        incidents.late_within,
+        incidents.page_again,
+        incidents.acknowledge_for or None,
+        Flapping(flapping.turns, flapping.within, flapping.calm) if flapping.turns else None,
     )
+
+
+def _ping(ping: schema.Ping) -> PingSettings:
+    return PingSettings(ping.url or _NO_SECRET, ping.every, ping.timeout, ping.tell_failures)
 
 
 def _fallback_after(file: schema.RoutesFile) -> timedelta:
@@ -202,7 +214,7 @@ def _interval(interval: schema.Interval) -> TimeInterval:
     )
 
 
-def _context(context: schema.Context, folder: FilePath) -> ContextSettings:
+def _context(context: schema_context.Context, folder: FilePath) -> ContextSettings:
     server = context.prometheus
     token_file = folder / server.token_file if server.token_file else None
     headers = MappingProxyType(dict(server.headers))
@@ -225,17 +237,17 @@ def _heartbeat(entry: schema.Heartbeat) -> Heartbeat:
     return Heartbeat(entry.name, matchers, entry.every, Severity(entry.severity))
 
 
-def _distribution(entry: schema.DistributionEntry) -> DistributionQuestion:
+def _distribution(entry: schema_context.DistributionEntry) -> DistributionQuestion:
     matchers = tuple(matcher for text in entry.matchers for matcher in parse_matchers(text))
     return DistributionQuestion(**entry.model_dump(exclude={"matchers"}), matchers=matchers)
 
 
-def _change_rule(entry: schema.ChangeRuleEntry) -> ChangeRule:
+def _change_rule(entry: schema_context.ChangeRuleEntry) -> ChangeRule:
     matchers = tuple(matcher for text in entry.matchers for matcher in parse_matchers(text))
     return ChangeRule(matchers, entry.kind, entry.version_label, entry.service_label)
 
 
-def _question(entry: schema.QuestionEntry) -> Question:
+def _question(entry: schema_context.QuestionEntry) -> Question:
     matchers = tuple(matcher for text in entry.matchers for matcher in parse_matchers(text))
     plain = entry.model_dump(exclude={"matchers"})
     return Question(**plain, matchers=matchers)

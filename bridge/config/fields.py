@@ -6,7 +6,7 @@ from collections.abc import Callable
 from datetime import timedelta
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
 
 from bridge.config.values import Rate, check_address, check_url, parse_duration, parse_rate, parse_size
 from bridge.core.matchers import parse_matchers
@@ -51,3 +51,7 @@ Weekdays = Annotated[Range, _parsed_by(parse_weekdays), _range_text("monday:frid
 DaysOfMonth = Annotated[Range, _parsed_by(parse_days_of_month), _range_text("-3:-1")]
 Months = Annotated[Range, _parsed_by(parse_months), _range_text("january:march")]
 Years = Annotated[Range, _parsed_by(parse_years), _range_text("2026:2027")]
+
+
+class Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)

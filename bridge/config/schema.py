@@ -8,18 +8,17 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr
+from pydantic import AfterValidator, Field, SecretStr
 
 from bridge.config.fields import (
     Address,
     DaysOfMonth,
     Duration,
-    LabelName,
     Line,
     MatcherText,
     Months,
     Pace,
-    PromQL,
+    Section,
     Size,
     Url,
     Weekdays,
@@ -27,22 +26,20 @@ from bridge.config.fields import (
     checked,
     described,
 )
+from bridge.config.schema_context import Context
 from bridge.config.values import (
     check_interval,
     check_mention,
     check_password_hash_text,
+    check_secret_url,
+    check_turns,
     parse_host_port,
     parse_rate,
 )
-from bridge.core.facts import Unit
 from bridge.core.time_intervals import (
     parse_time_range,
     zone,
 )
-
-
-class Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
 
 class BasicAuth(Section):
@@ -174,92 +171,34 @@ class TimeIntervalEntry(Section):
     time_intervals: Annotated[tuple[Interval, ...], Field(min_length=1)]
 
 
+class Flapping(Section):
+    """When the end of an incident is held, for it will not be the last."""
+
+    turns: Annotated[int, AfterValidator(check_turns), Field(le=100)] = 4
+    within: Duration = timedelta(hours=1)
+    calm: Duration = timedelta(minutes=10)
+
+
 class Incidents(Section):
     reopen_within: Duration = timedelta(minutes=15)
     late_within: Duration = timedelta(minutes=1)
     page_again: bool = True
     acknowledge_for: Duration = timedelta(hours=12)
     fallback_after: Duration = timedelta(minutes=5)
+    flapping: Flapping = Flapping()
     severity_label: Line = "severity"
-    severity_aliases: dict[str, Literal["critical", "warning", "info", "none", "unknown"]] = {"page": "critical"}
+    severity_aliases: dict[str, Literal["critical", "warning", "info", "none", "unknown"]] = Field(
+        default={"page": "critical"}
+    )
 
 
 class Web(Section):
-    users: dict[str, Annotated[str, AfterValidator(check_password_hash_text)]] = {}
+    users: dict[str, Annotated[str, AfterValidator(check_password_hash_text)]] = Field(default={})
 
 
 class Limits(Section):
     body: Size = 8 * 2**20
     overdue: Duration = timedelta(minutes=5)
-
-
-class PrometheusServer(Section):
-    """Prometheus, or what speaks its API: Thanos, Mimir, Google's managed service."""
-
-    url: Url
-    name: Line = "Prometheus"
-    headers: dict[Line, Line] = {}
-    token: SecretStr | None = None
-    token_file: Line | None = None
-
-
-class QuestionEntry(Section):
-    """One thing to ask about an incident. The order of the questions is their importance."""
-
-    name: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$", max_length=63)]
-    title: Line
-    unit: Unit
-    expr: PromQL
-    by: LabelName | None = None
-    usual: PromQL | None = None
-    of: PromQL | None = None
-    ago: tuple[Duration, ...] = ()
-    bad_above: float | None = None
-    bad_below: float | None = None
-    bad_times_usual: Annotated[float, Field(gt=0)] | None = None
-    bad_unless_all: bool = False
-    matchers: tuple[MatcherText, ...] = ()
-    role: Literal[
-        "errors_by_version", "errors_by_pod", "pods_by_version", "pods_up", "pods_failing", "version_began",
-        "traffic", "saturation", "drift", "peak", "",
-    ] = ""  # fmt: skip
-
-
-class ChangeRuleEntry(Section):
-    """Which alerts tell of a change, and where they name its version and service."""
-
-    matchers: Annotated[tuple[MatcherText, ...], Field(min_length=1)]
-    kind: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]*$", max_length=40)]
-    version_label: LabelName = "version"
-    service_label: LabelName | None = None
-
-
-class DistributionEntry(Section):
-    """A histogram that is drawn against what it is compared with."""
-
-    title: Line
-    unit: Unit
-    now: PromQL
-    baseline: PromQL
-    baseline_bound: LabelName = "le"
-    now_name: Line = "now"
-    baseline_name: Line = "training"
-    matchers: tuple[MatcherText, ...] = ()
-
-
-class Context(Section):
-    """What is asked about an incident before it is told; never for longer than the budget."""
-
-    prometheus: PrometheusServer
-    budget: Duration = timedelta(seconds=1.5)
-    query_timeout: Duration = timedelta(seconds=1)
-    shared_for: Duration = timedelta(seconds=5)
-    window: Duration = timedelta(hours=2)
-    labels: tuple[LabelName, ...] = ("namespace", "job")
-    questions: tuple[QuestionEntry, ...] = ()
-    changes: tuple[ChangeRuleEntry, ...] | None = None
-    pictures: bool = True
-    distributions: tuple[DistributionEntry, ...] = ()
 
 
 class Heartbeat(Section):
@@ -269,6 +208,16 @@ class Heartbeat(Section):
     matchers: Annotated[tuple[MatcherText, ...], Field(min_length=1)]
     every: Duration
     severity: Literal["critical", "warning", "info"] = "critical"
+
+
+class Ping(Section):
+    """Whom to call outside while all is well. The URL is a secret: whoever knows it can pretend that all is well."""
+
+    url: Annotated[SecretStr, AfterValidator(check_secret_url)] | None = None
+    url_file: Line | None = None
+    every: Annotated[Duration, AfterValidator(check_interval)] = timedelta(minutes=1)
+    timeout: Duration = timedelta(seconds=10)
+    tell_failures: bool = False
 
 
 class RoutesFile(Section):
@@ -286,4 +235,5 @@ class RoutesFile(Section):
     templates: Line | None = None
     context: Context | None = None
     heartbeats: tuple[Heartbeat, ...] = ()
+    ping: Ping | None = None
     storm: dict[str, Any] | None = None

@@ -50,6 +50,8 @@ def _places(data: Any) -> Iterator[tuple[Path, dict[str, Any], str, bool]]:
             yield (*path, "basic_auth"), source["basic_auth"], "password", True
         yield from _of_reconciling((*path, "reconcile"), _mapping(source.get("reconcile")))
         yield path, source, "hmac_secret", False
+    if isinstance(_mapping(data).get("ping"), dict):
+        yield ("ping",), data["ping"], "url", True
     server = _mapping(_mapping(_mapping(data).get("context")).get("prometheus"))
     if "token_file" not in server:  # that file is read at each query, for such tokens change while the bridge runs
         yield ("context", "prometheus"), server, "token", False

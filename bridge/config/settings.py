@@ -19,6 +19,7 @@ from bridge.core.changes import ChangeRule
 from bridge.core.heartbeats import Heartbeat
 from bridge.core.questions import DistributionQuestion, Question
 from bridge.core.routing import Route
+from bridge.core.turns import Flapping
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +110,7 @@ class IncidentSettings:
     late_within: timedelta
     page_again: bool
     acknowledge_for: timedelta | None  #: None: until the incident's end
+    flapping: Flapping | None  #: None: no end is ever held
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,6 +156,14 @@ class ContextSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class PingSettings:
+    url: SecretStr  #: it carries a key
+    every: timedelta
+    timeout: timedelta
+    tell_failures: bool  #: call URL/fail, too
+
+
+@dataclass(frozen=True, slots=True)
 class Settings:
     channels: Mapping[str, ChannelSettings]
     sources: tuple[SourceSettings, ...]  #: when empty, only loopback may send in
@@ -167,6 +177,7 @@ class Settings:
     templates: Path | None
     context: ContextSettings | None
     heartbeats: tuple[Heartbeat, ...]
+    ping: PingSettings | None
     warnings: tuple[Fault, ...]
     digest: str  #: SHA-256 of the file's text, whatever the environment holds
 

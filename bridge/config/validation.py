@@ -73,6 +73,8 @@ def _path(detail: ErrorDetails, data: Any) -> Path:
 def _told(detail: ErrorDetails, path: Path, document: Document, hidden: set[Path]) -> tuple[str, str]:
     message, hint = _words(detail, path, document)
     if any(path[: len(secret)] == secret for secret in hidden):
+        if path[-1:] == ("url",):
+            return "is no usable address", "it must start with http:// or https://, and come from ${NAME} or url_file"
         return "is no usable secret", "it must be text, from ${NAME} or *_file"
     return message, hint
 

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from datetime import timedelta
 from urllib.parse import urlsplit
 
+from pydantic import SecretStr
+
 _UNITS = {"y": 31_536_000.0, "w": 604_800.0, "d": 86_400.0, "h": 3600.0, "m": 60.0, "s": 1.0, "ms": 0.001}
 _PART = re.compile(r"(\d+(?:\.\d+)?)(ms|[ywdhms])")
 _SIZES = {"": 1, "B": 1, "KiB": 2**10, "MiB": 2**20, "GiB": 2**30, "kB": 10**3, "MB": 10**6, "GB": 10**9}
@@ -79,9 +81,20 @@ def check_url(text: str) -> str:
     return text
 
 
+def check_secret_url(text: SecretStr) -> SecretStr:
+    check_url(text.get_secret_value())
+    return text
+
+
 def check_interval(value: timedelta) -> timedelta:
     if value < timedelta(milliseconds=100):
         raise ValueError("more than ten times a second is too often; 1m is enough for most")
+    return value
+
+
+def check_turns(value: int) -> int:
+    if value != 0 and value < 2:
+        raise ValueError(f"{value} is too few: what ends once does not flap; write 2 or more, or 0 for never")
     return value
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import datetime
 
-from bridge.core.model import Change, Entry, Incident, State
+from bridge.core.model import Change, Entry, Flap, Incident, State
 
 
 def acknowledge(incident: Incident, actor: str, now: datetime) -> Change:
@@ -35,12 +35,23 @@ def learn(incident: Incident, text: str, now: datetime) -> Change:
 
 
 def resolve(incident: Incident, actor: str, now: datetime) -> Change:
-    """A person says it is over. If its alerts still fire at the next reminder, the incident comes back."""
+    """A person says it is over. If its alerts still fire at the next reminder, the incident comes back.
+
+    An end that was held because it flaps is told at once.
+    """
     if incident.resolved:
         return Change(incident, (), ())
     revision = incident.revision + 1
     entry = Entry(now, "resolved", actor, f"{actor} resolved it", revision, loud=True)
+    told = tuple(replace(alert, held=False) for alert in incident.alerts.values() if alert.held)
     changed = replace(
-        incident, state=State.RESOLVED, resolved_at=now, resolved_by=actor, revision=revision, updated_at=now
+        incident,
+        state=State.RESOLVED,
+        resolved_at=now,
+        resolved_by=actor,
+        revision=revision,
+        updated_at=now,
+        alerts={**incident.alerts, **{alert.fingerprint: alert for alert in told}},
+        flap=Flap(),
     )
-    return Change(changed, (entry,), ())
+    return Change(changed, (entry,), told)

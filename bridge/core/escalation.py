@@ -25,6 +25,7 @@ class Kind(enum.StrEnum):
     FALLBACK = "fallback"  #: its key is the channel that may be unable
     ESCALATION = "escalation"  #: its key is the step's
     ACKNOWLEDGEMENT = "acknowledgement"
+    CALM = "calm"  #: what flaps may have become calm
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +71,7 @@ class Situation:
     timers: Sequence[Timer] = ()
     added: Sequence[Added] = ()
     acknowledge_for: timedelta | None = None
+    calm_at: datetime | None = None  #: when what it holds back may be told, if it flaps
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,11 +89,13 @@ def timers_of(known: Situation, now: datetime, *, anew: bool = False, looked: bo
     looked: it has just been looked at, so that what is overdue without any need for a fallback may wait.
     """
     state = known.incident.state
-    if state is State.ACKNOWLEDGED:
-        return tuple(_acknowledgement(known))
-    if state is not State.OPEN:
+    if state is State.RESOLVED:
         return ()
-    return (*_step_timers(known, now, anew), *_fallback_timers(known, now + RECHECK if looked else None))
+    calming = (Timer(Kind.CALM, "", known.calm_at),) if known.calm_at else ()
+    if state is State.ACKNOWLEDGED:
+        return (*_acknowledgement(known), *calming)
+    failing = _fallback_timers(known, now + RECHECK if looked else None)
+    return (*_step_timers(known, now, anew), *failing, *calming)
 
 
 def look(known: Situation, failing: Collection[str], now: datetime) -> Verdict:

@@ -10,9 +10,13 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from bridge.core.model import Alert, Change, Entry, Group, Incident, Severity, State, Status
+from bridge.core.model import Alert, Change, Entry, Flap, Group, Incident, Severity, State, Status
+from bridge.core.naming import names_of, title_of
+from bridge.core.numbers import in_words
+from bridge.core.turns import FLAPPING, NOTED, Flapping, begun, entries_of, held, turned
 
 Canonical = Callable[[Mapping[str, str]], Mapping[str, str]]
+_NOTED = NOTED | {"muted", "unmuted"}  #: what moves no message
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,12 +25,13 @@ class Rules:
     Alertmanager pair sends one up to 15 s late); later it is believed, for a partition can end and restart an alert
     without a new start. `reopen_within`: how long a resolved incident takes a new outbreak in. `page_again`: a critical
     alert that joins an acknowledged incident opens it again. `acknowledge_for`: how long an acknowledgement holds;
-    None is until the end."""
+    None is until the end. `flapping`: when an end is held; None is never."""
 
     reopen_within: timedelta = timedelta(minutes=15)
     late_within: timedelta = timedelta(minutes=1)
     page_again: bool = True
     acknowledge_for: timedelta | None = timedelta(hours=12)
+    flapping: Flapping | None = FLAPPING
     canonical: Canonical = lambda labels: labels
 
 
@@ -46,7 +51,7 @@ def receive(
         return _unchanged(known, group, touched, now, rules)
     if untold_end or now - (known.resolved_at or now) <= rules.reopen_within:
         return _reopened(known, group, touched, now, rules)
-    return _opened(group, now, rules, uid)
+    return _opened(group, now, rules, uid, known.flap)
 
 
 def merge(known: Alert | None, seen: Alert, now: datetime, rules: Rules) -> Alert:
@@ -66,21 +71,21 @@ def merge(known: Alert | None, seen: Alert, now: datetime, rules: Rules) -> Aler
     newest = seen if seen.firing == firing else known
     status = Status.FIRING if firing else Status.RESOLVED
     muted = newest.muted if firing else ""
-    return replace(newest, starts_at=starts_at, ends_at=ends_at, status=status, ended_seen_at=ended, muted=muted)
+    return replace(
+        newest,
+        starts_at=starts_at,
+        ends_at=ends_at,
+        status=status,
+        ended_seen_at=ended,
+        muted=muted,
+        held=known.held and not firing,
+    )
 
 
 def severity_of(alerts: Mapping[str, Alert], rules: Rules, default: Severity) -> Severity:
-    """The most severe among the firing ones."""
-    found = [Severity.of(rules.canonical(alert.labels)) for alert in alerts.values() if alert.firing]
+    """The most severe among those that are shown as firing."""
+    found = [Severity.of(rules.canonical(alert.labels)) for alert in alerts.values() if alert.shown]
     return min(found, key=lambda severity: severity.rank, default=default)
-
-
-def title_of(group: Group) -> str:
-    """A constant name for the group: the alert's name first, then the other values that it is grouped by."""
-    labels = group.group_labels or (group.alerts[0].labels if group.alerts else {})
-    name = labels.get("alertname", "")
-    rest = [value for key, value in sorted(group.group_labels.items()) if key != "alertname" and value]
-    return " ".join(part for part in (name, *rest) if part) or group.receiver
 
 
 def _believed_again(known: Alert, seen: Alert, now: datetime, rules: Rules) -> bool:
@@ -96,7 +101,8 @@ def _merged(known: Incident, group: Group, now: datetime, rules: Rules) -> tuple
     return tuple(alert for before, alert in after if alert != before)
 
 
-def _opened(group: Group, now: datetime, rules: Rules, uid: str) -> Change | None:
+def _opened(group: Group, now: datetime, rules: Rules, uid: str, before: Flap | None = None) -> Change | None:
+    """before: how the group's last incident turned. What flaps slower than `reopen_within` flaps all the same."""
     alerts = {alert.fingerprint: merge(None, alert, now, rules) for alert in group.alerts}
     if not alerts:
         return None
@@ -106,7 +112,8 @@ def _opened(group: Group, now: datetime, rules: Rules, uid: str) -> Change | Non
         ended = replace(incident, state=State.RESOLVED, resolved_at=now, resolved_by=group.source)
         entry = Entry(now, "ended", group.source, "first heard of after it had ended; nobody was told", 1)
         return Change(ended, (entry,), tuple(alerts.values()), opened=True)
-    text = f"{_names(incident.firing)} began to fire"
+    incident = replace(incident, flap=begun(before or Flap(), now, rules.flapping))
+    text = f"{names_of(incident.firing)} began to fire"
     entry = Entry(now, "opened", group.source, text, 1, loud=True)
     return Change(incident, (entry,), tuple(alerts.values()), opened=True)
 
@@ -155,10 +162,14 @@ def _left_out(known: Incident, group: Group) -> int:
 
 
 def _changed(known: Incident, group: Group, touched: tuple[Alert, ...], now: datetime, rules: Rules) -> Change:
+    flap = turned(known, touched, now, rules.flapping)
+    touched = held(known, touched, flap)
     seen = _seen(known, group, touched, now)
     revision = known.revision + 1
-    after = replace(seen, severity=severity_of(seen.alerts, rules, known.severity))
+    after = replace(seen, severity=severity_of(seen.alerts, rules, known.severity), flap=flap, revision=revision)
     entries = _differences(known, after, touched, group, now, revision)
+    if rules.flapping:
+        entries += tuple(entries_of(known, after, touched, group.source, in_words(rules.flapping.calm)))
     if not entries:
         return _unchanged(known, group, touched, now, rules)
     if rules.page_again and known.state is State.ACKNOWLEDGED:
@@ -167,14 +178,14 @@ def _changed(known: Incident, group: Group, touched: tuple[Alert, ...], now: dat
     if _only_noted(entries, muted=muted):
         noted = tuple(replace(entry, revision=known.revision) for entry in entries)
         return Change(replace(after, revision=known.revision), noted, touched, reminder=True)
-    if not after.firing:
+    if not after.shown:
         after = replace(after, state=State.RESOLVED, resolved_at=now, resolved_by=group.source)
         entries = (
             *entries,
             Entry(now, "resolved", group.source, "every alert has ended", revision, loud=True),
         )
     ends_only = muted and not any(entry.loud for entry in entries)
-    return Change(replace(after, revision=revision, updated_at=now), entries, touched, ends_only=ends_only)
+    return Change(replace(after, updated_at=now), entries, touched, ends_only=ends_only)
 
 
 def _paging_again(
@@ -185,7 +196,7 @@ def _paging_again(
     critical = tuple(alert for alert in new if Severity.of(rules.canonical(alert.labels)) is Severity.CRITICAL)
     if not critical:
         return after, entries
-    text = f"open again: {_names(critical)} came after {known.acknowledged_by} acknowledged it"
+    text = f"open again: {names_of(critical)} came after {known.acknowledged_by} acknowledged it"
     told = replace(entries[-1], kind="paged_again", actor="bridge", text=text, loud=True)
     return replace(after, state=State.OPEN, acknowledged_at=None, acknowledged_by=None), (*entries, told)
 
@@ -194,18 +205,18 @@ def _differences(
     before: Incident, after: Incident, touched: tuple[Alert, ...], group: Group, now: datetime, revision: int
 ) -> tuple[Entry, ...]:
     actor = group.source
-    was_firing = {alert.fingerprint for alert in before.firing}
-    joined = tuple(alert for alert in touched if alert.firing and alert.fingerprint not in was_firing)
-    left = tuple(alert for alert in touched if not alert.firing and alert.fingerprint in was_firing)
+    was_shown = {alert.fingerprint for alert in before.shown}
+    joined = tuple(alert for alert in touched if alert.shown and alert.fingerprint not in was_shown)
+    left = tuple(alert for alert in touched if not alert.shown and alert.fingerprint in was_shown)
     found: list[Entry] = []
     if joined:
         how = " (left out of the webhook)" if group.asked else ""
-        found.append(Entry(now, "joined", actor, f"{_names(joined)} joined{how}", revision, loud=True))
+        found.append(Entry(now, "joined", actor, f"{names_of(joined)} joined{how}", revision, loud=True))
     if left:
         how = ": Alertmanager no longer knows it" if group.asked else ""
-        found.append(Entry(now, "left", actor, f"{_names(left)} ended{how}", revision))
+        found.append(Entry(now, "left", actor, f"{names_of(left)} ended{how}", revision))
     found += _mutings(before, touched, actor, now, revision)
-    if after.severity is not before.severity and after.firing:
+    if after.severity is not before.severity and after.shown:
         raised = after.severity.rank < before.severity.rank
         text = f"severity {'raised' if raised else 'lowered'} from {before.severity} to {after.severity}"
         found.append(Entry(now, "raised" if raised else "lowered", actor, text, revision, loud=raised))
@@ -221,10 +232,10 @@ def _mutings(before: Incident, touched: tuple[Alert, ...], actor: str, now: date
     firing = [alert for alert in touched if alert.firing]
     turned = [alert for alert in firing if alert.muted != _muted(before, alert)]
     for why in dict.fromkeys(alert.muted for alert in turned if alert.muted):
-        names = _names(tuple(alert for alert in turned if alert.muted == why))
+        names = names_of(tuple(alert for alert in turned if alert.muted == why))
         yield Entry(now, "muted", actor, f"{names}: {why}", revision)
     if heard := tuple(alert for alert in turned if not alert.muted):
-        yield Entry(now, "unmuted", actor, f"{_names(heard)}: no longer muted", revision)
+        yield Entry(now, "unmuted", actor, f"{names_of(heard)}: no longer muted", revision)
 
 
 def _muted(incident: Incident, alert: Alert) -> str:
@@ -234,7 +245,7 @@ def _muted(incident: Incident, alert: Alert) -> str:
 
 def _only_noted(entries: tuple[Entry, ...], *, muted: bool) -> bool:
     """What is muted moves no message: PagerDuty would page anew for an incident that a person has closed there."""
-    noted = {"muted", "unmuted", *(("lowered", "truncated") if muted else ())}
+    noted = {*_NOTED, *(("lowered", "truncated") if muted else ())}
     return all(entry.kind in noted for entry in entries)
 
 
@@ -258,7 +269,7 @@ def _resolved_too_early(known: Incident, group: Group, now: datetime, rules: Rul
 def _reopened(known: Incident, group: Group, touched: tuple[Alert, ...], now: datetime, rules: Rules) -> Change:
     seen = _seen(known, group, touched, now)
     revision = known.revision + 1
-    told = f"{_names(seen.firing)} {'fires' if len(seen.firing) == 1 else 'fire'} again"
+    told = f"{names_of(seen.firing)} {'fires' if len(seen.firing) == 1 else 'fire'} again"
     reopened = replace(
         seen,
         state=State.OPEN,
@@ -267,16 +278,8 @@ def _reopened(known: Incident, group: Group, touched: tuple[Alert, ...], now: da
         acknowledged_at=None,
         acknowledged_by=None,
         severity=severity_of(seen.alerts, rules, known.severity),
+        flap=begun(known.flap, now, rules.flapping),
         revision=revision,
         updated_at=now,
     )
     return Change(reopened, (Entry(now, "reopened", group.source, told, revision, loud=True),), touched)
-
-
-def _names(alerts: tuple[Alert, ...]) -> str:
-    """ "HighLatency" or "HighLatency (3), LowTraffic", at most three names."""
-    counts: dict[str, int] = {}
-    for alert in alerts:
-        counts[alert.name or "an unnamed alert"] = counts.get(alert.name or "an unnamed alert", 0) + 1
-    told = [f"{name} ({count})" if count > 1 else name for name, count in counts.items()]
-    return ", ".join(told[:3]) + (f" and {len(told) - 3} more" if len(told) > 3 else "")

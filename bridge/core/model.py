@@ -54,10 +54,16 @@ class Alert:
     generator_url: str = ""
     ended_seen_at: datetime | None = None  #: when the bridge learned of the end
     muted: str = ""  #: why the source tells nobody of it: "silenced by alice until 14:00 UTC"
+    held: bool = False  #: it has ended, and people are not told yet, for its incident flaps
 
     @property
     def firing(self) -> bool:
         return self.status is Status.FIRING
+
+    @property
+    def shown(self) -> bool:
+        """As firing, to people: it fires, or its end is held."""
+        return self.firing or self.held
 
     @property
     def name(self) -> str:
@@ -111,6 +117,16 @@ class Entry:
 
 
 @dataclass(frozen=True, slots=True)
+class Flap:
+    """How often something began lately, and, while it flaps, since when and how often it turned."""
+
+    begins: tuple[datetime, ...] = ()  #: the latest ones, no more than decide
+    since: datetime | None = None  #: the first beginning that counted; None while it does not flap
+    turns: int = 0  #: how often it began and ended since then
+    turned_at: datetime | None = None  #: its latest beginning or end: from here on it may become calm
+
+
+@dataclass(frozen=True, slots=True)
 class Incident:
     """The lasting record of a group. `number` is 0 until it has been stored."""
 
@@ -136,14 +152,24 @@ class Incident:
     external_url: str = ""
     truncated: int = 0
     alerts: Mapping[str, Alert] = field(default_factory=dict)  #: by fingerprint
+    flap: Flap = Flap()
 
     @property
     def resolved(self) -> bool:
         return self.state is State.RESOLVED
 
     @property
+    def flapping(self) -> bool:
+        return self.flap.since is not None and not self.resolved
+
+    @property
     def firing(self) -> tuple[Alert, ...]:
         return tuple(alert for alert in self.alerts.values() if alert.firing)
+
+    @property
+    def shown(self) -> tuple[Alert, ...]:
+        """The alerts that people are shown as firing."""
+        return tuple(alert for alert in self.alerts.values() if alert.shown)
 
 
 @dataclass(frozen=True, slots=True)

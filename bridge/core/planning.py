@@ -25,7 +25,7 @@ def plan(
     added: who is told too, whatever the routes say of them.
     """
     incident = change.incident
-    alerts = ((canonical(a.labels), a.firing and not incident.resolved) for a in incident.alerts.values())
+    alerts = ((canonical(a.labels), a.shown and not incident.resolved) for a in incident.alerts.values())
     matches = matched(tree, alerts, now)
     found = _with_added(channels_of(matches), matches, added)
     return tuple(

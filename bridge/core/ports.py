@@ -96,6 +96,7 @@ class Message:
     html: str  #: body in HTML; empty unless asked for
     context: Context | None = None  #: what was measured for it; None when nothing was to be asked
     pictures: tuple[Illustration, ...] = ()  #: those that were ready in time
+    flapping: str = ""  #: "4 times in 21 min" while it begins and ends again and again
 
 
 @dataclass(frozen=True, slots=True)

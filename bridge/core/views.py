@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
 
+from bridge.core.dead_letters import DeadLetter, Which
 from bridge.core.facts import Context
 from bridge.core.model import Entry, Incident
 
@@ -25,6 +26,7 @@ class DeliveryView:
     why: str  #: why it is held, what will happen next, or why it is told at all
     last_error: str
     sent_at: datetime | None
+    refused: str = ""  #: what the vendor did not take, while it is dead
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +40,8 @@ class Health:
     open_incidents: Mapping[str, int]  #: by severity
     worker_seen_seconds: float | None  #: since a worker last wrote that it lives; None: never
     heartbeat_seconds: Mapping[str, float] = field(default_factory=dict)  #: by name: since it was heard
+    flapping_incidents: int = 0
+    expired_lease_seconds: Mapping[str, float] = field(default_factory=dict)  #: by channel: the oldest that none took
 
 
 class Reader(Protocol):
@@ -60,5 +64,7 @@ class Reader(Protocol):
     def context(self, number: int, now: datetime) -> Context | None:
         """What was learned when the incident was told last."""
         ...
+
+    def dead_letters(self, which: Which, limit: int = 1000) -> list[DeadLetter]: ...
 
     def health(self, now: datetime) -> Health: ...

@@ -44,5 +44,7 @@ def _standing(view: Mapping[str, Any]) -> str:
         ended = view["resolved_at"] or view["updated_at"]
         peak = f", peak {view['peak']}" if view["peak"] else ""
         return f"Resolved after {in_words(ended - view['opened_at'])}{peak}{by}"
+    if view["flapping"]:
+        return f"Flapping, {view['flapping']}{by}"
     standing = f"{every} alerts firing" if firing == every else f"{firing} of {every} alerts firing"
     return ("Firing" if every == 1 else standing) + by

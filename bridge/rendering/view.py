@@ -9,6 +9,7 @@ from typing import Any
 from bridge.core.changes import outbreak
 from bridge.core.model import Alert, Entry, Incident, Severity
 from bridge.core.ports import AlertLine, Claim, Message
+from bridge.core.turns import times
 from bridge.rendering.links import links_of, safe_href
 from bridge.rendering.text import beside, clean, cut, one_line
 
@@ -16,6 +17,7 @@ MAX_ALERTS = 25
 MAX_SUMMARY = 300
 MAX_LABEL = 1000
 MAX_NAME = 100  #: of a source or a person
+_HELD = "its end is held while it flaps"
 _WHY = frozenset({"fallback", "escalated"})
 _MUTE_LABELS = ("alertname", "severity")
 
@@ -50,6 +52,7 @@ def fields_of(incident: Incident, claim: Claim, news: tuple[Entry, ...], externa
         "links": links_of(incident, ordered),
         "incident_url": _incident_url(incident, external_url),
         "news": news,
+        "flapping": times(incident.flap) if claim.firing else "",
     }
 
 
@@ -91,7 +94,7 @@ def _line(alert: Alert) -> AlertLine:
         },
         starts_at=alert.starts_at,
         ends_at=None if alert.firing else alert.ends_at,
-        muted=beside(cut(one_line(alert.muted), 200)),
+        muted=beside(cut(one_line(_HELD if alert.held else alert.muted), 200)),
     )
 
 

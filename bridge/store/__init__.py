@@ -8,12 +8,14 @@ from bridge.store.change_deliveries import StoreChangeDeliveries
 from bridge.store.changes import StoreChanges
 from bridge.store.contexts import StoreContexts
 from bridge.store.database import open_database
+from bridge.store.dead_letters import StoreDeadLetters
 from bridge.store.deliveries import StoreDeliveries
 from bridge.store.escalations import StoreEscalations
 from bridge.store.heartbeats import StoreHeartbeats
 from bridge.store.intake import StoreIntake
 from bridge.store.people import StorePeople
 from bridge.store.pictures import KeptPicture, StorePictures
+from bridge.store.pings import StorePings
 from bridge.store.reading import StoreReader
 from bridge.store.reconciling import StoreReconciling
 from bridge.store.waking import Listener, Waker
@@ -26,12 +28,14 @@ __all__ = [
     "StoreChangeDeliveries",
     "StoreChanges",
     "StoreContexts",
+    "StoreDeadLetters",
     "StoreDeliveries",
     "StoreEscalations",
     "StoreHeartbeats",
     "StoreIntake",
     "StorePeople",
     "StorePictures",
+    "StorePings",
     "StoreReader",
     "StoreReconciling",
     "Waker",

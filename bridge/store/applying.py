@@ -103,6 +103,8 @@ class Writing:
         self._entries += [entry_row(found.number, entry) for entry in change.entries]
         if change.changed:
             self._want(replace(change, incident=found))
+        elif change.entries and found.flapping:  # it turned, which nobody is told; when it may be calm is another time
+            self.timers.set(self.timers.situation(found, self.deliveries(found.number)))
         return found
 
     def write(self) -> None:
@@ -146,7 +148,7 @@ class Writing:
         for key, before in self._known.items():
             if key[0] != change.incident.number or key in wished or key[1] not in self._policy.channels:
                 continue
-            if change.incident.firing and not change.incident.resolved:
+            if change.incident.shown and not change.incident.resolved:
                 continue
             if before["sent"] or before["pending"] or before["in_flight"]:
                 self._new[key] = {**before, **self._wanting(change, False, before)}

@@ -11,7 +11,8 @@ from datetime import datetime
 import sqlalchemy as sa
 
 from bridge.core.escalation import look
-from bridge.core.model import Incident
+from bridge.core.flapping import settle
+from bridge.core.model import Change, Incident
 from bridge.store.applying import Policy, Writing, complete
 from bridge.store.database import reading, transaction
 from bridge.store.rows import incident_from
@@ -54,7 +55,10 @@ class StoreEscalations:
             writing.load_deliveries([each.number for each in found])
             failing = set(connection.scalars(sa.select(channel_state.c.channel).where(channel_state.c.failing)))
             loud = _loud(connection, [each.number for each in found])
-            done = [text for each in found for text in _act(writing, each, loud.get(each.number, 0), failing, now)]
+            calm = [settle(each, policy.rules, now) for each in found]
+            done = [text for change in calm for text in _add(writing, change)]
+            now_known = [change.incident for change in calm]
+            done += [text for each in now_known for text in _act(writing, each, loud.get(each.number, 0), failing, now)]
             writing.write()
             if done:
                 self._waker.within(connection)
@@ -90,7 +94,18 @@ def _act(writing: Writing, found: Incident, loud: int, failing: set[str], now: d
     writing.add(verdict.change)
     after = writing.timers.situation(verdict.change.incident, writing.deliveries(found.number))
     writing.timers.set(after, looked=True)
-    return [f"#{found.number}: {entry.text}" for entry in verdict.change.entries]
+    return _told(verdict.change)
+
+
+def _add(writing: Writing, change: Change) -> list[str]:
+    """What flapped and is calm by now."""
+    if change.changed:
+        writing.add(change)
+    return _told(change)
+
+
+def _told(change: Change) -> list[str]:
+    return [f"#{change.incident.number}: {entry.text}" for entry in change.entries]
 
 
 def _open_after(connection: sa.Connection, number: int) -> list[int]:

@@ -1,4 +1,4 @@
-"""What a person does to an incident: acknowledge, resolve, replay its dead letters."""
+"""What a person does to an incident: acknowledge, resolve."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from bridge.core.model import Change, Incident
 from bridge.store.applying import Policy, Writing, complete
 from bridge.store.database import transaction
 from bridge.store.rows import incident_from
-from bridge.store.tables import delivery, incident
+from bridge.store.tables import incident
 from bridge.store.waking import Waker
 
 
@@ -31,18 +31,6 @@ class StorePeople:
     def learn(self, number: int, text: str, now: datetime) -> Change | None:
         """Tell everybody who was told without it."""
         return self._change(number, lambda found: learn(found, text, now), now)
-
-    def replay(self, number: int, now: datetime) -> int | None:
-        """Try the incident's dead letters again; how many there were, or None without such an incident."""
-        dead = sa.update(delivery).where(delivery.c.incident_number == number, delivery.c.dead)
-        with transaction(self._engine) as connection:
-            if connection.scalar(sa.select(incident.c.number).where(incident.c.number == number)) is None:
-                return None
-            values = {"dead": False, "pending": True, "due_at": now, "shrink": False, "attempts": 0}
-            count = connection.execute(dead.values(**values)).rowcount
-            self._waker.within(connection)
-        self._waker.after_commit()
-        return count
 
     def _change(self, number: int, act: Callable[[Incident], Change], now: datetime) -> Change | None:
         with transaction(self._engine) as connection:

@@ -8,12 +8,14 @@ from datetime import datetime
 
 import sqlalchemy as sa
 
+from bridge.core.dead_letters import DeadLetter, Which
 from bridge.core.facts import Context
 from bridge.core.model import Entry, Incident, Severity
 from bridge.core.views import DeliveryView, Health
 from bridge.store.applying import complete
 from bridge.store.contexts import StoreContexts
 from bridge.store.database import reading
+from bridge.store.dead_letters import StoreDeadLetters
 from bridge.store.rows import entry_from, incident_from
 from bridge.store.tables import alert, channel_state, delivery, event, heartbeat, incident, worker
 from bridge.store.timers import added_of
@@ -69,6 +71,9 @@ class StoreReader:
     def context(self, number: int, now: datetime) -> Context | None:
         return StoreContexts(self._engine).context(number, now)
 
+    def dead_letters(self, which: Which, limit: int = 1000) -> list[DeadLetter]:
+        return StoreDeadLetters(self._engine).found(which, limit)
+
     def health(self, now: datetime) -> Health:
         with self._reading() as connection:
             seen = connection.scalar(sa.select(sa.func.max(worker.c.seen_at, type_=worker.c.seen_at.type)))
@@ -79,6 +84,8 @@ class StoreReader:
                 paused=_paused(connection, now),
                 open_incidents=_open(connection),
                 heartbeat_seconds=_heartbeats(connection, now),
+                flapping_incidents=_flapping(connection),
+                expired_lease_seconds=_expired_leases(connection, now),
                 worker_seen_seconds=None if seen is None else max(0.0, (now - seen).total_seconds()),
             )
 
@@ -86,6 +93,19 @@ class StoreReader:
 def _heartbeats(connection: sa.Connection, now: datetime) -> dict[str, float]:
     rows = connection.execute(sa.select(heartbeat.c.name, heartbeat.c.seen_at))
     return {row.name: max(0.0, (now - row.seen_at).total_seconds()) for row in rows}
+
+
+def _expired_leases(connection: sa.Connection, now: datetime) -> dict[str, float]:
+    """How long ago the oldest lease ended that no worker has taken over."""
+    oldest = sa.func.min(delivery.c.lease_until, type_=delivery.c.lease_until.type)
+    expired = delivery.c.pending & (delivery.c.lease_until < now)
+    query = sa.select(delivery.c.channel, oldest).where(expired).group_by(delivery.c.channel)
+    return {channel: (now - at).total_seconds() for channel, at in connection.execute(query)}
+
+
+def _flapping(connection: sa.Connection) -> int:
+    flapping = sa.select(sa.func.count()).where(incident.c.state != "resolved", incident.c.flapping_since.is_not(None))
+    return connection.scalar(flapping) or 0
 
 
 def _view(row: sa.RowMapping, because: str) -> DeliveryView:
@@ -102,6 +122,7 @@ def _view(row: sa.RowMapping, because: str) -> DeliveryView:
         why="; ".join(part for part in (why, told) if part),
         last_error=row["last_error"],
         sent_at=row["sent_at"],
+        refused=row["refused"] if row["dead"] else "",
     )
 
 

@@ -83,4 +83,4 @@ def _outcome(change: Change) -> str:
     for kind in ("opened", "ended", "reopened", "resolved", "reminder"):
         if kind in kinds:
             return kind
-    return "changed" if change.changed else "duplicate"
+    return "changed" if change.entries else "duplicate"

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import RowMapping
 
-from bridge.core.model import Alert, Entry, Incident, Severity, State, Status
+from bridge.core.model import Alert, Entry, Flap, Incident, Severity, State, Status
 
 _PLAIN = [
     "uid",
@@ -35,13 +36,28 @@ _PLAIN = [
 def incident_row(incident: Incident) -> dict[str, Any]:
     """Without its number, which the store gives."""
     row = {name: getattr(incident, name) for name in _PLAIN}
-    return {**row, "state": incident.state.value, "severity": incident.severity.value}
+    return {**row, "state": incident.state.value, "severity": incident.severity.value, **_flap_row(incident.flap)}
 
 
 def incident_from(row: RowMapping | Mapping[str, Any]) -> Incident:
     """Without its alerts."""
     plain = {name: row[name] for name in _PLAIN}
-    return Incident(number=row["number"], state=State(row["state"]), severity=Severity(row["severity"]), **plain)
+    state, severity = State(row["state"]), Severity(row["severity"])
+    return Incident(number=row["number"], state=state, severity=severity, flap=_flap_from(row), **plain)
+
+
+def _flap_row(flap: Flap) -> dict[str, Any]:
+    return {
+        "begins": [at.isoformat() for at in flap.begins],
+        "flapping_since": flap.since,
+        "turns": flap.turns,
+        "turned_at": flap.turned_at,
+    }
+
+
+def _flap_from(row: RowMapping | Mapping[str, Any]) -> Flap:
+    begins = tuple(datetime.fromisoformat(at) for at in row["begins"])
+    return Flap(begins, row["flapping_since"], row["turns"], row["turned_at"])
 
 
 def alert_row(number: int, alert: Alert) -> dict[str, Any]:
@@ -56,6 +72,7 @@ def alert_row(number: int, alert: Alert) -> dict[str, Any]:
         "generator_url": alert.generator_url,
         "ended_seen_at": alert.ended_seen_at,
         "muted": alert.muted,
+        "held": alert.held,
     }
 
 
@@ -70,6 +87,7 @@ def alert_from(row: RowMapping) -> Alert:
         generator_url=row["generator_url"],
         ended_seen_at=row["ended_seen_at"],
         muted=row["muted"],
+        held=row["held"],
     )
 
 

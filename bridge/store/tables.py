@@ -73,6 +73,10 @@ incident = sa.Table(
     sa.Column("acknowledged_by", sa.Text),
     sa.Column("external_url", sa.Text, nullable=False, default=""),
     sa.Column("truncated", sa.Integer, nullable=False, default=0),
+    sa.Column("begins", Json, nullable=False, server_default="[]"),  # when it began to fire, the latest times
+    sa.Column("flapping_since", UtcDateTime),
+    sa.Column("turns", sa.Integer, nullable=False, server_default="0"),  # while it flaps
+    sa.Column("turned_at", UtcDateTime),
     sa.Index("incident_by_key", "key", "number"),
     sa.Index("incident_by_state", "state", "updated_at"),
     sqlite_autoincrement=True,  # a number that people have said aloud is never used again
@@ -99,6 +103,7 @@ alert = sa.Table(
     sa.Column("generator_url", sa.Text, nullable=False, default=""),
     sa.Column("ended_seen_at", UtcDateTime),
     sa.Column("muted", sa.Text, nullable=False, server_default=""),
+    sa.Column("held", sa.Boolean, nullable=False, server_default=sa.false()),  # its end, while the incident flaps
 )
 
 event = sa.Table(
@@ -236,6 +241,13 @@ heartbeat = sa.Table(
     sa.Column("name", sa.String(63), primary_key=True),
     sa.Column("seen_at", UtcDateTime, nullable=False),
     sa.Column("missing", sa.Boolean, nullable=False),
+)
+
+outside_ping = sa.Table(
+    "outside_ping",
+    metadata,
+    sa.Column("id", sa.Integer, primary_key=True, autoincrement=False),  # there is one row
+    sa.Column("due_at", UtcDateTime, nullable=False),  # whoever moves it on pings
 )
 
 incident_context = sa.Table(

@@ -18,6 +18,7 @@ from bridge.core.escalation import Kind, Situation, Standing, Timer, timers_of
 from bridge.core.incidents import Rules
 from bridge.core.model import Added, Cause, Incident, State
 from bridge.core.routing import Route, matched, walk
+from bridge.core.turns import look_at
 from bridge.store.tables import added_target, timer
 
 _KEY = ("incident_number", "kind", "key")
@@ -66,7 +67,7 @@ class Timers:
 
     def situation(self, found: Incident, rows: Iterable[Mapping[str, Any]], told: int | None = None) -> Situation:
         """told: the newest loud revision; without it, whoever waits for anything is taken to be untold."""
-        firing = ((self._rules.canonical(each.labels), True) for each in found.firing)
+        firing = ((self._rules.canonical(each.labels), True) for each in found.shown)
         routed = found.state is State.OPEN and _asks_for_timers(self._tree)
         return Situation(
             incident=found,
@@ -75,6 +76,7 @@ class Timers:
             timers=self._timers.get(found.number, ()),
             added=self.added(found.number),
             acknowledge_for=self._rules.acknowledge_for,
+            calm_at=look_at(found, self._rules.flapping),
         )
 
     def set(self, known: Situation, *, anew: bool = False, looked: bool = False) -> None:

@@ -11,9 +11,12 @@ from flask import Blueprint, abort, jsonify, request
 from flask.typing import ResponseReturnValue
 
 from bridge.core.changes import period_of
+from bridge.core.dead_letters import DeadLetter, Which
+from bridge.core.errors import Reason
 from bridge.core.facts import ChangeEvent
 from bridge.core.model import Alert, Incident
 from bridge.core.ports import Changes
+from bridge.core.turns import Flaps
 from bridge.core.views import Reader
 from bridge.web.auth import Logins
 
@@ -22,7 +25,12 @@ TRUTH = {None: None, "true": True, "false": False}
 
 
 def blueprint(
-    reader: Reader, kept: Changes, clock: Callable[[], datetime], logins: Logins, window: Callable[[], timedelta]
+    reader: Reader,
+    kept: Changes,
+    clock: Callable[[], datetime],
+    logins: Logins,
+    window: Callable[[], timedelta],
+    flaps: Callable[[Incident], Flaps | None],
 ) -> Blueprint:
     routes = Blueprint("api", __name__, url_prefix="/api/v1")
     routes.before_request(logins.demand)
@@ -31,14 +39,20 @@ def blueprint(
     def list_incidents() -> ResponseReturnValue:
         incidents = reader.list_incidents(resolved=_resolved(), limit=_limit())
         counts = reader.alert_counts([incident.number for incident in incidents])
-        return jsonify(incidents=[_brief(each, counts.get(each.number, (0, 0))) for each in incidents])
+        return jsonify(incidents=[_brief(each, counts.get(each.number, (0, 0)), flaps(each)) for each in incidents])
 
     @routes.get("/incidents/<int:number>")
     def show_incident(number: int) -> ResponseReturnValue:
         incident = reader.incident(number) if number < 2**63 else None
         if incident is None:
             abort(404, f"There is no incident {number}. GET /api/v1/incidents lists those that there are.")
-        return jsonify(_full(incident, reader) | {"changes": [_change(each) for each in _changes_of(incident)]})
+        changes = [_change(each) for each in _changes_of(incident)]
+        return jsonify(_full(incident, reader, flaps(incident)) | {"changes": changes})
+
+    @routes.get("/dead-letters")
+    def list_dead_letters() -> ResponseReturnValue:
+        which = Which(channel=request.args.get("channel"), reason=_reason())
+        return jsonify(dead_letters=[_letter(each) for each in reader.dead_letters(which, _limit())])
 
     @routes.get("/changes")
     def list_changes() -> ResponseReturnValue:
@@ -58,6 +72,13 @@ def _resolved() -> bool | None:
     return TRUTH[word]
 
 
+def _reason() -> Reason | None:
+    word = request.args.get("reason")
+    if word is not None and word not in Reason._value2member_map_:
+        abort(400, f"reason must be one of {', '.join(Reason)}, but is {word!r:.60}")
+    return Reason(word) if word is not None else None
+
+
 def _limit() -> int:
     word = request.args.get("limit", "100")
     if not (word.isascii() and word.isdigit() and len(word) < 6 and 1 <= int(word) <= MOST):
@@ -65,7 +86,7 @@ def _limit() -> int:
     return int(word)
 
 
-def _brief(incident: Incident, counts: tuple[int, int]) -> dict[str, Any]:
+def _brief(incident: Incident, counts: tuple[int, int], flaps: Flaps | None) -> dict[str, Any]:
     """Times as ISO 8601; without alerts, whose number stands instead."""
     firing, total = counts
     return {
@@ -91,12 +112,13 @@ def _brief(incident: Incident, counts: tuple[int, int]) -> dict[str, Any]:
         "truncated": incident.truncated,
         "alerts_firing": firing,
         "alerts_total": total,
+        "flapping": _dated(asdict(flaps)) if flaps else None,
     }
 
 
-def _full(incident: Incident, reader: Reader) -> dict[str, Any]:
+def _full(incident: Incident, reader: Reader, flaps: Flaps | None) -> dict[str, Any]:
     number = incident.number
-    return _brief(incident, (len(incident.firing), len(incident.alerts))) | {
+    return _brief(incident, (len(incident.firing), len(incident.alerts)), flaps) | {
         "alerts": [_alert(alert) for alert in incident.alerts.values()],
         "timeline": [_dated(asdict(entry)) for entry in reader.timeline(number)],
         "deliveries": [_dated(asdict(delivery)) for delivery in reader.deliveries(number)],
@@ -113,7 +135,12 @@ def _alert(alert: Alert) -> dict[str, Any]:
         "ends_at": alert.ends_at and alert.ends_at.isoformat(),
         "generator_url": alert.generator_url,
         "muted": alert.muted,
+        "held": alert.held,
     }
+
+
+def _letter(letter: DeadLetter) -> dict[str, Any]:
+    return _dated(asdict(letter)) | {"why": letter.advice.why, "what_to_do": letter.advice.what_to_do}
 
 
 def _change(change: ChangeEvent) -> dict[str, Any]:

@@ -13,7 +13,9 @@ from bridge import logs
 from bridge.config.settings import Settings
 from bridge.core.changes import WINDOW
 from bridge.core.errors import StoreUnavailable
+from bridge.core.model import Incident
 from bridge.core.ports import ChangeStore, Intake
+from bridge.core.turns import Flaps, flaps_of
 from bridge.core.views import Reader
 from bridge.metrics import Metrics
 from bridge.web import api, changes, operations, pages, webhooks
@@ -51,11 +53,15 @@ def create_app(
     app = Flask("bridge.web")
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
     logins = Logins(current, clock, required=require_login)
+
+    def flaps(found: Incident) -> Flaps | None:
+        return flaps_of(found, current().incidents.flapping)
+
     app.register_blueprint(webhooks.blueprint(current, intake, metrics, clock))
     app.register_blueprint(operations.blueprint(current, reader, metrics, reload, clock, logins))
     app.register_blueprint(changes.blueprint(current, kept, metrics, clock))
-    app.register_blueprint(api.blueprint(reader, kept, clock, logins, lambda: _window(current())))
-    app.register_blueprint(pages.blueprint(reader, kept, pictures, clock, logins, lambda: _window(current())))
+    app.register_blueprint(api.blueprint(reader, kept, clock, logins, lambda: _window(current()), flaps))
+    app.register_blueprint(pages.blueprint(reader, kept, pictures, clock, logins, lambda: _window(current()), flaps))
     app.register_blueprint(drawn.blueprint(pictures, clock))
     app.after_request(_safe_headers)
     app.register_error_handler(HTTPException, _http_error)

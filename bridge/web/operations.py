@@ -3,27 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
-from datetime import datetime, timedelta
+from dataclasses import asdict
+from datetime import datetime
 
 from flask import Blueprint, Response, jsonify, request
 from flask.typing import ResponseReturnValue
 
 from bridge import logs
 from bridge.config.settings import Settings
+from bridge.core.auditing import Check, readiness
 from bridge.core.heartbeats import Heartbeat
 from bridge.core.views import Health, Reader
 from bridge.metrics import CONTENT_TYPE, Metrics
 from bridge.web.auth import Logins, from_another_site, from_this_machine
 
 log = logs.get(__name__)
-WORKER_SILENT = 30.0  # seconds
-
-
-@dataclass(frozen=True, slots=True)
-class Check:
-    ok: bool
-    why: str
 
 
 def blueprint(
@@ -95,39 +89,6 @@ def _heard(expected: Heartbeat, seconds: float | None) -> Check:
         told = f"not heard for {seconds:.0f} s (expected every {limit:.0f} s): alerts may not arrive either"
         return Check(False, told)
     return Check(True, f"heard {seconds:.0f} s ago")
-
-
-def readiness(health: Health | None, overdue: timedelta) -> dict[str, Check]:
-    if health is None:
-        unknown = Check(False, "unknown: the store did not answer")
-        store = Check(False, "the store did not answer: is the database up, and its disk not full?")
-        return {"store": store, "worker": unknown, "overdue": unknown}
-    return {
-        "store": Check(True, "answers"),
-        "worker": _worker(health.worker_seen_seconds),
-        "overdue": _overdue(health, overdue.total_seconds()),
-    }
-
-
-def _worker(seen: float | None) -> Check:
-    if seen is None:
-        return Check(False, "no worker has ever run: start `bridge worker`, or `bridge serve` for both halves")
-    if seen >= WORKER_SILENT:
-        return Check(False, f"no worker has been seen for {seen:.0f} s: messages wait; look at the worker's log")
-    return Check(True, f"seen {seen:.0f} s ago")
-
-
-def _overdue(health: Health, limit: float) -> Check:
-    late = {channel: seconds for channel, seconds in health.overdue_seconds.items() if seconds >= limit}
-    if not late:
-        return Check(True, f"nothing is late by {limit:.0f} s")
-    names = ", ".join(_late(channel, late[channel], health) for channel in sorted(late))
-    return Check(False, f"messages are late: {names}")
-
-
-def _late(channel: str, seconds: float, health: Health) -> str:
-    paused = health.paused.get(channel)
-    return f"{channel} by {seconds:.0f} s" + (f" (paused: {paused})" if paused else "")
 
 
 def _may_not_reload(logins: Logins) -> ResponseReturnValue | None:

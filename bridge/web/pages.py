@@ -10,8 +10,10 @@ from flask import Blueprint, abort, render_template
 from flask.typing import ResponseReturnValue
 
 from bridge.core.changes import period_of, started_at
+from bridge.core.dead_letters import Which
 from bridge.core.model import Alert, Incident, Severity
 from bridge.core.ports import Changes
+from bridge.core.turns import Flaps
 from bridge.core.views import Reader
 from bridge.rendering.context_view import view_of
 from bridge.web.auth import Logins
@@ -21,6 +23,8 @@ ALERTS_SHOWN = 200
 OPEN_SHOWN, RECENT_SHOWN = 500, 50
 PICTURES_SHOWN = 4
 CHANGES_SHOWN = 200
+DEAD_SHOWN = 200
+PAYLOAD_SHOWN = 4000  #: characters of what a vendor refused
 
 
 def blueprint(
@@ -30,6 +34,7 @@ def blueprint(
     clock: Callable[[], datetime],
     logins: Logins,
     window: Callable[[], timedelta],
+    flaps: Callable[[Incident], Flaps | None],
 ) -> Blueprint:
     routes = Blueprint("pages", __name__)
     routes.before_request(logins.demand)
@@ -58,6 +63,7 @@ def blueprint(
         return render_template(
             "incident.html",
             incident=incident,
+            flaps=flaps(incident),
             alerts=alerts[:ALERTS_SHOWN],
             hidden=len(alerts) - len(alerts[:ALERTS_SHOWN]),
             timeline=reader.timeline(number),
@@ -67,7 +73,13 @@ def blueprint(
             changes=[(change, _around(change.at, started)) for change in changes[:CHANGES_SHOWN]],
             window=span(started - window(), started),
             now=now,
+            cut=PAYLOAD_SHOWN,
         )
+
+    @routes.get("/dead-letters")
+    def list_dead_letters() -> ResponseReturnValue:
+        letters = reader.dead_letters(Which(), DEAD_SHOWN)
+        return render_template("dead_letters.html", letters=letters, most=DEAD_SHOWN, now=clock(), cut=PAYLOAD_SHOWN)
 
     @routes.get("/changes")
     def list_changes() -> ResponseReturnValue:

@@ -29,6 +29,7 @@ from bridge.worker.duties import Duties, NoDuties
 from bridge.worker.enriching import Gathers, Keeper, Story, context_of
 from bridge.worker.illustrating import Illustrator, Makes
 from bridge.worker.observing import observe
+from bridge.worker.refusing import kept
 from bridge.worker.settling import Settler
 
 log = logs.get("worker")
@@ -59,6 +60,7 @@ class Setup:
     context: Gathers | None = None
     pictures: Makes | None = None
     budget_seconds: float = 0.0
+    redact: Callable[[str], str] = str  #: takes every secret out of what is kept of a refused message
 
 
 class Worker:
@@ -266,10 +268,7 @@ class Worker:
 
     def _failed(self, error: SendError, claim: Claim, refused: Any) -> Outcome:
         outcome = decide(error, claim, self._clock(), random.random())
-        if isinstance(outcome, GiveUp):
-            text = refused.decode(errors="replace") if isinstance(refused, bytes) else str(refused)
-            return GiveUp(outcome.reason, outcome.detail, refused=text)
-        return outcome
+        return kept(outcome, refused, self._setup.redact) if isinstance(outcome, GiveUp) else outcome
 
     async def _rest(self) -> None:
         """Until woken, the next delivery is due that there is room for, or the safety net."""

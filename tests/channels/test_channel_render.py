@@ -10,7 +10,8 @@ from urllib.parse import unquote
 
 import pytest
 
-from bridge.core.model import Alert, Incident, State, Status, Target
+from bridge.channels.slack_blocks import blocks_of
+from bridge.core.model import Alert, Flap, Incident, State, Status, Target
 from bridge.core.numbers import in_words
 from bridge.core.ports import Message
 from bridge.render import MAX_HTML_BYTES, NAMES, Renderer, check_templates
@@ -40,6 +41,19 @@ def test_summaries_read_well_aloud() -> None:
     assert half.summary == "1 of 2 alerts firing, acknowledged by Ana: API is slow"
     over = rendered(sample_incident(resolved=True), firing=False)
     assert over.summary == "Resolved after 12 min: API is slow"
+
+
+def test_what_flaps_says_so_and_that_an_end_is_held() -> None:
+    """The title is what people search for, so it stays."""
+    start, (steady, ended) = an_incident().opened_at, an_incident().alerts.values()
+    flap = Flap(since=start, turns=6, turned_at=start + timedelta(minutes=23))
+    alerts = {"0": steady, "1": replace(ended, status=Status.RESOLVED, held=True)}
+    shown = rendered(replace(an_incident(), alerts=alerts, flap=flap))
+    assert ("Flapping, 6 times in 23 min: API is slow", an_incident().title) == (shown.summary, shown.title)
+    assert ["", "its end is held while it flaps"] == [line.muted for line in shown.alerts]
+    assert "flapping (6 times in 23 min)" in shown.text and "flapping, 6 times in 23 min" in shown.html
+    assert "flapping, 6 times in 23 min" in blocks_of(shown)[1]["text"]["text"]
+    assert "Flapping" not in rendered(replace(an_incident(), flap=flap), firing=False).summary
 
 
 @pytest.mark.parametrize(("seconds", "words"), [(0, "0 s"), (61, "1 min"), (12000, "3 h 20 min"), (172800, "2 d")])

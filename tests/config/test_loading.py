@@ -20,7 +20,9 @@ from bridge.config import (
     load_text,
     secret_values,
 )
+from bridge.config.settings import IncidentSettings
 from bridge.core.routing import Escalation, route_alert
+from bridge.core.turns import Flapping
 
 ROOT = Path(__file__).parents[2]
 ENVIRON = {
@@ -113,9 +115,9 @@ def test_channel_defaults(small):
 
 def test_other_defaults(small):
     assert () == small.sources
-    assert (timedelta(minutes=15), timedelta(minutes=1), True, timedelta(hours=12)) == dataclasses.astuple(
-        small.incidents
-    )
+    minute, flapping = timedelta(minutes=1), Flapping(4, timedelta(hours=1), timedelta(minutes=10))
+    assert IncidentSettings(15 * minute, minute, True, 720 * minute, flapping) == small.incidents
+    assert load_text(SMALL + "incidents: {flapping: {turns: 0}}", ENVIRON).incidents.flapping is None
     assert timedelta(minutes=5) == small.route.fallback_after
     assert ("severity", {"page": "critical"}) == (small.severities.label, small.severities.aliases)
     assert (8 * 2**20, timedelta(minutes=5)) == dataclasses.astuple(small.limits)

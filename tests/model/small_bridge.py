@@ -14,6 +14,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from bridge.core.dead_letters import Which
 from bridge.core.errors import SendError
 from bridge.core.incidents import Rules
 from bridge.core.matchers import parse_matchers
@@ -25,6 +26,7 @@ from bridge.core.routing import Escalation, Route
 from bridge.render import Renderer
 from bridge.store import (
     Policy,
+    StoreDeadLetters,
     StoreDeliveries,
     StoreEscalations,
     StoreIntake,
@@ -86,6 +88,7 @@ class SmallBridge:
         self.loaded = "shipped"
         self._intake = StoreIntake(engine, self.policy, clock)
         self._people = StorePeople(engine, self.policy)
+        self._letters = StoreDeadLetters(engine)
         self._reconciling = StoreReconciling(engine, self.policy, "me")
         self.reader = StoreReader(engine)
         self._renderer = Renderer(None, None)
@@ -126,7 +129,7 @@ class SmallBridge:
         self._people.resolve(number, "ada", self._clock())
 
     def replay(self, number: int) -> None:
-        self._people.replay(number, self._clock())
+        self._letters.replay(Which(number), self._clock())
 
     def reload(self, name: str) -> None:
         self.loaded = name

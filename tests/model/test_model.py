@@ -85,7 +85,7 @@ class Bridge(RuleBasedStateMachine):
         after = Shown(incident, before.routes if before is not None and noted else self.bridge.loaded)
         for alert in incident.alerts.values():
             for channel in ROUTES[after.routes][alert.labels["severity"]]:
-                fires = alert.firing and not incident.resolved
+                fires = alert.shown and not incident.resolved
                 after.channels[channel] = after.channels.get(channel, False) or fires
         for each in self.bridge.reader.deliveries(incident.number):
             if "told because" in each.why:  # what it was told for is not a matter of its route

@@ -14,13 +14,23 @@ import sqlalchemy as sa
 from alembic.config import Config
 from alembic.script import ScriptDirectory
 
+from bridge.core.dead_letters import Which
 from bridge.core.errors import Reason, StoreUnavailable
 from bridge.core.incidents import Rules
 from bridge.core.matchers import parse_matcher
 from bridge.core.model import ChannelSpec
 from bridge.core.ports import Begun, Claim, GiveUp, Lane, RetryAt, Sent
 from bridge.core.routing import Route
-from bridge.store import Policy, StoreDeliveries, StoreIntake, StorePeople, StoreReader, database, open_database
+from bridge.store import (
+    Policy,
+    StoreDeadLetters,
+    StoreDeliveries,
+    StoreIntake,
+    StorePeople,
+    StoreReader,
+    database,
+    open_database,
+)
 from bridge.store.database import transaction
 from tests.builders import a_group, an_alert, at
 
@@ -121,7 +131,7 @@ def test_a_dead_letter_is_still_unknown_if_an_earlier_try_was(
     number = intake.accept(a_group(an_alert())).number
     store.claim(LANES, clock())  # and dies
     store.settle([(one(store.claim(LANES, clock.forward(61))), GiveUp(Reason.DESTINATION, "gone"))], clock())
-    StorePeople(engine, lambda: POLICY).replay(number, clock())
+    StoreDeadLetters(engine).replay(Which(number), clock())
     replayed = one(store.claim(LANES, clock()))
     assert (True, at(1)) == (replayed.unknown, replayed.attempted_at)
 
@@ -136,7 +146,7 @@ def test_a_channel_that_the_routes_name_no_more_never_tells_of_what_is_over(
         store.settle([(claim, GiveUp(Reason.DESTINATION, "gone"))], clock())
     intake._policy = lambda: Policy(Rules(), Route(notify=()), POLICY.channels)
     intake.accept(a_group(an_alert(ends=5)))
-    StorePeople(engine, lambda: POLICY).replay(number, clock())
+    StoreDeadLetters(engine).replay(Which(number), clock())
     assert not one(store.claim(LANES, clock.forward(61))).firing
 
 
@@ -271,7 +281,7 @@ def test_a_dead_letter_waits_for_its_replay(
     store.settle([(one(store.claim(LANES, clock())), dead)], clock())
     assert [] == store.claim(LANES, clock.forward(1000))
     assert {"pager": 1} == StoreReader(engine).health(clock()).dead
-    assert 1 == StorePeople(engine, lambda: POLICY).replay(number, clock())
+    assert 1 == StoreDeadLetters(engine).replay(Which(number), clock())
     assert number == one(store.claim(LANES, clock())).incident_number
 
 

@@ -62,12 +62,17 @@ def test_every_channel_has_its_series_from_the_start(world):
 
 def test_metrics_show_what_the_store_says(world):
     world.reader.health_now = dataclasses.replace(
-        HEALTHY, pending={("slack-ml", "info"): 4}, paused={"slack-ml": "x"}, open_incidents={"critical": 2}
+        HEALTHY,
+        pending={("slack-ml", "info"): 4},
+        paused={"slack-ml": "x"},
+        open_incidents={"critical": 2},
+        flapping_incidents=1,
     )
     text = world.get("/metrics").text
     assert 'bridge_deliveries_pending{channel="slack-ml",severity="info"} 4.0' in text
     assert 'bridge_channel_paused{channel="slack-ml"} 1.0' in text
     assert 'bridge_incidents_open{severity="critical"} 2.0' in text
+    assert "bridge_flapping_incidents 1.0" in text
     assert "bridge_worker_seen_seconds 1.0" in text
 
 

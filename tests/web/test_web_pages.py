@@ -10,6 +10,7 @@ from werkzeug.security import generate_password_hash
 from bridge.core.charts import Picture
 from bridge.core.errors import StoreUnavailable
 from bridge.core.facts import Fact, Unit, Unknown, Verdict
+from bridge.core.model import Flap, Status
 from bridge.rendering.sample import sample_context
 from bridge.store import KeptPicture
 from bridge.web import auth, check_listen
@@ -43,6 +44,24 @@ def test_an_incident_shows_all_about_it(world):
     page = world.get("/incidents/7").text
     for word in ("1 alert fires", "Slack asks to wait", "429 ratelimited", "revision 1 of 2", 'href="https://x.org/r"'):
         assert word in page
+
+
+def test_what_flaps_is_shown_and_so_is_when_its_end_will_be_told(world):
+    flap = Flap(since=NOW - timedelta(minutes=21), turns=4, turned_at=NOW)
+    over = {"f1": replace(ALERT, status=Status.RESOLVED, held=True)}
+    world.reader.all[7] = replace(INCIDENT, flap=flap)
+    assert "When it ends, that is held" in world.get("/incidents/7").text
+    assert '<span class="badge held">flapping</span>' in world.get("/").text
+    world.reader.all[7] = replace(INCIDENT, flap=flap, alerts=over)
+    page = " ".join(world.get("/incidents/7").text.split())
+    assert "it began and ended 4 times in 21 min. It has ended; that is told at 2026-11-23 12:10:00 UTC" in page
+    told = world.get("/api/v1/incidents/7").json
+    assert {
+        "since": "2026-11-23T11:39:00+00:00", "turns": 4, "told": "4 times in 21 min",
+        "held_until": "2026-11-23T12:10:00+00:00",
+    } == told["flapping"]  # fmt: skip
+    assert [True] == [alert["held"] for alert in told["alerts"]]
+    assert [None] == [each["flapping"] for each in world.get("/api/v1/incidents?resolved=true").json["incidents"]]
 
 
 def test_what_was_sent_in_stays_text(world):

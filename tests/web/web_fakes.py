@@ -61,6 +61,7 @@ class FakeReader:
         self.all = {7: INCIDENT, 6: RESOLVED}
         self.health_now, self.error, self.asked = HEALTHY, None, []
         self.contexts = {}
+        self.letters, self.which = [], None
         self.held = DeliveryView("slack-ml", "", "held", 2, 1, 3, NOW, "Slack asks to wait", "429 ratelimited", NOW)
 
     def list_incidents(self, *, resolved=None, limit=100):
@@ -83,6 +84,10 @@ class FakeReader:
 
     def context(self, number, now):
         return self.contexts.get(number)
+
+    def dead_letters(self, which, limit=1000):
+        self.which = which
+        return self.letters[:limit]
 
     def health(self, now):
         if self.error:

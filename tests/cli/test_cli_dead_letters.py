@@ -1,0 +1,114 @@
+"""`bridge incidents dead` and `replay`, against a real database."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from bridge.core.dead_letters import Which
+from bridge.core.errors import Reason
+from bridge.core.incidents import Rules
+from bridge.core.model import ChannelSpec
+from bridge.core.ports import GiveUp, Lane
+from bridge.core.routing import Route
+from bridge.store import Policy, StoreDeadLetters, StoreDeliveries, StoreIntake, open_database
+from tests.builders import a_group, an_alert, at
+
+CHANNELS = {name: ChannelSpec(name) for name in ("pager", "slack")}
+POLICY = Policy(Rules(), Route(notify=tuple(CHANNELS)), CHANNELS)
+LANES = [Lane(name, 100, None, 1, 60.0) for name in CHANNELS]
+PAYLOAD = '{"blocks": "\x1b[31m' + "x" * 500 + '"}'
+
+
+@pytest.fixture
+def database(tmp_path: Path) -> Iterator[str]:
+    """Two incidents: Slack refused the first, PagerDuty does not know the second."""
+    url = f"sqlite:///{tmp_path}/bridge.db"
+    engine = open_database(url)
+    intake = StoreIntake(engine, lambda: POLICY, lambda: at(0))
+    for key in ("1", "2"):
+        intake.accept(a_group(an_alert(), key=key))
+    intake.close()
+    store = StoreDeliveries(engine)
+    wrong = {
+        (1, "slack"): GiveUp(Reason.PAYLOAD, "invalid_blocks", refused=PAYLOAD),
+        (2, "pager"): GiveUp(Reason.DESTINATION, "HTTP 404", refused="{}"),
+    }
+    claims = store.claim(LANES, at(1))
+    dead = [
+        (claim, outcome) for claim in claims if (outcome := wrong.get((claim.incident_number, claim.target.channel)))
+    ]
+    store.settle(dead, at(2))
+    yield url
+    engine.dispose()
+
+
+def run(database: str, *arguments: str) -> Result:
+    from bridge.cli import main
+
+    return CliRunner().invoke(main, ["incidents", "--database", database, *arguments])
+
+
+def left(database: str) -> int:
+    engine = open_database(database)
+    count = StoreDeadLetters(engine).count(Which())
+    engine.dispose()
+    return count
+
+
+def test_dead_letters_are_listed_with_what_to_do(database: str) -> None:
+    shown = run(database, "dead").output
+    assert "#1  slack  since 2026-03-01 12:00Z  critical, open  HighErrors" in shown
+    for words in ("payload: invalid_blocks", "bridge preview", "destination: HTTP 404", "bridge send-test"):
+        assert words in shown
+    assert len(shown) < 1500 and "\x1b" not in shown
+
+
+def test_a_choice_is_listed_and_as_json_with_all_that_was_refused(database: str) -> None:
+    (letter,) = json.loads(run(database, "dead", "--json", "--reason", "payload").output)
+    assert (1, "slack", PAYLOAD) == (letter["incident_number"], letter["channel"], letter["refused"])
+    assert "smallest one" in letter["why"]
+    assert "There is no dead letter.\n" == run(database, "dead", "--channel", "mail").output
+
+
+def test_all_that_was_refused_is_shown_without_what_a_terminal_obeys(database: str) -> None:
+    assert "x" * 500 in run(database, "dead", "--show", "1", "slack").output
+    assert "\x1b" not in run(database, "dead", "--show", "1", "slack").output
+    assert "There is no dead letter of incident 1 for pager" in run(database, "dead", "--show", "1", "pager").output
+
+
+@pytest.mark.parametrize(
+    ("arguments", "count"),
+    [
+        (["1"], 1),
+        (["1", "--channel", "pager"], 0),
+        (["--channel", "pager"], 1),
+        (["--reason", "payload"], 1),
+        (["--all"], 2),
+    ],
+)
+def test_replay_says_how_many_and_a_dry_run_does_nothing(database: str, arguments: list[str], count: int) -> None:
+    letters = f"{count} dead letter{'' if count == 1 else 's'}"
+    assert (f"{letters} would be tried again.\n", 2) == (
+        run(database, "replay", *arguments, "--dry-run").output,
+        left(database),
+    )
+    assert (f"{letters} will be tried again.\n", 2 - count) == (
+        run(database, "replay", *arguments).output,
+        left(database),
+    )
+
+
+@pytest.mark.parametrize("arguments", [[], ["--dry-run"], ["1", "--all"], ["--all", "--channel", "pager"]])
+def test_everything_must_be_asked_for_by_name(database: str, arguments: list[str]) -> None:
+    refused = run(database, "replay", *arguments)
+    assert (2, 2) == (refused.exit_code, left(database))
+    assert "a number, --channel, --reason, or else --all" in refused.output
+
+
+def test_an_incident_that_is_not_there_is_told(database: str) -> None:
+    assert "There is no incident 9." in run(database, "replay", "9").output

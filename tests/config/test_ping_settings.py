@@ -1,0 +1,67 @@
+"""`ping` in routes.yaml: a secret address, which no fault and no setting shows."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from bridge.config import ConfigurationFaults, Settings, load, load_text, secret_values
+from bridge.wiring import pinged_of
+
+SMALL = """
+channels: {slack-ml: {type: slack, token: "${SLACK}", channel: C012ABCDEF}}
+route: {notify: [slack-ml]}
+"""
+URL = "https://hc-ping.com/0000-s3cret"
+
+
+def loaded(ping: str, url: str = URL) -> Settings:
+    return load_text(SMALL + ping, {"SLACK": "xoxb", "HEALTHCHECKS_URL": url})
+
+
+def test_the_address_is_a_secret_and_the_rest_has_defaults() -> None:
+    settings = loaded('ping: {url: "${HEALTHCHECKS_URL}"}')
+    assert settings.ping is not None
+    assert (URL, timedelta(minutes=1), timedelta(seconds=10), False) == (
+        settings.ping.url.get_secret_value(),
+        settings.ping.every,
+        settings.ping.timeout,
+        settings.ping.tell_failures,
+    )
+    assert "s3cret" not in repr(settings) and URL in secret_values(settings)
+    pinged = pinged_of(settings)
+    assert pinged is not None
+    assert "x [redacted]/fail" == pinged.redact(f"x {URL}/fail")
+
+
+def test_it_may_stand_in_a_file_of_its_own(tmp_path: Path) -> None:
+    (tmp_path / "url").write_text(f"{URL}\n")
+    (tmp_path / "routes.yaml").write_text(SMALL + "ping: {url_file: url, every: 30s, tell_failures: true}\n")
+    settings = load(tmp_path / "routes.yaml", {"SLACK": "xoxb"})
+    assert settings.ping is not None
+    assert (URL, timedelta(seconds=30)) == (settings.ping.url.get_secret_value(), settings.ping.every)
+
+
+def test_without_it_nobody_is_pinged() -> None:
+    assert pinged_of(loaded("")) is None
+
+
+@pytest.mark.parametrize(
+    ("ping", "url", "told"),
+    [
+        (f"ping: {{url: {URL}}}", "", "a secret is written in the file"),
+        ("ping: {every: 1m}", "", "is missing"),
+        (
+            'ping: {url: "${HEALTHCHECKS_URL}"}',
+            "hc-ping.com/0000-s3cret",
+            "is no usable address; it must start with http",
+        ),
+        ('ping: {url: "${HEALTHCHECKS_URL}", every: 10ms}', URL, "too often"),
+    ],
+)
+def test_a_faulty_one_is_refused_without_being_shown(ping: str, url: str, told: str) -> None:
+    with pytest.raises(ConfigurationFaults) as refused:
+        loaded(ping, url)
+    assert told in str(refused.value) and "s3cret" not in str(refused.value)

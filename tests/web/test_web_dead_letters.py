@@ -1,0 +1,65 @@
+"""Dead letters on the pages and in the API: explained, escaped, cut, and only for those who may see them."""
+
+from dataclasses import replace
+
+import pytest
+from web_fakes import NOW, PLAIN, World
+from werkzeug.security import generate_password_hash
+
+from bridge.core.dead_letters import DeadLetter, Which
+from bridge.core.errors import Reason
+
+LETTER = DeadLetter(
+    7, "Toxic <script>", "open", "critical", "slack-ml", "", NOW, 2, Reason.PAYLOAD, "<b>no</b>", "<i>&" + "x" * 5000
+)
+
+
+@pytest.fixture
+def world():
+    world = World()
+    world.reader.letters = [LETTER]
+    return world
+
+
+def test_the_page_explains_each_and_how_to_replay_it(world):
+    page = world.get("/dead-letters").text
+    for words in ("1 dead letter<", "smallest one", "bridge incidents replay 7 --channel slack-ml", "/incidents/7"):
+        assert words in page
+    assert "The first 4000 of 5004 characters" in page and "bridge incidents dead --show 7 slack-ml" in page
+    assert "x" * 4000 not in page
+
+
+def test_what_was_refused_stays_text(world):
+    page = world.get("/dead-letters").text
+    assert "&lt;i&gt;&amp;xxx" in page and "&lt;b&gt;no&lt;/b&gt;" in page
+    for markup in ("<script", "<i>", "<b>no"):
+        assert markup not in page
+
+
+def test_an_incidents_page_shows_what_was_refused(world):
+    world.reader.held = replace(world.reader.held, status="dead", refused="<i>{}")
+    page = world.get("/incidents/7").text
+    assert "What was refused" in page and "&lt;i&gt;{}" in page
+
+
+def test_without_any_all_is_well():
+    assert "No dead letters" in World().get("/dead-letters").text
+
+
+def test_the_api_takes_a_choice_and_explains(world):
+    answer = world.get("/api/v1/dead-letters?channel=slack-ml&reason=payload&limit=5").json
+    assert Which(channel="slack-ml", reason=Reason.PAYLOAD) == world.reader.which
+    (letter,) = answer["dead_letters"]
+    assert (7, "payload", LETTER.refused) == (letter["incident_number"], letter["reason"], letter["refused"])
+    assert "replay" in letter["what_to_do"] and NOW.isoformat() == letter["since"]
+
+
+def test_a_reason_that_is_none_is_refused(world):
+    answer = world.get("/api/v1/dead-letters?reason=bad")
+    assert (400, True) == (answer.status_code, "network" in answer.json["error"])
+
+
+def test_they_are_for_those_who_are_logged_in():
+    users = f'web: {{users: {{ann: "{generate_password_hash("right", method="scrypt")}"}}}}\n'
+    world = World(PLAIN + users, require_login=True)
+    assert [401, 401] == [world.get(path).status_code for path in ("/dead-letters", "/api/v1/dead-letters")]

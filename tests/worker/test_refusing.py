@@ -1,0 +1,60 @@
+"""What is kept of a refused message: all that a person needs, and no secret, whoever put it there."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from bridge.config import load_text
+from bridge.core.errors import Reason, SendError
+from bridge.core.ports import GiveUp
+from bridge.logs import HIDDEN, Redactor
+from bridge.rendering.sample import sample_claim, sample_incident, sample_news
+from bridge.wiring import setup_of
+from bridge.worker.refusing import kept
+from tests.builders import a_group, an_alert
+from tests.worker.test_worker import Machine, ToldChannel, until_sent
+
+KEY, TOKEN = "r0uting-key-of-pagerduty", "xoxb-token-of-slack"
+CONFIG = """
+channels:
+  pagerduty-ml: {type: pagerduty, routing_key: "${KEY}"}
+  slack-ml: {type: slack, token: "${TOKEN}", channel: C012ABCDEF}
+route: {notify: [pagerduty-ml, slack-ml]}
+"""
+
+
+@pytest.mark.parametrize("name", ["pagerduty-ml", "slack-ml"])
+def test_no_key_and_no_token_is_in_what_is_kept(name: str) -> None:
+    """Neither where the channel might have put it, nor where an alert did."""
+    setup = setup_of(load_text(CONFIG, {"KEY": KEY, "TOKEN": TOKEN}))
+    channel, incident = setup.channels[name], sample_incident(resolved=False)
+    for alert in incident.alerts.values():
+        alert.annotations["summary"] = f"curl -d {KEY} {TOKEN} failed"  # type: ignore[index]
+    claim = sample_claim(firing=True)
+    composed = channel.compose(setup.renderer.message(incident, claim, sample_news(), html=False), claim)
+    assert KEY in str(composed.content)
+    letter = kept(GiveUp(Reason.PAYLOAD, f"HTTP 400: key {KEY}"), composed.content, setup.redact)
+    assert KEY not in letter.refused and TOKEN not in letter.refused
+    assert f"curl -d {HIDDEN} {HIDDEN} failed" in letter.refused
+    assert f"HTTP 400: key {HIDDEN}" == letter.detail
+    assert json.loads(letter.refused)
+
+
+def test_a_mail_is_kept_as_it_is_and_what_was_not_composed_is_empty() -> None:
+    redact = Redactor(frozenset({"secret"})).text
+    dead = GiveUp(Reason.DESTINATION, "550")
+    assert f"Subject: \u00e9 {HIDDEN}" == kept(dead, "Subject: \u00e9 secret".encode(), redact).refused
+    assert "" == kept(dead, "", redact).refused
+
+
+def test_the_worker_keeps_it_with_the_dead_letter(tmp_path: Path) -> None:
+    machine = Machine(tmp_path)
+    machine.accept(a_group(an_alert()))
+    channel = ToldChannel(SendError(Reason.DESTINATION, "550 no such person"), freezes=True)
+    machine.run(channel, until_sent(channel, 1))
+    (delivery,) = machine.reader.deliveries(1)
+    machine.engine.dispose()
+    assert ("dead", "mail 1") == (delivery.status, delivery.refused)
