@@ -83,7 +83,7 @@ def read_alert(item: object, path: str) -> Alert:
 
 
 def _storable(fingerprint: str) -> str:
-    """Alertmanager's have 16 letters. One that is longer than the store's 64 is somebody else's, and still tells apart."""
+    """Alertmanager's have 16 letters. One that is longer than the store's 64 is kept as its hash."""
     return fingerprint if len(fingerprint) <= 64 else hashlib.sha256(fingerprint.encode()).hexdigest()
 
 
