@@ -6,6 +6,7 @@ control characters but newline and tab.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -71,7 +72,7 @@ def read_alert(item: object, path: str) -> Alert:
         raise InvalidPayload(f"{path}.startsAt", 'is missing; it must say since when, like "2026-11-23T08:34:20Z"')
     ends_at = time(item, "endsAt", path)
     return Alert(
-        fingerprint=text(item, "fingerprint", path) or fingerprint_of(labels),
+        fingerprint=_storable(text(item, "fingerprint", path)) or fingerprint_of(labels),
         status=status,
         labels=labels,
         annotations=texts(item, "annotations", path),
@@ -79,6 +80,11 @@ def read_alert(item: object, path: str) -> Alert:
         ends_at=ends_at if status is Status.RESOLVED else None,  # an expected end is no end
         generator_url=text(item, "generatorURL", path),
     )
+
+
+def _storable(fingerprint: str) -> str:
+    """Alertmanager's have 16 letters. One that is longer than the store's 64 is kept as its hash."""
+    return fingerprint if len(fingerprint) <= 64 else hashlib.sha256(fingerprint.encode()).hexdigest()
 
 
 def _status(thing: Mapping[str, Any], path: str) -> Status:

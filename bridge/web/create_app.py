@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import datetime, timedelta
 
-from flask import Flask, Response, jsonify, render_template, request
+from flask import Flask, Response, abort, jsonify, render_template, request
 from flask.typing import ResponseReturnValue
-from werkzeug.exceptions import HTTPException
+from werkzeug.exceptions import BadHost, HTTPException
 
 from bridge import logs
 from bridge.config.settings import Settings
@@ -63,6 +63,7 @@ def create_app(
     app.register_blueprint(api.blueprint(reader, kept, clock, logins, lambda: _window(current()), flaps))
     app.register_blueprint(pages.blueprint(reader, kept, pictures, clock, logins, lambda: _window(current()), flaps))
     app.register_blueprint(drawn.blueprint(pictures, clock))
+    app.before_request(_refuse_strange_query)
     app.after_request(_safe_headers)
     app.register_error_handler(HTTPException, _http_error)
     app.register_error_handler(StoreUnavailable, _store_unavailable)
@@ -73,6 +74,14 @@ def create_app(
 def _window(settings: Settings) -> timedelta:
     """How long before an incident's start its page shows what was changed: as long as its messages do."""
     return settings.context.window if settings.context else WINDOW
+
+
+def _refuse_strange_query() -> None:
+    """Werkzeug would stumble over it wherever an argument is asked for."""
+    try:
+        request.query_string.decode()
+    except UnicodeDecodeError:
+        abort(400, "What follows the ? in the address is no UTF-8: percent-encode it.")
 
 
 def _safe_headers(response: Response) -> Response:
@@ -86,6 +95,8 @@ def _safe_headers(response: Response) -> Response:
 def _http_error(error: HTTPException) -> ResponseReturnValue:
     if error.response is not None:
         return error.response
+    if isinstance(error, BadHost):  # no page can be made, since no link can
+        return Response("The Host header names no host.\n", 400, mimetype="text/plain")
     answer = _problem(error.code or 500, error.name, error.description or error.name)
     for name, value in error.get_headers():
         if name.lower() not in {"content-type", "content-length"}:

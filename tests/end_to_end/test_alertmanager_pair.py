@@ -1,0 +1,107 @@
+"""Alertmanagers in trouble: apart from each other, restarted, refused for a while, regrouped. One page a problem."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import pytest
+import requests
+
+from sandbox.running import RunningSandbox
+from tests.end_to_end.machines import Bridge, end, eventually, fire, free_port, running_alertmanager
+from tests.end_to_end.test_alert_to_people import pages
+from tests.end_to_end.test_alertmanagers_are_asked import Start, asking, look_again
+
+__all__ = ["asking"]
+pytestmark = pytest.mark.timeout(180)
+
+
+def notified(alertmanager: str) -> float:
+    lines = requests.get(f"{alertmanager}/metrics", timeout=10).text.splitlines()
+    name = "alertmanager_notifications_total{"
+    return sum(float(line.rpartition(" ")[2]) for line in lines if line.startswith(name) and "webhook" in line)
+
+
+def test_a_pair_that_lost_sight_of_each_other_makes_one_page_and_one_end(
+    tmp_path: Path, bridge: Bridge, sandbox: RunningSandbox, token: str
+) -> None:
+    with (
+        running_alertmanager(tmp_path / "one", bridge.url, token) as left,
+        running_alertmanager(tmp_path / "two", bridge.url, token) as right,
+    ):
+        for each in (left, right):
+            fire(each, "ErrorsHigh", "critical")
+        eventually(lambda: notified(left) and notified(right))
+        eventually(lambda: pages(sandbox))
+        end(left, "ErrorsHigh", "critical")
+        eventually(lambda: pages(sandbox)[0]["status"] == "resolved")
+        before = notified(right)
+        end(right, "ErrorsHigh", "critical")
+        eventually(lambda: notified(right) > before)
+        time.sleep(1)
+    assert [("resolved", 1)] == [(page["status"], page["pages"]) for page in pages(sandbox)]
+    assert ["resolved"] == [incident["state"] for incident in bridge.incidents()]
+
+
+def test_an_alertmanager_that_starts_again_pages_nobody_again(
+    tmp_path: Path, bridge: Bridge, sandbox: RunningSandbox, token: str
+) -> None:
+    """Its log of notifications is taken away too: it tells the group anew, as one on a new disk does."""
+    port = free_port()
+    with running_alertmanager(tmp_path / "before", bridge.url, token, port=port) as alertmanager:
+        fire(alertmanager, "ErrorsHigh", "critical")
+        eventually(lambda: pages(sandbox))
+    with running_alertmanager(tmp_path / "after", bridge.url, token, port=port) as alertmanager:
+        fire(alertmanager, "ErrorsHigh", "critical")
+        eventually(lambda: notified(alertmanager))
+        time.sleep(1)
+        assert [("triggered", 1)] == [(page["status"], page["pages"]) for page in pages(sandbox)]
+        end(alertmanager, "ErrorsHigh", "critical")
+        eventually(lambda: pages(sandbox)[0]["status"] == "resolved")
+    assert 1 == len(bridge.incidents())
+
+
+def test_what_the_bridge_could_not_store_is_sent_again_and_pages_once(
+    alertmanager: str, bridge: Bridge, sandbox: RunningSandbox
+) -> None:
+    turn = bridge.folder / "bridge.db.turn"
+    turn.unlink()
+    turn.mkdir()  # as a disk that takes no more files: nothing can be written
+    fire(alertmanager, "ErrorsHigh", "critical")
+    eventually(lambda: "webhook not stored" in bridge.log())
+    assert [] == pages(sandbox)
+    turn.rmdir()
+    eventually(lambda: pages(sandbox), 60)
+    time.sleep(1)
+    assert [("triggered", 1)] == [(page["status"], page["pages"]) for page in pages(sandbox)]
+    assert 1 == len(bridge.incidents())
+
+
+def test_a_changed_group_by_pages_once_for_each_new_group_and_the_old_ones_end_with_their_alerts(
+    tmp_path: Path, bridge: Bridge, asking: Start, sandbox: RunningSandbox, token: str
+) -> None:
+    """A group is an incident. Alertmanager tells nothing of the old groups any more; the bridge asks."""
+    pods = ("a", "b")
+    with running_alertmanager(tmp_path / "one", bridge.url, token) as alertmanager:
+        asking(alertmanager)
+        for pod in pods:
+            fire(alertmanager, "ErrorsHigh", "critical", pod=pod)
+        eventually(lambda: pages(sandbox))
+        look_again(bridge, "ok", 1)
+        regroup(tmp_path / "one" / "alertmanager.yml", alertmanager)
+        eventually(lambda: len(pages(sandbox)) == 3)
+        look_again(bridge, "ok", 6)
+        assert [("triggered", 1)] * 3 == [(page["status"], page["pages"]) for page in pages(sandbox)]
+        for pod in pods:
+            end(alertmanager, "ErrorsHigh", "critical", pod=pod)
+        eventually(lambda: {page["status"] for page in pages(sandbox)} == {"resolved"})
+    assert [1] * 3 == [page["pages"] for page in pages(sandbox)]
+    assert ["resolved"] * 3 == [incident["state"] for incident in bridge.incidents()]
+
+
+def regroup(config: Path, alertmanager: str) -> None:
+    text = config.read_text()
+    assert 2 == text.count("group_by: [alertname, job]")
+    config.write_text(text.replace("group_by: [alertname, job]", "group_by: [alertname, job, pod]"))
+    requests.post(f"{alertmanager}/-/reload", timeout=10).raise_for_status()

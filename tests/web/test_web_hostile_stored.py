@@ -1,0 +1,114 @@
+"""What is accepted can be stored, on both databases, and shown: for a 503 its sender would repeat it for ever."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from bridge.config import load_text
+from bridge.metrics import Metrics
+from bridge.store import StoreChanges, StoreIntake, StorePictures, StoreReader, open_database
+from bridge.web import create_app
+from bridge.wiring import policy_of, utc_now
+
+ROUTES = """
+channels: {mail: {type: email, smarthost: "127.0.0.1:9", from: a@x.org, to: [b@x.org], tls: none}}
+route: {notify: [mail]}
+"""
+TEXTS = st.text(max_size=12) | st.sampled_from(
+    ["\x00", "\ud800", "x" * 3000, "é" * 500, "\u202e", "😀" * 200, "", "a\r\nb"]
+)
+NUMBERS = st.integers(0, 2**31 - 1) | st.sampled_from([2**31, 2**63, -1, 0.5])
+TIMES = st.sampled_from([
+    "2026-11-23T08:34:20Z", "0001-01-01T00:00:00Z", "0002-01-01T00:00:00Z", "9999-12-31T23:59:59Z", "x",
+    "9999-12-31T23:59:59-23:59", "2026-11-23T08:34:20.123456789+14:00", "1969-12-31T23:59:60Z",
+])  # fmt: skip
+ALERTS = st.fixed_dictionaries(
+    {
+        "status": st.sampled_from(["firing", "resolved"]),
+        "labels": st.dictionaries(TEXTS, TEXTS, max_size=3).map(lambda more: {"alertname": "A", **more}),
+        "startsAt": TIMES,
+    },
+    optional={
+        "endsAt": TIMES,
+        "fingerprint": TEXTS,
+        "generatorURL": TEXTS,
+        "annotations": st.dictionaries(TEXTS, TEXTS),
+    },
+)
+GROUPS = st.fixed_dictionaries(
+    {"groupKey": TEXTS, "alerts": st.lists(ALERTS, min_size=1, max_size=3)},
+    optional={
+        "receiver": TEXTS, "externalURL": TEXTS, "truncatedAlerts": NUMBERS, "version": st.just("4"),
+        "groupLabels": st.dictionaries(TEXTS, TEXTS, max_size=2), "notification_reason": TEXTS,
+    },
+)  # fmt: skip
+CHANGES = st.fixed_dictionaries(
+    {"kind": TEXTS, "service": TEXTS, "summary": TEXTS},
+    optional={
+        "at": TIMES, "version": TEXTS, "previous": TEXTS, "by": TEXTS, "link": TEXTS, "id": TEXTS,
+        "labels": st.dictionaries(TEXTS, TEXTS, max_size=2),
+    },
+)  # fmt: skip
+quick = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+
+
+@dataclass
+class Site:
+    client: Any
+
+    def post(self, path: str, body: object) -> tuple[int, dict[str, Any]]:
+        answer = self.client.post(path, data=json.dumps(body).encode())
+        return answer.status_code, answer.json
+
+    def get(self, path: str) -> int:
+        return int(self.client.get(path).status_code)
+
+
+@pytest.fixture
+def site(database_url: str) -> Iterator[Site]:
+    engine: sa.Engine = open_database(database_url)
+    chosen = load_text(ROUTES, {})
+    policy = policy_of(chosen)
+    intake = StoreIntake(engine, lambda: policy, utc_now)
+    stores = (StoreReader(engine), StoreChanges(engine, utc_now), StorePictures(engine, utc_now))
+    app = create_app(lambda: chosen, intake, *stores, metrics=Metrics(), clock=utc_now, require_login=False)
+    yield Site(app.test_client())
+    intake.close()
+    engine.dispose()
+
+
+@given(group=GROUPS)
+@quick
+def test_a_group_that_is_accepted_is_stored_and_can_be_shown(site: Site, group: dict[str, Any]) -> None:
+    status, told = site.post("/webhook/alertmanager", group)
+    assert status in {200, 400}, told
+    if status == 200 and told["incident"]:
+        for path in ("/", f"/incidents/{told['incident']}", f"/api/v1/incidents/{told['incident']}"):
+            assert 200 == site.get(path)
+
+
+@given(change=CHANGES)
+@quick
+def test_a_change_that_is_accepted_is_stored_and_can_be_shown(site: Site, change: dict[str, Any]) -> None:
+    status, told = site.post("/events/change", change)
+    assert status in {200, 201, 400}, told
+    for path in ("/changes", "/api/v1/changes"):
+        assert 200 == site.get(path)
+
+
+@pytest.mark.parametrize("field", ["fingerprint", "generatorURL", "receiver", "groupKey", "externalURL"])
+@pytest.mark.parametrize("text", ["x" * 5000, "\x00\ud800", "😀" * 300], ids=["long", "no text", "wide"])
+def test_no_text_is_too_long_or_too_strange_to_be_stored(site: Site, field: str, text: str) -> None:
+    alert = {"status": "firing", "labels": {"alertname": "A"}, "startsAt": "2026-11-23T08:34:20Z"}
+    group = {"groupKey": "k", "alerts": [alert]}
+    (alert if field in ("fingerprint", "generatorURL") else group)[field] = text
+    status, told = site.post("/webhook/alertmanager", group)
+    assert (200, "opened") == (status, told.get("outcome"))
