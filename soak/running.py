@@ -22,7 +22,8 @@ Make = Callable[[Path, RunningSandbox], System]
 CLIENT_SECONDS = 10.0
 #: After the last fault: a bound for a run that never comes to rest.
 PATIENCE_SECONDS = 900.0
-#: Longer than a lease (36 s), and than any wait for a restart or a vendor. Nothing more is expected once nothing has changed for so long; of a run in which all is right, late doubles only.
+#: Nothing more is expected once nothing has changed for so long, which is longer than a lease (36 s) and any wait for
+#: a vendor or a restart; of a run in which all is right, late doubles only.
 QUIET_SECONDS = {True: 10.0, False: 45.0}
 
 
