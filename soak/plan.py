@@ -63,14 +63,14 @@ class Plan:
 
 
 def plan_of(seed: int, seconds: float, per_second: float) -> Plan:
-    """Alerts come all the time; a vendor fails every 2 s or so, and something is killed every 6 s or so."""
+    """Alerts come all the time; a vendor fails every 2 s or so, and something is killed every 12 s or so."""
     chance = random.Random(seed)
     return Plan(
         seed,
         seconds,
         tuple(_alerts(chance, seconds, per_second)),
         tuple(_faults(chance, seconds)),
-        tuple(Kill(at, chance.choice(VICTIMS)) for at in _moments(chance, seconds, 6.0)),
+        tuple(Kill(at, chance.choice(VICTIMS)) for at in _moments(chance, seconds, 12.0)),
     )
 
 

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
 
+import pytest
 import sqlalchemy as sa
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
@@ -279,3 +280,29 @@ def test_any_order_of_events_ends_in_the_truth(tmp_path: Path) -> None:
         suppress_health_check=list(HealthCheck),
     )
     run_state_machine_as_test(lambda: Bridge(empty), settings=chosen)
+
+
+@pytest.mark.parametrize("death", Death)
+def test_a_critical_alert_joins_what_was_acknowledged_while_workers_die(tmp_path: Path, death: Death) -> None:
+    """Chance comes by here too seldom: PagerDuty must ring once more, and not twice more."""
+    empty = tmp_path / "empty.db"
+    open_database(f"sqlite:///{empty}").dispose()
+    order = Bridge(empty)
+    order.reload("all")
+
+    def die_at_each_step() -> None:
+        for each in (death, Death.NEVER, death, Death.NEVER):
+            order.pass_time(1)
+            order.work(each, freed=True)
+        order._deliver_everything()
+
+    order.fire("one", "warning")
+    order.notify("one", "")
+    die_at_each_step()
+    order.acknowledge("one")
+    die_at_each_step()
+    order.fire("one", "critical")
+    order.notify("one", "")
+    die_at_each_step()
+    assert 2 == order.pagerduty.pages(order.shown["one"].incident.dedup_key)
+    order.teardown()
