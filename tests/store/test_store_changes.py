@@ -192,8 +192,9 @@ def test_what_cannot_be_stored_says_so(tmp_path: Path) -> None:
 def test_an_older_database_keeps_its_incidents_and_learns_of_changes(database_url: str, revision: str) -> None:
     old = database._engine(database_url)
     _migrate(old, revision)
-    stored = _an_incident_row()
     with old.begin() as connection:
+        there = {column["name"] for column in sa.inspect(connection).get_columns("incident")}
+        stored = {name: value for name, value in _an_incident_row().items() if name in there}
         connection.execute(sa.insert(incident), [stored])
         assert (revision != "0001") == sa.inspect(connection).has_table("change")
     old.dispose()
