@@ -241,6 +241,9 @@ class StoreCollector(Collector):
         yield self._each_channel("delivery_overdue_seconds", overdue, health.overdue_seconds)
         paused = dict.fromkeys(health.paused, 1.0)
         yield self._each_channel("channel_paused", "1 while the whole channel waits", paused)
+        storms = dict.fromkeys(health.storms, 1.0)
+        yield self._each_channel("storm_active", "1 while what waits is told in one digest", storms)
+        yield self._each_channel("storm_collapsed", "Incidents that are told in the digest only", health.storms)
 
     def _pending(self, health: Health) -> GaugeMetricFamily:
         none = {(channel, str(severity)): 0 for channel in self._channels for severity in Severity}

@@ -22,6 +22,7 @@ from bridge.core.model import ChannelSpec, Incident
 from bridge.core.ports import Lane
 from bridge.core.reconciling import Patience
 from bridge.core.routing import canonical_labels, template_for, walk
+from bridge.core.storms import Limits
 from bridge.logs import Redactor
 from bridge.render import Renderer, check_templates
 from bridge.rendering.view import in_order
@@ -53,7 +54,7 @@ def setup_of(settings: Settings, observe: Observe = lambda outcome, seconds: Non
     from bridge.channels import build  # here, so that the web process need not carry the vendors' libraries
 
     channels = {name: build(channel) for name, channel in settings.channels.items()}
-    lanes = {name: _lane(channel) for name, channel in settings.channels.items()}
+    lanes = {name: _lane(channel, settings.storms.get(name)) for name, channel in settings.channels.items()}
     context = settings.context
     return Setup(
         channels,
@@ -172,7 +173,15 @@ def policy_of(settings: Settings) -> Policy:
     specs = {name: _spec(channel) for name, channel in settings.channels.items()}
     told = tuple(_told_of_changes(settings))
     changes = settings.context.changes if settings.context else CHANGE_RULES
-    return Policy(rules, settings.route, specs, changes, change_channels=told, heartbeats=settings.heartbeats)
+    return Policy(
+        rules,
+        settings.route,
+        specs,
+        changes,
+        change_channels=told,
+        heartbeats=settings.heartbeats,
+        storms=settings.storms,
+    )
 
 
 def change_senders_of(settings: Settings) -> Mapping[str, ChangeSender]:
@@ -204,10 +213,11 @@ def _spec(channel: ChannelSettings) -> ChannelSpec:
     return ChannelSpec(channel.name, send_resolved=channel.send_resolved)
 
 
-def _lane(channel: ChannelSettings) -> Lane:
+def _lane(channel: ChannelSettings, storm: Limits | None) -> Lane:
     rate: Rate | None = channel.rate
     per_second = None if rate is None else rate.per_second
     # A burst of one second's worth (at least one): vendors tolerate short bursts, and a lone page never waits.
     burst = 1 if per_second is None else max(1, int(per_second))
     lease = channel.timeout.total_seconds() * 3 + 30  # several calls may make one send
-    return Lane(channel.name, channel.concurrency, per_second, burst, lease)
+    storm_at = storm.begins_at if storm is not None else None
+    return Lane(channel.name, channel.concurrency, per_second, burst, lease, storm_at)

@@ -35,6 +35,7 @@ from bridge.store import (
     StorePictures,
     StorePings,
     StoreReconciling,
+    StoreStorms,
     open_database,
 )
 from bridge.wiring import asked_of, change_senders_of, pinged_of, setup_of, utc_now
@@ -56,7 +57,7 @@ async def _work(configuration: Configuration, database: str) -> None:
     loop = asyncio.get_running_loop()
     engine = await asyncio.to_thread(open_database, database)
     worker_id, host = secrets.token_hex(8), socket.gethostname()
-    store = StoreDeliveries(engine, worker_id)
+    store = StoreDeliveries(engine, worker_id, lambda: configuration.policy)
     await asyncio.to_thread(store.end_pauses)
     freed = await asyncio.to_thread(store.succeed, host, _is_another, utc_now())
     place, born = f"{host} {os.getpid()}", utc_now()
@@ -115,6 +116,7 @@ class _Duties:
         self._people = StorePeople(engine, lambda: configuration.policy)
         self._heartbeats = StoreHeartbeats(engine, lambda: configuration.policy)
         self._escalations = StoreEscalations(engine, lambda: configuration.policy)
+        self._storms = StoreStorms(engine, lambda: configuration.policy)
 
     def changes_before(self, incident: Incident) -> Sequence[ChangeEvent]:
         context = self._configuration.settings.context
@@ -136,7 +138,7 @@ class _Duties:
 
     def watch(self, since: datetime, now: datetime) -> Sequence[str]:
         turned = [f"heartbeat {name}" for name in self._heartbeats.watch(since, now)]
-        return [*turned, *self._escalations.watch(now)]
+        return [*turned, *self._escalations.watch(now), *self._storms.watch(now)]
 
 
 def _is_another(pid: int) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path as FilePath
@@ -37,6 +37,7 @@ from bridge.core.matchers import parse_matchers
 from bridge.core.model import Severity
 from bridge.core.questions import DistributionQuestion, Question
 from bridge.core.routing import Escalation, Route
+from bridge.core.storms import Limits
 from bridge.core.time_intervals import NamedIntervals, TimeInterval, parse_time_range
 from bridge.core.turns import Flapping
 
@@ -61,6 +62,7 @@ def build(
         context=_context(file.context, folder) if file.context else None,
         heartbeats=tuple(_heartbeat(each) for each in file.heartbeats),
         ping=_ping(file.ping) if file.ping else None,
+        storms=MappingProxyType(dict(_storms(file))),
         warnings=warnings,
         digest=digest,
     )
@@ -235,6 +237,16 @@ def _context(context: schema_context.Context, folder: FilePath) -> ContextSettin
 def _heartbeat(entry: schema.Heartbeat) -> Heartbeat:
     matchers = tuple(matcher for text in entry.matchers for matcher in parse_matchers(text))
     return Heartbeat(entry.name, matchers, entry.every, Severity(entry.severity))
+
+
+def _storms(file: schema.RoutesFile) -> Iterator[tuple[str, Limits]]:
+    """A channel without a pace can carry everything."""
+    for name, channel in file.channels.items():
+        own = file.storm.model_copy(update=channel.storm.model_dump(exclude_none=True))
+        if own.enabled and channel.rate is not None:
+            pace = channel.rate.per_second
+            held_url = f"{file.external_url.rstrip('/')}/?channel={name}&held=storm" if file.external_url else None
+            yield name, Limits(pace, own.patience, own.at_least, own.calm, own.update_every, held_url)
 
 
 def _distribution(entry: schema_context.DistributionEntry) -> DistributionQuestion:

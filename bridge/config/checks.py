@@ -13,10 +13,10 @@ from bridge.config.document import Document
 from bridge.config.faults import Fault, Path, did_you_mean, format_path
 from bridge.config.values import is_loopback, parse_host_port
 from bridge.core.matchers import format_matchers, parse_matchers
+from bridge.core.model import SOURCE
 from bridge.core.reachability import unreachable_routes
 from bridge.core.routing import Route
 
-NOT_YET = "accepted; this version does not act on it yet"
 #: as bridge.channels.slack tells an id, which can be read from, from a name, which cannot
 SLACK_CHANNEL_ID = re.compile(r"[CGD][A-Z0-9]{6,}")
 _CHANNEL_NAME = re.compile(r"[a-z0-9][a-z0-9_-]*")
@@ -27,6 +27,7 @@ def check_document(document: Document) -> None:
     data = mapping(document.data)
     _check_channels(document, mapping(data.get("channels")))
     _check_names_once(document, ("sources",), sequence(data.get("sources")))
+    _check_own_name(document, sequence(data.get("sources")))
     _check_reconciling(document, sequence(data.get("sources")))
     _check_signatures(document, sequence(data.get("sources")))
     _check_names_once(document, ("time_intervals",), sequence(data.get("time_intervals")))
@@ -42,9 +43,6 @@ def check_document(document: Document) -> None:
 def find_warnings(document: Document) -> Iterator[Fault]:
     """What is no fault, but would surprise."""
     data = mapping(document.data)
-    for key in ("storm",):
-        if data.get(key):
-            yield document.place((key,), NOT_YET)
     yield from _unused_channels(document, data)
     yield from _slack_channels_by_name(document, data)
     yield from _sources_that_cannot_send(document, data)
@@ -89,6 +87,13 @@ def _check_email(document: Document, path: Path, email: dict[str, Any]) -> None:
         if host and not is_loopback(host):
             hint = "use starttls or implicit, or set allow_plaintext: true if the network is trusted"
             document.fault((*path, "tls"), f"mail to {host} would travel unencrypted", hint)
+
+
+def _check_own_name(document: Document, sources: list[Any]) -> None:
+    for index, source in enumerate(map(mapping, sources)):
+        if source.get("name") == SOURCE:
+            told = f"{SOURCE!r} is what the bridge calls itself in incidents of its own"
+            document.fault(("sources", index, "name"), told, "choose another name, such as prod")
 
 
 def _check_signatures(document: Document, sources: list[Any]) -> None:

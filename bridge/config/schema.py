@@ -6,7 +6,7 @@ Law: an unknown key is a fault, and every fault is found in one go.
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, SecretStr
 
@@ -78,9 +78,30 @@ class Source(Section):
     dedup_key: Literal["group", "source_and_group"] = "group"
 
 
+class Storm(Section):
+    """When more waits for a channel than it can carry, and is told in one digest."""
+
+    enabled: bool = True
+    patience: Duration = timedelta(minutes=1)
+    at_least: Annotated[int, Field(ge=2)] = 20
+    calm: Duration = timedelta(minutes=1)
+    update_every: Annotated[Duration, AfterValidator(check_interval)] = timedelta(seconds=30)
+
+
+class ChannelStorm(Section):
+    """What is different for one channel."""
+
+    enabled: bool | None = None
+    patience: Duration | None = None
+    at_least: Annotated[int, Field(ge=2)] | None = None
+    calm: Duration | None = None
+    update_every: Annotated[Duration, AfterValidator(check_interval)] | None = None
+
+
 class Channel(Section):
     """What every channel has."""
 
+    storm: ChannelStorm = ChannelStorm()
     concurrency: Annotated[int, Field(ge=1, le=256)] = 4
     timeout: Duration = timedelta(seconds=10)
     send_resolved: bool = True
@@ -236,4 +257,4 @@ class RoutesFile(Section):
     context: Context | None = None
     heartbeats: tuple[Heartbeat, ...] = ()
     ping: Ping | None = None
-    storm: dict[str, Any] | None = None
+    storm: Storm = Storm()

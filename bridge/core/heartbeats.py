@@ -10,10 +10,9 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from bridge.core.matchers import Matcher
-from bridge.core.model import Alert, Group, Severity, Status
+from bridge.core.model import SOURCE, Alert, Group, Severity, Status
 from bridge.core.numbers import in_words
 
-SOURCE = "bridge"  #: of incidents that the bridge opens by itself
 ALERTNAME = "HeartbeatMissing"
 
 

@@ -11,6 +11,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
+SOURCE = "bridge"  #: of incidents that the bridge opens by itself
+
 
 class Severity(enum.StrEnum):
     """How bad, most severe first. UNKNOWN is a word that nobody taught the bridge: it ranks as a warning does."""

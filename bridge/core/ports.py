@@ -191,6 +191,7 @@ class Lane:
     per_second: float | None  #: None is unlimited
     burst: int
     lease_seconds: float
+    storm_at: int | None = None  #: so many that wait untold are a storm; None: it never storms
 
 
 class Deliveries(Protocol):

@@ -14,7 +14,7 @@ from bridge.core.model import Entry, Incident
 
 @dataclass(frozen=True, slots=True)
 class DeliveryView:
-    """One delivery as people see it. status: delivered | pending | sending | held | dead."""
+    """One delivery as people see it. status: delivered | skipped | pending | sending | held | dead."""
 
     channel: str
     recipient: str
@@ -42,6 +42,7 @@ class Health:
     heartbeat_seconds: Mapping[str, float] = field(default_factory=dict)  #: by name: since it was heard
     flapping_incidents: int = 0
     expired_lease_seconds: Mapping[str, float] = field(default_factory=dict)  #: by channel: the oldest that none took
+    storms: Mapping[str, int] = field(default_factory=dict)  #: channel that storms -> incidents told in its digest only
 
 
 class Reader(Protocol):
@@ -49,6 +50,10 @@ class Reader(Protocol):
 
     def list_incidents(self, *, resolved: bool | None = None, limit: int = 100) -> list[Incident]:
         """Newest change first, without their alerts. resolved None means both."""
+        ...
+
+    def held_in_storm(self, channel: str, now: datetime) -> list[Incident]:
+        """What the digest of this channel stands for, the most severe first, without their alerts; the first 1000."""
         ...
 
     def incident(self, number: int) -> Incident | None: ...

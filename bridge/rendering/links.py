@@ -11,10 +11,12 @@ from bridge.core.model import Alert, Incident
 from bridge.core.ports import Link
 from bridge.rendering.text import clean
 
-#: Annotations whose address is a link of its own; the last two come from other sources than Alertmanager.
+#: Annotations whose address is a link of its own; the last two come from other sources than
+#: Alertmanager, and that of held incidents from the bridge.
 LINKED = (
     ("Runbook", "runbook_url"),
     ("Dashboard", "dashboard_url"),
+    ("Held incidents", "held_url"),
     ("Source", "url"),
     ("Silence", "silence_url"),
 )

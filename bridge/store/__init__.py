@@ -18,6 +18,7 @@ from bridge.store.pictures import KeptPicture, StorePictures
 from bridge.store.pings import StorePings
 from bridge.store.reading import StoreReader
 from bridge.store.reconciling import StoreReconciling
+from bridge.store.storms import StoreStorms
 from bridge.store.waking import Listener, Waker
 
 __all__ = [
@@ -38,6 +39,7 @@ __all__ = [
     "StorePings",
     "StoreReader",
     "StoreReconciling",
+    "StoreStorms",
     "Waker",
     "back_up",
     "distrust",

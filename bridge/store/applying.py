@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
@@ -15,13 +15,17 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
 from bridge.core.changes import CHANGE_RULES, ChangeRule
+from bridge.core.digests import channel_of, wishes_of
 from bridge.core.heartbeats import Heartbeat
 from bridge.core.incidents import Rules
-from bridge.core.model import Change, ChannelSpec, Incident, Wish
+from bridge.core.model import Change, ChannelSpec, Entry, Incident, Wish
 from bridge.core.planning import plan
 from bridge.core.routing import Route
+from bridge.core.storms import Limits, Storm
+from bridge.store.collapsing import is_collapsed, under_way
 from bridge.store.numbers import Numbers
 from bridge.store.rows import alert_row, entry_row, incident_from, incident_row, with_alerts
+from bridge.store.settling import ENDED, is_ended_untold
 from bridge.store.tables import alert, delivery, event, incident
 from bridge.store.timers import Timers
 
@@ -36,6 +40,7 @@ class Policy:
     changes: tuple[ChangeRule, ...] = CHANGE_RULES  #: which alerts tell of changes
     change_channels: tuple[str, ...] = ()  #: who is told of every change
     heartbeats: tuple[Heartbeat, ...] = ()
+    storms: Mapping[str, Limits] = field(default_factory=dict)  #: by channel; one without an entry never storms
 
 
 def newest_by_key(connection: sa.Connection, keys: Iterable[str]) -> dict[str, Incident]:
@@ -131,7 +136,10 @@ class Writing:
         if change.reopened:
             self.timers.forget_added(number)
         added = self.timers.added(number)
-        wishes = plan(change, policy.tree, policy.rules.canonical, policy.channels, self._now, added)
+        if channel_of(change.incident) is not None:
+            wishes = wishes_of(change, policy.channels)
+        else:
+            wishes = plan(change, policy.tree, policy.rules.canonical, policy.channels, self._now, added)
         wished = {(number, wish.target.channel, wish.target.recipient): wish for wish in wishes}
         for key, wish in wished.items():
             before = self._new.get(key) or self._known.get(key)
@@ -159,6 +167,8 @@ class Writing:
         self, key: tuple[int, str, str], change: Change, wish: Wish, before: Mapping[str, Any] | None
     ) -> dict[str, Any] | None:
         """The delivery as it should be now; None when this target has nothing new to show."""
+        if before is not None and not wish.firing and is_ended_untold({**before, "firing": False}):
+            return self._ended_untold(key, change, before)
         spec = self._policy.channels[wish.target.channel]
         if change.ends_only and (before is None or wish.firing or not before["firing"]):
             return None
@@ -173,6 +183,24 @@ class Writing:
         if wish.hold_reason:
             base["due_at"] = wish.hold_until or _NEVER
         return base
+
+    def _ended_untold(
+        self, key: tuple[int, str, str], change: Change, before: Mapping[str, Any]
+    ) -> dict[str, Any] | None:
+        """Nobody is told the end of what nobody was told of."""
+        if not before["firing"]:
+            return None
+        storm = self._storms.get(key[1])
+        held = storm is not None and is_collapsed(before, storm)
+        text = f"ended while it was held back: told in the digest #{storm.number} at most" if storm and held else ENDED
+        whom = f"{key[1]} {key[2]}".strip()
+        self._entries.append(entry_row(key[0], Entry(self._now, "skipped", whom, text, change.incident.revision)))
+        ended = {"firing": False, "pending": False, "dead": False, "hold_reason": "", "changed_at": self._now}
+        return {**before, **ended, "wanted": change.incident.revision}
+
+    @functools.cached_property
+    def _storms(self) -> Mapping[str, Storm]:
+        return under_way(self._connection)
 
     def _wanting(self, change: Change, firing: bool, before: Mapping[str, Any]) -> dict[str, Any]:
         return {
@@ -197,7 +225,11 @@ def _upserting(table: sa.Table, key: tuple[str, ...], dialect: str) -> sa.Execut
     # Columns of a delivery that belong to the worker (lease, attempts, sent, ...) are never overwritten here.
     mine = _PLANNED if table is delivery else tuple(c.name for c in table.columns if c.name not in key)
     excluded = statement.excluded
-    return statement.on_conflict_do_update(index_elements=list(key), set_={name: excluded[name] for name in mine})
+    values: dict[str, Any] = {name: excluded[name] for name in mine}
+    if table is delivery:  # a worker took it since it was read here: whatever it tells must be followed up
+        taken = sa.and_(delivery.c.in_flight, sa.not_(excluded.in_flight))
+        values["pending"] = sa.or_(excluded.pending, taken)
+    return statement.on_conflict_do_update(index_elements=list(key), set_=values)
 
 
 @functools.cache

@@ -12,8 +12,9 @@ import sqlalchemy as sa
 
 from bridge.core.ports import ChangeClaim, GiveUp, Outcome, RetryAt, Sent
 from bridge.store.changes import event_from
+from bridge.store.collapsing import COLLAPSED, SAME_CHANNEL
 from bridge.store.database import reading, transaction
-from bridge.store.tables import change, change_delivery, delivery
+from bridge.store.tables import change, change_delivery, delivery, storm
 
 
 class StoreChangeDeliveries:
@@ -26,8 +27,11 @@ class StoreChangeDeliveries:
         due = sa.select(change_delivery.c.channel).where(
             change_delivery.c.channel.in_(channels), change_delivery.c.pending, change_delivery.c.due_at <= now
         )
-        busy = sa.select(delivery.c.channel).where(
-            delivery.c.channel.in_(channels), delivery.c.pending, delivery.c.due_at <= now
+        message_due = sa.and_(delivery.c.pending, delivery.c.due_at <= now, sa.not_(COLLAPSED))
+        busy = (
+            sa.select(delivery.c.channel)
+            .outerjoin(storm, SAME_CHANNEL)
+            .where(delivery.c.channel.in_(channels), message_due)
         )
         with reading(self._engine) as connection:
             return sorted(set(connection.scalars(due.distinct())) - set(connection.scalars(busy.distinct())))

@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 
 import sqlalchemy as sa
 
-from bridge.store.tables import change_delivery, channel_state, delivery, heartbeat, incident, timer, worker
+from bridge.store.tables import change_delivery, channel_state, delivery, heartbeat, incident, storm, timer, worker
 
 
 def mend_times(connection: sa.Connection, now: datetime, ahead: timedelta) -> int:
@@ -28,6 +28,10 @@ def mend_times(connection: sa.Connection, now: datetime, ahead: timedelta) -> in
         (channel_state.c.next_slot_at, sa.true()),
         (change_delivery.c.due_at, change_delivery.c.pending),
         (heartbeat.c.seen_at, sa.true()),
+        (storm.c.since, sa.true()),
+        (storm.c.tightened_at, sa.true()),
+        (storm.c.calm_since, sa.true()),
+        (storm.c.updated_at, sa.true()),
         (incident.c.seen_at, incident.c.state != "resolved"),
         (incident.c.updated_at, incident.c.state != "resolved"),
         (incident.c.acknowledged_at, incident.c.state != "resolved"),

@@ -2,53 +2,27 @@
 
 from __future__ import annotations
 
-import math
 import secrets
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
-from bridge.core.model import Entry, Incident, Target
+from bridge.core.model import Entry, Incident
 from bridge.core.ports import Begun, Claim, GiveUp, Lane, Outcome, RetryAt, Sent
-from bridge.store.applying import complete
+from bridge.store.applying import Policy, complete
 from bridge.store.changes import forget_changes
+from bridge.store.claiming import Claiming
 from bridge.store.clock_jumps import mend_times
+from bridge.store.collapsing import COLLAPSED, SAME_CHANNEL, under_way
 from bridge.store.database import reading, transaction
 from bridge.store.rows import entry_from, incident_from
 from bridge.store.settling import FENCE, Settlements, lease_key
-from bridge.store.tables import channel_state, delivery, event, incident, worker
+from bridge.store.tables import channel_state, delivery, event, incident, storm, worker
 
 # Statements are made once: built anew, one costs as much as writing twenty rows with it.
-_STATE = sa.select(channel_state).where(channel_state.c.channel == sa.bindparam("b_channel")).with_for_update()
-_CLAIMABLE = (
-    sa.select(delivery)
-    .where(
-        delivery.c.channel == sa.bindparam("b_channel"),
-        delivery.c.pending,
-        delivery.c.due_at <= sa.bindparam("b_now"),
-        sa.or_(delivery.c.lease_until.is_(None), delivery.c.lease_until <= sa.bindparam("b_now")),
-    )
-    .order_by(delivery.c.rank, delivery.c.wanted_at)
-    .limit(sa.bindparam("b_limit", type_=sa.Integer))
-    .with_for_update(skip_locked=True)
-)
-_LEASE = (
-    sa.update(delivery)
-    .where(
-        delivery.c.incident_number == sa.bindparam("b_number"),
-        delivery.c.channel == sa.bindparam("b_channel"),
-        delivery.c.recipient == sa.bindparam("b_recipient"),
-    )
-    .values(
-        lease=sa.bindparam("b_lease"),
-        lease_until=sa.bindparam("b_until"),
-        in_flight=True,
-        attempted_at=sa.bindparam("b_attempted"),
-    )
-)
 _FREEZE = (
     sa.update(delivery)
     .where(*FENCE)
@@ -65,15 +39,18 @@ _NEWS = (
 class StoreDeliveries:
     """See bridge.core.ports.Deliveries."""
 
-    def __init__(self, engine: sa.Engine, worker_id: str = "") -> None:
-        self._engine, self._worker_id = engine, worker_id
+    def __init__(self, engine: sa.Engine, worker_id: str = "", policy: Callable[[], Policy] | None = None) -> None:
+        """policy: what storms begin by; without it none begins while claiming."""
+        self._engine, self._worker_id, self._policy = engine, worker_id, policy
 
     def claim(self, lanes: Sequence[Lane], now: datetime) -> list[Claim]:
         if not lanes:
             return []
         with transaction(self._engine) as connection:
+            storms = under_way(connection) if any(lane.storm_at is not None for lane in lanes) else {}
             lease = f"{self._worker_id}.{secrets.token_hex(4)}"
-            return [claim for lane in lanes for claim in _claim_lane(connection, lane, lease, now)]
+            claiming = (Claiming(connection, lane, storms.get(lane.channel), self._policy, now) for lane in lanes)
+            return [claim for each in claiming for claim in each.claims(lease)]
 
     def incidents(self, numbers: Sequence[int]) -> dict[int, Incident]:
         with reading(self._engine) as connection:
@@ -127,9 +104,10 @@ class StoreDeliveries:
                 type_=delivery.c.due_at.type,
             )
         joined = delivery.outerjoin(channel_state, channel_state.c.channel == delivery.c.channel)
+        joined = joined.outerjoin(storm, SAME_CHANNEL)
         soonest = sa.type_coerce(sa.func.min(due), delivery.c.due_at.type)
         with reading(self._engine) as connection:
-            mine = sa.and_(delivery.c.channel.in_(channels), delivery.c.pending)
+            mine = sa.and_(delivery.c.channel.in_(channels), delivery.c.pending, sa.not_(COLLAPSED))
             return connection.scalar(sa.select(soonest).select_from(joined).where(mine))
 
     def end_pauses(self) -> None:
@@ -181,89 +159,3 @@ class StoreDeliveries:
 def _ended(place: str, host: str, is_running: Callable[[int], bool]) -> bool:
     theirs, _, pid = place.rpartition(" ")
     return theirs == host and pid.isdigit() and not is_running(int(pid))
-
-
-def _claim_lane(connection: sa.Connection, lane: Lane, lease: str, now: datetime) -> list[Claim]:
-    state = connection.execute(_STATE, {"b_channel": lane.channel}).mappings().first()
-    limit = _allowed(lane, state, now)
-    if limit < 1:
-        return []
-    wanted = {"b_channel": lane.channel, "b_now": now, "b_limit": limit}
-    rows = connection.execute(_CLAIMABLE, wanted).mappings().all()
-    if not rows:
-        return []
-    _lease(connection, rows, lease, now, lane)
-    if lane.per_second is not None:
-        _take_slots(connection, lane, state, len(rows), now)
-    lost = any(row["in_flight"] and not row["handle"] for row in rows)
-    neighbour = _newest_handle(connection, lane.channel) if lost else {}
-    return [_claim(row, lease, neighbour) for row in rows]
-
-
-def _newest_handle(connection: sa.Connection, channel: str) -> Mapping[str, Any]:
-    """What the channel said of the incident that it was told of last; empty when it was told of none."""
-    told = sa.select(delivery.c.handle).where(delivery.c.channel == channel, delivery.c.sent_at.is_not(None))
-    return connection.scalar(told.order_by(delivery.c.sent_at.desc()).limit(1)) or {}
-
-
-def _allowed(lane: Lane, state: sa.RowMapping | None, now: datetime) -> int:
-    """How many sends pace, pause and concurrency leave room for now."""
-    if state is None:
-        return min(lane.limit, lane.burst) if lane.per_second is not None else lane.limit
-    if state["paused_until"] is not None and state["paused_until"] > now:
-        return 0
-    limit = min(lane.limit, 1) if state["failing"] else lane.limit
-    if lane.per_second is None or state["next_slot_at"] is None:
-        return limit
-    ahead = (state["next_slot_at"] - now).total_seconds() * lane.per_second
-    room: int = math.floor(lane.burst - max(0.0, ahead) + 1e-6)
-    return min(limit, room)
-
-
-def _lease(connection: sa.Connection, rows: Sequence[sa.RowMapping], lease: str, now: datetime, lane: Lane) -> None:
-    until = now + timedelta(seconds=lane.lease_seconds)
-    connection.execute(
-        _LEASE,
-        [
-            {
-                "b_number": row["incident_number"],
-                "b_channel": row["channel"],
-                "b_recipient": row["recipient"],
-                "b_lease": lease,
-                "b_until": until,
-                "b_attempted": (row["attempted_at"] if row["in_flight"] else None) or now,
-            }
-            for row in rows
-        ],
-    )
-
-
-def _take_slots(connection: sa.Connection, lane: Lane, state: sa.RowMapping | None, count: int, now: datetime) -> None:
-    assert lane.per_second is not None
-    start = max(now, state["next_slot_at"] or now) if state is not None else now
-    row = {"channel": lane.channel, "next_slot_at": start + timedelta(seconds=count / lane.per_second)}
-    make = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
-    statement = make(channel_state).values(**row, failing=False, pause_reason="")
-    connection.execute(
-        statement.on_conflict_do_update(index_elements=["channel"], set_={"next_slot_at": row["next_slot_at"]})
-    )
-
-
-def _claim(row: sa.RowMapping, lease: str, neighbour: Mapping[str, Any]) -> Claim:
-    same = row["frozen_revision"] == row["wanted"]
-    return Claim(
-        incident_number=row["incident_number"],
-        target=Target(row["channel"], row["recipient"]),
-        lease=lease,
-        revision=row["wanted"],
-        sent=row["sent"],
-        firing=row["firing"],
-        attempts=row["attempts"],
-        unknown=row["in_flight"],
-        shrink=row["shrink"],
-        wanted_at=row["wanted_at"],
-        attempted_at=row["attempted_at"] if row["in_flight"] else None,
-        handle=row["handle"],
-        frozen=row["frozen"] if same and row["in_flight"] else None,
-        neighbour=neighbour if row["in_flight"] and not row["handle"] else {},
-    )

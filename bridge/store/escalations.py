@@ -5,8 +5,10 @@ Law: an incident is decided about while its row is locked, and its timers change
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 import sqlalchemy as sa
 
@@ -14,6 +16,7 @@ from bridge.core.escalation import look
 from bridge.core.flapping import settle
 from bridge.core.model import Change, Incident
 from bridge.store.applying import Policy, Writing, complete
+from bridge.store.collapsing import Digests
 from bridge.store.database import reading, transaction
 from bridge.store.rows import incident_from
 from bridge.store.tables import channel_state, event, incident, timer
@@ -58,7 +61,8 @@ class StoreEscalations:
             calm = [settle(each, policy.rules, now) for each in found]
             done = [text for change in calm for text in _add(writing, change)]
             now_known = [change.incident for change in calm]
-            done += [text for each in now_known for text in _act(writing, each, loud.get(each.number, 0), failing, now)]
+            looking = _Looking(writing, Digests(connection), failing, now)
+            done += [text for each in now_known for text in looking.act(each, loud.get(each.number, 0))]
             writing.write()
             if done:
                 self._waker.within(connection)
@@ -77,24 +81,12 @@ class StoreEscalations:
             found = _locked(connection, numbers, skip=False)
             writing = Writing(connection, policy, now)
             writing.load_deliveries([each.number for each in found])
+            digests = Digests(connection)
             for each in found:
-                writing.timers.set(writing.timers.situation(each, writing.deliveries(each.number)))
+                rows = [digests.standing(row) for row in writing.deliveries(each.number)]
+                writing.timers.set(writing.timers.situation(each, rows))
             writing.write()
         self._planned_to = max(numbers, default=None)
-
-
-def _act(writing: Writing, found: Incident, loud: int, failing: set[str], now: datetime) -> list[str]:
-    known = writing.timers.situation(found, writing.deliveries(found.number), loud)
-    verdict = look(known, failing, now)
-    writing.timers.acted(found.number, verdict.acted)
-    if not verdict.change.changed:
-        writing.timers.set(known, looked=True)
-        return []
-    writing.timers.add(found.number, verdict.added)
-    writing.add(verdict.change)
-    after = writing.timers.situation(verdict.change.incident, writing.deliveries(found.number))
-    writing.timers.set(after, looked=True)
-    return _told(verdict.change)
 
 
 def _add(writing: Writing, change: Change) -> list[str]:
@@ -106,6 +98,32 @@ def _add(writing: Writing, change: Change) -> list[str]:
 
 def _told(change: Change) -> list[str]:
     return [f"#{change.incident.number}: {entry.text}" for entry in change.entries]
+
+
+@dataclass(frozen=True, slots=True)
+class _Looking:
+    """What is the same for all incidents of one look."""
+
+    writing: Writing
+    digests: Digests
+    failing: set[str]
+    now: datetime
+
+    def act(self, found: Incident, loud: int) -> list[str]:
+        timers, number = self.writing.timers, found.number
+        known = timers.situation(found, self._standing(number), loud)
+        verdict = look(known, self.failing, self.now)
+        timers.acted(number, verdict.acted)
+        if not verdict.change.changed:
+            timers.set(known, looked=True)
+            return []
+        timers.add(number, verdict.added)
+        self.writing.add(verdict.change)
+        timers.set(timers.situation(verdict.change.incident, self._standing(number)), looked=True)
+        return _told(verdict.change)
+
+    def _standing(self, number: int) -> list[Mapping[str, Any]]:
+        return [self.digests.standing(row) for row in self.writing.deliveries(number)]
 
 
 def _open_after(connection: sa.Connection, number: int) -> list[int]:

@@ -13,12 +13,16 @@ from bridge.core.facts import Context
 from bridge.core.model import Entry, Incident, Severity
 from bridge.core.views import DeliveryView, Health
 from bridge.store.applying import complete
+from bridge.store.collapsing import COLLAPSED, SAME_CHANNEL, collapsed_rows
 from bridge.store.contexts import StoreContexts
 from bridge.store.database import reading
 from bridge.store.dead_letters import StoreDeadLetters
 from bridge.store.rows import entry_from, incident_from
-from bridge.store.tables import alert, channel_state, delivery, event, heartbeat, incident, worker
+from bridge.store.tables import alert, channel_state, delivery, event, heartbeat, incident, storm, worker
 from bridge.store.timers import added_of
+
+MOST_HELD = 1000
+DIGEST = sa.case((COLLAPSED, storm.c.incident_number)).label("digest")
 
 
 class StoreReader:
@@ -37,6 +41,13 @@ class StoreReader:
             query = query.where(is_resolved if resolved else ~is_resolved)
         with self._reading() as connection:
             return [incident_from(row) for row in connection.execute(query).mappings()]
+
+    def held_in_storm(self, channel: str, now: datetime) -> list[Incident]:
+        with self._reading() as connection:
+            numbers = [row["number"] for row in collapsed_rows(connection, channel, now)]
+            rows = connection.execute(sa.select(incident).where(incident.c.number.in_(numbers[:MOST_HELD]))).mappings()
+            found = {row["number"]: incident_from(row) for row in rows}
+            return [found[number] for number in numbers if number in found]
 
     def incident(self, number: int) -> Incident | None:
         with self._reading() as connection:
@@ -58,8 +69,9 @@ class StoreReader:
 
     def deliveries(self, number: int) -> list[DeliveryView]:
         query = (
-            sa.select(delivery, channel_state.c.paused_until, channel_state.c.pause_reason)
+            sa.select(delivery, channel_state.c.paused_until, channel_state.c.pause_reason, DIGEST)
             .outerjoin(channel_state, channel_state.c.channel == delivery.c.channel)
+            .outerjoin(storm, SAME_CHANNEL)
             .where(delivery.c.incident_number == number)
             .order_by(delivery.c.channel, delivery.c.recipient)
         )
@@ -86,6 +98,7 @@ class StoreReader:
                 heartbeat_seconds=_heartbeats(connection, now),
                 flapping_incidents=_flapping(connection),
                 expired_lease_seconds=_expired_leases(connection, now),
+                storms=_storms(connection, now),
                 worker_seen_seconds=None if seen is None else max(0.0, (now - seen).total_seconds()),
             )
 
@@ -130,11 +143,13 @@ def _status(row: sa.RowMapping) -> tuple[str, str]:
     if row["dead"]:
         return "dead", "cannot be delivered as it is; mend the cause, then replay it"
     if not row["pending"]:
-        return "delivered", ""
+        return ("delivered", "") if row["sent"] else ("skipped", "ended before it was told")
     if row["lease"] is not None:
         return "sending", "a worker has it"
     if row["hold_reason"]:
         return "held", f"muted by {row['hold_reason']}"
+    if row["digest"]:
+        return "held", f"held back by the storm on {row['channel']}, which #{row['digest']} tells of"
     if row["paused_until"] is not None and row["pause_reason"]:
         return "pending", f"the channel waits: {row['pause_reason']}"
     return "pending", "waits for its turn"
@@ -153,11 +168,23 @@ def _dead(connection: sa.Connection) -> dict[str, int]:
 
 
 def _overdue(connection: sa.Connection, now: datetime) -> dict[str, float]:
-    """Since when the oldest change waits, except behind a mute interval. An outage counts: somebody is not told."""
+    """Since when the oldest change waits, except behind a mute interval. An outage counts: somebody is not told.
+
+    What a storm's digest tells of is not late; the digest itself can be.
+    """
     oldest = sa.func.min(delivery.c.wanted_at, type_=delivery.c.wanted_at.type)
-    waiting = delivery.c.pending & (delivery.c.hold_reason == "")
-    query = sa.select(delivery.c.channel, oldest).where(waiting).group_by(delivery.c.channel)
+    waiting = delivery.c.pending & (delivery.c.hold_reason == "") & sa.not_(COLLAPSED)
+    joined = sa.select(delivery.c.channel, oldest).outerjoin(storm, SAME_CHANNEL)
+    query = joined.where(waiting).group_by(delivery.c.channel)
     return {channel: max(0.0, (now - at).total_seconds()) for channel, at in connection.execute(query)}
+
+
+def _storms(connection: sa.Connection, now: datetime) -> dict[str, int]:
+    """How many incidents each storm holds back."""
+    count = sa.func.count(delivery.c.incident_number.distinct())
+    held = sa.and_(SAME_CHANNEL, delivery.c.pending, delivery.c.due_at <= now, COLLAPSED)
+    query = sa.select(storm.c.channel, count).outerjoin(delivery, held).group_by(storm.c.channel)
+    return {row[0]: row[1] for row in connection.execute(query)}
 
 
 def _paused(connection: sa.Connection, now: datetime) -> dict[str, str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -96,6 +96,10 @@ _RECOVERED = (
 _NOTE = sa.insert(event)
 
 
+ENDED = "ended before it was told"
+_KEY = ("incident_number", "channel", "recipient")
+
+
 @dataclass(slots=True)
 class Settlements:
     """Collects outcomes; write() puts each kind down with one statement."""
@@ -173,6 +177,23 @@ class Settlements:
             values = {"paused_until": until, "pause_reason": reason, "failing": True}
             statement = make(channel_state).values(channel=channel, **values)
             self.connection.execute(statement.on_conflict_do_update(index_elements=["channel"], set_=values))
+
+
+def is_ended_untold(row: sa.RowMapping | Mapping[str, Any]) -> bool:
+    """Nobody is told the end of what nobody was told of, not even by a try that may have arrived, or did in part."""
+    return not (row["firing"] or row["sent"] or row["in_flight"] or row["handle"])
+
+
+def skip_ended(connection: sa.Connection, rows: Sequence[sa.RowMapping], now: datetime) -> None:
+    """Rows that is_ended_untold holds of, locked."""
+    mine = [delivery.c[name] == sa.bindparam(f"b_{name}") for name in _KEY]
+    keys = [{f"b_{name}": row[name] for name in _KEY} for row in rows]
+    connection.execute(sa.update(delivery).where(*mine).values(pending=False, attempts=0, last_error=""), keys)
+    entries = (
+        Entry(now, "skipped", f"{row['channel']} {row['recipient']}".strip(), ENDED, row["wanted"]) for row in rows
+    )
+    numbers = (row["incident_number"] for row in rows)
+    connection.execute(sa.insert(event), [entry_row(*each) for each in zip(numbers, entries, strict=True)])
 
 
 def _timer_row(number: int, channel: str, now: datetime) -> dict[str, Any]:

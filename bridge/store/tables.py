@@ -226,6 +226,20 @@ channel_state = sa.Table(
     sa.Column("next_slot_at", UtcDateTime),  # pacing: when the next send is allowed
 )
 
+storm = sa.Table(  # a row while the channel storms
+    "storm",
+    metadata,
+    sa.Column("channel", sa.String(128), primary_key=True),
+    sa.Column("incident_number", sa.Integer, nullable=False),  # of the digest
+    sa.Column("rank", sa.Integer, nullable=False),  # untold deliveries from this rank on are told in the digest only
+    sa.Column("since", UtcDateTime, nullable=False),
+    sa.Column("tightened_at", UtcDateTime, nullable=False),
+    sa.Column("calm_since", UtcDateTime),
+    sa.Column("updated_at", UtcDateTime, nullable=False),
+    sa.Column("told_count", sa.Integer, nullable=False),
+    sa.Column("told_rank", sa.Integer, nullable=False),
+)
+
 worker = sa.Table(
     "worker",
     metadata,

@@ -14,6 +14,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
+from bridge.core.digests import channel_of
 from bridge.core.escalation import Kind, Situation, Standing, Timer, timers_of
 from bridge.core.incidents import Rules
 from bridge.core.model import Added, Cause, Incident, State
@@ -68,7 +69,8 @@ class Timers:
     def situation(self, found: Incident, rows: Iterable[Mapping[str, Any]], told: int | None = None) -> Situation:
         """told: the newest loud revision; without it, whoever waits for anything is taken to be untold."""
         firing = ((self._rules.canonical(each.labels), True) for each in found.shown)
-        routed = found.state is State.OPEN and _asks_for_timers(self._tree)
+        own = channel_of(found) is not None  # a digest: those whom it speaks for have timers of their own
+        routed = found.state is State.OPEN and not own and _asks_for_timers(self._tree)
         return Situation(
             incident=found,
             matches=tuple(match for match, _ in matched(self._tree, firing, self._now)) if routed else (),

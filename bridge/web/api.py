@@ -19,6 +19,7 @@ from bridge.core.ports import Changes
 from bridge.core.turns import Flaps
 from bridge.core.views import Reader
 from bridge.web.auth import Logins
+from bridge.web.held import held_channel
 
 MOST = 1000
 TRUTH = {None: None, "true": True, "false": False}
@@ -37,7 +38,11 @@ def blueprint(
 
     @routes.get("/incidents")
     def list_incidents() -> ResponseReturnValue:
-        incidents = reader.list_incidents(resolved=_resolved(), limit=_limit())
+        channel, limit = held_channel(request), _limit()
+        if channel is not None:
+            incidents = reader.held_in_storm(channel, clock())[:limit]
+        else:
+            incidents = reader.list_incidents(resolved=_resolved(), limit=limit)
         counts = reader.alert_counts([incident.number for incident in incidents])
         return jsonify(incidents=[_brief(each, counts.get(each.number, (0, 0)), flaps(each)) for each in incidents])
 

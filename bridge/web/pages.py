@@ -6,17 +6,19 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 from urllib.parse import urlsplit
 
-from flask import Blueprint, abort, render_template
+from flask import Blueprint, abort, render_template, request
 from flask.typing import ResponseReturnValue
 
 from bridge.core.changes import period_of, started_at
 from bridge.core.dead_letters import Which
+from bridge.core.digests import channel_of
 from bridge.core.model import Alert, Incident, Severity
 from bridge.core.ports import Changes
 from bridge.core.turns import Flaps
 from bridge.core.views import Reader
 from bridge.rendering.context_view import view_of
 from bridge.web.auth import Logins
+from bridge.web.held import held_channel
 from bridge.web.pictures import KeptPictures
 
 ALERTS_SHOWN = 200
@@ -44,10 +46,18 @@ def blueprint(
 
     @routes.get("/")
     def list_incidents() -> ResponseReturnValue:
+        channel = held_channel(request)
+        if channel is not None:
+            return list_held(channel)
         opened = sorted(reader.list_incidents(resolved=False, limit=OPEN_SHOWN), key=_urgency)
         recent = reader.list_incidents(resolved=True, limit=RECENT_SHOWN)
         counts = reader.alert_counts([incident.number for incident in opened + recent])
         return render_template("incidents.html", opened=opened, recent=recent, counts=counts, now=clock())
+
+    def list_held(channel: str) -> ResponseReturnValue:
+        held = reader.held_in_storm(channel, clock())
+        counts = reader.alert_counts([incident.number for incident in held])
+        return render_template("held.html", channel=channel, held=held, counts=counts, now=clock())
 
     @routes.get("/incidents/<int:number>")
     def show_incident(number: int) -> ResponseReturnValue:
@@ -71,6 +81,7 @@ def blueprint(
             pictures=pictures.of_incident(number)[:PICTURES_SHOWN],
             learned=view_of(reader.context(number, now), started),
             changes=[(change, _around(change.at, started)) for change in changes[:CHANGES_SHOWN]],
+            held_channel=None if incident.resolved else channel_of(incident),
             window=span(started - window(), started),
             now=now,
             cut=PAYLOAD_SHOWN,

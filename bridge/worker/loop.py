@@ -174,7 +174,7 @@ class Worker:
 
     def _room(self, lane: Lane) -> Lane:
         limit = lane.limit - self._flying.get(lane.channel, 0)
-        return Lane(lane.channel, limit, lane.per_second, lane.burst, lane.lease_seconds)
+        return replace(lane, limit=limit)
 
     async def _start(self, claims: Sequence[Claim]) -> None:
         numbers = sorted({claim.incident_number for claim in claims})

@@ -22,6 +22,7 @@ from bridge.config import (
 )
 from bridge.config.settings import IncidentSettings
 from bridge.core.routing import Escalation, route_alert
+from bridge.core.storms import Limits
 from bridge.core.turns import Flapping
 
 ROOT = Path(__file__).parents[2]
@@ -158,6 +159,31 @@ def test_secrets_from_files(tmp_path):
     assert "pd-from-file" == settings.channels["pagerduty-ml"].routing_key.get_secret_value()
 
 
+def test_storms_are_watched_for_wherever_there_is_a_pace():
+    text = """
+storm: {patience: 2m, at_least: 50, calm: 3m, update_every: 10s}
+external_url: https://bridge.example.org/
+""" + SMALL.replace("type: slack,", "type: slack, rate: unlimited,").replace(
+        "type: email,", "type: email, rate: 60/m, storm: {patience: 10m, at_least: 5},"
+    )
+    storms = load_text(text, ENVIRON).storms
+    assert {"pagerduty-ml", "email-ml"} == set(storms)
+    minutes, seconds = (lambda count: timedelta(minutes=count)), timedelta(seconds=10)
+    url = "https://bridge.example.org/?channel=email-ml&held=storm"
+    assert Limits(1.0, minutes(10), 5, minutes(3), seconds, url) == storms["email-ml"]
+    assert (2.0, 241) == (storms["pagerduty-ml"].per_second, storms["pagerduty-ml"].begins_at)
+
+
+def test_storms_can_be_switched_off_and_on_for_one_channel():
+    off = "storm: {enabled: false}\n"
+    assert {} == dict(load_text(off + SMALL, ENVIRON).storms)
+    one = SMALL.replace("type: email,", "type: email, storm: {enabled: true},")
+    assert ["email-ml"] == list(load_text(off + one, ENVIRON).storms)
+    without = load_text(SMALL.replace("type: email,", "type: email, storm: {enabled: false},"), ENVIRON)
+    assert {"pagerduty-ml", "slack-ml"} == set(without.storms)
+    assert Limits(1.0) == without.storms["slack-ml"]
+
+
 def test_sources():
     text = """
 sources:
@@ -221,7 +247,6 @@ time_intervals:
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
-        pytest.param(SMALL + "storm: {after: 50}\n", ["8: storm: accepted"], id="storm"),
         pytest.param(SMALL.replace("-ml, email-ml]", "-ml]"), ["5: channels.email-ml: no route sends"], id="unused"),
         pytest.param(
             SMALL + "sources: [{name: a}, {name: b}]\n",

@@ -118,7 +118,13 @@ def _arguments(pid: int) -> list[bytes]:
 
 @contextlib.contextmanager
 def running_bridge(
-    folder: Path, sandbox: RunningSandbox, token: str, config: Path = ROOT / "routes.yaml", **more: str
+    folder: Path,
+    sandbox: RunningSandbox,
+    token: str,
+    config: Path = ROOT / "routes.yaml",
+    *,
+    port: int = 0,
+    **more: str,
 ) -> Iterator[Bridge]:
     environment = {
         "PAGERDUTY_ROUTING_KEY": secrets.token_hex(16),
@@ -132,7 +138,7 @@ def running_bridge(
         "ALERTMANAGER_URL": "http://127.0.0.1:9",
         **more,
     }
-    bridge = Bridge(folder, environment, config)
+    bridge = Bridge(folder, environment, config, port or free_port())
     bridge.start()
     try:
         yield bridge

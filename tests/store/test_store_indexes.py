@@ -11,8 +11,9 @@ import pytest
 import sqlalchemy as sa
 
 from bridge.core.ports import Lane
-from bridge.store import StoreChangeDeliveries, StoreDeliveries, open_database
+from bridge.store import StoreChangeDeliveries, StoreDeliveries, StoreReader, StoreStorms, open_database
 from tests.builders import at
+from tests.store.storm_world import LANE, POLICY, World
 
 
 @pytest.fixture
@@ -55,3 +56,15 @@ def test_telling_of_changes_reads_what_is_pending_alone(engine: sa.Engine) -> No
     changes, messages = plans(engine, asked)
     assert "change_delivery_pending (channel=? AND due_at<?)" in changes
     assert "delivery_pending (channel=?)" in messages
+
+
+def test_storms_are_looked_for_and_followed_in_what_is_pending_alone(engine: sa.Engine) -> None:
+    World(engine).fire(10)
+    with queries(engine) as asked:
+        StoreStorms(engine, lambda: POLICY).watch(at(1))
+        StoreDeliveries(engine).claim([LANE], at(1))
+        StoreReader(engine).held_in_storm("slack", at(1))
+        StoreReader(engine).health(at(1))
+    counting = [(query, given) for query, given in asked if "delivery.sent = " in query]
+    assert 5 < len(counting)
+    assert [] == [plan for plan in plans(engine, counting) if "delivery_pending" not in plan]

@@ -57,6 +57,7 @@ def test_every_channel_has_its_series_from_the_start(world):
     assert 'bridge_deliveries_dead{channel="slack-ml"} 0.0' in text
     assert 'bridge_deliveries_total{channel="slack-ml",outcome="dead"} 0.0' in text
     assert 'bridge_channel_paused{channel="slack-ml"} 0.0' in text
+    assert 'bridge_storm_active{channel="slack-ml"} 0.0' in text
     assert 'bridge_build_info{version="0.1.0"} 1.0' in text
 
 
@@ -67,10 +68,13 @@ def test_metrics_show_what_the_store_says(world):
         paused={"slack-ml": "x"},
         open_incidents={"critical": 2},
         flapping_incidents=1,
+        storms={"slack-ml": 312},
     )
     text = world.get("/metrics").text
     assert 'bridge_deliveries_pending{channel="slack-ml",severity="info"} 4.0' in text
     assert 'bridge_channel_paused{channel="slack-ml"} 1.0' in text
+    assert 'bridge_storm_active{channel="slack-ml"} 1.0' in text
+    assert 'bridge_storm_collapsed{channel="slack-ml"} 312.0' in text
     assert 'bridge_incidents_open{severity="critical"} 2.0' in text
     assert "bridge_flapping_incidents 1.0" in text
     assert "bridge_worker_seen_seconds 1.0" in text

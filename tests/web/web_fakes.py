@@ -70,6 +70,9 @@ class FakeReader:
         self.asked.append((resolved, limit))
         return [each for each in self.all.values() if resolved in (None, each.resolved)][:limit]
 
+    def held_in_storm(self, channel, now):
+        return [INCIDENT] if channel == "slack-ml" else []
+
     def incident(self, number):
         return self.all.get(number)
 

@@ -1,0 +1,118 @@
+"""When a channel storms: what collapses into its digest, and from when on it is told one by one again. Pure.
+
+Law: the least severe collapses first, and nothing collapses that the channel could be told within the patience.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+from bridge.core.model import Severity
+from bridge.core.numbers import in_words
+
+_FIRST_UPDATE = timedelta(seconds=5)
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What one channel can carry, and how much may wait for it before it storms."""
+
+    per_second: float  #: its pace
+    patience: timedelta = timedelta(minutes=1)
+    at_least: int = 20
+    calm: timedelta = timedelta(minutes=1)
+    update_every: timedelta = timedelta(seconds=30)
+    held_url: str | None = None  #: the page that lists what its digest stands for
+
+    @property
+    def begins_at(self) -> int:
+        """So many untold messages are a storm."""
+        return max(self.at_least, math.floor(self.per_second * self.patience.total_seconds()) + 1)
+
+
+@dataclass(frozen=True, slots=True)
+class Storm:
+    """A storm under way: untold messages of this rank and of less severe ones are told in the digest only."""
+
+    channel: str
+    number: int  #: of the digest, an incident
+    rank: int
+    since: datetime
+    tightened_at: datetime  #: when the rank became as severe as it is
+    calm_since: datetime | None  #: from when on less had to collapse
+    updated_at: datetime  #: when the digest was written last
+    told_count: int  #: how many incidents it stood for, and
+    told_rank: int  #: the most severe of them, when it last said something loud
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """rank None: nothing collapses."""
+
+    rank: int | None
+    calm_since: datetime | None = None
+    because: str = ""
+
+
+def cut_off(waiting: Mapping[int, int], limits: Limits) -> int | None:
+    """The most severe rank that has to collapse, with all that are less severe.
+
+    waiting: untold messages by rank. What is more severe is told one by one, for it can be within the patience.
+    """
+    total = 0
+    for rank in sorted(waiting):
+        total += waiting[rank]
+        if total >= limits.begins_at:
+            return rank
+    return None
+
+
+def decide(storm: Storm | None, waiting: Mapping[int, int], limits: Limits | None, now: datetime) -> Verdict:
+    """More collapses at once, less only after the calm, so that a storm does not come and go with every gust.
+
+    limits None: the channel has no pace to keep any more, or its storms are switched off.
+    """
+    if limits is None:
+        return Verdict(None, because="no storm is watched for here any more: storm or rate was changed in routes.yaml")
+    wanted = cut_off(waiting, limits)
+    if storm is None or (wanted is not None and wanted <= storm.rank):
+        return Verdict(wanted, because=_too_many(waiting, limits))
+    calm_since = storm.calm_since or now
+    if now - calm_since < limits.calm:
+        return Verdict(storm.rank, calm_since)
+    patience, calm = in_words(limits.patience), in_words(limits.calm)
+    return Verdict(wanted, because=f"for {calm}, what waited could have been told within {patience}")
+
+
+def follow(storm: Storm, verdict: Verdict, now: datetime) -> Storm:
+    """The storm after a verdict that does not end it."""
+    rank = storm.rank if verdict.rank is None else verdict.rank
+    tightened_at = now if rank < storm.rank else storm.tightened_at
+    return replace(storm, rank=rank, tightened_at=tightened_at, calm_since=verdict.calm_since)
+
+
+def update_due(storm: Storm, limits: Limits | None, now: datetime) -> bool:
+    """At once when more severe ones have collapsed; soon after the beginning, when the count grows fastest; then every
+    `update_every`."""
+    if storm.updated_at < storm.tightened_at:
+        return True
+    every = limits.update_every if limits is not None else _FIRST_UPDATE
+    return now - storm.updated_at >= min(every, max(_FIRST_UPDATE, storm.updated_at - storm.since))
+
+
+def is_louder(storm: Storm, count: int, rank: int) -> bool:
+    """Worth more than an edit: something more severe has joined, or there are ten times as many."""
+    return count > 0 and (rank < storm.told_rank or count >= 10 * storm.told_count)
+
+
+def severity_of(rank: int) -> Severity:
+    return list(Severity)[rank]
+
+
+def _too_many(waiting: Mapping[int, int], limits: Limits) -> str:
+    count = sum(waiting.values())
+    takes = in_words(timedelta(seconds=count / limits.per_second))
+    return f"{count:,} messages waited, which take {takes} at its pace (patience {in_words(limits.patience)})"

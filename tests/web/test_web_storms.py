@@ -1,0 +1,55 @@
+"""What a storm holds back, as pages and API list it."""
+
+from dataclasses import replace
+
+import pytest
+from web_fakes import ALERT, INCIDENT, NOW, World
+
+from bridge.core.model import State
+
+DIGEST = replace(
+    INCIDENT, source="bridge", receiver="storms", group_labels={"alertname": "StormDigest", "channel": "slack-ml"}
+)
+HELD = "/?channel=slack-ml&amp;held=storm"
+
+
+@pytest.fixture
+def world():
+    return World()
+
+
+def test_the_link_of_a_digest_leads_to_what_it_stands_for(world):
+    page = world.get("/?channel=slack-ml&held=storm").text
+    assert "1 incident held back from slack-ml" in page
+    assert "#7" in page
+    assert "Old one" not in page
+
+
+def test_a_channel_without_a_storm_holds_nothing_back(world):
+    assert "No storm holds anything back from it" in world.get("/?channel=%3Cb%3Email&held=storm").text
+    assert "<b>mail" not in world.get("/?channel=%3Cb%3Email&held=storm").text
+
+
+def test_the_api_lists_what_is_held(world):
+    listed = world.get("/api/v1/incidents?channel=slack-ml&held=storm").json["incidents"]
+    assert [7] == [each["number"] for each in listed]
+    assert [] == world.get("/api/v1/incidents?channel=email-ml&held=storm").json["incidents"]
+
+
+@pytest.mark.parametrize(
+    "query", ["held=storm", "channel=slack-ml", "channel=slack-ml&held=mute", "channel=&held=storm"]
+)
+@pytest.mark.parametrize("path", ["/", "/api/v1/incidents"])
+def test_half_a_question_is_told_what_is_missing(world, path, query):
+    answer = world.get(f"{path}?{query}")
+    assert 400 == answer.status_code
+    assert "channel and held go together" in answer.text
+
+
+def test_the_page_of_a_digest_links_what_it_stands_for_until_its_end(world):
+    world.reader.all[7] = DIGEST
+    assert HELD in world.get("/incidents/7").text
+    world.reader.all[7] = replace(DIGEST, state=State.RESOLVED, resolved_at=NOW, alerts={"f1": ALERT})
+    assert HELD not in world.get("/incidents/7").text
+    world.reader.all[7] = INCIDENT
+    assert HELD not in world.get("/incidents/7").text

@@ -1,0 +1,80 @@
+"""The worker's loop and a burst: nothing trickles, even before anybody looks after storms."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from bridge.core.incidents import Rules
+from bridge.core.model import ChannelSpec
+from bridge.core.ports import Claim, Composed, Lane, Message, Receipt
+from bridge.core.routing import Route
+from bridge.core.storms import Limits
+from bridge.metrics import Metrics
+from bridge.render import Renderer
+from bridge.store import Engine, Policy, StoreDeliveries, StoreReader, open_database
+from bridge.store.database import transaction
+from bridge.store.receiving import receive_groups
+from bridge.worker import Setup, Worker
+from tests.builders import a_group, an_alert
+
+LIMITS = Limits(2.0)
+POLICY = Policy(Rules(), Route(notify=("slack",)), {"slack": ChannelSpec("slack")}, storms={"slack": LIMITS})
+LANE = Lane("slack", 4, LIMITS.per_second, 2, 60.0, LIMITS.begins_at)
+BURST = 1000
+
+
+class ToldChannel:
+    """Takes everything, and keeps what it was given."""
+
+    kind, edits, wants_html, freezes, recipients = "slack", True, False, False, ("",)
+
+    def __init__(self) -> None:
+        self.name, self.taken = "slack", list[Message]()
+
+    def compose(self, message: Message, claim: Claim) -> Composed:
+        return Composed({})
+
+    async def send(self, composed: Composed, message: Message, claim: Claim) -> Receipt:
+        self.taken.append(message)
+        return Receipt({"ts": str(message.number)})
+
+    async def close(self) -> None:
+        return
+
+
+def now() -> datetime:
+    return datetime.now(UTC)
+
+
+def accept_a_burst(engine: Engine) -> None:
+    groups = [a_group(an_alert(f"Slow{number}", "warning"), key=str(number)) for number in range(BURST)]
+    with transaction(engine) as connection:
+        receive_groups(connection, POLICY, groups, now())
+
+
+def test_a_burst_is_one_digest(tmp_path: Path) -> None:
+    engine = open_database(f"sqlite:///{tmp_path}/bridge.db")
+    accept_a_burst(engine)
+    slack = ToldChannel()
+    setup = Setup({"slack": slack}, {"slack": LANE}, Renderer(None, None), timedelta(days=90))
+
+    async def main() -> None:
+        store = StoreDeliveries(engine, "w", lambda: POLICY)
+        worker = Worker(store, setup, Metrics(), now, poll_seconds=0.05)  # without duties: nobody watches
+        running = asyncio.create_task(worker.run())
+        while not slack.taken:
+            await asyncio.sleep(0.01)
+        await asyncio.sleep(2)  # time for four more, if there were any
+        worker.stop()
+        await asyncio.wait_for(running, 20)
+
+    asyncio.run(asyncio.wait_for(main(), 60))
+    (digest,) = slack.taken
+    assert ("Storm on slack", f"Firing: {BURST:,} incidents are held back from slack: {BURST:,} warning") == (
+        digest.title,
+        digest.summary,
+    )
+    assert BURST == len(StoreReader(engine).held_in_storm("slack", now()))
+    engine.dispose()
