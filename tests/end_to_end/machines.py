@@ -133,8 +133,8 @@ def running_bridge(
         **more,
     }
     bridge = Bridge(folder, environment, config)
-    bridge.start()
     try:
+        bridge.start()
         yield bridge
     finally:
         bridge.stop()
