@@ -30,7 +30,7 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def eventually(ask: Callable[[], Any], seconds: float = 30.0) -> Any:
+def eventually(ask: Callable[[], Any], seconds: float = 60.0) -> Any:
     """The first true answer; fails with the last one."""
     end = time.monotonic() + seconds
     while not (answer := _try(ask)) and time.monotonic() < end:
@@ -139,8 +139,8 @@ def running_bridge(
         **more,
     }
     bridge = Bridge(folder, environment, config, port or free_port())
-    bridge.start()
     try:
+        bridge.start()
         yield bridge
     finally:
         bridge.stop()

@@ -79,4 +79,4 @@ def fire(bridge: Bridge, token: str, namespace: str, cause: str) -> None:
     }  # fmt: skip
     headers = {"Authorization": f"Bearer {token}"}
     url = f"{bridge.url}/webhook/alertmanager/prod"
-    requests.post(url, json=body, headers=headers, timeout=10).raise_for_status()
+    eventually(lambda: requests.post(url, json=body, headers=headers, timeout=30).ok)  # as Alertmanager does

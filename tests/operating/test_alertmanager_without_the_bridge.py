@@ -24,8 +24,8 @@ PAGE = (Path(__file__).parents[2] / "docs" / "operating.md").read_text()
 def running(folder: Path, sandbox: RunningSandbox, token: str) -> Iterator[Bridge]:
     folder.mkdir()
     bridge = Bridge(folder, environment(sandbox, token), routes(folder))
-    bridge.start()
     try:
+        bridge.start()
         yield bridge
     finally:
         bridge.stop()

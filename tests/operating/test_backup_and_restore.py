@@ -63,8 +63,8 @@ def keeper(request: pytest.FixtureRequest, tmp_path: Path) -> Keeper:
 @pytest.fixture
 def bridge(tmp_path: Path, sandbox: RunningSandbox, token: str, keeper: Keeper) -> Iterator[Bridge]:
     bridge = Bridge(tmp_path, environment(sandbox, token), routes(tmp_path), database=keeper.database)
-    bridge.start()
     try:
+        bridge.start()
         yield bridge
     finally:
         bridge.stop()
@@ -84,7 +84,7 @@ def test_restoring_a_backup_that_was_made_in_a_storm_pages_nobody_twice(
 ) -> None:
     storm = Storm(bridge, token, SIZE)
     storm.start()
-    eventually(lambda: storm.accepted > SIZE // 4)
+    eventually(lambda: storm.accepted > SIZE // 4, 100)
     keeper.back_up()
     storm.finish()
     assert SIZE == storm.accepted

@@ -45,8 +45,8 @@ def test_a_vendors_key_in_a_file_is_changed_by_a_reload(tmp_path: Path, sandbox:
     key.write_text(old)
     config = routes(tmp_path, KEY_IN_ENVIRONMENT, KEY_IN_FILE)
     bridge = Bridge(tmp_path, environment(sandbox, token), config)
-    bridge.start()
     try:
+        bridge.start()
         eventually(lambda: '"worker_ready"' in bridge.log())
         assert 200 == send(bridge, token, 1)
         eventually(lambda: 1 == len(keys_used(sandbox)))
@@ -67,8 +67,8 @@ def test_a_senders_token_is_changed_with_both_valid_in_between(
     new = secrets.token_hex(16)
     config = routes(tmp_path, ONE_TOKEN, TWO_TOKENS)
     bridge = Bridge(tmp_path, {**environment(sandbox, token), "ALERTMANAGER_TOKEN_NEW": new}, config)
-    bridge.start()
     try:
+        bridge.start()
         assert [200, 200] == [send(bridge, token, 1), send(bridge, new, 2)]
         routes(tmp_path, ONE_TOKEN, NEW_TOKEN)
         assert {"reloaded": True} == requests.post(f"{bridge.url}/-/reload", timeout=10).json()
