@@ -86,7 +86,7 @@ class World:
             if claims:
                 self.store.settle([(each, self.vendor.take(each, at(self.now))) for each in claims], at(self.now))
                 continue
-            due = self.store.next_due(at(self.now))
+            due = self.store.next_due(at(self.now), [lane.channel for lane in self.lanes])
             self.now = end if due is None else min(end, max(self.now + 0.02, (due - at(0)).total_seconds()))
 
     def incidents(self) -> Mapping[int, Incident]:
