@@ -54,7 +54,7 @@ bench: .venv/.dev tools ## measure speed and durability
 # The first from a new seed each time, which it prints; the second from Hypothesis's own randomness.
 soak: .venv/.dev tools ## kill and break everything at random (SECONDS=300), in any order (EXAMPLES=500), and count
 	$(BIN)/python -m soak --seconds $(or $(SECONDS),300)
-	MODEL_EXAMPLES=$(or $(EXAMPLES),500) $(BIN)/python -m pytest tests/model --timeout=7200
+	MODEL_EXAMPLES=$(or $(EXAMPLES),500) $(BIN)/python -m pytest tests/model
 
 mutate: .venv/.dev tools ## try every mistake on the alert rules and tell which ones their tests miss
 	$(BIN)/python -m tools.mutate_rules --promtool $$($(TOOL) promtool)
