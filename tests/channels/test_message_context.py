@@ -5,55 +5,17 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
-from channel_builders import AT, a_claim, a_message, a_pagerduty, a_slack, an_alert
+from channel_builders import AT, a_message, an_alert
 
-from bridge.core.facts import ChangeEvent, Context, Fact, Hypothesis, Part, Past, Unit, Unknown, Verdict
-from bridge.core.model import Incident, State, Status, Target
-from bridge.core.ports import Message
-from bridge.render import Renderer
-from bridge.rendering.context_view import ContextView, view_of
+from bridge.core.facts import Context, Hypothesis, Part, Past, Unit, Unknown, Verdict
+from bridge.core.model import Status
 from bridge.rendering.links import around
-from bridge.rendering.sample import sample_alert, sample_claim, sample_context, sample_incident, sample_news
-
-
-def a_fact(**changes: Any) -> Fact:
-    fields: dict[str, Any] = {"name": "errors", "title": "Errors", "unit": Unit.RATIO, "value": 0.073, "at": AT}
-    return Fact(**{**fields, **changes})
-
-
-def a_change(**changes: Any) -> ChangeEvent:
-    fields: dict[str, Any] = {"kind": "deploy", "service": "api", "at": AT - timedelta(minutes=6), "summary": "Deploy"}
-    return ChangeEvent(**{**fields, "version": "v2", "by": "ci", **changes})
-
-
-def learned(*facts: Fact, **more: Any) -> ContextView:
-    return view_of(Context(AT, facts, **more), AT, "api")
-
-
-def rendered(incident: Incident, context: Context | None, *, firing: bool = True) -> Message:
-    claim = sample_claim(firing=firing)
-    return Renderer(None, "https://bridge.example").message(incident, claim, sample_news(), context, html=True)
-
-
-def slack_texts(message: Message) -> list[str]:
-    """Each block's text; the fields of a section each on their own."""
-    (attachment,) = a_slack().compose(message, a_claim()).content["attachments"]
-    texts = []
-    for block in attachment["blocks"]:
-        every = [block.get("text"), *block.get("fields", []), *block.get("elements", [])]
-        texts += [each["text"] for each in every if each]
-    return texts
-
-
-def details_of(message: Message) -> dict[str, Any]:
-    (event,) = a_pagerduty().compose(message, a_claim()).content["events"]
-    details: dict[str, Any] = event["payload"]["custom_details"]
-    return details
+from bridge.rendering.sample import sample_alert, sample_context, sample_incident
+from tests.channels.message_reading import a_change, a_fact, an_incident, details_of, learned, rendered, slack_texts
 
 
 @pytest.mark.parametrize(
@@ -120,12 +82,6 @@ def test_what_is_missing_for_one_reason_is_told_together() -> None:
 def test_a_name_that_is_written_from_right_to_left_keeps_its_number_beside_it() -> None:
     (fact,) = learned(a_fact(value=None, parts=(Part("שלום", 0.5), Part("api", 0.4)))).facts
     assert "שלום\u200e 50 %, api 40 %" == fact.parts
-
-
-def an_incident(**changes: Any) -> Incident:
-    alert = replace(sample_alert("Slow", Status.FIRING), fingerprint="1")
-    base = replace(sample_incident(resolved=False), alerts={"1": alert}, acknowledged_by=None, state=State.OPEN)
-    return replace(base, **changes)
 
 
 HYPOTHESIS = Hypothesis(
@@ -244,77 +200,3 @@ def test_a_dashboard_opens_around_the_start() -> None:
 def test_a_dashboards_own_range_stays(own: str) -> None:
     address = f"https://g.example/d/x?{own}"
     assert address == around(address, [sample_alert("Slow", Status.FIRING)])
-
-
-def test_the_channels_of_one_incident_share_one_rendering() -> None:
-    renderer, incident, context = Renderer(None, None), an_incident(), sample_context()
-    to_slack, to_mail = (replace(sample_claim(firing=True), target=Target(name)) for name in ("slack", "mail"))
-    first = renderer.message(incident, to_slack, (), context, html=False)
-    read_again = replace(incident)
-    assert first is renderer.message(read_again, replace(to_slack, target=Target("pagerduty")), (), context, html=False)
-    rich = renderer.message(incident, to_mail, (), context, html=True)
-    assert rich is renderer.message(incident, to_mail, (), context, html=True)
-    assert (first.text, "", True) == (rich.text, first.html, bool(rich.html))
-
-
-@pytest.mark.parametrize("difference", ["incident", "context", "firing", "news"], ids=lambda name: f"another {name}")
-def test_what_differs_is_rendered_anew(difference: str) -> None:
-    renderer, incident, context, claim = (
-        Renderer(None, None),
-        an_incident(),
-        sample_context(),
-        sample_claim(firing=True),
-    )
-    first = renderer.message(incident, claim, (), context, html=False)
-    other = renderer.message(
-        replace(incident, title="Other") if difference == "incident" else incident,
-        replace(claim, firing=difference != "firing"),
-        sample_news() if difference == "news" else (),
-        None if difference == "context" else context,
-        html=False,
-    )
-    assert first.text != other.text
-
-
-def test_only_so_many_renderings_are_kept() -> None:
-    renderer = Renderer(None, None)
-    for number in range(1100):
-        renderer.message(an_incident(number=number), sample_claim(firing=True), (), html=False)
-    assert 1024 == len(renderer._kept)
-
-
-def test_fewer_renderings_are_kept_when_they_are_long(tmp_path: Path) -> None:
-    (tmp_path / "body.txt").write_text("{{ 'x' * 50000 }}")
-    renderer = Renderer(tmp_path, None)
-    for number in range(30):
-        renderer.message(an_incident(number=number), sample_claim(firing=True), (), html=False)
-    assert 20 == len(renderer._kept)
-
-
-def test_a_channels_own_templates_come_first_then_those_of_its_kind(tmp_path: Path) -> None:
-    for folder, text in (("slack-ml", "mine"), ("slack", "slack's"), (".", "all")):
-        (tmp_path / folder).mkdir(exist_ok=True)
-        (tmp_path / folder / "summary.txt").write_text(text)
-    renderer = Renderer(tmp_path, None, kinds={"slack-ml": "slack", "slack-infra": "slack", "pager": "pagerduty"})
-    said = {
-        name: renderer.message(
-            an_incident(), replace(sample_claim(firing=True), target=Target(name)), (), html=False
-        ).summary
-        for name in ("slack-ml", "slack-infra", "pager")
-    }
-    assert {"slack-ml": "mine", "slack-infra": "slack's", "pager": "all"} == said
-
-
-def test_what_a_route_names_comes_before_everything(tmp_path: Path) -> None:
-    for folder, text in (("ml", "of the route"), ("slack-ml", "mine"), (".", "all")):
-        (tmp_path / folder).mkdir(exist_ok=True)
-        (tmp_path / folder / "summary.txt").write_text(text)
-    chosen: list[str | None] = ["ml"]
-    kinds = {"slack-ml": "slack", "pager": "pagerduty"}
-    renderer = Renderer(tmp_path, None, kinds=kinds, named=["ml"], choose=lambda incident: chosen[0])
-    claims = {name: replace(sample_claim(firing=True), target=Target(name)) for name in kinds}
-    said = {name: renderer.message(an_incident(), claim, (), html=False).summary for name, claim in claims.items()}
-    assert dict.fromkeys(kinds, "of the route") == said
-    chosen[0] = None
-    said = {name: renderer.message(an_incident(), claim, (), html=False).summary for name, claim in claims.items()}
-    assert {"slack-ml": "mine", "pager": "all"} == said

@@ -2,82 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from datetime import timedelta
 
-from hypothesis import given
-from hypothesis import strategies as st
-
-from bridge.core.acts import acknowledge, resolve
-from bridge.core.flapping import settle
-from bridge.core.incidents import Rules, receive
-from bridge.core.matchers import parse_matchers
-from bridge.core.model import Alert, Change, ChannelSpec, Incident, Severity, State
-from bridge.core.planning import plan
-from bridge.core.routing import Route
-from bridge.core.turns import Flapping, look_at
-from tests.builders import a_group, an_alert, at
-
-MINUTE = 60.0
-RULES = Rules(flapping=Flapping(turns=4, within=timedelta(minutes=60), calm=timedelta(minutes=10)))
-OFF = replace(RULES, flapping=None)
-TREE = Route(notify=("slack",), routes=(Route(parse_matchers('severity="critical"'), ("pager",)),))
-CHANNELS = {name: ChannelSpec(name) for name in ("slack", "pager")}
-
-
-@dataclass
-class People:
-    """One group's incidents, and what each channel shows of the latest: what the store does, without a store."""
-
-    rules: Rules = RULES
-    known: Incident | None = None
-    shown: dict[str, bool] = field(default_factory=dict)
-    turned: list[tuple[str, bool]] = field(default_factory=list)  #: whenever a channel shows something else
-    loud: list[str] = field(default_factory=list)
-    kinds: list[str] = field(default_factory=list)
-    opened: int = 0
-
-    def take(self, change: Change | None, now: float) -> Change | None:
-        if change is None:
-            return None
-        if change.opened:
-            self.opened += 1
-            change = replace(change, incident=replace(change.incident, number=self.opened))
-        self.known = change.incident
-        self.kinds += [entry.kind for entry in change.entries]
-        self.loud += [entry.text for entry in change.entries if entry.loud]
-        if change.changed:
-            for wish in plan(change, TREE, self.rules.canonical, CHANNELS, at(now)):
-                if self.shown.get(wish.target.channel, False) != wish.firing:
-                    self.turned.append((wish.target.channel, wish.firing))
-                self.shown[wish.target.channel] = wish.firing
-        return change
-
-    def hear(self, now: float, *alerts: Alert) -> Change | None:
-        return self.take(receive(self.known, a_group(*alerts), at(now), self.rules, "uid"), now)
-
-    def look(self, now: float) -> Change | None:
-        """What a worker does when the timer is due."""
-        assert self.known is not None
-        return self.take(settle(self.known, self.rules, at(now)), now)
-
-    def flap(self, times: int, start: float = 0, every: float = 4 * MINUTE) -> float:
-        """Begins and ends so many times; when the next beginning would be."""
-        for turn in range(times):
-            begin = start + turn * every
-            self.hear(begin, an_alert(starts=begin))
-            self.hear(begin + every / 2, an_alert(starts=begin, ends=begin + every / 2))
-        return start + times * every
-
-    def acknowledge(self, now: float) -> None:
-        assert self.known is not None
-        self.take(acknowledge(self.known, "ada", at(now)), now)
-
-    @property
-    def incident(self) -> Incident:
-        assert self.known is not None
-        return self.known
+from bridge.core.acts import resolve
+from bridge.core.model import Severity, State
+from bridge.core.turns import look_at
+from tests.builders import an_alert, at
+from tests.core.flapping_people import MINUTE, OFF, RULES, People
 
 
 def test_the_fourth_end_within_the_hour_is_held_and_said_once() -> None:
@@ -237,71 +169,3 @@ def test_the_same_webhook_twice_is_one_turn() -> None:
     after = people.incident
     people.hear(290, an_alert(starts=240, ends=270))
     assert (after.flap, after.alerts) == (people.incident.flap, people.incident.alerts)
-
-
-Step = tuple[float, frozenset[str]]
-NAMES = {"A": "critical", "B": "warning", "C": "critical"}
-steps = st.lists(
-    st.tuples(st.sampled_from([20.0, 90.0, 240.0, 700.0, 2000.0]), st.frozensets(st.sampled_from(sorted(NAMES)))),
-    min_size=1,
-    max_size=40,
-)
-
-
-def played(rules: Rules, story: Iterable[Step]) -> People:
-    """The same alerts come and go under these rules, and then nothing more."""
-    people, now, since, ended = People(rules), 0.0, dict[str, float](), dict[str, Alert]()
-    for wait, firing in story:
-        now += wait
-        if people.known is not None and (due := look_at(people.known, rules.flapping)) is not None and due <= at(now):
-            people.look(now)
-        ended |= {
-            name: an_alert(name, NAMES[name], starts=since.pop(name), ends=now) for name in set(since) - set(firing)
-        }
-        since |= dict.fromkeys(firing - since.keys(), now)
-        alerts = [an_alert(name, NAMES[name], starts=start) for name, start in since.items()]
-        rest = [alert for alert in ended.values() if alert.name not in since]
-        if alerts or rest:
-            people.hear(now, *alerts, *rest)
-    if people.known is not None:
-        people.look(now + 601)
-    return people
-
-
-@given(steps)
-def test_after_the_calm_every_target_shows_what_it_would_without_flapping(story: list[Step]) -> None:
-    damped, plain = played(RULES, story), played(OFF, story)
-    assert {n for n, firing in plain.shown.items() if firing} == {n for n, firing in damped.shown.items() if firing}
-    assert (plain.known is None) == (damped.known is None)
-    if plain.known is not None:
-        assert plain.incident.resolved == damped.incident.resolved
-        assert {alert.name for alert in plain.incident.firing} == {alert.name for alert in damped.incident.firing}
-        assert not any(alert.held for alert in damped.incident.alerts.values())
-
-
-@given(steps)
-def test_damping_never_turns_a_target_more_often_nor_hides_what_fires(story: list[Step]) -> None:
-    for length in range(1, len(story) + 1, 7):
-        damped, plain = played(RULES, story[:length]), played(OFF, story[:length])
-        assert len(damped.turned) <= len(plain.turned)
-    people, now, since = People(), 0.0, dict[str, float]()
-    for wait, firing in story:
-        now += wait
-        since = {name: since.get(name, now) for name in firing}
-        alerts = [an_alert(name, NAMES[name], starts=start) for name, start in since.items()]
-        gone = [alert.name for alert in (people.known.firing if people.known else ()) if alert.name not in since]
-        alerts += [an_alert(name, NAMES[name], starts=0, ends=now) for name in gone]
-        if alerts:
-            people.hear(now, *alerts)
-        if any(NAMES[name] == "critical" for name in firing):
-            assert people.shown["pager"]
-
-
-@given(st.integers(4, 60), st.sampled_from([20.0, 60.0, 240.0, 590.0]))
-def test_one_flap_is_one_notice_besides_the_turns_that_showed_it_and_its_end(times: int, every: float) -> None:
-    people = People()
-    after = people.flap(times, every=every)
-    people.look(after + 700)
-    kinds = [kind for kind in people.kinds if kind in ("opened", "reopened", "resolved", "flapping")]
-    assert ["opened", "resolved", *["reopened", "resolved"] * 2, "reopened", "flapping", "resolved"] == kinds
-    assert 9 == len(people.loud)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bridge.core.reconciling import Look
 from tests.builders import at
-from tests.core.test_reconciling import LONG_AGO, ONE, an_incident, deciding
+from tests.core.reconciling_builders import LONG_AGO, ONE, an_incident, deciding
 
 EMPTY = Look(at(LONG_AGO))
 

@@ -1,44 +1,12 @@
 """Cloud Monitoring's webhook becomes a Group of one alert, or a fault that names the field."""
 
-import copy
-import json
-from datetime import UTC, datetime, timedelta
-from pathlib import Path
+from datetime import timedelta
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
-from bridge.core.errors import InvalidPayload
 from bridge.core.incidents import Rules, receive
-from bridge.core.model import Group, Severity, Status
-from bridge.sources.cloud_monitoring import parse
-
-PAYLOADS = Path(__file__).parent / "payloads"
-NOW = datetime(2026, 11, 23, 9, 0, tzinfo=UTC)
-STARTED = datetime(2026, 11, 23, 8, 35, tzinfo=UTC)
-
-
-def payload(name):
-    return json.loads((PAYLOADS / f"cloud_monitoring_{name}.json").read_text())
-
-
-def read(name="open", now=NOW, **changes):
-    """With some of the incident's fields changed; ... takes one away."""
-    whole = payload(name)
-    whole["incident"] |= changes
-    whole["incident"] = {key: value for key, value in whole["incident"].items() if value is not ...}
-    return parse(json.dumps(whole).encode(), "gcp", now)
-
-
-def alert(*given, **changes):
-    return read(*given, **changes).alerts[0]
-
-
-def fault(data):
-    with pytest.raises(InvalidPayload) as caught:
-        parse(data, "gcp", NOW)
-    return caught.value
+from bridge.core.model import Severity, Status
+from tests.sources.cloud_payloads import NOW, STARTED, alert, read
 
 
 def test_an_open_incident_is_a_firing_alert_with_the_labels_that_routes_use():
@@ -223,85 +191,6 @@ def test_an_end_before_the_start_does_not_leave_it_open():
 
 def test_an_end_that_was_told_while_it_is_open_is_none():
     assert alert(ended_at=1795423980).ends_at is None
-
-
-@pytest.mark.parametrize(
-    ("field", "value"),
-    [
-        ("incident_id", None),
-        ("incident_id", ""),
-        ("incident_id", {}),
-        ("incident_id", "x" * 201),
-        ("state", None),
-        ("state", "acknowledged"),
-        ("state", 1),
-        ("started_at", "yesterday"),
-        ("started_at", 1795422900000),
-        ("started_at", -5),
-        ("started_at", True),
-        ("started_at", []),
-        ("started_at", 10**400),
-        ("ended_at", "2026-02-30T00:00:00Z"),
-        ("ended_at", {}),
-    ],
-)
-def test_a_fault_names_its_field(field, value):
-    whole = payload("open")
-    whole["incident"][field] = value
-    assert fault(json.dumps(whole).encode()).field == f"incident.{field}"
-
-
-@pytest.mark.parametrize("data", [b"", b"{", b"[]", b"null", b"7", b"{}", b'{"incident": []}', b"[" * 200_000])
-def test_what_is_no_webhook_is_a_fault_and_not_a_crash(data):
-    assert str(fault(data))
-
-
-def test_texts_come_out_clean():
-    found = alert(policy_name="a\x00b\r\nc", policy_user_labels={"te\x00am": "m\ud800l\n"}, url="https://x\x1b.org")
-    assert found.labels["alertname"] == "ab c"
-    assert found.labels["team"] == "m\ufffdl"
-    assert found.annotations["url"] == "https://x.org"
-
-
-JSON = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats() | st.text() | st.sampled_from(["open", "0", "nan"]),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
-    max_leaves=5,
-)
-OPEN = payload("open")["incident"]
-
-
-def given_back(data):
-    try:
-        return parse(data, "gcp", NOW)
-    except InvalidPayload:
-        return None
-
-
-@settings(deadline=None)
-@given(st.binary() | JSON.map(lambda value: json.dumps(value).encode()))
-def test_any_bytes_give_a_group_or_a_fault(data):
-    assert isinstance(given_back(data), Group | None)
-
-
-@settings(deadline=None)
-@given(st.dictionaries(st.sampled_from(sorted(set(OPEN) - {"incident_id", "state", "started_at", "ended_at"})), JSON))
-def test_no_odd_decoration_ever_costs_an_alert(changes):
-    group = read(**changes)
-    (found,) = group.alerts
-    assert found.firing and group.key == read().key
-    json.dumps([found.labels, found.annotations], ensure_ascii=False).encode()
-    assert all(isinstance(value, str) and value for value in found.labels.values())
-
-
-@settings(deadline=None)
-@given(st.dictionaries(st.sampled_from(sorted(OPEN)), JSON), JSON)
-def test_any_values_give_a_group_that_can_be_stored_or_a_fault(changes, version):
-    whole = copy.deepcopy(payload("open")) | {"version": version}
-    whole["incident"] |= changes
-    group = given_back(json.dumps(whole).encode())
-    for each in group.alerts if group else ():
-        assert each.starts_at.tzinfo is UTC
 
 
 RULES = Rules(canonical=lambda labels: labels)
