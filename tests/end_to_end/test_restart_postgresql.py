@@ -13,9 +13,9 @@ import requests
 import sqlalchemy as sa
 
 from sandbox.running import RunningSandbox
-from tests.end_to_end.machines import ROOT, eventually
+from tests.end_to_end.machines import ROOT, Bridge, eventually
 from tests.end_to_end.test_alert_to_people import Storm, pages, webhook
-from tests.end_to_end.test_kill_postgresql import PostgresBridge, environment, reached
+from tests.end_to_end.test_kill_postgresql import environment, reached
 
 pytestmark = pytest.mark.timeout(180)
 SIZE = 120
@@ -46,10 +46,10 @@ def server(tmp_path_factory: pytest.TempPathFactory, postgres_url: str) -> Itera
 
 
 @pytest.fixture
-def bridge(tmp_path: Path, sandbox: RunningSandbox, token: str, server: Server) -> Iterator[PostgresBridge]:
+def bridge(tmp_path: Path, sandbox: RunningSandbox, token: str, server: Server) -> Iterator[Bridge]:
     config = tmp_path / "routes.yaml"
     config.write_text((ROOT / "routes.yaml").read_text().replace("rate: 120/m ", "rate: unlimited "))
-    bridge = PostgresBridge(tmp_path, environment(sandbox, token), config, database=server.url)
+    bridge = Bridge(tmp_path, environment(sandbox, token), config, database=server.url)
     bridge.start()
     try:
         yield bridge
@@ -57,13 +57,13 @@ def bridge(tmp_path: Path, sandbox: RunningSandbox, token: str, server: Server) 
         bridge.stop()
 
 
-def answer(bridge: PostgresBridge, token: str) -> int:
+def answer(bridge: Bridge, token: str) -> int:
     url, headers = f"{bridge.url}/webhook/alertmanager/prod", {"Authorization": f"Bearer {token}"}
     return requests.post(url, json=webhook(SIZE + 1), headers=headers, timeout=30).status_code
 
 
 def test_stopping_postgresql_in_mid_storm_loses_nothing_and_needs_no_restart(
-    bridge: PostgresBridge, sandbox: RunningSandbox, token: str, server: Server
+    bridge: Bridge, sandbox: RunningSandbox, token: str, server: Server
 ) -> None:
     halves = bridge.pids("web"), bridge.pids("worker")
     storm = Storm(bridge, token, SIZE)
