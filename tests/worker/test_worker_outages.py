@@ -148,7 +148,8 @@ def shows_the_truth(world: World) -> None:
         assert [] == wrong, "a state that had been left behind"
         heard = {number for number, each in found.items() if channel == "chat" or each.severity.value == "critical"}
         kept = {number for number, each in found.items() if each.group_key == "told-and-lasting"}
-        assert heard - kept == set(numbers)
+        over = {number for number, each in found.items() if each.resolved and each.group_key != "told-and-ending"}
+        assert heard - kept - over == set(numbers), "who never heard of a beginning hears of no end"
 
 
 def test_after_an_outage_the_oldest_critical_one_comes_first(world: World) -> None:
