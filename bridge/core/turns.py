@@ -54,7 +54,7 @@ def turned(known: Incident, touched: tuple[Alert, ...], now: datetime, rules: Fl
 def _ended(flap: Flap, now: datetime, rules: Flapping) -> Flap:
     if flap.since is not None:
         return replace(flap, turns=flap.turns + 1, turned_at=now)
-    recent = tuple(at for at in flap.begins if now - at <= rules.within)
+    recent = tuple(at for at in flap.begins if abs(now - at) <= rules.within)  # the clock may have gone back
     if len(recent) < rules.turns:
         return flap
     return Flap(recent, since=recent[0], turns=len(recent), turned_at=now)

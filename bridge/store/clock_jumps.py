@@ -11,7 +11,17 @@ from datetime import datetime, timedelta
 
 import sqlalchemy as sa
 
-from bridge.store.tables import change_delivery, channel_state, delivery, heartbeat, incident, storm, timer, worker
+from bridge.store.tables import (
+    alert,
+    change_delivery,
+    channel_state,
+    delivery,
+    heartbeat,
+    incident,
+    storm,
+    timer,
+    worker,
+)
 
 
 def mend_times(connection: sa.Connection, now: datetime, ahead: timedelta) -> int:
@@ -35,6 +45,13 @@ def mend_times(connection: sa.Connection, now: datetime, ahead: timedelta) -> in
         (incident.c.seen_at, incident.c.state != "resolved"),
         (incident.c.updated_at, incident.c.state != "resolved"),
         (incident.c.acknowledged_at, incident.c.state != "resolved"),
+        (incident.c.flapping_since, incident.c.state != "resolved"),
+        (incident.c.turned_at, incident.c.state != "resolved"),
+        (alert.c.ended_seen_at, alert.c.held),
+        (storm.c.since, sa.true()),
+        (storm.c.tightened_at, sa.true()),
+        (storm.c.calm_since, sa.true()),
+        (storm.c.updated_at, sa.true()),
     ):
         late = sa.update(column.table).where(mine, column > limit)
         mended += connection.execute(late.values({column.name: now})).rowcount

@@ -1,0 +1,51 @@
+"""Three channels, and who hears of what: what most tests of the store are about."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from bridge.core.incidents import Rules
+from bridge.core.matchers import parse_matcher
+from bridge.core.model import ChannelSpec
+from bridge.core.ports import Claim, Lane
+from bridge.core.routing import Route
+from bridge.store import (
+    Policy,
+)
+from tests.builders import at
+
+ROUTES = Route(
+    notify=("slack",),
+    routes=(
+        Route(matchers=(parse_matcher('severity="critical"'),), notify=("pager",)),
+        Route(matchers=(parse_matcher('severity="warning"'),), notify=("mail",)),
+    ),
+)
+POLICY = Policy(
+    Rules(),
+    ROUTES,
+    {
+        "pager": ChannelSpec("pager"),
+        "slack": ChannelSpec("slack"),
+        "mail": ChannelSpec("mail", recipients=("a@x.org", "b@x.org"), edits=False),
+    },
+)
+CHANNELS = ("pager", "slack", "mail")
+LANES = [Lane(name, 10, None, 10, 60.0) for name in CHANNELS]
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = at(1)
+
+    def __call__(self) -> datetime:
+        return self.now
+
+    def forward(self, seconds: float) -> datetime:
+        self.now += timedelta(seconds=seconds)
+        return self.now
+
+
+def one(claims: list[Claim]) -> Claim:
+    assert 1 == len(claims)
+    return claims[0]
