@@ -40,15 +40,13 @@ def verdict(state: Mapping[str, Any], accepted: Mapping[int, bool]) -> Verdict:
     shown = {"pagerduty": _pagerduty(state), "slack": _slack(state), "email": _email(state)}
     lost = {name: sum(not _right(each, number, fires) for number, fires in accepted.items())
             for name, each in shown.items()}  # fmt: skip
-    # PagerDuty needs no word of what ended before it was told.
-    unheard = sum(not fires and number not in shown["pagerduty"].now for number, fires in accepted.items())
-    lost["pagerduty"] -= unheard
     doubled = {name: sum(count - 1 for count in each.told.values()) for name, each in shown.items()}
     return Verdict(lost, doubled, len(CHANNELS) * len(accepted) - sum(lost.values()))
 
 
 def _right(shown: Shown, number: int, fires: bool) -> bool:
-    return shown.now.get(number) is fires
+    """Nobody needs a word of what ended before they were told of it."""
+    return shown.now.get(number, False) is fires
 
 
 def _pagerduty(state: Mapping[str, Any]) -> Shown:

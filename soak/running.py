@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import shutil
+import sys
 import tempfile
 import time
 from collections.abc import Callable
@@ -40,17 +42,21 @@ class Tally:
 
 
 def run(make: Make, plan: Plan) -> tuple[Tally, Verdict]:
-    with (
-        tempfile.TemporaryDirectory(prefix="soak-") as folder,
-        running_sandbox(history=1_000_000) as sandbox,
-    ):
-        system, tally = make(Path(folder), sandbox), Tally()
+    """What is unsound leaves its database and log behind, to be looked into."""
+    folder = Path(tempfile.mkdtemp(prefix="soak-"))
+    with running_sandbox(history=1_000_000) as sandbox:
+        system, tally = make(folder, sandbox), Tally()
         system.start()
         try:
             asyncio.run(_Run(system, sandbox, tally).all(plan))
-            return tally, _recovered(sandbox, tally)
+            found = _recovered(sandbox, tally)
         finally:
             system.stop()
+    if found.sound or not system.kept:
+        shutil.rmtree(folder)
+    else:
+        print(f"{found.lost} {found.doubled}: see {folder}", file=sys.stderr)
+    return tally, found
 
 
 class _Run:

@@ -28,6 +28,7 @@ class System(ABC):
     """One system, in a folder of its own, with the sandbox for its vendors."""
 
     name: str
+    kept = False  #: whether its folder is worth a look when something was lost
 
     def __init__(self, folder: Path) -> None:
         self._folder, self._port = folder, free_port()
@@ -75,6 +76,7 @@ class System(ABC):
 
 class Bridge(System):
     name = "bridge"
+    kept = True
 
     def __init__(self, folder: Path, sandbox: RunningSandbox) -> None:
         super().__init__(folder)
