@@ -12,13 +12,14 @@ from tests.store.test_store_flapping import MINUTE, PLAIN, flap
 DAY = 86_400
 
 
-def test_a_storm_that_began_in_the_future_is_over_when_it_is_calm(database_url: str) -> None:
+def test_a_storm_that_became_calm_in_the_future_is_over_when_it_is_calm(database_url: str) -> None:
     engine = open_database(database_url)
     world = World(engine)
     world.seconds = DAY
     world.fire(20)
     assert world.watch()
     world.end(20)
+    assert [] == world.watch()
     world.seconds = 10
     StoreDeliveries(engine).mend_times(world.now, LONGEST_AHEAD)
     world.watch()
