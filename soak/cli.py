@@ -61,6 +61,7 @@ def _column(alerts: int, tally: Tally, found: Verdict) -> Column:
         "vendor faults injected": tally.faults,
         "shown as accepted": found.delivered,
         **{f"lost: {name}": found.lost[name] for name in CHANNELS},
+        **{f"ended unheard: {name}": found.unheard[name] for name in CHANNELS},
         **{f"seen twice: {name}": found.doubled[name] for name in CHANNELS},
         "last message after s": round(tally.recovered_seconds),
     }

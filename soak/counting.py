@@ -28,6 +28,7 @@ class Shown:
 class Verdict:
     lost: Mapping[str, int]
     doubled: Mapping[str, int]
+    unheard: Mapping[str, int]  #: ended before anybody was told, and nobody is
     delivered: int  #: of all channels: alerts that they show as they were accepted
 
     @property
@@ -38,15 +39,14 @@ class Verdict:
 def verdict(state: Mapping[str, Any], accepted: Mapping[int, bool]) -> Verdict:
     """accepted: of each alert whether the last that was accepted of it says that it fires."""
     shown = {"pagerduty": _pagerduty(state), "slack": _slack(state), "email": _email(state)}
-    lost = {name: sum(not _right(each, number, fires) for number, fires in accepted.items())
+    lost = {name: sum(each.now.get(number, False) is not fires for number, fires in accepted.items())
             for name, each in shown.items()}  # fmt: skip
     doubled = {name: sum(count - 1 for count in each.told.values()) for name, each in shown.items()}
-    return Verdict(lost, doubled, len(CHANNELS) * len(accepted) - sum(lost.values()))
-
-
-def _right(shown: Shown, number: int, fires: bool) -> bool:
-    """Nobody needs a word of what ended before they were told of it."""
-    return shown.now.get(number, False) is fires
+    # Nobody needs a word of what ended before they were told of it; how often that was must be seen all the same.
+    unheard = {name: sum(not fires and number not in each.now for number, fires in accepted.items())
+               for name, each in shown.items()}  # fmt: skip
+    delivered = len(CHANNELS) * len(accepted) - sum(lost.values()) - sum(unheard.values())
+    return Verdict(lost, doubled, unheard, delivered)
 
 
 def _pagerduty(state: Mapping[str, Any]) -> Shown:

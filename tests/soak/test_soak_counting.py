@@ -42,8 +42,9 @@ def test_an_end_that_nobody_was_told_of_is_lost() -> None:
     assert {"pagerduty": 1, "slack": 1, "email": 1} == verdict(EVERYWHERE, {1: False}).lost
 
 
-def test_what_ended_before_anybody_heard_needs_no_word() -> None:
-    assert {"pagerduty": 0, "slack": 0, "email": 0} == verdict(a_state(), {1: False}).lost
+def test_what_ended_before_anybody_heard_needs_no_word_but_is_counted() -> None:
+    found = verdict(a_state(), {1: False})
+    assert ({"pagerduty": 1, "slack": 1, "email": 1}, 0, True) == (found.unheard, found.delivered, found.sound)
 
 
 def test_what_is_told_twice_is_doubled_and_an_end_is_no_double() -> None:
