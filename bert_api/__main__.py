@@ -109,7 +109,7 @@ def _known() -> tuple[Settings, Versions]:
 
 def _change(kind: Kind, known: Versions, version: str, previous: str | None = None) -> Change:
     name = _or_explain(lambda: manifest.read(known.folder(version)).name)
-    now = datetime.now(UTC).isoformat(timespec="seconds")
+    now = datetime.now(UTC).isoformat(timespec="milliseconds")  # of two changes within a second, which came first
     return Change(kind, name, version, previous, now, f"{getpass.getuser()}@{socket.gethostname()}")
 
 

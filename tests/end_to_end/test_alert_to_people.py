@@ -108,8 +108,9 @@ def webhook(number: int, status: str = "firing") -> dict[str, Any]:
 class Storm:
     """Posts webhooks as Alertmanager does: again and again until it gets a 2xx."""
 
-    def __init__(self, bridge: Bridge, token: str, size: int) -> None:
-        self._bridge, self._headers, self._size = bridge, {"Authorization": f"Bearer {token}"}, size
+    def __init__(self, bridge: Bridge, token: str, size: int, first: int = 0) -> None:
+        self._bridge, self._headers = bridge, {"Authorization": f"Bearer {token}"}
+        self._numbers = range(first, first + size)
         self.accepted = 0
         self._threads = [threading.Thread(target=self._post, args=(part,), daemon=True) for part in range(4)]
 
@@ -122,7 +123,7 @@ class Storm:
             thread.join(100)
 
     def _post(self, part: int) -> None:
-        for number in range(part, self._size, 4):
+        for number in self._numbers[part::4]:
             while not self._accepted(number):
                 time.sleep(0.1)
             self.accepted += 1
