@@ -212,7 +212,10 @@ class Deliveries(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Accepted:
-    """The group is on disk. outcome: opened | changed | reopened | resolved | reminder | duplicate | ignored."""
+    """The group is on disk.
+
+    outcome: opened | changed | reopened | resolved | ended | reminder | duplicate | ignored | heartbeat.
+    """
 
     number: int  #: the incident's; 0 when a group without firing alerts opened none
     outcome: str

@@ -33,6 +33,7 @@ from bridge.web.auth import (
 
 log = logs.get(__name__)
 NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
+METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE")
 METRIC_OF = {400: "invalid", 413: "too_large", 415: "invalid", 401: "unauthorized", 403: "unauthorized"}
 
 
@@ -97,11 +98,17 @@ def blueprint(
         endpoint = _endpoint(kind, current, intake, metrics, clock)
         for rule in (f"/webhook/{kind.path}", f"/webhook/{kind.path}/<source>"):
             routes.add_url_rule(
-                rule, f"receive_{kind.type}", endpoint, methods=list(kind.methods), strict_slashes=False
+                rule,
+                f"receive_{kind.type}",
+                endpoint,
+                methods=kind.methods,
+                strict_slashes=False,
+                provide_automatic_options=False,
             )
 
-    @routes.route("/webhook/", defaults={"path": ""}, methods=["GET", "POST", "PUT"])
-    @routes.route("/webhook/<path:path>", methods=["GET", "POST", "PUT"])
+    # Of every method, for Flask's own 405 would count those of this rule among the ones that Allow names.
+    @routes.route("/webhook/", defaults={"path": ""}, methods=METHODS, provide_automatic_options=False)
+    @routes.route("/webhook/<path:path>", methods=METHODS, provide_automatic_options=False)
     def receive_nothing(path: str) -> Response:
         return _no(metrics, _lost(path))
 
