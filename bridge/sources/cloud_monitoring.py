@@ -61,10 +61,11 @@ def parse(body: bytes, source: str, now: datetime, distinct: bool = False) -> Gr
 
 def _identity(incident: Mapping[str, Any]) -> str:
     """The same when it opens and when it closes, whatever else has changed by then."""
-    identity = one_line(readable(incident.get("incident_id")))
+    given = incident.get("incident_id")
+    whole = str(given) if type(given) in (int, float) else readable(given)  # rounded, two would be one
+    identity = one_line(whole)
     if not identity or len(identity) > MAX_NAME:
-        found = shown(incident.get("incident_id"))
-        raise InvalidPayload("incident.incident_id", f"must tell one incident from another, but is {found}")
+        raise InvalidPayload("incident.incident_id", f"must tell one incident from another, but is {shown(given)}")
     return identity
 
 

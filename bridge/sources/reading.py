@@ -50,9 +50,9 @@ def readable(value: object) -> str:
     """For what only decorates: a text or a number as clean text; empty for anything else, which is then left out."""
     if isinstance(value, str):
         return clean(value).strip()
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
-        return ""
-    return str(value)[:30] if isinstance(value, int) else f"{value:.6g}"
+    if type(value) is int:  # of any length: the largest are no floats
+        return str(value)[:30]
+    return f"{value:.6g}" if isinstance(value, float) and math.isfinite(value) else ""
 
 
 def text(thing: Mapping[str, Any], name: str, path: str) -> str:
@@ -84,9 +84,10 @@ def whole_number(thing: Mapping[str, Any], name: str) -> int:
     value = thing.get(name)
     if value is None:
         return 0
-    if type(value) is not int or not 0 <= value <= LARGEST_NUMBER:
+    whole = int(value) if isinstance(value, float) and value.is_integer() else value  # in JSON, 2.0 is 2
+    if type(whole) is not int or not 0 <= whole <= LARGEST_NUMBER:
         raise InvalidPayload(name, f"must be a whole number, 0 or more, but is {shown(value)}")
-    return value
+    return whole
 
 
 def time(thing: Mapping[str, Any], name: str, path: str) -> datetime | None:

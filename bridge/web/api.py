@@ -38,11 +38,12 @@ def blueprint(
 
     @routes.get("/incidents")
     def list_incidents() -> ResponseReturnValue:
-        channel, limit = held_channel(request), _limit()
+        channel, resolved, limit = held_channel(request), _resolved(), _limit()
         if channel is not None:
-            incidents = reader.held_in_storm(channel, clock())[:limit]
+            held = reader.held_in_storm(channel, clock())
+            incidents = [each for each in held if resolved in (None, each.resolved)][:limit]
         else:
-            incidents = reader.list_incidents(resolved=_resolved(), limit=limit)
+            incidents = reader.list_incidents(resolved=resolved, limit=limit)
         counts = reader.alert_counts([incident.number for incident in incidents])
         return jsonify(incidents=[_brief(each, counts.get(each.number, (0, 0)), flaps(each)) for each in incidents])
 

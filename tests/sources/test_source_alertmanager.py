@@ -72,6 +72,10 @@ def test_a_resolved_alert_keeps_its_end_and_a_firing_one_has_none():
     assert parse(body({"endsAt": end}), "prod").alerts[0].ends_at is None
 
 
+def test_a_whole_number_may_be_written_with_a_point():
+    assert 3 == parse(body(truncatedAlerts=3.0), "prod").truncated
+
+
 def test_missing_and_unknown_fields_do_not_matter():
     small = {"groupKey": "k", "alerts": [{k: ALERT[k] for k in ("status", "labels", "startsAt")}], "news": [1, {}]}
     group = parse(json.dumps(small).encode(), "prod")
@@ -133,6 +137,7 @@ def test_a_fault_in_an_alert_names_its_field(alert, field):
         {"status": "x"},
         {"truncatedAlerts": -1},
         {"truncatedAlerts": True},
+        {"truncatedAlerts": 2.5},
         {"truncatedAlerts": 10**30},
     ],
 )

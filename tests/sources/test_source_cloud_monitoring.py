@@ -61,6 +61,10 @@ def test_another_incident_of_the_same_policy_is_another_group():
     assert read(incident_id="0.other").alerts[0].fingerprint != alert().fingerprint
 
 
+def test_incidents_whose_numbers_differ_in_a_digit_only_are_two():
+    assert read(incident_id=1234567.25).key != read(incident_id=1234567.5).key
+
+
 def test_why_google_cancelled_it_is_told():
     found = alert("cancelled").annotations
     assert "Incident cancelled because" in found["summary"]

@@ -45,6 +45,10 @@ def test_what_is_no_webhook_is_a_fault_and_not_a_crash(data):
     assert str(fault(data))
 
 
+def test_a_number_too_large_for_a_float_costs_no_alert():
+    assert alert(observed_value=10**400).annotations["observed_value"] == "1" + "0" * 29
+
+
 def test_texts_come_out_clean():
     found = alert(policy_name="a\x00b\r\nc", policy_user_labels={"te\x00am": "m\ud800l\n"}, url="https://x\x1b.org")
     assert found.labels["alertname"] == "ab c"
@@ -53,7 +57,7 @@ def test_texts_come_out_clean():
 
 
 JSON = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats() | st.text() | st.sampled_from(["open", "0", "nan"]),
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text() | st.sampled_from(["open", "0", "nan", 10**400]),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
     max_leaves=5,
 )

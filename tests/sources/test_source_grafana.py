@@ -140,7 +140,7 @@ def test_what_is_no_webhook_is_a_fault_and_not_a_crash(data):
 
 
 JSON = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats() | st.text() | st.sampled_from(["firing", "1"]),
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text() | st.sampled_from(["firing", "1", 10**400]),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
     max_leaves=5,
 )

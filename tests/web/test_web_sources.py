@@ -92,6 +92,12 @@ def test_grafana_may_put_and_google_may_not(world):
     assert world.get(GRAFANA).headers["Allow"] == "POST, PUT"
 
 
+@pytest.mark.parametrize("method", ["GET", "DELETE", "PATCH", "OPTIONS", "TRACE"])
+def test_only_methods_that_are_taken_are_named(world, method):
+    refused = world.client.open(GRAFANA, method=method)
+    assert (405, "POST, PUT") == (refused.status_code, refused.headers["Allow"])
+
+
 @pytest.mark.parametrize(("path", "body"), [(GOOGLE, OPEN), (GRAFANA, FIRING)])
 @pytest.mark.parametrize("error", [StoreUnavailable("disk full"), RuntimeError("bug")])
 def test_what_cannot_be_stored_now_is_asked_for_again(world, path, body, error):

@@ -36,6 +36,16 @@ def test_the_api_lists_what_is_held(world):
     assert [] == world.get("/api/v1/incidents?channel=email-ml&held=storm").json["incidents"]
 
 
+@pytest.mark.parametrize(("word", "numbers"), [("false", [7]), ("true", [])])
+def test_of_what_is_held_the_api_lists_those_that_are_wanted(world, word, numbers):
+    listed = world.get(f"/api/v1/incidents?channel=slack-ml&held=storm&resolved={word}").json["incidents"]
+    assert numbers == [each["number"] for each in listed]
+
+
+def test_a_wrong_word_is_refused_beside_a_right_one(world):
+    assert 400 == world.get("/api/v1/incidents?channel=slack-ml&held=storm&resolved=maybe").status_code
+
+
 @pytest.mark.parametrize(
     "query", ["held=storm", "channel=slack-ml", "channel=slack-ml&held=mute", "channel=&held=storm"]
 )
