@@ -77,11 +77,13 @@ def _window(settings: Settings) -> timedelta:
 
 
 def _refuse_strange_query() -> None:
-    """Werkzeug would stumble over it wherever an argument is asked for."""
+    """Werkzeug would stumble over the one wherever an argument is asked for, and PostgreSQL over the other."""
     try:
         request.query_string.decode()
     except UnicodeDecodeError:
         abort(400, "What follows the ? in the address is no UTF-8: percent-encode it.")
+    if any("\0" in value for value in request.args.values()):
+        abort(400, "What follows the ? in the address holds a NUL (%00), which no name has.")
 
 
 def _safe_headers(response: Response) -> Response:

@@ -57,7 +57,7 @@ def test_texts_come_out_clean():
 
 
 JSON = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats() | st.text() | st.sampled_from(["open", "0", "nan", 10**400]),
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text() | st.sampled_from(["open", "nan", 10**400]),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
     max_leaves=5,
 )

@@ -112,3 +112,8 @@ def test_no_text_is_too_long_or_too_strange_to_be_stored(site: Site, field: str,
     (alert if field in ("fingerprint", "generatorURL") else group)[field] = text
     status, told = site.post("/webhook/alertmanager", group)
     assert (200, "opened") == (status, told.get("outcome"))
+
+
+@pytest.mark.parametrize("path", ["/?held=storm&", "/api/v1/incidents?held=storm&", "/api/v1/dead-letters?"])
+def test_a_name_that_no_database_takes_is_refused_and_not_asked_for_again(site: Site, path: str) -> None:
+    assert 400 == site.get(f"{path}channel=%00")
