@@ -32,8 +32,18 @@ def postgres_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 @pytest.fixture(params=["sqlite", "postgresql"])
 def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     """An empty database."""
+    return empty_database(request, tmp_path)
+
+
+@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
+def shared_database_url(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """Empty at first, and the same for all tests of a module."""
+    return empty_database(request, tmp_path_factory.mktemp("shared"))
+
+
+def empty_database(request: pytest.FixtureRequest, folder: Path) -> str:
     if request.param == "sqlite":
-        return f"sqlite:///{tmp_path}/bridge.db"
+        return f"sqlite:///{folder}/bridge.db"
     server: str = request.getfixturevalue("postgres_url")
     name = f"test_{secrets.token_hex(6)}"
     url = sa.make_url(server).set(drivername="postgresql+psycopg")

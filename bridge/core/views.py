@@ -56,7 +56,9 @@ class Reader(Protocol):
         """What the digest of this channel stands for, the most severe first, without their alerts; the first 1000."""
         ...
 
-    def incident(self, number: int) -> Incident | None: ...
+    def incident(self, number: int) -> Incident | None:
+        """None when there is none, however large the number."""
+        ...
 
     def alert_counts(self, numbers: Sequence[int]) -> dict[int, tuple[int, int]]:
         """number -> (firing, all)."""

@@ -18,7 +18,7 @@ from bridge.store.contexts import StoreContexts
 from bridge.store.database import reading
 from bridge.store.dead_letters import StoreDeadLetters
 from bridge.store.rows import entry_from, incident_from
-from bridge.store.tables import alert, channel_state, delivery, event, heartbeat, incident, storm, worker
+from bridge.store.tables import LARGEST, alert, channel_state, delivery, event, heartbeat, incident, storm, worker
 from bridge.store.timers import added_of
 
 MOST_HELD = 1000
@@ -50,6 +50,8 @@ class StoreReader:
             return [found[number] for number in numbers if number in found]
 
     def incident(self, number: int) -> Incident | None:
+        if number > LARGEST:
+            return None
         with self._reading() as connection:
             query = sa.select(incident).where(incident.c.number == number)
             rows = [incident_from(row) for row in connection.execute(query).mappings()]

@@ -11,6 +11,7 @@ from sqlalchemy.engine import Dialect
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
 metadata = sa.MetaData()
+LARGEST = 2**31 - 1  #: of an Integer on PostgreSQL, which refuses to compare one with more
 #: As SQLAlchemy writes it for SQLite, which uses a partial index only for a query that repeats its condition.
 _PENDING = sa.text("pending = 1")
 

@@ -49,7 +49,7 @@ def blueprint(
 
     @routes.get("/incidents/<int:number>")
     def show_incident(number: int) -> ResponseReturnValue:
-        incident = reader.incident(number) if number < 2**63 else None
+        incident = reader.incident(number)
         if incident is None:
             abort(404, f"There is no incident {number}. GET /api/v1/incidents lists those that there are.")
         changes = [_change(each) for each in _changes_of(incident)]

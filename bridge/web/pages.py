@@ -61,7 +61,7 @@ def blueprint(
 
     @routes.get("/incidents/<int:number>")
     def show_incident(number: int) -> ResponseReturnValue:
-        incident = reader.incident(number) if number < 2**63 else None
+        incident = reader.incident(number)
         if incident is None:
             abort(
                 404,

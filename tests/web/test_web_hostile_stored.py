@@ -117,3 +117,9 @@ def test_no_text_is_too_long_or_too_strange_to_be_stored(site: Site, field: str,
 @pytest.mark.parametrize("path", ["/?held=storm&", "/api/v1/incidents?held=storm&", "/api/v1/dead-letters?"])
 def test_a_name_that_no_database_takes_is_refused_and_not_asked_for_again(site: Site, path: str) -> None:
     assert 400 == site.get(f"{path}channel=%00")
+
+
+@pytest.mark.parametrize("path", ["/incidents", "/api/v1/incidents"])
+@pytest.mark.parametrize("number", [0, 2**31 - 1, 2**31, 2**63, 10**30])
+def test_an_incident_that_cannot_be_is_not_there(site: Site, path: str, number: int) -> None:
+    assert 404 == site.get(f"{path}/{number}")
