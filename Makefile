@@ -27,7 +27,7 @@ drill: .venv/.runtime ## beside make up: a real fault until it is a real alert (
 	@exec $(BIN)/python -m stack drill "$${SCENARIO:-list}"
 
 test: .venv/.dev tools ## set up and run every test, those of the alert rules too
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses=2 --dist=loadfile
 	@$(MAKE) --no-print-directory rules-test
 
 check: .venv/.dev tools ## lint, types, import floors, and every configuration file
@@ -53,7 +53,7 @@ bench: .venv/.dev tools ## measure speed and durability
 
 # The first from a new seed each time, which it prints; the second from Hypothesis's own randomness.
 soak: .venv/.dev tools ## kill and break everything at random (SECONDS=300), in any order (EXAMPLES=500), and count
-	$(BIN)/python -m soak --seconds $(or $(SECONDS),300)
+	$(BIN)/python -m soak --seconds $(or $(SECONDS),300) $(ONLY:%=--only %)
 	MODEL_EXAMPLES=$(or $(EXAMPLES),500) $(BIN)/python -m pytest tests/model
 
 mutate: .venv/.dev tools ## try every mistake on the alert rules and tell which ones their tests miss
