@@ -51,9 +51,9 @@ check: .venv/.dev tools ## lint, types, import floors, and every configuration f
 bench: .venv/.dev tools ## measure speed and durability
 	$(BIN)/python -m bench
 
-# The first from a new seed each time, which it prints; the second from Hypothesis's own randomness.
+# The first from a new seed each time, which it prints, or from SEED; the second from Hypothesis's own randomness.
 soak: .venv/.dev tools ## kill and break everything at random (SECONDS=300), in any order (EXAMPLES=500), and count
-	$(BIN)/python -m soak --seconds $(or $(SECONDS),300) $(ONLY:%=--only %)
+	$(BIN)/python -m soak --seconds $(or $(SECONDS),300) $(ONLY:%=--only %) $(SEED:%=--seed %)
 	MODEL_EXAMPLES=$(or $(EXAMPLES),500) $(BIN)/python -m pytest tests/model
 
 mutate: .venv/.dev tools ## try every mistake on the alert rules and tell which ones their tests miss
