@@ -64,24 +64,8 @@ def opened(channel: str, held: Sequence[Held], limits: Limits, because: str, now
     group = Group(SOURCE, RECEIVER, f"storm:{channel}:{uid}", {"alertname": ALERTNAME, "channel": channel}, ())
     alert = _alert(channel, held, severity_of(worst(held)), limits.held_url, now)
     entry = Entry(now, "opened", "bridge", f"{channel} storms: {because}", 1, loud=True)
-    incident = Incident(
-        number=0,
-        uid=uid,
-        key=group.key,
-        dedup_key=group.dedup_key,
-        source=group.source,
-        receiver=group.receiver,
-        group_key=group.group_key,
-        group_labels=group.group_labels,
-        title=f"Storm on {channel}",
-        state=State.OPEN,
-        severity=Severity.of(alert.labels),
-        revision=1,
-        opened_at=now,
-        updated_at=now,
-        seen_at=now,
-        alerts={alert.fingerprint: alert},
-    )
+    blank = Incident.begun(group, f"Storm on {channel}", now, uid)
+    incident = replace(blank, severity=Severity.of(alert.labels), alerts={alert.fingerprint: alert})
     return Change(incident, (entry,), (alert,), opened=True)
 
 

@@ -106,7 +106,7 @@ def _opened(group: Group, now: datetime, rules: Rules, uid: str, before: Flap | 
     alerts = {alert.fingerprint: merge(None, alert, now, rules) for alert in group.alerts}
     if not alerts:
         return None
-    blank = _blank(group, now, uid)
+    blank = Incident.begun(group, title_of(group), now, uid)
     incident = replace(blank, alerts=alerts, severity=severity_of(alerts, rules, _worst(alerts, rules)))
     if not incident.firing:  # remembered, so that a straggling firing state does not open what has ended
         ended = replace(incident, state=State.RESOLVED, resolved_at=now, resolved_by=group.source)
@@ -121,28 +121,6 @@ def _opened(group: Group, now: datetime, rules: Rules, uid: str, before: Flap | 
 def _worst(alerts: Mapping[str, Alert], rules: Rules) -> Severity:
     found = (Severity.of(rules.canonical(alert.labels)) for alert in alerts.values())
     return min(found, key=lambda severity: severity.rank, default=Severity.NONE)
-
-
-def _blank(group: Group, now: datetime, uid: str) -> Incident:
-    return Incident(
-        number=0,
-        uid=uid,
-        key=group.key,
-        dedup_key=group.dedup_key,
-        source=group.source,
-        receiver=group.receiver,
-        group_key=group.group_key,
-        group_labels=group.group_labels,
-        title=title_of(group),
-        state=State.OPEN,
-        severity=Severity.NONE,
-        revision=1,
-        opened_at=now,
-        updated_at=now,
-        seen_at=now,
-        external_url=group.external_url,
-        truncated=group.truncated,
-    )
 
 
 def _seen(known: Incident, group: Group, touched: tuple[Alert, ...], now: datetime) -> Incident:

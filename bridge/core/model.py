@@ -156,6 +156,29 @@ class Incident:
     alerts: Mapping[str, Alert] = field(default_factory=dict)  #: by fingerprint
     flap: Flap = Flap()
 
+    @classmethod
+    def begun(cls, group: Group, title: str, now: datetime, uid: str) -> Incident:
+        """A group's new incident, without its alerts yet."""
+        return cls(
+            number=0,
+            uid=uid,
+            key=group.key,
+            dedup_key=group.dedup_key,
+            source=group.source,
+            receiver=group.receiver,
+            group_key=group.group_key,
+            group_labels=group.group_labels,
+            title=title,
+            state=State.OPEN,
+            severity=Severity.NONE,
+            revision=1,
+            opened_at=now,
+            updated_at=now,
+            seen_at=now,
+            external_url=group.external_url,
+            truncated=group.truncated,
+        )
+
     @property
     def resolved(self) -> bool:
         return self.state is State.RESOLVED

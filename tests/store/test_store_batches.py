@@ -2,27 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
-import pytest
 import sqlalchemy as sa
 
 from bridge.core.incidents import Rules
 from bridge.core.model import ChannelSpec, Group
 from bridge.core.routing import Route
-from bridge.store import Policy, StoreDeliveries, StoreReader, open_database
+from bridge.store import Policy, StoreDeliveries, StoreReader
 from bridge.store.database import transaction
 from bridge.store.receiving import receive_groups
 from tests.builders import a_group, an_alert, at
 
 POLICY = Policy(Rules(), Route(notify=("pager",)), {"pager": ChannelSpec("pager")})
-
-
-@pytest.fixture
-def engine(database_url: str) -> Iterator[sa.Engine]:
-    engine = open_database(database_url)
-    yield engine
-    engine.dispose()
 
 
 def received(engine: sa.Engine, *groups: Group, minute: int = 1) -> list[tuple[int, str]]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
 from dataclasses import replace
 from functools import partial
 
@@ -16,17 +15,10 @@ from bridge.core.incidents import Rules
 from bridge.core.model import ChannelSpec
 from bridge.core.ports import ChangeClaim, GiveUp, Lane, RetryAt, Sent
 from bridge.core.routing import Route
-from bridge.store import Policy, StoreChangeDeliveries, StoreChanges, StoreDeliveries, StoreIntake, open_database
+from bridge.store import Policy, StoreChangeDeliveries, StoreChanges, StoreDeliveries, StoreIntake
 from tests.builders import a_group, an_alert, at
 
 CHANNELS = ("pager", "second")
-
-
-@pytest.fixture
-def engine(database_url: str) -> Iterator[sa.Engine]:
-    engine = open_database(database_url)
-    yield engine
-    engine.dispose()
 
 
 @pytest.fixture

@@ -38,13 +38,6 @@ JOB = [{"job": "bert-api"}]
 
 
 @pytest.fixture
-def engine(database_url: str) -> Iterator[sa.Engine]:
-    engine = open_database(database_url)
-    yield engine
-    engine.dispose()
-
-
-@pytest.fixture
 def kept(engine: sa.Engine) -> StoreChanges:
     return StoreChanges(engine, lambda: at(1))
 

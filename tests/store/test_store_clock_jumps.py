@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import timedelta
 
 import pytest
@@ -27,7 +26,6 @@ from bridge.store import (
     StoreIntake,
     StoreReader,
     StoreReconciling,
-    open_database,
 )
 from bridge.store.tables import timer
 from bridge.worker.housekeeping import LONGEST_AHEAD
@@ -39,13 +37,6 @@ ROUTES = Route(notify=("pager",), escalate=(Escalation(timedelta(minutes=10), ("
 CHANNELS = {"pager": ChannelSpec("pager"), "boss": ChannelSpec("boss")}
 POLICY = Policy(Rules(), ROUTES, CHANNELS, heartbeats=(BEAT,))
 LANES = [Lane("pager", 10, None, 10, 60.0)]
-
-
-@pytest.fixture
-def engine(database_url: str) -> Iterator[sa.Engine]:
-    engine = open_database(database_url)
-    yield engine
-    engine.dispose()
 
 
 @pytest.fixture

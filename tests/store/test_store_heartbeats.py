@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
 from datetime import datetime, timedelta
 
-import pytest
 import sqlalchemy as sa
 
 from bridge.core.heartbeats import Heartbeat
@@ -15,19 +13,12 @@ from bridge.core.matchers import parse_matchers
 from bridge.core.model import ChannelSpec
 from bridge.core.ports import Accepted
 from bridge.core.routing import Route
-from bridge.store import Policy, StoreHeartbeats, StoreIntake, StoreReader, open_database
+from bridge.store import Policy, StoreHeartbeats, StoreIntake, StoreReader
 from tests.builders import a_group, an_alert, at
 
 BEAT = Heartbeat("prometheus", parse_matchers('alertname="Watchdog"'), timedelta(minutes=5))
 POLICY = Policy(Rules(), Route(notify=("pager",)), {"pager": ChannelSpec("pager")}, heartbeats=(BEAT,))
 WATCHDOG = a_group(an_alert("Watchdog", "none"), key="watchdog")
-
-
-@pytest.fixture
-def engine(database_url: str) -> Iterator[sa.Engine]:
-    engine = open_database(database_url)
-    yield engine
-    engine.dispose()
 
 
 def watching(engine: sa.Engine, policy: Policy = POLICY) -> StoreHeartbeats:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import datetime, timedelta
 
 import pytest
@@ -13,18 +12,11 @@ from bridge.core.incidents import Rules
 from bridge.core.model import ChannelSpec
 from bridge.core.routing import Route
 from bridge.core.signed_links import Verdict, verdict
-from bridge.store import Policy, StoreDeliveries, StoreIntake, StorePeople, StorePictures, open_database
+from bridge.store import Policy, StoreDeliveries, StoreIntake, StorePeople, StorePictures
 from bridge.store.pictures import KEPT, LARGEST, MOST, picture
 from tests.builders import a_group, an_alert, at
 
 POLICY = Policy(Rules(), Route(notify=("slack",)), {"slack": ChannelSpec("slack", send_resolved=False)})
-
-
-@pytest.fixture
-def engine(database_url: str) -> Iterator[sa.Engine]:
-    engine = open_database(database_url)
-    yield engine
-    engine.dispose()
 
 
 @pytest.fixture

@@ -3,25 +3,17 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
 from datetime import timedelta
 
 import pytest
 import sqlalchemy as sa
 
 from bridge.core.errors import StoreUnavailable
-from bridge.store import StorePings, open_database
+from bridge.store import StorePings
 from tests.builders import an_alert, at
 from tests.store.test_store_escalation import Machine
 
 MINUTE = timedelta(minutes=1)
-
-
-@pytest.fixture
-def engine(database_url: str) -> Iterator[sa.Engine]:
-    engine = open_database(database_url)
-    yield engine
-    engine.dispose()
 
 
 def test_a_turn_is_taken_once_and_then_a_minute_later(engine: sa.Engine) -> None:

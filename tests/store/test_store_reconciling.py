@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
 
@@ -16,19 +15,12 @@ from bridge.core.matchers import parse_matchers
 from bridge.core.model import Alert, ChannelSpec, Incident, Status
 from bridge.core.reconciling import Finding
 from bridge.core.routing import Route
-from bridge.store import Policy, StoreIntake, StorePeople, StoreReader, StoreReconciling, open_database, reconciling
+from bridge.store import Policy, StoreIntake, StorePeople, StoreReader, StoreReconciling, reconciling
 from tests.builders import a_group, an_alert, at
 
 BEAT = Heartbeat("prometheus", parse_matchers('alertname="Watchdog"'), timedelta(minutes=5))
 POLICY = Policy(Rules(), Route(notify=("pager",)), {"pager": ChannelSpec("pager")})
 ONE, TWO = an_alert("One"), an_alert("Two")
-
-
-@pytest.fixture
-def engine(database_url: str) -> Iterator[sa.Engine]:
-    engine = open_database(database_url)
-    yield engine
-    engine.dispose()
 
 
 def asking(engine: sa.Engine, holder: str = "me", policy: Policy = POLICY) -> StoreReconciling:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
 
 import pytest
@@ -11,17 +10,10 @@ import sqlalchemy as sa
 from bridge.core.errors import Reason
 from bridge.core.facts import ChangeEvent
 from bridge.core.ports import GiveUp, RetryAt
-from bridge.store import StoreChangeDeliveries, StoreChanges, StoreDeliveries, StoreEscalations, open_database
+from bridge.store import StoreChangeDeliveries, StoreChanges, StoreDeliveries, StoreEscalations
 from bridge.store.tables import delivery
 from tests.builders import at
 from tests.store.storm_world import POLICY, World
-
-
-@pytest.fixture
-def engine(database_url: str) -> Iterator[sa.Engine]:
-    engine = open_database(database_url)
-    yield engine
-    engine.dispose()
 
 
 @pytest.fixture

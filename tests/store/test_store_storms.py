@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
 
@@ -13,18 +12,11 @@ import sqlalchemy as sa
 from bridge.core.errors import Reason
 from bridge.core.model import Severity, State
 from bridge.core.ports import RetryAt
-from bridge.store import Policy, StoreDeliveries, StorePeople, StoreStorms, claiming, open_database
+from bridge.store import Policy, StoreDeliveries, StorePeople, StoreStorms, claiming
 from tests.builders import an_alert, at
 from tests.store.storm_world import LANE, LIMITS, POLICY, World
 
 MAIL = replace(LANE, channel="mail")
-
-
-@pytest.fixture
-def engine(database_url: str) -> Iterator[sa.Engine]:
-    engine = open_database(database_url)
-    yield engine
-    engine.dispose()
 
 
 @pytest.fixture

@@ -54,13 +54,6 @@ def taking_in(engine: sa.Engine, **more: float) -> Iterator[Intake]:
 
 
 @pytest.fixture
-def engine(database_url: str) -> Iterator[sa.Engine]:
-    engine = open_database(database_url)
-    yield engine
-    engine.dispose()
-
-
-@pytest.fixture
 def file(database_url: str) -> Path:
     return Path(sa.make_url(database_url).database or "")
 

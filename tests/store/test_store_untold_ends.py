@@ -2,27 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
 import sqlalchemy as sa
 
 from bridge.core.acts import resolve
 from bridge.core.errors import Reason
 from bridge.core.ports import GiveUp, RetryAt
-from bridge.store import StoreDeliveries, open_database
+from bridge.store import StoreDeliveries
 from bridge.store.applying import Writing
 from bridge.store.database import transaction
 from bridge.store.tables import delivery
 from tests.builders import an_alert, at
 from tests.store.storm_world import POLICY, World
-
-
-@pytest.fixture
-def engine(database_url: str) -> Iterator[sa.Engine]:
-    engine = open_database(database_url)
-    yield engine
-    engine.dispose()
 
 
 @pytest.fixture
