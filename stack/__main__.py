@@ -68,7 +68,7 @@ def _drill(chosen: Drill, start: bool, places: Places) -> None:
 
 @main.command()
 def tools() -> None:
-    """Fetch Prometheus and Alertmanager into .tools when they are not on PATH."""
+    """Fetch Prometheus, Alertmanager and nginx into .tools when they are not on PATH."""
     _or_explain(lambda: binaries.ensure(click.echo))
 
 
