@@ -1,7 +1,8 @@
 """routes.yaml and the environment -> frozen, typed settings; every fault at once, with its path and line."""
 
 from bridge.config.faults import ConfigurationFaults, Fault
-from bridge.config.loading import TemplateCheck, json_schema, load, load_text
+from bridge.config.json_schema import json_schema
+from bridge.config.loading import TemplateCheck, load, load_text
 from bridge.config.settings import (
     BasicAuthSettings,
     ChannelSettings,

@@ -13,6 +13,7 @@ from pydantic import SecretStr
 from bridge.config import schema, schema_context
 from bridge.config.document import Document
 from bridge.config.faults import Fault, Path, format_path
+from bridge.config.schema_routes import Interval, RouteNode, TimeIntervalEntry
 from bridge.config.settings import (
     BasicAuthSettings,
     ChannelSettings,
@@ -181,7 +182,7 @@ def _basic_auth(auth: schema.BasicAuth) -> BasicAuthSettings:
     return BasicAuthSettings(auth.username, auth.password or _NO_SECRET)
 
 
-def _route(node: schema.RouteNode, document: Document, path: Path, intervals: Mapping[str, NamedIntervals]) -> Route:
+def _route(node: RouteNode, document: Document, path: Path, intervals: Mapping[str, NamedIntervals]) -> Route:
     escalate = node.escalate
     return Route(
         matchers=tuple(matcher for text in node.matchers for matcher in parse_matchers(text)),
@@ -201,11 +202,11 @@ def _route(node: schema.RouteNode, document: Document, path: Path, intervals: Ma
     )
 
 
-def _named(entry: schema.TimeIntervalEntry) -> NamedIntervals:
+def _named(entry: TimeIntervalEntry) -> NamedIntervals:
     return NamedIntervals(entry.name, tuple(_interval(interval) for interval in entry.time_intervals))
 
 
-def _interval(interval: schema.Interval) -> TimeInterval:
+def _interval(interval: Interval) -> TimeInterval:
     return TimeInterval(
         times=tuple(parse_time_range(times.start_time, times.end_time) for times in interval.times or ()),
         weekdays=interval.weekdays or (),

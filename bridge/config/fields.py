@@ -14,8 +14,8 @@ from bridge.core.questions import check_expression
 from bridge.core.time_intervals import Range, parse_days_of_month, parse_months, parse_weekdays, parse_years
 
 
-def described(example: str, what: str) -> WithJsonSchema:
-    return WithJsonSchema({"type": "string", "description": what, "examples": [example]})
+def described(example: str, what: str, **limits: Any) -> WithJsonSchema:
+    return WithJsonSchema({"type": "string", "description": what, "examples": [example], **limits})
 
 
 def checked(check: Any) -> AfterValidator:
@@ -36,8 +36,14 @@ def _range_text(example: str) -> WithJsonSchema:
     return WithJsonSchema({"type": ["string", "integer"], "examples": [example]})
 
 
-Duration = Annotated[timedelta, BeforeValidator(parse_duration), described("10m", "a duration: 1.5s, 10m, 1h30m, 90d")]
-Size = Annotated[int, BeforeValidator(parse_size), described("8MiB", "a size in bytes: 8MiB, 500kB")]
+Duration = Annotated[
+    timedelta,
+    BeforeValidator(parse_duration),
+    described("10m", "a duration: 1.5s, 10m, 1h30m, 90d", type=["string", "integer"], maximum=0),
+]
+Size = Annotated[
+    int, BeforeValidator(parse_size), described("8MiB", "a size in bytes: 8MiB, 500kB", type=["string", "integer"])
+]
 Pace = Annotated[
     Rate | None, BeforeValidator(parse_rate), described("120/m", "messages in a time: 1/s, 1000/h, unlimited")
 ]
@@ -54,4 +60,6 @@ Years = Annotated[Range, _parsed_by(parse_years), _range_text("2026:2027")]
 
 
 class Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+    """The text below each key describes it, in the JSON Schema and so in editors."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True, use_attribute_docstrings=True)

@@ -17,9 +17,9 @@ from bridge.config.faults import ConfigurationFaults, Fault
 from bridge.config.schema import RoutesFile
 from bridge.config.secrets import resolve_secrets
 from bridge.config.settings import Settings
-from bridge.config.validation import json_schema, validated
+from bridge.config.validation import validated
 
-__all__ = ["TemplateCheck", "json_schema", "load", "load_text"]
+__all__ = ["TemplateCheck", "load", "load_text"]
 
 #: Given the operator's template folder (None: only the bridge's own), says what is wrong with the templates.
 TemplateCheck = Callable[[Path | None], Iterable[str]]

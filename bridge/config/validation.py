@@ -36,12 +36,6 @@ _WORDS: Mapping[str, tuple[str, str]] = {
 }
 
 
-def json_schema() -> dict[str, Any]:
-    """JSON Schema of routes.yaml, for editors."""
-    schema = RoutesFile.model_json_schema(by_alias=True)
-    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}
-
-
 def validated(document: Document) -> RoutesFile | None:
     """The file as typed models; None when there are faults, which are then in the document."""
     try:
@@ -102,7 +96,7 @@ def _words_of(expected: str) -> list[str]:
 
 
 def _known_keys(path: Path, data: Any) -> list[str]:
-    schema = json_schema()
+    schema = RoutesFile.model_json_schema(by_alias=True)
     node: Any = schema
     for part in path:
         data = data[part]

@@ -50,6 +50,17 @@ def parse_duration(text: object) -> timedelta:
         raise ValueError(f"{text!r} is too long a duration") from None
 
 
+def format_duration(value: timedelta) -> str:
+    """As parse_duration reads it, in as few units as it takes: 1.5s, 1h30m, 90d."""
+    left, text = round(value.total_seconds() * 1000), ""
+    if left % 1000 and left < 60_000:
+        return f"{left / 1000:g}s" if left >= 1000 else f"{left}ms"
+    for unit in ("d", "h", "m", "s", "ms"):
+        count, left = divmod(left, round(_UNITS[unit] * 1000))
+        text += f"{count}{unit}" if count else ""
+    return text or "0"
+
+
 def parse_size(text: object) -> int:
     """Bytes: 8MiB, 500kB, 1048576."""
     found = re.fullmatch(r"(\d{1,15}(?:\.\d+)?)\s*([A-Za-z]*)", str(text).strip())

@@ -1,10 +1,12 @@
-"""Label matchers as Alertmanager writes them: severity="critical", team=~"ml|data", "über name"!="x".
+"""Label matchers as Alertmanager reads them: severity="critical", team=~"ml|data", "über name"!="x".
 
-Law: str(matcher) is canonical and parses back to the same matcher; a missing label is the empty string.
+Its rule (matcher/compat/parse.go): what the classic grammar takes means what it means there; all else is UTF-8 grammar.
+Invariant: str(matcher) is canonical, and means the same in both; a missing label is the empty string.
 """
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import re
 from collections.abc import Mapping
@@ -13,10 +15,10 @@ from typing import Any
 
 import re2
 
+from bridge.core.matcher_syntax import SyntaxFault, Term, classic_term, classic_terms, utf8_terms
+
 OPERATORS = ("=~", "!~", "!=", "=")
 _CLASSIC_NAME = re.compile(r"[a-zA-Z_:][a-zA-Z0-9_:]*")
-_UNQUOTED_NAME = re.compile(r"""[^\s{}!=~,\\"'`]+""")
-_UNESCAPED = {"n": "\n", '"': '"', "\\": "\\"}
 
 
 class MatcherError(ValueError):
@@ -64,96 +66,42 @@ def format_matchers(matchers: tuple[Matcher, ...]) -> str:
 
 def parse_matcher(text: str) -> Matcher:
     """Exactly one matcher. An unquoted value goes to the end of the text, commas included."""
-    matcher, position = _one(text, _skip_space(text, 0), len(text), until_comma=False)
-    if position < len(text):
-        raise MatcherError("one matcher was expected, but more text follows", text, position)
-    return matcher
+    with contextlib.suppress(SyntaxFault):
+        (term,) = _checked([classic_term(text, 0, len(text))])
+        return Matcher(term.name, term.op, term.value)
+    found = parse_matchers(text)
+    if len(found) != 1:
+        raise MatcherError(f"one matcher was expected, and there are {len(found)}", text, 0)
+    return found[0]
 
 
 def parse_matchers(text: str) -> tuple[Matcher, ...]:
     """Matchers between commas, with or without braces: {a="b", c=~"d"} or a="b",c!="d"."""
-    position, end = _inside_braces(text)
-    matchers: list[Matcher] = []
-    while position < end:
-        matcher, position = _one(text, position, end, until_comma=True)
-        matchers.append(matcher)
-        if position < end:
-            if text[position] != ",":
-                raise MatcherError("a comma was expected between two matchers", text, position, 'a="b",c="d"')
-            position = min(_skip_space(text, position + 1), end)
-    return tuple(matchers)
+    return tuple(Matcher(term.name, term.op, term.value) for term in read_terms(text))
 
 
-def _inside_braces(text: str) -> tuple[int, int]:
-    start, end = _skip_space(text, 0), len(text.rstrip())
-    if text[start:].startswith("{"):
-        if end - start < 2 or text[end - 1] != "}":
-            raise MatcherError("the { is never closed by a }", text, start, '{severity="critical"}')
-        start, end = _skip_space(text, start + 1), end - 1
-        end = start + len(text[start:end].rstrip()) if end > start else start
-    return start, end
+def read_terms(text: str) -> tuple[Term, ...]:
+    """The same, with how and where each is written. Raises MatcherError."""
+    faults: list[SyntaxFault] = []
+    for grammar in (classic_terms, utf8_terms):
+        try:
+            return _checked(grammar(text))
+        except SyntaxFault as fault:
+            faults.append(fault)
+    classic, utf8 = faults
+    told = utf8 if classic.vague or utf8.position > classic.position else classic  # who came further knows more
+    raise MatcherError(told.what, text, told.position, told.example)
 
 
-def _one(text: str, position: int, end: int, *, until_comma: bool) -> tuple[Matcher, int]:
-    start = position
-    name, position = _name(text, position, end)
-    op, position = _operator(text, _skip_space(text, position), end)
-    value_at = min(_skip_space(text, position), end)
-    value, position = _value(text, value_at, end, until_comma=until_comma)
-    try:
-        return Matcher(name, op, value), min(_skip_space(text, position), end)
-    except MatcherError as error:
-        where = value_at + error.position if error.what.startswith("the regular expression") else start
-        raise MatcherError(error.what, text, where, error.example) from None
-
-
-def _name(text: str, position: int, end: int) -> tuple[str, int]:
-    if text[position:end].startswith('"'):
-        return _quoted_text(text, position, end)
-    found = _UNQUOTED_NAME.match(text, position, end)
-    if found is None:
-        seen = f"but {text[position]!r} was seen" if position < end else "but the text ends"
-        raise MatcherError(f"a label name was expected, {seen}", text, position)
-    return found.group(), found.end()
-
-
-def _operator(text: str, position: int, end: int) -> tuple[str, int]:
-    for op in OPERATORS:
-        if text.startswith(op, position, end):
-            return op, position + len(op)
-    raise MatcherError("one of = != =~ !~ was expected after the label name", text, min(position, end))
-
-
-def _value(text: str, position: int, end: int, *, until_comma: bool) -> tuple[str, int]:
-    if text[position:end].startswith('"'):
-        return _quoted_text(text, position, end)
-    comma = text.find(",", position, end) if until_comma else -1
-    stop = comma if comma >= 0 else end
-    raw = text[position:stop].rstrip()
-    if (quote := _bare_quote(raw)) >= 0:
-        raise MatcherError("a quote inside a value without quotes", text, position + quote, 'a="say \\"hi\\""')
-    if raw.count("}") > raw.count("{"):
-        raise MatcherError("a } without its {", text, position + raw.rindex("}"))
-    return _unescaped(raw), stop
-
-
-def _bare_quote(raw: str) -> int:
-    found = re.search(r'(?<!\\)(?:\\\\)*"', raw)
-    return found.end() - 1 if found else -1
-
-
-def _quoted_text(text: str, position: int, end: int) -> tuple[str, int]:
-    here = position + 1
-    while here < end:
-        if text[here] == '"':
-            return _unescaped(text[position + 1 : here]), here + 1
-        here += 2 if text[here] == "\\" else 1
-    raise MatcherError("the quote that opens here is never closed", text, position)
-
-
-def _unescaped(raw: str) -> str:
-    # Alertmanager leaves a backslash that escapes nothing as it is, so "\d+" needs no doubling.
-    return re.sub(r"(?s)\\(.)", lambda found: _UNESCAPED.get(found[1], found[0]), raw)
+def _checked(terms: list[Term]) -> tuple[Term, ...]:
+    """A grammar that yields what is no matcher does not fit, either."""
+    for term in terms:
+        try:
+            Matcher(term.name, term.op, term.value)
+        except MatcherError as error:
+            where = term.value_at if error.what.startswith("the regular expression") else term.start
+            raise SyntaxFault(error.what, where, error.example) from None
+    return tuple(terms)
 
 
 def _quoted(value: str) -> str:
@@ -161,21 +109,29 @@ def _quoted(value: str) -> str:
     return f'"{escaped}"'
 
 
-def _skip_space(text: str, position: int) -> int:
-    while position < len(text) and text[position].isspace():
-        position += 1
-    return position
-
-
 @functools.lru_cache(maxsize=4096)
 def _compile(pattern: str) -> Any:
+    """Anchored by text, as Alertmanager does it: `\\Qa` would swallow the bracket there, and so it does here."""
+    try:
+        return _compiled(f"^(?:{pattern})$")
+    except re2.error as error:
+        raise MatcherError(
+            f"the regular expression is refused by RE2 ({_why(pattern, error)})", pattern, 0, 'team=~"ml|data"'
+        ) from None
+
+
+def _why(pattern: str, error: re2.error) -> str:
+    """In the words for the pattern alone, if it is wrong by itself."""
+    try:
+        _compiled(pattern)
+    except re2.error as alone:
+        error = alone
+    why = error.args[0] if error.args else "unknown reason"
+    return why.decode("utf-8", "replace") if isinstance(why, bytes) else str(why)
+
+
+def _compiled(pattern: str) -> Any:
     options = re2.Options()
     options.log_errors = False
-    try:
-        # Bytes, because a label may hold what cannot be encoded, and bytes need no translation of offsets.
-        return re2.compile(pattern.encode("utf-8", "replace"), options)
-    except re2.error as error:
-        why = error.args[0] if error.args else "unknown reason"
-        why = why.decode("utf-8", "replace") if isinstance(why, bytes) else why
-        what = f"the regular expression is refused by RE2 ({why})"
-        raise MatcherError(what, pattern, 0, 'team=~"ml|data"') from None
+    # Bytes, because a label may hold what cannot be encoded, and bytes need no translation of offsets.
+    return re2.compile(pattern.encode("utf-8", "replace"), options)

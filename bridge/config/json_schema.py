@@ -1,0 +1,90 @@
+"""JSON Schema of routes.yaml as it is written, for editors: variables not yet put in, defaults as they are written.
+
+Invariant: what `bridge check` takes, the schema takes. `${NAME}` may stand wherever one value is expected.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import Any
+
+from pydantic import BaseModel
+from pydantic.json_schema import GenerateJsonSchema
+
+from bridge.config.schema import RoutesFile
+from bridge.config.values import Rate, format_duration
+
+_DIALECT = "https://json-schema.org/draft/2020-12/schema"
+_NAME = r"\$\{[A-Za-z_][A-Za-z0-9_]*"
+_VARIABLE = {
+    "type": "string",
+    "pattern": _NAME + r"(:-[^}]*)?\}",
+    "description": "From the environment: ${NAME}, or ${NAME:-default}.",
+}
+_SECRET = {
+    "type": "string",
+    "pattern": "^" + _NAME + r"\}$",
+    "description": "A secret: ${NAME} of a variable, without a default; it must not be written in the file.",
+}
+#: what describes a value rather than limiting it
+_WORDS = ("title", "description", "default", "examples")
+_LIMITS = ("enum", "const", "pattern", "minLength", "maxLength")
+
+
+def json_schema() -> dict[str, Any]:
+    """A JSON Schema of dialect 2020-12."""
+    schema = RoutesFile.model_json_schema(by_alias=True, schema_generator=_DefaultsAsWritten)
+    written: dict[str, Any] = _with_variables(schema)
+    written["$defs"] |= {"Variable": _VARIABLE, "Secret": _SECRET}
+    return {"$schema": _DIALECT, **written}
+
+
+class _DefaultsAsWritten(GenerateJsonSchema):
+    """Sections and keys without a default show none: each key below shows its own."""
+
+    def encode_default(self, dft: Any) -> Any:
+        if isinstance(dft, timedelta):
+            return format_duration(dft)
+        return str(dft) if isinstance(dft, Rate) else super().encode_default(dft)
+
+    def default_schema(self, schema: Any) -> dict[str, Any]:
+        made = super().default_schema(schema)
+        if schema.get("default", ...) is None or isinstance(schema.get("default"), BaseModel):
+            made.pop("default", None)
+        return made
+
+
+def _with_variables(node: Any) -> Any:
+    if isinstance(node, list):
+        return [_with_variables(each) for each in node]
+    if not isinstance(node, dict):
+        return node
+    if node.get("writeOnly"):
+        return _beside(node, {"$ref": "#/$defs/Secret"})
+    if _is_limited(node):
+        return _or_variable(node)
+    if "oneOf" in node:  # a channel whose type is a variable may be any of them
+        node = {"anyOf": node["oneOf"]}
+    return {key: value if key in _WORDS else _below(key, value) for key, value in node.items()}
+
+
+def _below(key: str, value: Any) -> Any:
+    """Names of keys are no schemas, and are never variables."""
+    if key in ("properties", "$defs", "patternProperties"):
+        return {name: _with_variables(each) for name, each in value.items()}
+    return value if key == "propertyNames" else _with_variables(value)
+
+
+def _is_limited(node: Mapping[str, Any]) -> bool:
+    kinds = node.get("type", "string" if "enum" in node or "const" in node else "")
+    return kinds in ("boolean", "integer", "number") or (kinds == "string" and any(each in node for each in _LIMITS))
+
+
+def _or_variable(node: Mapping[str, Any]) -> dict[str, Any]:
+    limits = {key: value for key, value in node.items() if key not in _WORDS}
+    return _beside(node, {"anyOf": [limits, {"$ref": "#/$defs/Variable"}]})
+
+
+def _beside(node: Mapping[str, Any], limits: dict[str, Any]) -> dict[str, Any]:
+    return {**{key: value for key, value in node.items() if key in _WORDS}, **limits}
