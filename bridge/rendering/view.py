@@ -35,7 +35,7 @@ def fields_of(incident: Incident, claim: Claim, news: tuple[Entry, ...], externa
         "state": incident.state,
         "severity": incident.severity.value,
         "firing": claim.firing,
-        "revision": incident.revision,
+        "revision": claim.revision,
         "source": cut(one_line(incident.source), MAX_NAME),
         "component": _label(incident, worst, "component", "service", "job"),
         "group": _label(incident, worst, "cluster", "namespace", "environment", "env"),

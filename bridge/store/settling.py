@@ -173,7 +173,7 @@ class Settlements:
         if recovered:
             self.connection.execute(_RECOVERED, recovered)
         make = postgresql.insert if self.connection.dialect.name == "postgresql" else sqlite.insert
-        for channel, (until, reason) in self._pauses.items():
+        for channel, (until, reason) in sorted(self._pauses.items()):
             values = {"paused_until": until, "pause_reason": reason, "failing": True}
             statement = make(channel_state).values(channel=channel, **values)
             self.connection.execute(statement.on_conflict_do_update(index_elements=["channel"], set_=values))
