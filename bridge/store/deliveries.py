@@ -1,4 +1,7 @@
-"""The worker's side: lease, freeze, settle. Law: a lease is committed before anything is sent, and ends by itself."""
+"""The worker's side: lease, freeze, settle. Law: a lease is committed before anything is sent, and ends by itself.
+
+They go on where SQLite's file was deleted: nobody else can send what had been accepted in it.
+"""
 
 from __future__ import annotations
 
@@ -46,7 +49,7 @@ class StoreDeliveries:
     def claim(self, lanes: Sequence[Lane], now: datetime) -> list[Claim]:
         if not lanes:
             return []
-        with transaction(self._engine) as connection:
+        with transaction(self._engine, orphan=True) as connection:
             storms = under_way(connection) if any(lane.storm_at is not None for lane in lanes) else {}
             lease = f"{self._worker_id}.{secrets.token_hex(4)}"
             claiming = (Claiming(connection, lane, storms.get(lane.channel), self._policy, now) for lane in lanes)
@@ -66,12 +69,12 @@ class StoreDeliveries:
 
     def freeze(self, claims: Sequence[tuple[Claim, bytes]]) -> None:
         """Store the bytes of mails before they are sent, so that a repeated try sends the same ones."""
-        with transaction(self._engine) as connection:
+        with transaction(self._engine, orphan=True) as connection:
             rows = [{**lease_key(claim), "b_frozen": data, "b_revision": claim.revision} for claim, data in claims]
             connection.execute(_FREEZE, rows)
 
     def settle(self, settled: Sequence[tuple[Claim, Outcome]], now: datetime) -> None:
-        with transaction(self._engine) as connection:
+        with transaction(self._engine, orphan=True) as connection:
             settlements = Settlements(connection, now)
             for claim, outcome in settled:
                 match outcome:
