@@ -58,6 +58,7 @@ class Commands(click.Group):
 @click.pass_context
 def main(context: click.Context) -> None:
     """Alertmanager's notifications to PagerDuty, email and Slack; nothing lost, nobody paged twice."""
+    os.umask(0o077)  # whatever is written here has alerts, addresses or keys in it
     context.obj = {"check_templates": _check_templates, "environ": os.environ}
 
 

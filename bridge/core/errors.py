@@ -3,7 +3,8 @@
 BridgeError
 ├── InvalidPayload        a body that can never be accepted            -> 400
 ├── StoreUnavailable      the store cannot take it now                 -> 503
-│   └── StoreRefused      this alone; others it would take             -> 503
+│   ├── StoreRefused      this alone; others it would take             -> 503
+│   └── StoreDown         nothing at all, whatever it is               -> 503
 └── SendError             a vendor did not take a message; Reason says what follows
 """
 
@@ -36,6 +37,10 @@ class StoreUnavailable(BridgeError):
 
 class StoreRefused(StoreUnavailable):
     """The store works, and cannot take this: a lost race, or a value that it has no place for."""
+
+
+class StoreDown(StoreUnavailable):
+    """The store takes nothing just now: it is locked, cannot be reached, or its file is gone."""
 
 
 class Reason(enum.StrEnum):

@@ -238,6 +238,10 @@ class Intake(Protocol):
         """Return once the group is committed, else raise StoreUnavailable."""
         ...
 
+    def fault(self, seconds: float) -> str:
+        """Why nothing can be stored just now, in words; empty when it can. Takes no longer than that to find out."""
+        ...
+
 
 class ChangeLog(Protocol):
     """Where it is written down what people and machines changed."""

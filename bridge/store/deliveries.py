@@ -1,4 +1,7 @@
-"""The worker's side: lease, freeze, settle. Law: a lease is committed before anything is sent, and ends by itself."""
+"""The worker's side: lease, freeze, settle. Law: a lease is committed before anything is sent, and ends by itself.
+
+They go on where SQLite's file was deleted: nobody else can send what had been accepted in it.
+"""
 
 from __future__ import annotations
 
@@ -48,7 +51,7 @@ class StoreDeliveries:
 
     def _claim(self, lanes: Sequence[Lane], now: datetime, unreadable: Collection[int] = ()) -> list[Claim]:
         """What is unreadable is leased and left until its lease ends."""
-        with transaction(self._engine) as connection:
+        with transaction(self._engine, orphan=True) as connection:
             storms = under_way(connection) if any(lane.storm_at is not None for lane in lanes) else {}
             lease = f"{self._worker_id}.{secrets.token_hex(4)}"
             ordered = sorted(lanes, key=lambda lane: lane.channel)  # as those who settle lock the channels' states
@@ -66,14 +69,14 @@ class StoreDeliveries:
 
         Raises StoreRefused when a lease is lost: whoever has it now composes another mail of the same Message-ID.
         """
-        with transaction(self._engine) as connection:
+        with transaction(self._engine, orphan=True) as connection:
             for claim, data in claims:
                 row = {**lease_key(claim), "b_frozen": data, "b_revision": claim.revision}
                 if not connection.execute(_FREEZE, row).rowcount:
                     raise StoreRefused(f"another worker has incident {claim.incident_number} for {claim.target}")
 
     def settle(self, settled: Sequence[tuple[Claim, Outcome]], now: datetime) -> None:
-        with transaction(self._engine) as connection:
+        with transaction(self._engine, orphan=True) as connection:
             settlements = Settlements(connection, now)
             for claim, outcome in settled:
                 match outcome:

@@ -56,7 +56,14 @@ def test_two_stacks_have_different_secrets(folder: Path, tmp_path: Path) -> None
     assert not first & set.union(*read(folder).values())
 
 
-def test_secrets_are_for_their_owner_and_their_group_only(folder: Path) -> None:
+@pytest.fixture(params=[0o000, 0o022, 0o077], ids="umask {:03o}".format)
+def umask(request: pytest.FixtureRequest) -> Iterator[None]:
+    before = os.umask(request.param)
+    yield
+    os.umask(before)
+
+
+def test_secrets_are_for_their_owner_and_their_group_only(umask: None, folder: Path) -> None:
     make_secrets.make(folder, SANDBOX)
     assert {0o440} == {stat.S_IMODE(file.stat().st_mode) for file in folder.glob("*/*")}
 
@@ -103,6 +110,12 @@ def test_the_command_sees_the_secrets_of_its_folder(folder: Path) -> None:
 def login(tmp_path: Path, config: Path, password: str = "open sesame") -> dict[str, str]:
     environment = {"BRIDGE_CONFIG": str(config), "BRIDGE_ADMIN_PASSWORD": password}
     return with_login.prepared(environment, tmp_path)
+
+
+def test_the_copy_with_a_login_is_private(umask: None, tmp_path: Path) -> None:
+    for _ in range(2):  # a container that starts again
+        copy = Path(login(tmp_path, ROOT / "routes.yaml")["BRIDGE_CONFIG"])
+        assert 0o600 == stat.S_IMODE(copy.stat().st_mode)
 
 
 def test_the_shipped_routes_get_a_login_and_may_then_listen_to_others(
