@@ -191,5 +191,6 @@ def _claim(row: sa.RowMapping, lease: str, neighbour: Mapping[str, Any]) -> Clai
         attempted_at=row["attempted_at"] if row["in_flight"] else None,
         handle=row["handle"],
         frozen=row["frozen"] if same and row["in_flight"] else None,
+        tried=row["frozen"] if row["in_flight"] else None,
         neighbour=neighbour if row["in_flight"] and not row["handle"] else {},
     )
