@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from email.utils import parseaddr
 
 from bridge.channels.mail_connection import MailConnection
-from bridge.channels.mail_message import mail_bytes
+from bridge.channels.mail_message import mail_bytes, subject_in
 from bridge.config.settings import EmailSettings
 from bridge.core.errors import Reason, SendError
 from bridge.core.ports import Claim, Composed, Message, Receipt
 from bridge.rendering.text import one_line
+
+#: The codes at the start of a reply (RFC 5321, RFC 3463), and the word that says the same.
+_CODES = re.compile(r"\d{3}[ -]?\s*(\d\.\d{1,3}\.\d{1,3}\b)?\s*(ok\b)?[\s:.,;-]*", re.IGNORECASE | re.ASCII)
 
 
 class EmailChannel:
@@ -39,7 +43,8 @@ class EmailChannel:
         if claim.frozen is not None:
             return Composed(claim.frozen)
         settings, recipient = self._settings, claim.target.recipient
-        mail = mail_bytes(message, recipient, settings.from_, settings.domain, shrink=claim.shrink)
+        subject = _subject_before(message, claim)
+        mail = mail_bytes(message, recipient, settings.from_, settings.domain, shrink=claim.shrink, subject=subject)
         return Composed(mail)
 
     async def send(self, composed: Composed, message: Message, claim: Claim) -> Receipt:
@@ -53,7 +58,8 @@ class EmailChannel:
             for connection in at_work:
                 connection.give_up()
             raise SendError(Reason.NETWORK, "no end of the conversation in time", ambiguous=True) from None
-        return Receipt({"revision": message.revision}, one_line(reply)[:200])
+        handle = {"revision": message.revision, "subject": subject_in(composed.content)}
+        return Receipt(handle, accepted(reply))
 
     async def close(self) -> None:
         self._threads.shutdown(wait=False, cancel_futures=True)
@@ -67,3 +73,18 @@ class EmailChannel:
         connection: MailConnection = self._own.connection
         at_work.append(connection)
         return connection.send(self._sender, recipient, mail)
+
+
+def _subject_before(message: Message, claim: Claim) -> str | None:
+    """That of the mails before, whatever has changed since: Gmail starts a new thread when the subject changes."""
+    if subject := claim.handle.get("subject"):
+        return str(subject)
+    if claim.tried is not None:  # it may have arrived
+        return subject_in(claim.tried) or None
+    return f"[alert] {one_line(message.title)}" if claim.sent else None  # of a version that did not keep it
+
+
+def accepted(reply: str) -> str:
+    """For the timeline: with what the server said beyond yes, such as the number under which its log knows the mail."""
+    words = _CODES.sub("", one_line(reply), count=1)
+    return f"accepted by the mail server{f': {words[:200]}' if words else ''}"

@@ -1,8 +1,8 @@
 """One incident as one mail to one recipient: built to the same bytes every time.
 
 The Message-ID and the Date depend on nothing but the revision, so that servers that look know a second copy as
-one. Headers: RFC 3834 (Auto-Submitted), RFC 5322 3.6.4 (References). Header names are fixed here, and no text
-reaches a header with a control character in it.
+one. The subject is the same for all mails of an incident to a recipient. Headers: RFC 3834 (Auto-Submitted), RFC 5322
+3.6.4 (References). Header names are fixed here, and no text reaches a header with a control character in it.
 """
 
 from __future__ import annotations
@@ -14,6 +14,8 @@ from email.message import Message as Part
 from email.mime.image import MIMEImage
 from email.mime.multipart import MIMEMultipart
 from email.mime.nonmultipart import MIMENonMultipart
+from email.parser import HeaderParser
+from email.policy import default
 from email.utils import format_datetime, formataddr, parseaddr
 from functools import lru_cache
 from html import escape
@@ -28,13 +30,28 @@ MAX_SUBJECT = 200
 MAX_HEADER = 200
 
 
-def mail_bytes(message: Message, recipient: str, sender: str, domain: str, *, shrink: bool) -> bytes:
+def subject_of(message: Message) -> str:
+    """Of the first mail about an incident, which all that follow keep: `[#42 critical] HighLatency (ml/api)`."""
+    parts = [f"#{message.number}"] if message.number else []  # a preview has none
+    parts += [one_line(message.severity)] if message.severity != "none" else []
+    return cut(f"[{' '.join(parts) or 'alert'}] {one_line(message.title)}", MAX_SUBJECT)
+
+
+def subject_in(mail: bytes) -> str:
+    """The subject of a mail that mail_bytes made; empty without one."""
+    head, _, _ = mail.partition(b"\r\n\r\n")
+    return str(HeaderParser(policy=default).parsestr(head.decode("ascii", "replace"))["Subject"] or "")
+
+
+def mail_bytes(
+    message: Message, recipient: str, sender: str, domain: str, *, shrink: bool, subject: str | None = None
+) -> bytes:
+    """subject: that of the mails before; None for the first one."""
     to = ascii_domain(_parsed(recipient)[1] or recipient)
     from_name, from_address = _parsed(sender)
     identity = _identity(message, to, ascii_host(domain))
     mail = _bodies(message, identity, shrink=shrink)
-    # constant over the incident's life: Gmail starts a new thread when the subject changes
-    mail["Subject"] = _words("Subject", cut(f"[alert] {one_line(message.title)}", MAX_SUBJECT))
+    mail["Subject"] = _words("Subject", subject or subject_of(message))
     mail["From"] = _address(one_line(from_name), ascii_domain(from_address or sender))
     mail["To"] = _address("", to)
     mail["Date"] = format_datetime(message.updated_at)

@@ -57,7 +57,7 @@ class PagerDutyChannel:
         handle = dict(claim.handle)
         events: list[Event] = composed.content["events"]
         if not events:
-            told = "already resolved" if handle else "ended before it was told"
+            told = "nothing to send: it is resolved there already" if handle else "ended before it was told"
             return Receipt(handle, told)
         if events[-1]["event_action"] == "acknowledge" and handle.get("state") != ACKNOWLEDGING:
             # after a crash nobody could tell any more that a trigger may not ring

@@ -84,7 +84,8 @@ class SlackChannel:
             return Receipt(await self._post(content, message))
         revision = int(found.pop("revision"))
         if revision >= message.revision:
-            return Receipt({**found, "thread_revision": revision, "severity": rung(message)}, "found again")
+            shown = {**found, "thread_revision": revision, "severity": rung(message)}
+            return Receipt(shown, "delivered by an earlier try")
         try:
             await self._edit(content, found)
         except SendError as error:

@@ -33,6 +33,7 @@ class Claim:
     attempted_at: datetime | None  #: start of the earlier try that is unknown
     handle: Mapping[str, Any] = field(default_factory=dict)  #: what the channel's last receipt said
     frozen: bytes | None = None  #: the bytes of the unknown try, if nothing newer is to be shown
+    tried: bytes | None = None  #: the bytes of the unknown try, whatever their revision
     neighbour: Mapping[str, Any] = field(default_factory=dict)  #: for an unknown first try: another incident's handle
     news: tuple[Entry, ...] = ()  #: the incident's loud entries, the oldest first
 
@@ -79,7 +80,7 @@ class Message:
     number: int
     uid: str
     dedup_key: str
-    title: str  #: constant over the incident's life
+    title: str  #: the alert's name and where; of a group that no alertname makes, it follows its alerts
     summary: str  #: one line that reads well aloud; changes with the state
     state: State
     severity: str

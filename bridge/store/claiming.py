@@ -210,6 +210,7 @@ class Leased:
             attempted_at=row["attempted_at"] if unknown else None,
             handle=row["handle"],
             frozen=row["frozen"] if same else None,
+            tried=row["frozen"] if unknown else None,
             neighbour=self.neighbour if unknown and not row["handle"] else {},
             news=seen.news,
         )

@@ -121,7 +121,7 @@ class Settlements:
         self._sent.append({**lease_key(claim), **row})
         if not outcome.skipped:
             self._working.add(claim.target.channel)
-        self._note(claim, "skipped" if outcome.skipped else "delivered", outcome.note or "told")
+        self._note(claim, "skipped" if outcome.skipped else "delivered", outcome.note or "delivered")
 
     def begun(self, claim: Claim, outcome: Begun) -> None:
         self._begun.append({**lease_key(claim), "b_handle": dict(outcome.handle), "b_now": self.now})

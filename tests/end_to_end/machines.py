@@ -167,14 +167,20 @@ receivers:
 
 @contextlib.contextmanager
 def running_alertmanager(
-    folder: Path, bridge_url: str, token: str, *more: str, port: int | None = None, max_alerts: int = 0
+    folder: Path,
+    bridge_url: str,
+    token: str,
+    *more: str,
+    port: int | None = None,
+    max_alerts: int = 0,
+    configuration: str = CONFIGURATION,
 ) -> Iterator[str]:
     """Its URL. `more` are arguments, for instance of a cluster."""
     folder.mkdir(parents=True, exist_ok=True)
     token_file = folder / "token"
     token_file.write_text(token)
     config = folder / "alertmanager.yml"
-    config.write_text(CONFIGURATION.format(url=bridge_url, token_file=token_file, max_alerts=max_alerts))
+    config.write_text(configuration.format(url=bridge_url, token_file=token_file, max_alerts=max_alerts))
     port = port or free_port()
     arguments = list(more) or ["--cluster.listen-address="]
     binary = find("alertmanager")
