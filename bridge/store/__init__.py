@@ -11,6 +11,7 @@ from bridge.store.database import open_database
 from bridge.store.dead_letters import StoreDeadLetters
 from bridge.store.deliveries import StoreDeliveries
 from bridge.store.escalations import StoreEscalations
+from bridge.store.existing import open_restored, open_to_change, open_to_read
 from bridge.store.heartbeats import StoreHeartbeats
 from bridge.store.intake import StoreIntake
 from bridge.store.people import StorePeople
@@ -44,4 +45,7 @@ __all__ = [
     "back_up",
     "distrust",
     "open_database",
+    "open_restored",
+    "open_to_change",
+    "open_to_read",
 ]
