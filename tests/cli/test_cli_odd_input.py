@@ -131,3 +131,9 @@ def test_bytes_that_are_no_text(folder: Path) -> None:
     done = process("route", "severity=critical", "team=\udcff", "--config", "routes.yaml")
     assert (0, b"") == (done.returncode, done.stderr)
     assert b"pagerduty-ml" in done.stdout
+
+
+def test_a_password_that_is_no_text(folder: Path) -> None:
+    done = process("hash-password", shell="< binary")
+    assert (1, b"") == (done.returncode, done.stdout)
+    assert b"Error: the input is not UTF-8 text: byte 0 is 0xff\n" == done.stderr
