@@ -8,26 +8,21 @@ import signal
 import sys
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 import click
 
 from bridge import __version__
+from bridge.cli_ending import ended_in_words
+from bridge.cli_options import both_for_subcommands, config_option, database_option
 
-CONFIG = click.option("--config", envvar="BRIDGE_CONFIG", default="routes.yaml", show_default=True, help="The routing.")
-DATABASE = click.option(
-    "--database",
-    envvar="BRIDGE_DATABASE_URL",
-    default="sqlite:///bridge.db",
-    show_default=True,
-    help="sqlite:///FILE or postgresql://... (a shared one for several machines).",
-)
 LISTEN = click.option("--listen", envvar="BRIDGE_LISTEN", default="127.0.0.1:9119", show_default=True)
 
 #: Where the commands are that live elsewhere. Each process carries only what its own command imports: that
 #: is a third of its memory, and most of the time to start.
 ELSEWHERE = {
     "backup": "bridge.cli_database:backup",
-    "check": "bridge.cli_config:check",
+    "check": "bridge.cli_check:check",
     "route": "bridge.cli_config:route",
     "schema": "bridge.cli_config:schema",
     "hash-password": "bridge.cli_config:hash_password",
@@ -52,9 +47,14 @@ class Commands(click.Group):
         command: click.Command = getattr(importlib.import_module(module), name)
         return command
 
+    def invoke(self, ctx: click.Context) -> Any:
+        with ended_in_words():
+            return super().invoke(ctx)
+
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__)
+@both_for_subcommands
 @click.pass_context
 def main(context: click.Context) -> None:
     """Alertmanager's notifications to PagerDuty, email and Slack; nothing lost, nobody paged twice."""
@@ -69,8 +69,8 @@ def _check_templates(folder: Path | None) -> Iterable[str]:
 
 
 @main.command()
-@CONFIG
-@DATABASE
+@config_option
+@database_option
 @LISTEN
 def serve(config: str, database: str, listen: str) -> None:
     """Web and worker on this machine, each restarted if it dies."""
@@ -80,8 +80,8 @@ def serve(config: str, database: str, listen: str) -> None:
 
 
 @main.command()
-@CONFIG
-@DATABASE
+@config_option
+@database_option
 @LISTEN
 @click.option("--reload-parent", is_flag=True, hidden=True, help="Pass POST /-/reload on to the supervisor.")
 def web(config: str, database: str, listen: str, reload_parent: bool) -> None:
@@ -100,8 +100,8 @@ def web(config: str, database: str, listen: str, reload_parent: bool) -> None:
 
 
 @main.command()
-@CONFIG
-@DATABASE
+@config_option
+@database_option
 def worker(config: str, database: str) -> None:
     """Only the half that delivers."""
     from bridge.serving import explained

@@ -1,67 +1,34 @@
-"""The commands about routes.yaml: check, route, schema, hash-password. `bridge.cli` mounts COMMANDS.
+"""The commands about routes.yaml that show rather than judge: route, schema, hash-password. COMMANDS has check, too.
 
-Law: the same pure functions as production decide; nothing here sends, stores or shows a secret.
+Invariant: the same pure functions as production decide; nothing here sends, stores, or needs a secret.
 """
 
 from __future__ import annotations
 
 import json
-import os
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 import click
 
-from bridge.cli_coverage import RuleCheck, check_rules
-from bridge.config import ConfigurationFaults, Fault, Settings, TemplateCheck, json_schema, load
+from bridge.cli_check import check
+from bridge.cli_options import config_option, settings_without_secrets
+from bridge.config import Settings, json_schema
 from bridge.core.numbers import in_words
-from bridge.core.routing import Explanation, Match, Step, canonical_labels, explain, route_alert
-
-_config_option = click.option(
-    "--config", "config", envvar="BRIDGE_CONFIG", default="routes.yaml", show_default=True, metavar="FILE"
-)
-_json_option = click.option("--json", "as_json", is_flag=True, help="For programs.")
-_SEVERITIES = ("critical", "warning", "info", "")
-
-
-@click.command()
-@_config_option
-@click.option(
-    "--rules",
-    multiple=True,
-    type=click.Path(exists=True, path_type=Path),
-    metavar="PATH",
-    help="A rule file of Prometheus or a folder of them; may be repeated.  [default: rules/ beside the FILE]",
-)
-@click.option("--no-rules", is_flag=True, help="Leave the alerting rules out.")
-@_json_option
-@click.pass_context
-def check(context: click.Context, config: str, rules: tuple[Path, ...], no_rules: bool, as_json: bool) -> None:
-    """Show every fault of the configuration and of the rules' coverage at once; exit 1 when there is one."""
-    paths = _rule_paths(config, rules, no_rules)
-    try:
-        settings = load(config, _environ(context), _template_check(context))
-    except ConfigurationFaults as found:
-        told = check_rules(paths, None, datetime.now(UTC))
-        click.echo(_check_json(found.filename, found.faults, found.warnings, told) if as_json else _bad(found, told))
-        context.exit(1)
-    told = check_rules(paths, settings, datetime.now(UTC))
-    click.echo(_check_json(config, (), settings.warnings, told, settings) if as_json else _good(config, settings, told))
-    context.exit(1 if told.faults else 0)
+from bridge.core.routing import Explanation, Match, Step, canonical_labels, explain
 
 
 @click.command()
 @click.argument("labels", nargs=-1, metavar="NAME=VALUE...")
-@_config_option
-@_json_option
+@config_option
+@click.option("--json", "as_json", is_flag=True, help="For programs.")
 @click.option("--at", metavar="TIME", help="As if it were this time: 2026-11-23T22:30:00+01:00 (UTC without a zone).")
 @click.pass_context
 def route(context: click.Context, labels: tuple[str, ...], config: str, as_json: bool, at: str | None) -> None:
     """Which routes take an alert with these labels, why, and who hears of it."""
-    settings = _load_or_exit(context, config)
+    settings = settings_without_secrets(context, config)
     found = canonical_labels(_labels(labels), settings.severities.aliases, settings.severities.label)
     explanation = explain(settings.route, found, _time(at))
     click.echo(_route_json(found, explanation) if as_json else _route_text(settings, found, explanation))
@@ -90,29 +57,6 @@ def hash_password() -> None:
 COMMANDS: tuple[click.Command, ...] = (check, route, schema, hash_password)
 
 
-def _environ(context: click.Context) -> Mapping[str, str]:
-    environ: Mapping[str, str] = _injected(context).get("environ", os.environ)
-    return environ
-
-
-def _template_check(context: click.Context) -> TemplateCheck | None:
-    check_templates: TemplateCheck | None = _injected(context).get("check_templates")
-    return check_templates
-
-
-def _injected(context: click.Context) -> Mapping[str, Any]:
-    """What `bridge.cli` put into click's obj: optionally check_templates and environ."""
-    return context.obj if isinstance(context.obj, Mapping) else {}
-
-
-def _load_or_exit(context: click.Context, config: str) -> Settings:
-    try:
-        return load(config, _environ(context))
-    except ConfigurationFaults as found:
-        click.echo(str(found), err=True)
-        context.exit(1)
-
-
 def _labels(words: tuple[str, ...]) -> dict[str, str]:
     labels = {}
     for word in words:
@@ -131,67 +75,6 @@ def _time(text: str | None) -> datetime:
     except ValueError:
         raise click.UsageError(f"{text!r} is no time; write it as 2026-11-23T22:30:00+01:00") from None
     return time if time.tzinfo else time.replace(tzinfo=UTC)
-
-
-def _rule_paths(config: str, rules: tuple[Path, ...], no_rules: bool) -> tuple[Path, ...]:
-    if rules and no_rules:
-        raise click.UsageError("--rules and --no-rules contradict each other; give one of the two")
-    beside = Path(config).parent / "rules"
-    return () if no_rules else rules or ((beside,) if beside.is_dir() else ())
-
-
-def _bad(found: ConfigurationFaults, rules: RuleCheck) -> str:
-    lines = [fault.render(found.filename) for fault in found.faults] + rules.fault_lines()
-    lines += [*_warning_lines(found.filename, found.warnings), _counted(len(found.faults) + len(rules.faults))]
-    return "\n".join(lines)
-
-
-def _good(config: str, settings: Settings, rules: RuleCheck) -> str:
-    lines = [*_warning_lines(config, settings.warnings), *_summary(config, settings), *rules.table()]
-    return "\n".join([*lines, *rules.fault_lines(), *([_counted(len(rules.faults))] if rules.faults else [])])
-
-
-def _counted(faults: int) -> str:
-    return f"{faults} fault{'s' * (faults != 1)}"
-
-
-def _warning_lines(filename: str, warnings: Iterable[Fault]) -> list[str]:
-    return [f"{filename}:{warning.line}: warning: {warning}" for warning in warnings]
-
-
-def _summary(filename: str, settings: Settings) -> list[str]:
-    rows = [f"  {severity:<14} {', '.join(names) or 'nobody'}" for severity, names in _reached(settings).items()]
-    counted = f"{len(settings.channels)} channels, sources: {len(settings.sources)}"
-    return [f"{filename} is good: {counted}", "severity         reaches", *rows]
-
-
-def _reached(settings: Settings) -> dict[str, list[str]]:
-    """By severity alone; routes that ask for other labels are for `bridge route`."""
-    now, reached = datetime.now(UTC), {}
-    for severity in _SEVERITIES:
-        labels = {"severity": severity} if severity else {}
-        matches = route_alert(settings.route, labels, now)
-        reached[severity or "(no severity)"] = _channels(matches)
-    return reached
-
-
-def _channels(matches: Iterable[Match]) -> list[str]:
-    return list(dict.fromkeys(channel for match in matches for channel in match.channels))
-
-
-def _check_json(
-    config: str, faults: Iterable[Fault], warnings: Iterable[Fault], rules: RuleCheck, settings: Settings | None = None
-) -> str:
-    told = [*((config, fault) for fault in faults), *rules.faults]
-    plain: dict[str, Any] = {"ok": not told, "faults": [_plain(*each) for each in told]}
-    plain["warnings"] = [_plain(config, warning) for warning in warnings]
-    if settings is not None:
-        plain |= {"reaches": _reached(settings), "rules": rules.plain()}
-    return json.dumps(plain, indent=2)
-
-
-def _plain(file: str, fault: Fault) -> dict[str, str | int]:
-    return {"file": file, "path": fault.path, "line": fault.line, "message": fault.message, "hint": fault.hint}
 
 
 def _route_text(settings: Settings, labels: Mapping[str, str], explanation: Explanation) -> str:
@@ -234,7 +117,7 @@ def _route_json(labels: Mapping[str, str], explanation: Explanation) -> str:
     ]
     plain = {
         "labels": dict(labels),
-        "channels": _channels(explanation.matches),
+        "channels": list(dict.fromkeys(name for match in explanation.matches for name in match.channels)),
         "matches": matches,
         "steps": steps,
     }

@@ -34,14 +34,18 @@ class Covered:
 
 @dataclass(frozen=True, slots=True)
 class RuleCheck:
-    """What the rules say; `faults` are pairs of file and fault. `covered` is empty without settings."""
+    """What the rules say; `faults` and `warnings` are pairs of file and fault. `covered` is empty without settings."""
 
     asked: bool
     covered: tuple[Covered, ...]
     faults: tuple[tuple[str, Fault], ...]
+    warnings: tuple[tuple[str, Fault], ...] = ()
 
     def fault_lines(self) -> list[str]:
         return [fault.render(file) for file, fault in self.faults]
+
+    def warning_lines(self) -> list[str]:
+        return [f"{file}:{fault.line}: warning: {fault}" for file, fault in self.warnings]
 
     def table(self) -> list[str]:
         """One line an alert, in the order of the files, columns aligned."""
@@ -65,8 +69,15 @@ def check_rules(paths: tuple[Path, ...], settings: Settings | None, now: datetim
     if settings is None:
         return RuleCheck(bool(paths), (), (*unread, *_without_runbook(files)))
     covered = tuple(_covered(files, _routing(settings), now))
-    short = [(each.file, fault) for each in covered for fault in _told(each.placed, each.coverage.shortcomings)]
-    return RuleCheck(bool(paths), covered, (*unread, *short))
+    return RuleCheck(
+        bool(paths), covered, (*unread, *_short(covered, warning=False)), tuple(_short(covered, warning=True))
+    )
+
+
+def _short(covered: Iterable[Covered], *, warning: bool) -> Iterator[tuple[str, Fault]]:
+    for each in covered:
+        these = (shortcoming for shortcoming in each.coverage.shortcomings if shortcoming.warning == warning)
+        yield from ((each.file, fault) for fault in _told(each.placed, these))
 
 
 def _routing(settings: Settings) -> Routing:
@@ -107,5 +118,5 @@ def _plain(each: Covered) -> dict[str, Any]:
         "way": coverage.way.value,
         "channels": coverage.channels,
         "depends_on": coverage.depends_on,
-        "faults": [shortcoming.message for shortcoming in coverage.shortcomings],
+        "faults": [shortcoming.message for shortcoming in coverage.shortcomings if not shortcoming.warning],
     }

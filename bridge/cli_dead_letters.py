@@ -8,10 +8,11 @@ from typing import Any
 
 import click
 
+from bridge.cli_options import NUMBER, database_option, until_the_end
 from bridge.core.dead_letters import DeadLetter, Which
 from bridge.core.errors import Reason
 from bridge.rendering.text import clean, cut, one_line
-from bridge.store import StoreDeadLetters, StoreReader, open_database
+from bridge.store import StoreDeadLetters, StoreReader, open_to_change, open_to_read
 from bridge.wiring import utc_now
 
 EXCERPT = 200
@@ -20,16 +21,14 @@ REASON = click.option("--reason", type=click.Choice(list(map(str, Reason))), hel
 
 
 @click.command()
+@database_option
 @CHANNEL
 @REASON
 @click.option("--json", "as_json", is_flag=True, help="As JSON, with all of what was refused.")
-@click.option("--show", nargs=2, type=(int, str), metavar="NUMBER CHANNEL", help="All of what was refused.")
-@click.pass_obj
-def dead(
-    places: dict[str, str], channel: str | None, reason: str | None, as_json: bool, show: tuple[int, str] | None
-) -> None:
+@click.option("--show", nargs=2, type=(NUMBER, str), metavar="NUMBER CHANNEL", help="All of what was refused.")
+def dead(database: str, channel: str | None, reason: str | None, as_json: bool, show: tuple[int, str] | None) -> None:
     """What could not be delivered, the oldest first, and what to do about it."""
-    letters = StoreDeadLetters(open_database(places["database"]))
+    letters = StoreDeadLetters(until_the_end(open_to_read(database)))
     if show is not None:
         _show(letters, *show)
         return
@@ -44,14 +43,14 @@ def dead(
 
 
 @click.command()
-@click.argument("number", type=int, required=False)
+@click.argument("number", type=NUMBER, required=False)
+@database_option
 @CHANNEL
 @REASON
 @click.option("--all", "everything", is_flag=True, help="Every dead letter there is.")
 @click.option("--dry-run", is_flag=True, help="Only say how many it would be.")
-@click.pass_obj
 def replay(
-    places: dict[str, str],
+    database: str,
     number: int | None,
     channel: str | None,
     reason: str | None,
@@ -62,7 +61,7 @@ def replay(
     which = Which(number, channel, Reason(reason) if reason else None)
     if everything == (which != Which()):
         raise click.UsageError("Say which ones: a number, --channel, --reason, or else --all.")
-    engine = open_database(places["database"])
+    engine = until_the_end(open_to_read(database) if dry_run else open_to_change(database))
     if number is not None and StoreReader(engine).incident(number) is None:
         raise click.ClickException(f"There is no incident {number}.")
     letters = StoreDeadLetters(engine)

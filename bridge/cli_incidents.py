@@ -2,48 +2,58 @@
 
 from __future__ import annotations
 
-import getpass
-from collections.abc import Callable
-from pathlib import Path
-
 import click
 
 from bridge.cli_dead_letters import dead, replay
+from bridge.cli_options import (
+    DATABASE,
+    NUMBER,
+    actor_option,
+    both_for_subcommands,
+    config_option,
+    database_option,
+    resolved,
+    settings_without_secrets,
+    until_the_end,
+)
 from bridge.core.model import Change, Incident
-from bridge.store import StorePeople, StoreReader, open_database
-from bridge.wiring import DEFAULT_DATABASE, load_settings, policy_of, utc_now
+from bridge.store import StorePeople, StoreReader, most_severe, open_to_change, open_to_read
+from bridge.wiring import policy_of, utc_now
+
+LIMIT = 100
 
 
 @click.group(invoke_without_command=True)
-@click.option("--config", envvar="BRIDGE_CONFIG", default="routes.yaml", show_default=True)
-@click.option("--database", envvar="BRIDGE_DATABASE_URL", default=DEFAULT_DATABASE, show_default=True)
+@both_for_subcommands
 @click.pass_context
-def incidents(context: click.Context, config: str, database: str) -> None:
+def incidents(context: click.Context) -> None:
     """List, show, acknowledge or resolve incidents; list and replay dead letters."""
-    context.obj = {"config": config, "database": database}
     if context.invoked_subcommand is None:
-        context.invoke(list_incidents)
+        context.invoke(list_incidents, database=resolved(context, DATABASE))
 
 
 @incidents.command("list")
+@database_option
 @click.option("--all", "everything", is_flag=True, help="Resolved ones too.")
-@click.pass_obj
-def list_incidents(places: dict[str, str], everything: bool = False) -> None:
-    """Open incidents, newest change first."""
-    reader = StoreReader(open_database(places["database"]))
-    found = reader.list_incidents(resolved=None if everything else False)
+@click.option("--limit", type=click.IntRange(1, 1_000_000), default=LIMIT, show_default=True, help="So many at most.")
+def list_incidents(database: str, everything: bool = False, limit: int = LIMIT) -> None:
+    """Open incidents, the most severe first, then by the newest change."""
+    found, total = most_severe(until_the_end(open_to_read(database)), limit, everything=everything)
     for incident in found:
         click.echo(_line(incident))
+    what = "incidents" if everything else "open incidents"
+    if total > len(found):
+        click.echo(f"{len(found):,} of {total:,} {what}, the most severe first; --limit {total} shows them all.")
     if not found:
-        click.echo("No open incident.")
+        click.echo("No incident." if everything else "No open incident.")
 
 
 @incidents.command()
-@click.argument("number", type=int)
-@click.pass_obj
-def show(places: dict[str, str], number: int) -> None:
+@click.argument("number", type=NUMBER)
+@database_option
+def show(database: str, number: int) -> None:
     """State, alerts, timeline and deliveries of one incident."""
-    reader = StoreReader(open_database(places["database"]))
+    reader = StoreReader(until_the_end(open_to_read(database)))
     incident = reader.incident(number)
     if incident is None:
         raise click.ClickException(f"There is no incident {number}.")
@@ -60,34 +70,39 @@ def show(places: dict[str, str], number: int) -> None:
 
 
 @incidents.command()
-@click.argument("number", type=int)
-@click.option("--as", "actor", default=getpass.getuser, help="Who acknowledges; default: you.")
-@click.pass_obj
-def ack(places: dict[str, str], number: int, actor: str) -> None:
+@click.argument("number", type=NUMBER)
+@actor_option("acknowledges")
+@config_option
+@database_option
+@click.pass_context
+def ack(context: click.Context, config: str, database: str, number: int, actor: str) -> None:
     """Say that somebody has it."""
-    _act(places, number, lambda people: people.acknowledge(number, actor, utc_now()))
+    people = _people(context, config, database)
+    _tell(people.acknowledge(number, actor, utc_now()), number)
 
 
 @incidents.command()
-@click.argument("number", type=int)
-@click.option("--as", "actor", default=getpass.getuser, help="Who resolves; default: you.")
-@click.pass_obj
-def resolve(places: dict[str, str], number: int, actor: str) -> None:
+@click.argument("number", type=NUMBER)
+@actor_option("resolves")
+@config_option
+@database_option
+@click.pass_context
+def resolve(context: click.Context, config: str, database: str, number: int, actor: str) -> None:
     """Say that it is over."""
-    _act(places, number, lambda people: people.resolve(number, actor, utc_now()))
+    people = _people(context, config, database)
+    _tell(people.resolve(number, actor, utc_now()), number)
 
 
 incidents.add_command(dead)
 incidents.add_command(replay)
 
 
-def _people(places: dict[str, str]) -> StorePeople:
-    policy = policy_of(load_settings(Path(places["config"])))
-    return StorePeople(open_database(places["database"]), lambda: policy)
+def _people(context: click.Context, config: str, database: str) -> StorePeople:
+    policy = policy_of(settings_without_secrets(context, config))
+    return StorePeople(until_the_end(open_to_change(database)), lambda: policy)
 
 
-def _act(places: dict[str, str], number: int, act: Callable[[StorePeople], Change | None]) -> None:
-    change = act(_people(places))
+def _tell(change: Change | None, number: int) -> None:
     if change is None:
         raise click.ClickException(f"There is no incident {number}.")
     told = "; ".join(entry.text for entry in change.entries)

@@ -14,6 +14,7 @@ from typing import BinaryIO
 
 import click
 
+from bridge.cli_options import config_option, settings_without_secrets
 from bridge.config import Settings
 from bridge.core.errors import InvalidPayload, SendError
 from bridge.core.facts import Context
@@ -25,21 +26,28 @@ from bridge.serving import settings_or_exit
 from bridge.sources import alertmanager
 from bridge.wiring import policy_of, renderer_of, setup_of, utc_now
 
-CONFIG = click.option("--config", envvar="BRIDGE_CONFIG", default="routes.yaml", show_default=True)
-
 
 @click.command()
 @click.argument("channel")
 @click.argument("payload", type=click.File("rb"))
-@CONFIG
+@config_option
 @click.option(
     "--context", "learned", type=click.File("rb"), help="What was learned about it, as JSON: docs/messages.md."
 )
 @click.option("--html", is_flag=True, help="For mail: the HTML part.")
 @click.option("--open", "look", is_flag=True, help="For mail: the HTML part in the browser.")
-def preview(channel: str, payload: BinaryIO, config: str, learned: BinaryIO | None, html: bool, look: bool) -> None:
+@click.pass_context
+def preview(
+    click_context: click.Context,
+    channel: str,
+    payload: BinaryIO,
+    config: str,
+    learned: BinaryIO | None,
+    html: bool,
+    look: bool,
+) -> None:
     """The exact message that CHANNEL would get for a webhook PAYLOAD; of a mail, its headers and its text."""
-    settings = settings_or_exit(Path(config))
+    settings = settings_without_secrets(click_context, config)
     incident, context = _previewed(settings, _group(payload)), _context(learned)
     sender, message, claim = _message(settings, channel, incident, context)
     content = sender.compose(message, claim).content
@@ -88,7 +96,7 @@ def readable(mail: bytes) -> str:
 
 @click.command("send-test")
 @click.argument("channel")
-@CONFIG
+@config_option
 def send_test(channel: str, config: str) -> None:
     """Send one test message for real (to every recipient of a mail channel), and resolve a test page."""
     settings = settings_or_exit(Path(config))

@@ -20,7 +20,8 @@ from bridge.core.ports import Claim, Message
 from bridge.rendering import sample
 from bridge.rendering.context_view import ContextView, view_of
 from bridge.rendering.plain import plain_body, plain_summary
-from bridge.rendering.templates import NAMES, TemplateSet, template_faults, template_sets, told
+from bridge.rendering.template_checks import template_faults
+from bridge.rendering.templates import NAMES, TemplateSet, template_sets, told
 from bridge.rendering.text import clean, cut, one_line
 from bridge.rendering.view import MAX_SUMMARY, fields_of, news_of, started_at
 

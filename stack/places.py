@@ -37,6 +37,16 @@ class Places:
         return self.run / "running.json"
 
     @property
+    def wrapper(self) -> Path:
+        """The bridge's commands on this run's bridge."""
+        return self.run / "bridge"
+
+    @property
+    def bridge_environment(self) -> Path:
+        """What the wrapper sets; it has secrets in it."""
+        return self.secrets / "bridge.env"
+
+    @property
     def lock(self) -> Path:
         return self.run / "lock"
 

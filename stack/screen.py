@@ -16,7 +16,8 @@ TRIALS = (
 )
 
 
-def screen(ports: Ports, amtool: Path, tempo: Tempo) -> str:
+def screen(ports: Ports, amtool: Path, tempo: Tempo, bridge: str = ".run/bridge") -> str:
+    """bridge: the command that is the bridge's own on this run."""
     return "\n".join(
         [
             *_addresses(ports, amtool),
@@ -24,7 +25,7 @@ def screen(ports: Ports, amtool: Path, tempo: Tempo) -> str:
             *_trials(ports, amtool, tempo),
             *_time(tempo),
             "",
-            "Ctrl-C ends everything. Logs: .run/logs",
+            f"What the bridge knows:  {bridge} incidents list        Ctrl-C ends everything. Logs: .run/logs",
         ]
     )
 

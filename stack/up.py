@@ -6,9 +6,10 @@ import signal
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from types import FrameType
 
-from stack import binaries, credentials, earlier, ports, render, speed
+from stack import binaries, credentials, earlier, ports, render, speed, wrapper
 from stack.errors import StackError
 from stack.places import ROUTES, Places
 from stack.processes import Process, end_all, wait_until_ready
@@ -75,9 +76,14 @@ def up(places: Places, terminal: Terminal) -> None:
         render.require_variables(ROUTES, addresses)
         api = render.api_environment(places, os.environ)
         environment = {**os.environ, **secrets, **addresses, **api, "PYTHONUNBUFFERED": "1"}
+        wrapper.write(places, chosen, environment)
         listed = services(chosen, places, tools, traffic)
         processes = [Process(service, places, environment) for service in listed]
-        _run(processes, places, terminal, Story(screen(chosen, tools["amtool"], tempo), chosen, tempo.speed))
+        _run(processes, places, terminal, _story(chosen, tools["amtool"], tempo, places))
+
+
+def _story(chosen: ports.Ports, amtool: Path, tempo: Tempo, places: Places) -> Story:
+    return Story(screen(chosen, amtool, tempo, wrapper.shown(places)), chosen, tempo.speed)
 
 
 def _tidy(places: Places, terminal: Terminal) -> None:

@@ -48,7 +48,7 @@ _NO_SECRET = SecretStr("")
 def build(
     file: schema.RoutesFile, document: Document, folder: FilePath, warnings: tuple[Fault, ...], digest: str
 ) -> Settings:
-    intervals = {entry.name: _named(entry) for entry in file.time_intervals}
+    intervals = {entry.name: named_intervals(entry) for entry in file.time_intervals}
     return Settings(
         channels=MappingProxyType({name: _channel(name, each, folder) for name, each in file.channels.items()}),
         sources=tuple(_source(source, folder) for source in file.sources),
@@ -202,7 +202,7 @@ def _route(node: RouteNode, document: Document, path: Path, intervals: Mapping[s
     )
 
 
-def _named(entry: TimeIntervalEntry) -> NamedIntervals:
+def named_intervals(entry: TimeIntervalEntry) -> NamedIntervals:
     return NamedIntervals(entry.name, tuple(_interval(interval) for interval in entry.time_intervals))
 
 

@@ -11,14 +11,16 @@ from typing import Any
 
 from bridge.config.document import Document
 from bridge.config.faults import Fault, Path, did_you_mean, format_path
+from bridge.config.schema_routes import RouteNode
 from bridge.config.values import is_loopback, parse_host_port
-from bridge.core.matchers import format_matchers, parse_matchers
+from bridge.core.matchers import Matcher, MatcherError, format_matchers, parse_matchers
 from bridge.core.model import SOURCE
 from bridge.core.reachability import unreachable_routes
 from bridge.core.routing import Route
 
 #: as bridge.channels.slack tells an id, which can be read from, from a name, which cannot
 SLACK_CHANNEL_ID = re.compile(r"[CGD][A-Z0-9]{6,}")
+_ROUTE_KEYS = {field.alias or name for name, field in RouteNode.model_fields.items()}
 _CHANNEL_NAME = re.compile(r"[a-z0-9][a-z0-9_-]*")
 
 
@@ -184,22 +186,31 @@ def _check_reachable(document: Document, root: dict[str, Any]) -> None:
 
 
 def _skeleton(document: Document, data: dict[str, Any], path: Path, paths: dict[int, Path]) -> Route:
-    """Only what matters for reaching; one with faulty matchers is seen as one that lets alerts pass on."""
+    """Only what matters for reaching; one whose matchers are in doubt is seen as one that lets alerts pass on."""
     children = tuple(
         _skeleton(document, child, (*path, "routes", index), paths)
         for index, child in enumerate(sequence(data.get("routes")))
         if isinstance(child, dict)
     )
-    passes_on = str(data.get("continue", False)).lower() not in ("false", "no", "off")
-    try:
-        texts = tuple(str(text) for text in sequence(data.get("matchers")))
-        matchers = tuple(matcher for text in texts for matcher in parse_matchers(text))
-    except ValueError:
-        matchers, passes_on = (), True
+    matchers = _matchers_for_sure(document, data, path)
+    passes_on = matchers is None or str(data.get("continue", False)).lower() not in ("false", "no", "off")
     place = document.place(path, "")
-    route = Route(matchers=matchers, routes=children, continue_=passes_on, path=place.path, line=place.line)
+    route = Route(matchers=matchers or (), routes=children, continue_=passes_on, path=place.path, line=place.line)
     paths[id(route)] = path
     return route
+
+
+def _matchers_for_sure(document: Document, data: dict[str, Any], path: Path) -> tuple[Matcher, ...] | None:
+    """None where a fault leaves open what is meant: a key or a list that is misspelt may be about the matchers."""
+    here: Path = (*path, "matchers")
+    texts, doubtful = data.get("matchers", []), any(bad[: len(here)] in (path, here) for bad in document.faulty)
+    unknown = set(data) - _ROUTE_KEYS
+    if doubtful or unknown or not isinstance(texts, list) or not all(isinstance(text, str) for text in texts):
+        return None
+    try:
+        return tuple(matcher for text in texts for matcher in parse_matchers(text))
+    except MatcherError:
+        return None
 
 
 def _unused_channels(document: Document, data: dict[str, Any]) -> Iterator[Fault]:

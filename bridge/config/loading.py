@@ -15,7 +15,7 @@ from bridge.config.checks import check_document, find_warnings, mapping, routes,
 from bridge.config.document import Document, read_document
 from bridge.config.faults import ConfigurationFaults, Fault
 from bridge.config.schema import RoutesFile
-from bridge.config.secrets import resolve_secrets
+from bridge.config.secrets import resolve_secrets, stand_ins
 from bridge.config.settings import Settings
 from bridge.config.validation import validated
 
@@ -25,8 +25,17 @@ __all__ = ["TemplateCheck", "load", "load_text"]
 TemplateCheck = Callable[[Path | None], Iterable[str]]
 
 
-def load(path: Path | str, environ: Mapping[str, str], check_templates: TemplateCheck | None = None) -> Settings:
-    """Read the file; raises ConfigurationFaults with everything that is wrong."""
+def load(
+    path: Path | str,
+    environ: Mapping[str, str],
+    check_templates: TemplateCheck | None = None,
+    *,
+    secrets: bool = True,
+) -> Settings:
+    """Read the file; raises ConfigurationFaults with everything that is wrong.
+
+    secrets: without them, for who sends nothing, a stand-in is in the place of each that is not there.
+    """
     path = Path(path)
     try:
         text = path.read_text("utf-8")
@@ -37,7 +46,7 @@ def load(path: Path | str, environ: Mapping[str, str], check_templates: Template
     except UnicodeDecodeError as error:
         fault = Fault(1, "", f"the file is not UTF-8 text: byte {error.start} is {error.object[error.start]:#04x}")
         raise ConfigurationFaults(str(path), [fault]) from None
-    return load_text(text, environ, str(path), path.parent, check_templates)
+    return load_text(text, environ, str(path), path.parent, check_templates, secrets=secrets)
 
 
 def load_text(
@@ -46,9 +55,14 @@ def load_text(
     filename: str = "routes.yaml",
     folder: Path = Path(),
     check_templates: TemplateCheck | None = None,
+    *,
+    secrets: bool = True,
 ) -> Settings:
     document = read_document(text, environ)
-    file = _checked(document, folder, check_templates) if document.data is not None or not document.faults else None
+    if not secrets:
+        document = read_document(text, {**environ, **stand_ins(document, environ)})
+    readable = document.data is not None or not document.faults
+    file = _checked(document, folder, check_templates, secrets) if readable else None
     warnings = tuple(sorted(find_warnings(document)))
     if document.faults or file is None:
         raise ConfigurationFaults(filename, document.faults, warnings)
@@ -56,33 +70,35 @@ def load_text(
     return build(file, document, folder, warnings, digest)
 
 
-def _checked(document: Document, folder: Path, check_templates: TemplateCheck | None) -> RoutesFile | None:
+def _checked(
+    document: Document, folder: Path, check_templates: TemplateCheck | None, secrets: bool
+) -> RoutesFile | None:
     if document.data is None:
         document.fault((), "the file is empty", "it needs at least channels and route; see the default routes.yaml")
         return None
     if not isinstance(document.data, dict):
         document.fault((), "the file should be keys with values", "it starts with channels: and route:")
         return None
-    resolve_secrets(document, folder)
+    resolve_secrets(document, folder, read_files=secrets)
     check_document(document)
     file = validated(document)
-    _check_files(document, folder, check_templates)
+    _check_files(document, folder, check_templates, secrets)
     return file
 
 
-def _check_files(document: Document, folder: Path, check_templates: TemplateCheck | None) -> None:
+def _check_files(document: Document, folder: Path, check_templates: TemplateCheck | None, secrets: bool) -> None:
     for name, channel in mapping(mapping(document.data).get("channels")).items():
         ca_file: Any = mapping(channel).get("ca_file")
-        if isinstance(ca_file, str) and not (folder / ca_file).is_file():
+        if secrets and isinstance(ca_file, str) and not (folder / ca_file).is_file():
             document.fault(("channels", name, "ca_file"), f"there is no file {ca_file!r}")
     server = mapping(mapping(mapping(document.data).get("context")).get("prometheus"))
-    if isinstance(server.get("token_file"), str) and not (folder / server["token_file"]).is_file():
+    if secrets and isinstance(server.get("token_file"), str) and not (folder / server["token_file"]).is_file():
         document.fault(("context", "prometheus", "token_file"), f"there is no file {server['token_file']!r}")
     if "token_file" in server and "token" in server:
         document.fault(("context", "prometheus", "token_file"), "there is a token too", "keep one of the two")
     for index, source in enumerate(sequence(mapping(document.data).get("sources"))):
         token_file: Any = mapping(mapping(source).get("reconcile")).get("token_file")
-        if isinstance(token_file, str) and not (folder / token_file).is_file():
+        if secrets and isinstance(token_file, str) and not (folder / token_file).is_file():
             document.fault(("sources", index, "reconcile", "token_file"), f"there is no file {token_file!r}")
     templates: Any = mapping(document.data).get("templates")
     for path, route in routes(mapping(document.data).get("route"), ("route",)):

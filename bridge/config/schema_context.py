@@ -68,7 +68,7 @@ class ChangeRuleEntry(Section):
     matchers: Annotated[tuple[MatcherText, ...], Field(min_length=1)]
     """Which alerts announce a change; all must hold."""
     kind: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]*$", max_length=40)]
-    """What kind of change it is, such as deployment."""
+    """What kind of change it is, such as deploy, rollback or retraining."""
     version_label: LabelName = "version"
     """The label that names the new version."""
     service_label: LabelName | None = None

@@ -6,7 +6,7 @@ Law: nothing here puts a secret, or what looks like one, into a fault.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path as FilePath
 from typing import Any
 
@@ -22,14 +22,40 @@ _CHANNEL_SECRETS = {
 }
 
 
-def resolve_secrets(document: Document, folder: FilePath) -> None:
-    """Check where each secret comes from, and put the content of *_file in its place."""
+def resolve_secrets(document: Document, folder: FilePath, *, read_files: bool = True) -> None:
+    """Check where each secret comes from, and put the content of *_file in its place, or a stand-in."""
     for path, holder, key, required in _places(document.data):
+        if not read_files and f"{key}_file" in holder and key not in holder:
+            del holder[f"{key}_file"]
+            document.raw[*path, key] = "${STAND_IN}"
+            holder[key] = _stand_in((*path, key))
         _resolve(document, folder, path, holder, key, required)
     for path, holder in _token_lists(document.data):
         for index, token in enumerate(holder["tokens"]):
             if _from_environment(document, (*path, "tokens", index), token):
                 holder["tokens"][index] = _clean(document, (*path, "tokens", index), token)
+
+
+def stand_ins(document: Document, environ: Mapping[str, str]) -> dict[str, str]:
+    """A value for each variable that is not set and holds nothing but a secret, for who does not need it."""
+    found: dict[str, str] = {}
+    for path, raw in document.raw.items():
+        name = raw.strip()[2:-1]
+        if _ONE_VARIABLE.fullmatch(raw) and not environ.get(name) and _is_secret(document.data, path):
+            found[name] = _stand_in(path)
+    return found
+
+
+def _is_secret(data: Any, path: Path) -> bool:
+    hashes = path[:2] == ("web", "users")  # no secrets to the log, but as little known to who runs a command
+    return hashes or any(path[: len(secret)] == secret for secret in secret_paths(data))
+
+
+def _stand_in(path: Path) -> str:
+    """Of a kind that stands where it stands; it is sent to nobody."""
+    if path[:2] == ("web", "users"):
+        return "scrypt:1:1:1$stand-in$00"
+    return "https://stand-in.invalid" if path[-1] == "url" else "stand-in"
 
 
 def secret_paths(data: Any) -> Iterator[Path]:

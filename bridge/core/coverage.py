@@ -11,7 +11,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from bridge.core.model import Severity
-from bridge.core.routing import Route, canonical_labels, channels_for, route_alert
+from bridge.core.routing import Route, canonical_labels, channels_for, route_alert, walk
+from bridge.core.severity_words import known_words, likely_meant
 
 _TEMPLATE = "{{"
 _WATCHDOG = "Watchdog"
@@ -44,6 +45,7 @@ class Way(enum.StrEnum):
 class Shortcoming:
     message: str
     hint: str
+    warning: bool = False  #: it may be meant so
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,9 +128,34 @@ def _shortcomings(
     if not channels:
         hint = f"{_takers(routing.tree, labels, now)} takes it; name channels in its notify"
         yield Shortcoming(f"{rule.alert} {_shown(labels)} reaches nobody", hint)
-    elif labels.get("severity") == Severity.CRITICAL and not set(channels) & set(routing.paging):
+    elif set(channels) & set(routing.paging):
+        return
+    elif labels.get("severity") == Severity.CRITICAL:
         hint = "give its route a channel of type pagerduty, or the rule another severity"
         yield Shortcoming(f"{rule.alert} is critical and pages nobody: it reaches {', '.join(channels)}", hint)
+    else:
+        yield from _unknown_severity(rule, labels.get("severity", ""), channels, routing)
+
+
+def _unknown_severity(rule: AlertRule, word: str, channels: tuple[str, ...], routing: Routing) -> Iterator[Shortcoming]:
+    """A word that neither the bridge nor a route knows."""
+    if not word or word in known_words(routing.aliases) or _is_asked_for(routing.tree, word):
+        return
+    meant = likely_meant(word, routing.aliases)
+    what = f"{rule.alert} has the severity {word!r}, which nothing knows"
+    if meant == Severity.CRITICAL:
+        hint = f"write severity: critical, or add {word}: critical to incidents.severity_aliases; case counts"
+        yield Shortcoming(f"{what}: it pages nobody, and reaches {', '.join(channels)}", hint)
+    else:
+        known = ", ".join(known_words(routing.aliases))
+        hint = f"write severity: {meant}" if meant else f"known are {known}; others go into incidents.severity_aliases"
+        yield Shortcoming(f"{what}: it ranks below warning, and reaches {', '.join(channels)}", hint, warning=True)
+
+
+def _is_asked_for(tree: Route, word: str) -> bool:
+    """Some route names it, rather than taking alerts without any severity, too."""
+    matchers = (matcher for route in walk(tree) for matcher in route.matchers if matcher.name == "severity")
+    return any(matcher.accepts(word) and not matcher.accepts("") for matcher in matchers if matcher.value != ".+")
 
 
 def _shown(labels: Mapping[str, str]) -> str:

@@ -7,13 +7,16 @@ FOLDER/, the built-in ones.
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+import traceback
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import fields, is_dataclass
 from itertools import product
 from pathlib import Path
 from typing import Any
 
-from jinja2 import BaseLoader, ChoiceLoader, Environment, FileSystemLoader, StrictUndefined, Template, TemplateError
+from jinja2 import BaseLoader, ChoiceLoader, Environment, FileSystemLoader, StrictUndefined, Template
 from jinja2.sandbox import SandboxedEnvironment
+from jinja2.utils import missing
 
 from bridge.rendering.text import one_line
 
@@ -71,15 +74,6 @@ def subfolders(folder: Path | None) -> list[Path]:
     return [each for each in found if any((each / name).is_file() for name in NAMES)]
 
 
-def template_faults(folder: Path | None, views: Sequence[Mapping[str, Any]]) -> Iterator[str]:
-    """Every fault that compiling, or rendering one of the views, shows."""
-    general = [folder] if folder is not None else []
-    yield from _faults(general, NAMES, views, "")
-    for each in subfolders(folder):
-        names = [name for name in NAMES if (each / name).is_file()]
-        yield from _faults([each, *general], names, views, f"{each.name}/")
-
-
 def template_of(folders: Sequence[Path], name: str) -> Template:
     """Sandboxed if it is an operator's: it is meant to be words, not a program. Raises whatever is wrong with it."""
     own = any((folder / name).is_file() for folder in folders)
@@ -99,7 +93,7 @@ def environment_of(folders: Sequence[Path]) -> Environment:
     return kind(
         loader=ChoiceLoader(loaders),
         autoescape=lambda name: name is not None and name.endswith(".html"),
-        undefined=StrictUndefined,
+        undefined=ExplainedUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
         auto_reload=False,
@@ -108,8 +102,36 @@ def environment_of(folders: Sequence[Path]) -> Environment:
 
 def told(error: Exception) -> str:
     """For operators, on one line: `TemplateSyntaxError in line 3: unexpected '}'`."""
-    line = getattr(error, "lineno", None) if isinstance(error, TemplateError) else None
+    line = getattr(error, "lineno", None) or _line_of(error)
     return f"{type(error).__name__}{f' in line {line}' if line else ''}: {one_line(error)}"[:300]
+
+
+def _line_of(error: Exception) -> int | None:
+    """Jinja puts the templates' own lines into the traceback."""
+    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if Path(frame.filename).suffix != ".py"]
+    return frames[-1].lineno if frames and frames[-1].filename.startswith(("/", ".")) else None
+
+
+class ExplainedUndefined(StrictUndefined):
+    """Says what there is instead, for a fault is read by who wrote the template."""
+
+    __slots__ = ()
+
+    @property
+    def _undefined_message(self) -> str:
+        if self._undefined_hint:
+            return self._undefined_hint
+        if self._undefined_obj is missing:
+            return f"unknown variable {self._undefined_name!r}"
+        known = _names_in(self._undefined_obj)
+        there = f"; it has {', '.join(known)}" if known else ""
+        return f"{type(self._undefined_obj).__name__} has no {self._undefined_name!r}{there}"
+
+
+def _names_in(thing: Any) -> list[str]:
+    if is_dataclass(thing):
+        return [each.name for each in fields(thing)]
+    return sorted(map(str, thing)) if isinstance(thing, Mapping) else []
 
 
 def _own_folders(folder: Path | None, *names_of: str) -> list[Path]:
@@ -117,15 +139,3 @@ def _own_folders(folder: Path | None, *names_of: str) -> list[Path]:
         return []
     names = [name for name in names_of if name and Path(name).name == name]
     return [folder / name for name in dict.fromkeys(names) if (folder / name).is_dir()]
-
-
-def _faults(
-    folders: Sequence[Path], names: Sequence[str], views: Sequence[Mapping[str, Any]], prefix: str
-) -> Iterator[str]:
-    for name in names:
-        try:
-            template = template_of(folders, name)
-            for view in views:
-                template.render(view)
-        except Exception as error:
-            yield f"{prefix}{name}: {told(error)}"

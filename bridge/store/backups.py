@@ -55,7 +55,10 @@ def distrust(engine: sa.Engine, skipped_numbers: int) -> int:
 
 
 def _file_of(url: str) -> Path:
-    parsed = sa.make_url(url)
+    try:
+        parsed = sa.make_url(url)
+    except sa.exc.ArgumentError:
+        raise ValueError("this is no address of a database; write sqlite:///FILE") from None
     if parsed.get_backend_name() != "sqlite":
         raise ValueError("this is not SQLite; copy PostgreSQL with pg_dump, see docs/operating.md")
     source = Path(parsed.database or ":memory:")

@@ -238,3 +238,57 @@ def test_no_command_shows_a_secret(run):
     for words in (("check",), ("check", "--json"), ("route", "severity=critical"), ("route", "--json")):
         output = run(*words).output
         assert not [secret for secret in ENVIRON.values() if secret in output]
+
+
+def test_check_tells_what_would_be_noticed_too_late(run, routes):
+    text = TIERS.replace("matchers: [team=ml]", "matchers: [\"team='search'\"]")
+    routes.write_text(text + "time_intervals: [{name: nights, time_intervals: [{weekdays: [sunday]}]}]\n")
+    file = routes.parent / "rules" / "ml.yml"
+    file.write_text(RULES.replace("summary: s", "runbook_url: x").replace("severity: info", "severity: Critical"))
+    result = run("check", "--config", str(routes))
+    assert f"{routes}:7: warning: route.routes[0].matchers[0]: this is read as team=\"'search'\"" in result.output
+    assert f"{routes}:9: warning: time_intervals[0].name: no route uses the time interval 'nights'" in result.output
+    assert "warning: channels.pagerduty-ml.routing_key: this is no routing key: it has 9 characters" in result.output
+    assert f"{file}:4: groups[0].rules[1]: Deployed has the severity 'Critical', which nothing knows" in result.output
+    assert (1, True) == (result.exit_code, result.output.endswith("\n1 fault\n"))
+
+
+def test_check_tells_a_fault_that_stops_no_bridge_and_fails_all_the_same(run, routes):
+    context = "context: {prometheus: {url: 'http://p'}, questions: [{name: q, title: Q, unit: count, expr: 'sum(x'}]}\n"
+    routes.write_text(TIERS + context)
+    result = run("check", "--config", str(routes), "--no-rules")
+    assert f"{routes}:9: context.questions[0].expr: this is no PromQL: unclosed left parenthesis" in result.output
+    assert (1, False) == (result.exit_code, "is good" in result.output)
+    told = json.loads(run("check", "--config", str(routes), "--no-rules", "--json").output)
+    assert (False, ["context.questions[0].expr"]) == (told["ok"], [fault["path"] for fault in told["faults"]])
+    assert 0 == run("route", "a=b", "--config", str(routes)).exit_code
+
+
+def test_check_tells_of_templates_that_replace_nothing(run, routes):
+    (routes.parent / "mine" / "slak-ml").mkdir(parents=True)
+    (routes.parent / "mine" / "slak-ml" / "summary.txt").write_text("x")
+    (routes.parent / "mine" / "sumary.txt").write_text("x")
+    routes.write_text(TIERS + "templates: mine\n")
+    output = run("check", "--config", str(routes), "--no-rules").output
+    assert f"{routes}:9: warning: templates: slak-ml/ is used by nothing" in output
+    assert f"{routes}:9: warning: templates: sumary.txt replaces nothing; did you mean 'summary.txt'?" in output
+
+
+@pytest.mark.parametrize(
+    ("matcher", "label", "reached"),
+    [
+        ('"foo"="bar\\t"', "foo=bar\t", True),
+        ('"foo"="bar\\t"', "foo=bar\\t", False),
+        ('"\\U0001f642"="x"', "🙂=x", True),
+        ('"service.name"!~"a|b"', "other=x", True),
+        ('foo="bar\\t"', "foo=bar\\t", True),
+        ('foo=""', "other=x", True),
+        ("foo=b c", "foo=b c", True),
+        ('{foo="b",other!="y"}', "foo=b", True),
+    ],
+)
+def test_route_matches_as_alertmanager_does(run, routes, matcher, label, reached):
+    quoted = matcher.replace("'", "''")
+    routes.write_text(TIERS.replace("matchers: [team=ml], notify: [slack-ml]", f"matchers: ['{quoted}'], notify: []"))
+    told = json.loads(run("route", label, "--json", "--config", str(routes)).output)
+    assert ([] if reached else ["slack-ml"]) == told["channels"]

@@ -159,3 +159,28 @@ def test_a_template_for_the_way_or_for_the_severity_is_a_dependency():
     tree = routing(*TIERS, severity_label="priority")
     found = cover(rule(severity="critical", priority="{{ $labels.priority }}"), tree, NOON)
     assert ("severity",) == found.depends_on
+
+
+@pytest.mark.parametrize("word", ["Critical", "CRITICAL", "crit", "critcal", "Page", "sev1", "fatal", " critical"])
+def test_a_severity_that_nothing_knows_and_that_was_meant_to_page_is_a_fault(word):
+    found = cover(rule(severity=word), routing(*TIERS), NOON)
+    assert [f"Errors has the severity {word!r}, which nothing knows: it pages nobody, and reaches slack"] == told(found)
+    assert not found.shortcomings[0].warning
+    assert "write severity: critical" in found.shortcomings[0].hint
+
+
+@pytest.mark.parametrize(
+    ("word", "hint"), [("Warning", "write severity: warning"), ("notice", "write severity: info"), ("zzz", "known are")]
+)
+def test_another_severity_that_nothing_knows_is_a_warning(word, hint):
+    (shortcoming,) = cover(rule(severity=word), routing(*TIERS), NOON).shortcomings
+    assert (True, True) == (shortcoming.warning, shortcoming.hint.startswith(hint))
+
+
+def test_a_severity_that_something_knows_is_right():
+    own = Route(parse_matchers('severity="Critical"'), ("mail",))
+    assert [] == told(cover(rule(severity="Critical"), routing(own), NOON))
+    aliased = routing(*TIERS, aliases={"Critical": "warning"})
+    assert [] == told(cover(rule(severity="Critical"), aliased, NOON))
+    assert [] == told(cover(rule(severity="Critical"), routing(notify=("pager",)), NOON))
+    assert [] == told(cover(rule(severity="{{ $labels.severity }}"), routing(*TIERS), NOON))

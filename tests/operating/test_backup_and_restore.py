@@ -168,3 +168,12 @@ def test_an_incident_of_the_backup_goes_on_where_it_was(
     eventually(lambda: posts(sandbox)[0]["edits"])
     time.sleep(0.5)
     assert 1 == len(posts(sandbox))
+
+
+def test_a_database_that_a_bridge_has_open_is_not_taken_for_a_copy(bridge: Bridge, keeper: Keeper) -> None:
+    if not keeper.database.startswith("sqlite"):
+        pytest.skip("PostgreSQL's is stopped by who restores it")
+    refused = bridge_command("restored", "--database", bridge.database)
+    assert (1, True) == (refused.returncode, "is in use: stop the bridge" in refused.stderr)
+    bridge.stop()
+    assert 0 == bridge_command("restored", "--database", bridge.database).returncode

@@ -1,0 +1,54 @@
+"""Channels that send the same twice, or to nobody."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from bridge.config.advice.notes import Notes, texts
+from bridge.config.faults import Path
+from bridge.config.values import is_loopback, mail_address, parse_host_port
+
+#: RFC 2606: names that nobody has
+_NOBODY = ("example", "example.com", "example.net", "example.org", "invalid", "test")
+
+
+def look(notes: Notes) -> None:
+    for path, _, channel in notes.channels():
+        if channel.get("type") == "email":
+            _recipients(notes, (*path, "to"), channel)
+    _same_target(notes)
+
+
+def _recipients(notes: Notes, path: Path, channel: dict[str, Any]) -> None:
+    first: dict[str, Path] = {}
+    for here, text in texts(path, channel.get("to")):
+        address = mail_address(text).casefold()
+        if first.setdefault(address, here) != here:
+            notes.warn(here, f"{mail_address(text)} is there already", "one mail is enough: remove one of the two")
+        elif _leads_nowhere(address) and _is_real(channel.get("smarthost")):
+            notes.warn(here, f"nobody reads mail to {mail_address(text)}", "write the team's own address")
+
+
+def _leads_nowhere(address: str) -> bool:
+    host = address.rpartition("@")[2]
+    return any(host == name or host.endswith(f".{name}") for name in _NOBODY)
+
+
+def _is_real(smarthost: Any) -> bool:
+    """A stand-in for tests runs on this machine, or has such a name itself."""
+    try:
+        host = parse_host_port(str(smarthost))[0]
+    except ValueError:
+        return False
+    return not is_loopback(host) and not _leads_nowhere(host)
+
+
+def _same_target(notes: Notes) -> None:
+    first: dict[tuple[str, ...], str] = {}
+    for path, name, channel in notes.channels():
+        if channel.get("type") != "slack" or not isinstance(channel.get("channel"), str):
+            continue
+        target = (str(channel.get("token")), channel["channel"].lstrip("#"), str(channel.get("base_url")))
+        if first.setdefault(target, name) != name:
+            message = f"the same place in Slack as {first[target]}: whoever is in it reads everything twice"
+            notes.warn((*path, "channel"), message, "keep one of the two channels")

@@ -1,0 +1,137 @@
+"""Opening a database that a bridge has made: for commands, which create nothing and bring nothing up to date.
+
+Invariant: who only reads leaves no trace, not even the files that SQLite makes beside a database that is open.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import sqlite3
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import quote
+
+import sqlalchemy as sa
+from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
+
+from bridge.core.errors import StoreUnavailable
+from bridge.store.database import NEWEST, open_database, postgres_patience
+
+_KINDS = "write sqlite:///FILE (sqlite:////FILE for a path from the root) or postgresql://USER@HOST/NAME"
+_NAME_IT = "name it with --database or BRIDGE_DATABASE_URL; `bridge serve` makes one"
+
+
+def open_to_read(url: str) -> sa.Engine:
+    """Raises StoreUnavailable, in words for a terminal, where there is no database of this version's schema."""
+    engine = _reader(_parsed(url))
+    with _closed_on_fault(engine):
+        found = _schema(engine)
+        if found == NEWEST:
+            return engine
+        shown = engine.url.render_as_string()
+        if not found:
+            raise StoreUnavailable(f"{shown} is no database of a bridge: {_NAME_IT}")
+        what = f"{shown} has the schema {found}, and this bridge works with {NEWEST}"
+        if found > NEWEST:
+            raise StoreUnavailable(f"{what}: a newer version has migrated it; use that version")
+        raise StoreUnavailable(f"{what}: it is brought up to date when `bridge serve` of this version starts on it")
+
+
+def open_to_change(url: str) -> sa.Engine:
+    """The same for commands that change something in it."""
+    open_to_read(url).dispose()
+    return open_database(url)
+
+
+def open_restored(url: str) -> sa.Engine:
+    """A copy of any version's database, brought up to date. Raises StoreUnavailable where a bridge runs on it."""
+    parsed = _parsed(url)
+    engine = _reader(parsed)
+    with _closed_on_fault(engine):
+        if not _schema(engine):
+            raise StoreUnavailable(f"{engine.url.render_as_string()} is no database of a bridge: {_NAME_IT}")
+    engine.dispose()  # its own connection would look like a bridge's
+    if parsed.get_backend_name() == "sqlite" and _is_in_use(Path(parsed.database or "")):
+        raise StoreUnavailable(f"{parsed.database} is in use: stop the bridge that runs on it first")
+    return open_database(url)
+
+
+def _parsed(url: str) -> sa.URL:
+    """SQLite's file must be there; of PostgreSQL, that is known when it is asked."""
+    try:
+        parsed = sa.make_url(url)
+        backend = parsed.get_backend_name()
+    except (ArgumentError, ValueError):
+        raise StoreUnavailable(f"this is no address of a database; {_KINDS}") from None
+    if backend not in ("sqlite", "postgresql", "postgres"):
+        raise StoreUnavailable(f"{backend} is no database that the bridge works with; {_KINDS}")
+    if backend == "sqlite":
+        _require_file(parsed.database or "")
+    return parsed
+
+
+def _require_file(name: str) -> None:
+    if name in ("", ":memory:"):
+        raise StoreUnavailable(f"a database in memory is empty: {_NAME_IT}")
+    path = Path(name)
+    try:
+        is_file, is_folder = path.is_file(), path.is_dir()
+    except (OSError, ValueError) as fault:
+        raise StoreUnavailable(f"the database {str(path)!r} cannot be opened: {fault}") from None
+    if is_folder:
+        raise StoreUnavailable(f"{path} is a folder, and no database: {_NAME_IT}")
+    if not is_file:
+        raise StoreUnavailable(f"there is no database {path}: {_NAME_IT}")
+
+
+def _reader(url: sa.URL) -> sa.Engine:
+    if url.get_backend_name() == "sqlite":
+        path = Path(url.database or "").absolute()
+        return sa.create_engine(url, creator=lambda: _read_only(path), isolation_level="AUTOCOMMIT")
+    if url.drivername in ("postgres", "postgresql"):
+        url = url.set(drivername="postgresql+psycopg")
+    try:
+        return sa.create_engine(url, connect_args=postgres_patience(url))
+    except (ArgumentError, NoSuchModuleError, ImportError):
+        raise StoreUnavailable(f"{url.drivername} is no driver that the bridge has; {_KINDS}") from None
+
+
+def _read_only(path: Path) -> sqlite3.Connection:
+    """Without a log beside it nobody has it open, and read-only mode alone would make one."""
+    closed = not path.with_name(f"{path.name}-wal").exists()
+    options = "mode=ro&immutable=1" if closed else "mode=ro"
+    return sqlite3.connect(f"file:{quote(str(path))}?{options}", uri=True, check_same_thread=False, timeout=10)
+
+
+def _schema(engine: sa.Engine) -> str:
+    """Of the newest migration that it has; empty where no bridge has been."""
+    with engine.connect() as connection:
+        if not sa.inspect(connection).has_table("alembic_version"):
+            return ""
+        return str(connection.scalar(sa.text("SELECT version_num FROM alembic_version")) or "")
+
+
+def _is_in_use(path: Path) -> bool:
+    """Whoever has a database with a write-ahead log open holds a shared lock on it."""
+    with contextlib.closing(sqlite3.connect(path, timeout=0, isolation_level=None)) as connection:
+        connection.execute("PRAGMA locking_mode=EXCLUSIVE")
+        try:
+            connection.execute("BEGIN EXCLUSIVE")
+            connection.execute("ROLLBACK")
+        except sqlite3.OperationalError as fault:
+            if "locked" in str(fault):
+                return True
+            raise StoreUnavailable(f"cannot open {path}: {fault}") from fault
+    return False
+
+
+@contextlib.contextmanager
+def _closed_on_fault(engine: sa.Engine) -> Iterator[None]:
+    try:
+        yield
+    except DBAPIError as fault:
+        engine.dispose()
+        raise StoreUnavailable(f"cannot open {engine.url.render_as_string()}: {fault.orig}") from fault
+    except StoreUnavailable:
+        engine.dispose()
+        raise
