@@ -17,8 +17,10 @@ from bridge.cli_options import (
     until_the_end,
 )
 from bridge.core.model import Change, Incident
-from bridge.store import StorePeople, StoreReader, open_to_change, open_to_read
+from bridge.store import StorePeople, StoreReader, most_severe, open_to_change, open_to_read
 from bridge.wiring import policy_of, utc_now
+
+LIMIT = 100
 
 
 @click.group(invoke_without_command=True)
@@ -33,14 +35,17 @@ def incidents(context: click.Context) -> None:
 @incidents.command("list")
 @database_option
 @click.option("--all", "everything", is_flag=True, help="Resolved ones too.")
-def list_incidents(database: str, everything: bool = False) -> None:
-    """Open incidents, newest change first."""
-    reader = StoreReader(until_the_end(open_to_read(database)))
-    found = reader.list_incidents(resolved=None if everything else False)
+@click.option("--limit", type=click.IntRange(1, 1_000_000), default=LIMIT, show_default=True, help="So many at most.")
+def list_incidents(database: str, everything: bool = False, limit: int = LIMIT) -> None:
+    """Open incidents, the most severe first, then by the newest change."""
+    found, total = most_severe(until_the_end(open_to_read(database)), limit, everything=everything)
     for incident in found:
         click.echo(_line(incident))
+    what = "incidents" if everything else "open incidents"
+    if total > len(found):
+        click.echo(f"{len(found):,} of {total:,} {what}, the most severe first; --limit {total} shows them all.")
     if not found:
-        click.echo("No open incident.")
+        click.echo("No incident." if everything else "No open incident.")
 
 
 @incidents.command()

@@ -131,3 +131,10 @@ def test_bytes_that_are_no_text(folder: Path) -> None:
     done = process("route", "severity=critical", "team=\udcff", "--config", "routes.yaml")
     assert (0, b"") == (done.returncode, done.stderr)
     assert b"pagerduty-ml" in done.stdout
+
+
+def test_a_password_that_is_no_text(folder: Path) -> None:
+    for locale in ({"LC_ALL": "C"}, {"LC_ALL": "C.UTF-8"}):
+        done = process("hash-password", shell="< binary", **locale)
+        assert (1, b"") == (done.returncode, done.stdout)
+        assert b"Error: the input is not UTF-8 text, at character 1\n" == done.stderr
