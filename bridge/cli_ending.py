@@ -60,8 +60,8 @@ def _words(error: Exception) -> str | None:
 
     if isinstance(error, BridgeError | ConfigurationFaults):
         return str(error)
-    if isinstance(error, UnicodeDecodeError):
-        return f"the input is not UTF-8 text: byte {error.start} is {error.object[error.start]:#04x}"
+    if isinstance(error, UnicodeError):
+        return f"the input is not UTF-8 text, at character {getattr(error, 'start', 0) + 1}"
     if isinstance(error, OSError) and error.filename is not None:
         return f"{error.filename}: {error.strerror}"
     if isinstance(error, OSError):

@@ -134,6 +134,7 @@ def test_bytes_that_are_no_text(folder: Path) -> None:
 
 
 def test_a_password_that_is_no_text(folder: Path) -> None:
-    done = process("hash-password", shell="< binary")
-    assert (1, b"") == (done.returncode, done.stdout)
-    assert b"Error: the input is not UTF-8 text: byte 0 is 0xff\n" == done.stderr
+    for locale in ({"LC_ALL": "C"}, {"LC_ALL": "C.UTF-8"}):
+        done = process("hash-password", shell="< binary", **locale)
+        assert (1, b"") == (done.returncode, done.stdout)
+        assert b"Error: the input is not UTF-8 text, at character 1\n" == done.stderr
