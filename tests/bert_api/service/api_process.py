@@ -59,7 +59,7 @@ class Api:
             check=False,
             capture_output=True,
             text=True,
-            timeout=100,
+            timeout=800,
         )
 
     def ask_to_end(self) -> None:
