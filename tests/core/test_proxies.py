@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bridge.core.proxies import NAMES, Proxy, UnusableProxy, is_direct, proxy_for, unusable_proxies
@@ -141,6 +141,7 @@ words = st.one_of(st.text(max_size=30), st.sampled_from([HTTPS, "::1", "10.0.0.0
 hosts = st.sampled_from(["example.org", "10.1.2.3", "[::1]", "bücher.example", "a..b", "xn--"])
 
 
+@settings(deadline=None)
 @given(st.dictionaries(st.sampled_from([*NAMES, *map(str.upper, NAMES)]), words), hosts)
 def test_any_environment_gives_a_proxy_none_or_words(environ: dict[str, str], host: str) -> None:
     try:
