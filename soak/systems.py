@@ -16,12 +16,13 @@ from typing import Any
 
 import orjson
 
-from bench.machines import ROOT, free_port
+from bench.machines import ROOT
 from bench.usage import family
 from sandbox.running import RunningSandbox
 from soak import configs
 from soak.plan import Alert
 from stack.binaries import find, working_folder
+from stack.free_port import free_port
 
 
 class System(ABC):
