@@ -16,13 +16,14 @@ from typing import Any
 
 import orjson
 
-from bench.machines import ROOT, free_port
+from bench.machines import ROOT
 from bench.usage import family
 from sandbox.running import RunningSandbox
 from soak import configs
 from soak.plan import Alert
 from soak.proxy import Proxy
 from stack.binaries import find, working_folder
+from stack.free_port import free_port
 
 
 class System(ABC):
