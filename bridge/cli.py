@@ -12,6 +12,7 @@ from pathlib import Path
 import click
 
 from bridge import __version__
+from bridge.cli_options import LISTEN
 
 CONFIG = click.option("--config", envvar="BRIDGE_CONFIG", default="routes.yaml", show_default=True, help="The routing.")
 DATABASE = click.option(
@@ -21,7 +22,6 @@ DATABASE = click.option(
     show_default=True,
     help="sqlite:///FILE or postgresql://... (a shared one for several machines).",
 )
-LISTEN = click.option("--listen", envvar="BRIDGE_LISTEN", default="127.0.0.1:9119", show_default=True)
 
 #: Where the commands are that live elsewhere. Each process carries only what its own command imports: that
 #: is a third of its memory, and most of the time to start.

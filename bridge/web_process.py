@@ -10,7 +10,8 @@ from pathlib import Path
 import waitress
 
 from bridge import logs
-from bridge.config.values import is_loopback
+from bridge.core.addresses import parse_listen
+from bridge.listening import listen_on
 from bridge.metrics import Metrics
 from bridge.serving import Configuration, freeze_what_stays
 from bridge.store import StoreChanges, StoreIntake, StorePictures, StoreReader, open_database
@@ -21,10 +22,10 @@ log = logs.get("bridge")
 
 
 def run_web(path: Path, database: str, listen: str, after_reload: Callable[[], None] = lambda: None) -> None:
-    """Serve until SIGTERM. Raises ValueError where listening there would be unsafe."""
+    """Serve until SIGTERM. Raises ValueError where listening there would be unsafe, OSError where it cannot be done."""
     configuration = Configuration(path)
-    host, _, port = listen.rpartition(":")
-    check_listen(host, configuration.settings)
+    address = parse_listen(listen)
+    check_listen(address.host, configuration.settings)
     engine = open_database(database)
     intake = StoreIntake(engine, lambda: configuration.policy, utc_now)
 
@@ -43,14 +44,13 @@ def run_web(path: Path, database: str, listen: str, after_reload: Callable[[], N
         metrics=Metrics(),
         reload=reload,
         clock=utc_now,
-        require_login=not is_loopback(host),
+        require_login=not address.loopback,
     )
     # Waitress reads whole requests before a thread sees them, so slow clients hold no thread; its default
     # connection_limit of 100 would let a hundred of them shut everyone else out.
     server = waitress.create_server(
         app,
-        host=host.strip("[]"),
-        port=int(port),
+        sockets=listen_on(address),
         threads=32,
         connection_limit=2000,
         asyncore_use_poll=True,  # select() knows no file above 1,023, and would end the process at the next connection
