@@ -8,20 +8,15 @@ import signal
 import sys
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 import click
 
 from bridge import __version__
-from bridge.cli_options import LISTEN
+from bridge.cli_options import DATABASE, LISTEN
+from bridge.core.errors import BridgeError, StoreUnusable
 
 CONFIG = click.option("--config", envvar="BRIDGE_CONFIG", default="routes.yaml", show_default=True, help="The routing.")
-DATABASE = click.option(
-    "--database",
-    envvar="BRIDGE_DATABASE_URL",
-    default="sqlite:///bridge.db",
-    show_default=True,
-    help="sqlite:///FILE or postgresql://... (a shared one for several machines).",
-)
 
 #: Where the commands are that live elsewhere. Each process carries only what its own command imports: that
 #: is a third of its memory, and most of the time to start.
@@ -39,7 +34,18 @@ ELSEWHERE = {
 
 
 class Commands(click.Group):
-    """Imports a command when it is asked for: https://click.palletsprojects.com/en/stable/complex/#lazily-loading-subcommands"""
+    """Imports a command when it is asked for: https://click.palletsprojects.com/en/stable/complex/#lazily-loading-subcommands
+
+    What a user can put right is said in words and never shown as a traceback, whichever command it was.
+    """
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except StoreUnusable as fault:
+            raise click.UsageError(str(fault)) from fault
+        except BridgeError as fault:
+            raise click.ClickException(str(fault)) from fault
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return sorted([*super().list_commands(ctx), *ELSEWHERE])

@@ -6,11 +6,8 @@ from pathlib import Path
 
 import click
 
-from bridge.core.errors import StoreUnavailable
+from bridge.cli_options import DATABASE
 from bridge.store import back_up, distrust, open_database
-from bridge.wiring import DEFAULT_DATABASE
-
-DATABASE = click.option("--database", envvar="BRIDGE_DATABASE_URL", default=DEFAULT_DATABASE, show_default=True)
 
 
 @click.command()
@@ -20,7 +17,7 @@ def backup(target: Path, database: str) -> None:
     """Copy SQLite's database into a new FILE while the bridge runs."""
     try:
         size = back_up(database, target)
-    except (ValueError, OSError, StoreUnavailable) as fault:
+    except (ValueError, OSError) as fault:
         raise click.ClickException(str(fault)) from None
     click.echo(f"{target}: {size:,} bytes, whole. To use it: stop the bridge, put it in place, `bridge restored`.")
 
@@ -36,9 +33,6 @@ def backup(target: Path, database: str) -> None:
 )
 def restored(database: str, skip_numbers: int) -> None:
     """Say that the database comes from a backup, once, before the bridge starts on it."""
-    try:
-        marked = distrust(open_database(database), skip_numbers)
-    except StoreUnavailable as fault:
-        raise click.ClickException(str(fault)) from None
+    marked = distrust(open_database(database), skip_numbers)
     click.echo(f"{marked} waiting messages may have been sent already, and are looked for before they are sent.")
     click.echo(f"{skip_numbers} incident numbers are left out.")

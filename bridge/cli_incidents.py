@@ -9,14 +9,15 @@ from pathlib import Path
 import click
 
 from bridge.cli_dead_letters import dead, replay
+from bridge.cli_options import DATABASE
 from bridge.core.model import Change, Incident
 from bridge.store import StorePeople, StoreReader, open_database
-from bridge.wiring import DEFAULT_DATABASE, load_settings, policy_of, utc_now
+from bridge.wiring import load_settings, policy_of, utc_now
 
 
 @click.group(invoke_without_command=True)
 @click.option("--config", envvar="BRIDGE_CONFIG", default="routes.yaml", show_default=True)
-@click.option("--database", envvar="BRIDGE_DATABASE_URL", default=DEFAULT_DATABASE, show_default=True)
+@DATABASE
 @click.pass_context
 def incidents(context: click.Context, config: str, database: str) -> None:
     """List, show, acknowledge or resolve incidents; list and replay dead letters."""

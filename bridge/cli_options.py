@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import click
+from click.core import ParameterSource
 
 from bridge.core.addresses import EXAMPLE, parse_listen
+
+DEFAULT_DATABASE = "sqlite:///bridge.db"
 
 
 class _Listen(click.ParamType[str]):
@@ -21,6 +25,29 @@ class _Listen(click.ParamType[str]):
             self.fail(str(fault), param, ctx)
 
 
+def _given(ctx: click.Context, param: click.Parameter, value: str) -> str:
+    if not value.strip():
+        raise click.BadParameter("it is empty; write sqlite:///FILE or postgresql://...", ctx, param)
+    if ctx.get_parameter_source(param.name or "") is ParameterSource.COMMANDLINE and has_password(value):
+        told = "every user of this machine can read the password in --database (ps shows it)"
+        click.echo(f"warning: {told}: give the URL in BRIDGE_DATABASE_URL, or the password in PGPASSWORD", err=True)
+    return value
+
+
+def has_password(url: str) -> bool:
+    """Whether a database URL carries one, well-formed or not."""
+    return re.search(r"://[^/:@?]*:[^@]+@|[?&](?:ssl)?password=.", url) is not None
+
+
+DATABASE = click.option(
+    "--database",
+    envvar="BRIDGE_DATABASE_URL",
+    default=DEFAULT_DATABASE,
+    show_default=True,
+    metavar="URL",
+    callback=_given,
+    help="sqlite:///FILE or postgresql://... (a shared one for several machines).",
+)
 LISTEN = click.option(
     "--listen", type=_Listen(), envvar="BRIDGE_LISTEN", default=EXAMPLE, show_default=True, metavar="HOST:PORT"
 )

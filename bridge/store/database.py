@@ -13,6 +13,7 @@ from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, ProgrammingErr
 from sqlalchemy.exc import TimeoutError as NoConnectionFree
 
 from bridge.core.errors import StoreRefused, StoreUnavailable
+from bridge.store.urls import database_url, prepare_file, shown
 
 #: The newest of migrations/versions/.
 NEWEST = "0011"
@@ -31,14 +32,17 @@ _PATIENCE = {
 
 
 def open_database(url: str) -> sa.Engine:
-    """An engine on a migrated database; safe when several processes start at once. Raises StoreUnavailable."""
-    engine = _engine(url)
+    """An engine on a migrated database; safe when several processes start at once. Raises StoreUnavailable.
+
+    StoreUnusable, where that can never change by itself.
+    """
+    engine = _engine(database_url(url))
     try:
         with _one_at_a_time(engine) as connection:
             _migrate(engine, connection)
     except (DBAPIError, OSError) as fault:  # a file that is no database is no OperationalError
         engine.dispose()
-        raise StoreUnavailable(f"cannot open {engine.url.render_as_string()}: {fault}") from fault
+        raise StoreUnavailable(f"cannot open {shown(engine.url)}: {fault}") from fault
     except StoreUnavailable:
         engine.dispose()
         raise
@@ -87,21 +91,17 @@ def postgres_patience(url: sa.URL) -> dict[str, int]:
     return {name: value for name, value in _PATIENCE.items() if name not in url.query}
 
 
-def _engine(url: str) -> sa.Engine:
-    parsed = sa.make_url(url)
-    if parsed.get_backend_name() == "sqlite":
-        return _sqlite(parsed)
-    if parsed.drivername in ("postgres", "postgresql"):
-        parsed = parsed.set(drivername="postgresql+psycopg")
-    patience = postgres_patience(parsed)
+def _engine(url: sa.URL) -> sa.Engine:
+    if url.get_backend_name() == "sqlite":
+        return _sqlite(url)
+    patience = postgres_patience(url)
     return sa.create_engine(
-        parsed, pool_pre_ping=True, pool_size=5, max_overflow=35, pool_timeout=10, connect_args=patience
+        url, pool_pre_ping=True, pool_size=5, max_overflow=35, pool_timeout=10, connect_args=patience
     )
 
 
 def _sqlite(url: sa.URL) -> sa.Engine:
-    if url.database and url.database != ":memory:":
-        Path(url.database).parent.mkdir(parents=True, exist_ok=True)
+    prepare_file(url)
     engine = sa.create_engine(url, pool_timeout=10, connect_args={"check_same_thread": False, "timeout": 10})
 
     @sa.event.listens_for(engine, "connect")
