@@ -12,8 +12,8 @@ from typing import Any
 
 import click
 
-from bridge import __version__
-from bridge.cli_options import DATABASE, LISTEN
+from bridge import __version__, lifeline
+from bridge.cli_options import DATABASE, HANG, LISTEN
 from bridge.core.errors import BridgeError, StoreUnusable
 
 CONFIG = click.option("--config", envvar="BRIDGE_CONFIG", default="routes.yaml", show_default=True, help="The routing.")
@@ -77,11 +77,12 @@ def _check_templates(folder: Path | None) -> Iterable[str]:
 @CONFIG
 @DATABASE
 @LISTEN
-def serve(config: str, database: str, listen: str) -> None:
-    """Web and worker on this machine, each restarted if it dies."""
+@HANG
+def serve(config: str, database: str, listen: str, hang_timeout: float) -> None:
+    """Web and worker on this machine, each restarted if it dies or hangs."""
     from bridge import supervisor
 
-    sys.exit(supervisor.serve(config, database, listen))
+    sys.exit(supervisor.serve(config, database, listen, hang_timeout))
 
 
 @main.command()
@@ -91,26 +92,38 @@ def serve(config: str, database: str, listen: str) -> None:
 @click.option("--reload-parent", is_flag=True, hidden=True, help="Pass POST /-/reload on to the supervisor.")
 def web(config: str, database: str, listen: str, reload_parent: bool) -> None:
     """Only the half that takes notifications in and shows the pages."""
+    parent = os.getppid()
+    beat = lifeline.tied(os.environ, lifeline.GRACE_SECONDS["web"])  # before what may take long
     from bridge.serving import explained
     from bridge.web_process import run_web
 
-    parent = os.getppid()
     with explained(config):
         run_web(
             Path(config),
             database,
             listen,
             after_reload=(lambda: os.kill(parent, signal.SIGHUP)) if reload_parent else lambda: None,
+            beat=beat,
         )
 
 
 @main.command()
 @CONFIG
 @DATABASE
-def worker(config: str, database: str) -> None:
+@click.option(
+    "--beat-file",
+    type=click.Path(dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="Changed every second while the worker moves; for a liveness probe, where it runs without `bridge serve`.",
+)
+def worker(config: str, database: str, beat_file: Path | None) -> None:
     """Only the half that delivers."""
+    try:
+        beat = lifeline.tied(os.environ, lifeline.GRACE_SECONDS["worker"], beat_file)
+    except OSError as fault:
+        raise click.UsageError(f"the file of --beat-file cannot be written: {fault}") from None
     from bridge.serving import explained
     from bridge.worker_process import run_worker
 
     with explained(config):
-        run_worker(Path(config), database)
+        run_worker(Path(config), database, beat)

@@ -51,3 +51,12 @@ DATABASE = click.option(
 LISTEN = click.option(
     "--listen", type=_Listen(), envvar="BRIDGE_LISTEN", default=EXAMPLE, show_default=True, metavar="HOST:PORT"
 )
+HANG = click.option(
+    "--hang-timeout",
+    type=click.FloatRange(min=0),
+    envvar="BRIDGE_HANG_TIMEOUT",
+    default=60.0,
+    show_default=True,
+    metavar="SECONDS",
+    help="A half that shows no sign of life for so long is killed and started again; 0 is never.",
+)
