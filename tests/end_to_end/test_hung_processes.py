@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
+import yaml
 
 from bridge.supervisor import Supervisor, silence
 from sandbox.running import RunningSandbox
-from tests.end_to_end.machines import Bridge, eventually
+from tests.end_to_end.machines import ROOT, Bridge, eventually
 from tests.end_to_end.process_tree import descendants, send, state
 from tests.end_to_end.test_alert_to_people import Storm, pages
 from tests.operating.machines import environment, routes
@@ -151,3 +155,59 @@ def test_a_half_that_hangs_while_it_starts_is_started_again(
 def test_without_a_limit_nobody_is_killed(supervised: Callable[..., int], capfd: pytest.CaptureFixture[str]) -> None:
     assert 2 == supervised(hang_seconds=0, worker=python("import time; time.sleep(3); exit(2)"))
     assert '"hung"' not in capfd.readouterr().err
+
+
+def in_the_cluster() -> dict[str, Any]:
+    objects = yaml.safe_load_all((ROOT / "k8s" / "base" / "bridge.yaml").read_text())
+    (deployment,) = [each for each in objects if each["kind"] == "Deployment"]
+    (worker,) = [each for each in deployment["spec"]["template"]["spec"]["containers"] if each["name"] == "worker"]
+    return dict(worker)
+
+
+@pytest.fixture(params=["stopped", "blocked"])
+def hang(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[[int], object]:
+    (tmp_path / "sitecustomize.py").write_text(BLOCKING.format(file=str(tmp_path / "block")))
+    return {"stopped": stop, "blocked": lambda pid: (tmp_path / "block").touch()}[request.param]
+
+
+def test_the_clusters_probe_notices_a_worker_that_hangs(
+    tmp_path: Path, sandbox: RunningSandbox, token: str, hang: Callable[[int], object]
+) -> None:
+    """The container's own command and probe, with the paths of this machine."""
+    worker, beat = in_the_cluster(), tmp_path / "worker.beat"
+    assert worker["livenessProbe"]["exec"] == worker["startupProbe"]["exec"]
+    command = [sys.executable, *worker["command"][1:-1], str(beat)]
+    program, *words = worker["livenessProbe"]["exec"]["command"]
+    assert [worker["command"][-1]] == words[1:]
+    probe = [sys.executable, str(ROOT / "docker" / "start" / f"{program}.py"), words[0], str(beat)]
+    own = {"BRIDGE_CONFIG": str(routes(tmp_path)), "BRIDGE_DATABASE_URL": f"sqlite:///{tmp_path}/bridge.db"}
+    given = {**os.environ, **environment(sandbox, token), **own, "PYTHONPATH": str(tmp_path)}
+
+    def lives() -> bool:
+        return subprocess.run(probe, capture_output=True, timeout=30, check=False).returncode == 0
+
+    assert not lives()
+    log = tmp_path / "worker.log"
+    with log.open("wb") as stream:
+        process = subprocess.Popen(command, cwd=ROOT, env=given, stdout=stream, stderr=stream)
+    try:
+        eventually(lambda: '"worker_ready"' in log.read_text())
+        long_ago(beat)
+        eventually(lives)  # it has changed the file since
+        hang(process.pid)
+        eventually(lambda: unchanged_for(beat, 3.0))
+        long_ago(beat)
+        threading.Event().wait(3)
+        assert not lives()
+    finally:
+        process.kill()
+        process.wait()
+
+
+def long_ago(beat: Path) -> None:
+    """As if the minute of the probe were over."""
+    os.utime(beat, (time.time() - 100,) * 2)
+
+
+def unchanged_for(beat: Path, seconds: float) -> bool:
+    return time.time() - beat.stat().st_mtime > seconds
