@@ -5,7 +5,6 @@ Law: a ValueError says what was seen and shows a right one.
 
 from __future__ import annotations
 
-import ipaddress
 import re
 from dataclasses import dataclass
 from datetime import timedelta
@@ -13,6 +12,7 @@ from urllib.parse import urlsplit
 
 from pydantic import SecretStr
 
+from bridge.core.addresses import is_loopback as is_loopback
 from bridge.core.mailboxes import parse_mailbox
 
 _UNITS = {"y": 31_536_000.0, "w": 604_800.0, "d": 86_400.0, "h": 3600.0, "m": 60.0, "s": 1.0, "ms": 0.001}
@@ -136,12 +136,3 @@ def check_password_hash_text(text: str) -> str:
     if not _PASSWORD_HASH.fullmatch(text):
         raise ValueError("this is no password hash; `bridge hash-password` makes one")
     return text
-
-
-def is_loopback(host: str) -> bool:
-    if host == "localhost" or host.endswith(".localhost"):
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False

@@ -16,6 +16,7 @@ from bridge import logs
 from bridge.core.errors import StoreDown, StoreRefused, StoreUnavailable
 from bridge.store import sqlite_engine
 from bridge.store.sqlite_lock import SECONDS, write_lock
+from bridge.store.urls import database_url, prepare_file, shown
 
 log = logs.get("store")
 
@@ -40,18 +41,21 @@ _PATIENCE = {
 
 
 def open_database(url: str) -> sa.Engine:
-    """An engine on a migrated database; safe when several processes start at once. Raises StoreUnavailable."""
-    shown = sa.make_url(url).render_as_string()
+    """An engine on a migrated database; safe when several processes start at once. Raises StoreUnavailable.
+
+    StoreUnusable, where that can never change by itself.
+    """
+    parsed = database_url(url)
     try:
-        engine = _engine(url)
+        engine = _engine(parsed)
     except OSError as fault:
-        raise StoreUnavailable(f"cannot open {shown}: {fault}") from fault
+        raise StoreUnavailable(f"cannot open {shown(parsed)}: {fault}") from fault
     try:
         with _one_at_a_time(engine) as connection:
             _migrate(engine, connection)
     except (DBAPIError, OSError) as fault:  # a file that is no database is no OperationalError
         engine.dispose()
-        raise StoreUnavailable(f"cannot open {shown}: {fault}") from fault
+        raise StoreUnavailable(f"cannot open {shown(parsed)}: {fault}") from fault
     except StoreUnavailable:
         engine.dispose()
         raise
@@ -128,15 +132,13 @@ def postgres_patience(url: sa.URL) -> dict[str, int]:
     return {name: value for name, value in _PATIENCE.items() if name not in url.query}
 
 
-def _engine(url: str) -> sa.Engine:
-    parsed = sa.make_url(url)
-    if parsed.get_backend_name() == "sqlite":
-        return sqlite_engine.create(parsed)
-    if parsed.drivername in ("postgres", "postgresql"):
-        parsed = parsed.set(drivername="postgresql+psycopg")
-    patience = postgres_patience(parsed)
+def _engine(url: sa.URL) -> sa.Engine:
+    if url.get_backend_name() == "sqlite":
+        prepare_file(url)
+        return sqlite_engine.create(url)
+    patience = postgres_patience(url)
     return sa.create_engine(
-        parsed, pool_pre_ping=True, pool_size=5, max_overflow=35, pool_timeout=10, connect_args=patience
+        url, pool_pre_ping=True, pool_size=5, max_overflow=35, pool_timeout=10, connect_args=patience
     )
 
 

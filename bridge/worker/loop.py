@@ -112,6 +112,10 @@ class Worker:
         self._stopping = True
         self._wake.set()
 
+    def database_moved(self) -> Awaitable[None]:
+        """Done when the database's thread has come to it. Raises RuntimeError when the worker has ended."""
+        return self._in_thread(lambda: None)
+
     async def reload(self, setup: Setup) -> None:
         """Swap channels and templates; sends under way end on the old ones."""
         old, self._setup = self._setup, setup

@@ -98,12 +98,7 @@ def edit(root: Path, path: str, old: str, new: str) -> None:
         (COMPOSE, "http://toxicity-api-2:8100", "http://toxicity-api-3:8100", "no service is called toxicity-api-3"),
         (COMPOSE, "http://prometheus:9090", "http://prometheus:9091", "asks prometheus:9091"),
         (COMPOSE, "aliases: [bridge]", "aliases: [bridges]", "bridge-web is not known as bridge"),
-        (
-            COMPOSE,
-            '"http://bridge-web:9119/-/ready"',
-            '"http://bridge-web:9120/-/ready"',
-            "bridge-web:9120, where nobody",
-        ),
+        (COMPOSE, "--beat, /run/bridge/worker.beat", "--beat, /run/bridge/beat", "/run/bridge/beat, which it does not"),
         (COMPOSE, "test: [CMD, promtool, query", "test: [CMD, curl, query", "prometheus is asked for its health with"),
         (COMPOSE, "PROMETHEUS_URL: ", "PROMETHEUS_URLS: ", "bridge has no PROMETHEUS_URL for routes.yaml"),
         (COMPOSE, "BERT_API_DRILLS: ", "BERT_API_DRILL: ", "BERT_API_DRILL, which the code does not read"),
@@ -170,6 +165,7 @@ def edit(root: Path, path: str, old: str, new: str) -> None:
         (DATASOURCES, "prometheus:9090", "prometheus:9099", "datasources.yml asks"),
         (SANDBOX, '"--smtp"', '"--mail"', "the sandbox does not know --mail"),
         (SANDBOX, "0.0.0.0:9911", "0.0.0.0:9912", "sandbox publishes 9911"),
+        (BRIDGE, "127.0.0.1:9119/-/ready", "127.0.0.1:9120/-/ready", "127.0.0.1:9120, where nobody"),
         (API, "BERT_API_LISTEN=0.0.0.0:8100", "BERT_API_LISTEN=0.0.0.0:8101", "toxicity-api-0 publishes 8100"),
         (
             BRIDGE,

@@ -7,6 +7,7 @@ import stat
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
@@ -180,3 +181,15 @@ def test_health_is_what_the_address_answers(server: str) -> None:
     nobody = run("healthy", "http://127.0.0.1:1/")
     assert 1 == nobody.returncode and "does not answer" in nobody.stderr
     assert 1 == run("healthy").returncode
+
+
+def test_a_file_that_changes_is_a_sign_of_life(tmp_path: Path) -> None:
+    beat = tmp_path / "worker.beat"
+    missing = run("healthy", "--beat", str(beat))
+    assert 1 == missing.returncode and "No such file" in missing.stderr
+    beat.touch()
+    assert 0 == run("healthy", "--beat", str(beat)).returncode
+    for away in (-300, 300):  # a clock that was set makes a time of the future
+        os.utime(beat, (time.time() + away,) * 2)
+        old = run("healthy", "--beat", str(beat))
+        assert 1 == old.returncode and "the worker hangs" in old.stderr
