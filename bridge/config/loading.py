@@ -20,6 +20,7 @@ from bridge.config.secret_files import read_secret
 from bridge.config.secrets import resolve_secrets
 from bridge.config.settings import Settings
 from bridge.config.validation import json_schema, validated
+from bridge.config.vendor_checks import find_vendor_warnings
 
 __all__ = ["TemplateCheck", "json_schema", "load", "load_text"]
 
@@ -51,7 +52,7 @@ def load_text(
 ) -> Settings:
     document = read_document(text, environ)
     file = _checked(document, folder, check_templates) if document.data is not None or not document.faults else None
-    warnings = tuple(sorted(find_warnings(document)))
+    warnings = tuple(sorted([*find_warnings(document), *find_vendor_warnings(document, environ)]))
     if document.faults or file is None:
         raise ConfigurationFaults(filename, document.faults, warnings)
     digest = hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
