@@ -48,7 +48,7 @@ def hash_password() -> None:
     if sys.stdin.isatty():
         password = click.prompt("Password", hide_input=True, confirmation_prompt=True, err=True)
     else:
-        password = sys.stdin.readline().rstrip("\r\n")
+        password = sys.stdin.readline().rstrip("\r\n").removeprefix("\ufeff")  # PowerShell's
     if not password:
         raise click.ClickException("the password is empty")
     click.echo(generate_password_hash(password, method="scrypt"))

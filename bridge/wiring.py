@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bridge.config import Rate, Settings, load, secret_values
+from bridge.config.secret_files import read_secret
 from bridge.config.settings import (
     ChannelSettings,
     EmailSettings,
@@ -97,7 +98,7 @@ def _pictures_of(settings: Settings) -> Makes | None:
 def _token_of(server: PrometheusSettings | ReconcileSettings) -> Callable[[], str] | None:
     token, path = server.token, server.token_file
     if path is not None:
-        return lambda: path.read_text("utf-8").strip()
+        return lambda: read_secret(path)
     return token.get_secret_value if token is not None else None
 
 

@@ -8,11 +8,12 @@ from sandbox.wire import Json
 
 TARGETS = ("slack", "pagerduty", "smtp")
 HTTP_KINDS = (
-    "status", "latency", "reset", "hang", "drip", "ok_false", "accept_then_reset", "malformed", "outage",
+    "status", "latency", "reset", "hang", "drip", "continue", "endless", "ok_false", "accept_then_reset", "malformed",
+    "outage",
 )  # fmt: skip
-SMTP_KINDS = ("smtp_reply", "latency", "reset", "hang", "accept_then_reset", "malformed", "outage")
-STAGES = ("connect", "mail", "rcpt", "data")
-DEFAULT_SECONDS = {"latency": 1.0, "hang": 3600.0, "drip": 5.0}
+SMTP_KINDS = ("smtp_reply", "latency", "reset", "hang", "endless", "accept_then_reset", "malformed", "outage")
+STAGES = ("connect", "ehlo", "mail", "rcpt", "data")
+DEFAULT_SECONDS = {"latency": 1.0, "hang": 3600.0, "drip": 5.0, "continue": 3600.0, "endless": 3600.0}
 
 
 class FaultRequestError(ValueError):

@@ -78,6 +78,29 @@ async def _drip(fault: Fault, request: web.Request, handler: Handler) -> web.Str
     return slow
 
 
+async def _continue(fault: Fault, request: web.Request, handler: Handler) -> web.StreamResponse:
+    """`100 Continue` again and again: a client that counts from byte to byte waits for ever."""
+    await _process_if_asked(fault, request, handler)
+    until = time.monotonic() + fault.seconds
+    while isinstance(request.transport, asyncio.WriteTransport) and not fault.cleared and time.monotonic() < until:
+        request.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+        await asyncio.sleep(0.05)
+    return _cut(request)
+
+
+async def _endless(fault: Fault, request: web.Request, handler: Handler) -> web.StreamResponse:
+    """A body without end, as fast as it is taken."""
+    await _process_if_asked(fault, request, handler)
+    until = time.monotonic() + fault.seconds
+    flood = web.StreamResponse(headers={"Content-Type": "application/json; charset=utf-8"})
+    await flood.prepare(request)
+    with suppress(ConnectionError):  # the caller has had enough
+        while not fault.cleared and time.monotonic() < until:
+            await flood.write(b" " * 65_536)
+            await asyncio.sleep(0)
+    return _cut(request)
+
+
 async def _ok_false(fault: Fault, request: web.Request, handler: Handler) -> web.StreamResponse:
     await _process_if_asked(fault, request, handler)
     error = SlackError(fault.error, retry_after=fault.retry_after)
@@ -117,6 +140,8 @@ _KINDS: dict[str, Callable[[Fault, web.Request, Handler], Awaitable[web.StreamRe
     "outage": _reset,
     "hang": _hang,
     "drip": _drip,
+    "continue": _continue,
+    "endless": _endless,
     "ok_false": _ok_false,
     "accept_then_reset": _accept_then_reset,
     "malformed": _malformed,

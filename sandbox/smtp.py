@@ -102,6 +102,13 @@ class Receiver:
     def __init__(self, state: State) -> None:
         self._state = state
 
+    async def handle_EHLO(
+        self, server: SMTP, session: Session, envelope: Envelope, hostname: str, responses: list[str]
+    ) -> list[str]:
+        session.host_name = hostname
+        reply = await self.fault_reply(server, "ehlo")
+        return responses if reply is None else [reply]
+
     async def handle_MAIL(
         self, server: SMTP, session: Session, envelope: Envelope, address: str, options: list[str]
     ) -> str:
@@ -159,9 +166,19 @@ class Receiver:
             return reply
         if fault.kind == "hang":
             await _hang(fault, server)
+        if fault.kind == "endless":
+            await _endless(fault, server)
         if server.transport is not None:
             cut(server.transport)
         return "421 4.3.2 Connection is gone"
+
+
+async def _endless(fault: Fault, server: SMTP) -> None:
+    """A reply of more and more lines, as fast as they are taken."""
+    until = time.monotonic() + fault.seconds
+    while server.transport is not None and not fault.cleared and time.monotonic() < until:
+        await server.push("\r\n".join(["250-and so on"] * 1000))
+        await asyncio.sleep(0)
 
 
 async def _hang(fault: Fault, server: SMTP) -> None:

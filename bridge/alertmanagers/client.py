@@ -14,6 +14,7 @@ from typing import TypeVar
 from aiohttp import encode_basic_auth
 
 from bridge.alertmanagers.reading import alerts_of, groups_of, silences_of, status_of
+from bridge.config.secret_files import UnreadableSecret
 from bridge.core.errors import InvalidPayload
 from bridge.core.reconciling import Look, NoLook, Wanted
 from bridge.outbound.http import CallFailed, HttpClient, Oversized, TimedOut
@@ -58,6 +59,8 @@ class AlertmanagerApi:
             return NoLook(str(fault))
         except CallFailed as fault:
             return NoLook(f"does not answer ({fault.detail})")
+        except UnreadableSecret as fault:
+            return NoLook(f"is not asked: no token ({fault})")
         except (OSError, ValueError) as fault:  # of the token's file
             return NoLook(f"does not answer ({type(fault).__name__})")
 

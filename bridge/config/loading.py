@@ -14,10 +14,13 @@ from bridge.config.building import build
 from bridge.config.checks import check_document, find_warnings, mapping, routes, sequence
 from bridge.config.document import Document, read_document
 from bridge.config.faults import ConfigurationFaults, Fault
+from bridge.config.faults import Path as Place
 from bridge.config.schema import RoutesFile
+from bridge.config.secret_files import read_secret
 from bridge.config.secrets import resolve_secrets, stand_ins
 from bridge.config.settings import Settings
 from bridge.config.validation import validated
+from bridge.config.vendor_checks import find_vendor_warnings
 
 __all__ = ["TemplateCheck", "load", "load_text"]
 
@@ -63,7 +66,7 @@ def load_text(
         document = read_document(text, {**environ, **stand_ins(document, environ)})
     readable = document.data is not None or not document.faults
     file = _checked(document, folder, check_templates, secrets) if readable else None
-    warnings = tuple(sorted(find_warnings(document)))
+    warnings = tuple(sorted([*find_warnings(document), *find_vendor_warnings(document, environ)]))
     if document.faults or file is None:
         raise ConfigurationFaults(filename, document.faults, warnings)
     digest = hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
@@ -92,14 +95,14 @@ def _check_files(document: Document, folder: Path, check_templates: TemplateChec
         if secrets and isinstance(ca_file, str) and not (folder / ca_file).is_file():
             document.fault(("channels", name, "ca_file"), f"there is no file {ca_file!r}")
     server = mapping(mapping(mapping(document.data).get("context")).get("prometheus"))
-    if secrets and isinstance(server.get("token_file"), str) and not (folder / server["token_file"]).is_file():
-        document.fault(("context", "prometheus", "token_file"), f"there is no file {server['token_file']!r}")
+    if secrets:
+        _check_token_file(document, folder, ("context", "prometheus", "token_file"), server.get("token_file"))
     if "token_file" in server and "token" in server:
         document.fault(("context", "prometheus", "token_file"), "there is a token too", "keep one of the two")
     for index, source in enumerate(sequence(mapping(document.data).get("sources"))):
         token_file: Any = mapping(mapping(source).get("reconcile")).get("token_file")
-        if secrets and isinstance(token_file, str) and not (folder / token_file).is_file():
-            document.fault(("sources", index, "reconcile", "token_file"), f"there is no file {token_file!r}")
+        if secrets:
+            _check_token_file(document, folder, ("sources", index, "reconcile", "token_file"), token_file)
     templates: Any = mapping(document.data).get("templates")
     for path, route in routes(mapping(document.data).get("route"), ("route",)):
         named = route.get("template")
@@ -112,3 +115,17 @@ def _check_files(document: Document, folder: Path, check_templates: TemplateChec
     elif check_templates is not None and not document.already_faulty(("templates",)):
         for message in check_templates(folder / templates if isinstance(templates, str) else None):
             document.fault(("templates",), message)
+
+
+def _check_token_file(document: Document, folder: Path, place: Place, name: object) -> None:
+    """It is read anew at each use, and should be readable now."""
+    if not isinstance(name, str):
+        return
+    if not (folder / name).exists():
+        document.fault(place, f"there is no file {name!r}")
+        return
+    try:
+        if not read_secret(folder / name):
+            document.fault(place, "the secret is empty")
+    except ValueError as error:
+        document.fault(place, f"cannot read {name!r}: {error}")

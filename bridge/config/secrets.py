@@ -12,6 +12,7 @@ from typing import Any
 
 from bridge.config.document import Document
 from bridge.config.faults import Path
+from bridge.config.secret_files import bare, read_secret
 
 _ONE_VARIABLE = re.compile(r"\$\{[A-Za-z_][A-Za-z0-9_]*\}")
 #: channel type -> its secret, and whether it cannot do without
@@ -134,15 +135,14 @@ def _read(document: Document, folder: FilePath, path: Path, name: object) -> str
     if document.already_faulty(path):
         return None
     try:
-        return (folder / str(name)).read_text("utf-8")
-    except (OSError, ValueError) as error:
-        why = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
-        document.fault(path, f"cannot read {str(name)!r}: {why}", "paths start at the folder of this file")
+        return read_secret(folder / str(name))
+    except ValueError as error:  # also of a name with a NUL in it
+        document.fault(path, f"cannot read {str(name)!r}: {error}", "paths start at the folder of this file")
     return None
 
 
 def _clean(document: Document, path: Path, value: str) -> str:
-    value = value.strip()
+    value = bare(value)
     if not value:
         document.fault(path, "the secret is empty")
     elif re.search(r"[\x00-\x1f\x7f]", value):

@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 
 import orjson
 
+from bridge.config.secret_files import UnreadableSecret
 from bridge.core.enrichment import Answer, Failure, Query, Sample
 from bridge.core.series import RangeQuery, Series
 from bridge.outbound.http import MAX_ANSWER, CallFailed, HttpClient, Oversized, TimedOut
@@ -83,6 +84,8 @@ class Prometheus:
             return Failure(f"{self.name} answered with more than {MAX_ANSWER // 2**20} MiB: aggregate it", silent=False)
         except CallFailed as fault:
             return Failure(f"{self.name} {SILENT} ({fault.detail})")
+        except UnreadableSecret as fault:
+            return Failure(f"{self.name} is not asked: no token ({fault})")
         except (OSError, ValueError) as fault:  # of the token's file
             return Failure(f"{self.name} {SILENT} ({type(fault).__name__})")
         data = self._data(answer.status, answer.body)

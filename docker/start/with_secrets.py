@@ -7,6 +7,7 @@ what `docker inspect` shows to everybody, and its files are not. A variable that
 
 from __future__ import annotations
 
+import codecs
 import os
 import sys
 from collections.abc import Mapping
@@ -16,8 +17,18 @@ from pathlib import Path
 def merged(folder: Path, environment: Mapping[str, str]) -> dict[str, str]:
     """`pagerduty_routing_key` becomes PAGERDUTY_ROUTING_KEY. A folder that is missing has no files."""
     files = sorted(file for file in folder.iterdir() if file.is_file()) if folder.is_dir() else []
-    read = {file.name.upper(): file.read_text(encoding="utf-8").strip() for file in files}
+    read = {file.name.upper(): secret_of(file) for file in files}
     return {**read, **{name: value for name, value in environment.items() if value or name not in read}}
+
+
+def secret_of(file: Path) -> str:
+    """As the bridge reads it: a byte order mark is no part of it."""
+    content = file.read_bytes()
+    marked = content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+    try:
+        return content.decode("utf-16" if marked else "utf-8").strip().removeprefix("\ufeff").strip()
+    except UnicodeDecodeError:
+        raise OSError(f"{file.name} is not UTF-8 text") from None
 
 
 def main() -> None:

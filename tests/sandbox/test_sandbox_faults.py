@@ -1,6 +1,7 @@
 """Faults of the HTTP vendors: each kind as a caller feels it, and requests for faults that make no sense."""
 
 import json
+import socket
 import time
 from typing import Any
 
@@ -67,6 +68,19 @@ def test_a_hanging_vendor_answers_nobody_until_cleared(sandbox: RunningSandbox) 
     sandbox.fault(target="slack", kind="hang")
     with pytest.raises(TimeoutError):
         _post_slack(sandbox, timeout=0.3)
+    assert 0 == _messages(sandbox)
+
+
+def test_continue_and_endless_never_come_to_an_answer(sandbox: RunningSandbox) -> None:
+    address = sandbox.http_url.removeprefix("http://").partition(":")
+    asked = b"POST /api/chat.postMessage HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n"
+    for kind, words, octets in (("continue", b"HTTP/1.1 100 Continue\r\n\r\n" * 3, 0), ("endless", b"  ", 2**20)):
+        sandbox.fault(target="slack", kind=kind, count=1)
+        with socket.create_connection((address[0], int(address[2])), timeout=30) as caller:
+            caller.sendall(asked)
+            heard = b""
+            while words not in heard or len(heard) < octets:
+                heard += caller.recv(65_536)
     assert 0 == _messages(sandbox)
 
 

@@ -2,6 +2,7 @@
 
 import shutil
 import smtplib
+import socket
 import ssl
 import subprocess
 from pathlib import Path
@@ -85,6 +86,18 @@ def test_the_connection_can_break(sandbox: RunningSandbox, kind: str, kept: int)
     with pytest.raises((smtplib.SMTPServerDisconnected, ConnectionResetError)):
         send(sandbox, a_mail())
     assert kept == len(sandbox.state["mail"])
+
+
+def test_a_reply_can_have_no_end(sandbox: RunningSandbox) -> None:
+    sandbox.fault(target="smtp", kind="endless", at="ehlo", count=1)
+    host, _, port = sandbox.smtp_address.rpartition(":")
+    with socket.create_connection((host, int(port)), timeout=30) as caller:
+        caller.sendall(b"EHLO x\r\n")
+        heard = 0
+        while heard < 2**20:
+            heard += len(caller.recv(65_536))
+    send(sandbox, a_mail())
+    assert 1 == len(sandbox.state["mail"])
 
 
 def test_starttls_and_a_login_can_be_demanded(tmp_path: Path) -> None:

@@ -33,7 +33,7 @@ OLDER = [script.revision for script in ScriptDirectory.from_config(config()).wal
 
 @pytest.fixture
 def engine(database_url: str) -> Iterator[sa.Engine]:
-    engine = database._engine(database_url)
+    engine = database._engine(sa.make_url(database_url))
     yield engine
     engine.dispose()
 

@@ -183,7 +183,7 @@ def test_what_cannot_be_stored_says_so(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("revision", ["0001", "0002", "0003"])
 def test_an_older_database_keeps_its_incidents_and_learns_of_changes(database_url: str, revision: str) -> None:
-    old = database._engine(database_url)
+    old = database._engine(sa.make_url(database_url))
     _migrate(old, revision)
     with old.begin() as connection:
         there = {column["name"] for column in sa.inspect(connection).get_columns("incident")}
@@ -200,7 +200,7 @@ def test_an_older_database_keeps_its_incidents_and_learns_of_changes(database_ur
 
 
 def test_many_processes_may_upgrade_one_database_at_once(database_url: str) -> None:
-    old = database._engine(database_url)
+    old = database._engine(sa.make_url(database_url))
     _migrate(old, "0001")
     old.dispose()
     faults: list[BaseException] = []

@@ -1,0 +1,130 @@
+"""Every file that holds a secret, as editors, shells and Windows write it: the secret, or words."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+from pydantic import SecretStr
+
+from bridge.config import ConfigurationFaults, load
+from bridge.config.secret_files import MAX_OCTETS, UnreadableSecret, read_secret
+from bridge.config.settings import EmailSettings, PagerDutySettings, Settings, SlackSettings
+from bridge.wiring import _token_of
+from docker.start.with_secrets import merged
+
+SECRET = "k€y-ä-0123456789"
+WRITTEN = {
+    "as it is": SECRET.encode(),
+    "with a line end": f"{SECRET}\n".encode(),
+    "with a line end of Windows": f"{SECRET}\r\n".encode(),
+    "with blanks around": f"  {SECRET}\t\n\n".encode(),
+    "with a byte order mark": f"\ufeff{SECRET}\n".encode(),
+    "with a mark after a blank": f" \ufeff{SECRET}\n".encode(),
+    "by Notepad, as Unicode": f"{SECRET}\r\n".encode("utf-16"),
+    "in UTF-16, big end first": b"\xfe\xff" + f"{SECRET}\n".encode("utf-16-be"),
+}
+UNREADABLE = {
+    "a folder": "Is a directory",
+    "a pipe": "no ordinary file",
+    "missing": "No such file",
+    "binary": "not UTF-8 text",
+    "odd UTF-16": "not UTF-8 text",
+    "huge": "too large",
+}
+ROUTES = """
+channels:
+  pager: {type: pagerduty, routing_key_file: secret}
+  chat: {type: slack, token_file: secret, channel: C0123456789}
+  mail: {type: email, smarthost: "mx.example:587", username: u, password_file: secret, from: a@b.org, to: [c@d.org]}
+sources:
+  - {name: am, url: "http://am", basic_auth: {username: u, password_file: secret}, reconcile: {token_file: secret}}
+  - {name: am2, url: "http://am", reconcile: {basic_auth: {username: u, password_file: secret}}}
+  - {name: grafana, type: grafana, hmac_secret_file: secret}
+context: {prometheus: {url: "http://prometheus", token_file: secret}}
+ping: {url_file: url}
+route: {notify: [pager, chat, mail]}
+"""
+COUNT = 8  #: of `secret` above
+
+
+def folder_with(folder: Path, content: bytes) -> Path:
+    (folder / "routes.yaml").write_text(ROUTES)
+    (folder / "secret").write_bytes(content)
+    (folder / "url").write_bytes(b"\xef\xbb\xbfhttps://hc.example/key\r\n")
+    return folder / "routes.yaml"
+
+
+def secrets_of(settings: Settings) -> list[str]:
+    pager, chat, mail = (settings.channels[name] for name in ("pager", "chat", "mail"))
+    assert isinstance(pager, PagerDutySettings) and isinstance(chat, SlackSettings) and isinstance(mail, EmailSettings)
+    am, am2, grafana = settings.sources
+    assert am.basic_auth and am.reconcile and am2.reconcile and am2.reconcile.basic_auth and settings.context
+    kept = [pager.routing_key, chat.token, mail.password, am.basic_auth.password, am2.reconcile.basic_auth.password]
+    read = [_token_of(settings.context.prometheus), _token_of(am.reconcile)]
+    shown = [each.get_secret_value() for each in [*kept, grafana.hmac_secret] if isinstance(each, SecretStr)]
+    return shown + [each() for each in read if each is not None]
+
+
+@pytest.mark.parametrize("content", WRITTEN.values(), ids=WRITTEN)
+def test_every_secret_is_what_people_see_in_its_file(content: bytes, tmp_path: Path) -> None:
+    settings = load(folder_with(tmp_path, content), {})
+    assert [SECRET] * COUNT == secrets_of(settings)
+    assert settings.ping is not None
+    assert "https://hc.example/key" == settings.ping.url.get_secret_value()
+
+
+@pytest.mark.parametrize("content", WRITTEN.values(), ids=WRITTEN)
+def test_so_it_is_in_a_container(content: bytes, tmp_path: Path) -> None:
+    (tmp_path / "slack_bot_token").write_bytes(content)
+    assert {"SLACK_BOT_TOKEN": SECRET} == merged(tmp_path, {})
+
+
+def made(folder: Path, kind: str) -> Path:
+    file = folder / "secret"
+    if kind == "a folder":
+        file.mkdir()
+    elif kind == "a pipe":
+        os.mkfifo(file)
+    elif kind != "missing":
+        contents = {"binary": b"\x80hush\xff", "odd UTF-16": b"\xff\xfehush!", "huge": b"hush" * MAX_OCTETS}
+        file.write_bytes(contents[kind])
+    return file
+
+
+@pytest.mark.parametrize(("kind", "words"), UNREADABLE.items(), ids=UNREADABLE)
+def test_what_cannot_be_read_is_told_without_what_is_in_it(kind: str, words: str, tmp_path: Path) -> None:
+    file = made(tmp_path, kind)
+    with pytest.raises(UnreadableSecret, match=words) as caught:
+        read_secret(file)
+    assert "hush" not in f"{caught.value} {caught.value.__cause__}"
+    (tmp_path / "routes.yaml").write_text(ROUTES)
+    (tmp_path / "url").write_text("https://hc.example/key")
+    with pytest.raises(ConfigurationFaults) as found:
+        load(tmp_path / "routes.yaml", {})
+    told = [str(fault) for fault in found.value.faults]
+    assert COUNT == len([each for each in told if words in each or (kind == "missing" and "no file" in each)])
+    assert not [each for each in told if "hush" in each]
+
+
+@pytest.mark.parametrize("content", [b"", b"\n", b"\xef\xbb\xbf", b"\xff\xfe", b" \r\n\t"])
+def test_an_empty_file_is_no_secret(content: bytes, tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationFaults) as found:
+        load(folder_with(tmp_path, content), {})
+    assert COUNT == len([fault for fault in found.value.faults if "the secret is empty" in str(fault)])
+
+
+def test_a_secret_of_two_lines_is_none(tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationFaults) as found:
+        load(folder_with(tmp_path, b"hush\nmore\n"), {})
+    told = [str(fault) for fault in found.value.faults]
+    assert len([each for each in told if "line break" in each]) >= COUNT - 2  # two are read at each use
+    assert not [each for each in told if "hush" in each]
+
+
+def test_a_mark_in_a_variable_is_no_part_of_it_either(tmp_path: Path) -> None:
+    text = ROUTES.replace("routing_key_file: secret", 'routing_key: "${KEY}"')
+    folder_with(tmp_path, SECRET.encode()).write_text(text)
+    settings = load(tmp_path / "routes.yaml", {"KEY": f"\ufeff{SECRET}\r\n"})
+    assert [SECRET] * COUNT == secrets_of(settings)
