@@ -24,8 +24,10 @@ drill: .venv/.runtime ## beside make up: a real fault until it is a real alert (
 	@exec $(BIN)/python -m stack drill "$${SCENARIO:-list}"
 
 test: .venv/.dev tools ## set up and run every test, those of the alert rules too
-	$(BIN)/python -m pytest --numprocesses=2 --dist=loadfile
-	@$(MAKE) --no-print-directory rules-test
+	@failed=; \
+	$(BIN)/python -m pytest --numprocesses=2 --dist=loadfile || failed="$$failed pytest"; \
+	$(MAKE) --no-print-directory rules-test || failed="$$failed rules-test"; \
+	[ -z "$$failed" ] || { echo "Failed:$$failed" >&2; exit 1; }
 
 check: .venv/.dev tools ## lint, types, import floors, and every configuration file
 	$(BIN)/ruff check .

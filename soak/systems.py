@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import http.client
 import os
 import secrets
 import signal
@@ -24,6 +25,9 @@ from soak.plan import Alert
 from soak.proxy import Proxy
 from stack.binaries import find, working_folder
 from stack.free_port import free_port
+
+#: What is due, leased to a worker, or waits for a vendor.
+WAITING = "bridge_deliveries_pending{"
 
 
 class System(ABC):
@@ -58,6 +62,10 @@ class System(ABC):
 
     def _environment(self) -> Mapping[str, str]:
         return {}
+
+    def at_rest(self) -> bool:
+        """False while it has something to send, by its own word; one that gives no word is at rest."""
+        return True
 
     def start(self) -> None:
         command, place = self._command()
@@ -123,6 +131,18 @@ class Bridge(System):
             "externalURL": "http://127.0.0.1:9093", "alerts": [told],
         }  # fmt: skip
         return orjson.dumps(document)
+
+    def at_rest(self) -> bool:
+        """Not while it does not answer either: it is being started then."""
+        waiting = [float(line.rpartition(" ")[2]) for line in self._metrics() if line.startswith(WAITING)]
+        return bool(waiting) and not any(waiting)
+
+    def _metrics(self) -> list[str]:
+        connection = http.client.HTTPConnection("127.0.0.1", self._port, timeout=60)
+        with contextlib.closing(connection), contextlib.suppress(OSError, http.client.HTTPException):
+            connection.request("GET", "/metrics")
+            return connection.getresponse().read().decode("utf-8").splitlines()
+        return []
 
     def kill(self, victim: str) -> None:
         """One half is started again by the bridge itself; its children are to end with the supervisor."""

@@ -100,15 +100,15 @@ class Alertmanager:
             "endsAt": (now + (timedelta(hours=1) if firing else timedelta(seconds=-1))).isoformat(),
         }
         body = [{"labels": labels, "annotations": {"summary": "it is wrong"}, **times} for labels in alerts]
-        requests.post(f"{self.url}/api/v2/alerts", json=body, timeout=10).raise_for_status()
+        requests.post(f"{self.url}/api/v2/alerts", json=body, timeout=60).raise_for_status()
 
     def muted(self) -> dict[str, bool]:
         """Each firing alert by name, and whether another one inhibits it."""
-        found = requests.get(f"{self.url}/api/v2/alerts", timeout=10).json()
+        found = requests.get(f"{self.url}/api/v2/alerts", timeout=60).json()
         return {alert["labels"]["alertname"]: bool(alert["status"]["inhibitedBy"]) for alert in found}
 
     def peers(self) -> int:
-        cluster = requests.get(f"{self.url}/api/v2/status", timeout=10).json()["cluster"]
+        cluster = requests.get(f"{self.url}/api/v2/status", timeout=60).json()["cluster"]
         return len(cluster.get("peers", ()))
 
 
@@ -122,8 +122,8 @@ def running_alertmanager(folder: Path, config: Path, *cluster: str) -> Iterator[
     with (folder / "alertmanager.log").open("wb") as log:
         process = subprocess.Popen(command, stdout=log, stderr=log, cwd=binaries.working_folder(binary))
     try:
-        eventually(lambda: requests.get(f"http://{listen}/-/ready", timeout=2).ok)
+        eventually(lambda: requests.get(f"http://{listen}/-/ready", timeout=60).ok)
         yield Alertmanager(f"http://{listen}")
     finally:
         process.terminate()
-        process.wait(20)
+        process.wait(300)

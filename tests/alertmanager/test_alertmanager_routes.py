@@ -17,7 +17,7 @@ from stack.speed import Tempo
 
 
 def amtool(*words: str | Path) -> str:
-    done = subprocess.run([binaries.find("amtool"), *words], check=False, capture_output=True, text=True, timeout=60)
+    done = subprocess.run([binaries.find("amtool"), *words], check=False, capture_output=True, text=True, timeout=600)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
 

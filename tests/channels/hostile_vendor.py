@@ -42,7 +42,7 @@ def running_vendor(script: Script, *, speaks_first: bool = False, tls: Path | No
         finally:
             vendor.over.set()
             server.shutdown(socket.SHUT_RDWR)
-    threads[0].join(5)
+    threads[0].join(300)
 
 
 def _context(certificate: Path) -> ssl.SSLContext:

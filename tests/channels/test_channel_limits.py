@@ -64,7 +64,7 @@ def messages(draw: st.DrawFn) -> Message:
 
 
 @given(messages(), st.booleans())
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 def test_pagerduty_takes_every_event(message: Message, shrink: bool) -> None:
     claim = a_claim(shrink=shrink, handle={"state": "triggered"})
     for event in CHANNELS[0].compose(message, claim).content["events"]:
@@ -73,7 +73,7 @@ def test_pagerduty_takes_every_event(message: Message, shrink: bool) -> None:
 
 
 @given(messages(), st.booleans())
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 def test_slack_takes_every_message_and_nobody_is_pinged(message: Message, shrink: bool) -> None:
     content = CHANNELS[1].compose(message, a_claim(shrink=shrink, handle={"ts": "1", "severity": "critical"})).content
     blocks = [block for each in content["attachments"] for block in each["blocks"]]
@@ -85,7 +85,7 @@ def test_slack_takes_every_message_and_nobody_is_pinged(message: Message, shrink
 
 
 @given(messages(), st.booleans())
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 def test_a_mail_has_our_headers_only_and_is_the_same_again(message: Message, shrink: bool) -> None:
     raw = CHANNELS[2].compose(message, a_claim(shrink=shrink)).content
     assert raw == an_email().compose(message, a_claim(shrink=shrink)).content

@@ -67,7 +67,7 @@ def running_prometheus(folder: Path) -> Iterator[str]:
         yield url
     finally:
         process.terminate()
-        process.wait(20)
+        process.wait(300)
 
 
 RECORDED = (
@@ -84,7 +84,7 @@ def _recorded(url: str) -> bool:
 
 
 def _stories_with(url: str, name: str) -> int:
-    answer = requests.get(f"{url}/api/v1/query", params={"query": f"count by (namespace) ({name})"}, timeout=10)
+    answer = requests.get(f"{url}/api/v1/query", params={"query": f"count by (namespace) ({name})"}, timeout=60)
     return len(answer.json()["data"]["result"]) if answer.ok else 0
 
 

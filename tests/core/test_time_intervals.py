@@ -149,7 +149,7 @@ TIMES = st.integers(0, 1_007_000).map(lambda minutes: datetime(2026, 1, 1, tzinf
 CHANGES = st.sampled_from(["2026-03-28T20:00", "2026-10-24T21:07", "2026-04-04T10:00", "2026-11-01T01:11"]).map(at)
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(st.lists(INTERVALS, max_size=2), st.lists(INTERVALS, max_size=2), st.one_of(TIMES, CHANGES))
 def test_it_agrees_with_looking_at_every_minute(mute, active, now):
     mute_named = named(*mute) if mute else ()

@@ -38,7 +38,7 @@ class Prometheus:
         return list(self._get(path, **parameters)["data"]["result"])
 
     def _get(self, path: str, **parameters: Any) -> dict[str, Any]:
-        answer: dict[str, Any] = requests.get(f"{self.url}/api/v1/{path}", params=parameters, timeout=30).json()
+        answer: dict[str, Any] = requests.get(f"{self.url}/api/v1/{path}", params=parameters, timeout=60).json()
         assert answer["status"] == "success", f"{parameters}: {answer}"
         return answer
 
@@ -58,7 +58,7 @@ def running_prometheus(folder: Path) -> Iterator[Prometheus]:
         yield _ready(Prometheus(f"http://127.0.0.1:{port}"), process, folder / "log")
     finally:
         process.terminate()
-        process.wait(20)
+        process.wait(300)
 
 
 def _make_blocks(folder: Path) -> None:
@@ -71,10 +71,10 @@ def _make_blocks(folder: Path) -> None:
 
 
 def _ready(prometheus: Prometheus, process: subprocess.Popen[bytes], log: Path) -> Prometheus:
-    end = time.monotonic() + 60
+    end = time.monotonic() + 300
     while time.monotonic() < end and process.poll() is None:
         try:
-            if requests.get(f"{prometheus.url}/-/ready", timeout=5).ok:
+            if requests.get(f"{prometheus.url}/-/ready", timeout=60).ok:
                 return prometheus
         except requests.ConnectionError:
             time.sleep(0.05)

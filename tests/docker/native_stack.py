@@ -118,7 +118,7 @@ class NativeStack:
         """For a service that ends by itself; make-secrets must see the vendors' names, not their ports."""
         environment = {**self.environment(name), **(self.stack.services[name]["environment"] or {})}
         done = subprocess.run(
-            self.words(self.stack.command(name)), env=environment, cwd=ROOT, capture_output=True, text=True, timeout=60
+            self.words(self.stack.command(name)), env=environment, cwd=ROOT, capture_output=True, text=True, timeout=600
         )
         assert done.returncode == 0, done.stderr
         return done.stdout
@@ -145,7 +145,7 @@ class NativeStack:
             yield
         finally:
             process.terminate()
-            process.wait(40)
+            process.wait(300)
 
     def binary(self, name: str) -> Path | None:
         tool = re.sub(r"-\d$", "", name)
@@ -158,7 +158,7 @@ class NativeStack:
         words = [self.here(name, word) for word in own]
         program = words[1]
         command = PROGRAMS.get(program) or [str(find(program))]
-        return subprocess.run([*command, *words[2:]], capture_output=True, timeout=30).returncode
+        return subprocess.run([*command, *words[2:]], capture_output=True, timeout=600).returncode
 
     def _built_health(self, name: str) -> list[str]:
         image = self.stack.image_of(name)
@@ -168,4 +168,4 @@ class NativeStack:
 
 
 def answers(url: str, headers: Mapping[str, str] | None = None) -> bool:
-    return requests.get(url, timeout=3, headers=headers).status_code == 200
+    return requests.get(url, timeout=60, headers=headers).status_code == 200

@@ -18,8 +18,6 @@ from tests.docker.compose_reading import ROOT, Stack
 from tests.docker.native_stack import QUICK_PAIR, NativeStack, answers
 from tests.end_to_end.machines import end, eventually, fire
 
-pytestmark = pytest.mark.timeout(240)
-
 
 @pytest.fixture
 def native(tmp_path: Path) -> Iterator[NativeStack]:
@@ -39,11 +37,11 @@ def native(tmp_path: Path) -> Iterator[NativeStack]:
 
 
 def seen(native: NativeStack) -> dict[str, Any]:
-    return dict(requests.get(f"{native.url('sandbox', 9911)}/state", timeout=10).json())
+    return dict(requests.get(f"{native.url('sandbox', 9911)}/state", timeout=60).json())
 
 
 def ask(native: NativeStack, path: str) -> Any:
-    return requests.get(f"{native.url('prometheus', 9090)}/api/v1/{path}", timeout=10).json()["data"]
+    return requests.get(f"{native.url('prometheus', 9090)}/api/v1/{path}", timeout=60).json()["data"]
 
 
 def login(native: NativeStack) -> tuple[str, str]:
@@ -55,11 +53,11 @@ def test_an_alert_that_one_of_the_pair_hears_arrives_once(native: NativeStack) -
         eventually(lambda: len(found := ask(native, "alertmanagers")["activeAlertmanagers"]) == 2 and found)
     )
     fire(native.url("alertmanager-2", 9093), "MLErrorRateCritical", "critical", namespace="ml", job="toxicity-api")
-    (page,) = eventually(lambda: seen(native)["pagerduty"]["incidents"], 60)
+    (page,) = eventually(lambda: seen(native)["pagerduty"]["incidents"])
     assert ("triggered", 1) == (page["status"], page["pages"])
-    eventually(lambda: answers(f"{native.url('bridge', 9119)}/-/watchdog"), 60)  # Prometheus' own way, through the pair
+    eventually(lambda: answers(f"{native.url('bridge', 9119)}/-/watchdog"))  # Prometheus' own way, through the pair
     end(native.url("alertmanager-2", 9093), "MLErrorRateCritical", "critical", namespace="ml", job="toxicity-api")
-    eventually(lambda: seen(native)["pagerduty"]["incidents"][0]["status"] == "resolved", 60)
+    eventually(lambda: seen(native)["pagerduty"]["incidents"][0]["status"] == "resolved")
     time.sleep(4)  # long enough for the second of the pair to have had its turn
     assert [1] == [each["pages"] for each in seen(native)["pagerduty"]["incidents"]]
     incidents = requests.get(
@@ -100,10 +98,10 @@ def test_web_and_worker_apart_share_postgresql_and_what_they_measured(tmp_path: 
         start(native.running("bridge-worker", lambda: native.health("bridge-worker") == 0))
         token = (native.secrets / "alertmanager" / "alertmanager_token").read_text()
         url, headers = f"{bridge}/webhook/alertmanager/prod", {"Authorization": f"Bearer {token}"}
-        requests.post(url, json=webhook(), headers=headers, timeout=10).raise_for_status()
+        requests.post(url, json=webhook(), headers=headers, timeout=60).raise_for_status()
         eventually(lambda: seen(native)["pagerduty"]["incidents"])
         sent = 'bridge_delivery_attempts_total{channel="pagerduty-ml",result="ok"} 1.0'  # the worker counts this
-        eventually(lambda: sent in requests.get(f"{bridge}/metrics", timeout=10).text)
+        eventually(lambda: sent in requests.get(f"{bridge}/metrics", timeout=60).text)
 
 
 def test_a_health_check_fails_where_nobody_listens(tmp_path: Path) -> None:

@@ -95,7 +95,7 @@ def test_files_become_variables_unless_they_have_a_value(folder: Path) -> None:
 def run(program: str, *words: str, **environment: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, str(START / f"{program}.py"), *words]
     return subprocess.run(
-        command, env={"PATH": os.environ["PATH"], **environment}, capture_output=True, text=True, timeout=30
+        command, env={"PATH": os.environ["PATH"], **environment}, capture_output=True, text=True, timeout=600
     )
 
 

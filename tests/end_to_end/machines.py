@@ -24,7 +24,7 @@ from stack.free_port import free_port
 ROOT = Path(__file__).parents[2]
 
 
-def eventually(ask: Callable[[], Any], seconds: float = 60.0) -> Any:
+def eventually(ask: Callable[[], Any], seconds: float = 300.0) -> Any:
     """The first true answer; fails with the last one."""
     end = time.monotonic() + seconds
     while not (answer := _try(ask)) and time.monotonic() < end:
@@ -69,12 +69,12 @@ class Bridge:
         eventually(self.ready)
 
     def ready(self) -> bool:
-        return requests.get(f"{self.url}/-/ready", timeout=5).status_code == 200
+        return requests.get(f"{self.url}/-/ready", timeout=60).status_code == 200
 
     def stop(self) -> None:
         if self.process is not None and self.process.poll() is None:
             self.process.terminate()
-            self.process.wait(40)
+            self.process.wait(300)
 
     def pids(self, half: str) -> list[int]:
         """Of the children that run `bridge web` or `bridge worker`."""
@@ -96,7 +96,7 @@ class Bridge:
                 os.kill(pid, signal.SIGKILL)
 
     def incidents(self) -> list[dict[str, Any]]:
-        answer = requests.get(f"{self.url}/api/v1/incidents?limit=1000", timeout=10).json()
+        answer = requests.get(f"{self.url}/api/v1/incidents?limit=1000", timeout=60).json()
         return list(answer["incidents"])
 
     def log(self) -> str:
@@ -184,11 +184,11 @@ def running_alertmanager(
         process = subprocess.Popen(command, stdout=log, stderr=log, cwd=working_folder(binary))
     url = f"http://127.0.0.1:{port}"
     try:
-        eventually(lambda: requests.get(f"{url}/-/ready", timeout=2).ok)
+        eventually(lambda: requests.get(f"{url}/-/ready", timeout=60).ok)
         yield url
     finally:
         process.terminate()
-        process.wait(20)
+        process.wait(300)
 
 
 def fire(alertmanager: str, name: str, severity: str, **labels: str) -> None:
@@ -207,4 +207,4 @@ def _post(alertmanager: str, name: str, severity: str, ends: timedelta, labels: 
         "startsAt": (now - timedelta(minutes=1)).isoformat(),
         "endsAt": (now + ends).isoformat(),
     }
-    requests.post(f"{alertmanager}/api/v2/alerts", json=[alert], timeout=10).raise_for_status()
+    requests.post(f"{alertmanager}/api/v2/alerts", json=[alert], timeout=60).raise_for_status()

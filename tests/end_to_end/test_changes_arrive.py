@@ -17,11 +17,11 @@ from tests.end_to_end.machines import ROOT, Bridge, eventually, fire
 
 def tell(bridge: Bridge, token: str, change: dict[str, Any]) -> int:
     headers = {"Authorization": f"Bearer {token}"}
-    return requests.post(f"{bridge.url}/events/change", json=change, headers=headers, timeout=20).status_code
+    return requests.post(f"{bridge.url}/events/change", json=change, headers=headers, timeout=60).status_code
 
 
 def changes(bridge: Bridge, path: str = "changes") -> list[dict[str, Any]]:
-    return list(requests.get(f"{bridge.url}/api/v1/{path}", timeout=10).json()["changes"])
+    return list(requests.get(f"{bridge.url}/api/v1/{path}", timeout=60).json()["changes"])
 
 
 def test_a_posted_change_is_kept_once_and_survives_the_processes(bridge: Bridge, token: str) -> None:
@@ -44,7 +44,7 @@ def test_an_incident_shows_its_changes_from_posts_and_alerts(bridge: Bridge, ale
     fire(alertmanager, "ErrorsHigh", "critical", job="bert-api", namespace="ml")
     incident = eventually(lambda: [each for each in bridge.incidents() if "ErrorsHigh" in each["title"]])[0]
     eventually(lambda: len(changes(bridge)) == 3)
-    page = requests.get(f"{bridge.url}/incidents/{incident['number']}", timeout=10).text
+    page = requests.get(f"{bridge.url}/incidents/{incident['number']}", timeout=60).text
     for word in (
         "bert-api v2 was deployed",
         "before the start",
@@ -56,7 +56,7 @@ def test_an_incident_shows_its_changes_from_posts_and_alerts(bridge: Bridge, ale
     assert ["retraining", "deploy"] == [each["kind"] for each in changes(bridge, f"incidents/{incident['number']}")]
     assert (
         'bridge_changes_total{kind="retraining",source="prod"} 1.0'
-        in requests.get(f"{bridge.url}/metrics", timeout=10).text
+        in requests.get(f"{bridge.url}/metrics", timeout=60).text
     )
 
 

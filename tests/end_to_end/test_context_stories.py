@@ -17,8 +17,6 @@ from sandbox.running import RunningSandbox
 from tests.context.story import running_prometheus
 from tests.end_to_end.machines import ROOT, Bridge, eventually, running_bridge
 
-pytestmark = pytest.mark.timeout(240)
-
 
 @pytest.fixture(scope="module")
 def prometheus(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
@@ -62,7 +60,7 @@ def test_the_page_says_what_is_wrong_and_why(patient: Bridge, sandbox: RunningSa
     assert heard in page["summary"]
     assert len(page["summary"]) <= 160
     incident = f"{patient.url}/incidents/1"  # what was learned is stored after the page has gone out
-    eventually(lambda: all(each in requests.get(incident, timeout=10).text for each in (rule, *said)))
+    eventually(lambda: all(each in requests.get(incident, timeout=60).text for each in (rule, *said)))
 
 
 def fire(bridge: Bridge, token: str, namespace: str, cause: str) -> None:
@@ -79,4 +77,4 @@ def fire(bridge: Bridge, token: str, namespace: str, cause: str) -> None:
     }  # fmt: skip
     headers = {"Authorization": f"Bearer {token}"}
     url = f"{bridge.url}/webhook/alertmanager/prod"
-    eventually(lambda: requests.post(url, json=body, headers=headers, timeout=30).ok)  # as Alertmanager does
+    eventually(lambda: requests.post(url, json=body, headers=headers, timeout=60).ok)  # as Alertmanager does

@@ -16,8 +16,6 @@ import requests
 from sandbox.running import RunningSandbox
 from tests.end_to_end.machines import ROOT, Bridge, eventually, running_bridge
 
-pytestmark = pytest.mark.timeout(180)
-
 SHIPPED = "      notify: [pagerduty-ml]\n"
 QUICK = "      fallback_after: 2s\n      escalate: [{after: 8s, notify: [slack-ml]}]\n"
 
@@ -47,7 +45,7 @@ def post(bridge: Bridge, token: str, name: str, *, over: bool = False, pods: int
         } for pod in range(pods)],
     }  # fmt: skip
     headers = {"Authorization": f"Bearer {token}"}
-    answer = requests.post(f"{bridge.url}/webhook/alertmanager/prod", json=body, headers=headers, timeout=10)
+    answer = requests.post(f"{bridge.url}/webhook/alertmanager/prod", json=body, headers=headers, timeout=60)
     assert 200 == answer.status_code, answer.text
 
 
@@ -61,7 +59,7 @@ def acknowledge(bridge: Bridge, number: int) -> str:
 
 
 def shown(bridge: Bridge, number: int = 1) -> dict[str, Any]:
-    return dict(requests.get(f"{bridge.url}/api/v1/incidents/{number}", timeout=10).json())
+    return dict(requests.get(f"{bridge.url}/api/v1/incidents/{number}", timeout=60).json())
 
 
 def timeline(bridge: Bridge, number: int = 1) -> list[str]:

@@ -78,14 +78,14 @@ class Mortals:
 
     def _post(self, number: int, status: str) -> bool:
         url = f"http://{self.life.listen}/webhook/alertmanager"
-        return requests.post(url, json=webhook(number, status), timeout=5).ok
+        return requests.post(url, json=webhook(number, status), timeout=60).ok
 
     def told(self, number: int, revision: int) -> bool:
         """By its title: PostgreSQL gives the number of what was not committed to nobody else."""
         incidents = f"http://{self.life.listen}/api/v1/incidents"
-        listed = requests.get(incidents, timeout=5).json()["incidents"]
+        listed = requests.get(incidents, timeout=60).json()["incidents"]
         (its,) = [each["number"] for each in listed if each["title"] == f"Storm{number}"]
-        found = requests.get(f"{incidents}/{its}", timeout=5).json()
+        found = requests.get(f"{incidents}/{its}", timeout=60).json()
         shown = Counter((each["status"], each["sent"]) for each in found["deliveries"])
         return shown == {("delivered", revision): len(CHANNELS)}
 
@@ -101,7 +101,7 @@ def mortals(life: Life) -> Iterator[Mortals]:
     finally:
         running.ended = True
         for keeper in keepers:
-            keeper.join(30)
+            keeper.join(300)
 
 
 def a_life(

@@ -17,7 +17,6 @@ from tests.end_to_end.machines import ROOT, Bridge, eventually
 from tests.end_to_end.test_alert_to_people import Storm, pages, webhook
 from tests.end_to_end.test_kill_postgresql import environment, reached
 
-pytestmark = pytest.mark.timeout(180)
 SIZE = 120
 
 
@@ -59,7 +58,7 @@ def bridge(tmp_path: Path, sandbox: RunningSandbox, token: str, server: Server) 
 
 def answer(bridge: Bridge, token: str) -> int:
     url, headers = f"{bridge.url}/webhook/alertmanager/prod", {"Authorization": f"Bearer {token}"}
-    return requests.post(url, json=webhook(SIZE + 1), headers=headers, timeout=30).status_code
+    return requests.post(url, json=webhook(SIZE + 1), headers=headers, timeout=60).status_code
 
 
 def test_stopping_postgresql_in_mid_storm_loses_nothing_and_needs_no_restart(
@@ -71,9 +70,9 @@ def test_stopping_postgresql_in_mid_storm_loses_nothing_and_needs_no_restart(
     eventually(partial(reached, storm, SIZE // 3))
     server.stop()
     assert 503 == answer(bridge, token)
-    assert 503 == requests.get(f"{bridge.url}/-/ready", timeout=30).status_code
-    assert 503 == requests.get(f"{bridge.url}/api/v1/incidents", timeout=30).status_code
-    assert 200 == requests.get(f"{bridge.url}/-/healthy", timeout=30).status_code
+    assert 503 == requests.get(f"{bridge.url}/-/ready", timeout=60).status_code
+    assert 503 == requests.get(f"{bridge.url}/api/v1/incidents", timeout=60).status_code
+    assert 200 == requests.get(f"{bridge.url}/-/healthy", timeout=60).status_code
     server.start()
     storm.finish()
     assert SIZE == storm.accepted

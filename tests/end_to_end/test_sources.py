@@ -54,7 +54,7 @@ def google_sends(bridge: Bridge, name: str, **changes: Any) -> int:
     document = json.loads((PAYLOADS / f"cloud_monitoring_{name}.json").read_text())
     document["incident"] |= changes
     url = f"{bridge.url}/webhook/cloud-monitoring?auth_token={bridge.environment['GOOGLE_TOKEN']}"
-    return requests.post(url, json=document, timeout=20).status_code
+    return requests.post(url, json=document, timeout=60).status_code
 
 
 def grafana_sends(bridge: Bridge, name: str, at: float, secret: str | None = None) -> int:
@@ -68,7 +68,7 @@ def grafana_sends(bridge: Bridge, name: str, at: float, secret: str | None = Non
         "X-Grafana-Alerting-Signature": hmac.new(key.encode(), f"{stamp}:".encode() + body, "sha256").hexdigest(),
         "X-Grafana-Alerting-Time": stamp,
     }
-    return requests.post(f"{bridge.url}/webhook/grafana", data=body, headers=headers, timeout=20).status_code
+    return requests.post(f"{bridge.url}/webhook/grafana", data=body, headers=headers, timeout=60).status_code
 
 
 def pages(sandbox: RunningSandbox) -> list[dict[str, Any]]:
@@ -113,9 +113,9 @@ def test_a_signed_alert_of_grafana_pages_and_its_end_resolves_the_page(bridge: B
 
 def test_a_token_in_the_query_is_in_no_log_of_the_processes(bridge: Bridge) -> None:
     refused = f"{bridge.url}/webhook/cloud-monitoring/gcp?auth_token=an-old-token"
-    assert 401 == requests.post(refused, json={}, timeout=20).status_code
+    assert 401 == requests.post(refused, json={}, timeout=60).status_code
     assert 200 == google_sends(bridge, "open")
-    with requests.post(refused, data=iter([b"half a body"]), timeout=20) as answer:  # chunked
+    with requests.post(refused, data=iter([b"half a body"]), timeout=60) as answer:  # chunked
         assert 401 == answer.status_code
     eventually(lambda: "webhook refused" in bridge.log())
     assert "an-old-token" not in bridge.log()

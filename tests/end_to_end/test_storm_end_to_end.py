@@ -16,8 +16,6 @@ import requests
 from sandbox.running import RunningSandbox
 from tests.end_to_end.machines import Bridge, eventually, free_port, running_bridge
 
-pytestmark = pytest.mark.timeout(300)
-
 WARNINGS, CRITICALS, LASTING = 300, 8, 6
 CONFIG = """
 sources: [{{name: prod, tokens: ["${{ALERTMANAGER_TOKEN}}"]}}]
@@ -52,7 +50,7 @@ def post(bridge: Bridge, token: str, name: str, number: int, severity: str, *, o
         }],
     }  # fmt: skip
     headers = {"Authorization": f"Bearer {token}"}
-    answer = requests.post(f"{bridge.url}/webhook/alertmanager/prod", json=body, headers=headers, timeout=30)
+    answer = requests.post(f"{bridge.url}/webhook/alertmanager/prod", json=body, headers=headers, timeout=60)
     assert 200 == answer.status_code, answer.text
 
 
@@ -94,12 +92,12 @@ def digest(sandbox: RunningSandbox) -> str:
 
 
 def held(bridge: Bridge) -> list[dict[str, Any]]:
-    answer = requests.get(f"{bridge.url}/api/v1/incidents?channel=slack-ml&held=storm&limit=1000", timeout=10)
+    answer = requests.get(f"{bridge.url}/api/v1/incidents?channel=slack-ml&held=storm&limit=1000", timeout=60)
     return list(answer.json()["incidents"])
 
 
 def storms(bridge: Bridge) -> dict[str, float]:
-    metrics = requests.get(f"{bridge.url}/metrics", timeout=10).text.splitlines()
+    metrics = requests.get(f"{bridge.url}/metrics", timeout=60).text.splitlines()
     found = [line.split() for line in metrics if line.startswith("bridge_storm_")]
     return {name.removesuffix('{channel="slack-ml"}'): float(value) for name, value in found}
 
@@ -107,7 +105,7 @@ def storms(bridge: Bridge) -> dict[str, float]:
 def standing(bridge: Bridge) -> Counter[str]:
     """How the deliveries of all incidents stand."""
     numbers = [each["number"] for each in bridge.incidents()]
-    pages = [requests.get(f"{bridge.url}/api/v1/incidents/{number}", timeout=10).json() for number in numbers]
+    pages = [requests.get(f"{bridge.url}/api/v1/incidents/{number}", timeout=60).json() for number in numbers]
     return Counter(delivery["status"] for page in pages for delivery in page["deliveries"])
 
 
@@ -125,7 +123,7 @@ def test_a_storm_is_one_digest_after_every_critical_and_ends_with_nothing_lost(
     assert [*("ApiDown" for _ in range(CRITICALS)), "Storm"] == titles(sandbox)
     assert WARNINGS == len(held(slow))
     assert {"bridge_storm_active": 1.0, "bridge_storm_collapsed": WARNINGS} == storms(slow)
-    page = requests.get(f"{slow.url}/incidents/{held(slow)[0]['number']}", timeout=10).text
+    page = requests.get(f"{slow.url}/incidents/{held(slow)[0]['number']}", timeout=60).text
     assert "held back by the storm on slack-ml, which #" in page
 
     slow.kill_everything()

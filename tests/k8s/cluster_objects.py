@@ -117,5 +117,5 @@ def config_map(objects: list[Manifest], prefix: str) -> dict[str, str]:
 
 def checked(tool: str, *arguments: str) -> None:
     words = [str(find(tool)), *arguments]
-    done = subprocess.run(words, capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run(words, capture_output=True, text=True, timeout=600, check=False)
     assert done.returncode == 0, done.stdout + done.stderr

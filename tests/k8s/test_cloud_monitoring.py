@@ -49,7 +49,7 @@ def applied(notes: Path, *options: str, **more: str) -> subprocess.CompletedProc
         **more,
     }
     words = [str(FOLDER / "apply.sh"), *options]
-    return subprocess.run(words, env=environment, capture_output=True, text=True, timeout=60, check=False)
+    return subprocess.run(words, env=environment, capture_output=True, text=True, timeout=600, check=False)
 
 
 def calls(notes: Path) -> list[str]:

@@ -51,7 +51,7 @@ def copy(tmp_path: Path) -> Path:
 
 def test_every_copy_is_up_to_date() -> None:
     words = [sys.executable, "-m", "k8s", "verify"]
-    done = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, timeout=600, check=False)
     assert (done.stderr, done.returncode) == ("", 0)
 
 
@@ -163,7 +163,7 @@ def test_the_version_is_chosen_as_the_init_container_does_it(tmp_path: Path) -> 
         sys.executable if word == "python" else word.replace("$(MODEL_VERSION)", version) for word in first["command"]
     ]
     given = {**environment(first), "BERT_API_STATE": str(tmp_path), "PATH": os.environ["PATH"]}
-    done = subprocess.run(words, cwd=ROOT, env=given, capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run(words, cwd=ROOT, env=given, capture_output=True, text=True, timeout=600, check=False)
     assert (done.returncode, done.stderr) == (0, "")
     assert f'"current": "{version}"' in (tmp_path / "current.json").read_text(encoding="utf-8")
 
@@ -255,7 +255,7 @@ def test_alertmanager_takes_its_configuration_and_finds_its_secrets(each: str, t
 @pytest.mark.parametrize("tool", ["prometheus", "alertmanager"])
 def test_every_flag_is_one_that_the_program_knows(tool: str) -> None:
     (container,) = containers(named(overlay("gke"), "StatefulSet", tool))
-    done = subprocess.run([str(find(tool)), "--help"], capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run([str(find(tool)), "--help"], capture_output=True, text=True, timeout=600, check=False)
     known = set(re.findall(r"--(?:\[no-\])?([a-z.-]+)", done.stdout + done.stderr))
     assert {flag.partition("=")[0].removeprefix("--") for flag in container["args"]} <= known
 

@@ -53,7 +53,7 @@ def test_it_is_what_kubectl_makes_of_it(each: str) -> None:
     if kubectl is None:
         pytest.skip("kubectl is not installed; the other tests read the overlays without it")
     words = [kubectl, "kustomize", str(ROOT / "k8s" / "overlays" / each)]
-    done = subprocess.run(words, check=True, capture_output=True, text=True, timeout=60)
+    done = subprocess.run(words, check=True, capture_output=True, text=True, timeout=600)
     real = {name(manifest): manifest for manifest in yaml.safe_load_all(done.stdout)}
     assert real == {name(manifest): manifest for manifest in overlay(each)}
 

@@ -45,7 +45,7 @@ def cluster(tmp_path: Path) -> Path:
 def run(cluster: Path, *options: str, **variables: str) -> subprocess.CompletedProcess[str]:
     environment = {"PATH": f"{cluster.parent / 'bin'}:{os.environ['PATH']}", "CLUSTER": str(cluster), **variables}
     words = [str(ROOT / "k8s" / "create-secrets.sh"), *options]
-    return subprocess.run(words, env=environment, capture_output=True, text=True, timeout=60, check=False)
+    return subprocess.run(words, env=environment, capture_output=True, text=True, timeout=600, check=False)
 
 
 def made(cluster: Path) -> dict[str, dict[str, str]]:

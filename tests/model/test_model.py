@@ -277,7 +277,6 @@ def test_any_order_of_events_ends_in_the_truth(empty: Path) -> None:
         max_examples=MANY or 60,
         stateful_step_count=50,
         derandomize=not MANY,
-        deadline=None,
         database=None,
         report_multiple_bugs=False,
         suppress_health_check=list(HealthCheck),

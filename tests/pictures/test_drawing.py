@@ -158,7 +158,7 @@ def test_strange_series_are_drawn_all_the_same(chart: Chart) -> None:
 NUMBERS = st.floats(allow_nan=False, allow_infinity=False)
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=25, suppress_health_check=list(HealthCheck))
 @given(
     values=st.lists(NUMBERS, min_size=1, max_size=20),
     unit=st.sampled_from(Unit),

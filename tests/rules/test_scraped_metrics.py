@@ -33,7 +33,7 @@ def scraped(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Metric]:
     for name in CONFIGURATION:
         folder = tmp_path_factory.mktemp(name)
         with running(name, folder) as url:
-            text = requests.get(f"{url}/metrics", timeout=30).text
+            text = requests.get(f"{url}/metrics", timeout=60).text
         found |= {family.name: family for family in text_string_to_metric_families(text)}
     return found
 
@@ -53,14 +53,14 @@ def running(name: str, folder: Path) -> Iterator[str]:
         yield f"http://{listen}"
     finally:
         process.terminate()
-        process.wait(30)
+        process.wait(300)
 
 
 def wait_for(url: str, process: subprocess.Popen[bytes], log: Path) -> None:
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 300
     while time.monotonic() < deadline and process.poll() is None:
         with contextlib.suppress(requests.RequestException):
-            if requests.get(url, timeout=5).ok:
+            if requests.get(url, timeout=60).ok:
                 return
         time.sleep(0.05)
     raise AssertionError(f"It did not come up:\n{log.read_text()}")

@@ -70,5 +70,5 @@ def a_mail(message_id: str = "<1@example.org>", html: str = "<p>down</p>") -> Em
 
 def send(sandbox: RunningSandbox, mail: EmailMessage, *recipients: str) -> dict[str, tuple[int, bytes]]:
     host, _, port = sandbox.smtp_address.rpartition(":")
-    with smtplib.SMTP(host, int(port), timeout=5) as client:
+    with smtplib.SMTP(host, int(port), timeout=60) as client:
         return client.send_message(mail, to_addrs=recipients or ["ml@example.org"])

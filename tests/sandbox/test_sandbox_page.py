@@ -100,7 +100,7 @@ def test_a_page_that_does_not_exist_is_a_404(sandbox: RunningSandbox) -> None:
 
 def test_the_stream_names_the_part_that_changed(sandbox: RunningSandbox) -> None:
     parts = urlsplit(sandbox.http_url)
-    connection = http.client.HTTPConnection(parts.hostname or "", parts.port, timeout=5)
+    connection = http.client.HTTPConnection(parts.hostname or "", parts.port, timeout=60)
     connection.request("GET", "/stream")
     response = connection.getresponse()
     _read_change(response)

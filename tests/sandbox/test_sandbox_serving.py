@@ -20,7 +20,7 @@ def test_serve_says_where_it_listens_and_stops_on_sigterm() -> None:
         assert found, line
         assert 200 == request(f"http://{found.group(1)}/")[0]
         process.send_signal(signal.SIGTERM)
-        assert 0 == process.wait(5)
+        assert 0 == process.wait(300)
 
 
 def test_credentials_are_random_and_well_formed() -> None:

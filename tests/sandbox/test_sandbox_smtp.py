@@ -108,7 +108,7 @@ def test_starttls_and_a_login_can_be_demanded(tmp_path: Path) -> None:
     options = {"smtp_certificate": certificate, "smtp_key": key, "smtp_username": "u", "smtp_password": "p"}
     with running_sandbox(smtp_tls="starttls", **options) as sandbox:
         host, _, port = sandbox.smtp_address.rpartition(":")
-        with smtplib.SMTP(host, int(port), timeout=5) as client:
+        with smtplib.SMTP(host, int(port), timeout=60) as client:
             with pytest.raises(smtplib.SMTPSenderRefused, match="STARTTLS"):
                 client.send_message(a_mail())
             client.starttls(context=context)
@@ -119,7 +119,7 @@ def test_starttls_and_a_login_can_be_demanded(tmp_path: Path) -> None:
         assert 1 == len(sandbox.state["mail"])
     with running_sandbox(smtp_tls="implicit", **options) as sandbox:
         host, _, port = sandbox.smtp_address.rpartition(":")
-        with smtplib.SMTP_SSL(host, int(port), timeout=5, context=context) as client:
+        with smtplib.SMTP_SSL(host, int(port), timeout=60, context=context) as client:
             client.login("u", "p")
             client.send_message(a_mail())
         assert 1 == len(sandbox.state["mail"])

@@ -11,7 +11,7 @@ from soak.running import run
 from soak.systems import Bridge
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(1200)
 def test_a_short_soak_loses_nothing() -> None:
     deaf = Fault(0.5, 1.0, {"target": "slack", "kind": "accept_then_reset"})
     plan = replace(plan_of(1, 4, 5), kills=(Kill(1.0, "everything"),), faults=(deaf,))

@@ -5,7 +5,7 @@ import json
 from datetime import UTC
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from bridge.core.errors import InvalidPayload
@@ -71,13 +71,11 @@ def given_back(data):
         return None
 
 
-@settings(deadline=None)
 @given(st.binary() | JSON.map(lambda value: json.dumps(value).encode()))
 def test_any_bytes_give_a_group_or_a_fault(data):
     assert isinstance(given_back(data), Group | None)
 
 
-@settings(deadline=None)
 @given(st.dictionaries(st.sampled_from(sorted(set(OPEN) - {"incident_id", "state", "started_at", "ended_at"})), JSON))
 def test_no_odd_decoration_ever_costs_an_alert(changes):
     group = read(**changes)
@@ -87,7 +85,6 @@ def test_no_odd_decoration_ever_costs_an_alert(changes):
     assert all(isinstance(value, str) and value for value in found.labels.values())
 
 
-@settings(deadline=None)
 @given(st.dictionaries(st.sampled_from(sorted(OPEN)), JSON), JSON)
 def test_any_values_give_a_group_that_can_be_stored_or_a_fault(changes, version):
     whole = copy.deepcopy(payload("open")) | {"version": version}

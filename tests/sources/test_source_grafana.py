@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from bridge.core.errors import InvalidPayload
@@ -155,13 +155,11 @@ def given_back(data):
         return None
 
 
-@settings(deadline=None)
 @given(st.binary() | JSON.map(lambda value: json.dumps(value).encode()))
 def test_any_bytes_give_a_group_or_a_fault(data):
     assert isinstance(given_back(data), Group | None)
 
 
-@settings(deadline=None)
 @given(
     st.dictionaries(st.sampled_from(sorted(payload()["alerts"][0])), JSON),
     st.dictionaries(st.sampled_from(sorted(payload())), JSON),
@@ -173,7 +171,6 @@ def test_any_values_give_a_group_that_can_be_stored_or_a_fault(alert, changes):
         json.dumps([each.labels, each.annotations], ensure_ascii=False).encode()
 
 
-@settings(deadline=None)
 @given(st.dictionaries(st.sampled_from(DECORATION), JSON))
 def test_no_odd_decoration_ever_costs_an_alert(alert):
     assert read(alert=alert).alerts[0].annotations["runbook_url"]

@@ -37,14 +37,15 @@ def test_what_a_hard_stopped_run_left_is_ended(places: Places, start: Start) -> 
     child = start(SLEEP, places.run)
     earlier.record(places, [("bridge", up(child))])
     assert earlier.end_left_overs(places) == ["bridge"]
-    assert child.wait(timeout=5) == -15
+    assert child.wait(timeout=300) == -15
     assert not places.pids.exists()
 
 
 def test_a_child_of_a_dead_child_is_ended_too(places: Places, start: Start) -> None:
-    leader = start(f"import time; time.sleep(1)\n{ORPHANING}", places.run)
+    recorded = f"import os, time\nwhile not os.path.exists({str(places.pids)!r}): time.sleep(0.01)\n"
+    leader = start(recorded + ORPHANING, places.run)
     earlier.record(places, [("bridge", leader.pid)])
-    leader.wait(timeout=10)
+    leader.wait(timeout=300)
     assert leader.stdout and leader.stdout.readline() == b"up\n"
     assert earlier.end_left_overs(places) == ["bridge"]
     assert proc.session_members(leader.pid, places.run) == []
@@ -54,7 +55,7 @@ def test_who_does_not_listen_is_killed(places: Places, start: Start) -> None:
     child = start(f"import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN)\n{SLEEP}", places.run)
     earlier.record(places, [("bridge", up(child))])
     earlier.end_left_overs(places, grace=0.3)
-    assert child.wait(timeout=5) == -9
+    assert child.wait(timeout=300) == -9
 
 
 @pytest.mark.parametrize("stranger", ["unmarked", "of another folder", "later under the same pid"])

@@ -23,7 +23,7 @@ RULE_TESTS = sorted((ROOT / "rules" / "tests").glob("*.yml"))
 
 def run(tool: str, *words: str | Path) -> str:
     done = subprocess.run(
-        [binaries.find(tool), *words], cwd=ROOT, check=False, capture_output=True, text=True, timeout=120
+        [binaries.find(tool), *words], cwd=ROOT, check=False, capture_output=True, text=True, timeout=600
     )
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout

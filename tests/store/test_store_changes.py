@@ -139,14 +139,14 @@ def test_two_groups_of_one_commit_tell_of_one_change_once(engine: sa.Engine, kep
     def hold_the_writer() -> None:
         with database.transaction(engine):
             blocked.set()
-            go_on.wait(30)
+            go_on.wait(300)
 
     def post(key: str) -> None:
         outcomes.append(intake.accept(a_group(deployed(), key=key)).changes)
 
     threads = [threading.Thread(target=hold_the_writer)]
     threads[0].start()
-    assert blocked.wait(30)
+    assert blocked.wait(300)
     threads += [threading.Thread(target=post, args=(key,)) for key in ("first", "second", "third")]
     for thread in threads[1:]:
         thread.start()

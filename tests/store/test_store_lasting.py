@@ -109,15 +109,20 @@ def test_a_writer_that_is_back_at_once_lets_the_others_in(engine: sa.Engine) -> 
     """Without turns a busy writer of one SQLite file shuts the others out for seconds."""
     turns: list[str] = []
     together = threading.Barrier(2)
+    asking = {name: threading.Event() for name in "ab"}
 
-    def write(name: str) -> None:
+    def write(name: str, other: str) -> None:
         together.wait()
         for _ in range(30):
+            asking[name].set()
             with transaction(engine):
                 turns.append(name)
-                time.sleep(0.005)  # long enough for the other to have asked
+                asking[name].clear()
+                asking[other].wait(300)
+                time.sleep(0.02)  # from what it says to what it does
+        asking[name].set()  # there is nobody to wait for any more
 
-    threads = [threading.Thread(target=write, args=(name,)) for name in "ab"]
+    threads = [threading.Thread(target=write, args=names) for names in ("ab", "ba")]
     for thread in threads:
         thread.start()
     for thread in threads:

@@ -174,7 +174,7 @@ def is_sound(world, answer, written):
 
 
 @given(data=st.data())
-@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=300, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 def test_whatever_is_asked_there_is_an_answer_without_a_secret(whole, written, data):
     method, rule = data.draw(st.sampled_from(METHODS)), data.draw(st.sampled_from(rules(whole.app)))
     path = filled(rule, data.draw(texts).replace("am-token", "token"))

@@ -57,7 +57,7 @@ CHANGES = st.fixed_dictionaries(
         "labels": st.dictionaries(TEXTS, TEXTS, max_size=2),
     },
 )  # fmt: skip
-quick = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+quick = settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 
 
 @dataclass

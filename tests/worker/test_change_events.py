@@ -23,9 +23,11 @@ class ToldSender:
 
     def __init__(self, *script: Exception | None) -> None:
         self.script, self.seen, self.closed = list(script), list[str](), False
+        self.begun: list[str] = []
         self.gate: asyncio.Event | None = None
 
     async def send(self, change: ChangeEvent) -> None:
+        self.begun.append(change.id)
         if self.gate is not None:
             await self.gate.wait()
         assert not self.closed
@@ -131,16 +133,17 @@ def test_what_is_being_sent_is_finished_before_the_end_and_before_a_reload_close
         old.gate = asyncio.Event()
         teller = machine.teller(pager=old)
         running = asyncio.create_task(teller.run())
-        await asyncio.sleep(0.05)
+        while not old.begun:
+            await asyncio.sleep(0.01)
         reloading = asyncio.create_task(teller.reload({"pager": new}))
         await asyncio.sleep(0.05)
         assert not old.closed
         old.gate.set()
-        await asyncio.wait_for(reloading, 20)
+        await asyncio.wait_for(reloading, 300)
         while not new.seen:
             await asyncio.sleep(0.01)
         teller.stop()
-        await asyncio.wait_for(running, 20)
+        await asyncio.wait_for(running, 300)
 
-    asyncio.run(asyncio.wait_for(main(), 60))
+    asyncio.run(asyncio.wait_for(main(), 300))
     assert (["a"], ["b"], True, True) == (old.seen, new.seen, old.closed, new.closed)

@@ -57,9 +57,9 @@ class Machine:
     def run(self, pinger: Pinger, story: Callable[[], Awaitable[None]]) -> None:
         async def main() -> None:
             running = asyncio.create_task(pinger.run())
-            await asyncio.wait_for(story(), 30)
+            await asyncio.wait_for(story(), 300)
             pinger.stop()
-            await asyncio.wait_for(running, 30)
+            await asyncio.wait_for(running, 300)
 
         asyncio.run(main())
 

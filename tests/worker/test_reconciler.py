@@ -191,7 +191,7 @@ def test_a_lease_that_is_being_taken_while_it_stops_is_given_back(machine: Machi
     class Slow(StoreReconciling):
         def take(self, *arguments: Any) -> bool:
             taking.set()
-            assert go.wait(10)
+            assert go.wait(300)
             return super().take(*arguments)
 
     async def main() -> None:

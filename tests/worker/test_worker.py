@@ -73,9 +73,9 @@ class Machine:
         async def main() -> None:
             worker = Worker(self.store, setup, Metrics(), lambda: datetime.now(UTC), poll_seconds=0.05)
             running = asyncio.create_task(worker.run())
-            await asyncio.wait_for(until(worker), 20)
+            await asyncio.wait_for(until(worker), 300)
             worker.stop()
-            await asyncio.wait_for(running, 20)
+            await asyncio.wait_for(running, 300)
 
         asyncio.run(main())
 

@@ -73,12 +73,12 @@ def test_a_worker_tells_the_fallback_with_the_reason_and_the_recovered_channel_t
         while not pager.taken:
             await asyncio.sleep(0.01)
         worker.stop()
-        await asyncio.wait_for(running, 20)
+        await asyncio.wait_for(running, 300)
 
     intake = StoreIntake(engine, lambda: POLICY, now)
     intake.accept(a_group(an_alert()))
     intake.close()
-    asyncio.run(asyncio.wait_for(main(), 30))
+    asyncio.run(asyncio.wait_for(main(), 300))
     (entry,) = mail.taken[0].news
     assert entry.text.startswith("pager could not be reached for") and entry.text.endswith("told mail instead")
     assert entry.text in mail.taken[0].text

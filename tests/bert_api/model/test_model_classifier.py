@@ -87,7 +87,7 @@ def test_the_length_of_a_text_many_times_too_long_is_counted_whole(classifier: C
     assert (2002, True) == (prediction.tokens, prediction.truncated)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(text=st.text(st.characters(), max_size=400))
 def test_any_unicode_text_gets_a_probability(classifier: Classifier, text: str) -> None:
     prediction = classifier.predict([text])[0]

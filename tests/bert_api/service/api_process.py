@@ -33,13 +33,13 @@ class Api:
 
     def ready_version(self) -> str | None:
         with contextlib.suppress(requests.ConnectionError):
-            answer = requests.get(f"{self.url}/readyz", timeout=10)
+            answer = requests.get(f"{self.url}/readyz", timeout=60)
             return str(answer.json()["model_version"]) if answer.ok else None
         return None
 
     def wait_for_version(self, version: str | None = None) -> None:
         """Any version when none is named."""
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + 300
         while (seen := self.ready_version()) is None or version not in (None, seen):
             assert self.popen.poll() is None, self.log()
             assert time.monotonic() < deadline, f"serves {seen}, not {version}: {self.log()}"

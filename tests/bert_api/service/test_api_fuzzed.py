@@ -36,14 +36,14 @@ def fuzzed() -> Iterator[FlaskClient]:
     service.inference.close()
 
 
-@settings(deadline=None, max_examples=200)
+@settings(max_examples=200)
 @given(content=NEARLY_RIGHT | ANY_JSON)
 def test_any_json_gets_a_documented_answer(fuzzed: FlaskClient, content: object) -> None:
     answer = fuzzed.post("/predict", data=json.dumps(content), content_type="application/json")
     assert answer.status_code in POSSIBLE, answer.text
 
 
-@settings(deadline=None, max_examples=200)
+@settings(max_examples=200)
 @given(
     body=st.binary(max_size=300), content_type=st.sampled_from(["application/json", "text/json", "a/b; charset=x", ""])
 )
@@ -52,7 +52,7 @@ def test_any_bytes_get_a_documented_answer(fuzzed: FlaskClient, body: bytes, con
     assert answer.status_code in POSSIBLE, answer.text
 
 
-@settings(deadline=None, max_examples=200)
+@settings(max_examples=200)
 @given(text=ANY_TEXT.filter(lambda text: bool(clean(text).strip())))
 def test_every_visible_text_is_classified(fuzzed: FlaskClient, text: str) -> None:
     answer = fuzzed.post("/predict", data=json.dumps({"text": text}), content_type="application/json")
@@ -66,7 +66,7 @@ def real() -> Iterator[FlaskClient]:
     service.inference.close()
 
 
-@settings(deadline=None, max_examples=100)
+@settings(max_examples=100)
 @given(
     text=ANY_TEXT.filter(lambda text: bool(clean(text).strip())) | st.sampled_from(["\ud800\udc00", "\u200b", "\u0301"])
 )

@@ -70,7 +70,7 @@ def test_a_body_far_too_long_is_refused_in_the_same_words_as_one_slightly_too_lo
 LINE = st.binary(max_size=40).filter(lambda line: b"\n" not in line)
 
 
-@settings(deadline=None, max_examples=150)
+@settings(max_examples=150)
 @given(
     start=LINE.filter(bytes.strip) | st.sampled_from([b"POST /predict HTTP/1.1", b"GET //%ff\xff HTTP/1.1"]),
     headers=st.lists(LINE | st.sampled_from([b"Content-Type: application/json", b"Expect: x"]), max_size=3),

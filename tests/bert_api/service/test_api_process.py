@@ -90,7 +90,7 @@ def test_there_is_nothing_to_roll_back_to_at_first(api: Api) -> None:
 
 
 def test_sigterm_finishes_what_was_begun_and_then_ends(api: Api) -> None:
-    requests.post(f"{api.url}/drills/slow", json={"seconds": 1}, timeout=30).raise_for_status()
+    requests.post(f"{api.url}/drills/slow", json={"seconds": 1}, timeout=60).raise_for_status()
     with ThreadPoolExecutor(6) as pool:
         asked = [pool.submit(api.predict, f"a kind word {number}") for number in range(6)]
         wait_until(lambda: in_progress(api) == 6)
@@ -98,16 +98,16 @@ def test_sigterm_finishes_what_was_begun_and_then_ends(api: Api) -> None:
         answers = [one.result() for one in asked]
     assert [answer.status_code for answer in answers] == [200] * 6
     assert "close" in {answer.headers.get("Connection") for answer in answers}
-    assert api.popen.wait(30) == 0
+    assert api.popen.wait(300) == 0
     assert '"event": "ended"' in api.log()
 
 
 def test_who_comes_while_it_drains_hears_that_it_is_not_ready(tmp_path: Path, shipped: Path) -> None:
     with running_api(tmp_path, BERT_API_MODELS=str(shipped), BERT_API_DRAIN="2") as api:
         api.ask_to_end()
-        wait_until(lambda: requests.get(f"{api.url}/readyz", timeout=30).status_code == 503)
+        wait_until(lambda: requests.get(f"{api.url}/readyz", timeout=60).status_code == 503)
         assert api.predict("a late question").status_code == 200
-        assert api.popen.wait(30) == 0
+        assert api.popen.wait(300) == 0
 
 
 def in_progress(api: Api) -> float:
@@ -117,7 +117,7 @@ def in_progress(api: Api) -> float:
 def test_more_than_fifty_can_be_in_flight(tmp_path: Path, shipped: Path) -> None:
     settings = {"BERT_API_MODELS": str(shipped), "BERT_API_DRILLS": "1", "BERT_API_TIMEOUT": "100"}
     with running_api(tmp_path, **settings) as api, ThreadPoolExecutor(60) as pool:
-        requests.post(f"{api.url}/drills/slow", json={"seconds": 0.2}, timeout=30).raise_for_status()
+        requests.post(f"{api.url}/drills/slow", json={"seconds": 0.2}, timeout=60).raise_for_status()
         asked = [pool.submit(api.predict, "a kind word") for _ in range(60)]
         wait_until(lambda: in_progress(api) > 50)
         assert {one.result().status_code for one in asked} == {200}
@@ -126,10 +126,10 @@ def test_more_than_fifty_can_be_in_flight(tmp_path: Path, shipped: Path) -> None
 def test_the_log_has_one_json_object_a_line_and_no_text_of_anybodys(api: Api) -> None:
     for text in ("tell-tale words", "poison tell-tale", "tell-tale" * 2000):
         api.predict(text)
-    requests.post(f"{api.url}/predict?q=tell-tale", data="tell-tale", timeout=30)
-    requests.get(f"{api.url}/tell-tale", headers={"User-Agent": "tell-tale"}, timeout=30)
+    requests.post(f"{api.url}/predict?q=tell-tale", data="tell-tale", timeout=60)
+    requests.get(f"{api.url}/tell-tale", headers={"User-Agent": "tell-tale"}, timeout=60)
     api.ask_to_end()
-    api.popen.wait(30)
+    api.popen.wait(300)
     events = [json.loads(line)["event"] for line in api.log().splitlines()]
     assert events == ["listening", "serving", "a prediction failed", "draining", "ended"]
     assert "tell-tale" not in api.log()
@@ -137,8 +137,8 @@ def test_the_log_has_one_json_object_a_line_and_no_text_of_anybodys(api: Api) ->
 
 def test_metrics_have_no_text_of_anybodys(api: Api) -> None:
     session = requests.Session()
-    session.post(f"{api.url}/predict", json={"text": "tell-tale", "language": "tell-tale"}, timeout=30)
-    session.request("TELLTALE", f"{api.url}/tell-tale/{'a' * 50}", timeout=30)
+    session.post(f"{api.url}/predict", json={"text": "tell-tale", "language": "tell-tale"}, timeout=60)
+    session.request("TELLTALE", f"{api.url}/tell-tale/{'a' * 50}", timeout=60)
     text = api.scrape().lower()
     assert "tell-tale" not in text and "telltale" not in text
     assert 'handler="unmatched"' in text
@@ -159,5 +159,5 @@ def test_a_classifier_of_ones_own_answers_requests(tmp_path: Path) -> None:
     own = write_export(tmp_path / "toxic-bert", words, labels, inputs, problem_type=kind)
     with running_api(tmp_path, REAL, BERT_API_MODEL=str(own)) as api:
         assert [api.predict(text).json()["label"] for text in ("awful", "fine")] == ["toxic", "non_toxic"]
-        assert requests.get(f"{api.url}/model", timeout=30).json()["name"] == "toxic-bert"
+        assert requests.get(f"{api.url}/model", timeout=60).json()["name"] == "toxic-bert"
         assert "ml_confidence_baseline_cdf{" not in api.scrape()

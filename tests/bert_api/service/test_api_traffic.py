@@ -113,7 +113,7 @@ def test_the_command_says_what_it_did(tmp_path: Path) -> None:
     write_version(tmp_path / "versions", "1.0.0")
     with running_api(tmp_path, BERT_API_MODELS=str(tmp_path / "versions")) as api:
         command = [sys.executable, "-m", "bert_api.traffic", "--rate", "50", "--duration", "0.2", "--url", api.url]
-        done = subprocess.run(command, cwd=ROOT, check=False, capture_output=True, text=True, timeout=60)
+        done = subprocess.run(command, cwd=ROOT, check=False, capture_output=True, text=True, timeout=600)
     assert done.returncode == 0
     assert "Done: 10 sent" in done.stdout and "10 answered, 0 failed" in done.stdout
 
@@ -121,7 +121,7 @@ def test_the_command_says_what_it_did(tmp_path: Path) -> None:
 @pytest.mark.parametrize("words", [["--rate", "501"], ["--rate", "0"], ["--scenario", "flood"], ["--duration", "-1"]])
 def test_it_stays_within_its_bounds(words: list[str]) -> None:
     command = [sys.executable, "-m", "bert_api.traffic", *words]
-    done = subprocess.run(command, cwd=ROOT, check=False, capture_output=True, text=True, timeout=60)
+    done = subprocess.run(command, cwd=ROOT, check=False, capture_output=True, text=True, timeout=600)
     assert (done.returncode, "Invalid value" in done.stderr) == (2, True)
 
 
