@@ -5,7 +5,7 @@ from __future__ import annotations
 import subprocess
 from pathlib import Path
 
-from bench.machines import free_port
+from stack.free_port import free_port
 from stack.binaries import find
 
 CONFIGURATION = """\
