@@ -3,7 +3,7 @@
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help up drill test check bench soak mutate dashboards manifests model pins tools rules-test
+.PHONY: help up drill test check bench soak mutate dashboards manifests model pins hashes tools rules-test
 # Cleaning and installing at the same time would race; the tools themselves use all cores.
 .NOTPARALLEL:
 
@@ -11,9 +11,6 @@ BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 # Looked up only when a recipe runs, so that `make help` works in a bare checkout.
 TOOL = $(BIN)/python -m stack tool
-COMPILE := $(BIN)/uv pip compile --quiet --upgrade --python-version 3.11 \
-	--no-emit-index-url --no-emit-find-links --no-annotate --no-header
-PINNED := \# Pinned; compiled from pyproject.toml by 'make pins'. Do not edit by hand.
 
 help: ## show this list
 	@echo 'usage: make TARGET'
@@ -69,10 +66,10 @@ model: .venv/.dev ## build the toxicity model anew, from its published encoder a
 	$(BIN)/python -m bert_api.build --work .run/model
 
 pins: .venv/.dev ## compile the newest versions that fit pyproject.toml into the requirements files
-	{ echo "$(PINNED)"; $(COMPILE) pyproject.toml; } > requirements.txt.new
-	{ echo "$(PINNED)"; $(COMPILE) --extra dev pyproject.toml; } > requirements-dev.txt.new
-	mv requirements.txt.new requirements.txt
-	mv requirements-dev.txt.new requirements-dev.txt
+	$(BIN)/python -m tools.pins --upgrade
+
+hashes: .venv/bin/uv ## complete the requirements files after a change of pyproject.toml; no version moves
+	$(BIN)/python -m tools.pins
 
 rules-test:
 	$$($(TOOL) promtool) test rules rules/tests/*.yml
@@ -87,11 +84,15 @@ LIBRARIES := requirements.txt sandbox/requirements.txt bert_api/requirements.txt
 
 .venv/.runtime: .venv/bin/python $(LIBRARIES) pyproject.toml
 	@echo 'Installing the libraries into .venv (about a minute, the first time only)'
-	@$(PIP) install $(LIBRARIES:%=-r %)
+	@$(PIP) install --require-hashes $(LIBRARIES:%=-r %)
 	@$(PIP) install --no-deps -e .
 	@touch $@
 
 .venv/.dev: .venv/.runtime requirements-dev.txt
 	@echo 'Installing the test tools into .venv'
-	@$(PIP) install -r requirements-dev.txt uv
+	@$(PIP) install --require-hashes -r requirements-dev.txt
 	@touch $@
+
+# Also where the requirements files do not fit any more, so that they can be mended: without them.
+.venv/bin/uv: .venv/bin/python
+	@$(PIP) install $$(sed -n 's/^\(uv==[^ ]*\).*/\1/p' requirements-dev.txt | grep . || echo uv)

@@ -5,8 +5,9 @@ from __future__ import annotations
 import uvloop
 
 from bench import load
-from bench.machines import Sinks, free_port, running_bridge, running_sinks
+from bench.machines import Sinks, running_bridge, running_sinks
 from bench.measuring import Figures, losses, percentile, wait_for
+from stack.free_port import free_port
 
 PER_SECOND = 5.0
 WARM = 5  #: posts that are not counted

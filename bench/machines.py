@@ -6,7 +6,6 @@ import contextlib
 import os
 import secrets
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -22,6 +21,7 @@ import orjson
 
 from bench import configs, load
 from stack.binaries import find, working_folder
+from stack.free_port import free_port
 
 ROOT = Path(__file__).parents[1]
 START_SECONDS = 30.0
@@ -48,12 +48,6 @@ class System:
     pid: int
     post: load.Poster
     groups_per_post: int  #: one for a webhook; Prometheus sends up to 64 alerts at once
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 @contextlib.contextmanager

@@ -12,11 +12,9 @@ from typing import Any
 
 import click
 
-from bridge import __version__
+from bridge import __version__, lifeline
 from bridge.cli_ending import ended_in_words
-from bridge.cli_options import both_for_subcommands, config_option, database_option
-
-LISTEN = click.option("--listen", envvar="BRIDGE_LISTEN", default="127.0.0.1:9119", show_default=True)
+from bridge.cli_options import both_for_subcommands, config_option, database_option, hang_option, listen_option
 
 #: Where the commands are that live elsewhere. Each process carries only what its own command imports: that
 #: is a third of its memory, and most of the time to start.
@@ -58,6 +56,7 @@ class Commands(click.Group):
 @click.pass_context
 def main(context: click.Context) -> None:
     """Alertmanager's notifications to PagerDuty, email and Slack; nothing lost, nobody paged twice."""
+    os.umask(0o077)  # whatever is written here has alerts, addresses or keys in it
     context.obj = {"check_templates": _check_templates, "environ": os.environ}
 
 
@@ -70,41 +69,54 @@ def _check_templates(folder: Path | None) -> Iterable[str]:
 @main.command()
 @config_option
 @database_option
-@LISTEN
-def serve(config: str, database: str, listen: str) -> None:
-    """Web and worker on this machine, each restarted if it dies."""
+@listen_option
+@hang_option
+def serve(config: str, database: str, listen: str, hang_timeout: float) -> None:
+    """Web and worker on this machine, each restarted if it dies or hangs."""
     from bridge import supervisor
 
-    sys.exit(supervisor.serve(config, database, listen))
+    sys.exit(supervisor.serve(config, database, listen, hang_timeout))
 
 
 @main.command()
 @config_option
 @database_option
-@LISTEN
+@listen_option
 @click.option("--reload-parent", is_flag=True, hidden=True, help="Pass POST /-/reload on to the supervisor.")
 def web(config: str, database: str, listen: str, reload_parent: bool) -> None:
     """Only the half that takes notifications in and shows the pages."""
+    parent = os.getppid()
+    beat = lifeline.tied(os.environ, lifeline.GRACE_SECONDS["web"])  # before what may take long
     from bridge.serving import explained
     from bridge.web_process import run_web
 
-    parent = os.getppid()
     with explained(config):
         run_web(
             Path(config),
             database,
             listen,
             after_reload=(lambda: os.kill(parent, signal.SIGHUP)) if reload_parent else lambda: None,
+            beat=beat,
         )
 
 
 @main.command()
 @config_option
 @database_option
-def worker(config: str, database: str) -> None:
+@click.option(
+    "--beat-file",
+    type=click.Path(dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="Changed every second while the worker moves; for a liveness probe, where it runs without `bridge serve`.",
+)
+def worker(config: str, database: str, beat_file: Path | None) -> None:
     """Only the half that delivers."""
+    try:
+        beat = lifeline.tied(os.environ, lifeline.GRACE_SECONDS["worker"], beat_file)
+    except OSError as fault:
+        raise click.UsageError(f"the file of --beat-file cannot be written: {fault}") from None
     from bridge.serving import explained
     from bridge.worker_process import run_worker
 
     with explained(config):
-        run_worker(Path(config), database)
+        run_worker(Path(config), database, beat)

@@ -27,10 +27,17 @@ def ended_in_words() -> Iterator[None]:
     except BrokenPipeError:
         raise  # click ends quietly: who reads has seen enough
     except Exception as error:
-        words = _words(error)
-        if words is None:
-            raise
-        raise click.ClickException(words) from None
+        raise _in_words(error) from None
+
+
+def _in_words(error: Exception) -> Exception:
+    """The error itself, if it is a defect of ours."""
+    from bridge.core.errors import StoreUnusable
+
+    words = _words(error)
+    if words is None:
+        return error
+    return click.UsageError(words) if isinstance(error, StoreUnusable) else click.ClickException(words)
 
 
 def _print_whatever_comes() -> None:

@@ -133,7 +133,7 @@ def _message(
     recipient = next(iter(sender.recipients), "")
     target, firing = Target(channel, recipient), bool(incident.firing)
     told = {} if firing else {"state": "triggered"}  # an end is only told to those who know of the start
-    claim = Claim(incident.number, target, "", 1, 0, firing, 0, False, False, now, None, told)
+    claim = Claim(incident, target, "", 1, 0, firing, 0, False, False, now, None, told)
     message = renderer_of(settings).message(incident, claim, (), context, html=sender.wants_html)
     return sender, message, claim
 

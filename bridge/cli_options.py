@@ -1,4 +1,5 @@
-"""What commands share: --config and --database before or after a command's name, and the settings that they need.
+"""What commands share: --config and --database before or after a command's name, other options, and the settings that
+they need.
 
 This file is imported by each process, so it imports little.
 """
@@ -7,11 +8,14 @@ from __future__ import annotations
 
 import getpass
 import os
+import re
 import sys
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
+
+from bridge.core.addresses import EXAMPLE, parse_listen
 
 if TYPE_CHECKING:
     from bridge.config import Settings, TemplateCheck
@@ -51,11 +55,47 @@ def resolved(context: click.Context, option: tuple[str, ...], value: str | None 
 def _option(option: tuple[str, ...], *, expose_value: bool = True) -> Callable[[F], F]:
     name, variable, default, metavar, what = option
 
-    def callback(context: click.Context, _: click.Parameter, value: str | None) -> str:
+    def callback(context: click.Context, parameter: click.Parameter, value: str | None) -> str:
+        if value is not None and not value.strip():
+            raise click.BadParameter(f"it is empty; write {metavar}", context, parameter)
+        if value is not None and option is DATABASE and has_password(value):
+            told = "every user of this machine can read the password in --database (ps shows it)"
+            click.echo(f"warning: {told}: give the URL in {variable}, or the password in PGPASSWORD", err=True)
         return resolved(context, option, value)
 
     shown = f"{what}  [env var: {variable}; default: {default}]"
     return click.option(f"--{name}", metavar=metavar, callback=callback, expose_value=expose_value, help=shown)
+
+
+def has_password(url: str) -> bool:
+    """Whether a database URL carries one, well-formed or not."""
+    return re.search(r"://[^/:@?]*:[^@]+@|[?&](?:ssl)?password=.", url) is not None
+
+
+class _Listen(click.ParamType[str]):
+    """Stays the text that it was: the process that listens reads it again."""
+
+    name = "address"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        try:
+            return str(parse_listen(str(value)))
+        except ValueError as fault:
+            self.fail(str(fault), param, ctx)
+
+
+listen_option = click.option(
+    "--listen", type=_Listen(), envvar="BRIDGE_LISTEN", default=EXAMPLE, show_default=True, metavar="HOST:PORT"
+)
+hang_option = click.option(
+    "--hang-timeout",
+    type=click.FloatRange(min=0),
+    envvar="BRIDGE_HANG_TIMEOUT",
+    default=60.0,
+    show_default=True,
+    metavar="SECONDS",
+    help="A half that shows no sign of life for so long is killed and started again; 0 is never.",
+)
 
 
 def until_the_end(engine: Engine) -> Engine:

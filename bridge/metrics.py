@@ -186,12 +186,14 @@ class Metrics:
         health: Callable[[], Health | None],
         channels: Iterable[str],
         heartbeats: Mapping[str, float] = MappingProxyType({}),
+        *,
+        writable: bool = True,
     ) -> bytes:
         """The text of GET /metrics, of all processes that share PROMETHEUS_MULTIPROC_DIR if there is one.
 
-        heartbeats: name -> how many seconds may pass until it is heard again.
+        heartbeats: name -> how many seconds may pass until it is heard again. writable: what comes in can be stored.
         """
-        collector = StoreCollector(health, tuple(channels), heartbeats)
+        collector = StoreCollector(health, tuple(channels), heartbeats, writable=writable)
         of_the_store = CollectorRegistry(auto_describe=False)
         of_the_store.register(collector)
         return generate_latest(self._gathered()) + generate_latest(of_the_store)
@@ -205,21 +207,25 @@ class Metrics:
 
 
 class StoreCollector(Collector):
-    """Gauges that the store answers when it is scraped. When it cannot, only bridge_store_up is there."""
+    """Gauges that the store answers when it is scraped. When it cannot, only those of the store itself are there."""
 
     def __init__(
         self,
         health: Callable[[], Health | None],
         channels: tuple[str, ...],
         heartbeats: Mapping[str, float] = MappingProxyType({}),
+        *,
+        writable: bool = True,
     ) -> None:
-        self._health = health
+        self._health, self._writable = health, writable
         self._channels = channels
         self._heartbeats = heartbeats
 
     def collect(self) -> Iterator[GaugeMetricFamily]:
         health = self._health()
         yield GaugeMetricFamily("bridge_store_up", "1 when the store answered this scrape", float(health is not None))
+        text = "1 when what comes in could be stored at this scrape"
+        yield GaugeMetricFamily("bridge_store_writable", text, float(self._writable))
         if health is not None:
             yield from self._of_channels(health)
             yield from self._of_incidents(health)

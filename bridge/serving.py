@@ -10,7 +10,7 @@ from pathlib import Path
 
 from bridge import logs
 from bridge.config import ConfigurationFaults, Settings, secret_values
-from bridge.core.errors import StoreUnavailable
+from bridge.core.errors import StoreUnavailable, StoreUnusable
 from bridge.wiring import load_settings, policy_of
 
 log = logs.get("bridge")
@@ -64,7 +64,7 @@ def explained(config: str) -> Iterator[None]:
     except ConfigurationFaults as faults:
         _leave("\n".join(each.render(config) for each in faults.faults), 2)
     except StoreUnavailable as fault:
-        _leave(str(fault), 1)
+        _leave(str(fault), 2 if isinstance(fault, StoreUnusable) else 1)
     except (ValueError, OSError) as fault:
         _leave(str(fault), 2)
 

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import signal
+import socket
 import threading
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import waitress
+from waitress import wasyncore
 
 from bridge import logs
-from bridge.config.values import is_loopback
+from bridge.core.addresses import parse_listen
+from bridge.lifeline import Beat
+from bridge.listening import listen_on
 from bridge.metrics import Metrics
 from bridge.serving import Configuration, freeze_what_stays
 from bridge.store import StoreChanges, StoreIntake, StorePictures, StoreReader, open_database
@@ -20,11 +25,14 @@ from bridge.wiring import utc_now
 log = logs.get("bridge")
 
 
-def run_web(path: Path, database: str, listen: str, after_reload: Callable[[], None] = lambda: None) -> None:
-    """Serve until SIGTERM. Raises ValueError where listening there would be unsafe."""
+def run_web(
+    path: Path, database: str, listen: str, after_reload: Callable[[], None] = lambda: None, beat: Beat | None = None
+) -> None:
+    """Serve until SIGTERM. Raises ValueError where listening there would be unsafe, OSError where it cannot be done."""
+    beat = beat or Beat()
     configuration = Configuration(path)
-    host, _, port = listen.rpartition(":")
-    check_listen(host, configuration.settings)
+    address = parse_listen(listen)
+    check_listen(address.host, configuration.settings)
     engine = open_database(database)
     intake = StoreIntake(engine, lambda: configuration.policy, utc_now)
 
@@ -43,14 +51,15 @@ def run_web(path: Path, database: str, listen: str, after_reload: Callable[[], N
         metrics=Metrics(),
         reload=reload,
         clock=utc_now,
-        require_login=not is_loopback(host),
+        require_login=not address.loopback,
     )
+    watched: dict[int, Any] = {}
     # Waitress reads whole requests before a thread sees them, so slow clients hold no thread; its default
     # connection_limit of 100 would let a hundred of them shut everyone else out.
     server = waitress.create_server(
         app,
-        host=host.strip("[]"),
-        port=int(port),
+        map=watched,
+        sockets=listen_on(address),
         threads=32,
         connection_limit=2000,
         asyncore_use_poll=True,  # select() knows no file above 1,023, and would end the process at the next connection
@@ -59,14 +68,32 @@ def run_web(path: Path, database: str, listen: str, after_reload: Callable[[], N
     )
     _on_signal(signal.SIGHUP, lambda: configuration.reload())
     signal.signal(signal.SIGTERM, _raise_exit)
+    _InEachRound(watched, beat)
     freeze_what_stays()
     log.info("web_ready", listen=listen)
+    beat.ready()
     try:
         server.run()
     finally:
         server.close()
         intake.close()
         log.info("web_stopped")
+
+
+class _InEachRound(wasyncore.dispatcher):  # type: ignore[misc]
+    """Stands among the sockets of the server's loop, and calls when the loop goes round: it asks each of them."""
+
+    def __init__(self, watched: dict[int, Any], call: Callable[[], None]) -> None:
+        quiet, self._other_end = socket.socketpair()
+        super().__init__(quiet, watched)
+        self._call = call
+
+    def readable(self) -> bool:
+        self._call()
+        return False
+
+    def writable(self) -> bool:
+        return False
 
 
 def _on_signal(number: signal.Signals, act: Callable[[], object]) -> None:

@@ -36,8 +36,6 @@ if TYPE_CHECKING:
     from bridge.alertmanagers import Server
 
 Observe = Callable[[str, float], None]
-DEFAULT_DATABASE = "sqlite:///bridge.db"
-DEFAULT_LISTEN = "127.0.0.1:9119"
 
 
 def utc_now() -> datetime:

@@ -20,6 +20,7 @@ from bridge.core.charts import Picture
 from bridge.core.facts import ChangeEvent, Context
 from bridge.core.model import Incident
 from bridge.core.ports import Illustration
+from bridge.lifeline import Beat
 from bridge.metrics import Metrics
 from bridge.serving import Configuration, freeze_what_stays
 from bridge.store import (
@@ -40,6 +41,7 @@ from bridge.store import (
 )
 from bridge.wiring import asked_of, change_senders_of, pinged_of, setup_of, utc_now
 from bridge.worker import Worker
+from bridge.worker.beating import beat_while_it_moves
 from bridge.worker.change_events import ChangeTeller
 from bridge.worker.pinging import Pinger
 from bridge.worker.reconciling import Reconciler
@@ -47,13 +49,13 @@ from bridge.worker.reconciling import Reconciler
 log = logs.get("bridge")
 
 
-def run_worker(path: Path, database: str) -> None:
+def run_worker(path: Path, database: str, beat: Beat | None = None) -> None:
     """Deliver until SIGTERM; what is being sent then is finished first."""
     configuration = Configuration(path)
-    uvloop.run(_work(configuration, database))
+    uvloop.run(_work(configuration, database, beat or Beat()))
 
 
-async def _work(configuration: Configuration, database: str) -> None:
+async def _work(configuration: Configuration, database: str, beat: Beat) -> None:
     loop = asyncio.get_running_loop()
     engine = await asyncio.to_thread(open_database, database)
     worker_id, host = secrets.token_hex(8), socket.gethostname()
@@ -93,6 +95,8 @@ async def _work(configuration: Configuration, database: str) -> None:
     loop.add_signal_handler(signal.SIGHUP, reload)
     freeze_what_stays()
     log.info("worker_ready", worker=worker_id, freed=freed)
+    beat.ready()
+    beating = loop.create_task(beat_while_it_moves(beat, worker.database_moved))
     beside = [loop.create_task(work) for work in (teller.run(), reconciler.run(), pinger.run())]
     try:
         await worker.run()
@@ -102,6 +106,7 @@ async def _work(configuration: Configuration, database: str) -> None:
         pinger.stop()
         await asyncio.gather(*beside)
         await asyncio.to_thread(listener.close)
+        beating.cancel()
         log.info("worker_stopped")
 
 

@@ -1,4 +1,4 @@
-"""How long, from which seed, and on whom; one table, and exit code 1 when the bridge lost or doubled anything."""
+"""How long, from which seed, and on whom; one table, and exit code 1 when the bridge lost, doubled or misstated."""
 
 from __future__ import annotations
 
@@ -37,7 +37,8 @@ def main(seconds: float, seed: int | None, per_second: float, only: str | None) 
         sound = sound and (name != "bridge" or found.sound)
     click.echo(table(columns))
     if not sound:
-        raise SystemExit(f"The bridge lost or doubled something; again with --seed {plan.seed} --only bridge")
+        what = "The bridge lost or doubled something, or said something wrong"
+        raise SystemExit(f"{what}; again with --seed {plan.seed} --only bridge")
 
 
 def _chosen(only: str | None) -> list[str]:
@@ -63,6 +64,7 @@ def _column(alerts: int, tally: Tally, found: Verdict) -> Column:
         **{f"lost: {name}": found.lost[name] for name in CHANNELS},
         **{f"ended unheard: {name}": found.unheard[name] for name in CHANNELS},
         **{f"seen twice: {name}": found.doubled[name] for name in CHANNELS},
+        **{f"wrong: {name}": found.wrong[name] for name in CHANNELS},
         "last message after s": round(tally.recovered_seconds),
     }
     return {name: f"{value}" for name, value in rows.items()}

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 ROUTES = """\
+sources:
+  - {{name: soak, type: alertmanager, tokens: ["${{SOAK_TOKEN}}"]}}
 channels:
   pagerduty:
     type: pagerduty

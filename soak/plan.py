@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 TARGETS = ("pagerduty", "slack", "smtp")
-VICTIMS = ("web", "worker", "everything")
+VICTIMS = ("web", "worker", "supervisor", "everything", "proxy")
 #: What a vendor does for some seconds. Each is as the sandbox names it, see sandbox/faults.py.
 HTTP_FAULTS: Sequence[Mapping[str, Any]] = (
     {"kind": "outage"},
@@ -77,7 +77,8 @@ def plan_of(seed: int, seconds: float, per_second: float) -> Plan:
 def _alerts(chance: random.Random, seconds: float, per_second: float) -> Iterator[Alert]:
     for number in range(int(seconds * per_second)):
         begins = number / per_second
-        ends = begins + chance.uniform(1, 20)
+        # some end while their beginning is being sent
+        ends = begins + (chance.uniform(0, 0.1) if chance.random() < 0.2 else chance.uniform(1, 20))
         yield Alert(number, begins, ends if chance.random() < 0.6 else None)
 
 

@@ -55,7 +55,7 @@ def run(make: Make, plan: Plan) -> tuple[Tally, Verdict]:
     if found.sound or not system.kept:
         shutil.rmtree(folder)
     else:
-        print(f"{found.lost} {found.doubled}: see {folder}", file=sys.stderr)
+        print(f"{found.lost} {found.doubled} {found.wrong}: see {folder}", file=sys.stderr)
     return tally, found
 
 
@@ -101,8 +101,7 @@ class _Run:
         for wait in itertools.chain((0.2, 0.5, 1.0), itertools.repeat(2.0)):
             self._tally.posts += 1
             try:
-                json = {"Content-Type": "application/json"}
-                async with http.post(self._system.intake, data=body, headers=json) as answer:
+                async with http.post(self._system.intake, data=body, headers=self._system.headers) as answer:
                     if 200 <= answer.status < 300:
                         self._tally.answered += 1
                         return

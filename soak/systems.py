@@ -16,12 +16,14 @@ from typing import Any
 
 import orjson
 
-from bench.machines import ROOT, free_port
+from bench.machines import ROOT
 from bench.usage import family
 from sandbox.running import RunningSandbox
 from soak import configs
 from soak.plan import Alert
+from soak.proxy import Proxy
 from stack.binaries import find, working_folder
+from stack.free_port import free_port
 
 
 class System(ABC):
@@ -49,6 +51,11 @@ class System(ABC):
     @abstractmethod
     def _command(self) -> tuple[Sequence[str], Path]: ...
 
+    @property
+    def headers(self) -> Mapping[str, str]:
+        """What goes with each post."""
+        return {"Content-Type": "application/json"}
+
     def _environment(self) -> Mapping[str, str]:
         return {}
 
@@ -67,14 +74,14 @@ class System(ABC):
     def kill(self, victim: str) -> None:
         """The whole of it, and it is started again as an operator's service manager would."""
         assert self._process is not None
-        for pid in family(self._process.pid):
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGKILL)
+        _end(family(self._process.pid))
         self._process.wait()
         self.start()
 
 
 class Bridge(System):
+    """`bridge serve` behind nginx."""
+
     name = "bridge"
     kept = True
 
@@ -85,11 +92,25 @@ class Bridge(System):
         self._secrets = {
             "SOAK_ROUTING_KEY": secrets.token_hex(16),
             "SOAK_SLACK_TOKEN": f"xoxb-{secrets.token_hex(16)}",
+            "SOAK_TOKEN": secrets.token_hex(16),
         }
+        self._proxy = Proxy(folder, self._port)
 
     @property
     def intake(self) -> str:
-        return f"{self.url}/webhook/alertmanager"
+        return f"{self._proxy.url}/webhook/alertmanager"
+
+    @property
+    def headers(self) -> Mapping[str, str]:
+        return {**super().headers, "Authorization": f"Bearer {self._secrets['SOAK_TOKEN']}"}
+
+    def start(self) -> None:
+        super().start()
+        self._proxy.start()
+
+    def stop(self) -> None:
+        self._proxy.stop()
+        super().stop()
 
     def body(self, alert: Alert, began: datetime, ended: datetime | None) -> bytes:
         """As Alertmanager posts it."""
@@ -104,11 +125,18 @@ class Bridge(System):
         return orjson.dumps(document)
 
     def kill(self, victim: str) -> None:
-        """One half is started again by the bridge itself."""
-        if victim == "everything":
-            super().kill(victim)
-            return
+        """One half is started again by the bridge itself; its children are to end with the supervisor."""
         assert self._process is not None
+        if victim == "proxy":
+            self._proxy.kill()
+            return
+        if victim == "everything":
+            _end(family(self._process.pid))
+        if victim in ("everything", "supervisor"):
+            _end([self._process.pid])
+            self._process.wait()
+            super().start()
+            return
         for pid in family(self._process.pid)[1:]:
             with contextlib.suppress(ProcessLookupError, FileNotFoundError):
                 if victim.encode() in Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0"):
@@ -145,6 +173,12 @@ class Alertmanager(System):
         command = [str(binary), f"--config.file={self._folder}/alertmanager.yml", "--log.level=error"]
         command += [f"--storage.path={self._folder}/data", f"--web.listen-address=127.0.0.1:{self._port}"]
         return [*command, "--cluster.listen-address="], working_folder(binary)
+
+
+def _end(pids: Sequence[int]) -> None:
+    for pid in pids:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
 
 
 def _told(alert: Alert, began: datetime) -> dict[str, Any]:

@@ -1,5 +1,6 @@
 """python -m stack: up, drill, tools, tool, render. Mostly called by the Makefile."""
 
+import os
 import signal
 import sys
 from collections.abc import Callable
@@ -18,6 +19,7 @@ from stack.places import Places
 from stack.terminal import Terminal
 from stack.up import up as run_up
 
+PRIVATE = 0o077  #: umask: what a run leaves has alerts, mails and keys in it
 FOLDER = click.Path(path_type=Path, file_okay=False, resolve_path=True)
 RUN = click.option("--run", type=FOLDER, default=Places().run, help="The folder that a run leaves everything in.")
 
@@ -35,6 +37,7 @@ def up(run: Path) -> None:
     SPEED=1 is real time, SPEED=30 (which is usual) divides every duration of the rules. UP_PROMETHEUS_PORT=9190 and
     the like choose other ports; UP_TRAFFIC=0 sends nothing to the toxicity API.
     """
+    os.umask(PRIVATE)
     _or_explain(lambda: run_up(Places(run), Terminal()))
 
 
@@ -51,6 +54,7 @@ def drill(scenario: str, alert: str, start: bool, run: Path) -> None:
     if scenario == "list":
         click.echo(drill_screen.listed())
         return
+    os.umask(PRIVATE)
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         _or_explain(lambda: _drill(drilling.chosen(scenario, alert), start, Places(run)))
@@ -68,7 +72,7 @@ def _drill(chosen: Drill, start: bool, places: Places) -> None:
 
 @main.command()
 def tools() -> None:
-    """Fetch Prometheus and Alertmanager into .tools when they are not on PATH."""
+    """Fetch Prometheus, Alertmanager and nginx into .tools when they are not on PATH."""
     _or_explain(lambda: binaries.ensure(click.echo))
 
 

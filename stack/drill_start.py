@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import os
 import shutil
-import socket
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 
 from stack import ports
 from stack.errors import StackError
+from stack.free_port import free_port
 from stack.places import ROOT, Places
 from stack.processes import tail
 
@@ -63,10 +63,5 @@ def _wait_until_complete(process: subprocess.Popen[bytes], places: Places, log: 
 
 
 def free_ports() -> dict[str, str]:
-    """Variables for `make up`; all are held at once, so that no two are the same."""
-    with ExitStack() as held:
-        probes = [held.enter_context(socket.socket()) for _ in ports.NAMES]
-        for probe in probes:
-            probe.bind(("127.0.0.1", 0))
-        numbers = [str(probe.getsockname()[1]) for probe in probes]
-    return {ports.variable(name): number for name, number in zip(ports.NAMES, numbers, strict=True)}
+    """Variables for `make up`."""
+    return {ports.variable(name): str(free_port()) for name in ports.NAMES}

@@ -60,6 +60,9 @@ class Places:
         return self.run / "bert-api"
 
     def create(self) -> None:
+        """Private; a folder that was there and is none of an earlier run is left as it is."""
+        ours = self.secrets.exists() or not self.run.exists()
         for folder in (self.run, self.logs, self.secrets):
             folder.mkdir(parents=True, exist_ok=True)
-        self.secrets.chmod(0o700)
+        for folder in (self.logs, self.secrets, *([self.run] if ours else [])):
+            folder.chmod(0o700)

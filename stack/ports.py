@@ -4,7 +4,7 @@ import socket
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 
-from stack import proc
+from bridge.holders import holder_of
 from stack.errors import StackError
 
 
@@ -84,7 +84,7 @@ def _taken(name: str, port: int) -> str:
 
 
 def _owner(port: int) -> str:
-    pid = proc.listener(port)
-    if pid is None:
+    holder = holder_of("127.0.0.1", port)
+    if holder is None:
         return "a process that this user may not see"
-    return f"{proc.name(pid)} (pid {pid}: {proc.command(pid)[:120]})"
+    return f"pid {holder.pid} ({holder.command})"

@@ -69,7 +69,7 @@ def up(places: Places, terminal: Terminal) -> None:
     with earlier.hold_lock(places):
         _tidy(places, terminal)
         ports.require_free(chosen)
-        tools = binaries.ensure(terminal.say)
+        tools = binaries.ensure(terminal.say, binaries.STORY)
         secrets = credentials.create(places)
         render.write_monitoring(places.run, chosen, places, tempo)
         addresses = render.environment(chosen)

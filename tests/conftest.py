@@ -12,7 +12,7 @@ import sqlalchemy as sa
 
 for name in [name for name in os.environ if name.startswith(("BRIDGE_", "PAGERDUTY_", "SLACK_", "SMTP_"))]:
     del os.environ[name]
-# slack_sdk reads proxies from the environment and ignores NO_PROXY; tests speak to loopback only.
+# Tests speak to loopback only.
 for name in ("HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy", "ALL_PROXY", "all_proxy"):
     os.environ.pop(name, None)
 

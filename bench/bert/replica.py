@@ -14,7 +14,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from bench.machines import ROOT, free_port
+from bench.machines import ROOT
+from stack.free_port import free_port
 
 START_SECONDS = 60.0
 RESIDENT = re.compile(r"VmRSS:\s+(\d+) kB")

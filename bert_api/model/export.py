@@ -77,7 +77,7 @@ def load_export(folder: Path, threads: int) -> ExportClassifier:
     heads = _heads(folder / CONFIG, config)
     max_tokens = _max_tokens(config)
     tokenizer = TextTokenizer(folder / TOKENIZER, max_tokens)
-    session = Session(folder / GRAPH, threads)
+    session = Session(folder / GRAPH, threads, exact=True)  # quantised by whom and how, nobody knows
     _check_inputs(folder, session)
     name = str(config.get("_name_or_path") or folder.name)
     info = ModelInfo(name, sha256(folder / GRAPH)[:12], FRAMEWORK, "unknown", max_tokens, ())

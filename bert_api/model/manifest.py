@@ -68,7 +68,7 @@ def _check_baseline(path: Path, baseline: tuple[tuple[float, float], ...]) -> No
         )
 
 
-def verify(folder: Path, checksums: Mapping[str, str]) -> None:
+def verify(folder: Path, checksums: Mapping[str, str], advice: str = _REBUILD) -> None:
     """Raises ModelLoadError naming the first file of `folder` that is missing or is not the one that was recorded."""
     if not checksums:
         raise ModelLoadError(f"{folder}: no checksums are recorded for its files. {_REBUILD}")
@@ -78,7 +78,7 @@ def verify(folder: Path, checksums: Mapping[str, str]) -> None:
             raise ModelLoadError(f"{path} is missing. {_REBUILD}")
         seen = sha256(path)
         if seen != expected:
-            raise ModelLoadError(f"{path} was changed: SHA-256 is {seen}, recorded is {expected}. {_REBUILD}")
+            raise ModelLoadError(f"{path} was changed: SHA-256 is {seen}, recorded is {expected}. {advice}")
 
 
 def sha256(path: Path) -> str:

@@ -16,6 +16,10 @@ from bert_api.model.prediction import ModelInfo, Prediction
 
 #: The encoder that comes with the package, for versions that live elsewhere (retrained ones).
 SHIPPED_ENCODER = Path(__file__).resolve().parent.parent / "models" / "encoder"
+_WRONG_ENCODER = (
+    "If this version was retrained under an earlier release, its head belongs to another encoder: deploy a shipped "
+    "version, or retrain. Otherwise restore the encoder from the repository."
+)
 
 
 class SentenceClassifier:
@@ -42,7 +46,7 @@ def load_version(folder: Path, threads: int) -> SentenceClassifier:
     described = manifest.read(folder)
     manifest.verify(folder, described.files)
     encoder_folder = encoder_of(folder)
-    manifest.verify(encoder_folder, described.encoder_files)
+    manifest.verify(encoder_folder, described.encoder_files, _WRONG_ENCODER)
     trained = head.read(folder)
     encoder = Encoder(encoder_folder, threads, described.max_tokens)
     _check_fit(folder, encoder, trained)

@@ -19,13 +19,17 @@ FRAMEWORK = f"onnxruntime {ort.__version__}"
 
 
 class Session:
-    """One ONNX graph, loaded; `run` is safe from many threads at once and releases the interpreter's lock."""
+    """One ONNX graph, loaded; `run` is safe from many threads at once and releases the interpreter's lock.
 
-    def __init__(self, path: Path, threads: int) -> None:
+    exact: for int8 weights that may saturate where VNNI is missing; the sums are then taken in a slower way there.
+    """
+
+    def __init__(self, path: Path, threads: int, *, exact: bool = False) -> None:
         if not path.is_file():
             raise ModelLoadError(f"{path} is missing. A model folder needs its ONNX graph under this name.")
         try:
-            self._session = ort.InferenceSession(str(path), _options(threads), providers=["CPUExecutionProvider"])
+            options, providers = _options(threads, exact), ["CPUExecutionProvider"]
+            self._session = ort.InferenceSession(str(path), options, providers=providers)
         except Exception as error:  # onnxruntime's own exceptions share no public parent
             raise ModelLoadError(
                 f"{path} cannot be loaded by {FRAMEWORK}: {str(error)[:300]}. Is it a complete ONNX file?"
@@ -39,11 +43,13 @@ class Session:
         return values
 
 
-def _options(threads: int) -> ort.SessionOptions:
+def _options(threads: int, exact: bool) -> ort.SessionOptions:
     options = ort.SessionOptions()
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
     # Spinning threads would take the cores from the web server's own.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    if exact:  # see onnxruntime_session_options_config_keys.h; processors with VNNI ignore it
+        options.add_session_config_entry("session.x64quantprecision", "1")
     options.log_severity_level = 3
     return options

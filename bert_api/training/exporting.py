@@ -17,6 +17,8 @@ from onnxruntime.quantization.shape_inference import quant_pre_process
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
+from bert_api.training import saturation
+
 WORDS, POSITIONS, TYPES = 30522, 512, 2
 WIDTH, INNER, HEADS, LAYERS = 384, 1536, 12, 6
 EPSILON = 1e-12
@@ -127,17 +129,23 @@ def export(encoder: SentenceEncoder, path: Path) -> None:
 
 
 def quantise(source: Path, target: Path) -> None:
-    """Per channel: with one scale a matrix the mean cosine with the float embeddings falls from 0.992 to 0.958."""
+    """Per channel: with one scale a matrix the mean cosine with the float embeddings falls from 0.990 to 0.868.
+
+    reduce_range: weights of 7 bits, so that no processor saturates a sum of two products (see saturation.py).
+    """
     with tempfile.TemporaryDirectory() as folder:
         prepared = Path(folder) / "prepared.onnx"
         quant_pre_process(str(source), str(prepared))
-        quantize_dynamic(str(prepared), str(target), per_channel=True, weight_type=QuantType.QInt8)
+        quantize_dynamic(str(prepared), str(target), per_channel=True, reduce_range=True, weight_type=QuantType.QInt8)
 
 
 def main(weights: Path, float_graph: Path, int8_graph: Path) -> None:
     with torch.no_grad():
         export(load(weights), float_graph)
     quantise(float_graph, int8_graph)
+    found = saturation.largest_weight(int8_graph)
+    if not 0 < found <= saturation.LARGEST:
+        raise SystemExit(f"{int8_graph}: the largest weight is {found}, and must be 1 to {saturation.LARGEST}.")
 
 
 if __name__ == "__main__":

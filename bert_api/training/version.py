@@ -25,7 +25,7 @@ from bert_api.training.judging import Scores
 NAME = "minilm-toxicity"
 #: What runs it; the exact release is pinned in requirements.txt.
 FRAMEWORK = "onnxruntime"
-QUANTIZATION = "int8-dynamic-per-channel"
+QUANTIZATION = "int8-dynamic-per-channel-reduced-range"
 
 
 @dataclass(frozen=True)

@@ -11,11 +11,12 @@ from email.utils import parsedate_to_datetime
 from types import MappingProxyType
 from typing import TypeVar
 
-import aiohttp
+from aiohttp import encode_basic_auth
 
 from bridge.alertmanagers.reading import alerts_of, groups_of, silences_of, status_of
 from bridge.core.errors import InvalidPayload
 from bridge.core.reconciling import Look, NoLook, Wanted
+from bridge.outbound.http import CallFailed, HttpClient, Oversized, TimedOut
 from bridge.rendering.text import cut
 from bridge.sources.reading import read_json
 
@@ -44,23 +45,24 @@ class AlertmanagerApi:
 
     def __init__(self, server: Server, clock: Callable[[], datetime]) -> None:
         self._server, self._clock = server, clock
-        self._session: aiohttp.ClientSession | None = None
+        self._http = HttpClient(connections=2, most=MAX_ANSWER)
 
     async def look(self, wanted: Wanted) -> Look | NoLook:
         limit = self._server.timeout_seconds
         try:
             async with asyncio.timeout(limit):
                 return await self._look(wanted)
-        except TimeoutError:
+        except (TimeoutError, TimedOut):
             return NoLook(f"does not answer within {limit:g} s")
         except Refused as fault:
             return NoLook(str(fault))
-        except (aiohttp.ClientError, OSError, ValueError) as fault:  # its text may hold an address with a password
+        except CallFailed as fault:
+            return NoLook(f"does not answer ({fault.detail})")
+        except (OSError, ValueError) as fault:  # of the token's file
             return NoLook(f"does not answer ({type(fault).__name__})")
 
     async def close(self) -> None:
-        if self._session is not None:
-            await self._session.close()
+        await self._http.close()
 
     async def _look(self, wanted: Wanted) -> Look:
         alerts, _ = await self._get("alerts", alerts_of, EVERY_STATE)
@@ -79,30 +81,22 @@ class AlertmanagerApi:
     ) -> tuple[T, datetime]:
         """What `read` makes of the answer, and the time on the server's clock."""
         url = f"{self._server.url.rstrip('/')}/api/v2/{path}"
-        headers = self._headers()
-        async with self._opened().get(url, params=query, headers=headers, allow_redirects=False) as answer:
-            if answer.status != 200:
-                raise Refused(f"answers /api/v2/{path} with HTTP {answer.status}{_advice(answer.status)}")
-            body = bytearray()
-            async for piece in answer.content.iter_chunked(2**16):
-                body += piece
-                if len(body) > MAX_ANSWER:
-                    raise Refused(f"answers /api/v2/{path} with more than {MAX_ANSWER // 2**20} MiB")
-            at = _date(answer.headers.get("Date"), self._clock())
+        limit = self._server.timeout_seconds  # the whole look has the same
+        try:
+            answer = await self._http.call("GET", url, limit, headers=self._headers(), query=query)
+        except Oversized:
+            raise Refused(f"answers /api/v2/{path} with more than {MAX_ANSWER // 2**20} MiB") from None
+        if answer.status != 200:
+            raise Refused(f"answers /api/v2/{path} with HTTP {answer.status}{_advice(answer.status)}")
+        at = _date(answer.headers.get("Date"), self._clock())
         # A large answer takes longer to read than a page may wait.
-        return await asyncio.to_thread(_read, bytes(body), path, read), at
-
-    def _opened(self) -> aiohttp.ClientSession:
-        if self._session is None:
-            self._session = aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=2), trust_env=True)
-        return self._session
+        return await asyncio.to_thread(_read, answer.body, path, read), at
 
     def _headers(self) -> dict[str, str]:
-        plain = {"Accept-Encoding": "identity"}  # nothing small that unpacks to something huge
         if self._server.basic:
-            return {**plain, "Authorization": aiohttp.encode_basic_auth(*self._server.basic)}
+            return {"Authorization": encode_basic_auth(*self._server.basic)}
         token = self._server.token() if self._server.token else ""
-        return {**plain, "Authorization": f"Bearer {token}"} if token else plain
+        return {"Authorization": f"Bearer {token}"} if token else {}
 
 
 def _of(wanted: Wanted) -> dict[str, str]:

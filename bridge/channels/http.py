@@ -1,14 +1,22 @@
-"""What the two HTTP vendors share: reading Retry-After, and how much of an answer is read at all."""
+"""What the two HTTP vendors share: what no answer means, and reading Retry-After."""
 
 from __future__ import annotations
 
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 
+from bridge.core.errors import Reason, SendError
+from bridge.outbound.http import MAX_ANSWER, CallFailed, Oversized
+
+__all__ = ["MAX_ANSWER", "MAX_RETRY_AFTER", "failed", "retry_after_seconds"]
+
 MAX_RETRY_AFTER = 3600.0  # a vendor's slip must not silence a channel for a day
 
-MAX_ANSWER = 4 * 1024 * 1024  # bytes; a hundred of Slack's largest messages are less
-OVERSIZED = f"an answer of more than {MAX_ANSWER // 2**20} MiB"
+
+def failed(call: CallFailed) -> SendError:
+    """What was begun may have arrived; what was not is certain not to have."""
+    reason = Reason.SERVER if isinstance(call, Oversized) else Reason.NETWORK
+    return SendError(reason, call.detail, ambiguous=call.sent)
 
 
 def retry_after_seconds(value: object, now: datetime | None = None) -> float | None:

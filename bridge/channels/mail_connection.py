@@ -1,6 +1,7 @@
 """A kept SMTP connection of one thread: verified TLS, login, reuse, and a reply code's meaning for each step.
 
 RFC 5321 4.2 and 4.5.3.2; after the final dot silence is ambiguous: the server may have the mail (RFC 1047).
+Invariant: a conversation ends by its deadline whatever the server does, and keeps no more than MAX_REPLIES of it.
 """
 
 from __future__ import annotations
@@ -12,22 +13,28 @@ import ssl
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from functools import lru_cache
 
-from bridge.channels.mail_message import ascii_domain
+from bridge.channels.mail_login import logged_in
 from bridge.config.settings import EmailSettings
 from bridge.core.errors import Reason, SendError
+from bridge.outbound.sockets import Allowance, AllowedTlsSocket, TooMuch, connected, cut, over_tls, tls_context
+from bridge.outbound.trust import tls_fault
 from bridge.rendering.text import one_line
 
 CONNECT_SECONDS = 30.0
 CHECK_SECONDS = 10.0
 MAX_MAILS = 50
 MAX_IDLE_SECONDS = 60.0
-_CREDENTIAL = {454, 530, 534, 535, 538}
+MAX_REPLIES = 65_536  #: octets of one mail's conversation: a dozen lines, of 512 at most (RFC 5321 4.5.3.1.5)
+_CREDENTIAL = {530, 534, 535, 538}
 _DESTINATION = {550, 551, 553}
 _PAYLOAD = {552, 554}
 _PLAIN_REFUSALS = (Reason.DESTINATION, Reason.PAYLOAD)
+_CODE = re.compile(rb"\d{3}")
 _LINE_START_DOT = re.compile(rb"(?m)^\.")
 _LINE_END = re.compile(rb"\r\n|\r(?!\n)|(?<!\r)\n")
+_own_name = lru_cache(maxsize=1)(socket.getfqdn)  # asks a name server
 
 
 def reason_of(code: int, step: str) -> Reason:
@@ -47,16 +54,18 @@ class MailConnection:
     def __init__(self, settings: EmailSettings) -> None:
         self._settings = settings
         self._seconds = settings.timeout.total_seconds()
-        self._smtp: smtplib.SMTP | None = None
-        self._opening: smtplib.SMTP | None = None
+        self._allowance = Allowance()
+        self._smtp: _Smtp | None = None
+        self._opening: _Smtp | None = None
         self._mails = 0
         self._used_at = 0.0
 
-    def send(self, sender: str, recipient: str, mail: bytes) -> str:
-        """The server's last reply."""
+    def send(self, sender: str, recipient: str, mail: bytes, until: float | None = None) -> str:
+        """The server's last reply. Addresses with the domain as DNS knows it. until: on time.monotonic()."""
+        self._allowance.grant(time.monotonic() + self._seconds if until is None else until, MAX_REPLIES)
         smtp = self._ready()
         try:
-            reply = self._transact(smtp, ascii_domain(sender), ascii_domain(recipient), mail)
+            reply = self._transact(smtp, sender, recipient, mail)
         except BaseException as error:
             # after a plain refusal RSET makes the connection as new; after anything else nothing is certain
             if not isinstance(error, SendError) or error.reason not in _PLAIN_REFUSALS:
@@ -73,44 +82,28 @@ class MailConnection:
     def give_up(self) -> None:
         """From another thread: whoever waits for the server's next byte waits no longer."""
         smtp = self._opening or self._smtp
-        if smtp is not None and smtp.sock is not None:
-            with suppress(OSError):
-                smtp.sock.shutdown(socket.SHUT_RDWR)
+        if smtp is not None:
+            cut(smtp.sock)
 
-    def _ready(self) -> smtplib.SMTP:
+    def _ready(self) -> _Smtp:
         if self._smtp is not None and not self._reusable(self._smtp):
-            self._quit()
+            self.close()
         if self._smtp is None:
             self._smtp, self._mails = self._opened(), 0
         return self._smtp
 
-    def _reusable(self, smtp: smtplib.SMTP) -> bool:
-        if self._mails >= MAX_MAILS or time.monotonic() - self._used_at > MAX_IDLE_SECONDS:
-            return False
-        try:
-            self._patience(smtp, CHECK_SECONDS)
-            alive = smtp.rset()[0] == 250
-            self._patience(smtp, self._seconds)
-        except (OSError, smtplib.SMTPException):
-            return False
-        return alive
+    def _reusable(self, smtp: _Smtp) -> bool:
+        spent = self._mails >= MAX_MAILS or time.monotonic() - self._used_at > MAX_IDLE_SECONDS
+        with suppress(OSError, smtplib.SMTPException), self._allowance.at_most(CHECK_SECONDS):
+            return (smtp.quit() if spent else smtp.rset())[0] == 250
+        return False
 
-    def _patience(self, smtp: smtplib.SMTP, seconds: float) -> None:
-        if smtp.sock is not None:
-            smtp.sock.settimeout(min(seconds, self._seconds))
-
-    def _quit(self) -> None:
-        if self._smtp is not None:
-            with suppress(OSError, smtplib.SMTPException):
-                self._patience(self._smtp, CHECK_SECONDS)
-                self._smtp.quit()
-        self.close()
-
-    def _opened(self) -> smtplib.SMTP:
-        smtp = self._opening = self._unconnected()
+    def _opened(self) -> _Smtp:
+        smtp = self._opening = _Smtp(self._settings, self._allowance)
         try:
             with _failures("connect"):
                 _expect(smtp.connect(self._settings.host, self._settings.port), 220)
+                smtp.ehlo_or_helo_if_needed()
                 self._secured(smtp)
                 smtp.ehlo_or_helo_if_needed()
             with _failures("login"):
@@ -120,42 +113,30 @@ class MailConnection:
             raise
         finally:
             self._opening = None
-        self._patience(smtp, self._seconds)
+        smtp.patience(self._seconds)
         return smtp
 
-    def _unconnected(self) -> smtplib.SMTP:
-        """The constructor would connect, and nobody could give up a server that lets its greeting trickle in."""
-        settings, seconds = self._settings, min(CONNECT_SECONDS, self._seconds)
-        if settings.tls == "implicit":
-            smtp: smtplib.SMTP = smtplib.SMTP_SSL(
-                local_hostname=settings.hello, timeout=seconds, context=self._context()
-            )
-        else:
-            smtp = smtplib.SMTP(local_hostname=settings.hello, timeout=seconds)
-        smtp._host = settings.host  # type: ignore[attr-defined]  # whom the certificate must name
-        return smtp
-
-    def _secured(self, smtp: smtplib.SMTP) -> None:
+    def _secured(self, smtp: _Smtp) -> None:
         """Mandatory when it is asked for: a server that offers none gets no mail and no password."""
-        if self._settings.tls == "starttls":
-            code, text = smtp.starttls(context=self._context())
-            if code != 220:
-                raise smtplib.SMTPResponseException(code, text)
+        if self._settings.tls != "starttls":
+            return
+        if not smtp.has_extn("starttls"):
+            advice = "have it offered there, or set tls: implicit for a port that speaks TLS from the start (465)"
+            raise SendError(Reason.CREDENTIAL, f"the mail server offers no STARTTLS, so it got nothing: {advice}")
+        code, text = smtp.starttls(context=tls_context(self._settings.ca_file))
+        if code != 220:
+            raise smtplib.SMTPResponseException(code, text)
+        smtp.keep_to_the_allowance()
 
-    def _context(self) -> ssl.SSLContext:
-        # without a context smtplib checks no certificate: https://docs.python.org/3.11/library/smtplib.html
-        authority = self._settings.ca_file
-        return ssl.create_default_context(cafile=str(authority) if authority else None)
-
-    def _logged_in(self, smtp: smtplib.SMTP) -> None:
+    def _logged_in(self, smtp: _Smtp) -> None:
         username, password = self._settings.username, self._settings.password
         if username and password is not None:
-            smtp.login(username, password.get_secret_value())
+            logged_in(smtp, username, password.get_secret_value(), secured=self._settings.tls != "none")
 
-    def _transact(self, smtp: smtplib.SMTP, sender: str, recipient: str, mail: bytes) -> str:
+    def _transact(self, smtp: _Smtp, sender: str, recipient: str, mail: bytes) -> str:
         with _failures("mail"):
             smtp.ehlo_or_helo_if_needed()
-            options = _international(smtp, sender + recipient)
+            options = _international(smtp, sender, recipient)
             _expect(smtp.mail(sender, options), 250)
         with _failures("rcpt"):
             _expect(smtp.rcpt(recipient), 250, 251)
@@ -166,11 +147,63 @@ class MailConnection:
                 return _expect(smtp.getreply(), 250)
 
 
-def _international(smtp: smtplib.SMTP, addresses: str) -> list[str]:
-    if addresses.isascii():
+class _Smtp(smtplib.SMTP):
+    """smtplib's commands, over sockets that keep to the conversation's allowance.
+
+    The constructor would connect, and nobody could give up a server that lets its greeting trickle in.
+    """
+
+    def __init__(self, settings: EmailSettings, allowance: Allowance) -> None:
+        seconds = min(CONNECT_SECONDS, settings.timeout.total_seconds())
+        super().__init__(local_hostname=settings.hello or _own_name(), timeout=seconds)
+        self._settings, self._allowance = settings, allowance
+        self._host = settings.host  # whom the certificate must name
+
+    def patience(self, seconds: float) -> None:
+        """For each step, within the allowance."""
+        if self.sock is not None:
+            self.sock.settimeout(min(seconds, self._settings.timeout.total_seconds()))
+
+    def keep_to_the_allowance(self) -> None:
+        """After smtplib has put another socket in the place of the first."""
+        assert isinstance(self.sock, AllowedTlsSocket)
+        self.sock.allowance = self._allowance
+        self.patience(CONNECT_SECONDS)
+
+    def _get_socket(self, host: str, port: int, timeout: float) -> socket.socket:
+        plain = connected(host, port, self._allowance, timeout)
+        if self._settings.tls != "implicit":
+            return plain
+        try:
+            return over_tls(plain, tls_context(self._settings.ca_file), host)
+        except BaseException:
+            plain.close()
+            raise
+
+    def getreply(self) -> tuple[int, bytes]:
+        """As smtplib's own; but a line without end is no refusal with code 500, and a timeout stays one."""
+        if self.file is None:
+            assert self.sock is not None
+            self.file = self.sock.makefile("rb")
+        lines = []
+        while True:
+            line = self.file.readline(MAX_REPLIES + 1)
+            if not line:
+                raise smtplib.SMTPServerDisconnected("Connection unexpectedly closed")
+            lines.append(line[4:].strip())
+            code = _CODE.match(line)
+            if code is None or line[3:4] != b"-":
+                return int(code[0]) if code else -1, b"\n".join(lines)
+
+
+def _international(smtp: _Smtp, sender: str, recipient: str) -> list[str]:
+    """RFC 6531, for what stands before the @."""
+    if sender.isascii() and recipient.isascii():
         return []
     if not smtp.has_extn("smtputf8"):
-        raise SendError(Reason.DESTINATION, "the mail server cannot take an address with such letters (SMTPUTF8)")
+        whose = "`to`" if sender.isascii() else "`from`"
+        told = f"the mail server takes no address with such letters before the @ as the one in {whose} (SMTPUTF8)"
+        raise SendError(Reason.DESTINATION, told)
     smtp.command_encoding = "utf-8"
     return ["SMTPUTF8", "BODY=8BITMIME"]
 
@@ -196,11 +229,10 @@ def _failures(step: str, *, ambiguous: bool = False) -> Iterator[None]:
         raise
     except smtplib.SMTPResponseException as error:
         raise _refused(error, step, ambiguous) from None
-    except smtplib.SMTPNotSupportedError:
-        raise SendError(Reason.CREDENTIAL, "the mail server offers no STARTTLS, or no login that we know") from None
+    except TooMuch:
+        raise SendError(Reason.SERVER, f"{step}: an answer without end", ambiguous=ambiguous) from None
     except ssl.SSLError as error:
-        told = getattr(error, "verify_message", "") or error.reason or "failed"
-        raise SendError(Reason.NETWORK, f"{step}: TLS: {told}", ambiguous=ambiguous) from None
+        raise SendError(Reason.NETWORK, f"{step}: {tls_fault(error)}", ambiguous=ambiguous) from None
     except (smtplib.SMTPException, OSError, ValueError) as error:
         raise SendError(Reason.NETWORK, f"{step}: {type(error).__name__}", ambiguous=ambiguous) from None
 
@@ -211,5 +243,4 @@ def _refused(error: smtplib.SMTPResponseException, step: str, ambiguous: bool) -
         return SendError(Reason.SERVER, f"{step}: an answer that is no SMTP", ambiguous=ambiguous)
     raw = error.smtp_error
     text = raw.decode("utf-8", "replace") if isinstance(raw, bytes) else str(raw)
-    shown = "" if step == "login" else f" {one_line(text)[:300]}"  # a server could repeat what we sent it
-    return SendError(reason_of(code, step), f"{step}: {code}{shown}")
+    return SendError(reason_of(code, step), f"{step}: {code} {one_line(text)[:300]}")

@@ -1,25 +1,27 @@
 """One incident as one mail to one recipient: built to the same bytes every time.
 
 The Message-ID and the Date depend on nothing but the revision, so that servers that look know a second copy as
-one. Headers: RFC 3834 (Auto-Submitted), RFC 5322 3.6.4 (References). Header names are fixed here, and no text
-reaches a header with a control character in it.
+one. The subject is the same for all mails of an incident to a recipient. Headers: RFC 3834 (Auto-Submitted), RFC 5322
+3.6.4 (References). Header names are fixed here, and no text reaches a header with a control character in it. How they
+are written: mail_headers.py.
 """
 
 from __future__ import annotations
 
 import binascii
 import hashlib
-from email.header import Header
 from email.message import Message as Part
 from email.mime.image import MIMEImage
 from email.mime.multipart import MIMEMultipart
 from email.mime.nonmultipart import MIMENonMultipart
-from email.utils import format_datetime, formataddr, parseaddr
-from functools import lru_cache
+from email.parser import HeaderParser
+from email.policy import default
+from email.utils import format_datetime
 from html import escape
 
-import idna
-
+from bridge.channels.mail_headers import folded, mailbox, words
+from bridge.core.hosts import ascii_host
+from bridge.core.mailboxes import parse_mailbox
 from bridge.core.ports import Illustration, Message
 from bridge.rendering.text import clean, cut, one_line
 
@@ -28,15 +30,29 @@ MAX_SUBJECT = 200
 MAX_HEADER = 200
 
 
-def mail_bytes(message: Message, recipient: str, sender: str, domain: str, *, shrink: bool) -> bytes:
-    to = ascii_domain(_parsed(recipient)[1] or recipient)
-    from_name, from_address = _parsed(sender)
-    identity = _identity(message, to, ascii_host(domain))
+def subject_of(message: Message) -> str:
+    """Of the first mail about an incident, which all that follow keep: `[#42 critical] HighLatency (ml/api)`."""
+    parts = [f"#{message.number}"] if message.number else []  # a preview has none
+    parts += [one_line(message.severity)] if message.severity != "none" else []
+    return cut(f"[{' '.join(parts) or 'alert'}] {one_line(message.title)}", MAX_SUBJECT)
+
+
+def subject_in(mail: bytes) -> str:
+    """The subject of a mail that mail_bytes made; empty without one."""
+    head, _, _ = mail.partition(b"\r\n\r\n")
+    return str(HeaderParser(policy=default).parsestr(head.decode("ascii", "replace"))["Subject"] or "")
+
+
+def mail_bytes(
+    message: Message, recipient: str, sender: str, domain: str, *, shrink: bool, subject: str | None = None
+) -> bytes:
+    """subject: that of the mails before; None for the first one. Raises ValueError for an address that is none."""
+    to = parse_mailbox(recipient)
+    identity = _identity(message, to.address, ascii_host(domain))
     mail = _bodies(message, identity, shrink=shrink)
-    # constant over the incident's life: Gmail starts a new thread when the subject changes
-    mail["Subject"] = _words("Subject", cut(f"[alert] {one_line(message.title)}", MAX_SUBJECT))
-    mail["From"] = _address(one_line(from_name), ascii_domain(from_address or sender))
-    mail["To"] = _address("", to)
+    mail["Subject"] = words("Subject", subject or subject_of(message))
+    mail["From"] = mailbox("From", parse_mailbox(sender))
+    mail["To"] = mailbox("To", to)
     mail["Date"] = format_datetime(message.updated_at)
     mail["Message-ID"] = identity
     _thread(mail, message, ascii_host(domain))
@@ -46,8 +62,8 @@ def mail_bytes(message: Message, recipient: str, sender: str, domain: str, *, sh
 
 def _written(part: Part) -> bytes:
     """As the standard library would: it looks at every line, and that is half of a mail's cost. Ours need nothing:
-    headers are encoded and short when they are set, bodies quoted-printable or base64."""
-    head = "".join(f"{name}: {value}\r\n" for name, value in part.raw_items())
+    headers are encoded when they are set, bodies quoted-printable or base64."""
+    head = "".join(f"{name}: {folded(name, value)}\r\n" for name, value in part.raw_items())
     return f"{head}\r\n".encode("ascii", "surrogateescape") + _content(part)
 
 
@@ -78,11 +94,11 @@ def _mark(mail: Part, message: Message) -> None:
         mail["Importance"] = "high"
         mail["X-Priority"] = "1"
     mail["X-Alert-Status"] = "firing" if message.firing else "resolved"
-    mail["X-Alert-Severity"] = _ascii(message.severity)
+    mail["X-Alert-Severity"] = words("X-Alert-Severity", _ascii(message.severity))
     mail["X-Alert-Incident"] = str(message.number)
     mail["X-Alert-Revision"] = str(message.revision)
     if name := _ascii(message.alertname):
-        mail["X-Alert-Name"] = name
+        mail["X-Alert-Name"] = words("X-Alert-Name", name)
 
 
 def _bodies(message: Message, identity: str, *, shrink: bool) -> Part:
@@ -127,40 +143,6 @@ def _body(subtype: str, text: str) -> Part:
     part["Content-Transfer-Encoding"] = "quoted-printable"
     part.set_payload(binascii.b2a_qp(text.encode()).decode("ascii"))
     return part
-
-
-def ascii_domain(address: str) -> str:
-    """An address with the domain as DNS knows it; the part before the @ stays as it is."""
-    address = one_line(address)
-    local, at, domain = address.rpartition("@")
-    return f"{local}{at}{ascii_host(domain)}" if at else address
-
-
-def ascii_host(domain: str) -> str:
-    if domain.isascii():
-        return domain
-    try:
-        return idna.encode(domain, uts46=True).decode()
-    except idna.IDNAError:
-        return domain.encode("idna").decode()
-
-
-_parsed = lru_cache(maxsize=256)(parseaddr)  # of configured addresses; parsing is a tenth of a mail's cost
-
-
-@lru_cache(maxsize=256)
-def _address(name: str, address: str) -> str:
-    """SMTPUTF8 (RFC 6532) for an address that is not ASCII before its @: such a header cannot be encoded."""
-    if address.isascii():
-        return formataddr((name, address))
-    shown = formataddr((name, "x@x")).removesuffix("<x@x>") if name else ""
-    return f"{shown}<{address}>".encode().decode("ascii", "surrogateescape")
-
-
-def _words(name: str, text: str) -> str:
-    """Encoded, too, when the text itself looks like an encoded word (RFC 2047)."""
-    plain = text.isascii() and "=?" not in text
-    return text if plain else Header(text, "utf-8", header_name=name).encode(linesep="\r\n")
 
 
 def _ascii(text: str) -> str:

@@ -7,36 +7,30 @@ https://developer.pagerduty.com/docs/events-api-v2-overview#response-codes--retr
 from __future__ import annotations
 
 import asyncio
+import json
 import threading
 import warnings
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
-from functools import partial
 from typing import Any
 
 import orjson
 import requests
 
-from bridge.channels.bounded_answers import OversizedAnswer, bounded
-from bridge.channels.http import OVERSIZED, retry_after_seconds
+from bridge.channels.http import failed, retry_after_seconds
 from bridge.channels.pagerduty_events import ACKNOWLEDGING, Event, events_of, state_after
+from bridge.channels.requests_transport import LoopTransport
 from bridge.config.settings import PagerDutySettings
 from bridge.core.errors import Reason, SendError
 from bridge.core.ports import Claim, Composed, Message, Receipt
+from bridge.outbound.http import Answer, CallFailed, HttpClient
 
 with warnings.catch_warnings():
     # the vendor's end-of-life notice; why it is used all the same: docs/decisions/0004-pdpyras.md
     warnings.filterwarnings("ignore", message='The package "pdpyras" is deprecated')
     import pdpyras
 
-CONNECT_SECONDS = 3.05  # just over TCP's first retransmission
 _RETRIED_BY_PDPYRAS = (429, 500, 502, 503, 504)
-_NEVER_SENT = (
-    requests.exceptions.ConnectTimeout,
-    requests.exceptions.SSLError,
-    requests.exceptions.ProxyError,
-    requests.exceptions.InvalidURL,
-)
 
 
 class PagerDutyChannel:
@@ -51,6 +45,7 @@ class PagerDutyChannel:
         self._key = settings.routing_key.get_secret_value()
         self._base_url = settings.base_url.rstrip("/")
         self._timeout = settings.timeout.total_seconds()
+        self._http = HttpClient(connections=settings.concurrency)
         self._threads = ThreadPoolExecutor(settings.concurrency, f"channel-{settings.name}")
         self._own = threading.local()
 
@@ -62,7 +57,7 @@ class PagerDutyChannel:
         handle = dict(claim.handle)
         events: list[Event] = composed.content["events"]
         if not events:
-            told = "already resolved" if handle else "ended before it was told"
+            told = "nothing to send: it is resolved there already" if handle else "ended before it was told"
             return Receipt(handle, told)
         if events[-1]["event_action"] == "acknowledge" and handle.get("state") != ACKNOWLEDGING:
             # after a crash nobody could tell any more that a trigger may not ring
@@ -76,51 +71,53 @@ class PagerDutyChannel:
 
     async def close(self) -> None:
         self._threads.shutdown(wait=False, cancel_futures=True)
+        await self._http.close()
 
     async def _post(self, event: Event, progress: Mapping[str, Any] | None) -> None:
-        """The deadline is for answers that trickle in: requests counts its timeout from byte to byte."""
-        work = asyncio.get_running_loop().run_in_executor(self._threads, partial(self._call, event))
+        loop = asyncio.get_running_loop()
         try:
-            await asyncio.wait_for(work, 2 * self._timeout + CONNECT_SECONDS)
-        except TimeoutError:
-            raise SendError(Reason.NETWORK, "no answer in time", ambiguous=True, progress=progress) from None
+            await loop.run_in_executor(self._threads, self._call, event, loop, loop.time() + self._timeout)
         except SendError as error:
             error.progress = progress
             raise
 
-    def _call(self, event: Event) -> None:
+    def _call(self, event: Event, loop: asyncio.AbstractEventLoop, until: float) -> None:
+        """In a thread, which waits for the loop, where the call is made and has its deadline."""
+        session = self._session(loop)
+        session.transport.until = until
         try:
             # as bytes: pdpyras copies deeply what it is given to serialise
             body = orjson.dumps({**event, "routing_key": self._key})
-            answer = self._session().post("/v2/enqueue", data=body, allow_redirects=False)
+            answer = session.post("/v2/enqueue", data=body, allow_redirects=False)
         except pdpyras.PDHTTPError as error:
             answer = error.response
-        except pdpyras.PDClientError as error:
-            raise _unanswered(error.__cause__ or error) from None
-        refusal = refusal_of(answer)
+        except CallFailed as error:
+            raise failed(error) from None
+        except pdpyras.PDClientError as error:  # its text may hold an address with a password in it
+            raise SendError(Reason.NETWORK, type(error.__cause__ or error).__name__) from None
+        refusal = refusal_of(Answer(answer.status_code, answer.headers, answer.content))
         if refusal is not None:
             refusal.detail = refusal.detail.replace(self._key, "***")
             refusal.args = (f"{refusal.reason}: {refusal.detail}",)
             raise refusal
 
-    def _session(self) -> Any:
+    def _session(self, loop: asyncio.AbstractEventLoop) -> Any:
         """One for each thread: requests does not promise that a session may be shared."""
         if not hasattr(self._own, "session"):
-            self._own.session = _Session(self._key, self._base_url, self._timeout)
+            self._own.session = _Session(self._key, self._base_url, LoopTransport(self._http, loop))
         return self._own.session
 
 
 class _Session(pdpyras.EventsAPISession):  # type: ignore[misc]
     """Of its requests only the body differs: requests would put all else together anew, at a third of a call's cost."""
 
-    def __init__(self, key: str, base_url: str, timeout: float) -> None:
+    def __init__(self, key: str, base_url: str, transport: LoopTransport) -> None:
         super().__init__(key)
-        bounded(self, timeout)
+        self.transport = transport
+        for scheme in ("http://", "https://"):
+            self.mount(scheme, transport)
         self.url = base_url
-        self.timeout = (min(CONNECT_SECONDS, timeout), timeout)
-        # Proxies and authorities of the environment; requests would look them up, and read .netrc, at each call.
-        self._surroundings = super().merge_environment_settings(base_url, {}, None, None, None)
-        self.trust_env = False
+        self.trust_env = False  # the transport knows proxies and authorities; .netrc would be read at each call
         # Exactly one request each; 0 for a status would mean "without end" to pdpyras.
         self.max_network_attempts, self.max_http_attempts = 0, -1
         self.retry.update(dict.fromkeys(_RETRIED_BY_PDPYRAS, 1))
@@ -133,13 +130,10 @@ class _Session(pdpyras.EventsAPISession):  # type: ignore[misc]
         prepared.prepare_body(request.data, None)
         return prepared
 
-    def merge_environment_settings(self, *_: object) -> dict[str, Any]:
-        return dict(self._surroundings)
 
-
-def refusal_of(answer: requests.Response) -> SendError | None:
+def refusal_of(answer: Answer) -> SendError | None:
     """None when PagerDuty took it."""
-    status = answer.status_code
+    status = answer.status
     if 200 <= status < 300:
         taken = isinstance(_body(answer).get("status"), str)
         return None if taken else SendError(Reason.SERVER, "unreadable answer", ambiguous=True)
@@ -147,7 +141,8 @@ def refusal_of(answer: requests.Response) -> SendError | None:
     if status == 429:
         wait = retry_after_seconds(answer.headers.get("Retry-After"))
         return SendError(Reason.RATE_LIMITED, told, retry_after=wait)
-    if status in (401, 403) or (status == 400 and "routing" in told.lower() and "key" in told.lower()):
+    wrong_key = status == 400 and "routing" in told.lower() and "key" in told.lower()
+    if status in (401, 403, 407) or wrong_key:  # 407 is a proxy's
         return SendError(Reason.CREDENTIAL, told)
     if status in (400, 413):
         return SendError(Reason.PAYLOAD, told)
@@ -157,26 +152,15 @@ def refusal_of(answer: requests.Response) -> SendError | None:
     return SendError(Reason.SERVER if status < 400 else Reason.DESTINATION, told)
 
 
-def _told(answer: requests.Response) -> str:
+def _told(answer: Answer) -> str:
     errors = _body(answer).get("errors")
     texts = [str(each) for each in errors] if isinstance(errors, list) else []
-    return f"HTTP {answer.status_code}" + (f": {'; '.join(texts)}" if texts else "")
+    return f"HTTP {answer.status}" + (f": {'; '.join(texts)}" if texts else "")
 
 
-def _body(answer: requests.Response) -> Mapping[str, Any]:
+def _body(answer: Answer) -> Mapping[str, Any]:
     try:
-        body = answer.json()
+        body = json.loads(answer.body)
     except (ValueError, RecursionError):
         return {}
     return body if isinstance(body, dict) else {}
-
-
-def _unanswered(error: BaseException) -> SendError:
-    """Only the name of the error: its text may hold an address with a password in it."""
-    if isinstance(error, OversizedAnswer):
-        return SendError(Reason.SERVER, OVERSIZED, ambiguous=True)
-    inner = error.args[0] if error.args else None
-    refused = "NewConnectionError" in type(getattr(inner, "reason", inner)).__name__
-    resolving = "NameResolutionError" in type(getattr(inner, "reason", inner)).__name__
-    never_sent = refused or resolving or isinstance(error, _NEVER_SENT)
-    return SendError(Reason.NETWORK, type(error).__name__, ambiguous=not never_sent)

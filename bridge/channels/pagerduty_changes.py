@@ -6,24 +6,24 @@ twice there; `id` in the details is then the same. PagerDuty keeps them for 90 d
 
 from __future__ import annotations
 
-import asyncio
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-import requests
+import orjson
 
-from bridge.channels.bounded_answers import bounded
-from bridge.channels.pagerduty import CONNECT_SECONDS, refusal_of
+from bridge.channels.http import failed
+from bridge.channels.pagerduty import refusal_of
 from bridge.channels.pagerduty_events import MAX_FIELD, MAX_SUMMARY
 from bridge.config.settings import PagerDutySettings
-from bridge.core.errors import Reason, SendError
+from bridge.core.errors import SendError
 from bridge.core.facts import ChangeEvent
+from bridge.outbound.http import CallFailed, HttpClient
 from bridge.rendering.links import safe_href
 from bridge.rendering.text import cut, one_line
 
 Event = dict[str, Any]
 MAX_DETAIL = 1000  #: characters; 60 of them are far below the vendor's 512 KB
 MAX_LABELS = 50
+_JSON = {"Content-Type": "application/json"}
 
 
 class PagerDutyChanges:
@@ -33,32 +33,22 @@ class PagerDutyChanges:
         self._key = settings.routing_key.get_secret_value()
         self._url = f"{settings.base_url.rstrip('/')}/v2/change/enqueue"
         self._timeout = settings.timeout.total_seconds()
-        self._deadline = 2 * self._timeout + CONNECT_SECONDS  # for answers that trickle in
-        self._thread = ThreadPoolExecutor(1, f"changes-{settings.name}")
-        self.lease_seconds = self._deadline + 30
+        self._http = HttpClient(connections=1)
+        self.lease_seconds = self._timeout + 30
 
     async def send(self, change: ChangeEvent) -> None:
-        event = {**event_of(change), "routing_key": self._key}
-        work = asyncio.get_running_loop().run_in_executor(self._thread, self._post, event)
+        body = orjson.dumps({**event_of(change), "routing_key": self._key})
         try:
-            await asyncio.wait_for(work, self._deadline)
-        except TimeoutError:
-            raise SendError(Reason.NETWORK, "no answer in time", ambiguous=True) from None
-
-    async def close(self) -> None:
-        self._thread.shutdown(wait=False, cancel_futures=True)
-
-    def _post(self, event: Event) -> None:
-        timeout = (min(CONNECT_SECONDS, self._timeout), self._timeout)
-        try:
-            with bounded(requests.Session(), self._timeout) as session:
-                answer = session.post(self._url, json=event, timeout=timeout, allow_redirects=False)
-        except requests.RequestException as error:  # its text may hold an address with a password in it
-            raise SendError(Reason.NETWORK, type(error).__name__, ambiguous=True) from None
+            answer = await self._http.call("POST", self._url, self._timeout, headers=_JSON, body=body)
+        except CallFailed as error:
+            raise failed(error) from None
         refusal = refusal_of(answer)
         if refusal is not None:
             told = refusal.detail.replace(self._key, "***")
             raise SendError(refusal.reason, told, ambiguous=refusal.ambiguous, retry_after=refusal.retry_after)
+
+    async def close(self) -> None:
+        await self._http.close()
 
 
 def event_of(change: ChangeEvent) -> Event:

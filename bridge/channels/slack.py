@@ -6,6 +6,7 @@ no duplicates. https://docs.slack.dev/messaging/message-metadata
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections.abc import Mapping
 from dataclasses import replace
@@ -19,6 +20,7 @@ from bridge.core.ports import Claim, Composed, Illustration, Message, Receipt
 
 CHANNEL_ID = re.compile(r"[CGD][A-Z0-9]{6,}")
 CLOCK_SECONDS = 5.0  # Slack's clock and ours
+MAX_CALLS = 3  # as many timeouts as a lease has room for: to look for a message, to edit it, to reply
 _EDIT_LOST = {"message_not_found", "cant_update_message", "edit_window_closed", "block_mismatch"}
 _THREAD_LOST = {
     "message_not_found", "thread_not_found", "cannot_reply_to_message", "restricted_action_thread_locked",
@@ -39,6 +41,7 @@ class SlackChannel:
         self.name = settings.name
         self._channel = settings.channel
         self._mention = settings.mention
+        self._seconds = settings.timeout.total_seconds()
         self._calls = SlackCalls(settings)
         # Only posting takes a channel's name; what Slack answers is remembered for the reading methods.
         self._channel_id = settings.channel if CHANNEL_ID.fullmatch(settings.channel) else ""
@@ -47,6 +50,14 @@ class SlackChannel:
         return Composed(message_of(message, claim, self._mention))
 
     async def send(self, composed: Composed, message: Message, claim: Claim) -> Receipt:
+        """Each call has its own deadline; all together have one as well, which ends before the claim's lease does."""
+        try:
+            async with asyncio.timeout(MAX_CALLS * self._seconds):
+                return await self._sent(composed, message, claim)
+        except TimeoutError:
+            raise SendError(Reason.NETWORK, f"not done after {MAX_CALLS} times `timeout`", ambiguous=True) from None
+
+    async def _sent(self, composed: Composed, message: Message, claim: Claim) -> Receipt:
         handle = dict(claim.handle)
         if not handle.get("ts"):
             return await self._first(composed.content, message, claim)
@@ -73,7 +84,8 @@ class SlackChannel:
             return Receipt(await self._post(content, message))
         revision = int(found.pop("revision"))
         if revision >= message.revision:
-            return Receipt({**found, "thread_revision": revision, "severity": rung(message)}, "found again")
+            shown = {**found, "thread_revision": revision, "severity": rung(message)}
+            return Receipt(shown, "delivered by an earlier try")
         try:
             await self._edit(content, found)
         except SendError as error:

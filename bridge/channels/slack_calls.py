@@ -5,22 +5,19 @@ https://docs.slack.dev/apis/web-api/rate-limits and the errors of https://docs.s
 
 from __future__ import annotations
 
-import asyncio
 import json
 from collections.abc import AsyncIterator, Mapping
 from typing import Any
-from urllib.parse import urlsplit
-from urllib.request import proxy_bypass
 
 import aiohttp
-import orjson
 from slack_sdk.errors import SlackApiError
 from slack_sdk.web.async_client import AsyncWebClient
 
-from bridge.channels.http import MAX_ANSWER, OVERSIZED, retry_after_seconds
+from bridge.channels.http import failed, retry_after_seconds
 from bridge.config.settings import SlackSettings
 from bridge.core.errors import Reason, SendError
 from bridge.core.ports import Illustration
+from bridge.outbound.http import REDIRECTS, CallFailed, HttpClient, limited
 
 _LIMITED = {"ratelimited", "rate_limited", "message_limit_exceeded"}
 _TRANSIENT = {
@@ -37,7 +34,7 @@ _PAYLOAD = {
     "msg_blocks_too_long", "msg_too_long", "no_text", "too_many_attachments",
     "attachment_payload_limit_exceeded", "metadata_too_large", "markdown_text_conflict",
 }  # fmt: skip
-_REDIRECTS = {301, 302, 303, 307, 308}
+_UNREADABLE = (json.JSONDecodeError, aiohttp.ContentTypeError, UnicodeDecodeError)
 MAX_PAGES = 5
 MAX_ALT, MAX_TITLE = 1000, 200  # characters
 
@@ -54,52 +51,35 @@ class Redirected(Exception):
     """Slack never redirects an API call; a POST that is sent on would become a GET, or go to a stranger."""
 
 
-class Oversized(Exception):
-    """An answer that is none of Slack's."""
-
-
-class BoundedResponse(aiohttp.ClientResponse):
-    """Is read whole, but only while it is of a size that Slack could have meant."""
-
-    async def read(self) -> bytes:
-        if self._body is None:
-            body = bytearray()
-            async for chunk in self.content.iter_any():
-                body += chunk
-                if len(body) > MAX_ANSWER:
-                    self.close()
-                    raise Oversized
-            self._body = bytes(body)
-        return self._body
-
-
 class SlackCalls:
-    """The session is made in the loop that first uses it, and kept: its connections stay open."""
+    """Its session is made in the loop that first uses it, and kept: its connections stay open."""
 
     def __init__(self, settings: SlackSettings) -> None:
         self._token = settings.token.get_secret_value()
         self._base_url = settings.base_url
         self._seconds = settings.timeout.total_seconds()
-        self._concurrency = settings.concurrency
-        self._client: AsyncWebClient | None = None
-        self._session: aiohttp.ClientSession | None = None
+        self._http = HttpClient(connections=settings.concurrency + 1)
+        self._web: AsyncWebClient | None = None
 
     async def call(self, method: str, arguments: Mapping[str, Any]) -> Mapping[str, Any]:
+        try:
+            async with limited(self._seconds):
+                return await self._called(method, arguments)
+        except CallFailed as error:
+            raise failed(error) from None
+
+    async def _called(self, method: str, arguments: Mapping[str, Any]) -> Mapping[str, Any]:
         try:
             # the reading methods do not all take JSON: https://docs.slack.dev/apis/web-api/#posting_json
             reading = method.startswith("conversations.")
             given: dict[str, Any] = {self._way(method): dict(arguments)}
-            answer = await self._connected().api_call(method, http_verb="GET" if reading else "POST", **given)
+            answer = await self._client().api_call(method, http_verb="GET" if reading else "POST", **given)
         except SlackApiError as error:
             raise refusal_of(error.response) from None
         except Redirected:
             raise SendError(Reason.SERVER, f"{method}: a redirect instead of an answer") from None
-        except Oversized:
-            raise SendError(Reason.SERVER, OVERSIZED, ambiguous=True) from None
-        except (AttributeError, TypeError, RecursionError):  # what slack_sdk makes of JSON that is no object
+        except (AttributeError, TypeError, RecursionError, *_UNREADABLE):  # of JSON that is no object, slack_sdk's own
             raise SendError(Reason.SERVER, "unreadable answer", ambiguous=True) from None
-        except (TimeoutError, aiohttp.ClientError, OSError, ValueError) as error:
-            raise _unanswered(error) from None
         return answer.data if isinstance(answer.data, dict) else {}
 
     @staticmethod
@@ -133,48 +113,29 @@ class SlackCalls:
         await self.call("files.completeUploadExternal", done)
 
     async def _send_bytes(self, url: str, content: bytes) -> None:
-        self._connected()
-        assert self._session is not None
         try:
-            async with self._session.post(url, data=content, allow_redirects=False) as answer:
-                if answer.status != 200:
-                    raise SendError(Reason.SERVER, f"upload: HTTP {answer.status}")
-        except (TimeoutError, aiohttp.ClientError, OSError, ValueError) as error:
-            raise _unanswered(error) from None
+            answer = await self._http.call("POST", url, self._seconds, body=content)
+        except CallFailed as error:
+            raise failed(error) from None
+        if answer.status != 200:
+            raise SendError(Reason.SERVER, f"upload: HTTP {answer.status}")
 
     async def close(self) -> None:
-        session, self._session, self._client = self._session, None, None
-        if session is not None:
-            await session.close()
+        await self._http.close()
 
-    def _connected(self) -> AsyncWebClient:
-        if self._client is None or self._session is None or self._session.closed:
-            self._session = self._new_session()
-            self._client = AsyncWebClient(
-                self._token, self._base_url, timeout=max(1, round(self._seconds)), session=self._session,
-                retry_handlers=[],
-            )  # fmt: skip
-            # slack_sdk reads HTTPS_PROXY and forgets NO_PROXY
-            if proxy_bypass(urlsplit(self._base_url).hostname or ""):
-                self._client.proxy = None
-        return self._client
-
-    def _new_session(self) -> aiohttp.ClientSession:
-        return aiohttp.ClientSession(
-            timeout=aiohttp.ClientTimeout(total=self._seconds),
-            connector=aiohttp.TCPConnector(limit=self._concurrency + 1, keepalive_timeout=60),
-            cookie_jar=aiohttp.DummyCookieJar(),
-            json_serialize_bytes=orjson.dumps,
-            middlewares=[_refuse_redirect],
-            response_class=BoundedResponse,
-        )
+    def _client(self) -> AsyncWebClient:
+        session = self._http.session(middlewares=(_refuse_redirect,))
+        if self._web is None or self._web.session is not session:
+            self._web = AsyncWebClient(self._token, self._base_url, session=session, retry_handlers=[])
+            self._web.proxy = None  # it takes HTTPS_PROXY for http too, and forgets NO_PROXY; the session knows better
+        return self._web
 
 
 async def _refuse_redirect(
     request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType
 ) -> aiohttp.ClientResponse:
     answer = await handler(request)
-    if answer.status in _REDIRECTS:
+    if answer.status in REDIRECTS:
         answer.close()
         raise Redirected
     return answer
@@ -190,7 +151,7 @@ def refusal_of(response: Any) -> SendError:
         return Refused(Reason.RATE_LIMITED, code or "ratelimited", retry_after=wait)
     if code:
         return Refused(reason_of(code), code[:100], ambiguous=code in _AMBIGUOUS)
-    if status in (401, 403):
+    if status in (401, 403, 407):  # the last is a proxy's
         return SendError(Reason.CREDENTIAL, f"HTTP {status}")
     if status == 413:
         return SendError(Reason.PAYLOAD, "HTTP 413")
@@ -209,12 +170,3 @@ def reason_of(code: str) -> Reason:
     if code in _PAYLOAD or code.startswith("invalid_"):
         return Reason.PAYLOAD
     return Reason.DESTINATION
-
-
-def _unanswered(error: Exception) -> SendError:
-    """Only the name of the error: its text may hold an address."""
-    if isinstance(error, json.JSONDecodeError | aiohttp.ContentTypeError | UnicodeDecodeError):
-        return SendError(Reason.SERVER, "unreadable answer", ambiguous=True)
-    never_sent = isinstance(error, aiohttp.ClientConnectorError | aiohttp.ConnectionTimeoutError)
-    name = "TimeoutError" if isinstance(error, asyncio.TimeoutError) else type(error).__name__
-    return SendError(Reason.NETWORK, name, ambiguous=not never_sent)

@@ -31,9 +31,10 @@ from bridge.config.settings import (
     SourceSettings,
     WebSettings,
 )
-from bridge.config.values import mail_address, parse_host_port
+from bridge.config.values import parse_host_port
 from bridge.core.changes import CHANGE_RULES, ChangeRule
 from bridge.core.heartbeats import Heartbeat
+from bridge.core.mailboxes import parse_mailbox
 from bridge.core.matchers import parse_matchers
 from bridge.core.model import Severity
 from bridge.core.questions import DistributionQuestion, Question
@@ -140,7 +141,7 @@ def _email(name: str, channel: schema.EmailChannel, folder: FilePath) -> EmailSe
         from_=channel.from_,
         to=channel.to,
         hello=channel.hello,
-        domain=channel.domain or mail_address(channel.from_).rpartition("@")[2],
+        domain=channel.domain or parse_mailbox(channel.from_).domain,
         rate=channel.rate,
         concurrency=channel.concurrency,
         timeout=channel.timeout,

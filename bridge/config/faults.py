@@ -9,6 +9,8 @@ import difflib
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from bridge.core.errors import BridgeError
+
 Path = tuple[str | int, ...]
 
 
@@ -30,7 +32,7 @@ class Fault:
         return f"{filename}:{self.line}: {self}"
 
 
-class ConfigurationFaults(Exception):
+class ConfigurationFaults(BridgeError):
     """The configuration cannot be used; `faults` says everything that is wrong with it."""
 
     def __init__(self, filename: str, faults: Iterable[Fault], warnings: Iterable[Fault] = ()) -> None:

@@ -5,7 +5,6 @@ Law: a ValueError says what was seen and shows a right one.
 
 from __future__ import annotations
 
-import ipaddress
 import re
 from dataclasses import dataclass
 from datetime import timedelta
@@ -13,10 +12,12 @@ from urllib.parse import urlsplit
 
 from pydantic import SecretStr
 
+from bridge.core.addresses import is_loopback as is_loopback
+from bridge.core.mailboxes import parse_mailbox
+
 _UNITS = {"y": 31_536_000.0, "w": 604_800.0, "d": 86_400.0, "h": 3600.0, "m": 60.0, "s": 1.0, "ms": 0.001}
 _PART = re.compile(r"(\d+(?:\.\d+)?)(ms|[ywdhms])")
 _SIZES = {"": 1, "B": 1, "KiB": 2**10, "MiB": 2**20, "GiB": 2**30, "kB": 10**3, "MB": 10**6, "GB": 10**9}
-_ADDRESS = re.compile(r"[^\s@<>,;:\"()\[\]\\]+@[A-Za-z0-9\[\]:.-]+")
 _MENTION = re.compile(r"<(!here|!channel|!everyone|@[UW][A-Z0-9]+|!subteam\^S[A-Z0-9]+)(\|[^<>|\n]*)?>")
 _PASSWORD_HASH = re.compile(r"(scrypt|pbkdf2)(:[a-z0-9]+)*\$[^$\s]+\$[0-9a-f]+")
 
@@ -110,19 +111,9 @@ def check_turns(value: int) -> int:
 
 
 def check_address(text: str) -> str:
-    """name@host, or Name <name@host>; never a line break, which would forge mail headers."""
-    if re.search(r"[\x00-\x1f\x7f]", text):
-        raise ValueError("a mail address must not have line breaks or control characters in it")
-    address = mail_address(text)
-    if not _ADDRESS.fullmatch(address):
-        raise ValueError(f"{text!r} is no mail address; write for example ml@example.org")
+    """name@host, or Name <name@host>: by what reads it when it is used."""
+    parse_mailbox(text)
     return text
-
-
-def mail_address(text: str) -> str:
-    """The bare address of `Name <name@host>`."""
-    found = re.fullmatch(r"[^<>]*<([^<>]*)>\s*", text)
-    return (found[1] if found else text).strip()
 
 
 def parse_host_port(text: str) -> tuple[str, int]:
@@ -145,12 +136,3 @@ def check_password_hash_text(text: str) -> str:
     if not _PASSWORD_HASH.fullmatch(text):
         raise ValueError("this is no password hash; `bridge hash-password` makes one")
     return text
-
-
-def is_loopback(host: str) -> bool:
-    if host == "localhost" or host.endswith(".localhost"):
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False

@@ -6,21 +6,19 @@ Law: a query never raises for what a server does or fails to do; it returns a Fa
 
 from __future__ import annotations
 
-import asyncio
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 
-import aiohttp
 import orjson
 
 from bridge.core.enrichment import Answer, Failure, Query, Sample
 from bridge.core.series import RangeQuery, Series
+from bridge.outbound.http import MAX_ANSWER, CallFailed, HttpClient, Oversized, TimedOut
 from bridge.rendering.text import cut, one_line
 
-MAX_ANSWER = 4 * 2**20  # bytes; a question that is answered with more was meant to be aggregated
 MAX_SAMPLES = 10_000
 MAX_POINTS = 100_000  # of all the series of one range query
 LATEST = 253402300800.0  # Unix seconds of the year 10000, which no datetime holds
@@ -42,8 +40,8 @@ class Prometheus:
     """One server, over kept connections. Make and use it inside the running loop."""
 
     def __init__(self, server: Server, clock: Callable[[], datetime], *, connections: int = 8) -> None:
-        self._server, self._clock, self._connections = server, clock, connections
-        self._session: aiohttp.ClientSession | None = None
+        self._server, self._clock = server, clock
+        self._http = HttpClient(connections=connections)
 
     @property
     def name(self) -> str:
@@ -63,8 +61,7 @@ class Prometheus:
         return await self._within("query_range", form, timeout_seconds, series_of, "no matrix")
 
     async def close(self) -> None:
-        if self._session is not None:
-            await self._session.close()
+        await self._http.close()
 
     async def _within(
         self,
@@ -75,34 +72,24 @@ class Prometheus:
         missing: str,
     ) -> tuple[Read, ...] | Failure:
         """missing: what is said when read() finds nothing that it knows."""
+        url = f"{self._server.url.rstrip('/')}/api/v1/{endpoint}"
+        # in seconds without a unit: Prometheus takes 0.5 and 500ms, and refuses 0.5s
+        form = {**form, "timeout": f"{timeout_seconds:.3f}"}
         try:
-            async with asyncio.timeout(timeout_seconds):
-                # in seconds without a unit: Prometheus takes 0.5 and 500ms, and refuses 0.5s
-                status, body = await self._post(endpoint, {**form, "timeout": f"{timeout_seconds:.3f}"})
-        except TimeoutError:
+            answer = await self._http.call("POST", url, timeout_seconds, headers=self._headers(), body=form)
+        except TimedOut:
             return Failure(f"{self.name} {SILENT} within {timeout_seconds:.1f} s")
-        except (aiohttp.ClientError, OSError, ValueError) as fault:  # its text may hold an address with a password
+        except Oversized:
+            return Failure(f"{self.name} answered with more than {MAX_ANSWER // 2**20} MiB: aggregate it", silent=False)
+        except CallFailed as fault:
+            return Failure(f"{self.name} {SILENT} ({fault.detail})")
+        except (OSError, ValueError) as fault:  # of the token's file
             return Failure(f"{self.name} {SILENT} ({type(fault).__name__})")
-        data = self._data(status, body)
+        data = self._data(answer.status, answer.body)
         if isinstance(data, Failure):
             return data
         found = read(data)
         return found if found is not None else Failure(f"{self.name} {SILENT} as it should ({missing})")
-
-    async def _post(self, endpoint: str, form: dict[str, str]) -> tuple[int, bytes]:
-        """The status, and the body up to one byte more than is allowed."""
-        url = f"{self._server.url.rstrip('/')}/api/v1/{endpoint}"
-        async with self._opened().post(url, data=form, headers=self._headers(), allow_redirects=False) as answer:
-            body = await answer.content.read(MAX_ANSWER + 1)
-            while len(body) <= MAX_ANSWER and (more := await answer.content.read(MAX_ANSWER + 1 - len(body))):
-                body += more
-            return answer.status, body
-
-    def _opened(self) -> aiohttp.ClientSession:
-        if self._session is None:
-            connector = aiohttp.TCPConnector(limit=self._connections)
-            self._session = aiohttp.ClientSession(connector=connector, trust_env=True)
-        return self._session
 
     def _headers(self) -> dict[str, str]:
         token = self._server.token() if self._server.token else ""
@@ -110,8 +97,6 @@ class Prometheus:
 
     def _data(self, status: int, body: bytes) -> Any | Failure:
         """The answer's `data`."""
-        if len(body) > MAX_ANSWER:
-            return Failure(f"{self.name} answered with more than {MAX_ANSWER // 2**20} MiB: aggregate it", silent=False)
         try:
             document = orjson.loads(body)
         except orjson.JSONDecodeError:

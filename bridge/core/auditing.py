@@ -21,14 +21,14 @@ class Check:
     why: str
 
 
-def readiness(health: Health | None, overdue: timedelta) -> dict[str, Check]:
-    """Without health, the store did not answer."""
+def readiness(health: Health | None, overdue: timedelta, refused: str = "") -> dict[str, Check]:
+    """Without health, the store did not answer. refused: why what comes in cannot be stored."""
+    store = _store(health, refused)
     if health is None:
         unknown = Check(False, "unknown: the store did not answer")
-        store = Check(False, "the store did not answer: is the database up, and its disk not full?")
         return {"store": store, "worker": unknown, "overdue": unknown}
     return {
-        "store": Check(True, "answers"),
+        "store": store,
         "worker": _worker(health.worker_seen_seconds),
         "overdue": _overdue(health, overdue.total_seconds()),
     }
@@ -36,15 +36,20 @@ def readiness(health: Health | None, overdue: timedelta) -> dict[str, Check]:
 
 def audit(health: Health | None, overdue: timedelta, refused: str = "") -> dict[str, Check]:
     """More than a probe that is asked often looks at. refused: what the store said to a write that was tried."""
-    checks = readiness(health, overdue)
-    if refused:
-        checks["store"] = Check(False, f"the store cannot be written: {refused}")
-    return {**checks, "leases": _leases(health)}
+    return {**readiness(health, overdue, refused), "leases": _leases(health)}
 
 
 def faults(checks: Mapping[str, Check]) -> str:
     """What is wrong, in one line; empty when nothing is."""
     return "; ".join(f"{name}: {check.why}" for name, check in checks.items() if not check.ok)
+
+
+def _store(health: Health | None, refused: str) -> Check:
+    if refused:
+        return Check(False, f"the store cannot be written: {refused}")
+    if health is None:
+        return Check(False, "the store did not answer: is the database up, and its disk not full?")
+    return Check(True, "answers, and can be written")
 
 
 def _worker(seen: float | None) -> Check:

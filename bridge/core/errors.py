@@ -1,9 +1,12 @@
 """Everything that can go wrong on purpose.
 
 BridgeError
+├── ConfigurationFaults   what is wrong with routes.yaml: bridge.config
 ├── InvalidPayload        a body that can never be accepted            -> 400
 ├── StoreUnavailable      the store cannot take it now                 -> 503
-│   └── StoreRefused      this alone; others it would take             -> 503
+│   ├── StoreRefused      this alone; others it would take             -> 503
+│   ├── StoreDown         nothing at all, whatever it is               -> 503
+│   └── StoreUnusable     as it was configured, it never will          -> the process ends with exit code 2
 └── SendError             a vendor did not take a message; Reason says what follows
 """
 
@@ -36,6 +39,14 @@ class StoreUnavailable(BridgeError):
 
 class StoreRefused(StoreUnavailable):
     """The store works, and cannot take this: a lost race, or a value that it has no place for."""
+
+
+class StoreDown(StoreUnavailable):
+    """The store takes nothing just now: it is locked, cannot be reached, or its file is gone."""
+
+
+class StoreUnusable(StoreUnavailable):
+    """What the configuration names can never be the bridge's database; the text says what to write instead."""
 
 
 class Reason(enum.StrEnum):

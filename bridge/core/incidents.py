@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from bridge.core.model import Alert, Change, Entry, Flap, Group, Incident, Severity, State, Status
-from bridge.core.naming import names_of, title_of
+from bridge.core.naming import is_named_by_group, names_of, title_of
 from bridge.core.numbers import in_words
 from bridge.core.turns import FLAPPING, NOTED, Flapping, begun, entries_of, held, turned
 
@@ -106,8 +106,9 @@ def _opened(group: Group, now: datetime, rules: Rules, uid: str, before: Flap | 
     alerts = {alert.fingerprint: merge(None, alert, now, rules) for alert in group.alerts}
     if not alerts:
         return None
-    blank = Incident.begun(group, title_of(group), now, uid)
-    incident = replace(blank, alerts=alerts, severity=severity_of(alerts, rules, _worst(alerts, rules)))
+    blank = replace(Incident.begun(group, "", now, uid), alerts=alerts)
+    title = title_of(group.group_labels, blank.firing or tuple(alerts.values()), group.truncated)
+    incident = replace(blank, title=title, severity=severity_of(alerts, rules, _worst(alerts, rules)))
     if not incident.firing:  # remembered, so that a straggling firing state does not open what has ended
         ended = replace(incident, state=State.RESOLVED, resolved_at=now, resolved_by=group.source)
         entry = Entry(now, "ended", group.source, "first heard of after it had ended; nobody was told", 1)
@@ -131,6 +132,13 @@ def _seen(known: Incident, group: Group, touched: tuple[Alert, ...], now: dateti
     return replace(known, alerts=alerts, seen_at=seen_at, truncated=truncated, external_url=external_url)
 
 
+def _called(incident: Incident) -> str:
+    """Its title, which follows the alerts of a group that no alertname makes, and stays as it was at the end."""
+    if is_named_by_group(incident.group_labels) or not incident.shown:
+        return incident.title
+    return title_of(incident.group_labels, incident.shown, incident.truncated)
+
+
 def _left_out(known: Incident, group: Group) -> int:
     """How many alerts of the group nobody told of: the known ones that a cut webhook does not name are among them."""
     if group.asked or not group.truncated:
@@ -144,7 +152,8 @@ def _changed(known: Incident, group: Group, touched: tuple[Alert, ...], now: dat
     touched = held(known, touched, flap)
     seen = _seen(known, group, touched, now)
     revision = known.revision + 1
-    after = replace(seen, severity=severity_of(seen.alerts, rules, known.severity), flap=flap, revision=revision)
+    severity = severity_of(seen.alerts, rules, known.severity)
+    after = replace(seen, title=_called(seen), severity=severity, flap=flap, revision=revision)
     entries = _differences(known, after, touched, group, now, revision)
     if rules.flapping:
         entries += tuple(entries_of(known, after, touched, group.source, in_words(rules.flapping.calm)))
@@ -250,6 +259,7 @@ def _reopened(known: Incident, group: Group, touched: tuple[Alert, ...], now: da
     told = f"{names_of(seen.firing)} {'fires' if len(seen.firing) == 1 else 'fire'} again"
     reopened = replace(
         seen,
+        title=_called(seen),
         state=State.OPEN,
         resolved_at=None,
         resolved_by=None,

@@ -14,12 +14,16 @@ from bridge.core.model import Entry, Group, Incident, State, Target
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """A leased delivery: this worker, and no other until the lease ends, brings the target to `revision`."""
+    """A leased delivery: this worker, and no other until the lease ends, brings the target to `revision`.
 
-    incident_number: int
+    All of it is what one transaction saw, the one that leased: whatever changes later is another revision, and another
+    claim.
+    """
+
+    incident: Incident  #: with its alerts
     target: Target
     lease: str
-    revision: int  #: the revision that the target should show
+    revision: int  #: what the target shows once this has arrived: the incident's, or that of the frozen bytes
     sent: int  #: the revision that it shows; 0 is nothing yet
     firing: bool  #: what the target should show of the alerts that are routed to it
     attempts: int  #: tries since the last success, this one not counted
@@ -28,8 +32,14 @@ class Claim:
     wanted_at: datetime  #: when the oldest change that it does not show was accepted
     attempted_at: datetime | None  #: start of the earlier try that is unknown
     handle: Mapping[str, Any] = field(default_factory=dict)  #: what the channel's last receipt said
-    frozen: bytes | None = None  #: the bytes of the unknown try, if they were for this revision
+    frozen: bytes | None = None  #: the bytes of the unknown try, if nothing newer is to be shown
+    tried: bytes | None = None  #: the bytes of the unknown try, whatever their revision
     neighbour: Mapping[str, Any] = field(default_factory=dict)  #: for an unknown first try: another incident's handle
+    news: tuple[Entry, ...] = ()  #: the incident's loud entries, the oldest first
+
+    @property
+    def incident_number(self) -> int:
+        return self.incident.number
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +80,7 @@ class Message:
     number: int
     uid: str
     dedup_key: str
-    title: str  #: constant over the incident's life
+    title: str  #: the alert's name and where; of a group that no alertname makes, it follows its alerts
     summary: str  #: one line that reads well aloud; changes with the state
     state: State
     severity: str
@@ -201,9 +211,9 @@ class Deliveries(Protocol):
 
     def incidents(self, numbers: Sequence[int]) -> dict[int, Incident]: ...
 
-    def news(self, numbers: Sequence[int]) -> dict[int, list[Entry]]: ...
-
-    def freeze(self, claims: Sequence[tuple[Claim, bytes]]) -> None: ...
+    def freeze(self, claims: Sequence[tuple[Claim, bytes]]) -> None:
+        """Keep the bytes of mails before they are sent. Raises StoreRefused when one of the leases is lost."""
+        ...
 
     def settle(self, settled: Sequence[tuple[Claim, Outcome]], now: datetime) -> None: ...
 
@@ -227,6 +237,10 @@ class Intake(Protocol):
 
     def accept(self, group: Group) -> Accepted:
         """Return once the group is committed, else raise StoreUnavailable."""
+        ...
+
+    def fault(self, seconds: float) -> str:
+        """Why nothing can be stored just now, in words; empty when it can. Takes no longer than that to find out."""
         ...
 
 

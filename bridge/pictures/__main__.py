@@ -13,6 +13,7 @@ import sys
 from typing import BinaryIO
 
 from bridge.core.charts import Chart
+from bridge.lifeline import tell_at_parents_end
 from bridge.pictures.drawing import draw
 from bridge.pictures.studio import DRAWN, LENGTH
 
@@ -34,6 +35,7 @@ def answered(chart: Chart) -> bytes:
 
 if __name__ == "__main__":
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the worker, which closes our input
+    tell_at_parents_end(signal.SIGKILL)  # in the middle of a picture, too; there is nothing to put away
     with contextlib.suppress(OSError):
         os.nice(10)  # sending comes first
     serve(sys.stdin.buffer, sys.stdout.buffer)

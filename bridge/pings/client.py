@@ -6,11 +6,10 @@ Law: the URL holds a key, so nothing here says it; and no call raises, or takes 
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable
 from urllib.parse import urlsplit, urlunsplit
 
-import aiohttp
+from bridge.outbound.http import CallFailed, HttpClient, TimedOut
 
 MAX_REASON = 10_000  #: bytes; Healthchecks keeps the first 100 kB
 
@@ -30,17 +29,16 @@ class OutsideUrl:
 
     async def _call(self, method: str, url: str, body: bytes | None = None) -> str:
         """A connection each time: calls are a minute apart, and the way to the outside is what is tried."""
+        http = HttpClient(connections=1, most=0)
         try:
-            async with (
-                asyncio.timeout(self._timeout),
-                aiohttp.ClientSession(trust_env=True) as session,
-                session.request(method, url, data=body, allow_redirects=False) as answer,
-            ):
-                return "" if 200 <= answer.status < 300 else f"HTTP {answer.status}"
-        except TimeoutError:
+            answer = await http.call(method, url, self._timeout, body=body)
+        except TimedOut:
             return f"no answer within {self._timeout:g} s"
-        except (aiohttp.ClientError, OSError, ValueError) as fault:  # its text holds the URL
-            return type(fault).__name__
+        except CallFailed as fault:
+            return fault.detail
+        finally:
+            await http.close()
+        return "" if 200 <= answer.status < 300 else f"HTTP {answer.status}"
 
 
 def failing(url: str) -> str:

@@ -16,7 +16,7 @@ ALOUD = 160  #: longer is tiring to hear on the phone, and cut on a lock screen
 def plain_summary(view: Mapping[str, Any]) -> str:
     """Reads well aloud: `2 of 3 alerts firing: API latency is high`, `Resolved after 12 min: ...`."""
     lines: tuple[AlertLine, ...] = view["alerts"]
-    subject = (lines[0].summary or lines[0].name if lines else "") or view["title"]
+    subject = (lines[0].summary or (view["alertname"] and lines[0].name) if lines else "") or view["title"]
     told = f"{_standing(view)}: {one_line(subject)}"
     causes = view["causes"] if view["firing"] else ()
     fitting = next((f"; {cause}" for cause in causes if len(told) + 2 + len(cause) <= ALOUD), "")

@@ -37,7 +37,8 @@ def sample_incident(*, resolved: bool) -> Incident:
 
 
 def sample_claim(*, firing: bool) -> Claim:
-    return Claim(7, Target("sample"), "lease", 3, 1, firing, 0, False, False, _AT, None)
+    incident = sample_incident(resolved=not firing)
+    return Claim(incident, Target("sample"), "lease", 3, 1, firing, 0, False, False, _AT, None)
 
 
 def sample_news() -> list[Entry]:

@@ -8,6 +8,7 @@ from typing import Any
 
 from bridge.core.changes import outbreak
 from bridge.core.model import Alert, Entry, Incident, Severity
+from bridge.core.naming import UNNAMED
 from bridge.core.ports import AlertLine, Claim, Message
 from bridge.core.turns import times
 from bridge.rendering.links import links_of, safe_href
@@ -35,7 +36,7 @@ def fields_of(incident: Incident, claim: Claim, news: tuple[Entry, ...], externa
         "state": incident.state,
         "severity": incident.severity.value,
         "firing": claim.firing,
-        "revision": incident.revision,
+        "revision": claim.revision,
         "source": cut(one_line(incident.source), MAX_NAME),
         "component": _label(incident, worst, "component", "service", "job"),
         "group": _label(incident, worst, "cluster", "namespace", "environment", "env"),
@@ -82,7 +83,7 @@ def in_order(incident: Incident) -> list[Alert]:
 
 def _line(alert: Alert) -> AlertLine:
     return AlertLine(
-        name=beside(cut(one_line(alert.name), MAX_SUMMARY)) or "(no name)",
+        name=beside(cut(one_line(alert.name), MAX_SUMMARY)) or UNNAMED,
         status=alert.status.value,
         severity=Severity.of(alert.labels).value,
         summary=cut(one_line(alert.annotations.get("summary") or alert.annotations.get("message") or ""), 500),

@@ -228,7 +228,8 @@ def _upserting(table: sa.Table, key: tuple[str, ...], dialect: str) -> sa.Execut
     values: dict[str, Any] = {name: excluded[name] for name in mine}
     if table is delivery:  # a worker took it since it was read here: whatever it tells must be followed up
         taken = sa.and_(delivery.c.in_flight, sa.not_(excluded.in_flight))
-        values["pending"] = sa.or_(excluded.pending, taken)
+        shown = delivery.c.sent >= excluded.wanted  # or settled it: the same revision must not be sent again
+        values["pending"] = sa.or_(sa.and_(excluded.pending, sa.not_(shown)), taken)
     return statement.on_conflict_do_update(index_elements=list(key), set_=values)
 
 

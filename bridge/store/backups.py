@@ -15,6 +15,7 @@ import sqlalchemy as sa
 from bridge.core.errors import StoreUnavailable
 from bridge.store.database import transaction
 from bridge.store.tables import delivery
+from bridge.store.urls import database_url
 
 
 def back_up(url: str, target: Path) -> int:
@@ -55,13 +56,10 @@ def distrust(engine: sa.Engine, skipped_numbers: int) -> int:
 
 
 def _file_of(url: str) -> Path:
-    try:
-        parsed = sa.make_url(url)
-    except sa.exc.ArgumentError:
-        raise ValueError("this is no address of a database; write sqlite:///FILE") from None
+    parsed = database_url(url)
     if parsed.get_backend_name() != "sqlite":
         raise ValueError("this is not SQLite; copy PostgreSQL with pg_dump, see docs/operating.md")
-    source = Path(parsed.database or ":memory:")
+    source = Path(str(parsed.database))
     if not source.is_file():
         raise ValueError(f"there is no database {source}")
     return source

@@ -21,6 +21,7 @@ from bridge.core.storms import Storm
 from bridge.store.applying import Policy
 from bridge.store.collapsing import LEAST, are_waiting, collapsed_in
 from bridge.store.settling import is_ended_untold, skip_ended
+from bridge.store.snapshots import Snapshot, lock
 from bridge.store.storms import begin, tighten
 from bridge.store.tables import channel_state, delivery
 
@@ -71,12 +72,15 @@ class Claiming:
     policy: Callable[[], Policy] | None
     now: datetime
 
-    def claims(self, lease: str) -> list[Claim]:
+    def leased(self, lease: str) -> list[Leased]:
         state = self._state()
         limit = _allowed(self.lane, state, self.now)
         rows = self._rows(limit)
         if len(rows) >= limit and self._gathers():
             rows = self._rows(limit)
+        # What is being changed just now is claimed when it has been: soon, and as it is then.
+        still = lock(self.connection, (row["incident_number"] for row in rows)) if rows else set()
+        rows = [row for row in rows if row["incident_number"] in still]
         if not rows:
             return []
         _lease(self.connection, rows, lease, self.now, self.lane)
@@ -84,7 +88,7 @@ class Claiming:
             _take_slots(self.connection, self.lane, state, len(rows), self.now)
         lost = any(row["in_flight"] and not row["handle"] for row in rows)
         neighbour = _newest_handle(self.connection, self.lane.channel) if lost else {}
-        return [_claim(row, lease, neighbour) for row in rows]
+        return [Leased(row, lease, neighbour) for row in rows]
 
     def _state(self) -> sa.RowMapping | None:
         return self.connection.execute(_STATE, {"b_channel": self.lane.channel}).mappings().first()
@@ -175,21 +179,38 @@ def _take_slots(connection: sa.Connection, lane: Lane, state: sa.RowMapping | No
     )
 
 
-def _claim(row: sa.RowMapping, lease: str, neighbour: Mapping[str, Any]) -> Claim:
-    same = row["frozen_revision"] == row["wanted"]
-    return Claim(
-        incident_number=row["incident_number"],
-        target=Target(row["channel"], row["recipient"]),
-        lease=lease,
-        revision=row["wanted"],
-        sent=row["sent"],
-        firing=row["firing"],
-        attempts=row["attempts"],
-        unknown=row["in_flight"],
-        shrink=row["shrink"],
-        wanted_at=row["wanted_at"],
-        attempted_at=row["attempted_at"] if row["in_flight"] else None,
-        handle=row["handle"],
-        frozen=row["frozen"] if same and row["in_flight"] else None,
-        neighbour=neighbour if row["in_flight"] and not row["handle"] else {},
-    )
+@dataclass(frozen=True, slots=True, eq=False)
+class Leased:
+    """A delivery's row as it was before it was leased."""
+
+    row: sa.RowMapping
+    lease: str
+    neighbour: Mapping[str, Any]
+
+    @property
+    def number(self) -> int:
+        """Of the incident."""
+        return int(self.row["incident_number"])
+
+    def claim(self, seen: Snapshot) -> Claim:
+        """Of what the same transaction saw."""
+        row, unknown = self.row, self.row["in_flight"]
+        same = unknown and row["frozen"] is not None and row["frozen_revision"] >= row["wanted"]
+        return Claim(
+            incident=seen.incident,
+            target=Target(row["channel"], row["recipient"]),
+            lease=self.lease,
+            revision=row["frozen_revision"] if same else seen.incident.revision,
+            sent=row["sent"],
+            firing=row["firing"],
+            attempts=row["attempts"],
+            unknown=unknown,
+            shrink=row["shrink"],
+            wanted_at=row["wanted_at"],
+            attempted_at=row["attempted_at"] if unknown else None,
+            handle=row["handle"],
+            frozen=row["frozen"] if same else None,
+            tried=row["frozen"] if unknown else None,
+            neighbour=self.neighbour if unknown and not row["handle"] else {},
+            news=seen.news,
+        )

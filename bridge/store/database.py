@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
+import logging
+import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, ProgrammingError
+from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, OperationalError, ProgrammingError
 from sqlalchemy.exc import TimeoutError as NoConnectionFree
 
-from bridge.core.errors import StoreRefused, StoreUnavailable
+from bridge import logs
+from bridge.core.errors import StoreDown, StoreRefused, StoreUnavailable
+from bridge.store import sqlite_engine
+from bridge.store.sqlite_lock import SECONDS, write_lock
+from bridge.store.urls import database_url, prepare_file, shown
+
+log = logs.get("store")
 
 #: The newest of migrations/versions/.
 NEWEST = "0011"
@@ -20,7 +26,11 @@ NEWEST = "0011"
 _MIGRATION_LOCK = 0x6272_6467
 #: Its kind says that others may pass where this one cannot.
 _OF_THE_DATA = (DataError, IntegrityError, ProgrammingError)
+_OTHERS_MIGRATE = 60.0  #: seconds; of SQLite, at the start
 _READ_ONLY = "25006"  # SQLSTATE read_only_sql_transaction
+_DOWN_SQLITE = ("SQLITE_BUSY", "SQLITE_LOCKED", "SQLITE_READONLY", "SQLITE_CANTOPEN")
+#: SQLSTATE: no connection, shut down or failed over, out of connections.
+_DOWN_POSTGRES = ("08", "57P", "53300", _READ_ONLY)
 _PATIENCE = {
     "connect_timeout": 5,  # seconds
     "keepalives_idle": 10,
@@ -31,14 +41,21 @@ _PATIENCE = {
 
 
 def open_database(url: str) -> sa.Engine:
-    """An engine on a migrated database; safe when several processes start at once. Raises StoreUnavailable."""
-    engine = _engine(url)
+    """An engine on a migrated database; safe when several processes start at once. Raises StoreUnavailable.
+
+    StoreUnusable, where that can never change by itself.
+    """
+    parsed = database_url(url)
+    try:
+        engine = _engine(parsed)
+    except OSError as fault:
+        raise StoreUnavailable(f"cannot open {shown(parsed)}: {fault}") from fault
     try:
         with _one_at_a_time(engine) as connection:
             _migrate(engine, connection)
     except (DBAPIError, OSError) as fault:  # a file that is no database is no OperationalError
         engine.dispose()
-        raise StoreUnavailable(f"cannot open {engine.url.render_as_string()}: {fault}") from fault
+        raise StoreUnavailable(f"cannot open {shown(parsed)}: {fault}") from fault
     except StoreUnavailable:
         engine.dispose()
         raise
@@ -46,19 +63,27 @@ def open_database(url: str) -> sa.Engine:
 
 
 @contextlib.contextmanager
-def transaction(engine: sa.Engine) -> Iterator[sa.Connection]:
-    """One write transaction. Whatever the database says about not being able to becomes StoreUnavailable."""
+def transaction(engine: sa.Engine, *, orphan: bool = False) -> Iterator[sa.Connection]:
+    """One write transaction. Whatever the database says about not being able to becomes StoreUnavailable.
+
+    orphan: go on in a file that was deleted, for what nobody else can finish. Never in one that was replaced.
+    """
     try:
-        with _turn(engine), engine.begin() as connection:
+        # Else it would be written into nowhere ...
+        alone = sqlite_engine.check_files(engine, orphan=orphan)
+        with contextlib.nullcontext() if alone else _turn(engine), engine.begin() as connection:
             yield connection
+        sqlite_engine.check_files(engine, orphan=orphan)  # ... and it counts as stored only if it was not.
+    except sqlite_engine.FilesLost:
+        sqlite_engine.save(engine)
+        raise
     except DBAPIError as fault:
         _forget_connections(engine, fault)
-        kind = StoreRefused if isinstance(fault, _OF_THE_DATA) else StoreUnavailable
-        raise kind(f"the database refused: {fault.orig}") from fault
+        raise _kind(fault)(f"the database refused: {_words(engine, fault)}") from fault
     except NoConnectionFree as fault:
-        raise StoreUnavailable("every connection to the database is in use, and none became free in time") from fault
+        raise StoreDown("every connection to the database is in use, and none became free in time") from fault
     except OSError as fault:
-        raise StoreUnavailable(f"the files beside the database cannot be used: {fault}") from fault
+        raise StoreDown(f"the files beside the database cannot be used: {fault}") from fault
 
 
 @contextlib.contextmanager
@@ -68,9 +93,29 @@ def reading(engine: sa.Engine) -> Iterator[sa.Connection]:
         with engine.connect().execution_options(readonly=True) as connection:
             yield connection
     except DBAPIError as fault:
-        raise StoreUnavailable(f"the database does not answer: {fault.orig}") from fault
+        raise StoreUnavailable(f"the database does not answer: {_words(engine, fault)}") from fault
     except NoConnectionFree as fault:
-        raise StoreUnavailable("every connection to the database is in use, and none became free in time") from fault
+        raise StoreDown("every connection to the database is in use, and none became free in time") from fault
+
+
+def _kind(fault: DBAPIError) -> type[StoreUnavailable]:
+    if isinstance(fault, _OF_THE_DATA):
+        return StoreRefused
+    return StoreDown if _is_down(fault) else StoreUnavailable
+
+
+def _is_down(fault: DBAPIError) -> bool:
+    """Whatever else was to be written would fail as well."""
+    if fault.connection_invalidated:
+        return True
+    if isinstance(fault.orig, sqlite3.Error):
+        return getattr(fault.orig, "sqlite_errorname", "SQLITE_CANTOPEN").startswith(_DOWN_SQLITE)
+    state = getattr(fault.orig, "sqlstate", None) or ("" if not isinstance(fault, OperationalError) else "08")
+    return state.startswith(_DOWN_POSTGRES)
+
+
+def _words(engine: sa.Engine, fault: DBAPIError) -> str:
+    return sqlite_engine.locked_by(engine, fault) or str(fault.orig)
 
 
 def _forget_connections(engine: sa.Engine, fault: DBAPIError) -> None:
@@ -87,59 +132,30 @@ def postgres_patience(url: sa.URL) -> dict[str, int]:
     return {name: value for name, value in _PATIENCE.items() if name not in url.query}
 
 
-def _engine(url: str) -> sa.Engine:
-    parsed = sa.make_url(url)
-    if parsed.get_backend_name() == "sqlite":
-        return _sqlite(parsed)
-    if parsed.drivername in ("postgres", "postgresql"):
-        parsed = parsed.set(drivername="postgresql+psycopg")
-    patience = postgres_patience(parsed)
+def _engine(url: sa.URL) -> sa.Engine:
+    if url.get_backend_name() == "sqlite":
+        prepare_file(url)
+        return sqlite_engine.create(url)
+    patience = postgres_patience(url)
     return sa.create_engine(
-        parsed, pool_pre_ping=True, pool_size=5, max_overflow=35, pool_timeout=10, connect_args=patience
+        url, pool_pre_ping=True, pool_size=5, max_overflow=35, pool_timeout=10, connect_args=patience
     )
 
 
-def _sqlite(url: sa.URL) -> sa.Engine:
-    if url.database and url.database != ":memory:":
-        Path(url.database).parent.mkdir(parents=True, exist_ok=True)
-    engine = sa.create_engine(url, pool_timeout=10, connect_args={"check_same_thread": False, "timeout": 10})
-
-    @sa.event.listens_for(engine, "connect")
-    def prepare(connection: Any, _record: Any) -> None:
-        connection.isolation_level = None  # SQLAlchemy's own BEGIN below, not sqlite3's late one
-        for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "busy_timeout=10000"):
-            connection.execute(f"PRAGMA {pragma}")
-
-    @sa.event.listens_for(engine, "begin")
-    def begin(connection: sa.Connection) -> None:
-        # A transaction that reads first and writes later would fail with "database is locked" instead of waiting.
-        readonly = connection.get_execution_options().get("readonly", False)
-        connection.exec_driver_sql("BEGIN" if readonly else "BEGIN IMMEDIATE")
-
-    return engine
-
-
 @contextlib.contextmanager
-def _turn(engine: sa.Engine) -> Iterator[None]:
-    """Writers of one SQLite file take turns, whichever process they are in.
-
-    SQLite alone lets a waiting writer sleep and look again, so a busy one, which is back at once, would shut the
-    others out for seconds. Whoever holds `.turn` is next; a file's locks end with the process that holds them.
-    """
-    if engine.dialect.name != "sqlite":
+def _turn(engine: sa.Engine, seconds: float = SECONDS) -> Iterator[None]:
+    """Of the writers of one SQLite file; PostgreSQL has turns of its own."""
+    if engine.dialect.name != "sqlite" or not engine.url.database:
         yield
         return
-    with open(f"{engine.url.database}.turn", "a") as turn, open(f"{engine.url.database}.lock", "a") as writing:
-        fcntl.flock(turn, fcntl.LOCK_EX)
-        fcntl.flock(writing, fcntl.LOCK_EX)
-        fcntl.flock(turn, fcntl.LOCK_UN)
+    with write_lock(engine.url.database).held(seconds):
         yield
 
 
 @contextlib.contextmanager
 def _one_at_a_time(engine: sa.Engine) -> Iterator[sa.Connection | None]:
     if engine.dialect.name == "sqlite":
-        with _turn(engine):
+        with _turn(engine, _OTHERS_MIGRATE):
             yield None
         return
     with engine.connect() as connection:
@@ -152,31 +168,35 @@ def _one_at_a_time(engine: sa.Engine) -> Iterator[sa.Connection | None]:
             connection.commit()
 
 
+def _version(connection: sa.Connection) -> str:
+    """Empty where there is none."""
+    if not sa.inspect(connection).has_table("alembic_version"):
+        return ""
+    return connection.scalar(sa.text("SELECT version_num FROM alembic_version")) or ""
+
+
 def _is_current(connection: sa.Connection) -> bool:
     """Raises StoreUnavailable where a newer bridge was here first: an old pod that starts again during an upgrade."""
-    if not sa.inspect(connection).has_table("alembic_version"):
-        return False
-    found = connection.scalar(sa.text("SELECT version_num FROM alembic_version")) or ""
+    found = _version(connection)
     if found > NEWEST:  # numbers of the same width, so they sort as they count
         told = f"the database has the schema {found}, and this bridge knows {NEWEST} at most"
         raise StoreUnavailable(f"{told}: a newer version has migrated it; run that version, or restore a backup")
-    return bool(found == NEWEST)
+    return found == NEWEST
 
 
 def _migrate(engine: sa.Engine, locked: sa.Connection | None) -> None:
     with engine.connect().execution_options(readonly=True) as connection:
         if _is_current(connection):
             return
+        before = _version(connection)
     # Alembic is a tenth of a process's memory, and needed once in the life of a release.
     from alembic import command
     from alembic.config import Config
 
+    logging.getLogger("alembic").setLevel(logging.WARNING)  # one line of ours says as much as its ten
     config = Config()
     config.set_main_option("script_location", str(Path(__file__).with_name("migrations")))
-    if locked is not None:
-        config.attributes["connection"] = locked
+    with contextlib.ExitStack() as opened:
+        config.attributes["connection"] = locked if locked is not None else opened.enter_context(engine.connect())
         command.upgrade(config, "head")
-        return
-    with engine.connect() as connection:
-        config.attributes["connection"] = connection
-        command.upgrade(config, "head")
+    log.info("schema_migrated", before=before or "none", now=NEWEST)

@@ -1,38 +1,36 @@
-"""The worker's side: lease, freeze, settle. Law: a lease is committed before anything is sent, and ends by itself."""
+"""The worker's side: lease, freeze, settle. Law: a lease is committed before anything is sent, and ends by itself.
+
+They go on where SQLite's file was deleted: nobody else can send what had been accepted in it.
+"""
 
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
-from bridge.core.model import Entry, Incident
+from bridge.core.errors import StoreRefused
+from bridge.core.model import Incident
 from bridge.core.ports import Begun, Claim, GiveUp, Lane, Outcome, RetryAt, Sent
-from bridge.store.applying import Policy, complete
+from bridge.store.applying import Policy
 from bridge.store.changes import forget_changes
 from bridge.store.claiming import Claiming
 from bridge.store.clock_jumps import mend_times
 from bridge.store.collapsing import COLLAPSED, SAME_CHANNEL, under_way
 from bridge.store.database import reading, transaction
-from bridge.store.rows import entry_from, incident_from
 from bridge.store.settling import FENCE, Settlements, lease_key
-from bridge.store.tables import channel_state, delivery, event, incident, storm, worker
+from bridge.store.snapshots import Unreadable, incidents, snapshots, unreadable
+from bridge.store.tables import channel_state, delivery, incident, storm, worker
 
 # Statements are made once: built anew, one costs as much as writing twenty rows with it.
 _FREEZE = (
     sa.update(delivery)
     .where(*FENCE)
     .values(frozen=sa.bindparam("b_frozen"), frozen_revision=sa.bindparam("b_revision"))
-)
-_INCIDENTS = sa.select(incident).where(incident.c.number.in_(sa.bindparam("numbers", expanding=True)))
-_NEWS = (
-    sa.select(event)
-    .where(event.c.incident_number.in_(sa.bindparam("numbers", expanding=True)), event.c.loud)
-    .order_by(event.c.id)
 )
 
 
@@ -46,32 +44,39 @@ class StoreDeliveries:
     def claim(self, lanes: Sequence[Lane], now: datetime) -> list[Claim]:
         if not lanes:
             return []
-        with transaction(self._engine) as connection:
+        try:
+            return self._claim(lanes, now)
+        except Unreadable as fault:  # it must not hold up what is claimed with it
+            return self._claim(lanes, now, unreadable(self._engine, fault.numbers))
+
+    def _claim(self, lanes: Sequence[Lane], now: datetime, unreadable: Collection[int] = ()) -> list[Claim]:
+        """What is unreadable is leased and left until its lease ends."""
+        with transaction(self._engine, orphan=True) as connection:
             storms = under_way(connection) if any(lane.storm_at is not None for lane in lanes) else {}
             lease = f"{self._worker_id}.{secrets.token_hex(4)}"
-            claiming = (Claiming(connection, lane, storms.get(lane.channel), self._policy, now) for lane in lanes)
-            return [claim for each in claiming for claim in each.claims(lease)]
+            ordered = sorted(lanes, key=lambda lane: lane.channel)  # as those who settle lock the channels' states
+            claiming = (Claiming(connection, lane, storms.get(lane.channel), self._policy, now) for lane in ordered)
+            leased = {each: each.number for one in claiming for each in one.leased(lease)}
+            seen = snapshots(connection, set(leased.values()) - set(unreadable))
+            return [each.claim(seen[number]) for each, number in leased.items() if number in seen]
 
     def incidents(self, numbers: Sequence[int]) -> dict[int, Incident]:
         with reading(self._engine) as connection:
-            rows = connection.execute(_INCIDENTS, {"numbers": numbers}).mappings()
-            return {found.number: found for found in complete(connection, [incident_from(row) for row in rows])}
-
-    def news(self, numbers: Sequence[int]) -> dict[int, list[Entry]]:
-        found: dict[int, list[Entry]] = {}
-        with reading(self._engine) as connection:
-            for row in connection.execute(_NEWS, {"numbers": numbers}).mappings():
-                found.setdefault(row["incident_number"], []).append(entry_from(row))
-        return found
+            return incidents(connection, numbers)
 
     def freeze(self, claims: Sequence[tuple[Claim, bytes]]) -> None:
-        """Store the bytes of mails before they are sent, so that a repeated try sends the same ones."""
-        with transaction(self._engine) as connection:
-            rows = [{**lease_key(claim), "b_frozen": data, "b_revision": claim.revision} for claim, data in claims]
-            connection.execute(_FREEZE, rows)
+        """Store the bytes of mails before they are sent, so that a repeated try sends the same ones.
+
+        Raises StoreRefused when a lease is lost: whoever has it now composes another mail of the same Message-ID.
+        """
+        with transaction(self._engine, orphan=True) as connection:
+            for claim, data in claims:
+                row = {**lease_key(claim), "b_frozen": data, "b_revision": claim.revision}
+                if not connection.execute(_FREEZE, row).rowcount:
+                    raise StoreRefused(f"another worker has incident {claim.incident_number} for {claim.target}")
 
     def settle(self, settled: Sequence[tuple[Claim, Outcome]], now: datetime) -> None:
-        with transaction(self._engine) as connection:
+        with transaction(self._engine, orphan=True) as connection:
             settlements = Settlements(connection, now)
             for claim, outcome in settled:
                 match outcome:

@@ -12,12 +12,12 @@ from pathlib import Path
 from urllib.parse import quote
 
 import sqlalchemy as sa
-from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
+from sqlalchemy.exc import DBAPIError
 
 from bridge.core.errors import StoreUnavailable
 from bridge.store.database import NEWEST, open_database, postgres_patience
+from bridge.store.urls import check_file, database_url, shown
 
-_KINDS = "write sqlite:///FILE (sqlite:////FILE for a path from the root) or postgresql://USER@HOST/NAME"
 _NAME_IT = "name it with --database or BRIDGE_DATABASE_URL; `bridge serve` makes one"
 
 
@@ -28,10 +28,10 @@ def open_to_read(url: str) -> sa.Engine:
         found = _schema(engine)
         if found == NEWEST:
             return engine
-        shown = engine.url.render_as_string()
+        name = shown(engine.url)
         if not found:
-            raise StoreUnavailable(f"{shown} is no database of a bridge: {_NAME_IT}")
-        what = f"{shown} has the schema {found}, and this bridge works with {NEWEST}"
+            raise StoreUnavailable(f"{name} is no database of a bridge: {_NAME_IT}")
+        what = f"{name} has the schema {found}, and this bridge works with {NEWEST}"
         if found > NEWEST:
             raise StoreUnavailable(f"{what}: a newer version has migrated it; use that version")
         raise StoreUnavailable(f"{what}: it is brought up to date when `bridge serve` of this version starts on it")
@@ -49,7 +49,7 @@ def open_restored(url: str) -> sa.Engine:
     engine = _reader(parsed)
     with _closed_on_fault(engine):
         if not _schema(engine):
-            raise StoreUnavailable(f"{engine.url.render_as_string()} is no database of a bridge: {_NAME_IT}")
+            raise StoreUnavailable(f"{shown(engine.url)} is no database of a bridge: {_NAME_IT}")
     engine.dispose()  # its own connection would look like a bridge's
     if parsed.get_backend_name() == "sqlite" and _is_in_use(Path(parsed.database or "")):
         raise StoreUnavailable(f"{parsed.database} is in use: stop the bridge that runs on it first")
@@ -58,28 +58,19 @@ def open_restored(url: str) -> sa.Engine:
 
 def _parsed(url: str) -> sa.URL:
     """SQLite's file must be there; of PostgreSQL, that is known when it is asked."""
-    try:
-        parsed = sa.make_url(url)
-        backend = parsed.get_backend_name()
-    except (ArgumentError, ValueError):
-        raise StoreUnavailable(f"this is no address of a database; {_KINDS}") from None
-    if backend not in ("sqlite", "postgresql", "postgres"):
-        raise StoreUnavailable(f"{backend} is no database that the bridge works with; {_KINDS}")
-    if backend == "sqlite":
+    parsed = database_url(url)
+    if parsed.get_backend_name() == "sqlite":
         _require_file(parsed.database or "")
     return parsed
 
 
 def _require_file(name: str) -> None:
-    if name in ("", ":memory:"):
-        raise StoreUnavailable(f"a database in memory is empty: {_NAME_IT}")
     path = Path(name)
     try:
-        is_file, is_folder = path.is_file(), path.is_dir()
+        check_file(path, to_write=False)
+        is_file = path.is_file()
     except (OSError, ValueError) as fault:
         raise StoreUnavailable(f"the database {str(path)!r} cannot be opened: {fault}") from None
-    if is_folder:
-        raise StoreUnavailable(f"{path} is a folder, and no database: {_NAME_IT}")
     if not is_file:
         raise StoreUnavailable(f"there is no database {path}: {_NAME_IT}")
 
@@ -88,12 +79,7 @@ def _reader(url: sa.URL) -> sa.Engine:
     if url.get_backend_name() == "sqlite":
         path = Path(url.database or "").absolute()
         return sa.create_engine(url, creator=lambda: _read_only(path), isolation_level="AUTOCOMMIT")
-    if url.drivername in ("postgres", "postgresql"):
-        url = url.set(drivername="postgresql+psycopg")
-    try:
-        return sa.create_engine(url, connect_args=postgres_patience(url))
-    except (ArgumentError, NoSuchModuleError, ImportError):
-        raise StoreUnavailable(f"{url.drivername} is no driver that the bridge has; {_KINDS}") from None
+    return sa.create_engine(url, connect_args=postgres_patience(url))
 
 
 def _read_only(path: Path) -> sqlite3.Connection:
@@ -131,7 +117,7 @@ def _closed_on_fault(engine: sa.Engine) -> Iterator[None]:
         yield
     except DBAPIError as fault:
         engine.dispose()
-        raise StoreUnavailable(f"cannot open {engine.url.render_as_string()}: {fault.orig}") from fault
+        raise StoreUnavailable(f"cannot open {shown(engine.url)}: {fault.orig}") from fault
     except StoreUnavailable:
         engine.dispose()
         raise

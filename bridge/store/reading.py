@@ -130,7 +130,7 @@ def _view(row: sa.RowMapping, because: str) -> DeliveryView:
         channel=row["channel"],
         recipient=row["recipient"],
         status=status,
-        wanted=row["wanted"],
+        wanted=max(row["wanted"], row["sent"]),  # a message shows the newest state, wanted or not
         sent=row["sent"],
         attempts=row["attempts"],
         due_at=row["due_at"] if row["pending"] else None,

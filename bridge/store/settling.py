@@ -121,7 +121,7 @@ class Settlements:
         self._sent.append({**lease_key(claim), **row})
         if not outcome.skipped:
             self._working.add(claim.target.channel)
-        self._note(claim, "skipped" if outcome.skipped else "delivered", outcome.note or "told")
+        self._note(claim, "skipped" if outcome.skipped else "delivered", outcome.note or "delivered")
 
     def begun(self, claim: Claim, outcome: Begun) -> None:
         self._begun.append({**lease_key(claim), "b_handle": dict(outcome.handle), "b_now": self.now})
@@ -173,7 +173,7 @@ class Settlements:
         if recovered:
             self.connection.execute(_RECOVERED, recovered)
         make = postgresql.insert if self.connection.dialect.name == "postgresql" else sqlite.insert
-        for channel, (until, reason) in self._pauses.items():
+        for channel, (until, reason) in sorted(self._pauses.items()):
             values = {"paused_until": until, "pause_reason": reason, "failing": True}
             statement = make(channel_state).values(channel=channel, **values)
             self.connection.execute(statement.on_conflict_do_update(index_elements=["channel"], set_=values))

@@ -1,6 +1,7 @@
 """Waking the workers at once when something is stored, over process borders. Only a hint: workers poll as well.
 
-SQLite: a named pipe beside the database file. PostgreSQL: NOTIFY.
+SQLite: a named pipe in a folder of its own beside the database file, which nothing that copies `bridge.db*` comes
+across: to read a pipe is to wait for ever. PostgreSQL: NOTIFY.
 """
 
 from __future__ import annotations
@@ -8,19 +9,28 @@ from __future__ import annotations
 import contextlib
 import os
 import select
+import stat
 import threading
 from collections.abc import Callable
 from pathlib import Path
 
 import sqlalchemy as sa
 
+from bridge import logs
 from bridge.store.database import postgres_patience
 
+log = logs.get("store")
 _CHANNEL = "incident_bridge"
 
 
 def _pipe(engine: sa.Engine) -> Path:
-    return Path(f"{engine.url.database}.wake")
+    """Any process finds it by the database alone, whatever its environment is."""
+    database = Path(engine.url.database or "")
+    return database.with_name(f".{database.name}-wake") / "pipe"
+
+
+def _is_pipe(file: int) -> bool:
+    return stat.S_ISFIFO(os.fstat(file).st_mode)
 
 
 class Waker:
@@ -40,9 +50,10 @@ class Waker:
         if self._postgres:
             return
         with contextlib.suppress(OSError):
-            pipe = os.open(_pipe(self._engine), os.O_WRONLY | os.O_NONBLOCK)
+            pipe = os.open(_pipe(self._engine), os.O_WRONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC)
             try:
-                os.write(pipe, b"!")
+                if _is_pipe(pipe):  # else it would be written into whatever was put there
+                    os.write(pipe, b"!")
             finally:
                 os.close(pipe)
 
@@ -62,19 +73,23 @@ class Listener:
         self._thread.join(timeout=5)
 
     def _read(self) -> None:
+        _remove_former(Path(f"{self._engine.url.database}.wake"))
+        told = ""
         while not self._stopping.is_set():
             try:
                 self._listen_to_pipe()
-            except OSError:  # a read-only or full disk, perhaps
+            except OSError as fault:  # a read-only or full disk, perhaps
+                if str(fault) != told:
+                    told = str(fault)
+                    log.warning("not_woken", why=told, instead="looking every few seconds")
                 self._stopping.wait(1)  # polling goes on meanwhile
 
     def _listen_to_pipe(self) -> None:
         path = _pipe(self._engine)
-        with contextlib.suppress(FileExistsError):
-            os.mkfifo(path, mode=0o600)
-        pipe = os.open(path, os.O_RDWR | os.O_NONBLOCK)  # read-write: never sees an end of file
+        _make(path)
+        pipe = os.open(path, os.O_RDWR | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC)  # never sees an end of file
         try:
-            while not self._stopping.is_set():
+            while not self._stopping.is_set() and os.path.samestat(os.fstat(pipe), path.stat()):
                 if select.select([pipe], [], [], 0.5)[0]:
                     os.read(pipe, 65536)
                     self._wake()
@@ -100,3 +115,24 @@ class Listener:
             while not self._stopping.is_set():
                 for _notification in connection.notifies(timeout=0.5, stop_after=1):
                     self._wake()
+
+
+def _make(pipe: Path) -> None:
+    """In a folder that is ours alone. Raises OSError, also where somebody else's stands in the way."""
+    with contextlib.suppress(FileExistsError):
+        pipe.parent.mkdir(mode=0o700)
+    found = pipe.parent.lstat()
+    if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.geteuid():
+        raise PermissionError(f"{pipe.parent} belongs to somebody else, or is no folder: remove it")
+    pipe.parent.chmod(0o700)
+    with contextlib.suppress(FileExistsError):
+        os.mkfifo(pipe, mode=0o600)
+    if not stat.S_ISFIFO(pipe.lstat().st_mode):
+        raise FileExistsError(f"{pipe} is no pipe: remove it")
+
+
+def _remove_former(pipe: Path) -> None:
+    """Where earlier versions had it."""
+    with contextlib.suppress(OSError):
+        if stat.S_ISFIFO(pipe.lstat().st_mode):
+            pipe.unlink()

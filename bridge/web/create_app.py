@@ -22,6 +22,7 @@ from bridge.web import api, changes, operations, pages, webhooks
 from bridge.web import pictures as drawn
 from bridge.web.auth import Logins
 from bridge.web.pictures import KeptPictures
+from bridge.web.probing import StoreProbe
 
 log = logs.get(__name__)
 FOR_MACHINES = ("/webhook", "/api/", "/-/", "/events", "/callback", "/metrics")
@@ -58,7 +59,7 @@ def create_app(
         return flaps_of(found, current().incidents.flapping)
 
     app.register_blueprint(webhooks.blueprint(current, intake, metrics, clock))
-    app.register_blueprint(operations.blueprint(current, reader, metrics, reload, clock, logins))
+    app.register_blueprint(operations.blueprint(current, StoreProbe(reader, intake, clock), metrics, reload, logins))
     app.register_blueprint(changes.blueprint(current, kept, metrics, clock))
     app.register_blueprint(api.blueprint(reader, kept, clock, logins, lambda: _window(current()), flaps))
     app.register_blueprint(pages.blueprint(reader, kept, pictures, clock, logins, lambda: _window(current()), flaps))

@@ -4,28 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
-from datetime import datetime
 
 from flask import Blueprint, Response, jsonify, request
 from flask.typing import ResponseReturnValue
 
-from bridge import logs
 from bridge.config.settings import Settings
 from bridge.core.auditing import Check, readiness
 from bridge.core.heartbeats import Heartbeat
-from bridge.core.views import Health, Reader
+from bridge.core.views import Health
 from bridge.metrics import CONTENT_TYPE, Metrics
 from bridge.web.auth import Logins, from_another_site, from_this_machine
-
-log = logs.get(__name__)
+from bridge.web.probing import StoreProbe
 
 
 def blueprint(
     current: Callable[[], Settings],
-    reader: Reader,
+    probe: StoreProbe,
     metrics: Metrics,
     reload: Callable[[], list[str]] | None,
-    clock: Callable[[], datetime],
     logins: Logins,
 ) -> Blueprint:
     routes = Blueprint("operations", __name__)
@@ -36,14 +32,15 @@ def blueprint(
 
     @routes.get("/-/ready")
     def ready() -> ResponseReturnValue:
-        checks = readiness(ask(reader, clock()), current().limits.overdue)
+        health, refused = probe.both()
+        checks = readiness(health, current().limits.overdue, refused)
         fine = all(check.ok for check in checks.values())
         answer = jsonify(ready=fine, checks={name: asdict(check) for name, check in checks.items()})
         return answer, 200 if fine else 503
 
     @routes.get("/-/watchdog")
     def watchdog() -> ResponseReturnValue:
-        checks = heard(ask(reader, clock()), current().heartbeats)
+        checks = heard(probe.health(), current().heartbeats)
         fine = all(check.ok for check in checks.values())
         answer = jsonify(heard=fine, heartbeats={name: asdict(check) for name, check in checks.items()})
         return answer, 200 if fine else 503
@@ -53,7 +50,8 @@ def blueprint(
         settings = current()
         metrics.know(settings.channels, [*(source.name for source in settings.sources), "unknown"])
         expected = {each.name: each.every.total_seconds() for each in settings.heartbeats}
-        text = metrics.exposition(lambda: ask(reader, clock()), settings.channels, expected)
+        health, refused = probe.both()
+        text = metrics.exposition(lambda: health, settings.channels, expected, writable=not refused)
         return Response(text, content_type=CONTENT_TYPE)
 
     @routes.post("/-/reload")
@@ -61,15 +59,6 @@ def blueprint(
         return _may_not_reload(logins) or _reload(reload)
 
     return routes
-
-
-def ask(reader: Reader, now: datetime) -> Health | None:
-    """None when the store does not answer, whatever the reason."""
-    try:
-        return reader.health(now)
-    except Exception as error:
-        log.warning("the store did not answer", error=str(error))
-        return None
 
 
 def heard(health: Health | None, expected: Sequence[Heartbeat]) -> dict[str, Check]:

@@ -10,7 +10,8 @@ T = TypeVar("T")
 
 
 class Batcher(Generic[T]):
-    """add() returns once its item was part of a successful flush, or raises what the flush raised.
+    """add() returns once its item was part of a successful flush, or raises what the flush of it alone raised: one item
+    that is refused fails by itself.
 
     pause: what to wait for before each flush, so that others may join.
     """
@@ -34,15 +35,26 @@ class Batcher(Generic[T]):
             if self._pause is not None:
                 await self._pause()
             batch, self._items = self._items, []
-            fault: Exception | None = None
-            try:
-                await self._flush([item for item, _ in batch])
-            except Exception as raised:  # handed to everyone who waits
-                fault = raised
-            for _, done in batch:
-                if done.done():
-                    continue
-                if fault is None:
-                    done.set_result(None)
-                else:
-                    done.set_exception(fault)
+            await self._flush_all(batch)
+
+    async def _flush_all(self, batch: Sequence[tuple[T, asyncio.Future[None]]]) -> None:
+        try:
+            await self._flush([item for item, _ in batch])
+        except Exception as fault:
+            if len(batch) == 1:
+                _tell(batch[0][1], fault)
+            else:
+                for each in batch:
+                    await self._flush_all([each])
+            return
+        for _, done in batch:
+            _tell(done)
+
+
+def _tell(done: asyncio.Future[None], fault: Exception | None = None) -> None:
+    if done.done():  # whoever waited was cancelled
+        return
+    if fault is None:
+        done.set_result(None)
+    else:
+        done.set_exception(fault)

@@ -9,7 +9,7 @@ from typing import Protocol
 
 from bridge import logs
 from bridge.core.facts import ChangeEvent, Context
-from bridge.core.model import Entry, Incident
+from bridge.core.model import Incident
 
 log = logs.get("worker")
 Changes = Callable[[Incident], Awaitable[Sequence[ChangeEvent]]]
@@ -23,10 +23,8 @@ class Gathers(Protocol):
 
 @dataclass(frozen=True)
 class Story:
-    """What the messages of one incident are made of."""
+    """What the messages of one incident share beyond it, among those that were claimed together."""
 
-    incident: Incident
-    news: Sequence[Entry]
     context: asyncio.Task[Context | None] | None
     until: float  #: the loop's time at which whoever could wait for pictures goes without
 

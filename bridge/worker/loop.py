@@ -112,6 +112,10 @@ class Worker:
         self._stopping = True
         self._wake.set()
 
+    def database_moved(self) -> Awaitable[None]:
+        """Done when the database's thread has come to it. Raises RuntimeError when the worker has ended."""
+        return self._in_thread(lambda: None)
+
     async def reload(self, setup: Setup) -> None:
         """Swap channels and templates; sends under way end on the old ones."""
         old, self._setup = self._setup, setup
@@ -150,54 +154,33 @@ class Worker:
             log.error("store_unavailable", fault=str(fault))
             await asyncio.sleep(1)
             return
-        if claims:
-            await self._begin(claims)
+        self._start(claims)
         self._full = self._setup.lanes.keys() - {lane.channel for lane in self._open_lanes()}
 
     def _open_lanes(self) -> list[Lane]:
         lanes = (self._room(lane) for lane in self._setup.lanes.values())
         return [lane for lane in lanes if lane.limit > 0]
 
-    async def _begin(self, claims: Sequence[Claim], waits: Sequence[float] = (0.1, 0.5, 2.0)) -> None:
-        """What cannot be read is left until its lease ends, and must not hold up what was claimed with it."""
-        try:
-            await self._start(claims)
-        except Exception as fault:
-            if isinstance(fault, StoreUnavailable) and waits:
-                await asyncio.sleep(waits[0])
-                await self._begin(claims, waits[1:])
-            elif len(claims) > 1:
-                for claim in claims:
-                    await self._begin([claim], ())
-            else:
-                log.error("claim_not_read", incident=claims[0].incident_number, fault=str(fault))
-
     def _room(self, lane: Lane) -> Lane:
         limit = lane.limit - self._flying.get(lane.channel, 0)
         return replace(lane, limit=limit)
 
-    async def _start(self, claims: Sequence[Claim]) -> None:
-        numbers = sorted({claim.incident_number for claim in claims})
-        incidents = await self._in_thread(self._store.incidents, numbers)
-        told = [claim.incident_number for claim in claims if claim.revision > 1]
-        news = await self._in_thread(self._store.news, told) if told else {}
-        stories = {number: self._story(found, news.get(number, [])) for number, found in incidents.items()}
+    def _start(self, claims: Sequence[Claim]) -> None:
+        stories: dict[int, Story] = {}
         for claim in claims:
-            story = stories.get(claim.incident_number)
-            if story is None:
-                continue
+            story = stories.get(claim.incident_number) or self._story(claim.incident)
+            stories[claim.incident_number] = story
             channel = claim.target.channel
             self._flying[channel] = self._flying.get(channel, 0) + 1
-            work = self._deliver(claim, story)
-            task = asyncio.create_task(work)
+            task = asyncio.create_task(self._deliver(claim, story))
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
 
-    def _story(self, incident: Incident, news: Sequence[Entry]) -> Story:
+    def _story(self, incident: Incident) -> Story:
         """Context is asked for once for all channels, which then say the same."""
         asked = asyncio.create_task(self._gather(incident)) if self._setup.context is not None else None
         self._illustrator.begin(self._setup.pictures, incident)
-        return Story(incident, news, asked, asyncio.get_running_loop().time() + self._setup.budget_seconds)
+        return Story(asked, asyncio.get_running_loop().time() + self._setup.budget_seconds)
 
     async def _deliver(self, claim: Claim, story: Story) -> None:
         try:
@@ -228,7 +211,7 @@ class Worker:
             # a mail whose bytes are fixed says what it said
             context = await story.context if story.context is not None and claim.frozen is None else None
             render = self._setup.renderer.message
-            message = render(story.incident, claim, story.news, context, html=channel.wants_html)
+            message = render(claim.incident, claim, claim.news, context, html=channel.wants_html)
             message = await self._illustrated(message, claim, channel, story.until)
             composed = channel.compose(message, claim)
             refused = composed.content
@@ -237,9 +220,9 @@ class Worker:
             receipt = await channel.send(composed, message, claim)
             if receipt.unfinished:
                 return Begun(receipt.handle)
-            self._completer.consider(story.incident, context)
+            self._completer.consider(claim.incident, context)
             if not claim.sent:
-                self._illustrator.follow(channel, story.incident, receipt.handle)
+                self._illustrator.follow(channel, claim.incident, receipt.handle)
             return Sent(receipt.handle, receipt.note, skipped=receipt.skipped)
         except SendError as told:
             error = told

@@ -17,7 +17,6 @@ from bridge.worker.batching import Batcher
 
 log = logs.get("worker")
 Settled = tuple[Claim, Outcome]
-Waiting = tuple[Settled, "asyncio.Future[None]"]
 #: Once it is to stop, what failed so often is left until its lease ends: after some seconds.
 STOPPING_TRIES = 4
 LONGEST_WAIT = 5.0
@@ -30,28 +29,10 @@ class Settler:
 
     def __init__(self, settle: Callable[[Sequence[Settled]], Awaitable[None]], stopping: Callable[[], bool]) -> None:
         self._settle, self._stopping = settle, stopping
-        self._batcher = Batcher[Waiting](self._settle_all, partial(asyncio.sleep, TOGETHER_SECONDS))
+        self._batcher = Batcher[Settled](self._patiently, partial(asyncio.sleep, TOGETHER_SECONDS))
 
     async def add(self, settled: Settled) -> None:
-        done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        await self._batcher.add((settled, done))
-        await done
-
-    async def _settle_all(self, waiting: Sequence[Waiting]) -> None:
-        try:
-            await self._patiently([settled for settled, _ in waiting])
-        except Exception as fault:
-            await self._one_by_one(waiting, fault)
-            return
-        for _, done in waiting:
-            done.set_result(None)
-
-    async def _one_by_one(self, waiting: Sequence[Waiting], fault: Exception) -> None:
-        if len(waiting) > 1:
-            for each in waiting:
-                await self._settle_all([each])
-        else:
-            waiting[0][1].set_exception(fault)
+        await self._batcher.add(settled)
 
     async def _patiently(self, settled: Sequence[Settled]) -> None:
         tries = 0

@@ -66,8 +66,9 @@ def _write(file: Path, value: str) -> None:
     """Readable for the owner and the group that the services share; replaced whole, so that no reader sees half."""
     new = file.with_name(f".{file.name}.new")
     new.unlink(missing_ok=True)
-    with os.fdopen(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o440), "w", encoding="utf-8") as stream:
+    with os.fdopen(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o400), "w", encoding="utf-8") as stream:
         stream.write(value)
+        os.fchmod(stream.fileno(), 0o440)  # whatever the umask
     new.replace(file)
 
 

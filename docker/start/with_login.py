@@ -37,9 +37,16 @@ def prepared(environment: Mapping[str, str], folder: Path) -> dict[str, str]:
     if not password:
         raise ValueError(f"{file} has no web.users, and there is no BRIDGE_ADMIN_PASSWORD to add one: give either.")
     copy = folder / file.name
-    copy.write_text(text + LOGIN, encoding="utf-8")
+    _write(copy, text + LOGIN)
     login = {"BRIDGE_CONFIG": str(copy), "BRIDGE_ADMIN_PASSWORD_HASH": generate_password_hash(password)}
     return {**{name: value for name, value in environment.items() if name != "BRIDGE_ADMIN_PASSWORD"}, **login}
+
+
+def _write(copy: Path, text: str) -> None:
+    """Private whatever the umask: it says who is told of what."""
+    copy.unlink(missing_ok=True)
+    with os.fdopen(os.open(copy, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as stream:
+        stream.write(text)
 
 
 def _web(text: str) -> dict[str, Any] | None:

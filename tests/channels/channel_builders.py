@@ -13,6 +13,7 @@ from bridge.channels.slack import SlackChannel
 from bridge.config.settings import EmailSettings, PagerDutySettings, SlackSettings
 from bridge.core.model import Entry, State, Target
 from bridge.core.ports import AlertLine, Channel, Claim, Link, Message
+from bridge.rendering.sample import sample_incident
 from sandbox.running import RunningSandbox
 
 AT = datetime(2026, 11, 23, 10, 0, tzinfo=UTC)
@@ -51,7 +52,8 @@ def a_message(**changes: Any) -> Message:
 
 def a_claim(**changes: Any) -> Claim:
     fields: dict[str, Any] = {
-        "incident_number": 7, "target": Target("c", "oncall@example.org"), "lease": "l", "revision": 1, "sent": 0,
+        "incident": sample_incident(resolved=False),
+        "target": Target("c", "oncall@example.org"), "lease": "l", "revision": 1, "sent": 0,
         "firing": True, "attempts": 0, "unknown": False, "shrink": False, "wanted_at": AT, "attempted_at": None,
     }  # fmt: skip
     return Claim(**{**fields, **changes})

@@ -66,12 +66,12 @@ def _serve(
 
 def _talk(plain: socket.socket, vendor: HostileVendor, script: Script, first: bool, tls: ssl.SSLContext | None) -> None:
     with plain, contextlib.suppress(OSError):
-        connection = tls.wrap_socket(plain, server_side=True) if tls else plain
-        connection.settimeout(10)
-        while first or _request(connection):
-            script(connection, vendor.over)
-            if first:
-                return
+        plain.settimeout(10)
+        with tls.wrap_socket(plain, server_side=True) if tls else plain as connection:
+            while first or _request(connection):
+                script(connection, vendor.over)
+                if first:
+                    return
 
 
 def _request(connection: socket.socket) -> bytes:

@@ -93,7 +93,7 @@ def test_a_mail_has_our_headers_only_and_is_the_same_again(message: Message, shr
     mail = email.message_from_bytes(raw, policy=SMTP)
     assert mail["Bcc"] is None
     assert mail["To"] == "oncall@example.org"
-    assert str(mail["Subject"]).startswith("[alert]")
+    assert str(mail["Subject"]).startswith("[#")
     assert not mail.defects
 
 

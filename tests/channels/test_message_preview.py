@@ -67,7 +67,7 @@ def test_a_context_from_a_file_is_in_the_message(preview: Any, channel: str) -> 
 
 def test_a_mail_is_readable(preview: Any) -> None:
     shown = preview("email-ml").output
-    assert "Subject: [alert] Slow" in shown
+    assert "Subject: [critical] Slow" in shown
     assert "Firing: API is slow; Errors 7.3 %" in shown
     assert "=3D" not in shown
 

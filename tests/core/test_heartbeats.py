@@ -39,7 +39,7 @@ def test_silence_is_an_incident_that_ends_when_it_is_heard_again() -> None:
     assert change is not None
     incident = change.incident
     assert (State.OPEN, Severity.CRITICAL) == (incident.state, incident.severity)
-    assert "HeartbeatMissing prometheus" == incident.title
+    assert "HeartbeatMissing (prometheus)" == incident.title
     (alert,) = incident.alerts.values()
     assert "No heartbeat prometheus for 6 min (expected every 5 min)" == alert.annotations["summary"]
     over = receive(incident, alarm(BEAT, at(400), at(405), missing=False), at(405), Rules(), "u")

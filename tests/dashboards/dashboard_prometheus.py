@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import socket
 import subprocess
 import time
 from collections.abc import Iterator
@@ -15,6 +14,7 @@ import dashboard_history as history
 import requests
 
 from stack.binaries import find, working_folder
+from stack.free_port import free_port
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,7 @@ class Prometheus:
 @contextlib.contextmanager
 def running_prometheus(folder: Path) -> Iterator[Prometheus]:
     _make_blocks(folder)
-    port = _free_port()
+    port = free_port()
     binary = find("prometheus")
     config = folder / "prometheus.yml"
     config.write_text("scrape_configs: []\n")
@@ -79,9 +79,3 @@ def _ready(prometheus: Prometheus, process: subprocess.Popen[bytes], log: Path) 
         except requests.ConnectionError:
             time.sleep(0.05)
     raise AssertionError(f"Prometheus did not come up:\n{log.read_text()}")
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])

@@ -87,6 +87,9 @@ def healthchecks(stack: Stack) -> Iterator[str]:
             target = name if host == "127.0.0.1" else stack.names().get(host)
             if target is None or int(port) not in stack.listening(target):
                 yield f"{name} is asked for its health at {host}:{port}, where nobody listens"
+        for file in re.findall(r"--beat ([^ ]+)", words):
+            if f"--beat-file {file}" not in " ".join(stack.command(name)):
+                yield f"{name} is asked for {file}, which it does not write"
         if not words and not stack.services[name].get("healthcheck", {}).get("disable"):
             yield f"{name} has no health check"
 

@@ -54,6 +54,14 @@ def copies(stack: Stack, image: str) -> Iterator[str]:
             yield f"{image} copies {source}, which .dockerignore keeps out"
 
 
+def hashes(stack: Stack, image: str) -> Iterator[str]:
+    """What is downloaded while an image is built is what was pinned, byte for byte."""
+    for each in stack.dockerfile(image):
+        for step in each.rest.split("&&") if each.word == "RUN" else ():
+            if re.search(r"\b(pip3?|uv)\b.* install\b", step) and "--require-hashes" not in step:
+                yield f"{image} installs without --require-hashes: {' '.join(step.split())}"
+
+
 def user(stack: Stack, image: str) -> Iterator[str]:
     users = [each.rest for each in stack.dockerfile(image) if each.word == "USER"]
     if users != ["10001:10001"]:
@@ -95,4 +103,4 @@ def folders(stack: Stack, image: str) -> Iterator[str]:
         )
 
 
-CHECKS = (linted, base, copies, user, secrets, labels, programs, folders)
+CHECKS = (linted, base, copies, hashes, user, secrets, labels, programs, folders)

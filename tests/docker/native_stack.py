@@ -72,7 +72,7 @@ class NativeStack:
 
     def paths(self, name: str) -> dict[str, Path]:
         """Path in the container -> path here, for each mount; longest first."""
-        found = {}
+        found = {"/run/bridge": self.made(f"{name}-run")}
         for mount in self.stack.services[name].get("volumes", ()):
             source = mount["source"]
             if mount["type"] == "bind":

@@ -7,6 +7,7 @@ import stat
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
@@ -56,7 +57,14 @@ def test_two_stacks_have_different_secrets(folder: Path, tmp_path: Path) -> None
     assert not first & set.union(*read(folder).values())
 
 
-def test_secrets_are_for_their_owner_and_their_group_only(folder: Path) -> None:
+@pytest.fixture(params=[0o000, 0o022, 0o077], ids="umask {:03o}".format)
+def umask(request: pytest.FixtureRequest) -> Iterator[None]:
+    before = os.umask(request.param)
+    yield
+    os.umask(before)
+
+
+def test_secrets_are_for_their_owner_and_their_group_only(umask: None, folder: Path) -> None:
     make_secrets.make(folder, SANDBOX)
     assert {0o440} == {stat.S_IMODE(file.stat().st_mode) for file in folder.glob("*/*")}
 
@@ -103,6 +111,12 @@ def test_the_command_sees_the_secrets_of_its_folder(folder: Path) -> None:
 def login(tmp_path: Path, config: Path, password: str = "open sesame") -> dict[str, str]:
     environment = {"BRIDGE_CONFIG": str(config), "BRIDGE_ADMIN_PASSWORD": password}
     return with_login.prepared(environment, tmp_path)
+
+
+def test_the_copy_with_a_login_is_private(umask: None, tmp_path: Path) -> None:
+    for _ in range(2):  # a container that starts again
+        copy = Path(login(tmp_path, ROOT / "routes.yaml")["BRIDGE_CONFIG"])
+        assert 0o600 == stat.S_IMODE(copy.stat().st_mode)
 
 
 def test_the_shipped_routes_get_a_login_and_may_then_listen_to_others(
@@ -167,3 +181,15 @@ def test_health_is_what_the_address_answers(server: str) -> None:
     nobody = run("healthy", "http://127.0.0.1:1/")
     assert 1 == nobody.returncode and "does not answer" in nobody.stderr
     assert 1 == run("healthy").returncode
+
+
+def test_a_file_that_changes_is_a_sign_of_life(tmp_path: Path) -> None:
+    beat = tmp_path / "worker.beat"
+    missing = run("healthy", "--beat", str(beat))
+    assert 1 == missing.returncode and "No such file" in missing.stderr
+    beat.touch()
+    assert 0 == run("healthy", "--beat", str(beat)).returncode
+    for away in (-300, 300):  # a clock that was set makes a time of the future
+        os.utime(beat, (time.time() + away,) * 2)
+        old = run("healthy", "--beat", str(beat))
+        assert 1 == old.returncode and "the worker hangs" in old.stderr

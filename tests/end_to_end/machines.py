@@ -6,7 +6,6 @@ import contextlib
 import os
 import secrets
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -20,14 +19,9 @@ import requests
 
 from sandbox.running import RunningSandbox
 from stack.binaries import find, working_folder
+from stack.free_port import free_port
 
 ROOT = Path(__file__).parents[2]
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def eventually(ask: Callable[[], Any], seconds: float = 60.0) -> Any:
@@ -167,14 +161,20 @@ receivers:
 
 @contextlib.contextmanager
 def running_alertmanager(
-    folder: Path, bridge_url: str, token: str, *more: str, port: int | None = None, max_alerts: int = 0
+    folder: Path,
+    bridge_url: str,
+    token: str,
+    *more: str,
+    port: int | None = None,
+    max_alerts: int = 0,
+    configuration: str = CONFIGURATION,
 ) -> Iterator[str]:
     """Its URL. `more` are arguments, for instance of a cluster."""
     folder.mkdir(parents=True, exist_ok=True)
     token_file = folder / "token"
     token_file.write_text(token)
     config = folder / "alertmanager.yml"
-    config.write_text(CONFIGURATION.format(url=bridge_url, token_file=token_file, max_alerts=max_alerts))
+    config.write_text(configuration.format(url=bridge_url, token_file=token_file, max_alerts=max_alerts))
     port = port or free_port()
     arguments = list(more) or ["--cluster.listen-address="]
     binary = find("alertmanager")

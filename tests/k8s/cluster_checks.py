@@ -189,7 +189,7 @@ def replicas(objects: list[Manifest]) -> Iterator[str]:
     for kind, each, least in (("Deployment", "bridge", 2), ("StatefulSet", "alertmanager", 2)):
         if named(objects, kind, each)["spec"]["replicas"] < least:
             yield f"{each} has fewer than {least} replicas"
-    halves = [each["command"][-1] for each in pod(named(objects, "Deployment", "bridge"))["containers"]]
+    halves = [each["command"][3] for each in pod(named(objects, "Deployment", "bridge"))["containers"]]
     if halves != ["web", "worker"]:
         yield f"a pod of the bridge has {halves}"
     if pod(named(objects, "Deployment", "bridge")).get("shareProcessNamespace") is not True:

@@ -144,9 +144,15 @@ class SmallBridge:
         self._absent_since = decision.absent_since
         self._reconciling.write(decision.findings, now)
 
-    def work(self, death: Death = Death.NEVER, *, freed: bool = True) -> int:
-        """One round of the worker, as bridge.worker.loop does it; how many deliveries it claimed."""
+    def work(
+        self, death: Death = Death.NEVER, *, freed: bool = True, meanwhile: Callable[[], object] = lambda: None
+    ) -> int:
+        """One round of the worker, as bridge.worker.loop does it; how many deliveries it claimed.
+
+        meanwhile: what happens after they are claimed, and before any of them is sent.
+        """
         claims = self._store.claim(LANES, self._clock())
+        meanwhile()
         try:
             if claims:
                 self._deliver(claims, death)
@@ -156,16 +162,14 @@ class SmallBridge:
 
     def _deliver(self, claims: Sequence[Claim], death: Death) -> None:
         _killed_if(death is Death.CLAIMED)
-        incidents = self._store.incidents([claim.incident_number for claim in claims])
-        settled = [(claim, self._attempt(claim, incidents[claim.incident_number], death)) for claim in claims]
+        settled = [(claim, self._attempt(claim, death)) for claim in claims]
         _killed_if(death is Death.SENT)
         self._store.settle(settled, self._clock())
         _killed_if(death is Death.SETTLED)
 
-    def _attempt(self, claim: Claim, incident: Incident, death: Death) -> Outcome:
+    def _attempt(self, claim: Claim, death: Death) -> Outcome:
         channel = self._channels[claim.target.channel]
-        news = self._store.news([incident.number]).get(incident.number, [])
-        message = self._renderer.message(incident, claim, news, html=False)
+        message = self._renderer.message(claim.incident, claim, claim.news, html=False)
         composed = channel.compose(message, claim)
         if composed.frozen is not None:
             self._store.freeze([(claim, composed.frozen)])

@@ -123,6 +123,10 @@ class Bridge(RuleBasedStateMachine):
         self.bridge.work(death, freed=freed)
 
     @rule(group=GROUPS)
+    def work_while_notified(self, group: str) -> None:
+        self.bridge.work(meanwhile=lambda: self.notify(group))
+
+    @rule(group=GROUPS)
     def acknowledge(self, group: str) -> None:
         if group in self.shown:
             self.bridge.acknowledge(self.shown[group].incident.number)

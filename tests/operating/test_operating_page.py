@@ -92,4 +92,5 @@ def test_the_job_that_says_restored_is_one_that_kubernetes_takes() -> None:
     assert DEPLOYMENT["spec"]["template"]["metadata"]["labels"] == pod["metadata"]["labels"]  # of the network policies
     (container,) = pod["spec"]["containers"]
     worker = next(each for each in DEPLOYMENT["spec"]["template"]["spec"]["containers"] if each["name"] == "worker")
-    assert {**worker, "command": ["python", "-m", "bridge", "restored"]} == container
+    asked = {key: value for key, value in worker.items() if not key.endswith("Probe")}  # it beats no file
+    assert {**asked, "command": ["python", "-m", "bridge", "restored"]} == container

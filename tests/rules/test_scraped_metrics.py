@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import socket
 import subprocess
 import time
 from collections.abc import Iterator
@@ -16,6 +15,7 @@ from prometheus_client import Metric
 from prometheus_client.parser import text_string_to_metric_families
 
 from stack import binaries
+from stack.free_port import free_port
 
 ROOT = Path(__file__).resolve().parents[2]
 LISTED = yaml.safe_load(Path(__file__).with_name("scraped_metrics.yml").read_text(encoding="utf-8"))
@@ -41,9 +41,7 @@ def scraped(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Metric]:
 @contextlib.contextmanager
 def running(name: str, folder: Path) -> Iterator[str]:
     """Its address, as soon as it is ready."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        listen = f"127.0.0.1:{probe.getsockname()[1]}"
+    listen = f"127.0.0.1:{free_port()}"
     config, binary = folder / "config.yml", binaries.find(name)
     config.write_text(CONFIGURATION[name])
     options = [option.format(folder=folder) for option in MORE[name]]

@@ -12,12 +12,14 @@ def a_page(number: int, status: str = "triggered", pages: int = 1) -> dict[str, 
     return {"summary": f"Firing: Soak{number:07d} is wrong", "status": status, "pages": pages}
 
 
-def a_post(text: str, title: str = "") -> dict[str, Any]:
-    return {"text": text, "attachments": [{"title": title}] if title else []}
+def a_post(text: str, title: str = "", *, edits: int = 0, replies: Any = ()) -> dict[str, Any]:
+    attached = [{"title": title}] if title else []
+    return {"text": text, "attachments": attached, "edits": edits, "thread": [{"text": reply} for reply in replies]}
 
 
-def a_mail(number: int, status: str) -> dict[str, Any]:
-    return {"subject": f"[alert] Soak{number:07d}", "text": "", "headers": [["X-Alert-Status", status]]}
+def a_mail(number: int, status: str, altered: int = 0) -> dict[str, Any]:
+    headers = [["X-Alert-Status", status]]
+    return {"subject": f"[alert] Soak{number:07d}", "text": "", "headers": headers, "altered_copies": altered}
 
 
 def a_state(pages: Any = (), posts: Any = (), mails: Any = ()) -> dict[str, Any]:
@@ -58,6 +60,20 @@ def test_what_is_told_twice_is_doubled_and_an_end_is_no_double() -> None:
     assert {"pagerduty": 1, "slack": 1, "email": 0} == found.doubled
     assert 3 == found.delivered
     assert not found.sound
+
+
+def test_two_mails_of_one_message_id_with_different_words_are_wrong() -> None:
+    found = verdict(a_state(mails=[a_mail(1, "firing", altered=1)]), {})
+    assert ({"pagerduty": 0, "slack": 0, "email": 1}, False) == (found.wrong, found.sound)
+
+
+def test_a_thread_that_never_heard_of_the_end_is_wrong() -> None:
+    resolved = "Resolved: Soak0000001 is wrong"
+    silent = a_post(resolved, edits=1, replies=["severity raised from warning to critical"])
+    spoken = a_post(resolved, edits=1, replies=["every alert has ended"])
+    first_heard_of_at_its_end = a_post(resolved)
+    for post, wrong in ((silent, 1), (spoken, 0), (first_heard_of_at_its_end, 0)):
+        assert wrong == verdict(a_state(posts=[post]), {1: False}).wrong["slack"]
 
 
 def test_a_seed_decides_everything() -> None:

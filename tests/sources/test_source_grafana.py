@@ -9,8 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bridge.core.errors import InvalidPayload
-from bridge.core.incidents import Rules, receive, title_of
+from bridge.core.incidents import Rules, receive
 from bridge.core.model import Group, Status
+from bridge.core.naming import title_of
 from bridge.sources.alertmanager import fingerprint_of
 from bridge.sources.grafana import parse
 
@@ -47,7 +48,7 @@ def test_a_usual_body_becomes_a_group():
         "namespace": "ml",
         "job": "toxicity-api",
     }
-    assert title_of(group) == "ToxicRateHigh ML"
+    assert title_of(group.group_labels, group.alerts) == "ToxicRateHigh (ML)"
     assert group.group_key.endswith(':{alertname="ToxicRateHigh", grafana_folder="ML"}')
 
 

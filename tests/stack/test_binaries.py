@@ -57,6 +57,18 @@ def test_nothing_is_fetched_when_all_are_there(tmp_path: Path) -> None:
     assert said == []
 
 
+def test_only_the_named_ones_are_wanted(tmp_path: Path) -> None:
+    for name in binaries.STORY:
+        program(tmp_path / "path", name)
+    assert set(binaries.ensure(lambda text: None, binaries.STORY)) == set(binaries.STORY)
+
+
+def test_nginx_is_a_program_of_the_administrator_and_knows_no_long_option(tmp_path: Path) -> None:
+    file = program(tmp_path / ".tools" / "usr" / "sbin", "nginx")
+    file.write_text('#!/bin/sh\ntest "$1" = -v\n')
+    assert binaries.find("nginx") == file
+
+
 def test_a_name_that_is_no_tool_is_refused() -> None:
     with pytest.raises(StackError, match="none of the tools"):
         binaries.find("grafana")

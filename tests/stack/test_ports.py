@@ -47,7 +47,7 @@ def test_a_taken_port_names_the_process_and_the_variable(listening: int) -> None
         ports.require_free(ports.Ports(alertmanager=listening))
     text = str(caught.value)
     assert f"Port {listening}, wanted for alertmanager, is taken by" in text
-    assert f"(pid {os.getpid()}: " in text
+    assert f"pid {os.getpid()} (" in text
     assert "UP_ALERTMANAGER_PORT=" in text
 
 

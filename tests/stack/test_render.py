@@ -1,5 +1,6 @@
 """The files for one machine, judged by the real tools."""
 
+import os
 import stat
 import subprocess
 from pathlib import Path
@@ -166,6 +167,20 @@ def test_secrets_are_private_and_never_in_a_configuration(places: Places) -> Non
     assert {stat.S_IMODE(file.stat().st_mode) for file in files} == {0o600}
     text = "".join(file.read_text() for file in places.run.glob("*.yml"))
     assert not [name for name, value in secrets.items() if value in text]
+
+
+def test_the_folder_of_a_run_is_private_and_somebody_elses_is_left_alone(tmp_path: Path) -> None:
+    before = os.umask(0)
+    try:
+        new, earlier, other = (Places(tmp_path / name) for name in ("new", "earlier", "other"))
+        for folder in (earlier.secrets, other.run):
+            folder.mkdir(parents=True)
+        for each in (new, earlier, other):
+            each.create()
+    finally:
+        os.umask(before)
+    assert [0o700, 0o700, 0o777] == [stat.S_IMODE(each.run.stat().st_mode) for each in (new, earlier, other)]
+    assert {0o700} == {stat.S_IMODE(each.stat().st_mode) for each in (other.logs, other.secrets)}
 
 
 def test_credentials_that_are_missing_are_named() -> None:

@@ -50,12 +50,12 @@ def test_silence_opens_an_incident_once_and_its_return_ends_it(engine: sa.Engine
     assert ["prometheus"] == first.watch(at(0), at(301))
     assert [] == second.watch(at(0), at(302))
     assert [] == first.watch(at(0), at(900))
-    assert [("HeartbeatMissing prometheus", "open")] == states(engine)
+    assert [("HeartbeatMissing (prometheus)", "open")] == states(engine)
     assert ["pager"] == [each.channel for each in StoreReader(engine).deliveries(1)]
     hear(engine, at(1000))
     assert ["prometheus"] == second.watch(at(0), at(1005))
     assert [] == first.watch(at(0), at(1010))
-    assert [("HeartbeatMissing prometheus", "resolved")] == states(engine)
+    assert [("HeartbeatMissing (prometheus)", "resolved")] == states(engine)
 
 
 def test_after_a_start_it_gets_its_time_anew(engine: sa.Engine) -> None:

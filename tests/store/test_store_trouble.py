@@ -7,16 +7,17 @@ import sqlite3
 import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
 
-from bridge.core.errors import StoreUnavailable
+from bridge.core.errors import StoreDown, StoreUnavailable
 from bridge.core.incidents import Rules
 from bridge.core.model import ChannelSpec
-from bridge.core.ports import Lane, Sent
+from bridge.core.ports import Accepted, Lane, Sent
 from bridge.core.routing import Route
 from bridge.store import Policy, StoreDeliveries, StoreIntake, StoreReader, open_database
 from bridge.store.database import postgres_patience, reading
@@ -179,6 +180,93 @@ def test_while_the_database_is_stuck_newcomers_are_refused_at_once_and_hold_no_t
         eventually(lambda: intake.send("second") == 200)
 
 
+def test_what_can_be_stored_is_known_without_any_webhook(engine: sa.Engine) -> None:
+    with taking_in(engine, fresh_seconds=0.0) as intake:
+        assert "" == intake.store.fault(20)
+        with locked(engine):
+            assert "a small write takes longer than 0.1 s" == intake.store.fault(0.1)
+        eventually(lambda: not intake.store.fault(20))
+    with engine.connect() as connection:
+        assert [] == connection.execute(sa.text("SELECT id FROM outside_ping")).all()
+
+
+def test_however_many_ask_one_write_is_tried(engine: sa.Engine) -> None:
+    with taking_in(engine, fresh_seconds=0.0) as intake, locked(engine):
+        assert {"a small write takes longer than 0.01 s"} == {intake.store.fault(0.01) for _ in range(20)}
+        assert intake.store._orders.qsize() <= 1
+
+
+def test_a_commit_vouches_for_a_while(engine: sa.Engine) -> None:
+    with taking_in(engine, fresh_seconds=600) as intake:
+        assert 200 == intake.send("one")
+        with locked(engine):
+            assert "" == intake.store.fault(0)
+
+
+@only_sqlite
+def test_a_small_write_does_not_make_up_for_a_webhook_that_had_no_room(engine: sa.Engine, file: Path) -> None:
+    with taking_in(engine, fresh_seconds=0.0) as intake:
+        limit_pages(engine, file.stat().st_size // 4096 + 3)
+        assert 503 == intake.send("large", "x" * 100_000)
+        assert "full" in intake.store.fault(20)
+        limit_pages(engine, 1_000_000)
+        assert "full" in intake.store.fault(20)  # though it could be written now
+        assert 200 == intake.send("large", "x" * 100_000)
+        assert "" == intake.store.fault(20)
+
+
+@only_sqlite
+def test_a_webhook_that_had_no_room_is_forgotten_when_none_follows(engine: sa.Engine, file: Path) -> None:
+    with taking_in(engine, fresh_seconds=0.0, refusal_seconds=0.0) as intake:
+        limit_pages(engine, file.stat().st_size // 4096 + 3)
+        assert 503 == intake.send("large", "x" * 100_000)
+        limit_pages(engine, 1_000_000)
+        assert "" == intake.store.fault(20)
+
+
+@only_sqlite
+def test_a_read_only_file_is_known_without_any_webhook(engine: sa.Engine) -> None:
+    def forbid(raw: sqlite3.Connection, _record: object) -> None:
+        raw.execute("PRAGMA query_only=ON")
+
+    with taking_in(engine, fresh_seconds=0.0) as intake:
+        engine.dispose()
+        sa.event.listen(engine, "connect", forbid)
+        assert "readonly" in intake.store.fault(20)
+        sa.event.remove(engine, "connect", forbid)
+        engine.dispose()
+        assert "" == intake.store.fault(20)
+
+
+@only_postgresql
+def test_a_read_only_server_is_known_without_any_webhook(engine: sa.Engine) -> None:
+    name = engine.url.database
+    with taking_in(engine, fresh_seconds=0.0) as intake:
+        assert "" == intake.store.fault(20)
+        told(engine, f"ALTER DATABASE {name} SET default_transaction_read_only = on")
+        engine.dispose()
+        assert "read-only transaction" in intake.store.fault(20)
+        told(engine, f"ALTER DATABASE {name} SET default_transaction_read_only = off")
+        eventually(lambda: not intake.store.fault(20))
+
+
+@only_sqlite
+def test_what_waited_for_a_lock_in_vain_is_refused_together(engine: sa.Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One by one, the last of many would be tried long after its sender has gone."""
+    tries: list[int] = []
+    with taking_in(engine) as intake:
+        store = intake.store
+        monkeypatch.setattr(store, "_commit", lambda groups: tries.append(len(groups)) or down())
+        answers = [Future[Accepted]() for _ in range(5)]
+        store._store([(a_group(an_alert(), key=f"key-{n}"), each) for n, each in enumerate(answers)])
+        assert [5] == tries
+        assert {StoreDown} == {type(each.exception()) for each in answers}
+
+
+def down() -> None:
+    raise StoreDown("locked")
+
+
 @only_sqlite
 def test_a_corrupt_page_hides_only_what_stands_on_it(engine: sa.Engine, file: Path) -> None:
     store = StoreDeliveries(engine)
@@ -187,12 +275,11 @@ def test_a_corrupt_page_hides_only_what_stands_on_it(engine: sa.Engine, file: Pa
         spoil(engine, file, "key-7")
         assert 200 == intake.send("after")
         assert 503 == intake.send("key-7")  # a webhook for what cannot be read is asked for again
-    claims = store.claim(LANES, at(1))
-    assert 21 == len(claims)
-    with pytest.raises(StoreUnavailable, match="malformed"):
-        store.incidents([claim.incident_number for claim in claims])
-    readable = [each.incident_number for each in claims if _can_be_read(store, each.incident_number)]
+    claims = {claim.incident_number for claim in store.claim(LANES, at(1))}
+    readable = {number for number in range(1, 22) if _can_be_read(store, number)}
+    assert readable == claims
     assert 21 - len(readable) in (1, 2)  # a page holds one alert of this size, or parts of two
+    assert [] == store.claim(LANES, at(2)), "what cannot be read is left until its lease ends"
 
 
 def spoil(engine: sa.Engine, file: Path, key: str) -> None:

@@ -47,7 +47,10 @@ HEALTHY = Health({}, {}, {}, {}, {}, 1.0)
 
 class FakeIntake:
     def __init__(self):
-        self.groups, self.error = [], None
+        self.groups, self.error, self.refusal = [], None, ""
+
+    def fault(self, seconds):
+        return self.refusal
 
     def accept(self, group):
         if self.error:

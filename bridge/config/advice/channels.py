@@ -7,7 +7,8 @@ from typing import Any
 
 from bridge.config.advice.notes import Notes, texts
 from bridge.config.faults import Path
-from bridge.config.values import is_loopback, mail_address, parse_host_port
+from bridge.config.values import is_loopback, parse_host_port
+from bridge.core.mailboxes import parse_mailbox
 
 _ID = re.compile(r"[CGDUW][A-Z0-9]{6,}")
 #: RFC 2606: names that nobody has
@@ -36,11 +37,19 @@ def _slack_channel(notes: Notes, path: Path, text: str) -> None:
 def _recipients(notes: Notes, path: Path, channel: dict[str, Any]) -> None:
     first: dict[str, Path] = {}
     for here, text in texts(path, channel.get("to")):
-        address = mail_address(text).casefold()
-        if first.setdefault(address, here) != here:
-            notes.warn(here, f"{mail_address(text)} is there already", "one mail is enough: remove one of the two")
-        elif _leads_nowhere(address) and _is_real(channel.get("smarthost")):
-            notes.warn(here, f"nobody reads mail to {mail_address(text)}", "write the team's own address")
+        address = _address(text)
+        if first.setdefault(address.casefold(), here) != here:
+            notes.warn(here, f"{address} is there already", "one mail is enough: remove one of the two")
+        elif _leads_nowhere(address.casefold()) and _is_real(channel.get("smarthost")):
+            notes.warn(here, f"nobody reads mail to {address}", "write the team's own address")
+
+
+def _address(text: str) -> str:
+    """As it is written when it is none, which is a fault of its own."""
+    try:
+        return parse_mailbox(text).address
+    except ValueError:
+        return text
 
 
 def _leads_nowhere(address: str) -> bool:

@@ -31,6 +31,12 @@ def test_a_file_with_one_changed_byte_is_refused_by_name(copied: Path, name: str
         load(copied)
 
 
+def test_a_head_of_another_releases_encoder_is_refused_with_the_way_out(copied: Path) -> None:
+    change(copied, encoder_files={"encoder.onnx": "0" * 64})
+    with pytest.raises(ModelLoadError, match=r"encoder.onnx was changed.*deploy a shipped version, or retrain"):
+        load(copied)
+
+
 @pytest.mark.parametrize("name", ["head.json", "../../encoder/encoder.onnx"])
 def test_a_missing_file_is_named_with_the_way_out(copied: Path, name: str) -> None:
     path = (copied / name).resolve()

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -14,6 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import requests
+
+from stack.free_port import free_port
 
 ROOT = Path(__file__).resolve().parents[3]
 FAKE = (sys.executable, str(Path(__file__).with_name("api_fakes.py")))
@@ -59,7 +60,7 @@ class Api:
             check=False,
             capture_output=True,
             text=True,
-            timeout=100,
+            timeout=800,
         )
 
     def ask_to_end(self) -> None:
@@ -69,9 +70,7 @@ class Api:
 @contextlib.contextmanager
 def running_api(folder: Path, argv: Sequence[str] = FAKE, **settings: str) -> Iterator[Api]:
     """Ready when it is handed out. `folder` takes the state and the log."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     listen = {"BERT_API_LISTEN": f"127.0.0.1:{port}", "BERT_API_STATE": str(folder / "state")}
     environment = {**os.environ, "PYTHONPATH": str(ROOT), **listen, **settings}
     log_file = folder / "api.log"

@@ -66,7 +66,7 @@ class Askers:
             thread.join()
 
 
-@pytest.mark.timeout(400)  # it really trains
+@pytest.mark.timeout(900)  # it really trains
 def test_retrain_deploy_and_rollback_lose_no_request(api: Api, tmp_path: Path, receiver: Receiver) -> None:
     feedback = tmp_path / "feedback.csv"
     feedback.write_text("text,label\nYou are a walking spreadsheet of bad ideas.,toxic\nWhat a lovely day.,non_toxic\n")

@@ -1,0 +1,176 @@
+"""Every HTTP call to a vendor: one deadline, an answer with an end, no redirect, the environment's proxy.
+
+Invariant: a call ends by its deadline whatever the server does, and then holds no connection, task or thread; what it
+raises holds no address, for that may have a password or a key in it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
+from typing import Any
+
+import aiohttp
+import orjson
+from aiohttp.client_reqrep import ClientRequest
+from multidict import CIMultiDict
+from yarl import URL
+
+from bridge.core.proxies import UnusableProxy, proxy_for
+from bridge.outbound.metered import MeteredConnector, TooMuch
+from bridge.outbound.trust import tls_fault, trusted
+
+MAX_ANSWER = 4 * 2**20  #: octets; a hundred of Slack's largest messages are less
+KEEPALIVE_SECONDS = 60.0
+#: Nothing small that unpacks to something huge: none is asked for, and none is unpacked.
+HEADERS = {"Accept-Encoding": "identity"}
+REDIRECTS = frozenset({301, 302, 303, 307, 308})
+
+
+class CallFailed(Exception):
+    """No answer. `sent`: the request was begun, so that the server may have acted on it."""
+
+    def __init__(self, detail: str, *, sent: bool) -> None:
+        super().__init__(detail)
+        self.detail, self.sent = detail, sent
+
+
+class TimedOut(CallFailed):
+    """No whole answer by the deadline."""
+
+
+class Oversized(CallFailed):
+    """More than the server could have meant."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    status: int
+    headers: Mapping[str, str]  #: whatever the case of their names
+    body: bytes
+
+
+class HttpClient:
+    """One vendor's, over kept connections, in the loop that uses it first.
+
+    most: octets of an answer; 0 reads none beyond its head.
+    """
+
+    def __init__(self, *, connections: int = 8, most: int = MAX_ANSWER) -> None:
+        self._connections, self._most = connections, most
+        self._session: aiohttp.ClientSession | None = None
+
+    async def call(
+        self,
+        method: str,
+        url: str,
+        seconds: float,
+        *,
+        headers: Mapping[str, str] | None = None,
+        query: Mapping[str, str] | None = None,
+        body: bytes | Mapping[str, str] | None = None,
+    ) -> Answer:
+        """Raises CallFailed. body: a mapping is sent as a form."""
+        async with limited(seconds):
+            request = self.session().request(
+                method, url, headers=headers, params=query, data=body, allow_redirects=False
+            )
+            async with request as answer:
+                return Answer(answer.status, answer.headers, await bounded(answer, self._most) if self._most else b"")
+
+    def session(self, middlewares: Sequence[aiohttp.ClientMiddlewareType] = ()) -> aiohttp.ClientSession:
+        """For a library that speaks through aiohttp itself: use it within limited()."""
+        if self._session is None or self._session.closed:
+            connector = MeteredConnector(self._most, self._connections, KEEPALIVE_SECONDS, trusted())
+            self._session = aiohttp.ClientSession(
+                connector=connector,
+                headers=HEADERS,
+                timeout=aiohttp.ClientTimeout(total=None),
+                cookie_jar=aiohttp.DummyCookieJar(),
+                auto_decompress=False,
+                request_class=_Request,
+                response_class=_Response,
+                middlewares=middlewares,
+                json_serialize_bytes=orjson.dumps,
+            )
+        return self._session
+
+    async def close(self) -> None:
+        session, self._session = self._session, None
+        if session is not None:
+            await session.close()
+
+
+@asynccontextmanager
+async def limited(seconds: float) -> AsyncIterator[None]:
+    """One call's deadline; every way in which aiohttp fails within it is a CallFailed."""
+    progress = _Progress()
+    token = _PROGRESS.set(progress)
+    try:
+        async with asyncio.timeout(seconds):
+            yield
+    except TimeoutError:
+        raise TimedOut("no answer in time", sent=progress.sent) from None
+    except TooMuch:
+        raise Oversized("an answer without end", sent=progress.sent) from None
+    except (aiohttp.ClientError, OSError, ValueError) as error:
+        raise CallFailed(_words(error), sent=progress.sent) from None
+    finally:
+        _PROGRESS.reset(token)
+
+
+async def bounded(answer: aiohttp.ClientResponse, most: int) -> bytes:
+    """The body. Raises TooMuch."""
+    body = bytearray()
+    async for piece in answer.content.iter_any():
+        body += piece
+        if len(body) > most:
+            answer.close()
+            raise TooMuch
+    return bytes(body)
+
+
+@dataclass(slots=True)
+class _Progress:
+    sent: bool = False
+
+
+_PROGRESS: ContextVar[_Progress] = ContextVar("progress of the call")
+
+
+class _Request(ClientRequest):
+    """Takes the environment's proxy, and notes when the first octet goes to the vendor."""
+
+    def update_proxy(self, proxy: Any, proxy_auth: Any, proxy_headers: Any) -> None:
+        found = proxy_for(str(self.url), os.environ)
+        login = {"Proxy-Authorization": found.authorization} if found and found.authorization else {}
+        super().update_proxy(URL(found.url) if found else None, None, CIMultiDict(login) if login else None)
+        if not self.is_ssl():  # no CONNECT, so that the proxy reads the request itself
+            self.headers.update(login)
+
+    async def send(self, conn: Any) -> aiohttp.ClientResponse:
+        _PROGRESS.get(_Progress()).sent = True
+        return await super().send(conn)
+
+
+class _Response(aiohttp.ClientResponse):
+    """Is read whole, but only while it is of a size that a vendor could have meant."""
+
+    async def read(self) -> bytes:
+        if self._body is None:
+            self._body = await bounded(self, MAX_ANSWER)
+        return self._body
+
+
+def _words(error: Exception) -> str:
+    if isinstance(error, UnusableProxy):
+        return str(error)
+    if isinstance(error, aiohttp.ClientHttpProxyError):
+        return f"the proxy answers with HTTP {error.status}"
+    if isinstance(error, aiohttp.ClientProxyConnectionError):
+        return "the proxy cannot be reached"
+    return tls_fault(error) or type(error).__name__

@@ -1,0 +1,37 @@
+"""Whose certificates are believed, for every vendor alike, and why one was not."""
+
+from __future__ import annotations
+
+import os
+import ssl
+from functools import lru_cache
+from pathlib import Path
+
+import certifi
+
+BUNDLES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
+
+
+def trusting(authorities: Path | str | None = None) -> ssl.SSLContext:
+    """Those alone when they are given. Else the system's (or SSL_CERT_FILE, SSL_CERT_DIR), certifi's, for a machine
+    without any, and those of the variables that requests and curl know. Raises OSError for a file that is not there."""
+    context = ssl.create_default_context(cafile=str(authorities) if authorities else None)
+    if authorities is None:
+        context.load_verify_locations(certifi.where())
+        for path in filter(None, map(os.environ.get, BUNDLES)):
+            context.load_verify_locations(**{"capath" if Path(path).is_dir() else "cafile": path})
+    return context
+
+
+#: for all connections without authorities of their own: to read them takes a while
+trusted = lru_cache(maxsize=1)(trusting)
+
+
+def tls_fault(error: BaseException | None) -> str:
+    """What OpenSSL says of a certificate or a handshake that failed, in words; empty when that was not it."""
+    while error is not None:
+        below = getattr(error, "certificate_error", None) or getattr(error, "os_error", None)  # aiohttp's own
+        if below is None and isinstance(error, ssl.SSLError):
+            return f"TLS: {getattr(error, 'verify_message', '') or error.reason or 'failed'}"
+        error = below if isinstance(below, BaseException) else error.__cause__ or error.__context__
+    return ""

@@ -1,0 +1,153 @@
+"""Connections to one SQLite file: WAL, every commit on disk, and never to another file than the first connection's."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from contextlib import closing, suppress
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+from weakref import WeakKeyDictionary
+
+import sqlalchemy as sa
+from sqlalchemy.exc import DBAPIError
+
+from bridge import logs
+from bridge.core.errors import StoreDown
+from bridge.store.sqlite_files import (
+    OpenedFiles,
+    create_private,
+    in_words,
+    is_deleted,
+    make_private,
+    opened_files,
+)
+from bridge.store.sqlite_lock import locked
+
+log = logs.get("store")
+BUSY_SECONDS = 10  #: how long SQLite waits for a lock of its own
+_PRAGMAS = ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", f"busy_timeout={BUSY_SECONDS}000")
+_FILES: WeakKeyDictionary[sa.Engine, _File] = WeakKeyDictionary()
+
+
+class FilesLost(StoreDown):
+    """The path does not lead to the files any more that are open."""
+
+
+def create(url: sa.URL) -> sa.Engine:
+    """The file is made where there is none, here and never again: a file that is gone must not come back empty.
+
+    Raises OSError.
+    """
+    path = _path(url)
+    if path is not None:
+        create_private(path)
+        make_private(path)
+        url = url.set(database=str(path))
+    engine = sa.create_engine(url, pool_timeout=10, connect_args={"check_same_thread": False, "timeout": BUSY_SECONDS})
+    if path is not None:
+        _FILES[engine] = file = _File(path)
+        sa.event.listen(engine, "do_connect", file.connect)
+        sa.event.listen(engine, "engine_disposed", file.forget)
+
+    @sa.event.listens_for(engine, "connect")
+    def prepare(connection: Any, _record: Any) -> None:
+        connection.isolation_level = None  # SQLAlchemy's own BEGIN below, not sqlite3's late one
+        for pragma in _PRAGMAS:
+            connection.execute(f"PRAGMA {pragma}")
+        if path is not None:
+            file.opened(connection)
+
+    @sa.event.listens_for(engine, "begin")
+    def begin(connection: sa.Connection) -> None:
+        # A transaction that reads first and writes later would fail with "database is locked" instead of waiting.
+        readonly = connection.get_execution_options().get("readonly", False)
+        connection.exec_driver_sql("BEGIN" if readonly else "BEGIN IMMEDIATE")
+
+    return engine
+
+
+def _path(url: sa.URL) -> Path | None:
+    """None for a database in memory, and for SQLite's own kind of URI, which may be anything."""
+    if not url.database or url.database == ":memory:" or url.database.startswith("file:"):
+        return None
+    return Path(os.path.abspath(url.database))
+
+
+def check_files(engine: sa.Engine, *, orphan: bool = False) -> bool:
+    """Raise FilesLost where what is committed now would be found by nobody.
+
+    orphan: go on in a file that was deleted; then the answer is whether it was.
+    """
+    file = _FILES.get(engine)
+    return file is not None and file.check(orphan=orphan)
+
+
+def save(engine: sa.Engine) -> None:
+    """Where SQLite's log alone was deleted: write what it holds into the database, before it ends with its last user.
+
+    Not inside a transaction.
+    """
+    file = _FILES.get(engine)
+    if file is None or file.lost() in (None, file.path):
+        return
+    with suppress(sa.exc.SQLAlchemyError, sqlite3.Error), closing(engine.raw_connection()) as connection:
+        connection.cursor().execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+
+
+def locked_by(engine: sa.Engine, fault: DBAPIError) -> str:
+    """Words for a lock that SQLite waited for in vain; empty for every other fault."""
+    file = _FILES.get(engine)
+    if file is None or getattr(fault.orig, "sqlite_errorname", "") not in ("SQLITE_BUSY", "SQLITE_LOCKED"):
+        return ""
+    return f"{fault.orig}: {locked(file.path, BUSY_SECONDS)}"
+
+
+class _File:
+    """What the connections of one engine have open, which is the same for all."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._opened: OpenedFiles | None = None
+        self._is_lost = False  # as it was logged last
+
+    def lost(self) -> Path | None:
+        return self._opened.lost() if self._opened is not None else None
+
+    def check(self, *, orphan: bool) -> bool:
+        lost = self.lost()
+        if (lost is not None) != self._is_lost:
+            self._is_lost = lost is not None
+            self._tell(lost)
+        if lost is None:
+            return False
+        if orphan and is_deleted(self.path):
+            return True
+        raise FilesLost(in_words(self.path, lost))
+
+    def _tell(self, lost: Path | None) -> None:
+        if lost is None:
+            log.warning("database_found", file=str(self.path))
+        else:
+            log.error("database_lost", file=str(lost), why=in_words(self.path, lost))
+
+    def connect(self, dialect: Any, _record: Any, arguments: list[Any], options: dict[str, Any]) -> Any:
+        """Instead of SQLite's own way, which makes an empty file where there is none."""
+        lost = self.lost() or (self.path if is_deleted(self.path) else None)
+        if lost is not None:
+            raise sqlite3.OperationalError(in_words(self.path, lost))
+        return dialect.connect(f"file:{quote(arguments[0])}?mode=rw", uri=True, **options)
+
+    def opened(self, connection: sqlite3.Connection) -> None:
+        connection.execute("SELECT 1 FROM sqlite_master LIMIT 1").fetchall()  # opens the log and its index
+        found = opened_files(self.path)
+        if self._opened is None:
+            self._opened = found
+        elif found != self._opened:
+            connection.close()
+            raise sqlite3.OperationalError(in_words(self.path, self._opened.lost() or self.path))
+
+    def forget(self, _engine: sa.Engine) -> None:
+        """No connection is open any more, and SQLite has taken its log away."""
+        self._opened = None

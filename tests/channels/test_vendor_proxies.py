@@ -1,0 +1,167 @@
+"""The environment's proxies, for everything that calls a vendor, through a real proxy that counts."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import socket
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from hostile_vendor import certificate, dripping, running_vendor
+from small_proxy import running_proxy
+from vendor_callers import CALLERS, SENDERS, Caller, healthy
+
+from bridge.core.errors import Reason, SendError
+from bridge.outbound.trust import trusted
+
+LOGIN = "j%C3%B6rg:hush%40%E2%82%AC"
+SECRET = "hush"
+
+
+@pytest.fixture(autouse=True)
+def _no_proxies(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("http_proxy", "https_proxy", "all_proxy", "no_proxy"):
+        monkeypatch.delenv(name, raising=False)
+        monkeypatch.delenv(name.upper(), raising=False)
+
+
+@pytest.fixture(scope="module")
+def own(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return certificate(tmp_path_factory.mktemp("authority"))
+
+
+@pytest.fixture
+def believed(own: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """The certificate of the vendors, by the variable that requests knows: it counts for all."""
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(own))
+    trusted.cache_clear()
+    yield own
+    trusted.cache_clear()
+
+
+def called(kind: str, url: str) -> None:
+    async def work() -> None:
+        caller = Caller(kind, url, 30)
+        try:
+            assert "" == await caller.call()
+        finally:
+            await caller.close()
+
+    asyncio.run(work())
+
+
+def failure(kind: str, url: str, seconds: float = 30) -> tuple[str, bool]:
+    async def work() -> tuple[str, bool]:
+        caller = Caller(kind, url, seconds)
+        try:
+            return await caller.fails()
+        finally:
+            await caller.close()
+
+    return asyncio.run(work())
+
+
+@pytest.mark.parametrize("kind", CALLERS)
+def test_each_scheme_takes_its_own_proxy(kind: str, believed: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    plain, secure = running_vendor(healthy(kind)), running_vendor(healthy(kind), tls=believed)
+    with running_proxy() as proxy, plain as vendor, secure as vendor_over_tls:
+        monkeypatch.setenv("HTTPS_PROXY", proxy.url())
+        called(kind, vendor.url())
+        assert [] == proxy.asked, "HTTPS_PROXY is not for http"
+        called(kind, vendor_over_tls.url("https"))
+        assert {f"CONNECT 127.0.0.1:{vendor_over_tls.port} HTTP/1.1"} == set(proxy.asked)
+        proxy.asked.clear()
+        monkeypatch.delenv("HTTPS_PROXY")
+        monkeypatch.setenv("HTTP_PROXY", proxy.url())
+        called(kind, vendor_over_tls.url("https"))
+        assert [] == proxy.asked, "HTTP_PROXY is not for https"
+        called(kind, vendor.url())
+        assert proxy.asked
+        assert all(f" http://127.0.0.1:{vendor.port}" in line for line in proxy.asked)
+
+
+@pytest.mark.parametrize("no_proxy", ["127.0.0.0/8", "*", "127.0.0.1", "10.0.0.0/8,127.0.0.1:{port}"])
+@pytest.mark.parametrize("kind", CALLERS)
+def test_no_proxy_holds_for_all(kind: str, no_proxy: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    with running_proxy() as proxy, running_vendor(healthy(kind)) as vendor:
+        monkeypatch.setenv("all_proxy", proxy.url())
+        monkeypatch.setenv("NO_PROXY", no_proxy.format(port=vendor.port))
+        called(kind, vendor.url())
+        assert [] == proxy.asked
+        monkeypatch.setenv("NO_PROXY", "10.0.0.0/8,127.0.0.1:1")
+        called(kind, vendor.url())
+        assert proxy.asked
+
+
+@pytest.mark.parametrize("scheme", ["http", "https"])
+@pytest.mark.parametrize("kind", CALLERS)
+def test_a_proxys_login_is_given_to_it_alone(
+    kind: str, scheme: str, believed: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    right = "Basic " + base64.b64encode("jörg:hush@€".encode()).decode()
+    tls = believed if scheme == "https" else None
+    with running_proxy(right) as proxy, running_vendor(healthy(kind), tls=tls) as vendor:
+        monkeypatch.setenv("ALL_PROXY", proxy.url(LOGIN))
+        called(kind, vendor.url(scheme))
+        assert {right} == set(proxy.logins)
+
+
+@pytest.mark.parametrize("scheme", ["http", "https"])
+@pytest.mark.parametrize("kind", CALLERS)
+def test_a_login_that_the_proxy_refuses_is_told_without_it(
+    kind: str, scheme: str, believed: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with running_proxy("Basic other") as proxy, running_vendor(healthy(kind)) as vendor:
+        monkeypatch.setenv("ALL_PROXY", proxy.url(LOGIN))
+        url = vendor.url(scheme)
+        if kind in SENDERS and scheme == "http":  # the proxy speaks in the vendor's place
+            with pytest.raises(SendError) as caught:
+                called(kind, url)
+            assert (Reason.CREDENTIAL, False) == (caught.value.reason, caught.value.ambiguous)
+            told = caught.value.detail
+        else:
+            told, doubtful = failure(kind, url)
+            assert not (doubtful and kind in SENDERS)
+    assert "407" in told
+    assert SECRET not in told
+
+
+@pytest.mark.parametrize("kind", CALLERS)
+def test_a_proxy_that_is_not_there_or_never_answers_gets_nothing_through(
+    kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HTTPS_PROXY", f"http://{LOGIN}@127.0.0.1:9")
+    told, doubtful = failure(kind, "https://vendor.example")
+    assert "the proxy cannot be reached" in told
+    assert not (doubtful and kind in SENDERS)
+    with running_vendor(dripping(b"HTTP/1.1 2", b"0", 0.02)) as proxy:
+        monkeypatch.setenv("HTTPS_PROXY", f"http://{LOGIN}@127.0.0.1:{proxy.port}")
+        told, doubtful = failure(kind, "https://vendor.example", 0.5)
+        assert not (doubtful and kind in SENDERS), "CONNECT alone tells the vendor nothing"
+        assert SECRET not in told
+
+
+@pytest.mark.parametrize("kind", CALLERS)
+def test_a_proxy_that_cannot_be_used_is_said_in_words(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ALL_PROXY", f"socks5://{LOGIN}@127.0.0.1:9")
+    told, doubtful = failure(kind, "https://vendor.example")
+    assert "ALL_PROXY names a socks5 proxy" in told
+    assert SECRET not in told
+    assert not (doubtful and kind in SENDERS)
+
+
+def test_a_tunnels_end_is_the_vendors_certificate(believed: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The proxy cannot pretend to be the vendor."""
+
+    def never(connection: socket.socket, over: threading.Event) -> None:
+        raise AssertionError("nothing may be sent")
+
+    with running_proxy() as proxy, running_vendor(never, tls=believed) as vendor:
+        monkeypatch.setenv("HTTPS_PROXY", proxy.url())
+        proxy.leads_to = vendor.port
+        told, doubtful = failure("pagerduty", "https://vendor.example")
+    assert "TLS: Hostname mismatch" in told
+    assert not doubtful

@@ -1,0 +1,148 @@
+"""Whatever is given as a database: each command uses it, or says in words what to write instead, and no password."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from bridge.cli import main
+from bridge.cli_options import has_password
+from bridge.core.errors import StoreUnusable
+from bridge.store.urls import database_url, shown
+
+COMMANDS: dict[str, Sequence[str]] = {
+    "serve": (),
+    "web": (),
+    "worker": (),
+    "incidents": ("list",),
+    "incidents ": ("show", "1"),
+    "incidents  ": ("dead",),
+    "incidents   ": ("replay", "--all"),
+    "backup": ("{folder}/backup.db",),
+    "restored": (),
+}
+ROUTES = """\
+channels: {chat: {type: email, smarthost: "127.0.0.1:9", from: a@x.org, to: [b@x.org], tls: none}}
+route: {notify: [chat]}
+"""
+UNUSABLE = [
+    "mysql://bridge:very-secret@db/bridge",
+    "oracle+cx_oracle://bridge:very-secret@db",
+    "postgresql+asyncpg://bridge:very-secret@db/bridge",
+    "postgresql://bridge:very-secret@db:port/bridge",
+    "postgresql://bridge:very-secret@db:99999/bridge",
+    "postgresql://bridge:very-secret@/@db/bridge",
+    "postgresql:/db/bridge",
+    "sqlite://",
+    "sqlite:///",
+    "sqlite://bridge.db",
+    "sqlite:/bridge.db",
+    "sqlite:///:memory:",
+    "sqlite:///file:bridge.db?uri=true",
+    "sqlite+aiosqlite:///bridge.db",
+    "sqlite:///{folder}",
+    "sqlite:///{folder}/routes.yaml/bridge.db",
+    "sqlite:///{folder}/routes.yaml",
+    "sqlite:////dev/null",
+    "bridge.db",
+    "",
+    " ",
+    "://",
+    "\u2603://x",
+]
+
+
+def run(folder: Path, command: str, url: str) -> Result:
+    words = [word.format(folder=folder) for word in COMMANDS[command]]
+    options = ["--database", url.format(folder=folder)]
+    place = [command.strip(), *options, *words] if command.startswith("incidents") else [command, *words, *options]
+    (folder / "routes.yaml").write_text(ROUTES)
+    return CliRunner().invoke(main, place, env={**os.environ, "BRIDGE_CONFIG": str(folder / "routes.yaml")})
+
+
+@pytest.mark.parametrize("command", [name for name in COMMANDS if name != "serve"])
+@pytest.mark.parametrize("url", UNUSABLE)
+def test_what_can_never_be_a_database_is_said_in_words(tmp_path: Path, command: str, url: str) -> None:
+    done = run(tmp_path, command, url)
+    assert isinstance(done.exception, SystemExit), done.exception
+    assert done.exit_code in ((1, 2) if command == "backup" else (2,)), done.output
+    assert len(done.output.strip()) > 20
+    assert "very-secret" not in done.output
+    assert ["routes.yaml"] == sorted(path.name for path in tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("url", ["postgresql://bridge:very-secret@127.0.0.1:1/bridge?password=very-secret"])
+@pytest.mark.parametrize("command", ["web", "worker", "incidents", "restored"])
+def test_a_server_that_does_not_answer_is_said_in_words(tmp_path: Path, command: str, url: str) -> None:
+    done = run(tmp_path, command, url)
+    assert isinstance(done.exception, SystemExit), done.exception
+    assert 1 == done.exit_code
+    assert "127.0.0.1" in done.output
+    assert "very-secret" not in done.output
+
+
+@pytest.mark.parametrize(
+    ("url", "driver"),
+    [
+        ("sqlite:///bridge.db", "sqlite"),
+        ("sqlite:////var/lib/a%20b/bridge.db", "sqlite"),
+        ("sqlite+pysqlite:///bridge.db?timeout=5", "sqlite+pysqlite"),
+        ("postgres://u:p%40ss@db/bridge", "postgresql+psycopg"),
+        ("postgresql:///bridge?host=/run/postgresql", "postgresql+psycopg"),
+        ("postgresql+psycopg://u@[::1]:5432/bridge?sslmode=require", "postgresql+psycopg"),
+    ],
+)
+def test_these_are_used(url: str, driver: str) -> None:
+    assert driver == database_url(url).drivername
+
+
+@settings(deadline=None)
+@given(st.one_of(st.text(), st.from_regex(r"\A(sqlite|postgresql|postgres)(\+[a-z]+)?:/*[^\x00]*\Z")))
+def test_any_text_is_a_url_or_refused_in_words(text: str) -> None:
+    try:
+        assert shown(database_url(text))
+    except StoreUnusable as refused:
+        assert len(str(refused)) > 20
+
+
+@settings(deadline=None)
+@given(st.text(min_size=6), st.sampled_from(["{}@db/bridge", "{}/x@db:1/bridge", "{}@y@db/bridge", "{}#@db", "{}?@:"]))
+def test_no_refusal_repeats_a_password(middle: str, rest: str) -> None:
+    password = f"se{middle}cret"
+    try:
+        told = shown(database_url(f"postgresql://bridge:{rest.format(password)}"))
+    except StoreUnusable as refused:
+        told = str(refused)
+    assert password not in told
+
+
+@pytest.mark.parametrize(
+    ("url", "carries"),
+    [
+        ("sqlite:////var/lib/a:b@c/bridge.db", False),
+        ("postgresql://bridge@db/bridge", False),
+        ("postgresql:///bridge", False),
+        ("postgresql://bridge:p@db/bridge", True),
+        ("postgresql://bridge:p/s@db/bridge", True),
+        ("postgresql://db/bridge?user=a&password=p", True),
+        ("postgresql://db/bridge?sslpassword=p", True),
+        ("mysql://a:b@c", True),
+    ],
+)
+def test_a_password_in_a_url_is_noticed(url: str, carries: bool) -> None:
+    assert carries == has_password(url)
+
+
+def test_a_password_among_the_arguments_is_warned_of_and_one_in_the_environment_is_not(tmp_path: Path) -> None:
+    url = "postgresql://bridge:very-secret@127.0.0.1:1/bridge"
+    done = run(tmp_path, "restored", url)
+    assert "warning" in done.stderr and "BRIDGE_DATABASE_URL" in done.stderr
+    done = CliRunner().invoke(main, ["restored"], env={"BRIDGE_DATABASE_URL": url})
+    assert "warning" not in done.stderr
+    assert "very-secret" not in done.output

@@ -1,0 +1,53 @@
+"""Who descends from whom, in what state, and how: read from /proc, for tests that kill and stop real processes."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+from collections.abc import Iterable
+from pathlib import Path
+
+
+def arguments(pid: int) -> list[str]:
+    """Empty for a process that has ended."""
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes().decode(errors="replace").split("\0")[:-1]
+    except OSError:
+        return []
+
+
+def environment(pid: int) -> list[str]:
+    try:
+        return Path(f"/proc/{pid}/environ").read_bytes().decode(errors="replace").split("\0")[:-1]
+    except OSError:
+        return []
+
+
+def state(pid: int) -> str:
+    """R, S, T and so on; empty for a process that has ended, a zombie too."""
+    try:
+        letter = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except OSError:
+        return ""
+    return "" if letter in "ZX" else letter
+
+
+def alive(pids: Iterable[int]) -> dict[int, list[str]]:
+    """Those that live, with their arguments, which make a failure readable."""
+    return {pid: arguments(pid) for pid in pids if state(pid)}
+
+
+def descendants(pid: int) -> list[int]:
+    """With the process itself, parents before their children."""
+    try:
+        tasks = [int(name) for name in os.listdir(f"/proc/{pid}/task")]
+        children = [Path(f"/proc/{pid}/task/{task}/children").read_text().split() for task in tasks]
+    except OSError:
+        return [pid]
+    return [pid, *(found for listed in children for child in listed for found in descendants(int(child)))]
+
+
+def send(pid: int, number: signal.Signals) -> None:
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(pid, number)

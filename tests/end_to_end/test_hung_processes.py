@@ -1,0 +1,213 @@
+"""A half that hangs is killed and started again; one that is only slow, or was stopped with its supervisor, is not."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from bridge.supervisor import Supervisor, silence
+from sandbox.running import RunningSandbox
+from tests.end_to_end.machines import ROOT, Bridge, eventually
+from tests.end_to_end.process_tree import descendants, send, state
+from tests.end_to_end.test_alert_to_people import Storm, pages
+from tests.operating.machines import environment, routes
+
+pytestmark = pytest.mark.timeout(240)
+
+HANG_SECONDS = 5.0
+#: A part of the worker that blocks its event loop for ever, once a file is there, in the worker's first life.
+BLOCKING = """
+import asyncio, os, sys, time
+if "worker" in sys.orig_argv:
+    import bridge.lifeline, bridge.worker.pinging as pinging
+    run = pinging.Pinger.run
+    async def blocking(self):
+        if os.path.exists({file!r}):
+            return await run(self)
+        while not os.path.exists({file!r}):
+            await asyncio.sleep(0.1)
+        time.sleep(3600)
+    pinging.Pinger.run = blocking
+"""
+
+
+@pytest.fixture
+def bridge(tmp_path: Path, sandbox: RunningSandbox, token: str) -> Iterator[Bridge]:
+    given = {**environment(sandbox, token), "BRIDGE_HANG_TIMEOUT": str(HANG_SECONDS)}
+    bridge = Bridge(tmp_path, given, routes(tmp_path))
+    bridge.start()
+    eventually(lambda: '"worker_ready"' in bridge.log())
+    yield bridge
+    assert bridge.process is not None
+    for pid in descendants(bridge.process.pid):
+        send(pid, signal.SIGCONT)
+    bridge.stop()
+
+
+def stop(pid: int) -> int:
+    send(pid, signal.SIGSTOP)
+    eventually(lambda: state(pid) == "T")
+    return pid
+
+
+@pytest.mark.parametrize("half", ["web", "worker"])
+def test_a_half_that_is_stopped_is_started_again(
+    bridge: Bridge, sandbox: RunningSandbox, token: str, half: str
+) -> None:
+    (pid,) = bridge.pids(half)
+    stop(pid)
+    storm = Storm(bridge, token, 5)
+    storm.start()
+    eventually(lambda: bridge.pids(half) not in ([], [pid]))
+    storm.finish()
+    eventually(lambda: 5 == len(pages(sandbox)))
+    assert "" == state(pid)
+    assert '"hung"' in bridge.log()
+
+
+def test_a_worker_whose_event_loop_is_blocked_says_where_and_is_started_again(
+    tmp_path: Path, sandbox: RunningSandbox, token: str
+) -> None:
+    file = tmp_path / "block"
+    (tmp_path / "sitecustomize.py").write_text(BLOCKING.format(file=str(file)))
+    given = {**environment(sandbox, token), "BRIDGE_HANG_TIMEOUT": str(HANG_SECONDS), "PYTHONPATH": str(tmp_path)}
+    bridge = Bridge(tmp_path, given, routes(tmp_path))
+    try:
+        bridge.start()
+        eventually(lambda: '"worker_ready"' in bridge.log())
+        (pid,) = bridge.pids("worker")
+        file.touch()
+        eventually(lambda: '"hung"' in bridge.log())
+        eventually(lambda: bridge.pids("worker") not in ([], [pid]))
+        assert "in blocking" in bridge.log()  # the traceback of the thread that hangs
+        Storm(bridge, token, 1).start()
+        eventually(lambda: pages(sandbox))
+    finally:
+        bridge.stop()
+
+
+def test_when_all_of_them_were_stopped_nobody_is_killed(bridge: Bridge, sandbox: RunningSandbox, token: str) -> None:
+    """As a laptop that slept, or a container that was paused: the supervisor wakes first and has heard nothing."""
+    assert bridge.process is not None
+    (web,), (worker,), supervisor = bridge.pids("web"), bridge.pids("worker"), bridge.process.pid
+    for pid in (supervisor, web, worker):
+        stop(pid)
+    threading.Event().wait(HANG_SECONDS * 2)
+    send(supervisor, signal.SIGCONT)
+    eventually(lambda: state(supervisor) == "S")
+    threading.Event().wait(HANG_SECONDS / 5)
+    for pid in (web, worker):
+        send(pid, signal.SIGCONT)
+    threading.Event().wait(HANG_SECONDS * 2)
+    assert ([web], [worker]) == (bridge.pids("web"), bridge.pids("worker"))
+    assert '"hung"' not in bridge.log()
+    Storm(bridge, token, 1).start()
+    eventually(lambda: pages(sandbox))
+
+
+@pytest.mark.parametrize(
+    ("elapsed", "counted"),
+    [([0.1] * 50, 5.0), ([1.0, 1.0], 2.0), ([3600.0], 1.0), ([0.1, 86400.0, 0.1], 1.2), ([], 0.0)],
+)
+def test_silence_is_counted_in_the_listeners_own_time(elapsed: list[float], counted: float) -> None:
+    total = 0.0
+    for step in elapsed:
+        total = silence(total, step)
+    assert counted == pytest.approx(total)
+
+
+def python(code: str) -> list[str]:
+    return [sys.executable, "-c", code]
+
+
+@pytest.fixture
+def supervised(capfd: pytest.CaptureFixture[str]) -> Iterator[Callable[..., int]]:
+    """Runs small programs in the place of the halves; the exit code."""
+    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)}
+
+    def run(hang_seconds: float = 60.0, **commands: Sequence[str]) -> int:
+        return Supervisor(commands, os.environ, hang_seconds).run()
+
+    yield run
+    for number, handler in before.items():
+        signal.signal(number, handler)
+
+
+def test_a_half_that_hangs_while_it_starts_is_started_again(
+    supervised: Callable[..., int], capfd: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    """It hangs the first time, and cannot run the second time, which ends the test."""
+    code = f"import os, time; os.path.exists('{tmp_path}/1') and exit(2); open('{tmp_path}/1', 'w'); time.sleep(600)"
+    assert 2 == supervised(hang_seconds=1.0, worker=python(code))
+    assert '"hung"' in capfd.readouterr().err
+
+
+def test_without_a_limit_nobody_is_killed(supervised: Callable[..., int], capfd: pytest.CaptureFixture[str]) -> None:
+    assert 2 == supervised(hang_seconds=0, worker=python("import time; time.sleep(3); exit(2)"))
+    assert '"hung"' not in capfd.readouterr().err
+
+
+def in_the_cluster() -> dict[str, Any]:
+    objects = yaml.safe_load_all((ROOT / "k8s" / "base" / "bridge.yaml").read_text())
+    (deployment,) = [each for each in objects if each["kind"] == "Deployment"]
+    (worker,) = [each for each in deployment["spec"]["template"]["spec"]["containers"] if each["name"] == "worker"]
+    return dict(worker)
+
+
+@pytest.fixture(params=["stopped", "blocked"])
+def hang(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[[int], object]:
+    (tmp_path / "sitecustomize.py").write_text(BLOCKING.format(file=str(tmp_path / "block")))
+    return {"stopped": stop, "blocked": lambda pid: (tmp_path / "block").touch()}[request.param]
+
+
+def test_the_clusters_probe_notices_a_worker_that_hangs(
+    tmp_path: Path, sandbox: RunningSandbox, token: str, hang: Callable[[int], object]
+) -> None:
+    """The container's own command and probe, with the paths of this machine."""
+    worker, beat = in_the_cluster(), tmp_path / "worker.beat"
+    assert worker["livenessProbe"]["exec"] == worker["startupProbe"]["exec"]
+    command = [sys.executable, *worker["command"][1:-1], str(beat)]
+    program, *words = worker["livenessProbe"]["exec"]["command"]
+    assert [worker["command"][-1]] == words[1:]
+    probe = [sys.executable, str(ROOT / "docker" / "start" / f"{program}.py"), words[0], str(beat)]
+    own = {"BRIDGE_CONFIG": str(routes(tmp_path)), "BRIDGE_DATABASE_URL": f"sqlite:///{tmp_path}/bridge.db"}
+    given = {**os.environ, **environment(sandbox, token), **own, "PYTHONPATH": str(tmp_path)}
+
+    def lives() -> bool:
+        return subprocess.run(probe, capture_output=True, timeout=30, check=False).returncode == 0
+
+    assert not lives()
+    log = tmp_path / "worker.log"
+    with log.open("wb") as stream:
+        process = subprocess.Popen(command, cwd=ROOT, env=given, stdout=stream, stderr=stream)
+    try:
+        eventually(lambda: '"worker_ready"' in log.read_text())
+        long_ago(beat)
+        eventually(lives)  # it has changed the file since
+        hang(process.pid)
+        eventually(lambda: unchanged_for(beat, 3.0))
+        long_ago(beat)
+        threading.Event().wait(3)
+        assert not lives()
+    finally:
+        process.kill()
+        process.wait()
+
+
+def long_ago(beat: Path) -> None:
+    """As if the minute of the probe were over."""
+    os.utime(beat, (time.time() - 100,) * 2)
+
+
+def unchanged_for(beat: Path, seconds: float) -> bool:
+    return time.time() - beat.stat().st_mtime > seconds

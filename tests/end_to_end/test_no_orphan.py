@@ -1,0 +1,171 @@
+"""When a parent is killed its children end, and the next start takes over at once: nothing is lost in between."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+
+import pytest
+import requests
+
+from sandbox.running import RunningSandbox, running_sandbox
+from tests.end_to_end.machines import ROOT, Bridge, eventually
+from tests.end_to_end.process_tree import alive, arguments, descendants, send, state
+from tests.end_to_end.test_alert_to_people import Storm, mails, pages, webhook
+from tests.operating.machines import environment, routes
+
+pytestmark = pytest.mark.timeout(240)
+
+TOKEN = "t" * 32
+ALERTS = 20
+ORDERS = [
+    order
+    for size in (1, 2, 3)
+    for order in itertools.permutations(("supervisor", "web", "worker"), size)
+    if "supervisor" in order
+]
+
+
+@pytest.fixture(scope="module")
+def vendors() -> Iterator[RunningSandbox]:
+    with running_sandbox(history=100_000) as sandbox:
+        yield sandbox
+
+
+@pytest.fixture(scope="module")
+def running(tmp_path_factory: pytest.TempPathFactory, vendors: RunningSandbox) -> Iterator[Bridge]:
+    """Without PagerDuty's pace, so that a storm fits into a test."""
+    folder = tmp_path_factory.mktemp("bridge")
+    bridge = Bridge(folder, environment(vendors, TOKEN), routes(folder))
+    try:
+        yield bridge
+    finally:
+        bridge.stop()
+
+
+@pytest.fixture
+def bridge(running: Bridge, vendors: RunningSandbox) -> Iterator[Bridge]:
+    """Complete, and nothing is left of it but what the test started."""
+    if running.process is None or running.process.poll() is not None:
+        running.start()
+    eventually(lambda: running.pids("web") and running.pids("worker") and _worker_is_ready(running))
+    family = list(everybody(running).values())
+    yield running
+    vendors.clear_faults()
+    assert running.process is not None
+    for pid in alive(family):
+        if running.process.poll() is not None or pid not in descendants(running.process.pid):
+            send(pid, signal.SIGKILL)
+
+
+def _worker_is_ready(bridge: Bridge) -> bool:
+    return bridge.log().count('"worker_ready"') == bridge.log().count('"process": "worker"')
+
+
+def everybody(bridge: Bridge) -> dict[str, int]:
+    assert bridge.process is not None
+    (web,), (worker,) = bridge.pids("web"), bridge.pids("worker")
+    return {"supervisor": bridge.process.pid, "web": web, "worker": worker}
+
+
+def kill(bridge: Bridge, order: tuple[str, ...]) -> dict[str, int]:
+    assert bridge.process is not None
+    pids = everybody(bridge)
+    for name in order:
+        os.kill(pids[name], signal.SIGKILL)
+    bridge.process.wait(10)
+    return pids
+
+
+def takes_over(bridge: Bridge, vendors: RunningSandbox, old: dict[str, int]) -> None:
+    """Started again at once, while alerts are posted to whoever listens: each is notified, once."""
+    before = len(pages(vendors))
+    storm = Storm(bridge, TOKEN, ALERTS, first=before)
+    storm.start()
+    bridge.start()
+    storm.finish()
+    assert ALERTS == storm.accepted
+    eventually(lambda: before + ALERTS == len(pages(vendors)))
+    assert {1} == {page["pages"] for page in pages(vendors)}
+    eventually(lambda: not alive(old.values()))
+    assert bridge.process is not None and bridge.process.poll() is None
+    eventually(lambda: bridge.pids("web") and bridge.pids("worker"))
+    eventually(bridge.ready)
+
+
+@pytest.mark.parametrize("order", ORDERS, ids=" ".join)
+def test_killed_in_any_order_it_starts_again_at_once_and_delivers(
+    bridge: Bridge, vendors: RunningSandbox, order: tuple[str, ...]
+) -> None:
+    takes_over(bridge, vendors, kill(bridge, order))
+
+
+def test_no_process_is_left_of_a_bridge_that_is_not_started_again(bridge: Bridge) -> None:
+    old = kill(bridge, ("supervisor",))
+    eventually(lambda: not alive(old.values()))
+    with pytest.raises(requests.ConnectionError):
+        requests.get(bridge.url, timeout=5)
+
+
+@pytest.mark.parametrize("half", ["web", "worker"])
+def test_a_child_that_is_stopped_ends_too(bridge: Bridge, vendors: RunningSandbox, half: str) -> None:
+    stopped = everybody(bridge)[half]
+    send(stopped, signal.SIGSTOP)
+    eventually(lambda: state(stopped) == "T")
+    takes_over(bridge, vendors, kill(bridge, ("supervisor",)))
+
+
+def test_what_a_child_was_sending_when_its_parent_died_is_finished_first(
+    bridge: Bridge, vendors: RunningSandbox
+) -> None:
+    vendors.fault(target="smtp", kind="latency", at="data", seconds=5, count=1)
+    body = webhook(1_000_000)
+    body["alerts"][0]["labels"]["severity"] = "warning"
+    headers = {"Authorization": f"Bearer {TOKEN}"}
+    answer = requests.post(f"{bridge.url}/webhook/alertmanager/prod", json=body, headers=headers, timeout=10)
+    assert 200 == answer.status_code
+    eventually(lambda: not vendors.state["faults"])  # the server has the mail, and has not answered
+    old = kill(bridge, ("supervisor",))
+    bridge.start()
+    (mail,) = eventually(lambda: mails(vendors))
+    eventually(lambda: not alive(old.values()))
+    eventually(lambda: _worker_is_ready(bridge))
+    assert 1 == mail["copies"]
+    *_, ready = (line for line in bridge.log().splitlines() if '"worker_ready"' in line)
+    assert 0 == json.loads(ready)["freed"]  # no lease was left by one who died
+
+
+DRAWING = """
+import asyncio
+from bridge.pictures.studio import Studio
+from tests.pictures.chart_builders import a_chart
+async def main():
+    studio = Studio(timeout_seconds=100)
+    assert await studio.draw(a_chart())
+    print(studio._process.pid, flush=True)
+    await asyncio.sleep(600)
+asyncio.run(main())
+"""
+
+
+@pytest.mark.parametrize("stopped", [False, True])
+def test_the_drawing_process_ends_with_the_worker(stopped: bool) -> None:
+    with subprocess.Popen([sys.executable, "-c", DRAWING], cwd=ROOT, stdout=subprocess.PIPE) as worker:
+        try:
+            assert worker.stdout is not None
+            drawing = int(worker.stdout.readline())
+            assert "bridge.pictures" in arguments(drawing)
+            if stopped:
+                send(drawing, signal.SIGSTOP)
+                eventually(lambda: state(drawing) == "T")
+        finally:
+            worker.kill()
+    try:
+        eventually(lambda: not alive([drawing]))
+    finally:
+        send(drawing, signal.SIGKILL)

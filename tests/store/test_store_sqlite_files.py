@@ -1,0 +1,335 @@
+"""SQLite's files: private, locked for seconds at most, the same as at first; and a pipe that is in nobody's way."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import shutil
+import sqlite3
+import stat
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+from structlog.testing import capture_logs
+
+from bridge.core.errors import StoreDown, StoreUnavailable
+from bridge.core.incidents import Rules
+from bridge.core.model import ChannelSpec
+from bridge.core.ports import Lane, Sent
+from bridge.core.routing import Route
+from bridge.store import Listener, Policy, StoreDeliveries, StoreIntake, StoreReader, Waker, back_up, open_database
+from bridge.store.sqlite_files import lock_holders
+from bridge.store.sqlite_lock import WriteLock
+from tests.builders import a_group, an_alert, at
+
+POLICY = Policy(Rules(), Route(notify=("pager",)), {"pager": ChannelSpec("pager")})
+LANES = [Lane("pager", 100, None, 100, 60.0)]
+
+
+@pytest.fixture
+def open_umask() -> Iterator[None]:
+    """As in a shell that lets everybody read."""
+    before = os.umask(0)
+    yield
+    os.umask(before)
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    return tmp_path / "state" / "bridge.db"
+
+
+@pytest.fixture
+def engine(file: Path) -> Iterator[sa.Engine]:
+    engine = open_database(f"sqlite:///{file}")
+    yield engine
+    engine.dispose()
+
+
+@contextlib.contextmanager
+def taking_in(engine: sa.Engine) -> Iterator[Callable[[str], None]]:
+    intake = StoreIntake(engine, lambda: POLICY, lambda: at(0))
+    try:
+        yield lambda key: intake.accept(a_group(an_alert(), key=key)) and None
+    finally:
+        intake.close()
+
+
+def modes(folder: Path) -> dict[str, int]:
+    return {str(each.relative_to(folder)): stat.S_IMODE(each.lstat().st_mode) for each in sorted(folder.rglob("*"))}
+
+
+def eventually(ask: Callable[[], object]) -> None:
+    end = time.monotonic() + 30
+    while not ask():
+        assert time.monotonic() < end
+        time.sleep(0.02)
+
+
+def test_nobody_else_may_read_or_lock_what_is_made(open_umask: None, file: Path, engine: sa.Engine) -> None:
+    listener = Listener(engine, lambda: None)
+    with taking_in(engine) as take:
+        take("one")
+        eventually(lambda: (file.parent / ".bridge.db-wake" / "pipe").exists())
+        found = modes(file.parent)
+    listener.close()
+    wanted = {"bridge.db", "bridge.db-wal", "bridge.db-shm", "bridge.db.turn", "bridge.db.lock", ".bridge.db-wake/pipe"}
+    assert dict.fromkeys(wanted, 0o600) | {".bridge.db-wake": 0o700} == found
+    assert 0o700 == stat.S_IMODE(file.parent.stat().st_mode)
+
+
+def test_nobody_else_may_read_a_backup(open_umask: None, file: Path, engine: sa.Engine, tmp_path: Path) -> None:
+    back_up(f"sqlite:///{file}", tmp_path / "copy.db")
+    assert 0o600 == stat.S_IMODE((tmp_path / "copy.db").stat().st_mode)
+
+
+def opened_up(file: Path) -> None:
+    """As an earlier version made them."""
+    open_database(f"sqlite:///{file}").dispose()
+    Path(f"{file}-wal").touch()
+    for each in file.parent.glob("bridge.db*"):
+        each.chmod(0o644)
+
+
+def test_files_of_an_earlier_version_are_made_private_with_a_line_in_the_log(file: Path) -> None:
+    opened_up(file)
+    with capture_logs() as lines:
+        open_database(f"sqlite:///{file}").dispose()
+    assert {0o600} == set(modes(file.parent).values())
+    told = {Path(line["file"]).name: line["was"] for line in lines if line["event"] == "file_mode_restricted"}
+    assert dict.fromkeys(("bridge.db", "bridge.db-wal", "bridge.db.turn", "bridge.db.lock"), "0644") == told
+
+
+def test_files_of_somebody_else_are_used_as_they_are(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def chmod(self: Path, mode: int) -> None:
+        raise PermissionError(1, "Operation not permitted", str(self))
+
+    opened_up(file)
+    monkeypatch.setattr(Path, "chmod", chmod)
+    with capture_logs() as lines:
+        open_database(f"sqlite:///{file}").dispose()
+    assert "file_mode_not_restricted" in {line["event"] for line in lines}
+
+
+def test_a_second_opening_in_one_process_keeps_the_locks_of_the_first(file: Path, engine: sa.Engine) -> None:
+    """To open and close the file would end them: https://www.sqlite.org/howtocorrupt.html"""
+    with engine.connect() as connection:
+        connection.exec_driver_sql("PRAGMA user_version = 1")
+        held = posix_locks(file)
+        assert held
+        open_database(f"sqlite:///{file}").dispose()
+        assert held <= posix_locks(file)
+
+
+def posix_locks(file: Path) -> set[str]:
+    inode = file.stat().st_ino
+    lines = Path("/proc/locks").read_text().splitlines()
+    return {line.partition(":")[2] for line in lines if f":{inode} " in line and f" {os.getpid()} " in line}
+
+
+LOCK_AND_WAIT = (
+    "import fcntl, sys; f = open(sys.argv[1]); fcntl.flock(f, fcntl.LOCK_EX); print('held', flush=True); input()"
+)
+
+
+@contextlib.contextmanager
+def locked_by_another(place: Path) -> Iterator[int]:
+    """Its pid."""
+    command = [sys.executable, "-c", LOCK_AND_WAIT, str(place)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as other:
+        assert other.stdout is not None and other.stdin is not None
+        assert "held\n" == other.stdout.readline()
+        yield other.pid
+        other.stdin.close()
+
+
+@pytest.mark.parametrize("suffix", [".lock", ".turn"])
+def test_a_lock_that_is_not_let_go_is_named_and_what_waits_is_one_thread(file: Path, suffix: str) -> None:
+    file.parent.mkdir()
+    lock, place = WriteLock(file), Path(f"{file}{suffix}")
+    place.touch()
+    with locked_by_another(place) as pid:
+        before = threading.active_count()
+        for _ in range(5):
+            with pytest.raises(StoreDown, match=rf"{place} is locked by pid {pid} \("), lock.held(0.1):
+                raise AssertionError("two at once")
+        assert before + 1 == threading.active_count()
+    with lock.held(30):
+        assert {os.getpid()} == lock_holders(Path(f"{file}.lock"))
+    eventually(lambda: not lock_holders(Path(f"{file}.lock")) and not lock_holders(Path(f"{file}.turn")))
+
+
+def test_a_lock_that_cannot_be_had_leaves_no_file_open(file: Path) -> None:
+    Path(f"{file}.lock").mkdir(parents=True)
+    before = len(os.listdir("/proc/self/fd"))
+    for _ in range(3):
+        with pytest.raises(IsADirectoryError), WriteLock(file).held(0.1):
+            pass
+    assert before == len(os.listdir("/proc/self/fd"))
+
+
+def test_writers_that_wait_for_each_other_all_have_their_turn(file: Path) -> None:
+    file.parent.mkdir()
+    lock, inside, most, done = WriteLock(file), [0], [0], []
+
+    def write() -> None:
+        for _ in range(20):
+            with lock.held(60):
+                inside[0] += 1
+                most[0] = max(most[0], inside[0])
+                time.sleep(0.001)
+                inside[0] -= 1
+        done.append(True)
+
+    threads = [threading.Thread(target=write) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(120)
+    assert (8, 1) == (len(done), most[0])
+
+
+def test_a_worker_goes_on_with_a_deleted_file_but_nothing_new_is_taken_in(file: Path, engine: sa.Engine) -> None:
+    store = StoreDeliveries(engine)
+    with taking_in(engine) as take:
+        take("one")
+        file.unlink()
+        with pytest.raises(StoreDown, match="was deleted"):
+            take("two")
+        (claim,) = store.claim(LANES, at(1))
+        store.settle([(claim, Sent({}))], at(2))
+        assert "delivered" == StoreReader(engine).deliveries(1)[0].status
+
+
+def test_a_worker_leaves_a_replaced_file_to_the_next_one(file: Path, engine: sa.Engine) -> None:
+    store = StoreDeliveries(engine)
+    with taking_in(engine) as take:
+        take("one")
+        back_up(f"sqlite:///{file}", file.with_name("copy"))
+        file.with_name("copy").rename(file)
+        with pytest.raises(StoreDown, match="another file"):
+            store.claim(LANES, at(1))
+
+
+def test_no_connection_goes_to_another_file_than_the_first_or_makes_one(file: Path, engine: sa.Engine) -> None:
+    with engine.connect():
+        file.rename(file.with_name("aside"))
+        with pytest.raises(StoreUnavailable, match="was deleted"):
+            StoreReader(engine).list_incidents()
+        assert not file.exists()
+        open_database(f"sqlite:///{file}").dispose()
+        with pytest.raises(StoreUnavailable, match="another file"):
+            StoreReader(engine).list_incidents()
+
+
+def test_what_changes_while_a_commit_is_under_way_is_noticed(file: Path, engine: sa.Engine) -> None:
+    def replace(connection: sa.Connection) -> None:
+        file.rename(file.with_name("aside"))
+        shutil.copy(file.with_name("aside"), file)
+
+    with taking_in(engine) as take:
+        sa.event.listen(engine, "commit", replace)
+        with pytest.raises(StoreDown, match="another file"):
+            take("one")
+        sa.event.remove(engine, "commit", replace)
+
+
+def test_a_path_that_is_a_link_may_be_turned_to_another_file_only_while_nobody_runs(tmp_path: Path) -> None:
+    one, two, link = tmp_path / "one.db", tmp_path / "two.db", tmp_path / "bridge.db"
+    for each in (one, two):
+        open_database(f"sqlite:///{each}").dispose()
+    link.symlink_to(one)
+    engine = open_database(f"sqlite:///{link}")
+    with taking_in(engine) as take:
+        take("one")
+        link.unlink()
+        link.symlink_to(two)
+        with pytest.raises(StoreDown, match="another file"):
+            take("two")
+    engine.dispose()
+
+
+@pytest.mark.parametrize("name", ["with space.db", "a?b#c%20.db", "ü.db"])
+def test_whatever_the_file_is_called(tmp_path: Path, name: str) -> None:
+    url = sa.URL.create("sqlite", database=str(tmp_path / name)).render_as_string()
+    for _ in range(2):
+        engine = open_database(url)
+        with taking_in(engine) as take:
+            take("one")
+        engine.dispose()
+    with contextlib.closing(sqlite3.connect(tmp_path / name)) as connection:
+        assert [(1,)] == connection.execute("SELECT count(*) FROM incident").fetchall()
+
+
+@pytest.fixture
+def woken(engine: sa.Engine) -> Iterator[threading.Event]:
+    woken = threading.Event()
+    listener = Listener(engine, woken.set)
+    eventually(lambda: is_woken(engine, woken))
+    yield woken
+    listener.close()
+
+
+def is_woken(engine: sa.Engine, woken: threading.Event) -> bool:
+    Waker(engine).after_commit()
+    return woken.wait(0.1)
+
+
+def test_all_files_of_the_database_can_be_copied_while_a_worker_listens(
+    file: Path, engine: sa.Engine, woken: threading.Event, tmp_path: Path
+) -> None:
+    """A pipe among them would be read for ever."""
+    (tmp_path / "copies").mkdir()
+    files = [str(each) for each in file.parent.glob("bridge.db*")]
+    assert files
+    subprocess.run(["cp", *files, str(tmp_path / "copies")], check=True, timeout=30)
+
+
+def test_a_pipe_that_was_taken_away_is_made_anew(file: Path, engine: sa.Engine, woken: threading.Event) -> None:
+    shutil.rmtree(file.parent / ".bridge.db-wake")
+    woken.clear()
+    eventually(lambda: is_woken(engine, woken))
+
+
+def test_two_bridges_in_one_folder_wake_their_own_worker(tmp_path: Path) -> None:
+    engines = [open_database(f"sqlite:///{tmp_path}/{name}.db") for name in ("a", "b")]
+    heard = [threading.Event(), threading.Event()]
+    listeners = [Listener(engine, event.set) for engine, event in zip(engines, heard, strict=True)]
+    for engine, event in zip(engines, heard, strict=True):
+        eventually(lambda engine=engine, event=event: is_woken(engine, event))
+        event.clear()
+    Waker(engines[0]).after_commit()
+    assert heard[0].wait(30) and not heard[1].is_set()
+    for listener in listeners:
+        listener.close()
+
+
+def test_the_pipe_of_an_earlier_version_goes(file: Path, engine: sa.Engine) -> None:
+    former = Path(f"{file}.wake")
+    os.mkfifo(former)
+    listener = Listener(engine, lambda: None)
+    eventually(lambda: not former.exists())
+    listener.close()
+
+
+def test_what_lies_in_the_place_of_the_pipe_is_neither_listened_to_nor_written_into(
+    file: Path, engine: sa.Engine
+) -> None:
+    place = file.parent / ".bridge.db-wake" / "pipe"
+    place.parent.mkdir()
+    place.write_text("precious")
+    with capture_logs() as lines:
+        listener = Listener(engine, lambda: None)
+        eventually(lambda: [line for line in lines if line["event"] == "not_woken" and str(place) in line["why"]])
+        Waker(engine).after_commit()
+        listener.close()
+    assert "precious" == place.read_text()
+    with open(place) as free:
+        fcntl.flock(free, fcntl.LOCK_EX | fcntl.LOCK_NB)
