@@ -212,6 +212,23 @@ def test_routes_that_can_never_work(tmp_path: Path, lines: list[str], place: str
         (SMALL + "limits: {body: 8kB}\n", "7: limits.body", "that storm lost"),
         (SMALL + "external_url: http://127.0.0.1:9119\n", "7: external_url", "lead to this machine only"),
         (
+            SMALL.replace("type: email,", "type: email, timeout: 10ms,"),
+            "4: channels.email-ml.timeout",
+            "no vendor answers",
+        ),
+        (SMALL.replace("type: email,", "type: email, rate: 1/h,"), "4: channels.email-ml.rate", "wait for minutes"),
+        (SMALL + "context: {prometheus: {url: 'http://p'}, budget: 1m}\n", "7: context.budget", "a page too"),
+        (
+            SMALL + "heartbeats: [{name: h, matchers: [alertname=Watchdog], every: 5s}]\n",
+            "7: heartbeats[0].every",
+            "missing often",
+        ),
+        (
+            SMALL + "incidents: {severity_aliases: {critical: info}}\n",
+            "7: incidents.severity_aliases.critical",
+            "would be read as info",
+        ),
+        (
             SMALL + "time_intervals: [{name: nights, time_intervals: [{weekdays: [sunday]}]}]\n",
             "7: time_intervals[0].name",
             "no route uses the time interval 'nights'",
@@ -244,6 +261,24 @@ def test_routes_that_can_never_work(tmp_path: Path, lines: list[str], place: str
 def test_what_may_be_meant_is_a_warning(tmp_path: Path, text: str, place: str, words: str) -> None:
     kind, told = only(look(tmp_path, text))
     assert ("warning", True) == (kind, told.startswith(place) and words in told), told
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("'#ML Alerts'", "is no name that Slack gives a channel"),
+        ("ml.alerts", "is no name that Slack gives"),
+        ("https://ml.slack.com/archives/C012ABCDEF", "write the id in it: C012ABCDEF"),
+    ],
+)
+def test_a_channel_that_slack_cannot_have(tmp_path: Path, name: str, words: str) -> None:
+    kind, told = only(look(tmp_path, SMALL.replace("C012ABCDEF}", f"{name}}}")))
+    assert ("fault", True) == (kind, told.startswith("2: channels.slack-ml.channel: ") and words in told)
+
+
+@pytest.mark.parametrize("name", ["'#ml-alerts'", "ml_alerts", "G012ABCDEF", "D012ABCDEF", "U012ABCDEF", "'#größe'"])
+def test_a_channel_that_slack_may_have(tmp_path: Path, name: str) -> None:
+    assert Advice() == look(tmp_path, SMALL.replace("C012ABCDEF}", f"{name}}}"))
 
 
 NEVER = ["{years: [2020]}", "{months: [2], days_of_month: [30]}", "{months: [february], days_of_month: [31]}"]

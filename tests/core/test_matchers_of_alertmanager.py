@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bridge.core.matchers import Matcher, MatcherError, format_matchers, parse_matchers
@@ -41,6 +41,7 @@ def test_it_holds_where_it_holds_in_alertmanager(text: str, labels: dict[str, st
     assert expected == all(matcher.matches(labels) for matcher in parse_matchers(text))
 
 
+@settings(deadline=None)
 @given(TEXTS)
 def test_what_is_read_reads_back_the_same(text: str) -> None:
     try:

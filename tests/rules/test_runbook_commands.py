@@ -114,7 +114,7 @@ def test_a_command_that_nobody_takes_is_found(words: str) -> None:
 
 def in_the_cluster() -> set[str]:
     """kind/name of everything, and each label as name=value."""
-    files = [file for file in (ROOT / "k8s").rglob("*.yaml") if "config" not in file.parts]
+    files = [file for file in (ROOT / "k8s").rglob("*.yaml") if "config" not in file.relative_to(ROOT).parts]
     documents = (document for file in files for document in yaml.safe_load_all(file.read_text()) if document)
     named = [each for each in documents if "metadata" in each]
     labels = (label for each in named for label in each["metadata"].get("labels", {}).items())

@@ -10,7 +10,16 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from datetime import datetime
 from pathlib import Path
 
-from bridge.config.advice import channels, credentials, expressions, limits, matchers, routes, time_intervals
+from bridge.config.advice import (
+    channels,
+    credentials,
+    expressions,
+    limits,
+    matchers,
+    routes,
+    severities,
+    time_intervals,
+)
 from bridge.config.advice.notes import Advice, Notes
 from bridge.config.document import read_document
 from bridge.config.faults import Fault
@@ -18,7 +27,7 @@ from bridge.config.secrets import resolve_secrets
 
 __all__ = ["Advice", "advise"]
 
-_TOPICS = (credentials, channels, routes, matchers, time_intervals, expressions, limits)
+_TOPICS = (credentials, channels, routes, matchers, severities, time_intervals, expressions, limits)
 
 
 #: Given the operator's template folder, each channel's kind and what routes name: files there that replace nothing.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from bridge.config.advice.notes import Notes, texts
@@ -9,6 +10,7 @@ from bridge.config.faults import Path
 from bridge.config.values import is_loopback, parse_host_port
 from bridge.core.mailboxes import parse_mailbox
 
+_ID = re.compile(r"[CGDUW][A-Z0-9]{6,}")
 #: RFC 2606: names that nobody has
 _NOBODY = ("example", "example.com", "example.net", "example.org", "invalid", "test")
 
@@ -17,7 +19,19 @@ def look(notes: Notes) -> None:
     for path, _, channel in notes.channels():
         if channel.get("type") == "email":
             _recipients(notes, (*path, "to"), channel)
+        elif channel.get("type") == "slack" and isinstance(channel.get("channel"), str):
+            _slack_channel(notes, (*path, "channel"), channel["channel"])
     _same_target(notes)
+
+
+def _slack_channel(notes: Notes, path: Path, text: str) -> None:
+    """Slack's names have neither capitals nor spaces: https://slack.com/help/articles/201402297-Create-a-channel"""
+    link = re.search(r"/archives/([CGD][A-Z0-9]{6,})", text)
+    if link:
+        notes.fault(path, "a link is no channel", f"write the id in it: {link[1]}")
+    elif not _ID.fullmatch(text) and (text != text.lower() or re.search(r"[\s.,:/]", text) or len(text) > 81):
+        hint = "write its id (C012ABCDEF): it is at the end of the channel's details in Slack"
+        notes.fault(path, f"{text!r} is no name that Slack gives a channel", hint)
 
 
 def _recipients(notes: Notes, path: Path, channel: dict[str, Any]) -> None:

@@ -7,10 +7,10 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from bridge.config.advice.notes import Notes
-from bridge.config.checks import mapping
-from bridge.config.values import is_loopback, parse_duration, parse_size
+from bridge.config.checks import mapping, sequence
+from bridge.config.values import Rate, is_loopback, parse_duration, parse_rate, parse_size
 
-_DAY = timedelta(days=1)
+_SECOND, _DAY = timedelta(seconds=1), timedelta(days=1)
 _SMALL = 2**20  #: about 1,000 alerts
 
 
@@ -23,7 +23,28 @@ def look(notes: Notes) -> None:
     if body is not None and body < _SMALL:
         message = "a webhook of a thousand alerts is larger: it would be refused, and that storm lost"
         notes.warn(("limits", "body"), message, "leave it out, or write 32MiB")
+    _times(notes)
     _links(notes)
+
+
+def _times(notes: Notes) -> None:
+    """Of what a page waits for, and of what must not be asked too often."""
+    for path, _, channel in notes.channels():
+        timeout, rate = _duration(channel.get("timeout")), _rate(channel.get("rate"))
+        if timeout is not None and timeout < _SECOND:
+            notes.warn((*path, "timeout"), "no vendor answers in so short a time", "leave it out, or write 10s")
+        if rate is not None and rate.per_second < 1 / 60:
+            message = "a message may wait for minutes because of the one before it, a page too"
+            notes.warn((*path, "rate"), message, "leave it out: the default is what the vendor takes")
+    budget = _duration(mapping(notes.data.get("context")).get("budget"))
+    if budget is not None and budget > 10 * _SECOND:
+        message = "every first message of an incident may wait so long for facts, a page too"
+        notes.warn(("context", "budget"), message, "write 1.5s; what is late is said to be missing")
+    for index, entry in enumerate(sequence(notes.data.get("heartbeats"))):
+        every = _duration(mapping(entry).get("every"))
+        if every is not None and every < 60 * _SECOND:
+            message = "Alertmanager repeats an alert once a minute at most as it is set up: this would be missing often"
+            notes.warn(("heartbeats", index, "every"), message, "write 5m, with its repeat_interval below that")
 
 
 def _links(notes: Notes) -> None:
@@ -49,6 +70,13 @@ def _is_local(url: str) -> bool:
 def _duration(value: Any) -> timedelta | None:
     try:
         return None if value is None else parse_duration(value)
+    except ValueError:
+        return None
+
+
+def _rate(value: Any) -> Rate | None:
+    try:
+        return None if value is None else parse_rate(value)
     except ValueError:
         return None
 

@@ -10,6 +10,16 @@ from bridge.core.matchers import Matcher
 from bridge.core.severity_words import OWN, known_words, likely_meant
 
 
+def look(notes: Notes) -> None:
+    """Aliases that take one of the bridge's own words away."""
+    aliases = mapping(mapping(notes.data.get("incidents")).get("severity_aliases"))
+    for word, meant in aliases.items():
+        if word in OWN and word != meant:
+            path: Path = ("incidents", "severity_aliases", word)
+            message = f"{word} is a severity of the bridge, and would be read as {meant} everywhere"
+            notes.warn(path, message, "an alias is another word: remove this one, or correct the alert's severity")
+
+
 def look_at_severity(notes: Notes, path: Path, term: Term) -> None:
     """Of a route, whose matchers see the severity after aliases are put in."""
     incidents = mapping(notes.data.get("incidents"))
