@@ -34,7 +34,7 @@ check: .venv/.dev tools ## lint, types, import floors, and every configuration f
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy --strict bridge bert_api sandbox stack bench soak dashboards tools k8s docker/start
 	$(BIN)/lint-imports
-	env $$($(BIN)/python -m sandbox credentials) $(BIN)/bridge check --config routes.yaml
+	set -a; eval "$$($(BIN)/python -m sandbox credentials)"; $(BIN)/bridge check --config routes.yaml
 	$(BIN)/shellcheck .ci/run $$(git ls-files '*.sh')
 	$(BIN)/yamllint --strict .
 	$(BIN)/hadolint docker/*/Dockerfile

@@ -18,6 +18,7 @@ from pathlib import Path
 
 #: Of a child's environment: the number of its end of the line to the supervisor.
 VARIABLE = "BRIDGE_LIFELINE"
+#: One of them a beat; the first READY may be lost while nobody listens, so it is said again.
 READY, MOVES = b"r", b"."
 #: Told before a kill: a process that hangs writes where it does, each thread of it.
 SAY_WHERE = signal.SIGUSR1
@@ -57,7 +58,7 @@ class Beat:
         if self.silent_seconds < _SELDOM_SECONDS:
             return
         self._at = time.monotonic()
-        self._send(MOVES)
+        self._send(READY if self._ready else MOVES)
         if self._file is not None:
             with contextlib.suppress(OSError):  # the probe will tell
                 self._file.touch()
@@ -75,16 +76,25 @@ class Beat:
 
 def tied(environ: MutableMapping[str, str], grace_seconds: float, file: Path | None = None) -> Beat:
     """Called first in a process that may have a supervisor: from then on it ends when that does."""
-    number = environ.pop(VARIABLE, None)
-    if number is None:
+    line = _line(environ.pop(VARIABLE, ""))
+    if line is None:
         return Beat(file=file)
-    line = socket.socket(fileno=int(number))
-    line.set_inheritable(False)
     faulthandler.register(SAY_WHERE, all_threads=True)
     # Not to end it: a stopped process must first run again to see the end of the line.
     tell_at_parents_end(signal.SIGCONT)
     threading.Thread(target=_end_with, args=(line, grace_seconds), name="lifeline", daemon=True).start()
     return Beat(line, file)
+
+
+def _line(number: str) -> socket.socket | None:
+    """None without a supervisor, or with a number that is no longer what it was."""
+    if not number.isdecimal():
+        return None
+    with contextlib.suppress(OSError):
+        line = socket.socket(fileno=int(number))
+        line.set_inheritable(False)
+        return line
+    return None
 
 
 def _end_with(line: socket.socket, grace_seconds: float) -> None:

@@ -68,8 +68,9 @@ class Child:
         _log("info", "started", process=self.name, pid=self.process.pid)
 
     def listen(self) -> None:
-        """Take what it said; the line has something to read."""
-        assert self.line is not None
+        """Take what it said, once the line has something to read or its process has ended."""
+        if self.line is None:
+            return
         said = b""
         with contextlib.suppress(OSError):
             said = self.line.recv(65536, socket.MSG_DONTWAIT)
@@ -77,7 +78,7 @@ class Child:
             self.hang_up()
             return
         self.silent_seconds = 0.0
-        if READY in said:
+        if READY in said and self._ready_at is None:
             self._ready_at, self.was_ready = time.monotonic(), True
             if self._reload_when_ready:
                 self.reload()
@@ -130,7 +131,8 @@ class Supervisor:
         _remove_left_overs(Path(tempfile.gettempdir()))
         self._folder = Path(tempfile.mkdtemp(prefix=_FOLDER))
         lock = os.open(self._folder / _IN_USE, os.O_WRONLY | os.O_CREAT, 0o600)
-        fcntl.flock(lock, fcntl.LOCK_SH)
+        with contextlib.suppress(OSError):  # where nobody can lock, nobody removes it either
+            fcntl.flock(lock, fcntl.LOCK_SH)
         # The metrics of both processes meet in this folder (prometheus_client's multiprocess mode).
         shared = {**environment, "PROMETHEUS_MULTIPROC_DIR": str(self._folder)}
         self._children = [Child(name, command, shared, lock) for name, command in commands.items()]
@@ -171,6 +173,7 @@ class Supervisor:
             if self._hang_seconds and child.silent_seconds >= self._hang_seconds:
                 child.kill_the_hung()
         elif child.again_at is None:
+            child.listen()  # it may have been ready for a moment
             code = child.process.returncode if child.process else None
             if code == CANNOT_RUN and not child.was_ready:
                 return False
@@ -251,4 +254,5 @@ def _log(level: str, event: str, **fields: object) -> None:
     """A line as bridge.logs writes it; nothing secret is known here."""
     now = datetime.now(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
     line = {**fields, "event": event, "logger": "supervisor", "level": level, "timestamp": now}
-    print(json.dumps(line), file=sys.stderr, flush=True)
+    with contextlib.suppress(OSError):  # whoever read the log has gone: no reason to go, too
+        print(json.dumps(line), file=sys.stderr, flush=True)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import subprocess
 from pathlib import Path
 
-from stack.free_port import free_port
 from stack.binaries import find
+from stack.free_port import free_port
 
 CONFIGURATION = """\
 daemon off;

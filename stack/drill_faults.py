@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from typing import IO
 
-from stack import earlier, proc
+from stack import earlier, proc, with_parent
 from stack.drill_watching import Site, Unanswered, Watch, request
 from stack.errors import StackError
 from stack.places import ROOT
@@ -215,7 +215,7 @@ def _environment(site: Site) -> dict[str, str]:
 def _started(site: Site, words: Sequence[str], log: IO[bytes]) -> subprocess.Popen[bytes]:
     """In a session of its own: Ctrl-C is for us, who then end it in order."""
     return subprocess.Popen(
-        _python(words),
+        with_parent.command(_python(words)),
         cwd=ROOT,
         env=_environment(site),
         stdin=subprocess.DEVNULL,

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from stack import ports
+from stack import ports, with_parent
 from stack.errors import StackError
 from stack.free_port import free_port
 from stack.places import ROOT, Places
@@ -46,9 +46,15 @@ def _kept(places: Places) -> Path:
 
 def _up(places: Places, log: int) -> subprocess.Popen[bytes]:
     environment = {**os.environ, **free_ports(), "PYTHONUNBUFFERED": "1"}
-    words = [sys.executable, "-m", "stack", "up", "--run", str(places.run)]
+    words = with_parent.command([sys.executable, "-m", "stack", "up", "--run", str(places.run)])
     return subprocess.Popen(
-        words, cwd=ROOT, env=environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
+        words,
+        cwd=ROOT,
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        stdout=log,
+        stderr=log,
+        start_new_session=True,
     )
 
 

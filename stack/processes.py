@@ -1,6 +1,7 @@
 """Children of the stack: started in sessions of their own, logged to files, waited for, restarted, and ended.
 
-A session of its own keeps Ctrl-C from a child until we say so, and lets us find what a dead child left running.
+A session of its own keeps Ctrl-C from a child until we say so, and lets us find what a dead child left running. When
+we are killed, the children are asked to end.
 """
 
 import contextlib
@@ -13,7 +14,7 @@ import urllib.request
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from stack import proc
+from stack import proc, with_parent
 from stack.errors import StackError
 from stack.places import Places
 from stack.services import Service
@@ -43,7 +44,7 @@ class Process:
         self.born, self._again_at = time.monotonic(), None
         with self.log.open("ab") as log:
             self._popen = subprocess.Popen(
-                self.service.argv,
+                with_parent.command(self.service.argv),
                 cwd=self.service.folder,
                 env=self._environment,
                 stdin=subprocess.DEVNULL,

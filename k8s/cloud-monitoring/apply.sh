@@ -77,7 +77,9 @@ existing() {  # command that lists..., display name
 
 show() {  # file
   if $dry_run; then
-    sed "s|$PASSWORD|(CLOUD_MONITORING_PASSWORD)|" "$1"
+    local text
+    text=$(<"$1")
+    printf '%s\n' "${text//"$PASSWORD"/(CLOUD_MONITORING_PASSWORD)}"
   fi
 }
 

@@ -6,7 +6,6 @@ import os
 import signal
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -24,7 +23,8 @@ from tests.operating.machines import environment, routes
 
 pytestmark = pytest.mark.timeout(240)
 
-HANG_SECONDS = 5.0
+#: A start on a busy machine must not take as long.
+HANG_SECONDS = 12.0
 #: A part of the worker that blocks its event loop for ever, once a file is there, in the worker's first life.
 BLOCKING = """
 import asyncio, os, sys, time
@@ -102,13 +102,13 @@ def test_when_all_of_them_were_stopped_nobody_is_killed(bridge: Bridge, sandbox:
     (web,), (worker,), supervisor = bridge.pids("web"), bridge.pids("worker"), bridge.process.pid
     for pid in (supervisor, web, worker):
         stop(pid)
-    threading.Event().wait(HANG_SECONDS * 2)
+    time.sleep(HANG_SECONDS * 1.5)
     send(supervisor, signal.SIGCONT)
     eventually(lambda: state(supervisor) == "S")
-    threading.Event().wait(HANG_SECONDS / 5)
+    time.sleep(2)
     for pid in (web, worker):
         send(pid, signal.SIGCONT)
-    threading.Event().wait(HANG_SECONDS * 2)
+    time.sleep(HANG_SECONDS)
     assert ([web], [worker]) == (bridge.pids("web"), bridge.pids("worker"))
     assert '"hung"' not in bridge.log()
     Storm(bridge, token, 1).start()
@@ -148,7 +148,7 @@ def test_a_half_that_hangs_while_it_starts_is_started_again(
 ) -> None:
     """It hangs the first time, and cannot run the second time, which ends the test."""
     code = f"import os, time; os.path.exists('{tmp_path}/1') and exit(2); open('{tmp_path}/1', 'w'); time.sleep(600)"
-    assert 2 == supervised(hang_seconds=1.0, worker=python(code))
+    assert 2 == supervised(hang_seconds=5.0, worker=python(code))
     assert '"hung"' in capfd.readouterr().err
 
 
@@ -197,7 +197,7 @@ def test_the_clusters_probe_notices_a_worker_that_hangs(
         hang(process.pid)
         eventually(lambda: unchanged_for(beat, 3.0))
         long_ago(beat)
-        threading.Event().wait(3)
+        time.sleep(3)
         assert not lives()
     finally:
         process.kill()

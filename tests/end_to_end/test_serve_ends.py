@@ -179,6 +179,19 @@ def test_a_database_that_does_not_answer_yet_is_waited_for(
     assert "Traceback" not in log.read_text()
 
 
+def test_it_goes_on_when_whoever_read_its_log_has_gone(tmp_path: Path) -> None:
+    """It writes down that the half has died, which then can never run: that ends the test."""
+    half = ["/bin/sh", "-c", "test -e $0 && exit 2; touch $0; exit 1", str(tmp_path / "1")]
+    code = (
+        f"from bridge.supervisor import Supervisor; raise SystemExit(Supervisor({{'half': {half!r}}}, {{}}, 0).run())"
+    )
+    reader, writer = os.pipe()
+    os.close(reader)
+    with subprocess.Popen([sys.executable, "-c", code], cwd=ROOT, stderr=writer) as process:
+        os.close(writer)
+        assert CANNOT_RUN == process.wait(60)
+
+
 def test_a_reload_while_a_half_starts_does_not_kill_it(tmp_path: Path, config: Path) -> None:
     (tmp_path / "sitecustomize.py").write_text(SLOW.format(half="worker", seconds=5))
     with running(tmp_path, config, f"127.0.0.1:{free_port()}") as bridge:
@@ -235,6 +248,32 @@ def test_exit_code_2_at_the_second_start_ends_it_too_when_it_was_never_ready(
 ) -> None:
     code = f"import os; exit(2) if os.path.exists('{tmp_path}/1') else (open('{tmp_path}/1', 'w'), exit(1))"
     assert CANNOT_RUN == supervised(worker=python(code))
+
+
+READY_FOR_A_MOMENT = """
+import os, signal, socket, sys
+if os.path.exists(sys.argv[1]):
+    os.kill(os.getppid(), signal.SIGTERM)
+open(sys.argv[1], "w").close()
+socket.socket(fileno=int(os.environ["BRIDGE_LIFELINE"])).send(b"r")
+sys.exit(2)
+"""
+
+
+def test_exit_code_2_after_it_was_ready_if_only_for_a_moment_is_a_death_like_any_other(
+    supervised: Callable[..., int], tmp_path: Path
+) -> None:
+    """It is started again, and then asks the supervisor to end."""
+    assert 0 == supervised(worker=[*python(READY_FOR_A_MOMENT), str(tmp_path / "1")])
+
+
+@pytest.mark.parametrize("number", ["", "no number", "-1", "999", "0"])
+def test_a_lifeline_that_is_none_is_left_alone(tmp_path: Path, number: str) -> None:
+    """As of a process that was started by one of ours, or by hand from its environment."""
+    words = [sys.executable, "-m", "bridge", "worker", "--config", "/no/such/file"]
+    given = {**os.environ, "BRIDGE_LIFELINE": number}
+    done = subprocess.run(words, cwd=ROOT, env=given, stdin=subprocess.DEVNULL, capture_output=True, text=True)
+    assert (2, "") == (done.returncode, done.stdout) and "Traceback" not in done.stderr
 
 
 def test_a_half_that_cannot_be_started_at_all_is_tried_again(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -84,6 +85,10 @@ def test_a_dry_run_asks_google_nothing_and_tells_what_it_would_send(notes: Path)
 
 
 def test_no_command_and_no_output_shows_the_password(notes: Path) -> None:
+    for name in ("basename", "head", "mktemp", "rm", "sed"):
+        stand_in = notes.parent / "bin" / name
+        stand_in.write_text(f'#!/bin/sh\necho "$*" >>"$NOTES/calls"\nexec {shutil.which(name)} "$@"\n')
+        stand_in.chmod(0o755)
     for more in ([], ["--dry-run"]):
         done = applied(notes, *OPTIONS, *more)
         assert PASSWORD not in "".join([*calls(notes), done.stdout, done.stderr])

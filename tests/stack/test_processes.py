@@ -1,16 +1,21 @@
 """Children: early death, readiness, restarts with backoff, and their end."""
 
 import http.server
+import os
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 
 from stack import proc
 from stack.errors import StackError
-from stack.places import Places
+from stack.places import ROOT, Places
 from stack.processes import Process, answers, backoff, end_all, status, tail, wait_until_ready
+from stack.services import Service
 
 Maker = Callable[..., Process]
 SLEEP = "import time; time.sleep(60)"
@@ -126,3 +131,40 @@ def test_what_has_no_address_is_ready_while_it_lives(process: Maker) -> None:
     dead.start()
     wait_for(lambda: dead.ended is not None)
     assert (living.is_ready(), dead.is_ready()) == (True, False)
+
+
+#: Starts a process of the stack, says its pid, and waits to be killed.
+PARENT = """
+import os, sys, time
+from pathlib import Path
+from stack.places import Places
+from stack.processes import Process
+from stack.services import Service
+places = Places(Path(sys.argv[1]))
+one = Process(Service("thing", tuple(sys.argv[2:]), "", ""), places, dict(os.environ))
+one.start()
+print(one.pid, flush=True)
+time.sleep(600)
+"""
+
+
+@pytest.mark.parametrize("argv", [[sys.executable, "-c", SLEEP], ["sleep", "600"]], ids=["ours", "of others"])
+def test_a_child_ends_with_the_stack_however_that_ended(places: Places, argv: list[str]) -> None:
+    words = [sys.executable, "-c", PARENT, str(places.run), *argv]
+    with subprocess.Popen(words, cwd=ROOT, stdout=subprocess.PIPE) as parent:
+        assert parent.stdout is not None
+        pid = int(parent.stdout.readline())
+        wait_for(lambda: running(pid) == argv)
+        parent.kill()
+    wait_for(lambda: proc.look(pid) is None)
+
+
+def running(pid: int) -> list[str]:
+    return Path(f"/proc/{pid}/cmdline").read_bytes().decode().split("\0")[:-1]
+
+
+def test_what_cannot_be_started_says_so_in_its_log(process: Maker, places: Places) -> None:
+    one = Process(Service("thing", ("/no/such/program",), "", ""), places, dict(os.environ))
+    one.start()
+    wait_for(lambda: one.ended is not None)
+    assert "/no/such/program cannot be started: No such file or directory" in one.obituary()

@@ -1,0 +1,170 @@
+"""The unit for systemd: what it promises, and the bridge run as it says, in a file system that is read-only."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import shutil
+import stat
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+import requests
+
+from bridge.supervisor import CANNOT_RUN, GRACE_SECONDS
+from sandbox.running import RunningSandbox
+from tests.end_to_end.machines import ROOT, eventually, free_port
+from tests.end_to_end.test_alert_to_people import webhook
+from tests.operating import read_only_system
+from tests.operating.machines import environment, routes
+
+pytestmark = pytest.mark.timeout(180)
+
+UNIT = ROOT / "systemd" / "incident-bridge.service"
+
+
+def settings(text: str) -> dict[str, list[str]]:
+    """Each key with its values, in order."""
+    found: dict[str, list[str]] = {}
+    for line in text.splitlines():
+        key, equals, value = line.partition("=")
+        if equals and not line.startswith("#"):
+            found.setdefault(key, []).append(value)
+    return found
+
+
+GIVEN = settings(UNIT.read_text())
+
+
+@pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="there is no systemd here")
+def test_systemd_takes_it(tmp_path: Path) -> None:
+    here = UNIT.read_text().replace("/opt/incident-bridge/bin/bridge", "/bin/true")  # it wants the program to be there
+    file = tmp_path / UNIT.name
+    file.write_text(here)
+    done = subprocess.run(["systemd-analyze", "verify", file], capture_output=True, text=True, timeout=60, check=False)
+    assert [] == [line for line in done.stderr.splitlines() if file.name in line]
+
+
+def test_it_waits_for_the_network_and_restarts_for_ever_but_not_over_a_fault_of_set_up() -> None:
+    assert GIVEN["Wants"] == GIVEN["After"] == ["network-online.target"]
+    assert (["always"], ["0"]) == (GIVEN["Restart"], GIVEN["StartLimitIntervalSec"])
+    assert [str(CANNOT_RUN)] == GIVEN["RestartPreventExitStatus"]
+
+
+def test_it_leaves_the_bridge_time_to_end_its_children_itself() -> None:
+    assert ["mixed"] == GIVEN["KillMode"]
+    assert int(GIVEN["TimeoutStopSec"][0]) > GRACE_SECONDS
+
+
+def test_more_files_are_allowed_than_the_web_keeps_connections() -> None:
+    assert int(GIVEN["LimitNOFILE"][0]) > 4000
+
+
+def test_what_it_writes_is_for_its_user_alone() -> None:
+    assert (["0077"], ["0700"]) == (GIVEN["UMask"], GIVEN["StateDirectoryMode"])
+
+
+def test_the_page_says_how_to_install_this_file() -> None:
+    page = (ROOT / "docs" / "operating.md").read_text()
+    assert "systemd/incident-bridge.service /etc/systemd/system/" in page
+    assert "[Service]" not in page  # a second copy would not be this one
+
+
+@dataclass(frozen=True)
+class Unit:
+    """The unit with its folders below a folder of the test, and this environment's program."""
+
+    folder: Path
+    text: str
+    port: int
+
+    def here(self, value: str) -> str:
+        moved = {
+            "/opt/incident-bridge": sys.prefix,
+            "/etc/incident-bridge": self.etc,
+            "/var/lib/incident-bridge": self.state,
+        }
+        for old, new in moved.items():
+            value = value.replace(old, str(new))
+        return value
+
+    @property
+    def etc(self) -> Path:
+        return self.folder / "etc"
+
+    @property
+    def state(self) -> Path:
+        return self.folder / "state"
+
+    def start(self, secrets: Mapping[str, str]) -> subprocess.Popen[str]:
+        given = settings(self.text)
+        assert ["strict"] == given["ProtectSystem"]
+        self.etc.mkdir()
+        self.state.mkdir(mode=int(given["StateDirectoryMode"][0], 8))
+        routes(self.etc)
+        variables = dict(pair.split("=", 1) for pair in map(self.here, given["Environment"]))
+        asked: dict[str, Any] = {
+            "command": self.here(given["ExecStart"][0]).split(),
+            "environment": {
+                "PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "HOME": "/nonexistent", "LANG": "C.UTF-8",
+                "BRIDGE_LISTEN": f"127.0.0.1:{self.port}", **variables, **secrets,
+            },
+            "writable": [str(self.state)],
+            "seen": [str(ROOT), str(self.etc)],
+            "private_tmp": given.get("PrivateTmp") == ["yes"],
+        }  # fmt: skip
+        command = [sys.executable, read_only_system.__file__, json.dumps(asked)]
+        mask = int(given["UMask"][0], 8)
+        with (self.folder / "log").open("w") as log:
+            return subprocess.Popen(command, stdout=log, stderr=log, text=True, umask=mask)
+
+    @property
+    def log(self) -> str:
+        return (self.folder / "log").read_text()
+
+
+@contextlib.contextmanager
+def running(unit: Unit, sandbox: RunningSandbox, token: str) -> Iterator[subprocess.Popen[str]]:
+    process = unit.start(environment(sandbox, token))
+    try:
+        eventually(lambda: process.poll() is not None or '"worker_ready"' in unit.log)
+        if process.poll() == read_only_system.CANNOT:
+            pytest.skip(unit.log.strip())
+        yield process
+    finally:
+        process.terminate()
+        process.wait(60)
+
+
+def test_it_runs_where_everything_is_read_only_but_what_the_unit_gives_it(
+    tmp_path: Path, sandbox: RunningSandbox, token: str
+) -> None:
+    unit = Unit(tmp_path, UNIT.read_text(), free_port())
+    with running(unit, sandbox, token) as process:
+        url = f"http://127.0.0.1:{unit.port}"
+        eventually(lambda: process.poll() is not None or requests.get(f"{url}/-/ready", timeout=5).ok)
+        assert process.poll() is None, unit.log
+        headers = {"Authorization": f"Bearer {token}"}
+        answer = requests.post(f"{url}/webhook/alertmanager/prod", json=webhook(1), headers=headers, timeout=10)
+        assert 200 == answer.status_code, answer.text
+        eventually(lambda: sandbox.state["pagerduty"]["incidents"])
+        sent = 'bridge_delivery_attempts_total{channel="pagerduty-ml",result="ok"} 1.0'  # the worker counts this
+        eventually(lambda: sent in requests.get(f"{url}/metrics", timeout=10).text)
+        files = [path for path in unit.state.rglob("*") if path.is_file()]
+        assert "bridge.db" in [path.name for path in files]
+        assert {0} == {stat.S_IMODE(path.stat().st_mode) & 0o077 for path in files}
+    assert 0 == process.returncode
+
+
+def test_without_a_tmp_of_its_own_it_says_what_it_lacks(tmp_path: Path, sandbox: RunningSandbox, token: str) -> None:
+    text = UNIT.read_text().replace("PrivateTmp=yes\n", "")
+    unit = Unit(tmp_path, text, free_port())
+    with running(unit, sandbox, token) as process:
+        assert CANNOT_RUN == process.wait(60), unit.log
+    assert "PrivateTmp=yes" in unit.log
+    assert "Traceback" not in unit.log
