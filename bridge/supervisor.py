@@ -6,7 +6,6 @@ one only waits, so it carries the standard library alone: half the memory.
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 import signal
@@ -15,7 +14,11 @@ import sys
 import tempfile
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
+from pathlib import Path
+
+from bridge.log_lines import WRITERS, glimpsed, is_written
 
 _GRACE_SECONDS = 30.0
 
@@ -105,6 +108,7 @@ class Supervisor:
 
 def serve(config: str, database: str, listen: str) -> int:
     """Supervise both halves with this interpreter."""
+    os.environ["BRIDGE_CONFIG"] = config
     python = [sys.executable, "-m", "bridge"]
     shared = ["--config", config, "--database", database]
     web = [*python, "web", *shared, "--listen", listen, "--reload-parent"]
@@ -112,7 +116,17 @@ def serve(config: str, database: str, listen: str) -> int:
 
 
 def _log(level: str, event: str, **fields: object) -> None:
-    """A line as bridge.logs writes it; nothing secret is known here."""
+    """A line as bridge.logs writes it, by the settings that hold now; nothing secret is known here."""
+    least, style = glimpsed(os.environ, _routes())
+    if not is_written(level, least):
+        return
     now = datetime.now(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
     line = {**fields, "event": event, "logger": "supervisor", "level": level, "timestamp": now}
-    print(json.dumps(line), file=sys.stderr, flush=True)
+    with suppress(OSError, ValueError):  # a full disk, perhaps
+        print(WRITERS[style](line), file=sys.stderr, flush=True)
+
+
+def _routes() -> str:
+    with suppress(OSError, ValueError):
+        return Path(os.environ.get("BRIDGE_CONFIG", "")).read_text("utf-8")
+    return ""

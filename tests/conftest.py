@@ -9,12 +9,21 @@ from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
+import structlog
 
 for name in [name for name in os.environ if name.startswith(("BRIDGE_", "PAGERDUTY_", "SLACK_", "SMTP_"))]:
     del os.environ[name]
 # slack_sdk reads proxies from the environment and ignores NO_PROXY; tests speak to loopback only.
 for name in ("HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy", "ALL_PROXY", "all_proxy"):
     os.environ.pop(name, None)
+
+
+@pytest.fixture(autouse=True)
+def usual_logs() -> Iterator[None]:
+    """A command that a test runs in this process says how it logs, which must not last."""
+    before = structlog.get_config()
+    yield
+    structlog.configure(**before)
 
 
 @pytest.fixture(scope="session")

@@ -217,6 +217,13 @@ class Web(Section):
     users: dict[str, Annotated[str, AfterValidator(check_password_hash_text)]] = Field(default={})
 
 
+class Log(Section):
+    """What is written to stderr, and how; BRIDGE_LOG_LEVEL and BRIDGE_LOG_FORMAT come before it."""
+
+    level: Literal["debug", "info", "warning", "error"] = "info"
+    format: Literal["json", "console"] = "json"
+
+
 class Limits(Section):
     body: Size = 8 * 2**20
     overdue: Duration = timedelta(minutes=5)
@@ -251,6 +258,7 @@ class RoutesFile(Section):
     incidents: Incidents = Incidents()
     web: Web = Web()
     limits: Limits = Limits()
+    log: Log = Log()
     retention: Duration = timedelta(days=90)
     external_url: Url | None = None
     templates: Line | None = None
