@@ -41,6 +41,9 @@ class Commands(click.Group):
         place = ELSEWHERE.get(cmd_name)
         if place is None:
             return super().get_command(ctx, cmd_name)
+        from bridge import logs
+
+        logs.configure_for_command()
         module, _, name = place.partition(":")
         command: click.Command = getattr(importlib.import_module(module), name)
         return command

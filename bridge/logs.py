@@ -1,6 +1,7 @@
-"""One JSON object a line on stderr, from structlog and the standard library alike.
+"""One line of JSON, or one to read, for each event on stderr, from structlog and the standard library alike.
 
-Law: no secret passes: redaction is the last step before the line is written, and reads the traceback too.
+Law: no secret passes: redaction is the last step before the line is written, and reads the traceback too. And a log
+that cannot be written, perhaps for the same full disk, stops nothing.
 """
 
 from __future__ import annotations
@@ -9,7 +10,8 @@ import json
 import logging
 import re
 import sys
-from collections.abc import Mapping, MutableMapping
+from collections.abc import Callable, Mapping, MutableMapping
+from contextlib import suppress
 from functools import partial
 from typing import Any, TextIO
 from urllib.parse import quote
@@ -17,27 +19,48 @@ from urllib.parse import quote
 import structlog
 from structlog.typing import FilteringBoundLogger, Processor
 
+from bridge.log_lines import WRITERS
+
 HIDDEN = "[redacted]"
 SECRET_KEY = re.compile(r"authorization|cookie|password|passwd|secret|token|routing_?key|api_?key|credential", re.I)
 DEEPEST = 20
 
 
-def configure(level: str, secrets: frozenset[str] = frozenset()) -> None:
-    """May be called again, for instance when a reload brought new secrets."""
-    ending = _ending(secrets)
-    # Straight to the stream: on its way through the standard library an event would cost three times as much.
-    structlog.configure(
-        processors=[*_SHARED, *ending],
-        wrapper_class=structlog.make_filtering_bound_logger(level),
-        logger_factory=partial(_Stream, sys.stderr),
-        cache_logger_on_first_use=False,
-    )
+def configure(level: str, secrets: frozenset[str] = frozenset(), style: str = "json") -> None:
+    """May be called again, for instance when a reload brought new secrets. style: json or console.
+
+    Libraries are never asked for more than `info`: what they say of their connections may hold what we know as a secret
+    in parts only.
+    """
+    ending = _ending(secrets, style)
+    _configure(level, ending, partial(_Stream, sys.stderr))
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(_formatter(ending))
     root = logging.getLogger()
     root.handlers = [handler]
-    root.setLevel(level.upper())
+    root.setLevel("INFO" if level == "debug" else level.upper())
     logging.captureWarnings(True)
+
+
+def configure_for_command() -> None:
+    """Warnings, to read, on stderr: what a command prints is for others to read. The standard library is left alone."""
+    _configure("warning", _ending(frozenset(), "console"), lambda name: _Stream(sys.stderr, name))
+
+
+def _configure(level: str, ending: tuple[Processor, ...], stream: Callable[[str], _Stream]) -> None:
+    """Straight to the stream: on its way through the standard library an event would cost three times as much."""
+    structlog.configure(
+        processors=[structlog.contextvars.merge_contextvars, *_SHARED, *ending],
+        wrapper_class=structlog.make_filtering_bound_logger(level),
+        logger_factory=stream,
+        cache_logger_on_first_use=False,
+    )
+
+
+def remember(**fields: str) -> None:
+    """For every line of this thread from now on; what was remembered before is forgotten."""
+    structlog.contextvars.clear_contextvars()
+    structlog.contextvars.bind_contextvars(**fields)
 
 
 def get(name: str) -> FilteringBoundLogger:
@@ -46,12 +69,18 @@ def get(name: str) -> FilteringBoundLogger:
     return logger
 
 
-class _Stream(structlog.WriteLogger):
+class _Stream:
     """Writes whole lines; knows its name, as a logger of the standard library does."""
 
     def __init__(self, stream: TextIO, name: str) -> None:
-        super().__init__(stream)
-        self.name = name
+        self._stream, self.name = stream, name
+
+    def msg(self, message: str) -> None:
+        with suppress(OSError, ValueError):
+            self._stream.write(f"{message}\n")
+            self._stream.flush()
+
+    log = debug = info = warn = warning = error = critical = exception = fatal = failure = err = msg
 
 
 _SHARED: tuple[Processor, ...] = (
@@ -61,12 +90,13 @@ _SHARED: tuple[Processor, ...] = (
 )
 
 
-def _ending(secrets: frozenset[str]) -> tuple[Processor, ...]:
+def _ending(secrets: frozenset[str], style: str) -> tuple[Processor, ...]:
+    write = WRITERS[style]
     return (
         structlog.processors.StackInfoRenderer(),
         structlog.processors.format_exc_info,
         Redactor(secrets),
-        structlog.processors.JSONRenderer(serializer=json.dumps),
+        lambda logger, method, event: write(event),
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import gc
+import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,10 +12,10 @@ from pathlib import Path
 from bridge import logs
 from bridge.config import ConfigurationFaults, Settings, secret_values
 from bridge.core.errors import StoreUnavailable, StoreUnusable
+from bridge.log_lines import chosen
 from bridge.wiring import load_settings, policy_of
 
 log = logs.get("bridge")
-LEVEL = "info"
 
 
 class Configuration:
@@ -24,7 +25,7 @@ class Configuration:
         self._path = path
         self.settings = load_settings(path)
         self.policy = policy_of(self.settings)
-        logs.configure(LEVEL, secret_values(self.settings))
+        _configure_logs(self.settings)
 
     def reload(self) -> list[str]:
         try:
@@ -34,9 +35,15 @@ class Configuration:
             log.error("reload_refused", faults=told)
             return told
         self.settings, self.policy = settings, policy_of(settings)
-        logs.configure(LEVEL, secret_values(settings))
+        _configure_logs(settings)
         log.info("reloaded", digest=settings.digest)
         return []
+
+
+def _configure_logs(settings: Settings) -> None:
+    """Raises ValueError for a word in the environment that is none."""
+    level, style = chosen(os.environ, settings.log.level, settings.log.format)
+    logs.configure(level, secret_values(settings), style)
 
 
 def freeze_what_stays() -> None:

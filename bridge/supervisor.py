@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
-import json
 import os
 import select
 import shutil
@@ -23,6 +22,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from bridge.lifeline import READY, SAY_WHERE, VARIABLE
+from bridge.log_lines import WRITERS, glimpsed, is_written
 
 CANNOT_RUN = 2  #: a child's exit code for a fault of set-up, which it has explained on stderr
 GRACE_SECONDS = 30.0
@@ -229,6 +229,7 @@ def serve(config: str, database: str, listen: str, hang_seconds: float) -> int:
 
     The database travels in the environment: every user of the machine can read the arguments of a process.
     """
+    os.environ["BRIDGE_CONFIG"] = config  # its part on the log is looked up there for each line of ours
     python = [sys.executable, "-m", "bridge"]
     web = [*python, "web", "--config", config, "--listen", listen, "--reload-parent"]
     worker = [*python, "worker", "--config", config]
@@ -251,8 +252,18 @@ def _remove_left_overs(parent: Path) -> None:
 
 
 def _log(level: str, event: str, **fields: object) -> None:
-    """A line as bridge.logs writes it; nothing secret is known here."""
+    """A line as bridge.logs writes it, by the settings that hold now; nothing secret is known here."""
+    least, style = glimpsed(os.environ, _routes())
+    if not is_written(level, least):
+        return
     now = datetime.now(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
     line = {**fields, "event": event, "logger": "supervisor", "level": level, "timestamp": now}
-    with contextlib.suppress(OSError):  # whoever read the log has gone: no reason to go, too
-        print(json.dumps(line), file=sys.stderr, flush=True)
+    # a full disk, or whoever read the log has gone: no reason to go, too
+    with contextlib.suppress(OSError, ValueError):
+        print(WRITERS[style](line), file=sys.stderr, flush=True)
+
+
+def _routes() -> str:
+    with contextlib.suppress(OSError, ValueError):
+        return Path(os.environ.get("BRIDGE_CONFIG", "")).read_text("utf-8")
+    return ""

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
+import structlog
 from hypothesis import HealthCheck, settings
 
 # No example may take too long: how long one takes is the machine's business, and a slow one is no fault. On a build
@@ -27,6 +28,14 @@ for name in [name for name in os.environ if name.startswith(("BRIDGE_", "PAGERDU
 # Tests speak to loopback only.
 for name in ("HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy", "ALL_PROXY", "all_proxy"):
     os.environ.pop(name, None)
+
+
+@pytest.fixture(autouse=True)
+def usual_logs() -> Iterator[None]:
+    """A command that a test runs in this process says how it logs, which must not last."""
+    before = structlog.get_config()
+    yield
+    structlog.configure(**before)
 
 
 @pytest.fixture(scope="session")

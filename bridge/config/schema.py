@@ -242,6 +242,13 @@ class Web(Section):
     """Who may log in: name, and the hash that `bridge hash-password` makes."""
 
 
+class Log(Section):
+    """What is written to stderr, and how; BRIDGE_LOG_LEVEL and BRIDGE_LOG_FORMAT come before it."""
+
+    level: Literal["debug", "info", "warning", "error"] = "info"
+    format: Literal["json", "console"] = "json"
+
+
 class Limits(Section):
     body: Size = 8 * 2**20
     """Larger webhooks are refused with 413."""
@@ -294,6 +301,8 @@ class RoutesFile(Section):
     """Logins of the pages."""
     limits: Limits = Limits()
     """Sizes, and how long something may wait."""
+    log: Log = Log()
+    """What is written to stderr, and how."""
     retention: Duration = timedelta(days=90)
     """Closed incidents are deleted after this."""
     external_url: Url | None = None

@@ -134,6 +134,14 @@ class LimitSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class LogSettings:
+    """Before the environment has had its say."""
+
+    level: str
+    format: str
+
+
+@dataclass(frozen=True, slots=True)
 class PrometheusSettings:
     url: str
     name: str
@@ -175,6 +183,7 @@ class Settings:
     external_url: str | None  #: without a slash at the end
     web: WebSettings
     limits: LimitSettings
+    log: LogSettings
     templates: Path | None
     context: ContextSettings | None
     heartbeats: tuple[Heartbeat, ...]

@@ -189,11 +189,11 @@ def _migrate(engine: sa.Engine, locked: sa.Connection | None) -> None:
         if _is_current(connection):
             return
         before = _version(connection)
+    logging.getLogger("alembic").setLevel(logging.WARNING)  # one line of ours says as much as its ten
     # Alembic is a tenth of a process's memory, and needed once in the life of a release.
     from alembic import command
     from alembic.config import Config
 
-    logging.getLogger("alembic").setLevel(logging.WARNING)  # one line of ours says as much as its ten
     config = Config()
     config.set_main_option("script_location", str(Path(__file__).with_name("migrations")))
     with contextlib.ExitStack() as opened:

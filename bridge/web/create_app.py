@@ -18,7 +18,7 @@ from bridge.core.ports import ChangeStore, Intake
 from bridge.core.turns import Flaps, flaps_of
 from bridge.core.views import Reader
 from bridge.metrics import Metrics
-from bridge.web import api, changes, operations, pages, webhooks
+from bridge.web import api, changes, operations, pages, request_id, webhooks
 from bridge.web import pictures as drawn
 from bridge.web.auth import Logins
 from bridge.web.pictures import KeptPictures
@@ -64,8 +64,10 @@ def create_app(
     app.register_blueprint(api.blueprint(reader, kept, clock, logins, lambda: _window(current()), flaps))
     app.register_blueprint(pages.blueprint(reader, kept, pictures, clock, logins, lambda: _window(current()), flaps))
     app.register_blueprint(drawn.blueprint(pictures, clock))
+    app.before_request(request_id.begin)
     app.before_request(_refuse_strange_query)
     app.after_request(_safe_headers)
+    app.after_request(request_id.end)
     app.register_error_handler(HTTPException, _http_error)
     app.register_error_handler(StoreUnavailable, _store_unavailable)
     app.register_error_handler(Exception, _unexpected)
@@ -79,6 +81,8 @@ def _window(settings: Settings) -> timedelta:
 
 def _refuse_strange_query() -> None:
     """Werkzeug would stumble over the one wherever an argument is asked for, and PostgreSQL over the other."""
+    if isinstance(request.routing_exception, BadHost):  # comes first: without a host the page of this one has no links
+        return
     try:
         request.query_string.decode()
     except UnicodeDecodeError:

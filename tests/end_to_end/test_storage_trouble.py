@@ -263,3 +263,18 @@ def test_a_lock_while_nothing_comes_in_is_noticed_and_its_end_too(shared: Sender
     with flocked(file_of(shared.bridge), ".lock"):
         eventually(lambda: not_ready(shared.bridge))
     eventually(shared.bridge.ready)
+
+
+def test_a_log_that_cannot_be_written_stops_nothing(bridge: Bridge, sender: Sender) -> None:
+    """It often stands on the same full disk."""
+    log = bridge.folder / "bridge.log"
+    assert bridge.process is not None
+    for pid in (bridge.process.pid, *bridge.pids("web"), *bridge.pids("worker")):
+        resource.prlimit(pid, resource.RLIMIT_FSIZE, (log.stat().st_size, UNLIMITED))
+    assert 503 == sender.send("large", 500_000)
+    (before,) = bridge.pids("worker")
+    bridge.kill("worker")  # which the supervisor would like to log
+    eventually(lambda: [pid for pid in bridge.pids("worker") if pid != before])
+    for pid in bridge.pids("web"):
+        resource.prlimit(pid, resource.RLIMIT_FSIZE, (UNLIMITED, UNLIMITED))
+    assert 200 == sender.send("large", 500_000)

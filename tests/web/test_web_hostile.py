@@ -275,3 +275,8 @@ def test_a_clock_that_goes_back_locks_nobody_out_for_a_day():
     assert 429 == ask(world, "GET", "/", "", b"", right)[0]
     world.now -= timedelta(days=1)
     assert 200 == ask(world, "GET", "/", "", b"", right)[0]
+
+
+def test_a_host_that_is_none_and_a_query_that_is_none_at_once(whole):
+    answer = whole.client.get("/", environ_overrides={"HTTP_HOST": "a" * 300, "QUERY_STRING": "x=\xb2"})
+    assert (400, "The Host header names no host.\n") == (answer.status_code, answer.text)

@@ -1,11 +1,13 @@
 """Alive, ready, metrics, reload."""
 
 import dataclasses
+import threading
 
 import pytest
-from web_fakes import HEALTHY, PLAIN, World
+from web_fakes import HEALTHY, NOW, PLAIN, World
 
 from bridge.core.errors import StoreUnavailable
+from bridge.web.probing import StoreProbe
 
 
 @pytest.fixture
@@ -49,6 +51,33 @@ def test_not_ready_without_a_store(world, error):
     world.reader.error = error
     assert world.get("/-/ready").status_code == 503
     assert "bridge_store_up 0.0" in world.get("/metrics").text
+
+
+def test_not_ready_while_nothing_can_be_stored(world):
+    world.intake.refusal = "database or disk is full"
+    answer = world.get("/-/ready")
+    assert (answer.status_code, answer.json["checks"]["store"]["ok"]) == (503, False)
+    assert answer.json["checks"]["store"]["why"] == "the store cannot be written: database or disk is full"
+    assert answer.json["checks"]["worker"]["ok"]
+    text = world.get("/metrics").text
+    assert "bridge_store_up 1.0" in text and "bridge_store_writable 0.0" in text
+
+
+def test_a_store_that_hangs_holds_up_one_thread_and_no_probe(world, monkeypatch):
+    asked, answered = [], threading.Event()
+
+    def health(now):
+        asked.append(now)
+        answered.wait(60)
+        return HEALTHY
+
+    monkeypatch.setattr(world.reader, "health", health)
+    probe = StoreProbe(world.reader, world.intake, lambda: NOW, seconds=0.05)
+    assert [None] * 5 == [probe.health() for _ in range(5)]
+    assert (None, "") == probe.both()
+    assert [NOW] == asked
+    answered.set()
+    assert HEALTHY == StoreProbe(world.reader, world.intake, lambda: NOW, seconds=60).health()
 
 
 def test_every_channel_has_its_series_from_the_start(world):

@@ -1,0 +1,78 @@
+"""Each answer names its request, and so does every line that is logged about it."""
+
+import pytest
+from structlog.contextvars import merge_contextvars
+from structlog.testing import capture_logs
+from web_fakes import BODY, PLAIN, SOURCES, World
+
+from bridge.core.errors import StoreUnavailable
+from bridge.core.ports import Accepted
+
+NAME = "X-Request-Id"
+
+
+@pytest.fixture
+def world():
+    return World(PLAIN + SOURCES)
+
+
+def send(world, name=None, **more):
+    headers = {"Authorization": "Bearer am-token", **({NAME: name} if name is not None else {})}
+    with capture_logs(processors=[merge_contextvars]) as lines:
+        answer = world.client.post("/webhook/alertmanager/prod", data=BODY, headers=headers | more)
+    return answer, lines
+
+
+@pytest.mark.parametrize("name", ["abc", "f" * 128, "9f86d081-884c-4d63-a15e:1/2+3=4@5_6.7"])
+def test_a_senders_name_is_taken(world, name):
+    answer, (line,) = send(world, name)
+    assert (name, name) == (answer.headers[NAME], line["request_id"])
+
+
+@pytest.mark.parametrize("name", [None, "", " ", "a b", "f" * 129, "-x", "a\tb", "ünicode", "<script>", "a,b", "'a'"])
+def test_a_name_that_is_none_is_replaced(world, name):
+    answer, (line,) = send(world, name)
+    assert answer.headers[NAME] == line["request_id"] != name
+    assert len(answer.headers[NAME]) == 16
+
+
+def test_no_two_requests_have_the_same(world):
+    assert 20 == len({send(world)[0].headers[NAME] for _ in range(20)})
+
+
+def test_an_accepted_webhooks_change_is_one_line(world):
+    _, (line,) = send(world, "r1")
+    wanted = {"event": "webhook_accepted", "outcome": "opened", "incident": 7, "source": "prod", "alerts": 1}
+    assert {**wanted, "request_id": "r1", "log_level": "info"} == line
+
+
+@pytest.mark.parametrize(
+    ("outcome", "level"),
+    [
+        *((news, "info") for news in ("opened", "changed", "reopened", "resolved", "ended", "reminder")),
+        *((again, "debug") for again in ("duplicate", "ignored", "heartbeat")),
+    ],
+)
+def test_only_news_is_worth_a_line(world, outcome, level):
+    world.intake.accept = lambda group: Accepted(7, outcome)
+    assert [(outcome, level)] == [(line["outcome"], line["log_level"]) for line in send(world)[1]]
+
+
+@pytest.mark.parametrize(
+    ("error", "headers", "code", "event"),
+    [
+        (StoreUnavailable("full"), {}, 503, "webhook not stored"),
+        (RuntimeError("bug"), {}, 503, "webhook not stored"),
+        (None, {"Authorization": "Bearer wrong"}, 401, "webhook refused"),
+        (None, {"Content-Encoding": "gzip"}, 415, "webhook refused"),
+    ],
+)
+def test_what_is_refused_carries_it_too(world, error, headers, code, event):
+    world.intake.error = error
+    answer, (line,) = send(world, "r1", **headers)
+    assert (code, event, "r1", "r1") == (answer.status_code, line["event"], line["request_id"], answer.headers[NAME])
+
+
+@pytest.mark.parametrize("path", ["/nothing", "/-/healthy", "/?%ff", "/api/v1/incidents/99"])
+def test_every_answer_has_one(world, path):
+    assert world.get(path, headers={NAME: "r1"}).headers[NAME] == "r1"
