@@ -117,4 +117,4 @@ def tell_at_parents_end(number: signal.Signals) -> None:
     with contextlib.suppress(ImportError, OSError, AttributeError):  # a Python without ctypes, another libc
         import ctypes
 
-        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, number, 0, 0, 0)
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, *map(ctypes.c_ulong, (number, 0, 0, 0)))

@@ -25,19 +25,29 @@ pytestmark = pytest.mark.timeout(240)
 
 #: A start on a busy machine must not take as long.
 HANG_SECONDS = 12.0
-#: A part of the worker that blocks its event loop for ever, once a file is there, in the worker's first life.
+#: A part of a half's event loop that blocks it for ever once a file is there, in its first life.
 BLOCKING = """
 import asyncio, os, sys, time
-if "worker" in sys.orig_argv:
-    import bridge.lifeline, bridge.worker.pinging as pinging
+def block():
+    if os.path.exists({file!r}) and not os.path.exists({file!r} + ".was"):
+        os.rename({file!r}, {file!r} + ".was")
+        time.sleep(3600)
+if {half!r} == "worker" and "worker" in sys.orig_argv:
+    import bridge.worker.pinging as pinging
     run = pinging.Pinger.run
     async def blocking(self):
-        if os.path.exists({file!r}):
-            return await run(self)
-        while not os.path.exists({file!r}):
+        while not os.path.exists({file!r} + ".was"):
+            block()
             await asyncio.sleep(0.1)
-        time.sleep(3600)
+        return await run(self)
     pinging.Pinger.run = blocking
+if {half!r} == "web" and "web" in sys.orig_argv:
+    import waitress.server as server
+    readable = server.BaseWSGIServer.readable
+    def blocking(self):
+        block()
+        return readable(self)
+    server.BaseWSGIServer.readable = blocking
 """
 
 
@@ -75,21 +85,22 @@ def test_a_half_that_is_stopped_is_started_again(
     assert '"hung"' in bridge.log()
 
 
-def test_a_worker_whose_event_loop_is_blocked_says_where_and_is_started_again(
-    tmp_path: Path, sandbox: RunningSandbox, token: str
+@pytest.mark.parametrize("half", ["web", "worker"])
+def test_a_half_whose_event_loop_is_blocked_says_where_and_is_started_again(
+    tmp_path: Path, sandbox: RunningSandbox, token: str, half: str
 ) -> None:
     file = tmp_path / "block"
-    (tmp_path / "sitecustomize.py").write_text(BLOCKING.format(file=str(file)))
+    (tmp_path / "sitecustomize.py").write_text(BLOCKING.format(file=str(file), half=half))
     given = {**environment(sandbox, token), "BRIDGE_HANG_TIMEOUT": str(HANG_SECONDS), "PYTHONPATH": str(tmp_path)}
     bridge = Bridge(tmp_path, given, routes(tmp_path))
     try:
         bridge.start()
         eventually(lambda: '"worker_ready"' in bridge.log())
-        (pid,) = bridge.pids("worker")
+        (pid,) = bridge.pids(half)
         file.touch()
         eventually(lambda: '"hung"' in bridge.log())
-        eventually(lambda: bridge.pids("worker") not in ([], [pid]))
-        assert "in blocking" in bridge.log()  # the traceback of the thread that hangs
+        eventually(lambda: bridge.pids(half) not in ([], [pid]))
+        assert "in block" in bridge.log()  # the traceback of the thread that hangs
         Storm(bridge, token, 1).start()
         eventually(lambda: pages(sandbox))
     finally:
@@ -166,7 +177,7 @@ def in_the_cluster() -> dict[str, Any]:
 
 @pytest.fixture(params=["stopped", "blocked"])
 def hang(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[[int], object]:
-    (tmp_path / "sitecustomize.py").write_text(BLOCKING.format(file=str(tmp_path / "block")))
+    (tmp_path / "sitecustomize.py").write_text(BLOCKING.format(file=str(tmp_path / "block"), half="worker"))
     return {"stopped": stop, "blocked": lambda pid: (tmp_path / "block").touch()}[request.param]
 
 
