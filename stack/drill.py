@@ -15,7 +15,7 @@ from stack.errors import StackError
 from stack.speed import Tempo
 
 POLL_SECONDS = 0.5
-SPARE_SECONDS = 90.0  # beyond what a step should take: for scrapes, evaluations, groups, retries, and a busy machine
+SPARE_SECONDS = 300.0  # beyond what a step should take: for scrapes, evaluations, groups, retries, and a busy machine
 LOOKED_AT = {"page": "PagerDuty", "mail": "the mailbox", "slack": "Slack", "direct": "PagerDuty"}
 
 

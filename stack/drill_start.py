@@ -18,7 +18,7 @@ from stack.free_port import free_port
 from stack.places import ROOT, Places
 from stack.processes import tail
 
-COMPLETE_WITHIN_SECONDS, ENDED_WITHIN_SECONDS = 240.0, 120.0
+COMPLETE_WITHIN_SECONDS, ENDED_WITHIN_SECONDS = 900.0, 300.0
 
 
 @contextmanager

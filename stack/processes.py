@@ -19,7 +19,7 @@ from stack.errors import StackError
 from stack.places import Places
 from stack.services import Service
 
-READY_WITHIN_SECONDS = 60.0
+READY_WITHIN_SECONDS = 300.0
 GRACE_SECONDS = 15.0
 POLL_SECONDS = 0.1
 LONGEST_BACKOFF_SECONDS = 30.0

@@ -20,6 +20,7 @@ from stack.drill_start import started
 from stack.drill_watching import Site, running_site
 from stack.places import ROOT, Places
 
+pytestmark = pytest.mark.timeout(3600)
 SPEED = "30"
 
 

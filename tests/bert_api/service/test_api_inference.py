@@ -38,7 +38,7 @@ class Desk:
         self.pool = ThreadPoolExecutor(16)
 
     def queue(self, limits: Limits | None = None, faults: NoFaults | None = None) -> Inference:
-        limits = limits or Limits(threads=1, timeout_seconds=20)
+        limits = limits or Limits(threads=1, timeout_seconds=300)
         self.queues.append(Inference(lambda: self.slot.served, self.metrics, limits, faults))
         self.queues[-1].start()
         return self.queues[-1]
@@ -78,7 +78,7 @@ def test_who_waits_longest_is_asked_first(desk: Desk) -> None:
 
 
 def test_as_many_are_worked_on_at_once_as_there_are_threads(desk: Desk) -> None:
-    queue = desk.queue(Limits(threads=2, timeout_seconds=20))
+    queue = desk.queue(Limits(threads=2, timeout_seconds=300))
     desk.classifier.open.clear()
     asked = [desk.pool.submit(queue.ask, [f"number {number}"]) for number in range(3)]
     wait_until(lambda: len(desk.classifier.calls) == 2 and queue.waiting == 1)
@@ -87,7 +87,7 @@ def test_as_many_are_worked_on_at_once_as_there_are_threads(desk: Desk) -> None:
 
 
 def test_who_finds_the_queue_full_is_told_at_once(desk: Desk) -> None:
-    queue = desk.queue(Limits(queue=1, threads=1, timeout_seconds=20))
+    queue = desk.queue(Limits(queue=1, threads=1, timeout_seconds=300))
     desk.classifier.open.clear()
     desk.pool.submit(queue.ask, ["in the slot"])
     wait_until(lambda: desk.classifier.calls)
@@ -136,7 +136,7 @@ def test_without_a_model_nobody_waits(desk: Desk) -> None:
 
 
 def test_a_model_that_goes_while_somebody_waits_is_said_to_each(desk: Desk) -> None:
-    queue = desk.queue(Limits(threads=1, timeout_seconds=20))
+    queue = desk.queue(Limits(threads=1, timeout_seconds=300))
     desk.classifier.open.clear()
     first = desk.pool.submit(queue.ask, ["one first"])
     wait_until(lambda: desk.classifier.calls)
@@ -205,7 +205,7 @@ def test_a_drilled_delay_is_part_of_the_work(desk: Desk) -> None:
 
 
 def test_what_waits_when_it_closes_is_still_answered(desk: Desk) -> None:
-    queue = desk.queue(Limits(threads=1, timeout_seconds=20))
+    queue = desk.queue(Limits(threads=1, timeout_seconds=300))
     desk.classifier.open.clear()
     asked = [desk.pool.submit(queue.ask, [f"number {number}"]) for number in range(3)]
     wait_until(lambda: desk.classifier.calls and queue.waiting == 2)
