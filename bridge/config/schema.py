@@ -246,7 +246,9 @@ class Log(Section):
     """What is written to stderr, and how; BRIDGE_LOG_LEVEL and BRIDGE_LOG_FORMAT come before it."""
 
     level: Literal["debug", "info", "warning", "error"] = "info"
+    """What is less than that is not written."""
     format: Literal["json", "console"] = "json"
+    """json: one object a line; console: a line to read."""
 
 
 class Limits(Section):

@@ -53,15 +53,14 @@ def check_file(file: Path, *, to_write: bool = True) -> None:
         raise StoreUnusable(f"{file} is a folder: name a file in it, such as sqlite:///{file / 'bridge.db'}")
     if file.exists():
         _check_existing(file, to_write)
-    if to_write:
-        _check_folder(file)
+    _check_folder(file, to_write)
 
 
-def _check_folder(file: Path) -> None:
+def _check_folder(file: Path, to_write: bool) -> None:
     folder = next(each for each in file.absolute().parents if each.exists())
     if not folder.is_dir():
-        raise StoreUnusable(f"the database {file} cannot be made: {folder} is no folder")
-    if not os.access(folder, os.W_OK | os.X_OK):
+        raise StoreUnusable(f"there can be no database {file}: {folder} is no folder")
+    if to_write and not os.access(folder, os.W_OK | os.X_OK):
         raise StoreUnusable(f"the database {file} cannot be used: this user may not write into the folder {folder}")
 
 

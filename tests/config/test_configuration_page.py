@@ -29,7 +29,7 @@ SECTIONS = {
     "time_intervals[]": ["TimeIntervalEntry"],
     "time_intervals[].time_intervals[]": ["Interval"],
     "incidents": ["Incidents"],
-    "web, limits": ["RoutesFile"],
+    "web, limits, log": ["RoutesFile"],
     "Context": ["Context"],
     "context.prometheus": ["PrometheusServer"],
     "context.questions[]": ["QuestionEntry"],
