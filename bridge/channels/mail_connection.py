@@ -19,7 +19,7 @@ from bridge.channels.mail_login import logged_in
 from bridge.config.settings import EmailSettings
 from bridge.core.errors import Reason, SendError
 from bridge.outbound.sockets import Allowance, AllowedTlsSocket, TooMuch, connected, cut, over_tls, tls_context
-from bridge.outbound.trust import tls_fault
+from bridge.outbound.trust import UnusableAuthorities, tls_fault
 from bridge.rendering.text import one_line
 
 CONNECT_SECONDS = 30.0
@@ -233,6 +233,8 @@ def _failures(step: str, *, ambiguous: bool = False) -> Iterator[None]:
         raise SendError(Reason.SERVER, f"{step}: an answer without end", ambiguous=ambiguous) from None
     except ssl.SSLError as error:
         raise SendError(Reason.NETWORK, f"{step}: {tls_fault(error)}", ambiguous=ambiguous) from None
+    except UnusableAuthorities as error:
+        raise SendError(Reason.NETWORK, f"{step}: TLS: {error}") from None
     except (smtplib.SMTPException, OSError, ValueError) as error:
         raise SendError(Reason.NETWORK, f"{step}: {type(error).__name__}", ambiguous=ambiguous) from None
 

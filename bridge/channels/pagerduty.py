@@ -76,15 +76,14 @@ class PagerDutyChannel:
     async def _post(self, event: Event, progress: Mapping[str, Any] | None) -> None:
         loop = asyncio.get_running_loop()
         try:
-            await loop.run_in_executor(self._threads, self._call, event, loop, loop.time() + self._timeout)
+            await loop.run_in_executor(self._threads, self._call, event, loop)
         except SendError as error:
             error.progress = progress
             raise
 
-    def _call(self, event: Event, loop: asyncio.AbstractEventLoop, until: float) -> None:
+    def _call(self, event: Event, loop: asyncio.AbstractEventLoop) -> None:
         """In a thread, which waits for the loop, where the call is made and has its deadline."""
         session = self._session(loop)
-        session.transport.until = until
         try:
             # as bytes: pdpyras copies deeply what it is given to serialise
             body = orjson.dumps({**event, "routing_key": self._key})
@@ -104,7 +103,7 @@ class PagerDutyChannel:
     def _session(self, loop: asyncio.AbstractEventLoop) -> Any:
         """One for each thread: requests does not promise that a session may be shared."""
         if not hasattr(self._own, "session"):
-            self._own.session = _Session(self._key, self._base_url, LoopTransport(self._http, loop))
+            self._own.session = _Session(self._key, self._base_url, LoopTransport(self._http, loop, self._timeout))
         return self._own.session
 
 
@@ -113,7 +112,6 @@ class _Session(pdpyras.EventsAPISession):  # type: ignore[misc]
 
     def __init__(self, key: str, base_url: str, transport: LoopTransport) -> None:
         super().__init__(key)
-        self.transport = transport
         for scheme in ("http://", "https://"):
             self.mount(scheme, transport)
         self.url = base_url

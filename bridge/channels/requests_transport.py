@@ -17,12 +17,11 @@ from bridge.outbound.http import HEADERS, Answer, CallFailed, HttpClient
 
 
 class LoopTransport(BaseAdapter):
-    """Of one thread's session; set `until` before each call. Raises CallFailed."""
+    """Of one thread's session. Raises CallFailed. seconds: for each call."""
 
-    def __init__(self, client: HttpClient, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(self, client: HttpClient, loop: asyncio.AbstractEventLoop, seconds: float) -> None:
         super().__init__()
-        self._client, self._loop = client, loop
-        self.until = 0.0  #: on the loop's clock
+        self._client, self._loop, self._seconds = client, loop, seconds
 
     def send(self, request: requests.PreparedRequest, *_: Any, **__: Any) -> requests.Response:
         answer = self._answer(request)
@@ -37,10 +36,10 @@ class LoopTransport(BaseAdapter):
         """The client belongs to the channel."""
 
     def _answer(self, request: requests.PreparedRequest) -> Answer:
-        seconds, body = self.until - self._loop.time(), request.body
+        body = request.body
         sent = body.encode() if isinstance(body, str) else body
         headers = {**request.headers, **HEADERS}
-        call = self._client.call(str(request.method), str(request.url), seconds, headers=headers, body=sent)
+        call = self._client.call(str(request.method), str(request.url), self._seconds, headers=headers, body=sent)
         try:
             return asyncio.run_coroutine_threadsafe(call, self._loop).result()
         except RuntimeError:  # the loop is closed

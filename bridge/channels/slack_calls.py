@@ -62,18 +62,19 @@ class SlackCalls:
         self._web: AsyncWebClient | None = None
 
     async def call(self, method: str, arguments: Mapping[str, Any]) -> Mapping[str, Any]:
+        client = self._client()
         try:
             async with limited(self._seconds):
-                return await self._called(method, arguments)
+                return await self._called(client, method, arguments)
         except CallFailed as error:
             raise failed(error) from None
 
-    async def _called(self, method: str, arguments: Mapping[str, Any]) -> Mapping[str, Any]:
+    async def _called(self, client: AsyncWebClient, method: str, arguments: Mapping[str, Any]) -> Mapping[str, Any]:
         try:
             # the reading methods do not all take JSON: https://docs.slack.dev/apis/web-api/#posting_json
             reading = method.startswith("conversations.")
             given: dict[str, Any] = {self._way(method): dict(arguments)}
-            answer = await self._client().api_call(method, http_verb="GET" if reading else "POST", **given)
+            answer = await client.api_call(method, http_verb="GET" if reading else "POST", **given)
         except SlackApiError as error:
             raise refusal_of(error.response) from None
         except Redirected:

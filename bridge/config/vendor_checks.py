@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path as FilePath
 from typing import Any
 from urllib.parse import SplitResult, urlsplit
 
@@ -30,6 +31,7 @@ _PAGERDUTY_PATH = re.compile(r"/v2(/change)?(/enqueue)?/*|/generic/.*")
 _SLACK_METHOD = re.compile(r"(?P<base>.*?)/(?P<method>[a-z]+(\.[A-Za-z]+)+)/*")
 _PROMETHEUS_PATH = re.compile(r"(?P<base>.*?)(?P<rest>/api/v1(/.*)?|/(graph|metrics)/*)")
 _ALERTMANAGER_PATH = re.compile(r"(?P<base>.*?)(?P<rest>/api/v[12](/.*)?|/-/.*)")
+_AUTHORITIES = ("SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
 _PING_END = re.compile(r".*/(?P<end>fail|start|log)/*")
 
 
@@ -41,6 +43,10 @@ def find_vendor_warnings(document: Document, environ: Mapping[str, str]) -> Iter
     for told in unusable_proxies(environ):
         message, _, hint = told.partition("; ")
         yield Fault(1, "", message, hint)
+    for name in _AUTHORITIES:
+        if environ.get(name) and not FilePath(environ[name]).exists():
+            message = f"{name} names a file or folder of certificates that is not there"
+            yield Fault(1, "", message, "until it is, only the authorities of the system are believed")
 
 
 def _addresses(document: Document, data: dict[str, Any]) -> Iterator[Fault]:

@@ -75,10 +75,9 @@ class HttpClient:
         body: bytes | Mapping[str, str] | None = None,
     ) -> Answer:
         """Raises CallFailed. body: a mapping is sent as a form."""
+        session = self.session()  # the first takes its time, to read whose certificates are believed
         async with limited(seconds):
-            request = self.session().request(
-                method, url, headers=headers, params=query, data=body, allow_redirects=False
-            )
+            request = session.request(method, url, headers=headers, params=query, data=body, allow_redirects=False)
             async with request as answer:
                 return Answer(answer.status, answer.headers, await bounded(answer, self._most) if self._most else b"")
 

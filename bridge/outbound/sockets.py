@@ -113,7 +113,7 @@ def connected(host: str, port: int, allowance: Allowance, seconds: float) -> All
 
 
 def tls_context(authorities: Path | None) -> ssl.SSLContext:
-    """Its sockets keep to an allowance, once they have one. Raises OSError for a file that is not there."""
+    """Its sockets keep to an allowance, once they have one. Raises UnusableAuthorities."""
     context = trusting(authorities)
     context.sslsocket_class = AllowedTlsSocket
     return context

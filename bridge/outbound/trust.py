@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import ssl
+from contextlib import suppress
 from functools import lru_cache
 from pathlib import Path
 
@@ -12,14 +13,24 @@ import certifi
 BUNDLES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
 
 
+class UnusableAuthorities(ValueError):
+    """No certificate can be believed; the text says why."""
+
+
 def trusting(authorities: Path | str | None = None) -> ssl.SSLContext:
-    """Those alone when they are given. Else the system's (or SSL_CERT_FILE, SSL_CERT_DIR), certifi's, for a machine
-    without any, and those of the variables that requests and curl know. Raises OSError for a file that is not there."""
-    context = ssl.create_default_context(cafile=str(authorities) if authorities else None)
+    """Those alone when they are given; UnusableAuthorities when they cannot be read.
+
+    Else the system's (or SSL_CERT_FILE, SSL_CERT_DIR), certifi's, for a machine without any, and those of the variables
+    that requests and curl know. One of these that cannot be read adds nothing, and `bridge check` says so.
+    """
+    try:
+        context = ssl.create_default_context(cafile=str(authorities) if authorities else None)
+    except OSError:
+        raise UnusableAuthorities("ca_file cannot be read, or holds no certificates") from None
     if authorities is None:
-        context.load_verify_locations(certifi.where())
-        for path in filter(None, map(os.environ.get, BUNDLES)):
-            context.load_verify_locations(**{"capath" if Path(path).is_dir() else "cafile": path})
+        for path in filter(None, [certifi.where(), *map(os.environ.get, BUNDLES)]):
+            with suppress(OSError):
+                context.load_verify_locations(**{"capath" if Path(path).is_dir() else "cafile": path})
     return context
 
 

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
+from hostile_vendor import certificate
 
+from bridge.outbound.trust import trusted
 from sandbox.running import RunningSandbox, running_sandbox
 
 
@@ -20,3 +23,17 @@ def vendors(vendors_running: RunningSandbox) -> RunningSandbox:
     vendors_running.clear_faults()
     vendors_running.reset()
     return vendors_running
+
+
+@pytest.fixture(scope="session")
+def own(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return certificate(tmp_path_factory.mktemp("authority"))
+
+
+@pytest.fixture
+def believed(own: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """The certificate of the vendors, by the variable that requests knows: it counts for all."""
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(own))
+    trusted.cache_clear()
+    yield own
+    trusted.cache_clear()

@@ -171,6 +171,17 @@ def test_a_certificate_that_is_not_believed_gets_nothing(kind: str, dates: dict[
         assert ("expired" if dates else "self-signed") in error.detail
 
 
+@pytest.mark.parametrize("kind", HTTP)
+def test_tls_that_breaks_after_the_request_leaves_in_doubt_whether_it_was_taken(kind: str, believed: Path) -> None:
+    def script(connection: socket.socket, over: threading.Event) -> None:
+        socket.socket.sendall(connection, b"no record of TLS")  # below TLS
+        over.wait()
+
+    with running_vendor(script, tls=believed) as vendor:
+        error = refused(over_http(kind, vendor.url("https")))
+    assert (Reason.NETWORK, True) == (error.reason, error.ambiguous)
+
+
 ABSURD = ["-1", "1e9", "1" * 400, "inf", "nan", "²", "٣", "Fri, 31 Dec 9999 23:59:59 -0001", "x" * 10_000, "0x10"]
 texts = st.one_of(
     st.text(), st.sampled_from(ABSURD), st.floats().map(str), st.integers().map(str), st.datetimes().map(str)

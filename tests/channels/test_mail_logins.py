@@ -194,6 +194,15 @@ def test_a_certificate_that_is_not_believed_is_named_with_its_reason(tls: str, t
         assert words in detail
 
 
+def test_a_ca_file_that_is_none_is_told(tmp_path: Path) -> None:
+    (tmp_path / "ca.pem").write_text("no certificate")
+    context = server_tls(certificate(tmp_path))
+    for name in ("ca.pem", "gone.pem"):
+        with running_smtp(offers=("STARTTLS",), tls=context) as server:
+            error = refused(server, tls="starttls", ca_file=tmp_path / name)
+        assert "ca_file cannot be read" in error.detail
+
+
 def _tls_told(tls: str, file: Path, host: str = "127.0.0.1", **trust: object) -> str:
     context = server_tls(file)
     over = {"implicit": context} if tls == "implicit" else {"tls": context, "offers": ("STARTTLS",)}

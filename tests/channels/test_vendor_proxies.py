@@ -6,11 +6,10 @@ import asyncio
 import base64
 import socket
 import threading
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from hostile_vendor import certificate, dripping, running_vendor
+from hostile_vendor import dripping, running_vendor
 from small_proxy import running_proxy
 from vendor_callers import CALLERS, SENDERS, Caller, healthy
 
@@ -26,20 +25,6 @@ def _no_proxies(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("http_proxy", "https_proxy", "all_proxy", "no_proxy"):
         monkeypatch.delenv(name, raising=False)
         monkeypatch.delenv(name.upper(), raising=False)
-
-
-@pytest.fixture(scope="module")
-def own(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return certificate(tmp_path_factory.mktemp("authority"))
-
-
-@pytest.fixture
-def believed(own: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """The certificate of the vendors, by the variable that requests knows: it counts for all."""
-    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(own))
-    trusted.cache_clear()
-    yield own
-    trusted.cache_clear()
 
 
 def called(kind: str, url: str) -> None:
@@ -151,6 +136,17 @@ def test_a_proxy_that_cannot_be_used_is_said_in_words(kind: str, monkeypatch: py
     assert "ALL_PROXY names a socks5 proxy" in told
     assert SECRET not in told
     assert not (doubtful and kind in SENDERS)
+
+
+def test_authorities_that_are_not_there_take_nothing_away(own: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", "/no/such/file")
+    monkeypatch.setenv("CURL_CA_BUNDLE", str(own))
+    trusted.cache_clear()
+    try:
+        with running_vendor(healthy("slack"), tls=own) as vendor:
+            called("slack", vendor.url("https"))
+    finally:
+        trusted.cache_clear()
 
 
 def test_a_tunnels_end_is_the_vendors_certificate(believed: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -115,6 +115,11 @@ def test_a_proxy_that_cannot_be_used() -> None:
     assert "hush" not in told
 
 
+def test_authorities_that_are_not_there() -> None:
+    (told,) = warnings({"REQUESTS_CA_BUNDLE": "/no/such/file", "SSL_CERT_DIR": "/"})
+    assert "REQUESTS_CA_BUNDLE names a file or folder of certificates that is not there" in told
+
+
 @pytest.mark.parametrize("wrong", ["5", "[1]", "{a: b}", '"http://[::1"', "null", '"https://x:y"'])
 def test_data_of_any_shape_is_borne(wrong: str) -> None:
     """The schema says what is wrong with it."""
