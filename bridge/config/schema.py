@@ -17,6 +17,7 @@ from bridge.config.fields import (
     Line,
     MatcherText,
     Months,
+    Networks,
     Pace,
     Section,
     Size,
@@ -215,10 +216,12 @@ class Incidents(Section):
 
 class Web(Section):
     users: dict[str, Annotated[str, AfterValidator(check_password_hash_text)]] = Field(default={})
+    trusted_proxies: Annotated[tuple[Networks, ...], Field(max_length=100)] = ()
 
 
 class Limits(Section):
-    body: Size = 8 * 2**20
+    body: Size = 32 * 2**20
+    buffered: Size | None = None
     overdue: Duration = timedelta(minutes=5)
 
 

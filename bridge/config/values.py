@@ -136,6 +136,24 @@ def check_password_hash_text(text: str) -> str:
     return text
 
 
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+
+
+def parse_network(text: object) -> Network:
+    """An address, or a range of them: 127.0.0.1, 10.0.0.0/8, fd00::/8."""
+    text = str(text).strip()
+    try:
+        network = ipaddress.ip_network(text)
+    except ValueError as error:
+        if "host bits" in str(error):
+            right = ipaddress.ip_network(text, strict=False)
+            raise ValueError(f"{text!r} is an address and not a range; write {right}, or the address alone") from None
+        raise ValueError(f"{text!r} is no address; write for example 127.0.0.1, 10.0.0.0/8 or fd00::/8") from None
+    if not network.prefixlen:
+        raise ValueError(f"{text!r} trusts everybody, who could then claim any address; write your proxies' addresses")
+    return network
+
+
 def is_loopback(host: str) -> bool:
     if host == "localhost" or host.endswith(".localhost"):
         return True
