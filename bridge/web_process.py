@@ -7,14 +7,12 @@ import threading
 from collections.abc import Callable
 from pathlib import Path
 
-import waitress
-
 from bridge import logs
 from bridge.config.values import is_loopback
 from bridge.metrics import Metrics
 from bridge.serving import Configuration, freeze_what_stays
 from bridge.store import StoreChanges, StoreIntake, StorePictures, StoreReader, open_database
-from bridge.web import check_listen, create_app
+from bridge.web import check_listen, create_app, make_server
 from bridge.wiring import utc_now
 
 log = logs.get("bridge")
@@ -45,18 +43,7 @@ def run_web(path: Path, database: str, listen: str, after_reload: Callable[[], N
         clock=utc_now,
         require_login=not is_loopback(host),
     )
-    # Waitress reads whole requests before a thread sees them, so slow clients hold no thread; its default
-    # connection_limit of 100 would let a hundred of them shut everyone else out.
-    server = waitress.create_server(
-        app,
-        host=host.strip("[]"),
-        port=int(port),
-        threads=32,
-        connection_limit=2000,
-        asyncore_use_poll=True,  # select() knows no file above 1,023, and would end the process at the next connection
-        ident=None,
-        max_request_body_size=configuration.settings.limits.body + 65536,  # it buffers a body before we see it
-    )
+    server = make_server(app, host.strip("[]"), int(port), lambda: configuration.settings)
     _on_signal(signal.SIGHUP, lambda: configuration.reload())
     signal.signal(signal.SIGTERM, _raise_exit)
     freeze_what_stays()

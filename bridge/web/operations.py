@@ -15,7 +15,8 @@ from bridge.core.auditing import Check, readiness
 from bridge.core.heartbeats import Heartbeat
 from bridge.core.views import Health, Reader
 from bridge.metrics import CONTENT_TYPE, Metrics
-from bridge.web.auth import Logins, from_another_site, from_this_machine
+from bridge.web.callers import from_another_site
+from bridge.web.logins import Logins
 
 log = logs.get(__name__)
 
@@ -58,7 +59,7 @@ def blueprint(
 
     @routes.post("/-/reload")
     def reload_now() -> ResponseReturnValue:
-        return _may_not_reload(logins) or _reload(reload)
+        return _may_not_reload(current(), logins) or _reload(reload)
 
     return routes
 
@@ -91,10 +92,10 @@ def _heard(expected: Heartbeat, seconds: float | None) -> Check:
     return Check(True, f"heard {seconds:.0f} s ago")
 
 
-def _may_not_reload(logins: Logins) -> ResponseReturnValue | None:
-    if from_another_site(request):
+def _may_not_reload(settings: Settings, logins: Logins) -> ResponseReturnValue | None:
+    if from_another_site(request, settings):
         return jsonify(error="another site's page must not do this"), 403
-    return None if from_this_machine(request) else logins.challenge()
+    return logins.demand()
 
 
 def _reload(reload: Callable[[], list[str]] | None) -> ResponseReturnValue:
