@@ -9,7 +9,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import waitress
 from waitress import wasyncore
 
 from bridge import logs
@@ -19,7 +18,7 @@ from bridge.listening import listen_on
 from bridge.metrics import Metrics
 from bridge.serving import Configuration, freeze_what_stays
 from bridge.store import StoreChanges, StoreIntake, StorePictures, StoreReader, open_database
-from bridge.web import check_listen, create_app
+from bridge.web import check_listen, create_app, make_server
 from bridge.wiring import utc_now
 
 log = logs.get("bridge")
@@ -54,18 +53,7 @@ def run_web(
         require_login=not address.loopback,
     )
     watched: dict[int, Any] = {}
-    # Waitress reads whole requests before a thread sees them, so slow clients hold no thread; its default
-    # connection_limit of 100 would let a hundred of them shut everyone else out.
-    server = waitress.create_server(
-        app,
-        map=watched,
-        sockets=listen_on(address),
-        threads=32,
-        connection_limit=2000,
-        asyncore_use_poll=True,  # select() knows no file above 1,023, and would end the process at the next connection
-        ident=None,
-        max_request_body_size=configuration.settings.limits.body + 65536,  # it buffers a body before we see it
-    )
+    server = make_server(app, listen_on(address), lambda: configuration.settings, watched)
     _on_signal(signal.SIGHUP, lambda: configuration.reload())
     signal.signal(signal.SIGTERM, _raise_exit)
     _InEachRound(watched, beat)

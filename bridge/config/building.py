@@ -59,8 +59,8 @@ def build(
         severities=_severities(file.incidents),
         retention=file.retention,
         external_url=file.external_url.rstrip("/") if file.external_url else None,
-        web=WebSettings(MappingProxyType({name: SecretStr(value) for name, value in file.web.users.items()})),
-        limits=LimitSettings(file.limits.body, file.limits.overdue),
+        web=_web(file.web),
+        limits=LimitSettings(file.limits.body, file.limits.overdue, _buffered(file.limits)),
         log=LogSettings(file.log.level, file.log.format),
         templates=folder / file.templates if file.templates else None,
         context=_context(file.context, folder) if file.context else None,
@@ -70,6 +70,16 @@ def build(
         warnings=warnings,
         digest=digest,
     )
+
+
+def _web(web: schema.Web) -> WebSettings:
+    users = {name: SecretStr(value) for name, value in web.users.items()}
+    return WebSettings(MappingProxyType(users), web.trusted_proxies)
+
+
+def _buffered(limits: schema.Limits) -> int:
+    """Room for the largest body and some others."""
+    return limits.buffered if limits.buffered is not None else max(40 * 2**20, limits.body * 5 // 4)
 
 
 def _incidents(incidents: schema.Incidents) -> IncidentSettings:

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from bridge.config.document import Document
+from bridge.config.exposure import check_limits, exposed
 from bridge.config.faults import Fault, Path, did_you_mean, format_path
 from bridge.config.schema_routes import RouteNode
 from bridge.config.values import is_loopback, parse_host_port
@@ -34,6 +35,7 @@ def check_document(document: Document) -> None:
     _check_signatures(document, sequence(data.get("sources")))
     _check_names_once(document, ("time_intervals",), sequence(data.get("time_intervals")))
     _check_names_once(document, ("heartbeats",), sequence(data.get("heartbeats")))
+    check_limits(document, mapping(data.get("limits")))
     context = mapping(data.get("context"))
     _check_names_once(document, ("context", "questions"), sequence(context.get("questions")))
     if isinstance(data.get("route"), dict):
@@ -49,6 +51,7 @@ def find_warnings(document: Document) -> Iterator[Fault]:
     yield from _slack_channels_by_name(document, data)
     yield from _sources_that_cannot_send(document, data)
     yield from _shared_dedup_keys(document, data)
+    yield from exposed(document, data)
 
 
 def routes(route: Any, path: Path) -> Iterator[tuple[Path, dict[str, Any]]]:

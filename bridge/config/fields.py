@@ -8,7 +8,16 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
 
-from bridge.config.values import Rate, check_address, check_url, parse_duration, parse_rate, parse_size
+from bridge.config.values import (
+    Network,
+    Rate,
+    check_address,
+    check_url,
+    parse_duration,
+    parse_network,
+    parse_rate,
+    parse_size,
+)
 from bridge.core.matchers import parse_matchers
 from bridge.core.questions import check_expression
 from bridge.core.time_intervals import Range, parse_days_of_month, parse_months, parse_weekdays, parse_years
@@ -44,6 +53,7 @@ Duration = Annotated[
 Size = Annotated[
     int, BeforeValidator(parse_size), described("8MiB", "a size in bytes: 8MiB, 500kB", type=["string", "integer"])
 ]
+Networks = Annotated[Network, BeforeValidator(parse_network), described("10.0.0.0/8", "an address, or a range of them")]
 Pace = Annotated[
     Rate | None, BeforeValidator(parse_rate), described("120/m", "messages in a time: 1/s, 1000/h, unlimited")
 ]

@@ -15,6 +15,7 @@ from bridge.config.fields import (
     Duration,
     Line,
     MatcherText,
+    Networks,
     Pace,
     Section,
     Size,
@@ -240,6 +241,8 @@ class Incidents(Section):
 class Web(Section):
     users: dict[str, Annotated[str, AfterValidator(check_password_hash_text)]] = Field(default={})
     """Who may log in: name, and the hash that `bridge hash-password` makes."""
+    trusted_proxies: Annotated[tuple[Networks, ...], Field(max_length=100)] = ()
+    """Addresses and ranges whose Forwarded and X-Forwarded-* headers are believed; 127.0.0.1 for an nginx beside it."""
 
 
 class Log(Section):
@@ -252,8 +255,10 @@ class Log(Section):
 
 
 class Limits(Section):
-    body: Size = 8 * 2**20
+    body: Size = 32 * 2**20
     """Larger webhooks are refused with 413."""
+    buffered: Size | None = None
+    """How much of all bodies may be in memory; the rest is answered 503. By default a quarter above `body`."""
     overdue: Duration = timedelta(minutes=5)
     """A message that waits for longer makes /-/ready fail."""
 

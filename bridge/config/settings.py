@@ -14,7 +14,7 @@ from typing import Literal
 from pydantic import SecretStr
 
 from bridge.config.faults import Fault
-from bridge.config.values import Rate
+from bridge.config.values import Network, Rate
 from bridge.core.changes import ChangeRule
 from bridge.core.heartbeats import Heartbeat
 from bridge.core.questions import DistributionQuestion, Question
@@ -125,12 +125,14 @@ class SeveritySettings:
 @dataclass(frozen=True, slots=True)
 class WebSettings:
     users: Mapping[str, SecretStr]  #: name -> werkzeug password hash
+    trusted_proxies: tuple[Network, ...] = ()  #: whose Forwarded and X-Forwarded-* headers count
 
 
 @dataclass(frozen=True, slots=True)
 class LimitSettings:
     body: int  #: bytes
     overdue: timedelta
+    buffered: int  #: bytes of all bodies together that are being received or worked on
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,7 @@ Law: a ValueError says what was seen and shows a right one.
 
 from __future__ import annotations
 
+import ipaddress
 import re
 from dataclasses import dataclass
 from datetime import timedelta
@@ -136,3 +137,21 @@ def check_password_hash_text(text: str) -> str:
     if not _PASSWORD_HASH.fullmatch(text):
         raise ValueError("this is no password hash; `bridge hash-password` makes one")
     return text
+
+
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+
+
+def parse_network(text: object) -> Network:
+    """An address, or a range of them: 127.0.0.1, 10.0.0.0/8, fd00::/8."""
+    text = str(text).strip()
+    try:
+        network = ipaddress.ip_network(text)
+    except ValueError as error:
+        if "host bits" in str(error):
+            right = ipaddress.ip_network(text, strict=False)
+            raise ValueError(f"{text!r} is an address and not a range; write {right}, or the address alone") from None
+        raise ValueError(f"{text!r} is no address; write for example 127.0.0.1, 10.0.0.0/8 or fd00::/8") from None
+    if not network.prefixlen:
+        raise ValueError(f"{text!r} trusts everybody, who could then claim any address; write your proxies' addresses")
+    return network

@@ -17,6 +17,8 @@ MAX_EXPRESSION = 4_000  # characters; nobody draws a longer one, and whoever sen
 MAX_DEPTH = 5
 MAX_BRACKETS = 20  # around one another
 
+STRING, NO_STRING = "\x01", "\x02"
+
 _CLOSING = {"(": ")", "[": "]", "{": "}"}
 _MIRRORED = {">": "<", "<": ">", ">=": "<=", "<=": ">=", "==": "==", "!=": "!="}
 _WORD = re.compile(r"[A-Za-z_:][A-Za-z0-9_:.]*")
@@ -178,6 +180,27 @@ def _code(text: str) -> Iterator[tuple[int, str, int]]:
         at += 1
     if stack:
         raise ValueError(f"{stack[-1]} is missing at the end")
+
+
+def masked(text: str) -> str:
+    """As long as it was, but each string is STRING and blanks (NO_STRING, if it was empty), and a comment is blanks.
+
+    Raises ValueError where brackets or quotes do not match.
+    """
+    kept = {at: letter for at, letter, _ in _code(text)}
+    plain, at = "", 0
+    while at < len(text):
+        end = at + 1
+        if at in kept:
+            plain += text[at]
+        elif text[at] == "#":
+            end = (text + "\n").index("\n", at)
+            plain += " " * (end - at)
+        else:
+            end = _end_of_string(text, at)
+            plain += (STRING if end - at > 2 else NO_STRING).ljust(end - at)
+        at = end
+    return plain
 
 
 def _end_of_string(text: str, begin: int) -> int:

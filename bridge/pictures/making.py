@@ -21,6 +21,7 @@ from bridge.core.model import Alert, Incident, Severity
 from bridge.core.questions import DistributionQuestion, common_labels, expression
 from bridge.core.series import RangeQuery, Series, belonging, range_query, span_around, started
 from bridge.core.units import unit_of
+from bridge.pictures.expressions import ExpressionQueries
 
 log = logs.get("pictures")
 
@@ -60,6 +61,7 @@ class PictureMaker:
         self._ranges, self._studio, self._clock = ranges, studio, clock
         self._distributions, self._scope = distributions, scope
         self._limits, self._waiting = limits or Limits(), 0
+        self._expressions = ExpressionQueries(ranges, self._limits.per_query_seconds)
 
     async def make(self, incident: Incident, changes: Sequence[ChangeEvent] = ()) -> tuple[Picture, ...]:
         """The expression first, then the distributions that concern the incident; what cannot be had is left out."""
@@ -95,7 +97,7 @@ class PictureMaker:
             return None
         drawn = drawn_of(expr)
         query = range_query(drawn.expr, span_around(incident, self._clock()))
-        answer = await self._ranges.query_range(query, self._limits.per_query_seconds)
+        answer = await self._expressions.run(query)
         if isinstance(answer, Failure):
             log.info("no_picture", incident=incident.number, why=answer.why)
             return None

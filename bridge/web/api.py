@@ -18,8 +18,8 @@ from bridge.core.model import Alert, Incident
 from bridge.core.ports import Changes
 from bridge.core.turns import Flaps
 from bridge.core.views import Reader
-from bridge.web.auth import Logins
 from bridge.web.held import held_channel
+from bridge.web.logins import Logins
 
 MOST = 1000
 TRUTH = {None: None, "true": True, "false": False}

@@ -1,34 +1,23 @@
-"""Who may send, and who may look: tokens of sources, logins of people, and what loopback means."""
+"""Who may send: the credentials of sources. Who may look is in logins.py."""
 
 from __future__ import annotations
 
 import base64
-import functools
 import hmac
-import ipaddress
 import re
-import secrets
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from datetime import datetime, timedelta
-from threading import Lock
-from typing import TypeVar
 
-from flask import Request, Response, request
-from werkzeug.security import check_password_hash, generate_password_hash
+from flask import Request
 
 from bridge.config.settings import Settings, SourceSettings
 from bridge.config.values import is_loopback
 
-REMEMBERED = timedelta(minutes=10)
-FAILURES, WITHIN = 5, timedelta(minutes=1)
-LOGINS_KEPT = 1000
-Key = TypeVar("Key")
-Value = TypeVar("Value")
 SIGNATURE = "X-Grafana-Alerting-Signature"
 SECONDS = re.compile(r"\d{1,12}", re.ASCII)
 #: https://cloud.google.com/monitoring/support/notification-options#webhooks
 QUERY_TOKEN = "auth_token"
-FORWARDED = ("Forwarded", "X-Forwarded-For", "X-Real-IP")
+UNSIGNED = f"the signature is missing ({SIGNATURE}): set the HMAC secret in Grafana's contact point"
 
 
 def check_listen(host: str, settings: Settings) -> None:
@@ -54,26 +43,6 @@ def has_credential(source: SourceSettings) -> bool:
 def has_login(source: SourceSettings) -> bool:
     """A credential that travels with the request, and not only a signature over it."""
     return bool(source.tokens or source.basic_auth)
-
-
-def from_this_machine(req: Request) -> bool:
-    """The connection is a loopback one, and no proxy says that it only passes it on for somebody."""
-    if any(name in req.headers for name in FORWARDED):
-        return False
-    try:
-        address = ipaddress.ip_address(req.remote_addr or "")
-    except ValueError:
-        return False
-    mapped = getattr(address, "ipv4_mapped", None)
-    return bool((mapped or address).is_loopback)
-
-
-def from_another_site(req: Request) -> bool:
-    """A browser sends it for a page that is not ours, which must not use its reader's rights."""
-    origin = req.headers.get("Origin")
-    return req.headers.get("Sec-Fetch-Site") in {"cross-site", "same-site"} or (
-        origin is not None and origin != f"{req.scheme}://{req.host}"
-    )
 
 
 def matching_source(req: Request, sources: Iterable[SourceSettings]) -> SourceSettings | None:
@@ -113,7 +82,7 @@ def signature_fault(req: Request, source: SourceSettings, body: bytes, now: date
 
 def _why_not_signed(sent: bytes, header: str | None, stamp: str) -> str:
     if not sent:
-        return f"the signature is missing ({SIGNATURE}): set the HMAC secret in Grafana's contact point"
+        return UNSIGNED
     if header and not stamp:
         return f"the time is missing ({header}): set this timestamp header in Grafana's contact point"
     return "the signature is not right: compare the HMAC secret and the timestamp header of Grafana with routes.yaml"
@@ -156,84 +125,3 @@ def _accepts_query(source: SourceSettings, sent: bytes) -> bool:
     """Google has no other place for a token; for the others it would only be one more place to leak from."""
     tokens = source.tokens if source.type == "cloud_monitoring" else ()
     return any([hmac.compare_digest(sent, token.get_secret_value().encode()) for token in tokens])  # noqa: C419
-
-
-class Logins:
-    """Basic auth of people. A password that was right is remembered: scrypt is slow on purpose."""
-
-    def __init__(self, current: Callable[[], Settings], clock: Callable[[], datetime], *, required: bool) -> None:
-        self._current = current
-        self._clock = clock
-        self._required = required
-        self._key = secrets.token_bytes(32)
-        self._remembered: dict[bytes, datetime] = {}
-        self._failures: dict[str, list[datetime]] = {}
-        self._lock = Lock()
-
-    @functools.cached_property
-    def _nobody(self) -> str:
-        """The password of whoever is not known. Made when it is needed: scrypt takes 32 MB."""
-        return generate_password_hash(secrets.token_hex(8))
-
-    def demand(self) -> Response | None:
-        """For before_request: None lets it pass."""
-        forwarded = bool(self._current().web.users) and not from_this_machine(request)
-        return self.challenge() if self._required or forwarded else None
-
-    def challenge(self) -> Response | None:
-        """As demand, wherever the server listens."""
-        given = request.authorization
-        if given is None or given.type != "basic":
-            return _refusal(401, "Log in with a name and password from web.users.")
-        name, password = given.username or "", given.password or ""
-        if self._remembers(name, password):
-            return None
-        if self._is_tired_of(request.remote_addr or ""):
-            return _refusal(429, "Too many wrong passwords from your address. Wait a minute.")
-        return None if self._verify(name, password) else _refusal(401, "Wrong name or password.")
-
-    def _verify(self, name: str, password: str) -> bool:
-        user = self._current().web.users.get(name)
-        nobody = self._nobody  # for a known user, too: the first answer must not tell by its time who is known
-        right = check_password_hash(user.get_secret_value() if user else nobody, password)
-        with self._lock:
-            if user and right:
-                _put(self._remembered, self._digest(name, password), self._clock() + REMEMBERED)
-                return True
-            address = request.remote_addr or ""
-            _put(self._failures, address, [*self._failures.get(address, []), self._clock()][-FAILURES:])
-        return False
-
-    def _remembers(self, name: str, password: str) -> bool:
-        until = self._remembered.get(self._digest(name, password))
-        return until is not None and timedelta() < until - self._clock() <= REMEMBERED
-
-    def _digest(self, name: str, password: str) -> bytes:
-        """The stored hash is part of it: a password that was changed is forgotten at once."""
-        user = self._current().web.users.get(name)
-        parts = (name, password, user.get_secret_value() if user else "")
-        message = "\x00".join(parts).encode("utf-8", "surrogatepass")
-        return hmac.digest(self._key, message, "sha256")
-
-    def _is_tired_of(self, address: str) -> bool:
-        now = self._clock()
-        with self._lock:
-            recent = [at for at in self._failures.get(address, []) if abs(now - at) < WITHIN]
-        return len(recent) >= FAILURES
-
-
-def _put(kept: dict[Key, Value], key: Key, value: Value) -> None:
-    """Forgets the oldest when there are too many."""
-    kept.pop(key, None)
-    while len(kept) >= LOGINS_KEPT:
-        del kept[next(iter(kept))]
-    kept[key] = value
-
-
-def _refusal(code: int, text: str) -> Response:
-    response = Response(f"{text}\n", code, mimetype="text/plain")
-    if code == 401:
-        response.headers["WWW-Authenticate"] = 'Basic realm="incident bridge", charset="UTF-8"'
-    else:
-        response.headers["Retry-After"] = str(int(WITHIN.total_seconds()))
-    return response

@@ -9,7 +9,6 @@ from collections.abc import Callable
 from datetime import datetime
 
 from flask import Blueprint, Response, jsonify, request
-from werkzeug.exceptions import ClientDisconnected, RequestEntityTooLarge
 
 from bridge import logs
 from bridge.config.settings import Settings, SourceSettings
@@ -17,8 +16,9 @@ from bridge.core.errors import InvalidPayload, StoreUnavailable
 from bridge.core.ports import ChangeLog
 from bridge.metrics import Metrics
 from bridge.sources import changes
-from bridge.web.auth import from_another_site, from_this_machine, has_credential, matching_source
-from bridge.web.webhooks import Refused, read_at_most
+from bridge.web.auth import has_credential, matching_source
+from bridge.web.bodies import NOTHING, Wanted, is_plain, reads_body
+from bridge.web.webhooks import Refused, answer_of, body_of, not_near
 
 log = logs.get(__name__)
 MAX_BODY = 65536  #: bytes; a change is a few hundred
@@ -30,7 +30,15 @@ def blueprint(
 ) -> Blueprint:
     routes = Blueprint("changes", __name__)
 
+    def wanted() -> Wanted:
+        try:
+            _admit(current())
+        except Refused:
+            return NOTHING
+        return Wanted(MAX_BODY, known=True) if is_plain() else NOTHING
+
     @routes.post("/events/change", strict_slashes=False)
+    @reads_body(wanted)
     def receive_change() -> Response:
         try:
             return _receive(current(), kept, metrics, clock())
@@ -43,9 +51,9 @@ def blueprint(
 
 
 def _receive(settings: Settings, kept: ChangeLog, metrics: Metrics, now: datetime) -> Response:
-    source = _admit(settings.sources)
+    source = _admit(settings)
     try:
-        change = changes.parse(_body(source), source, now)
+        change = changes.parse(body_of(MAX_BODY, source, "a change needs far less"), source, now)
     except InvalidPayload as fault:
         raise Refused(400, str(fault), source, fault.field) from fault
     new = kept.record(change)
@@ -57,23 +65,24 @@ def _receive(settings: Settings, kept: ChangeLog, metrics: Metrics, now: datetim
     return answer
 
 
-def _admit(sources: tuple[SourceSettings, ...]) -> str:
+def _admit(settings: Settings) -> str:
     """The name of the sender: any source may tell of a change, whatever the type of its alerts."""
+    sources = settings.sources
     found = matching_source(request, sources)
     if found is not None:
         return found.name
-    near = from_this_machine(request) and not from_another_site(request)
-    if not sources and near:
+    why = not_near(settings)
+    if not sources and not why:
         return THIS_MACHINE
     unguarded = next((source for source in sources if not has_credential(source)), None)
-    if unguarded is not None and near and "Authorization" not in request.headers:
+    if unguarded is not None and not why and "Authorization" not in request.headers:
         return unguarded.name
-    raise _unauthorized(sources)
+    raise _unauthorized(sources, why)
 
 
-def _unauthorized(sources: tuple[SourceSettings, ...]) -> Refused:
+def _unauthorized(sources: tuple[SourceSettings, ...], why: str) -> Refused:
     if not sources:
-        text = "no sources are configured, so only this machine may send: add one with a token to routes.yaml"
+        text = f"no sources are configured, so only this machine may send, and {why}: add a source with a token"
         return Refused(403, text)
     if "Authorization" in request.headers:
         text = "the credential is none of a source in routes.yaml: correct it, or add it there under sources"
@@ -83,24 +92,9 @@ def _unauthorized(sources: tuple[SourceSettings, ...]) -> Refused:
     return Refused(401, text, wants=f'Bearer realm="incident bridge"{basic}')
 
 
-def _body(source: str) -> bytes:
-    if request.headers.get("Content-Encoding", "identity").strip().lower() not in ("", "identity"):
-        raise Refused(415, "the body must not be compressed: send it without Content-Encoding", source)
-    try:
-        return read_at_most(MAX_BODY)
-    except RequestEntityTooLarge:
-        raise Refused(413, f"the body is larger than {MAX_BODY} bytes: a change needs far less", source) from None
-    except ClientDisconnected:
-        raise Refused(400, "the body ended before its Content-Length", source) from None
-
-
 def _no(refused: Refused) -> Response:
-    log.warning("change refused", code=refused.code, source=refused.source, why=refused.message)
-    answer = jsonify(error=refused.message, field=refused.field)
-    answer.status_code = refused.code
-    if refused.wants:
-        answer.headers["WWW-Authenticate"] = refused.wants
-    return answer
+    log.warning("change refused", code=refused.code, source=refused.source, why=refused.message, **refused.logged)
+    return answer_of(refused)
 
 
 def _not_now(error: Exception) -> Response:

@@ -20,7 +20,7 @@ from bridge.core.views import Reader
 from bridge.metrics import Metrics
 from bridge.web import api, changes, operations, pages, request_id, webhooks
 from bridge.web import pictures as drawn
-from bridge.web.auth import Logins
+from bridge.web.logins import Logins
 from bridge.web.pictures import KeptPictures
 from bridge.web.probing import StoreProbe
 
@@ -49,7 +49,7 @@ def create_app(
 ) -> Flask:
     """`current` gives the settings that hold now, which a reload may change; `reload` returns its faults.
 
-    `require_login` is for servers that others can reach: pages and API then want basic auth.
+    `require_login` is for servers that others can reach: pages and API then want a login, whatever the settings say.
     """
     app = Flask("bridge.web")
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True

@@ -8,13 +8,17 @@ from dataclasses import asdict
 from flask import Blueprint, Response, jsonify, request
 from flask.typing import ResponseReturnValue
 
+from bridge import logs
 from bridge.config.settings import Settings
 from bridge.core.auditing import Check, readiness
 from bridge.core.heartbeats import Heartbeat
 from bridge.core.views import Health
 from bridge.metrics import CONTENT_TYPE, Metrics
-from bridge.web.auth import Logins, from_another_site, from_this_machine
+from bridge.web.callers import from_another_site
+from bridge.web.logins import Logins
 from bridge.web.probing import StoreProbe
+
+log = logs.get(__name__)
 
 
 def blueprint(
@@ -56,7 +60,7 @@ def blueprint(
 
     @routes.post("/-/reload")
     def reload_now() -> ResponseReturnValue:
-        return _may_not_reload(logins) or _reload(reload)
+        return _may_not_reload(current(), logins) or _reload(reload)
 
     return routes
 
@@ -80,10 +84,10 @@ def _heard(expected: Heartbeat, seconds: float | None) -> Check:
     return Check(True, f"heard {seconds:.0f} s ago")
 
 
-def _may_not_reload(logins: Logins) -> ResponseReturnValue | None:
-    if from_another_site(request):
+def _may_not_reload(settings: Settings, logins: Logins) -> ResponseReturnValue | None:
+    if from_another_site(request, settings):
         return jsonify(error="another site's page must not do this"), 403
-    return None if from_this_machine(request) else logins.challenge()
+    return logins.demand()
 
 
 def _reload(reload: Callable[[], list[str]] | None) -> ResponseReturnValue:

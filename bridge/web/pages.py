@@ -17,8 +17,8 @@ from bridge.core.ports import Changes
 from bridge.core.turns import Flaps
 from bridge.core.views import Reader
 from bridge.rendering.context_view import view_of
-from bridge.web.auth import Logins
 from bridge.web.held import held_channel
+from bridge.web.logins import Logins
 from bridge.web.pictures import KeptPictures
 
 ALERTS_SHOWN = 200

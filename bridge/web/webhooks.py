@@ -24,19 +24,29 @@ from bridge.metrics import Metrics
 from bridge.sources import alertmanager, cloud_monitoring, grafana
 from bridge.web.auth import (
     QUERY_TOKEN,
-    from_another_site,
-    from_this_machine,
+    SIGNATURE,
+    UNSIGNED,
     has_credential,
+    has_login,
     matching_senders,
     signature_fault,
 )
+from bridge.web.bodies import NOTHING, NoRoom, Wanted, is_plain, read_at_most, reads_body
+from bridge.web.callers import caller_of, from_another_site
 
 log = logs.get(__name__)
 NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE")
 #: what came of a webhook that is news; the rest comes again and again
 NEWS = ("opened", "changed", "reopened", "resolved", "ended", "reminder")
-METRIC_OF = {400: "invalid", 413: "too_large", 415: "invalid", 401: "unauthorized", 403: "unauthorized"}
+METRIC_OF = {
+    400: "invalid",
+    401: "unauthorized",
+    403: "unauthorized",
+    413: "too_large",
+    415: "invalid",
+    503: "unavailable",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,14 +92,22 @@ KINDS = (
 
 
 class Refused(Exception):
-    """The answer is no; `source` is for the metric, `wants` and `allow` are for the answer's headers."""
+    """The answer is no; `source` is for the metric, `wants` and `allow` are for the answer's headers, the rest is
+    logged."""
 
     def __init__(
-        self, code: int, message: str, source: str = "unknown", field: str = "", wants: str = "", allow: str = ""
+        self,
+        code: int,
+        message: str,
+        source: str = "unknown",
+        field: str = "",
+        wants: str = "",
+        allow: str = "",
+        **logged: object,
     ) -> None:
         super().__init__(message)
         self.code, self.message, self.source, self.field = code, message, source, field
-        self.wants, self.allow = wants, allow
+        self.wants, self.allow, self.logged = wants, allow, logged
 
 
 def blueprint(
@@ -120,6 +138,16 @@ def blueprint(
 def _endpoint(
     kind: Kind, current: Callable[[], Settings], intake: Intake, metrics: Metrics, clock: Callable[[], datetime]
 ) -> Callable[..., Response]:
+    def wanted(source: str | None = None) -> Wanted:
+        settings = current()
+        try:
+            candidates = _admit(kind, settings, source)
+        except Refused:
+            return NOTHING
+        known = any(has_login(each) or each.hmac_secret is None for each in candidates)
+        return Wanted(settings.limits.body, known) if is_plain() else NOTHING
+
+    @reads_body(wanted)
     def receive(source: str | None = None) -> Response:
         try:
             return _receive(kind, current(), intake, metrics, source, clock())
@@ -135,8 +163,8 @@ def _receive(
     kind: Kind, settings: Settings, intake: Intake, metrics: Metrics, name: str | None, now: datetime
 ) -> Response:
     candidates = _admit(kind, settings, name)
-    label = candidates[0].name if settings.sources and len(candidates) == 1 else "unknown"
-    body = _body(settings.limits.body, label)
+    label = _label(settings, candidates)
+    body = body_of(settings.limits.body, label)
     source = _signed(candidates, body, now, label)
     label = source.name if settings.sources else "unknown"
     try:
@@ -151,35 +179,49 @@ def _receive(
     return jsonify(incident=accepted.number, outcome=accepted.outcome)
 
 
+def _label(settings: Settings, candidates: list[SourceSettings]) -> str:
+    """The source in metrics, as far as it is known."""
+    return candidates[0].name if settings.sources and len(candidates) == 1 else "unknown"
+
+
 def _admit(kind: Kind, settings: Settings, name: str | None) -> list[SourceSettings]:
     """Who it can be, as far as that can be told without the body."""
     if not settings.sources:
-        return [_admit_neighbour(kind, name)]
+        return [_admit_neighbour(kind, settings, name)]
     known = [source for source in settings.sources if source.type == kind.type]
     asked = [source for source in known if name in (None, source.name)]
     if not asked:
         missing = f"named {name!r:.80} of type {kind.type}" if name else f"of type {kind.type}"
         raise Refused(404, f"there is no source {missing} in routes.yaml: add it under sources, or correct the URL")
-    candidates = matching_senders(request, asked) or _without_credential(asked)
+    candidates = matching_senders(request, asked) or _without_credential(settings, asked)
     if not candidates:
         raise _unauthorized(kind, asked)
-    return candidates
+    signed = [each for each in candidates if each.hmac_secret is None or SIGNATURE in request.headers]
+    if not signed:
+        raise Refused(403, UNSIGNED, _label(settings, candidates))
+    return signed
 
 
-def _admit_neighbour(kind: Kind, name: str | None) -> SourceSettings:
-    if not from_this_machine(request) or from_another_site(request):
-        text = "no sources are configured, so only this machine may send: add one with a token to routes.yaml"
+def _admit_neighbour(kind: Kind, settings: Settings, name: str | None) -> SourceSettings:
+    why = not_near(settings)
+    if why:
+        text = f"no sources are configured, so only this machine may send, and {why}: add a source with a token"
         raise Refused(403, text)
     if name is not None and not NAME.fullmatch(name):
         raise Refused(404, "a source's name has small letters, digits, - and _ only, and at most 63 of them")
     return SourceSettings(name or kind.path, kind.type, None, (), None, "group")
 
 
-def _without_credential(asked: list[SourceSettings]) -> list[SourceSettings]:
+def _without_credential(settings: Settings, asked: list[SourceSettings]) -> list[SourceSettings]:
     """A source that has no credential is open to this machine alone."""
-    if len(asked) != 1 or has_credential(asked[0]) or from_another_site(request):
-        return []
-    return asked if from_this_machine(request) else []
+    return asked if len(asked) == 1 and not has_credential(asked[0]) and not not_near(settings) else []
+
+
+def not_near(settings: Settings) -> str:
+    """Why the request is not taken for one of this machine's own programs; empty when it is."""
+    if from_another_site(request, settings):
+        return "a page of another site asks"
+    return caller_of(request, settings).remote
 
 
 def _signed(candidates: list[SourceSettings], body: bytes, now: datetime, label: str) -> SourceSettings:
@@ -203,26 +245,21 @@ def _unauthorized(kind: Kind, asked: list[SourceSettings]) -> Refused:
     return Refused(401, text, source, wants=", ".join(wants))
 
 
-def _body(limit: int, source: str) -> bytes:
-    encoding = request.headers.get("Content-Encoding", "identity").strip().lower()
-    if encoding not in ("", "identity"):
+def body_of(limit: int, source: str, what_to_do: str = "raise limits.body in routes.yaml") -> bytes:
+    """The request's. Raises Refused."""
+    if not is_plain():
         raise Refused(415, "the body must not be compressed: send it without Content-Encoding", source)
     try:
         return read_at_most(limit)
     except RequestEntityTooLarge:
-        text = f"the body is larger than the {limit} bytes of limits.body in routes.yaml: raise it"
-        raise Refused(413, text, source) from None
+        size = request.content_length  # None of a body in chunks
+        text = f"the body is larger than the {limit} bytes that are allowed: {what_to_do}"
+        raise Refused(413, text, source, size=size, limit=limit) from None
+    except NoRoom:
+        text = "too much is being received at this moment (limits.buffered in routes.yaml): send it again"
+        raise Refused(503, text, source, size=request.content_length) from None
     except ClientDisconnected:
         raise Refused(400, "the body ended before its Content-Length", source) from None
-
-
-def read_at_most(limit: int) -> bytes:
-    """One byte more is asked for: of a body without a length werkzeug gives the first bytes, and says nothing."""
-    request.max_content_length = limit + 1
-    body = request.get_data(cache=False)
-    if len(body) > limit:
-        raise RequestEntityTooLarge
-    return body
 
 
 def _lost(path: str) -> Refused:
@@ -236,13 +273,19 @@ def _lost(path: str) -> Refused:
 
 def _no(metrics: Metrics, refused: Refused) -> Response:
     metrics.refused(refused.source, METRIC_OF.get(refused.code, "invalid"))
-    log.warning("webhook refused", code=refused.code, source=refused.source, why=refused.message)
+    log.warning("webhook refused", code=refused.code, source=refused.source, why=refused.message, **refused.logged)
+    return answer_of(refused)
+
+
+def answer_of(refused: Refused) -> Response:
     answer = jsonify(error=refused.message, field=refused.field)
     answer.status_code = refused.code
     if refused.wants:
         answer.headers["WWW-Authenticate"] = refused.wants
     if refused.code == 405:
         answer.headers["Allow"] = refused.allow
+    if refused.code == 503:
+        answer.headers["Retry-After"] = "1"
     return answer
 
 

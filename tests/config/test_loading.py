@@ -121,13 +121,23 @@ def test_other_defaults(small):
     assert load_text(SMALL + "incidents: {flapping: {turns: 0}}", ENVIRON).incidents.flapping is None
     assert timedelta(minutes=5) == small.route.fallback_after
     assert ("severity", {"page": "critical"}) == (small.severities.label, small.severities.aliases)
-    assert (8 * 2**20, timedelta(minutes=5)) == dataclasses.astuple(small.limits)
+    assert (32 * 2**20, timedelta(minutes=5), 40 * 2**20) == dataclasses.astuple(small.limits)
     assert (timedelta(days=90), None, None, ()) == (
         small.retention,
         small.external_url,
         small.templates,
         small.warnings,
     )
+
+
+def test_the_room_for_all_bodies_grows_with_the_largest(small):
+    assert 125 * 2**20 == load_text(SMALL + "limits: {body: 100MiB}", ENVIRON).limits.buffered
+    assert 64 * 2**20 == load_text(SMALL + "limits: {buffered: 64MiB}", ENVIRON).limits.buffered
+
+
+def test_trusted_proxies_are_addresses_and_ranges():
+    text = SMALL + 'web: {trusted_proxies: [127.0.0.1, "::1", 10.0.0.0/8]}'
+    assert ["127.0.0.1/32", "::1/128", "10.0.0.0/8"] == list(map(str, load_text(text, ENVIRON).web.trusted_proxies))
 
 
 def test_the_digest_is_of_the_text_and_not_of_the_environment(small):
@@ -264,6 +274,15 @@ time_intervals:
             id="Google without a credential",
         ),
         pytest.param(SMALL + "sources: [{name: a}, {name: b, dedup_key: source_and_group}]\n", [], id="kept apart"),
+        pytest.param(
+            SMALL + "external_url: https://bridge.example.org\n",
+            [
+                "8: external_url: others reach the bridge at bridge.example.org, and no login is asked for",
+                "8: external_url: others reach the bridge at bridge.example.org, and no source has a credential",
+            ],
+            id="others reach it, and nobody is asked who they are",
+        ),
+        pytest.param(SMALL + "external_url: http://127.0.0.1:9119\n", [], id="only this machine reaches it"),
     ],
 )
 def test_warnings(text, expected):

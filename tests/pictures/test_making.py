@@ -234,3 +234,10 @@ def test_the_process_that_sends_never_imports_the_drawing_library() -> None:
     code = "import sys, bridge.pictures, bridge.context; print('matplotlib' in sys.modules or 'numpy' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert "False" == done.stdout.strip()
+
+
+def test_an_expression_that_costs_too_much_is_not_asked() -> None:
+    server = Server((LINE,))
+    assert () == make(server, Easel(), incident(fires(an_alert(), "max_over_time(x[365d:1s]) > 1")))
+    assert () == make(server, Easel(), incident(fires(an_alert(), "count({__name__=~'.+'}) > 1")))
+    assert [] == server.asked

@@ -13,7 +13,7 @@ from bridge.core.facts import Fact, Unit, Unknown, Verdict
 from bridge.core.model import Flap, Status
 from bridge.rendering.sample import sample_context
 from bridge.store import KeptPicture
-from bridge.web import auth, check_listen
+from bridge.web import check_listen, logins
 from bridge.web.pages import safe_link, span
 
 HASH = generate_password_hash("right", method="scrypt")
@@ -148,8 +148,8 @@ def test_pages_and_api_want_a_login_where_others_can_reach_them(locked):
 
 def test_a_right_password_is_verified_once_in_ten_minutes(locked, monkeypatch):
     verified = []
-    check = auth.check_password_hash
-    monkeypatch.setattr(auth, "check_password_hash", lambda *args: verified.append(args) or check(*args))
+    check = logins.check_password_hash
+    monkeypatch.setattr(logins, "check_password_hash", lambda *args: verified.append(args) or check(*args))
     for _ in range(3):
         assert locked.get("/", auth=("ann", "right")).status_code == 200
     locked.now += timedelta(minutes=11)

@@ -1,0 +1,235 @@
+"""Logins of people: basic auth against web.users, verified few at a time, guessed slowly.
+
+Law: a guess is counted before it is hashed, and no request waits long for its turn: a hash takes 32 MB and a core, and
+webhooks want both.
+"""
+
+from __future__ import annotations
+
+import functools
+import hmac
+import ipaddress
+import secrets
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from threading import BoundedSemaphore, Lock
+from typing import TypeVar
+
+from flask import Response, request
+from werkzeug.exceptions import ServiceUnavailable
+from werkzeug.security import check_password_hash, generate_password_hash
+
+from bridge.config.settings import Settings
+from bridge.web.callers import address_of, caller_of
+
+REMEMBERED = timedelta(minutes=10)
+FAILURES, WITHIN = 5, timedelta(minutes=1)  #: for one address and name
+FROM_ONE, FROM_ALL = 100, 300  #: for all names of an address, and for everybody
+LOGINS_KEPT = 1000  #: and addresses that have guessed within the minute
+NAMES = 4096
+AT_ONCE = 2  #: hashes
+WAITING = 8  #: further requests that wait for their turn, each of which holds a thread
+EACH = 5  #: of both together, for one address
+PATIENCE = 2.0  #: seconds until one that waits is sent away
+Key = TypeVar("Key")
+Value = TypeVar("Value")
+
+
+class Busy(Exception):
+    """As many passwords are being verified as may be."""
+
+
+class Turns:
+    """Few at a time, few more waiting, and of both no more than half for one address."""
+
+    def __init__(self, patience_seconds: float = PATIENCE) -> None:
+        self._patience, self._running, self._lock = patience_seconds, BoundedSemaphore(AT_ONCE), Lock()
+        self._places: Counter[str] = Counter()
+
+    @contextmanager
+    def turn(self, address: str) -> Iterator[None]:
+        """Raises Busy at once when all places are taken, or when the turn does not come."""
+        self._take_place(address)
+        try:
+            if not self._running.acquire(timeout=self._patience):
+                raise Busy
+            try:
+                yield
+            finally:
+                self._running.release()
+        finally:
+            self._leave_place(address)
+
+    def _take_place(self, address: str) -> None:
+        with self._lock:
+            if self._places.total() >= AT_ONCE + WAITING or self._places[address] >= EACH:
+                raise Busy
+            self._places[address] += 1
+
+    def _leave_place(self, address: str) -> None:
+        with self._lock:
+            self._places[address] -= 1
+            self._places += Counter()  # keeps what is above nought
+
+
+@dataclass(slots=True)
+class Window:
+    """What was guessed from one address since then, counted by a part of the name's digest: names that are made up
+    cost no memory."""
+
+    since: datetime
+    counts: bytearray = field(default_factory=lambda: bytearray(NAMES))
+    total: int = 0
+
+
+class Guesses:
+    """Few a minute for each address and name, so that one client behind a proxy locks nobody else out; and in all so
+    few that hashing never takes more than a part of one core."""
+
+    def __init__(self, clock: Callable[[], datetime]) -> None:
+        self._clock, self._lock, self._key = clock, Lock(), secrets.token_bytes(32)
+        self._windows: dict[str, Window] = {}
+        self._everybody = Window(clock())
+
+    def exhausted(self, address: str, name: str) -> bool:
+        with self._lock:
+            return not self._may(self._window(address), self._slot(name))
+
+    def count(self, address: str, name: str) -> bool:
+        """False: it is one too many, and is not to be tried."""
+        with self._lock:
+            window, slot = self._window(address), self._slot(name)
+            if not self._may(window, slot):
+                return False
+            window.counts[slot] += 1
+            window.total += 1
+            self._everybody.total += 1
+            return True
+
+    def was_right(self, address: str, name: str) -> None:
+        """The last one was no guess."""
+        with self._lock:
+            window, slot = self._window(address), self._slot(name)
+            window.counts[slot] = max(0, window.counts[slot] - 1)
+            window.total = max(0, window.total - 1)
+
+    def _may(self, window: Window, slot: int) -> bool:
+        few = window.counts[slot] < FAILURES and window.total < FROM_ONE
+        return few and self._everybody.total < FROM_ALL
+
+    def _window(self, address: str) -> Window:
+        """Whichever way the clock was set since: nobody is locked out for longer."""
+        now = self._clock()
+        if abs(now - self._everybody.since) >= WITHIN:
+            self._everybody = Window(now)
+        window = self._windows.get(address)
+        if window is None or abs(now - window.since) >= WITHIN:
+            window = Window(now)
+            _put(self._windows, address, window)
+        return window
+
+    def _slot(self, name: str) -> int:
+        return int.from_bytes(hmac.digest(self._key, _bytes(name), "sha256")[:2], "big") % NAMES
+
+
+class Logins:
+    """A password that was right is remembered: its hash is slow on purpose."""
+
+    def __init__(self, current: Callable[[], Settings], clock: Callable[[], datetime], *, required: bool) -> None:
+        """required: the server listens to others, so that a login is wanted whatever the settings say."""
+        self._current, self._clock, self._required = current, clock, required
+        self._key = secrets.token_bytes(32)
+        self._remembered: dict[bytes, datetime] = {}
+        self._lock = Lock()
+        self._guesses, self._turns = Guesses(clock), Turns()
+
+    def demand(self) -> Response | None:
+        """For before_request: None lets it pass."""
+        settings = self._current()
+        if self._required or settings.web.users:
+            return self._challenge()
+        remote = caller_of(request, settings).remote
+        text = f"Without web.users in routes.yaml only this machine may do this, and {remote}. Add a user, and log in."
+        return _refusal(401, text) if remote else None
+
+    def _challenge(self) -> Response | None:
+        given = request.authorization
+        if given is None or given.type != "basic":
+            return _refusal(401, "Log in with a name and password from web.users.")
+        name, password = given.username or "", given.password or ""
+        if self._remembers(name, password):
+            return None
+        address = _limited(caller_of(request, self._current()).address)
+        if self._guesses.exhausted(address, name):
+            return _tired()
+        try:
+            with self._turns.turn(address):
+                return self._verified(address, name, password)
+        except Busy:
+            raise ServiceUnavailable(
+                "Too many passwords are being verified. Try again in a second.", retry_after=1
+            ) from None
+
+    def _verified(self, address: str, name: str, password: str) -> Response | None:
+        if self._remembers(name, password):  # it was verified while this one waited
+            return None
+        if not self._guesses.count(address, name):
+            return _tired()
+        user = self._current().web.users.get(name)
+        nobody = self._nobody  # for a known user, too: the first answer must not tell by its time who is known
+        right = check_password_hash(user.get_secret_value() if user else nobody, password)
+        if not (user and right):
+            return _refusal(401, "Wrong name or password.")
+        self._guesses.was_right(address, name)
+        with self._lock:
+            _put(self._remembered, self._digest(name, password), self._clock() + REMEMBERED)
+        return None
+
+    @functools.cached_property
+    def _nobody(self) -> str:
+        """The password of whoever is not known."""
+        return generate_password_hash(secrets.token_hex(8))
+
+    def _remembers(self, name: str, password: str) -> bool:
+        until = self._remembered.get(self._digest(name, password))
+        return until is not None and timedelta() < until - self._clock() <= REMEMBERED
+
+    def _digest(self, name: str, password: str) -> bytes:
+        """The stored hash is part of it: a password that was changed is forgotten at once."""
+        user = self._current().web.users.get(name)
+        parts = (name, password, user.get_secret_value() if user else "")
+        return hmac.digest(self._key, _bytes("\x00".join(parts)), "sha256")
+
+
+def _limited(address: str) -> str:
+    """What one client can choose from: of IPv6, a whole /64."""
+    found = address_of(address)
+    return str(ipaddress.ip_network((found, 64), strict=False)) if found and found.version == 6 else address
+
+
+def _bytes(text: str) -> bytes:
+    return text.encode("utf-8", "surrogatepass")
+
+
+def _put(kept: dict[Key, Value], key: Key, value: Value) -> None:
+    """Forgets the oldest when there are too many."""
+    kept.pop(key, None)
+    while len(kept) >= LOGINS_KEPT:
+        del kept[next(iter(kept))]
+    kept[key] = value
+
+
+def _tired() -> Response:
+    return _refusal(429, "Too many wrong passwords. Wait a minute.")
+
+
+def _refusal(code: int, text: str) -> Response:
+    response = Response(f"{text}\n", code, mimetype="text/plain")
+    if code == 401:
+        response.headers["WWW-Authenticate"] = 'Basic realm="incident bridge", charset="UTF-8"'
+    else:
+        response.headers["Retry-After"] = str(int(WITHIN.total_seconds()))
+    return response

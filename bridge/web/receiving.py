@@ -1,0 +1,217 @@
+"""One connection, and the requests that come over it. Waitress reads whole requests before a thread sees them, so that
+slow clients hold no thread; here a body is only kept when the headers before it say that it is wanted.
+
+A request whose body is not kept is answered at once. Then the connection is closed as RFC 9112, 9.6 wants it: what the
+client still sends is thrown away for a while, for it might miss the answer otherwise.
+"""
+
+from __future__ import annotations
+
+import socket
+import time
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from waitress.channel import HTTPChannel
+from waitress.parser import HTTPRequestParser
+from waitress.task import ErrorTask, WSGITask
+
+from bridge.web.bodies import UNREAD, Unread
+from bridge.web.room import Upload
+
+if TYPE_CHECKING:
+    from bridge.web.server import Edge
+
+IDLE, IDLE_KNOWN = 30.0, 120.0  #: seconds without a request; a known one is a source that keeps its connection
+HEADER = 20.0  #: seconds for a request's line and headers
+STALL = 30.0  #: seconds in which nothing of a body comes, or nothing of an answer goes
+SLOWEST = 16 * 2**10  #: bytes a second of a body, after its first minute
+LINGER, LINGER_BYTES = 15.0, 64 * 2**20  #: how long, and how much, is thrown away after an early answer
+
+
+class Incoming(HTTPRequestParser):  # type: ignore[misc]
+    """A request as it comes in."""
+
+    body_rcv: Any
+    unread: Unread | None = None
+    upload: Upload | None = None
+    most = 0
+
+    def __init__(self, adj: Any, connection: Connection) -> None:
+        super().__init__(adj)
+        self.began, self._connection = time.monotonic(), connection
+
+    def received(self, data: bytes) -> int:
+        in_header = self.body_rcv is None
+        consumed: int = super().received(data)
+        if self.completed and in_header:
+            self.expect_continue = False  # nothing is to come; waitress would wait for it
+        elif self.headers_finished and in_header:
+            self._look_at_headers()
+        elif self.upload is not None:
+            self._account(consumed)
+        self._connection.early |= self.error is not None
+        return len(data) if self._connection.early else consumed  # the rest would be taken for another request
+
+    def refuse(self, why: Unread) -> None:
+        """It is complete without its body, and the last one of its connection."""
+        self.close()
+        self.unread, self.body_rcv = why, None
+        self.completed, self.expect_continue = True, False
+        self.headers["CONNECTION"] = "close"
+        self._connection.early = True
+
+    def close(self) -> None:
+        super().close()
+        if self.upload is not None:
+            self._connection.edge.room.leave(self.upload)
+
+    def _look_at_headers(self) -> None:
+        wanted = self._connection.wanted(self)
+        self.most = wanted.most
+        self._connection.known |= wanted.known
+        if not wanted.most:
+            self.refuse(Unread.UNWANTED)
+        elif self.content_length > wanted.most:
+            self.refuse(Unread.TOO_LARGE)
+        else:
+            self.upload = Upload(wanted.known, self._connection.lose_body)
+
+    def _account(self, consumed: int) -> None:
+        assert self.upload is not None
+        if self.body_rcv.__len__() > self.most or self.body_bytes_received > 2 * self.most + 2**16:
+            self.refuse(Unread.TOO_LARGE)  # of a body in chunks, whose frames may be larger than what is in them
+            return
+        room = self._connection.edge.room
+        for loser in room.grow(self.upload, consumed):
+            if loser is self.upload:
+                self.refuse(Unread.NO_ROOM)
+            else:
+                loser.give_up()
+        if self.completed:
+            room.complete(self.upload)
+
+
+class Answering(WSGITask):  # type: ignore[misc]
+    def get_environment(self) -> dict[str, Any]:
+        environ: dict[str, Any] = super().get_environment()
+        if self.request.unread:
+            environ[UNREAD] = self.request.unread
+        return environ
+
+
+class Refusing(ErrorTask):  # type: ignore[misc]
+    """What is no HTTP never reaches the application, so it is logged here."""
+
+    def execute(self) -> None:
+        error = self.request.error
+        self.channel.edge.log("request_not_understood", code=error.code, why=f"{error.reason}: {error.body}")
+        super().execute()
+
+
+class Connection(HTTPChannel):  # type: ignore[misc]
+    request: Any  #: the Incoming that is not complete yet
+    task_class = Answering
+    error_task_class = Refusing
+    known = False  #: a request's headers have proved who sends
+    early = False  #: a request is answered before its body has come, which ends the connection
+    linger_until: float | None = None
+
+    def __init__(self, server: Any, *arguments: Any, **more: Any) -> None:
+        self.edge: Edge = server.edge
+        self.parser_class = partial(Incoming, connection=self)
+        self.since = self.moved = time.monotonic()  #: of its last whole request, and of the last byte either way
+        self._thrown_away = 0
+        super().__init__(server, *arguments, **more)
+
+    def wanted(self, request: Incoming) -> Any:
+        return self.edge.wanted(Answering(self, request).get_environment())
+
+    def lose_body(self) -> None:
+        """Others need the room: this request is answered without its body. Called by the thread that receives."""
+        with self.requests_lock:
+            request, self.request = self.request, None
+            if request is None or self.will_close:
+                return
+            request.refuse(Unread.NO_ROOM)
+            self.requests.append(request)
+            if len(self.requests) == 1:
+                self.server.add_task(self)
+
+    def readable(self) -> bool:
+        if self.socket is None:
+            return False
+        return not self.will_close if self.linger_until is not None else bool(super().readable())
+
+    def writable(self) -> bool:
+        if self.socket is None or (self.linger_until is not None and not self.will_close):
+            return False
+        return bool(super().writable())
+
+    def handle_read(self) -> None:
+        self.moved = time.monotonic()
+        if self.linger_until is None:
+            super().handle_read()
+            return
+        try:
+            self._thrown_away += len(self.recv(self.adj.recv_bytes))
+        except OSError:
+            self.will_close = True
+        if self._thrown_away > LINGER_BYTES:
+            self.will_close = True
+
+    def handle_write(self) -> None:
+        if self.early and self.close_when_flushed and not self.will_close:
+            self._flush_exception(self._flush_some)
+            if self.connected and not self.total_outbufs_len:
+                self._linger()
+        else:
+            super().handle_write()
+
+    def service(self) -> None:
+        super().service()
+        self.since = time.monotonic()
+
+    def handle_close(self) -> None:
+        if self.request is not None:
+            self.request.close()
+        super().handle_close()
+
+    def expired(self, now: float) -> bool:
+        """Nothing comes of it any more."""
+        if self.linger_until is not None:
+            return now > self.linger_until
+        if self.total_outbufs_len:
+            return now - self.moved > STALL
+        if self.requests:
+            return False
+        if self.request is None:
+            return now - self.since > (IDLE_KNOWN if self.known else IDLE)
+        if not self.request.headers_finished:
+            return bool(now - self.request.began > HEADER)
+        return now - self.moved > STALL or self._too_slow(now)
+
+    def add_channel(self, map: Any = None) -> None:
+        super().add_channel(map)
+        self.edge.connections.add(self)
+
+    def del_channel(self, map: Any = None) -> None:
+        super().del_channel(map)
+        self.edge.connections.discard(self)
+
+    def _flush_some(self, do_close: bool = True) -> bool:
+        if super()._flush_some(do_close):
+            self.moved = time.monotonic()
+            return True
+        return False
+
+    def _too_slow(self, now: float) -> bool:
+        seconds = now - self.request.began - 60
+        return seconds > 0 and bool(self.request.body_bytes_received < seconds * SLOWEST)
+
+    def _linger(self) -> None:
+        self.linger_until = time.monotonic() + LINGER
+        try:
+            self.socket.shutdown(socket.SHUT_WR)
+        except OSError:
+            self.will_close = True

@@ -1,0 +1,145 @@
+"""The server with its own edge, in this process: who takes too long is closed, and nobody else is."""
+
+import socket
+import threading
+import time
+from contextlib import closing
+
+import pytest
+from web_fakes import BODY, PLAIN, SOURCES, World
+
+from bridge.web import make_server, receiving, server
+
+HEAD = b"POST /webhook/alertmanager HTTP/1.1\r\nHost: bridge\r\n"
+RIGHT = b"Authorization: Bearer am-token\r\n"
+SOON = 0.3  #: seconds, in the place of each limit in turn
+LONG = 60.0
+
+
+@pytest.fixture
+def served(monkeypatch):
+    """A function that serves the world with these limits, and gives the port."""
+    stops = []
+
+    def serve(**limits):
+        for name in ("IDLE", "IDLE_KNOWN", "HEADER", "STALL", "LINGER"):
+            monkeypatch.setattr(receiving, name, limits.get(name, LONG))
+        monkeypatch.setattr(server, "LOOK_EVERY", 0.05)
+        world = World(PLAIN + SOURCES)
+        running = make_server(world.app, "127.0.0.1", 0, lambda: world.settings)
+        running.adj.asyncore_loop_timeout = 0.05
+        thread = threading.Thread(target=_run, args=(running,), daemon=True)
+        thread.start()
+        stops.append((running, thread))
+        return running.effective_port
+
+    yield serve
+    for running, thread in stops:
+        running.edge.accepts = _leave
+        thread.join(30)
+        assert not thread.is_alive()
+
+
+def _run(running):
+    running.run()
+    for connection in list(running.edge.connections):
+        connection.handle_close()
+    running.close()
+
+
+def _leave():
+    raise SystemExit(0)
+
+
+def connected(port):
+    return closing(socket.create_connection(("127.0.0.1", port), timeout=30))
+
+
+def ended(connection):
+    """Waits until the other side ends it; what it said before."""
+    text = b""
+    while piece := connection.recv(65536):
+        text += piece
+    return text
+
+
+def answered(connection):
+    """One whole answer in JSON."""
+    text = b""
+    while not text.endswith(b"}\n") and (piece := connection.recv(65536)):
+        text += piece
+    return text
+
+
+def is_closed_while_it_drips(connection, piece):
+    try:
+        for _ in range(1000):
+            connection.sendall(piece)
+            time.sleep(0.02)
+    except OSError:
+        return True
+    return False
+
+
+@pytest.mark.parametrize(
+    ("limit", "sent"),
+    [
+        ("IDLE", b""),
+        ("HEADER", HEAD),
+        ("HEADER", b"POST"),
+        ("STALL", HEAD + RIGHT + b"Content-Length: 100\r\n\r\n{"),
+        ("STALL", HEAD + RIGHT + b"Transfer-Encoding: chunked\r\n\r\n5\r\nab"),
+    ],
+)
+def test_who_says_nothing_more_is_closed(served, limit, sent):
+    port = served(**{limit: SOON})
+    with connected(port) as quiet, connected(port) as other:
+        quiet.sendall(sent)
+        assert b"" == ended(quiet)
+        if limit != "IDLE":
+            other.sendall(b"GET /-/healthy HTTP/1.1\r\nHost: bridge\r\n\r\n")
+            assert answered(other).startswith(b"HTTP/1.1 200")
+
+
+def test_a_header_that_drips_is_closed_all_the_same(served):
+    with connected(served(HEADER=SOON)) as slow:
+        slow.sendall(HEAD)
+        assert is_closed_while_it_drips(slow, b"X-A: b\r\n")
+
+
+def test_a_source_may_be_idle_for_longer(served, monkeypatch):
+    port, request = served(), HEAD + RIGHT + b"Content-Length: %d\r\n\r\n" % len(BODY) + BODY
+    with connected(port) as source, connected(port) as other:
+        source.sendall(request)
+        assert answered(source).startswith(b"HTTP/1.1 200")
+        monkeypatch.setattr(receiving, "IDLE", SOON)
+        assert b"" == ended(other)
+        source.sendall(request)
+        assert answered(source).startswith(b"HTTP/1.1 200")
+
+
+def test_who_is_answered_early_and_never_leaves_is_closed(served):
+    with connected(served(LINGER=SOON)) as refused:
+        refused.sendall(HEAD + b"Content-Length: 1000000\r\n\r\n" + b"x" * 1000)
+        assert ended(refused).startswith(b"HTTP/1.1 401")
+        assert is_closed_while_it_drips(refused, b"x" * 100)
+
+
+def test_what_is_no_http_is_answered(served):
+    port = served()
+    for _ in range(20):
+        with connected(port) as strange:
+            strange.sendall(b"\x16\x03\x01 hello\r\n\r\n")
+            assert ended(strange).startswith(b"HTTP/1.0 400")
+    with connected(port) as long:
+        long.sendall(b"GET / HTTP/1.1\r\nX: " + b"x" * 40_000)
+        assert ended(long).startswith(b"HTTP/1.0 431")
+
+
+def test_lines_of_one_kind_are_heard_once_in_a_while(monkeypatch):
+    silence, now = server.Silence(), [0.0]
+    monkeypatch.setattr(server.time, "monotonic", lambda: now[0])
+    assert [0, None, None] == [silence.broken("a") for _ in range(3)]
+    assert 0 == silence.broken("b")
+    now[0] += server.QUIET
+    assert [2, None] == [silence.broken("a") for _ in range(2)]
