@@ -6,13 +6,12 @@ no duplicates. https://docs.slack.dev/messaging/message-metadata
 
 from __future__ import annotations
 
-import asyncio
 import re
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from bridge.channels.slack_calls import Refused, SlackCalls
+from bridge.channels.slack_calls import Refused, SlackCalls, no_call_after
 from bridge.channels.slack_message import delivery_id, message_of, own, rung, thread_of, told
 from bridge.config.settings import SlackSettings
 from bridge.core.errors import Reason, SendError
@@ -51,11 +50,8 @@ class SlackChannel:
 
     async def send(self, composed: Composed, message: Message, claim: Claim) -> Receipt:
         """Each call has its own deadline; all together have one as well, which ends before the claim's lease does."""
-        try:
-            async with asyncio.timeout(MAX_CALLS * self._seconds):
-                return await self._sent(composed, message, claim)
-        except TimeoutError:
-            raise SendError(Reason.NETWORK, f"not done after {MAX_CALLS} times `timeout`", ambiguous=True) from None
+        with no_call_after(MAX_CALLS * self._seconds):
+            return await self._sent(composed, message, claim)
 
     async def _sent(self, composed: Composed, message: Message, claim: Claim) -> Receipt:
         handle = dict(claim.handle)

@@ -6,7 +6,11 @@ https://docs.slack.dev/apis/web-api/rate-limits and the errors of https://docs.s
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator, Mapping
+import math
+import time
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any
 
 import aiohttp
@@ -51,6 +55,19 @@ class Redirected(Exception):
     """Slack never redirects an API call; a POST that is sent on would become a GET, or go to a stranger."""
 
 
+_UNTIL: ContextVar[float] = ContextVar("on time.monotonic(), when this send must be over", default=math.inf)
+
+
+@contextmanager
+def no_call_after(seconds: float) -> Iterator[None]:
+    """Calls within have that long together; what was not begun by then is certain not to have been sent."""
+    token = _UNTIL.set(time.monotonic() + seconds)
+    try:
+        yield
+    finally:
+        _UNTIL.reset(token)
+
+
 class SlackCalls:
     """Its session is made in the loop that first uses it, and kept: its connections stay open."""
 
@@ -62,9 +79,9 @@ class SlackCalls:
         self._web: AsyncWebClient | None = None
 
     async def call(self, method: str, arguments: Mapping[str, Any]) -> Mapping[str, Any]:
-        client = self._client()
+        client, seconds = self._client(), min(self._seconds, _UNTIL.get() - time.monotonic())
         try:
-            async with limited(self._seconds):
+            async with limited(seconds):
                 return await self._called(client, method, arguments)
         except CallFailed as error:
             raise failed(error) from None
