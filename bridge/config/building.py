@@ -55,7 +55,9 @@ def build(
         incidents=_incidents(file.incidents),
         severities=_severities(file.incidents),
         retention=file.retention,
-        external_url=file.external_url.rstrip("/") if file.external_url else None,
+        external_url=_base(file.external_url),
+        runbook_base_url=_base(file.runbook_base_url),
+        dashboard_base_url=_base(file.dashboard_base_url),
         web=WebSettings(MappingProxyType({name: SecretStr(value) for name, value in file.web.users.items()})),
         limits=LimitSettings(file.limits.body, file.limits.overdue),
         templates=folder / file.templates if file.templates else None,
@@ -66,6 +68,11 @@ def build(
         warnings=warnings,
         digest=digest,
     )
+
+
+def _base(url: str | None) -> str | None:
+    """A path with a slash comes behind it."""
+    return url.rstrip("/") if url else None
 
 
 def _incidents(incidents: schema.Incidents) -> IncidentSettings:
@@ -155,6 +162,7 @@ def _source(source: schema.Source, folder: FilePath) -> SourceSettings:
         type=source.type,
         url=urls[0] if urls else None,
         urls=urls,
+        alertmanager_ui=_base(source.alertmanager_ui),
         reconcile=_reconcile(source.reconcile, folder) if asked else None,
         tokens=source.tokens,
         basic_auth=_basic_auth(source.basic_auth) if source.basic_auth else None,

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
 
-from bridge.config.values import Rate, check_address, check_url, parse_duration, parse_rate, parse_size
+from bridge.config.values import Rate, check_address, check_base_url, check_url, parse_duration, parse_rate, parse_size
 from bridge.core.matchers import parse_matchers
 from bridge.core.questions import check_expression
 from bridge.core.time_intervals import Range, parse_days_of_month, parse_months, parse_weekdays, parse_years
@@ -42,6 +42,12 @@ Pace = Annotated[
     Rate | None, BeforeValidator(parse_rate), described("120/m", "messages in a time: 1/s, 1000/h, unlimited")
 ]
 Url = Annotated[str, AfterValidator(check_url), described("https://example.org", "an http or https URL")]
+#: Empty is none, so that it may come from a variable that is not set: ${NAME:-}.
+BaseUrl = Annotated[
+    Annotated[str, AfterValidator(check_base_url), described("https://example.org", "an http or https URL, or empty")]
+    | None,
+    BeforeValidator(lambda value: value if value != "" else None),
+]
 Address = Annotated[str, AfterValidator(check_address), described("ml@example.org", "a mail address")]
 PromQL = Annotated[str, Field(min_length=1, max_length=5000), checked(check_expression), described("up", "PromQL")]
 LabelName = Annotated[str, Field(pattern=r"^[a-zA-Z_][a-zA-Z0-9_]*$", max_length=200)]

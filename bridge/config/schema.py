@@ -12,6 +12,7 @@ from pydantic import AfterValidator, Field, SecretStr
 
 from bridge.config.fields import (
     Address,
+    BaseUrl,
     DaysOfMonth,
     Duration,
     Line,
@@ -68,6 +69,9 @@ class Source(Section):
     type: Literal["alertmanager", "grafana", "cloud_monitoring"] = "alertmanager"
     url: Url | None = None
     urls: Annotated[tuple[Url, ...], Field(max_length=16)] = ()
+    alertmanager_ui: BaseUrl = Field(
+        default=None, description="Where its Alertmanager's own pages are; without it, no link leads there."
+    )
     reconcile: Reconcile = Reconcile()
     tokens: tuple[SecretStr, ...] = ()
     basic_auth: BasicAuth | None = None
@@ -253,6 +257,14 @@ class RoutesFile(Section):
     limits: Limits = Limits()
     retention: Duration = timedelta(days=90)
     external_url: Url | None = None
+    runbook_base_url: BaseUrl = Field(
+        default=None,
+        description="Stands before a runbook_url that is a path; without it, the bridge's own /runbooks.",
+    )
+    dashboard_base_url: BaseUrl = Field(
+        default=None,
+        description="Stands before a dashboard_url that is a path; without it, such a one is no link.",
+    )
     templates: Line | None = None
     context: Context | None = None
     heartbeats: tuple[Heartbeat, ...] = ()
