@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import click
 
 from bridge.cli_dead_letters import dead, replay
@@ -16,8 +18,9 @@ from bridge.cli_options import (
     settings_without_secrets,
     until_the_end,
 )
+from bridge.core.matchers import Matcher, format_matchers
 from bridge.core.model import Change, Incident
-from bridge.store import StorePeople, StoreReader, most_severe, open_to_change, open_to_read
+from bridge.store import StorePeople, StoreReader, open_to_change, open_to_read
 from bridge.wiring import policy_of, utc_now
 
 LIMIT = 100
@@ -37,14 +40,16 @@ def incidents(context: click.Context) -> None:
 @click.option("--all", "everything", is_flag=True, help="Resolved ones too.")
 @click.option("--limit", type=click.IntRange(1, 1_000_000), default=LIMIT, show_default=True, help="So many at most.")
 def list_incidents(database: str, everything: bool = False, limit: int = LIMIT) -> None:
-    """Open incidents, the most severe first, then by the newest change."""
-    found, total = most_severe(until_the_end(open_to_read(database)), limit, everything=everything)
-    for incident in found:
+    """Open incidents, the most urgent first: by severity, then those that nobody has acknowledged."""
+    reader = StoreReader(until_the_end(open_to_read(database)))
+    page = reader.page_of_incidents(resolved=None if everything else False, limit=limit)
+    for incident in page.items:
         click.echo(_line(incident))
     what = "incidents" if everything else "open incidents"
-    if total > len(found):
-        click.echo(f"{len(found):,} of {total:,} {what}, the most severe first; --limit {total} shows them all.")
-    if not found:
+    if page.total > len(page.items):
+        told = f"{len(page.items):,} of {page.total:,} {what}, the most urgent first"
+        click.echo(f"{told}; --limit {page.total} shows them all.")
+    if not page.items:
         click.echo("No incident." if everything else "No open incident.")
 
 
@@ -59,7 +64,7 @@ def show(database: str, number: int) -> None:
         raise click.ClickException(f"There is no incident {number}.")
     click.echo(_line(incident))
     for alert in incident.alerts.values():
-        click.echo(f"  {alert.status:9}{alert.name}  {dict(alert.labels)}")
+        click.echo(f"  {alert.status:9}{alert.name}  {_labels(alert.labels)}")
     click.echo("Timeline")
     for entry in reader.timeline(number):
         click.echo(f"  {entry.at:%Y-%m-%d %H:%M:%S}Z  {entry.kind:13}{entry.actor}: {entry.text}")
@@ -112,3 +117,8 @@ def _tell(change: Change | None, number: int) -> None:
 def _line(incident: Incident) -> str:
     since = f"{incident.opened_at:%Y-%m-%d %H:%M}Z"
     return f"#{incident.number}  {incident.state:13}{incident.severity:10}{since}  {incident.title}"
+
+
+def _labels(labels: Mapping[str, str]) -> str:
+    """As a matcher is written, so that it can be pasted: {pod="a",team="ml"}."""
+    return format_matchers(tuple(Matcher(name, "=", value) for name, value in sorted(labels.items())))

@@ -19,6 +19,7 @@ from bridge.core.numbers import in_words
 from bridge.core.ports import Claim, Message
 from bridge.rendering import sample
 from bridge.rendering.context_view import ContextView, view_of
+from bridge.rendering.links import Addresses
 from bridge.rendering.plain import plain_body, plain_summary
 from bridge.rendering.template_checks import template_faults
 from bridge.rendering.templates import NAMES, TemplateSet, template_sets, told
@@ -49,6 +50,7 @@ class Renderer:
 
     kinds: the kind of each channel by its name, for templates that are replaced by kind.
     named: the folders that routes name; choose tells which of them is an incident's.
+    addresses: where links lead, besides the bridge's own pages.
     """
 
     def __init__(
@@ -59,9 +61,11 @@ class Renderer:
         kinds: Mapping[str, str] | None = None,
         named: Iterable[str] = (),
         choose: Callable[[Incident], str | None] = lambda incident: None,
+        addresses: Addresses | None = None,
     ) -> None:
         self._choose = choose
-        self._external_url = external_url
+        given = addresses or Addresses()
+        self._addresses = replace(given, bridge=external_url.rstrip("/") if external_url else None)
         self._on_fault = on_fault
         self._lock = threading.Lock()
         self._kept: OrderedDict[Hashable, _Rendered] = OrderedDict()
@@ -91,7 +95,7 @@ class Renderer:
     def _rendered(
         self, chosen: TemplateSet, incident: Incident, claim: Claim, news: tuple[Entry, ...], context: Context | None
     ) -> _Rendered:
-        fields = {**fields_of(incident, claim, news, self._external_url), "context": context}
+        fields = {**fields_of(incident, claim, news, self._addresses), "context": context}
         view = template_view(fields)
         summary = cut(one_line(self._text(chosen, "summary.txt", view)), MAX_SUMMARY) or plain_summary(view)
         view["summary"] = summary
@@ -157,7 +161,7 @@ def check_templates(folder: Path | None) -> Iterator[str]:
 def _sample_view(resolved: bool, known: bool) -> dict[str, Any]:
     claim = sample.sample_claim(firing=not resolved)
     incident = sample.sample_incident(resolved=resolved)
-    shown = fields_of(incident, claim, tuple(sample.sample_news()), "https://bridge.example")
+    shown = fields_of(incident, claim, tuple(sample.sample_news()), Addresses("https://bridge.example"))
     view = template_view({**shown, "context": sample.sample_context() if known else None})
     return {**view, "summary": plain_summary(view)}
 

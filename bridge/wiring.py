@@ -26,6 +26,7 @@ from bridge.core.routing import canonical_labels, template_for, walk
 from bridge.core.storms import Limits
 from bridge.logs import Redactor
 from bridge.render import Renderer, check_templates
+from bridge.rendering.links import addresses_of
 from bridge.rendering.view import in_order
 from bridge.store import Policy
 from bridge.worker import Gathers, Makes, Setup
@@ -144,7 +145,14 @@ def renderer_of(settings: Settings) -> Renderer:
     kinds = {name: channel.type for name, channel in settings.channels.items()}
     named = sorted({route.template for route in walk(settings.route) if route.template})
     choose = _template_of(settings) if named else lambda incident: None
-    return Renderer(settings.templates, settings.external_url, kinds=kinds, named=named, choose=choose)
+    return Renderer(
+        settings.templates,
+        settings.external_url,
+        kinds=kinds,
+        named=named,
+        choose=choose,
+        addresses=addresses_of(settings),
+    )
 
 
 def _template_of(settings: Settings) -> Callable[[Incident], str | None]:

@@ -10,7 +10,9 @@ from dataclasses import dataclass
 
 from dashboards.looks import Json
 
-RUNBOOKS = "https://runbooks.example.org"
+#: Where the bridge's pages are, as people reach them. Write your own here, then `make dashboards`; the manifests for
+#: Kubernetes take that of the bridge (k8s/shared_files.py).
+RUNBOOKS = "http://127.0.0.1:9119/runbooks"
 COLOURS = {"critical": "red", "warning": "orange", "info": "yellow"}
 
 

@@ -8,6 +8,7 @@ Law: a copy differs from its original only by what is written here, and `verify`
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
@@ -23,6 +24,11 @@ RULES = Path("k8s/components/prometheus/config/rules")
 GRAFANA = Path("docker/grafana")
 ALERTMANAGER = Path("docker/alertmanager/alertmanager.yml")
 #: Where docker/alertmanager sends what goes past the bridge; without it, Alertmanager knows the real address.
+#: Where docker/ says that the bridge's pages are; in the cluster it is what base/kustomization.yaml says.
+PAGES = "http://127.0.0.1:9119"
+KUSTOMIZATION = Path("k8s/base/kustomization.yaml")
+EXTERNAL_URL = re.compile(r"^ *- BRIDGE_EXTERNAL_URL=(\S+)$", re.MULTILINE)
+UNFILLED = "bridge.example.org"
 SANDBOX = "      - url: http://sandbox:9911/v2/enqueue\n        routing_key_file:"
 PAGERDUTY = "      - routing_key_file:"
 HEAD = "# Written by `python -m k8s write` from {}; change that file instead.\n"
@@ -45,7 +51,7 @@ def copies(root: Path = ROOT) -> Mapping[Path, str]:
         Path("k8s/components/managed-prometheus/rules.yaml"): partial(managed_rules.document, root / "rules"),
     }
     for dashboard in sorted((root / GRAFANA / "dashboards").glob("*.json")):
-        makers[BASE / "dashboards" / dashboard.name] = partial(compact, dashboard)
+        makers[BASE / "dashboards" / dashboard.name] = partial(compact, root, dashboard)
     for rules in sorted((root / "rules").glob("*.yml")):
         makers[RULES / rules.name] = partial(copied, root, rules.relative_to(root))
     return {path: make() for path, make in makers.items()}
@@ -56,10 +62,18 @@ def copied(root: Path, original: Path, comment: str = "#") -> str:
     return head + (root / original).read_text(encoding="utf-8")
 
 
-def compact(dashboard: Path) -> str:
+def compact(root: Path, dashboard: Path) -> str:
     """On one line: all dashboards together must fit into the 256 KiB that `kubectl apply` can remember."""
     content = json.loads(dashboard.read_text(encoding="utf-8"))
-    return json.dumps(content, ensure_ascii=False, separators=(",", ":")) + "\n"
+    return with_pages(root, json.dumps(content, ensure_ascii=False, separators=(",", ":"))) + "\n"
+
+
+def with_pages(root: Path, text: str) -> str:
+    """With the address that the bridge's pages have in the cluster, once somebody has filled it in."""
+    found = EXTERNAL_URL.search((root / KUSTOMIZATION).read_text(encoding="utf-8"))
+    if found is None:
+        raise OriginalError(f"{KUSTOMIZATION} does not say BRIDGE_EXTERNAL_URL=..., the address of the bridge's pages")
+    return text if UNFILLED in found[1] else text.replace(PAGES, found[1].rstrip("/"))
 
 
 def real_alertmanager(root: Path) -> str:
@@ -69,7 +83,7 @@ def real_alertmanager(root: Path) -> str:
             f"{ALERTMANAGER} does not name the sandbox as PagerDuty in the way that k8s/shared_files.py takes out; "
             f"change SANDBOX there. Expected once:\n{SANDBOX}"
         )
-    return text.replace(SANDBOX, PAGERDUTY)
+    return with_pages(root, text.replace(SANDBOX, PAGERDUTY))
 
 
 def routes(root: Path, *, cloud_monitoring: bool) -> str:

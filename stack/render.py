@@ -45,6 +45,7 @@ def alertmanager(ports: Ports, places: Places, tempo: Tempo) -> dict[str, str]:
         "repeat_interval: 4h": f"repeat_interval: {_wait('4h', tempo, SHORTEST_GROUP_INTERVAL)}",
         "http://bridge:9119/": f"http://127.0.0.1:{ports.bridge}/",
         "http://sandbox:9911/": f"http://127.0.0.1:{ports.sandbox}/",
+        "http://127.0.0.1:9119/runbooks": f"http://127.0.0.1:{ports.bridge}/runbooks",
         "credentials_file: /etc/alertmanager/secrets/alertmanager_token": f"credentials_file: {quoted(token)}",
         "routing_key_file: /etc/alertmanager/secrets/pagerduty_routing_key": f"routing_key_file: {quoted(key)}",
     }
@@ -62,6 +63,7 @@ def environment(ports: Ports) -> dict[str, str]:
         "ALERTMANAGER_URL": f"http://127.0.0.1:{ports.alertmanager}",
         "PROMETHEUS_URL": f"http://127.0.0.1:{ports.prometheus}",
         "BRIDGE_EXTERNAL_URL": f"http://127.0.0.1:{ports.bridge}",
+        "RUNBOOK_BASE_URL": f"http://127.0.0.1:{ports.bridge}/runbooks",
         "PAGERDUTY_BASE_URL": sandbox,
         "SLACK_BASE_URL": f"{sandbox}/api/",
         "SMTP_SMARTHOST": f"127.0.0.1:{ports.smtp}",

@@ -44,7 +44,7 @@ def _addresses(ports: Ports, amtool: Path) -> list[str]:
     pages = " (Debian packs it without its pages: see amtool alert query)" if amtool.is_relative_to(TOOLS) else ""
     rows = (
         (ports.sandbox, "what people see: stand-ins for PagerDuty, Slack and mail"),
-        (ports.bridge, "the bridge: incidents, and who heard of them"),
+        (ports.bridge, "the bridge: incidents, who heard of them, and what to do (/runbooks/)"),
         (ports.alertmanager, f"Alertmanager{pages}"),
         (ports.prometheus, "Prometheus"),
         (ports.api_0, f"the watched toxicity API, with replicas on {ports.api_1} and {ports.api_2}"),

@@ -13,7 +13,7 @@ from typing import Any
 
 from bridge.channels.slack_text import link, mrkdwn
 from bridge.core.numbers import in_words
-from bridge.core.ports import AlertLine, Link, Message
+from bridge.core.ports import AlertLine, Message
 from bridge.rendering.context_view import ContextView, FactLine, view_of
 from bridge.rendering.text import cut, one_line, utf16_units
 from bridge.rendering.view import started_at
@@ -29,7 +29,7 @@ FOOT_ROOM = 800  #: kept for the line that says what is not shown
 MAX_ALERTS = 10
 MAX_FACTS = 20
 MAX_FIELDS = 10  #: in one section
-MAX_LINKS_TEXT = 2000
+MAX_LINKS_TEXT = 2700
 MAX_LINKS = 8
 COLOURS = {"critical": "#c62828", "warning": "#f2a100", "unknown": "#f2a100"}
 RESOLVED, INFO = "#2e7d32", "#1565c0"
@@ -126,15 +126,15 @@ def _date(at: datetime) -> str:
 
 
 def _links(message: Message) -> Iterator[Json]:
-    """The runbook comes first, in bold: it is what to do first."""
-    own = [Link("Incident", message.incident_url)] if message.incident_url else []
+    """The runbook comes first, in bold: it is what to do first. No other takes the place of the incident's own page."""
+    own = link("Incident", message.incident_url)
     shown: list[str] = []
-    for each in [*message.links[:MAX_LINKS], *own]:
+    for each in message.links[:MAX_LINKS]:
         text = link(each.text, each.href)
-        if text and sum(map(len, shown)) + len(text) < MAX_LINKS_TEXT:
+        if text and sum(map(len, shown)) + len(text) + len(own) < MAX_LINKS_TEXT:
             shown.append(f"*{text}*" if each.text == "Runbook" else text)
-    if shown:
-        yield section(" · ".join(shown))
+    if shown or own:
+        yield section(" · ".join([*shown, *([own] if own else [])]))
 
 
 def _cause(learned: ContextView, room: Room) -> list[Json]:

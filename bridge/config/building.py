@@ -58,7 +58,9 @@ def build(
         incidents=_incidents(file.incidents),
         severities=_severities(file.incidents),
         retention=file.retention,
-        external_url=file.external_url.rstrip("/") if file.external_url else None,
+        external_url=_base(file.external_url),
+        runbook_base_url=_base(file.runbook_base_url),
+        dashboard_base_url=_base(file.dashboard_base_url),
         web=_web(file.web),
         limits=LimitSettings(file.limits.body, file.limits.overdue, _buffered(file.limits)),
         log=LogSettings(file.log.level, file.log.format),
@@ -80,6 +82,11 @@ def _web(web: schema.Web) -> WebSettings:
 def _buffered(limits: schema.Limits) -> int:
     """Room for the largest body and some others."""
     return limits.buffered if limits.buffered is not None else max(40 * 2**20, limits.body * 5 // 4)
+
+
+def _base(url: str | None) -> str | None:
+    """A path with a slash comes behind it."""
+    return url.rstrip("/") if url else None
 
 
 def _incidents(incidents: schema.Incidents) -> IncidentSettings:
@@ -169,6 +176,7 @@ def _source(source: schema.Source, folder: FilePath) -> SourceSettings:
         type=source.type,
         url=urls[0] if urls else None,
         urls=urls,
+        alertmanager_ui=_base(source.alertmanager_ui),
         reconcile=_reconcile(source.reconcile, folder) if asked else None,
         tokens=source.tokens,
         basic_auth=_basic_auth(source.basic_auth) if source.basic_auth else None,

@@ -12,6 +12,7 @@ from bridge.config.values import (
     Network,
     Rate,
     check_address,
+    check_base_url,
     check_url,
     parse_duration,
     parse_network,
@@ -58,6 +59,12 @@ Pace = Annotated[
     Rate | None, BeforeValidator(parse_rate), described("120/m", "messages in a time: 1/s, 1000/h, unlimited")
 ]
 Url = Annotated[str, AfterValidator(check_url), described("https://example.org", "an http or https URL")]
+#: Empty is none, so that it may come from a variable that is not set: ${NAME:-}.
+BaseUrl = Annotated[
+    Annotated[str, AfterValidator(check_base_url), described("https://example.org", "an http or https URL, or empty")]
+    | None,
+    BeforeValidator(lambda value: value if value != "" else None),
+]
 Address = Annotated[str, AfterValidator(check_address), described("ml@example.org", "a mail address")]
 PromQL = Annotated[str, Field(min_length=1, max_length=5000), checked(check_expression), described("up", "PromQL")]
 LabelName = Annotated[str, Field(pattern=r"^[a-zA-Z_][a-zA-Z0-9_]*$", max_length=200)]

@@ -12,6 +12,7 @@ from pydantic import AfterValidator, Field, SecretStr
 
 from bridge.config.fields import (
     Address,
+    BaseUrl,
     Duration,
     Line,
     MatcherText,
@@ -77,6 +78,8 @@ class Source(Section):
     """The Alertmanager's address, up to and without /api; it is asked about open incidents."""
     urls: Annotated[tuple[Url, ...], Field(max_length=16)] = ()
     """Instead of url: the addresses of all members of a cluster."""
+    alertmanager_ui: BaseUrl = None
+    """Where its Alertmanager's own pages are; without it, no link leads there."""
     reconcile: Reconcile = Reconcile()
     """How its Alertmanagers are asked about open incidents."""
     tokens: tuple[SecretStr, ...] = ()
@@ -314,6 +317,10 @@ class RoutesFile(Section):
     """Closed incidents are deleted after this."""
     external_url: Url | None = None
     """The bridge's own address, for links in messages."""
+    runbook_base_url: BaseUrl = None
+    """Stands before a runbook_url that is a path; without it, the bridge's own /runbooks."""
+    dashboard_base_url: BaseUrl = None
+    """Stands before a dashboard_url that is a path; without it, such a one is no link."""
     templates: Line | None = None
     """A folder whose summary.txt, body.txt and body.html replace the bridge's own."""
     context: Context | None = None

@@ -99,6 +99,7 @@ class SourceSettings:
     basic_auth: BasicAuthSettings | None
     dedup_key: Literal["group", "source_and_group"]
     urls: tuple[str, ...] = ()  #: of all its Alertmanagers
+    alertmanager_ui: str | None = None  #: its pages, without a slash at the end; None: it has none
     reconcile: ReconcileSettings | None = None  #: None: they are not asked
     hmac_secret: SecretStr | None = None  #: what Grafana signs its bodies with
     hmac_timestamp_header: str | None = None  #: when given, the time in it is signed too, and checked
@@ -183,6 +184,8 @@ class Settings:
     severities: SeveritySettings
     retention: timedelta
     external_url: str | None  #: without a slash at the end
+    runbook_base_url: str | None  #: None: the bridge's own pages
+    dashboard_base_url: str | None  #: None: there are none
     web: WebSettings
     limits: LimitSettings
     log: LogSettings

@@ -94,6 +94,14 @@ def check_url(text: str) -> str:
     return text
 
 
+def check_base_url(text: str) -> str:
+    """Of pages: a path is put behind it."""
+    check_url(text)
+    if "?" in text or "#" in text:
+        raise ValueError("a path is put behind this address, so there must be no ? or # in it; leave them out")
+    return text
+
+
 def check_secret_url(text: SecretStr) -> SecretStr:
     check_url(text.get_secret_value())
     return text

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Protocol
 
+from bridge.core.cursors import Page
 from bridge.core.errors import Reason
 from bridge.core.facts import ChangeEvent, Context
 from bridge.core.model import Entry, Group, Incident, State, Target
@@ -255,7 +256,9 @@ class ChangeLog(Protocol):
 class Changes(Protocol):
     """What was changed, the newest first."""
 
-    def recent(self, limit: int = 100) -> list[ChangeEvent]: ...
+    def page_of_changes(self, limit: int = 100, after: str | None = None) -> Page[ChangeEvent]:
+        """Raises BadCursor."""
+        ...
 
     def changes_for(self, alerts: Iterable[Mapping[str, str]], since: datetime, until: datetime) -> list[ChangeEvent]:
         """Those from since to until, both included, that concern one of the alerts, given by their labels.

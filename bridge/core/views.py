@@ -7,9 +7,10 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
 
+from bridge.core.cursors import Page
 from bridge.core.dead_letters import DeadLetter, Which
 from bridge.core.facts import Context
-from bridge.core.model import Entry, Incident
+from bridge.core.model import Entry, Incident, Severity
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,12 +49,25 @@ class Health:
 class Reader(Protocol):
     """The pages' side of the store."""
 
-    def list_incidents(self, *, resolved: bool | None = None, limit: int = 100) -> list[Incident]:
-        """Newest change first, without their alerts. resolved None means both."""
+    def page_of_incidents(
+        self, *, resolved: bool | None = None, limit: int = 100, after: str | None = None
+    ) -> Page[Incident]:
+        """Without their alerts; resolved None means both. Raises BadCursor.
+
+        The open ones come first: the most severe, of these the unacknowledged, of these the oldest. Then the resolved
+        ones, the newest change first.
+        """
         ...
 
-    def held_in_storm(self, channel: str, now: datetime) -> list[Incident]:
-        """What the digest of this channel stands for, the most severe first, without their alerts; the first 1000."""
+    def open_counts(self) -> Mapping[Severity, tuple[int, int]]:
+        """severity -> (open, of which acknowledged), the most severe first; without those of which there are none."""
+        ...
+
+    def page_of_held(self, channel: str, now: datetime, limit: int = 1000, after: str | None = None) -> Page[Incident]:
+        """What the digest of this channel stands for, the most severe first, then the oldest, without their alerts.
+
+        Raises BadCursor.
+        """
         ...
 
     def incident(self, number: int) -> Incident | None:
@@ -72,6 +86,8 @@ class Reader(Protocol):
         """What was learned when the incident was told last."""
         ...
 
-    def dead_letters(self, which: Which, limit: int = 1000) -> list[DeadLetter]: ...
+    def page_of_dead_letters(self, which: Which, limit: int = 1000, after: str | None = None) -> Page[DeadLetter]:
+        """The oldest first. Raises BadCursor."""
+        ...
 
     def health(self, now: datetime) -> Health: ...

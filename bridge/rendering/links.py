@@ -1,14 +1,19 @@
-"""Links of an incident: runbook, dashboard, Alertmanager's alert list and its prefilled silence form."""
+"""Links of an incident: runbook, dashboard, the bridge's own pages about it, and where its alerts come from."""
 
 from __future__ import annotations
 
-import json
+import re
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from datetime import timedelta
-from urllib.parse import parse_qsl, quote, urlsplit, urlunsplit
+from urllib.parse import parse_qsl, quote, unquote, urlsplit, urlunsplit
 
+from bridge.config.settings import Settings
+from bridge.core.expressions import expression_in
 from bridge.core.model import Alert, Incident
 from bridge.core.ports import Link
+from bridge.rendering.runbooks import names
+from bridge.rendering.silencing import alert_list, silence_form, silenced_labels
 from bridge.rendering.text import clean
 
 #: Annotations whose address is a link of its own; the last two come from other sources than
@@ -22,6 +27,35 @@ LINKED = (
 )
 MAX_HREF = 2000  # Slack takes 3000, and some mail clients cut earlier
 AROUND = timedelta(hours=1)  #: what a dashboard shows before and after the start
+_NAME = re.compile(r"[\w.~-]+([/?]\S*)?", re.ASCII)  #: `HighLatency`, `team/HighLatency`; not `see the wiki`
+
+
+@dataclass(frozen=True, slots=True)
+class Addresses:
+    """Where links lead. None has a slash at its end."""
+
+    bridge: str | None = None  #: its pages
+    runbooks: str | None = None  #: None: the bridge's own
+    dashboards: str | None = None
+    alertmanagers: Mapping[str, str] = field(default_factory=dict)  #: source -> its Alertmanager's own pages, if any
+
+    def incident(self, number: int, page: str = "") -> str | None:
+        return safe_href(f"{self.bridge}/incidents/{number}{page}") if self.bridge else None
+
+    def runbook(self, reference: str) -> str | None:
+        """Of an address, or a path below where the runbooks are; of the bridge's own only where there is one."""
+        name = clean(reference).strip().strip("/")
+        own = f"{self.bridge}/runbooks/{name}" if self.bridge and name in names() else None
+        return safe_href(reference) or (below(self.runbooks, reference) if self.runbooks else own and safe_href(own))
+
+    def dashboard(self, reference: str) -> str | None:
+        """Of an address, or a path below where the dashboards are."""
+        return safe_href(reference) or (below(self.dashboards, reference) if self.dashboards else None)
+
+
+def addresses_of(settings: Settings) -> Addresses:
+    pages = {source.name: source.alertmanager_ui for source in settings.sources if source.alertmanager_ui}
+    return Addresses(settings.external_url, settings.runbook_base_url, settings.dashboard_base_url, pages)
 
 
 def safe_href(text: object) -> str | None:
@@ -35,27 +69,67 @@ def safe_href(text: object) -> str | None:
     return href if fine and len(href) <= MAX_HREF else None
 
 
-def links_of(incident: Incident, alerts: Iterable[Alert]) -> tuple[Link, ...]:
+def below(base: str, reference: str) -> str | None:
+    """The address of a path or a page's name below the base; None of what leads anywhere else, or is no path."""
+    text = clean(reference).strip()
+    path = unquote(text.partition("?")[0])
+    named = (text.startswith("/") and not text.startswith("//")) or _NAME.fullmatch(text)
+    if not named or "\\" in path or ".." in path.split("/"):
+        return None
+    return safe_href(f"{base}/{text.lstrip('/')}")
+
+
+def links_of(incident: Incident, alerts: Iterable[Alert], addresses: Addresses) -> tuple[Link, ...]:
     """Each address once, the runbook first."""
     found: dict[str, str] = {}
-    for text, href in _candidates(incident, list(alerts)):
+    for text, href in _candidates(incident, list(alerts), addresses):
         if href is not None:
             found.setdefault(href, text)
     return tuple(Link(text, href) for href, text in found.items())
 
 
-def _candidates(incident: Incident, alerts: list[Alert]) -> Iterator[tuple[str, str | None]]:
+def _candidates(incident: Incident, alerts: list[Alert], addresses: Addresses) -> Iterator[tuple[str, str | None]]:
     for text, annotation in LINKED:
         values = [alert.annotations[annotation] for alert in alerts if alert.annotations.get(annotation)]
-        href = safe_href(values[0]) if values else None
-        yield text, around(href, alerts) if href and annotation == "dashboard_url" else href
-    if base := safe_href(incident.external_url.rstrip("/")):
-        alerts_page = f"{base}/#/alerts"
-        filtered = safe_href(f"{alerts_page}?filter={matcher_filter(incident.group_labels)}")
-        yield "Alerts", filtered or safe_href(alerts_page)
-        labels = incident.group_labels or common_labels(alerts)
-        if labels and not incident.resolved:
-            yield "Silence", safe_href(f"{base}/#/silences/new?filter={matcher_filter(labels)}")
+        yield text, _linked(annotation, values[0], alerts, addresses) if values else None
+    yield from _pages(incident, addresses)
+    yield from _sources(alerts)
+
+
+def _linked(annotation: str, value: str, alerts: list[Alert], addresses: Addresses) -> str | None:
+    match annotation:
+        case "runbook_url":
+            return addresses.runbook(value)
+        case "dashboard_url":
+            href = addresses.dashboard(value)
+            return around(href, alerts) if href else None
+    return safe_href(value)
+
+
+def _pages(incident: Incident, addresses: Addresses) -> Iterator[tuple[str, str | None]]:
+    """The bridge's own, which every Alertmanager has; where it has none, those of the Alertmanager, if there are such.
+
+    Only an Alertmanager says an external_url, and only it can be told to be silent in this way.
+    """
+    ui, labels = addresses.alertmanagers.get(incident.source), silenced_labels(incident)
+    if addresses.bridge:
+        yield "Alerts", addresses.incident(incident.number, "/alerts")
+    elif ui:
+        yield "Alerts", safe_href(alert_list(ui, incident.group_labels)) or safe_href(f"{ui}/#/alerts")
+    if incident.resolved or not incident.external_url:
+        return
+    if addresses.bridge:
+        yield "Silence", addresses.incident(incident.number, "/silence")
+    elif ui and labels:
+        yield "Silence", safe_href(silence_form(ui, labels))
+
+
+def _sources(alerts: list[Alert]) -> Iterator[tuple[str, str | None]]:
+    """Where the first alert that says so comes from."""
+    for alert in alerts:
+        if href := safe_href(alert.generator_url):
+            yield "Prometheus" if expression_in(alert.generator_url) else "Source", href
+            return
 
 
 def around(href: str, alerts: Iterable[Alert]) -> str:
@@ -72,18 +146,3 @@ def around(href: str, alerts: Iterable[Alert]) -> str:
     query = "&".join(part for part in (parts.query, f"from={first}&to={last}") if part)
     longer = urlunsplit(parts._replace(query=query))
     return longer if len(longer) <= MAX_HREF else href
-
-
-def common_labels(alerts: list[Alert]) -> Mapping[str, str]:
-    """A silence without matchers would silence all, so an ungrouped group is named by what is common."""
-    first = alerts[0].labels if alerts else {}
-    return {name: value for name, value in first.items() if all(a.labels.get(name) == value for a in alerts)}
-
-
-def matcher_filter(labels: Mapping[str, str]) -> str:
-    """As Alertmanager's own page parses it: JSON-quoted values, all percent-encoded, a space as %20.
-
-    https://github.com/prometheus/alertmanager/blob/main/ui/app/src/Utils/Filter.elm
-    """
-    inner = ", ".join(f"{name}={json.dumps(clean(labels[name]), ensure_ascii=False)}" for name in sorted(labels))
-    return quote("{" + inner + "}", safe="")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable
 
@@ -47,6 +48,11 @@ def cut(text: str, limit: int, size: Callable[[str], int] = len) -> str:
         middle = (low + high + 1) // 2
         low, high = (middle, high) if size(text[:middle] + ELLIPSIS) <= limit else (low, middle - 1)
     return text[:low].rstrip() + ELLIPSIS if size(ELLIPSIS) <= limit else ""
+
+
+def labelled(name: str, value: str) -> str:
+    """`team="search"`, as a matcher has it and Prometheus shows it."""
+    return f"{name}={json.dumps(value, ensure_ascii=False)}"
 
 
 def utf16_units(text: str) -> int:

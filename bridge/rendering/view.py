@@ -11,7 +11,7 @@ from bridge.core.model import Alert, Entry, Incident, Severity
 from bridge.core.naming import UNNAMED
 from bridge.core.ports import AlertLine, Claim, Message
 from bridge.core.turns import times
-from bridge.rendering.links import links_of, safe_href
+from bridge.rendering.links import Addresses, links_of
 from bridge.rendering.text import beside, clean, cut, one_line
 
 MAX_ALERTS = 25
@@ -23,7 +23,7 @@ _WHY = frozenset({"fallback", "escalated"})
 _MUTE_LABELS = ("alertname", "severity")
 
 
-def fields_of(incident: Incident, claim: Claim, news: tuple[Entry, ...], external_url: str | None) -> dict[str, Any]:
+def fields_of(incident: Incident, claim: Claim, news: tuple[Entry, ...], addresses: Addresses) -> dict[str, Any]:
     """Every field of Message except summary, text, html and context. news: as news_of gives it."""
     ordered = in_order(incident)
     firing = [alert for alert in ordered if alert.firing]
@@ -50,8 +50,8 @@ def fields_of(incident: Incident, claim: Claim, news: tuple[Entry, ...], externa
         "truncated": incident.truncated,
         "alerts": tuple(_line(alert) for alert in ordered[:MAX_ALERTS]),
         "hidden": max(0, len(ordered) - MAX_ALERTS),
-        "links": links_of(incident, ordered),
-        "incident_url": _incident_url(incident, external_url),
+        "links": links_of(incident, ordered, addresses),
+        "incident_url": addresses.incident(incident.number),
         "news": news,
         "flapping": times(incident.flap) if claim.firing else "",
     }
@@ -105,7 +105,3 @@ def _label(incident: Incident, worst: Alert | None, *names: str) -> str:
             if labels.get(name):
                 return cut(one_line(labels[name]), MAX_SUMMARY)
     return ""
-
-
-def _incident_url(incident: Incident, external_url: str | None) -> str | None:
-    return safe_href(f"{external_url.rstrip('/')}/incidents/{incident.number}") if external_url else None

@@ -14,7 +14,6 @@ from bridge.store.escalations import StoreEscalations
 from bridge.store.existing import open_restored, open_to_change, open_to_read
 from bridge.store.heartbeats import StoreHeartbeats
 from bridge.store.intake import StoreIntake
-from bridge.store.listing import most_severe
 from bridge.store.people import StorePeople
 from bridge.store.pictures import KeptPicture, StorePictures
 from bridge.store.pings import StorePings
@@ -45,7 +44,6 @@ __all__ = [
     "Waker",
     "back_up",
     "distrust",
-    "most_severe",
     "open_database",
     "open_restored",
     "open_to_change",

@@ -11,13 +11,16 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
 from bridge.core.changes import concerning, plain_id, told_once
+from bridge.core.cursors import Page, cursor_of, key_in
 from bridge.core.facts import ChangeEvent
 from bridge.store.database import reading, transaction
+from bridge.store.listing import before_key, page_of
 from bridge.store.tables import change, change_delivery
 
 MOST = 1000  #: changes of one period that are looked through, the newest first
 _DELIVER = sa.insert(change_delivery)
-_NEWEST_FIRST = (change.c.at.desc(), change.c.id)
+_NEWEST_FIRST = (change.c.at.desc(), change.c.id.desc())
+CHANGE = "change"
 
 
 class StoreChanges:
@@ -36,8 +39,18 @@ class StoreChanges:
         with transaction(self._engine) as connection:
             return bool(write_changes(connection, [told], self._clock(), self._channels()))
 
-    def recent(self, limit: int = 100) -> list[ChangeEvent]:
-        return self._read(sa.select(change).order_by(*_NEWEST_FIRST).limit(limit))
+    def page_of_changes(self, limit: int = 100, after: str | None = None) -> Page[ChangeEvent]:
+        query, before = sa.select(change).order_by(*_NEWEST_FIRST).limit(limit + 1), 0
+        counted = sa.select(sa.func.count()).select_from(change)
+        with reading(self._engine) as connection:
+            total = int(connection.scalar(counted) or 0)
+            if after is not None:
+                beyond = before_key((change.c.at, change.c.id), key_in(after, CHANGE, datetime, str))
+                before = total - int(connection.scalar(counted.where(beyond)) or 0)
+                query = query.where(beyond)
+            rows = connection.execute(query).mappings()
+            listed = [(event_from(row), cursor_of(CHANGE, row["at"], row["id"])) for row in rows]
+        return page_of(listed, limit, total, before)
 
     def changes_for(self, alerts: Iterable[Mapping[str, str]], since: datetime, until: datetime) -> list[ChangeEvent]:
         query = sa.select(change).where(change.c.at >= since, change.c.at <= until)

@@ -8,10 +8,16 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from bridge.core.cursors import Page, cursor_of, key_in
 from bridge.core.dead_letters import DeadLetter, Which, parted
 from bridge.store.database import reading, transaction
+from bridge.store.listing import after_key, page_of
 from bridge.store.tables import delivery, event, incident
 from bridge.store.waking import Waker
+
+DEAD = "dead"
+#: That of the index delivery_dead.
+_ORDER = (delivery.c.changed_at, delivery.c.incident_number, delivery.c.channel, delivery.c.recipient)
 
 
 class StoreDeadLetters:
@@ -26,10 +32,22 @@ class StoreDeadLetters:
             rows = connection.execute(_query(which).limit(limit)).mappings()
             return [_letter(row) for row in rows]
 
-    def count(self, which: Which) -> int:
-        query = sa.select(sa.func.count()).select_from(delivery).where(*_chosen(which))
+    def page(self, which: Which, limit: int, after: str | None) -> Page[DeadLetter]:
+        """The oldest first. Raises BadCursor."""
+        query, before = _query(which).limit(limit + 1), 0
         with reading(self._engine) as connection:
-            return connection.scalar(query) or 0
+            total = _count(connection, *_chosen(which))
+            if after is not None:
+                beyond = after_key(_ORDER, key_in(after, DEAD, datetime, int, str, str))
+                before = total - _count(connection, *_chosen(which), beyond)
+                query = query.where(beyond)
+            rows = connection.execute(query).mappings()
+            listed = [(_letter(row), cursor_of(DEAD, *(row[column.name] for column in _ORDER))) for row in rows]
+        return page_of(listed, limit, total, before)
+
+    def count(self, which: Which) -> int:
+        with reading(self._engine) as connection:
+            return _count(connection, *_chosen(which))
 
     def replay(self, which: Which, now: datetime) -> int:
         """Try them again, at once; how many there were."""
@@ -44,6 +62,10 @@ class StoreDeadLetters:
         if count:
             self._waker.after_commit()
         return count
+
+
+def _count(connection: sa.Connection, *conditions: sa.ColumnElement[bool]) -> int:
+    return int(connection.scalar(sa.select(sa.func.count()).select_from(delivery).where(*conditions)) or 0)
 
 
 def _chosen(which: Which) -> Iterator[sa.ColumnElement[bool]]:
@@ -64,7 +86,7 @@ def _query(which: Which) -> sa.Select[Any]:
         sa.select(delivery, incident.c.title, incident.c.state, incident.c.severity, since.label("since"))
         .join(incident, incident.c.number == delivery.c.incident_number)
         .where(*_chosen(which))
-        .order_by(delivery.c.changed_at, delivery.c.incident_number, delivery.c.channel, delivery.c.recipient)
+        .order_by(*_ORDER)
     )
 
 

@@ -1,24 +1,168 @@
-"""The incidents that a terminal shows: the most severe first, and how many there are in all."""
+"""Long lists, one page at a time: sorted and cut by the database, and gone on with from the last item's sort key.
+
+Law: a key is made of what hardly ever changes, so an item that comes, goes or changes moves no other across a page's
+edge. Each page is one query, which reads about as many rows as it shows.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from datetime import datetime
+from itertools import product
+from typing import Any, TypeVar
+
 import sqlalchemy as sa
 
-from bridge.core.model import Incident, Severity
-from bridge.store.database import reading
+from bridge.core.cursors import BadCursor, Page, cursor_of, key_in, kind_of
+from bridge.core.model import Incident, Severity, State
+from bridge.store.collapsing import COLLAPSED, SAME_CHANNEL
 from bridge.store.rows import incident_from
-from bridge.store.tables import incident
+from bridge.store.tables import LARGEST, delivery, incident, storm
 
-_RANK = sa.case({severity.value: severity.rank for severity in Severity}, value=incident.c.severity)
-_RESOLVED = incident.c.state == "resolved"
+T = TypeVar("T")
+OPEN, RESOLVED, HELD = "open", "resolved", "held"
+#: How urgent an open incident is: its place in this list. Each is a stretch of the index incident_by_urgency.
+URGENCIES = tuple(product(Severity, (State.OPEN, State.ACKNOWLEDGED)))
+ALL = range(len(URGENCIES))
+_NEWEST_FIRST = (incident.c.updated_at.desc(), incident.c.number.desc())
 
 
-def most_severe(engine: sa.Engine, limit: int, *, everything: bool = False) -> tuple[list[Incident], int]:
-    """Open ones by severity, then by the newest change; with everything, resolved ones after them. And their number."""
-    wanted = sa.true() if everything else ~_RESOLVED
-    order = (_RESOLVED, _RANK, incident.c.updated_at.desc(), incident.c.number.desc())
-    query = sa.select(incident).where(wanted).order_by(*order).limit(limit)
-    with reading(engine) as connection:
-        found = [incident_from(row) for row in connection.execute(query).mappings()]
-        total = connection.scalar(sa.select(sa.func.count()).select_from(incident).where(wanted))
-    return found, total or 0
+def after_key(columns: Sequence[sa.ColumnElement[Any]], key: Sequence[Any]) -> sa.ColumnElement[bool]:
+    """The rows beyond this key, all columns ascending."""
+    return sa.tuple_(*columns) > sa.tuple_(*(sa.literal(each, c.type) for c, each in zip(columns, key, strict=True)))
+
+
+def before_key(columns: Sequence[sa.ColumnElement[Any]], key: Sequence[Any]) -> sa.ColumnElement[bool]:
+    """The rows beyond this key, all columns descending."""
+    return sa.tuple_(*columns) < sa.tuple_(*(sa.literal(each, c.type) for c, each in zip(columns, key, strict=True)))
+
+
+def open_counts(connection: sa.Connection) -> dict[Severity, tuple[int, int]]:
+    """severity -> (open, of which acknowledged), the most severe first."""
+    counts = _by_urgency(connection)
+    found = {severity: sum(counts.get((severity, state), 0) for state in State) for severity in Severity}
+    return {
+        severity: (count, counts.get((severity, State.ACKNOWLEDGED), 0)) for severity, count in found.items() if count
+    }
+
+
+def incidents(connection: sa.Connection, resolved: bool | None, limit: int, after: str | None) -> Page[Incident]:
+    """See bridge.core.views.Reader."""
+    if resolved is None:
+        return _both(connection, limit, after)
+    return _resolved(connection, limit, after) if resolved else _open(connection, limit, after)
+
+
+def held(connection: sa.Connection, channel: str, now: datetime, limit: int, after: str | None) -> Page[Incident]:
+    """See bridge.core.views.Reader."""
+    rank, number = sa.func.min(delivery.c.rank).label("rank"), delivery.c.incident_number
+    mine = sa.and_(delivery.c.channel == channel, delivery.c.pending, delivery.c.due_at <= now, COLLAPSED)
+    every = sa.select(rank, number).join(storm, SAME_CHANNEL).where(mine).group_by(number).subquery()
+    columns = (every.c.rank, every.c.incident_number)
+    total = _count(connection, sa.select(sa.func.count()).select_from(every))
+    query, before = sa.select(*columns), 0
+    if after is not None:
+        beyond = after_key(columns, key_in(after, HELD, int, int))
+        before = total - _count(connection, sa.select(sa.func.count()).select_from(every).where(beyond))
+        query = query.where(beyond)
+    keys = connection.execute(query.order_by(*columns).limit(limit + 1)).all()
+    found = _incidents(connection, [key[1] for key in keys])
+    listed = [(found[key[1]], cursor_of(HELD, *key)) for key in keys if key[1] in found]
+    return page_of(listed, limit, total, before)
+
+
+def _both(connection: sa.Connection, limit: int, after: str | None) -> Page[Incident]:
+    """The resolved ones begin on the page that the open ones end on."""
+    if after is not None and kind_of(after) == RESOLVED:
+        count, rest = sum(_by_urgency(connection).values()), _resolved(connection, limit, after)
+        return Page(rest.items, count + rest.total, count + rest.before, rest.next)
+    first = _open(connection, limit, after)
+    room = 0 if first.next else limit - len(first.items)
+    rest = _resolved(connection, room, None)
+    begin = cursor_of(RESOLVED, _LATEST, 0) if rest.total else None
+    following = first.next or (rest.next if room else begin)
+    return Page((*first.items, *rest.items), first.total + rest.total, first.before, following)
+
+
+def _open(connection: sa.Connection, limit: int, after: str | None) -> Page[Incident]:
+    counts = _by_urgency(connection)
+    urgency, number = _place(after)
+    beginnings = {f"b_{each}": LARGEST if each < urgency else number if each == urgency else 0 for each in ALL}
+    keys = connection.execute(_MOST_URGENT, {**beginnings, "b_limit": limit + 1}).all()
+    found = _incidents(connection, [key.number for key in keys])
+    listed = [(found[key.number], cursor_of(OPEN, key.urgency, key.number)) for key in keys if key.number in found]
+    before = 0
+    if after is not None:
+        passed = sa.select(sa.func.count()).where(*_as_urgent(urgency), incident.c.number <= number)
+        before = sum(counts.get(each, 0) for each in URGENCIES[:urgency]) + _count(connection, passed)
+    return page_of(listed, limit, sum(counts.values()), before)
+
+
+def _place(after: str | None) -> tuple[int, int]:
+    """Raises BadCursor."""
+    urgency, number = key_in(after, OPEN, int, int) if after is not None else (0, 0)
+    if not isinstance(urgency, int) or not isinstance(number, int) or urgency not in ALL:
+        raise BadCursor
+    return urgency, number
+
+
+def _as_urgent(urgency: int) -> tuple[sa.ColumnElement[bool], ...]:
+    severity, state = URGENCIES[urgency]
+    return incident.c.state == state.value, incident.c.severity == severity.value
+
+
+def _stretch(urgency: int) -> sa.Select[tuple[int, int]]:
+    """The first of one urgency beyond a number. A select of its own, for SQLite takes no LIMIT inside a UNION."""
+    query = sa.select(sa.literal(urgency).label("urgency"), incident.c.number).where(*_as_urgent(urgency))
+    beyond = incident.c.number > sa.bindparam(f"b_{urgency}", type_=sa.Integer)
+    return sa.select(query.where(beyond).order_by(incident.c.number).limit(_LIMIT).subquery())
+
+
+def _most_urgent() -> sa.Select[tuple[int, int]]:
+    every = sa.union_all(*(_stretch(urgency) for urgency in ALL)).subquery()
+    return sa.select(every.c.urgency, every.c.number).order_by(every.c.urgency, every.c.number).limit(_LIMIT)
+
+
+_LIMIT = sa.bindparam("b_limit", type_=sa.Integer)
+_MOST_URGENT = _most_urgent()  # made once: built anew, it costs more than it reads
+
+
+def _by_urgency(connection: sa.Connection) -> dict[tuple[Severity, State], int]:
+    query = sa.select(incident.c.severity, incident.c.state, sa.func.count())
+    unresolved = incident.c.state.in_([State.OPEN.value, State.ACKNOWLEDGED.value])
+    rows = connection.execute(query.where(unresolved).group_by(incident.c.severity, incident.c.state))
+    return {(Severity(severity), State(state)): count for severity, state, count in rows}
+
+
+_LATEST = datetime.fromisoformat("9999-12-31T00:00:00+00:00")  #: a cursor before every resolved incident
+
+
+def _resolved(connection: sa.Connection, limit: int, after: str | None) -> Page[Incident]:
+    ended = incident.c.state == State.RESOLVED.value
+    query, before = sa.select(incident).where(ended), 0
+    if after is not None:
+        at, number = key = key_in(after, RESOLVED, datetime, int)
+        query = query.where(before_key((incident.c.updated_at, incident.c.number), key))
+        newer = sa.select(sa.func.count()).where(ended, incident.c.updated_at > at)
+        alike = sa.select(sa.func.count()).where(ended, incident.c.updated_at == at, incident.c.number >= number)
+        before = _count(connection, newer) + _count(connection, alike)  # in two, for the index has no number
+    rows = connection.execute(query.order_by(*_NEWEST_FIRST).limit(limit + 1)).mappings()
+    listed = [(incident_from(row), cursor_of(RESOLVED, row["updated_at"], row["number"])) for row in rows]
+    total = _count(connection, sa.select(sa.func.count()).where(ended))
+    return page_of(listed, limit, total, before)
+
+
+def _incidents(connection: sa.Connection, numbers: Sequence[int]) -> dict[int, Incident]:
+    rows = connection.execute(sa.select(incident).where(incident.c.number.in_(numbers))).mappings()
+    return {row["number"]: incident_from(row) for row in rows}
+
+
+def page_of(listed: Sequence[tuple[T, str]], limit: int, total: int, before: int) -> Page[T]:
+    """Of items with their cursors. One more than the page holds was read, which tells whether something follows."""
+    shown = listed[:limit]
+    following = shown[-1][1] if shown and len(listed) > limit else None
+    return Page(tuple(item for item, _ in shown), total, before, following)
+
+
+def _count(connection: sa.Connection, query: sa.Select[Any]) -> int:
+    return int(connection.scalar(query) or 0)

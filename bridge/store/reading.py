@@ -8,12 +8,14 @@ from datetime import datetime
 
 import sqlalchemy as sa
 
+from bridge.core.cursors import Page
 from bridge.core.dead_letters import DeadLetter, Which
 from bridge.core.facts import Context
 from bridge.core.model import Entry, Incident, Severity
 from bridge.core.views import DeliveryView, Health
+from bridge.store import listing
 from bridge.store.applying import complete
-from bridge.store.collapsing import COLLAPSED, SAME_CHANNEL, collapsed_rows
+from bridge.store.collapsing import COLLAPSED, SAME_CHANNEL
 from bridge.store.contexts import StoreContexts
 from bridge.store.database import reading
 from bridge.store.dead_letters import StoreDeadLetters
@@ -21,7 +23,6 @@ from bridge.store.rows import entry_from, incident_from
 from bridge.store.tables import LARGEST, alert, channel_state, delivery, event, heartbeat, incident, storm, worker
 from bridge.store.timers import added_of
 
-MOST_HELD = 1000
 DIGEST = sa.case((COLLAPSED, storm.c.incident_number)).label("digest")
 
 
@@ -34,20 +35,23 @@ class StoreReader:
     def _reading(self) -> AbstractContextManager[sa.Connection]:
         return reading(self._engine)
 
-    def list_incidents(self, *, resolved: bool | None = None, limit: int = 100) -> list[Incident]:
-        query = sa.select(incident).order_by(incident.c.updated_at.desc(), incident.c.number.desc()).limit(limit)
-        if resolved is not None:
-            is_resolved = incident.c.state == "resolved"
-            query = query.where(is_resolved if resolved else ~is_resolved)
+    def page_of_incidents(
+        self, *, resolved: bool | None = None, limit: int = 100, after: str | None = None
+    ) -> Page[Incident]:
         with self._reading() as connection:
-            return [incident_from(row) for row in connection.execute(query).mappings()]
+            return listing.incidents(connection, resolved, limit, after)
 
-    def held_in_storm(self, channel: str, now: datetime) -> list[Incident]:
+    def list_incidents(self, *, resolved: bool | None = None, limit: int = 100) -> list[Incident]:
+        """The first page alone."""
+        return list(self.page_of_incidents(resolved=resolved, limit=limit).items)
+
+    def open_counts(self) -> dict[Severity, tuple[int, int]]:
         with self._reading() as connection:
-            numbers = [row["number"] for row in collapsed_rows(connection, channel, now)]
-            rows = connection.execute(sa.select(incident).where(incident.c.number.in_(numbers[:MOST_HELD]))).mappings()
-            found = {row["number"]: incident_from(row) for row in rows}
-            return [found[number] for number in numbers if number in found]
+            return listing.open_counts(connection)
+
+    def page_of_held(self, channel: str, now: datetime, limit: int = 1000, after: str | None = None) -> Page[Incident]:
+        with self._reading() as connection:
+            return listing.held(connection, channel, now, limit, after)
 
     def incident(self, number: int) -> Incident | None:
         if number > LARGEST:
@@ -85,8 +89,8 @@ class StoreReader:
     def context(self, number: int, now: datetime) -> Context | None:
         return StoreContexts(self._engine).context(number, now)
 
-    def dead_letters(self, which: Which, limit: int = 1000) -> list[DeadLetter]:
-        return StoreDeadLetters(self._engine).found(which, limit)
+    def page_of_dead_letters(self, which: Which, limit: int = 1000, after: str | None = None) -> Page[DeadLetter]:
+        return StoreDeadLetters(self._engine).page(which, limit, after)
 
     def health(self, now: datetime) -> Health:
         with self._reading() as connection:

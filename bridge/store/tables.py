@@ -80,6 +80,7 @@ incident = sa.Table(
     sa.Column("turned_at", UtcDateTime),
     sa.Index("incident_by_key", "key", "number"),
     sa.Index("incident_by_state", "state", "updated_at"),
+    sa.Index("incident_by_urgency", "state", "severity", "number"),
     sqlite_autoincrement=True,  # a number that people have said aloud is never used again
 )
 # Two writers cannot open two incidents for one group: the loser tries again and finds the winner's.
@@ -157,6 +158,16 @@ sa.Index(
     delivery.c.wanted_at,
     sqlite_where=_PENDING,
     postgresql_where=delivery.c.pending,
+)
+
+sa.Index(
+    "delivery_dead",
+    delivery.c.changed_at,
+    delivery.c.incident_number,
+    delivery.c.channel,
+    delivery.c.recipient,
+    sqlite_where=sa.text("dead = 1"),
+    postgresql_where=delivery.c.dead,
 )
 
 timer = sa.Table(

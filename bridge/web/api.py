@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import asdict, replace
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, TypeVar
 
 from flask import Blueprint, abort, jsonify, request
 from flask.typing import ResponseReturnValue
 
 from bridge.core.changes import period_of
+from bridge.core.cursors import Page
 from bridge.core.dead_letters import DeadLetter, Which
 from bridge.core.errors import Reason
 from bridge.core.facts import ChangeEvent
@@ -20,7 +21,9 @@ from bridge.core.turns import Flaps
 from bridge.core.views import Reader
 from bridge.web.held import held_channel
 from bridge.web.logins import Logins
+from bridge.web.pages import asked_after
 
+T = TypeVar("T")
 MOST = 1000
 TRUTH = {None: None, "true": True, "false": False}
 
@@ -38,14 +41,13 @@ def blueprint(
 
     @routes.get("/incidents")
     def list_incidents() -> ResponseReturnValue:
-        channel, resolved, limit = held_channel(request), _resolved(), _limit()
-        if channel is not None:
-            held = reader.held_in_storm(channel, clock())
-            incidents = [each for each in held if resolved in (None, each.resolved)][:limit]
-        else:
-            incidents = reader.list_incidents(resolved=resolved, limit=limit)
-        counts = reader.alert_counts([incident.number for incident in incidents])
-        return jsonify(incidents=[_brief(each, counts.get(each.number, (0, 0)), flaps(each)) for each in incidents])
+        channel, resolved, limit, after = held_channel(request), _resolved(), _limit(), asked_after(request)
+        if channel is None:
+            page = reader.page_of_incidents(resolved=resolved, limit=limit, after=after)
+        else:  # what is over is held back no more
+            page = Page((), 0) if resolved else reader.page_of_held(channel, clock(), limit, after)
+        counts = reader.alert_counts([incident.number for incident in page.items])
+        return _listed("incidents", page, lambda each: _brief(each, counts.get(each.number, (0, 0)), flaps(each)))
 
     @routes.get("/incidents/<int:number>")
     def show_incident(number: int) -> ResponseReturnValue:
@@ -58,17 +60,21 @@ def blueprint(
     @routes.get("/dead-letters")
     def list_dead_letters() -> ResponseReturnValue:
         which = Which(channel=request.args.get("channel"), reason=_reason())
-        return jsonify(dead_letters=[_letter(each) for each in reader.dead_letters(which, _limit())])
+        return _listed("dead_letters", reader.page_of_dead_letters(which, _limit(), asked_after(request)), _letter)
 
     @routes.get("/changes")
     def list_changes() -> ResponseReturnValue:
-        return jsonify(changes=[_change(each) for each in kept.recent(_limit())])
+        return _listed("changes", kept.page_of_changes(_limit(), asked_after(request)), _change)
 
     def _changes_of(incident: Incident) -> list[ChangeEvent]:
         since, until = period_of(incident, clock(), window())
         return kept.changes_for([alert.labels for alert in incident.alerts.values()], since, until)
 
     return routes
+
+
+def _listed(name: str, page: Page[T], shown: Callable[[T], dict[str, Any]]) -> ResponseReturnValue:
+    return jsonify({name: [shown(each) for each in page.items], "next": page.next, "total": page.total})
 
 
 def _resolved() -> bool | None:

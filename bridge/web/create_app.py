@@ -12,13 +12,15 @@ from werkzeug.exceptions import BadHost, HTTPException
 from bridge import logs
 from bridge.config.settings import Settings
 from bridge.core.changes import WINDOW
+from bridge.core.cursors import BadCursor
 from bridge.core.errors import StoreUnavailable
 from bridge.core.model import Incident
 from bridge.core.ports import ChangeStore, Intake
 from bridge.core.turns import Flaps, flaps_of
 from bridge.core.views import Reader
 from bridge.metrics import Metrics
-from bridge.web import api, changes, operations, pages, request_id, webhooks
+from bridge.rendering.text import clean
+from bridge.web import api, changes, incident_pages, operations, pages, request_id, runbooks, webhooks
 from bridge.web import pictures as drawn
 from bridge.web.logins import Logins
 from bridge.web.pictures import KeptPictures
@@ -53,6 +55,7 @@ def create_app(
     """
     app = Flask("bridge.web")
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
+    app.jinja_env.finalize = _harmless
     logins = Logins(current, clock, required=require_login)
 
     def flaps(found: Incident) -> Flaps | None:
@@ -62,16 +65,26 @@ def create_app(
     app.register_blueprint(operations.blueprint(current, StoreProbe(reader, intake, clock), metrics, reload, logins))
     app.register_blueprint(changes.blueprint(current, kept, metrics, clock))
     app.register_blueprint(api.blueprint(reader, kept, clock, logins, lambda: _window(current()), flaps))
-    app.register_blueprint(pages.blueprint(reader, kept, pictures, clock, logins, lambda: _window(current()), flaps))
+    app.register_blueprint(pages.blueprint(reader, kept, clock, logins))
+    app.register_blueprint(
+        incident_pages.blueprint(current, reader, kept, pictures, clock, logins, lambda: _window(current()), flaps)
+    )
+    app.register_blueprint(runbooks.blueprint(logins))
     app.register_blueprint(drawn.blueprint(pictures, clock))
     app.before_request(request_id.begin)
     app.before_request(_refuse_strange_query)
     app.after_request(_safe_headers)
     app.after_request(request_id.end)
     app.register_error_handler(HTTPException, _http_error)
+    app.register_error_handler(BadCursor, _bad_cursor)
     app.register_error_handler(StoreUnavailable, _store_unavailable)
     app.register_error_handler(Exception, _unexpected)
     return app
+
+
+def _harmless(value: object) -> object:
+    """What templates put out: text without control characters, nor those that reorder the text around them."""
+    return clean(value) if type(value) is str else value
 
 
 def _window(settings: Settings) -> timedelta:
@@ -109,6 +122,11 @@ def _http_error(error: HTTPException) -> ResponseReturnValue:
         if name.lower() not in {"content-type", "content-length"}:
             answer.headers[name] = value
     return answer
+
+
+def _bad_cursor(_: BadCursor) -> ResponseReturnValue:
+    text = "The cursor is none that this list gave: take it from the page before, or leave it out to begin anew."
+    return _problem(400, "Not a place in this list", text)
 
 
 def _store_unavailable(error: StoreUnavailable) -> ResponseReturnValue:

@@ -13,6 +13,7 @@ from bridge.core.ports import AlertLine
 from bridge.render import check_templates, template_view
 from bridge.rendering.context_file import context_of
 from bridge.rendering.context_view import ChangeLine, FactLine
+from bridge.rendering.links import Addresses
 from bridge.rendering.sample import sample_claim, sample_context, sample_incident
 from bridge.rendering.view import fields_of
 
@@ -22,7 +23,7 @@ MESSAGES, TEMPLATES = ((DOCS / name).read_text() for name in ("messages.md", "te
 
 def test_every_variable_of_a_template_is_documented() -> None:
     incident = sample_incident(resolved=False)
-    shown = fields_of(incident, sample_claim(firing=True), (), None)
+    shown = fields_of(incident, sample_claim(firing=True), (), Addresses())
     view = template_view({**shown, "context": sample_context()})
     documented = set(re.findall(r"`(\w+)(?:\(time\))?`", TEMPLATES))
     assert [] == sorted(set(view) - documented)

@@ -39,7 +39,7 @@ def test_the_most_severe_come_first_and_it_says_how_many_there_are(url: str) -> 
     lines = result.output.splitlines()
     assert (0, 101) == (result.exit_code, len(lines))
     assert "critical" in lines[0] and "Old" in lines[0]
-    assert "100 of 20,000 open incidents, the most severe first; --limit 20000 shows them all." == lines[-1]
+    assert "100 of 20,000 open incidents, the most urgent first; --limit 20000 shows them all." == lines[-1]
     with_all = run("incidents", "list", "--all", "--limit", "3", "--database", url).output.splitlines()
     assert "3 of 20,001 incidents" in with_all[-1] and "resolved" not in with_all[0]
 

@@ -85,6 +85,26 @@ def test_an_original_that_does_not_name_the_sandbox_any_more_is_explained(copy: 
         shared_files.copies(copy)
 
 
+def test_links_to_runbooks_lead_to_the_address_that_was_filled_in(copy: Path) -> None:
+    kustomization = copy / "k8s/base/kustomization.yaml"
+    text = kustomization.read_text(encoding="utf-8")
+    kustomization.write_text(text.replace("bridge.example.org", "bridge.your-company.com"), encoding="utf-8")
+    shared_files.write(copy)
+    for name in ("alertmanager.yml", "dashboards/mlops-overview.json"):
+        written = (copy / "k8s/base/config" / name).read_text(encoding="utf-8")
+        assert "https://bridge.your-company.com/runbooks" in written and "127.0.0.1" not in written
+    kustomization.write_text(text.replace("BRIDGE_EXTERNAL_URL=", "OTHER="), encoding="utf-8")
+    with pytest.raises(shared_files.OriginalError, match="does not say BRIDGE_EXTERNAL_URL"):
+        shared_files.copies(copy)
+
+
+@each_overlay
+def test_no_message_leads_to_a_placeholder(each: str, tmp_path: Path) -> None:
+    settings = settings_of(overlay(each), tmp_path)
+    addresses = (settings.runbook_base_url, settings.dashboard_base_url, settings.sources[0].alertmanager_ui)
+    assert [] == [address for address in addresses if address and "example" in address]
+
+
 def test_every_rule_file_and_every_dashboard_is_mounted() -> None:
     objects = overlay("gke")
     assert {file.name for file in (ROOT / "rules").glob("*.yml")} == set(config_map(objects, "prometheus-rules"))

@@ -114,6 +114,12 @@ def test_an_address_written_out_is_refused(tmp_path: Path) -> None:
         render.require_variables(file, ["SLACK_BASE_URL", "SMTP_SMARTHOST"])
 
 
+def test_what_goes_past_the_bridge_leads_to_its_runbooks_all_the_same(rendered: Path) -> None:
+    receivers = yaml.safe_load((rendered / "alertmanager.yml").read_text())["receivers"]
+    (direct,) = [each["pagerduty_configs"][0] for each in receivers if each["name"] == "direct"]
+    assert direct["details"]["runbook"].startswith("http://127.0.0.1:1005/runbooks{{")
+
+
 def test_the_alertmanager_accepts_its_files(rendered: Path) -> None:
     assert "SUCCESS" in run("amtool", "check-config", rendered / "alertmanager.yml")
     assert "SUCCESS" in run("amtool", "check-config", render.ALERTMANAGER)

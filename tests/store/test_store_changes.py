@@ -62,13 +62,13 @@ def test_a_change_comes_back_as_it_was_told(kept: StoreChanges) -> None:
     labels = {"namespace": "ml", "model": "toxic „v2“"}
     change = a_change(version="v2", previous="v1", by="ann", link="https://x.org", labels=labels, source="ci", id="a")
     assert kept.record(change)
-    assert [change] == kept.recent()
+    assert (change,) == kept.page_of_changes().items
 
 
 def test_a_change_that_is_told_again_is_kept_once(kept: StoreChanges) -> None:
     assert [True, False, True] == [kept.record(a_change(id=each)) for each in ("a", "a", "b")]
     assert [True, False] == [kept.record(a_change()), kept.record(a_change(summary="the retry"))]
-    assert 3 == len(kept.recent())
+    assert 3 == len(kept.page_of_changes().items)
 
 
 def test_of_many_who_tell_the_same_at_once_one_is_the_first(engine: sa.Engine) -> None:
@@ -103,7 +103,7 @@ def test_changes_of_a_period_are_those_that_concern_the_alerts_newest_first(kept
 def test_only_the_newest_are_listed(kept: StoreChanges) -> None:
     for seconds in range(5):
         kept.record(a_change(seconds))
-    assert [at(4), at(3)] == [change.at for change in kept.recent(2)]
+    assert [at(4), at(3)] == [change.at for change in kept.page_of_changes(2).items]
 
 
 def test_an_alert_that_tells_of_a_change_is_recorded_once(intake: StoreIntake, kept: StoreChanges) -> None:
@@ -112,7 +112,9 @@ def test_an_alert_that_tells_of_a_change_is_recorded_once(intake: StoreIntake, k
     over = intake.accept(a_group(deployed(ends=60), an_alert()))
     other_cluster_member = intake.accept(a_group(deployed(), source="peer"))
     assert [("deploy",), (), (), ()] == [each.changes for each in (first, again, over, other_cluster_member)]
-    assert [("bert-api", "v2", at(0))] == [(each.service, each.version, each.at) for each in kept.recent()]
+    assert [("bert-api", "v2", at(0))] == [
+        (each.service, each.version, each.at) for each in kept.page_of_changes().items
+    ]
     assert ("deploy",) == intake.accept(a_group(deployed(starts=90))).changes
 
 
@@ -128,7 +130,7 @@ def test_a_change_is_not_there_when_its_incident_could_not_be_stored(engine: sa.
     with pytest.raises(StoreUnavailable):
         intake.accept(a_group(deployed()))
     intake.close()
-    assert ([], []) == (kept.recent(), StoreReader(engine).list_incidents())
+    assert ((), []) == (kept.page_of_changes().items, StoreReader(engine).list_incidents())
 
 
 def test_two_groups_of_one_commit_tell_of_one_change_once(engine: sa.Engine, kept: StoreChanges) -> None:
@@ -155,7 +157,7 @@ def test_two_groups_of_one_commit_tell_of_one_change_once(engine: sa.Engine, kep
         thread.join()
     intake.close()
     assert [(), (), ("deploy",)] == sorted(outcomes)
-    assert 1 == len(kept.recent())
+    assert 1 == len(kept.page_of_changes().items)
 
 
 def test_old_changes_are_forgotten_with_the_rest(engine: sa.Engine) -> None:
@@ -165,7 +167,7 @@ def test_old_changes_are_forgotten_with_the_rest(engine: sa.Engine) -> None:
     told_late = a_change(-9999)
     late.record(told_late)
     StoreDeliveries(engine).forget(at(5))
-    assert [at(10), at(-9999)] == [change.at for change in late.recent()]
+    assert [at(10), at(-9999)] == [change.at for change in late.page_of_changes().items]
     assert not late.record(told_late)
 
 
@@ -177,7 +179,7 @@ def test_what_cannot_be_stored_says_so(tmp_path: Path) -> None:
     with pytest.raises(StoreUnavailable):
         kept.record(a_change())
     with pytest.raises(StoreUnavailable):
-        kept.recent()
+        kept.page_of_changes()
     engine.dispose()
 
 
@@ -195,7 +197,10 @@ def test_an_older_database_keeps_its_incidents_and_learns_of_changes(database_ur
     kept = StoreChanges(engine, lambda: at(1), lambda: ["pager"])
     assert kept.record(a_change())
     assert ["pager"] == StoreChangeDeliveries(engine).waiting(["pager"], at(1))
-    assert (1, ["u1"]) == (len(kept.recent()), [each.uid for each in StoreReader(engine).list_incidents()])
+    assert (1, ["u1"]) == (
+        len(kept.page_of_changes().items),
+        [each.uid for each in StoreReader(engine).list_incidents()],
+    )
     engine.dispose()
 
 

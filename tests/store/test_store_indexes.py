@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,8 +11,10 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
+from bridge.core.cursors import cursor_of
+from bridge.core.dead_letters import Which
 from bridge.core.ports import Lane
-from bridge.store import StoreChangeDeliveries, StoreDeliveries, StoreReader, StoreStorms, open_database
+from bridge.store import StoreChangeDeliveries, StoreChanges, StoreDeliveries, StoreReader, StoreStorms, open_database
 from tests.builders import at
 from tests.store.storm_world import LANE, POLICY, World
 
@@ -58,12 +61,34 @@ def test_telling_of_changes_reads_what_is_pending_alone(engine: sa.Engine) -> No
     assert "delivery_pending (channel=?)" in messages
 
 
+def test_a_page_of_a_long_list_reads_what_it_shows(engine: sa.Engine) -> None:
+    reader, changes = StoreReader(engine), StoreChanges(engine, lambda: at(0))
+    resolved, dead, changed = (cursor_of(kind, at(0), *rest) for kind, rest in PLACES.items())
+    with queries(engine) as asked:
+        for after in (None, cursor_of("open", 3, 7)):
+            reader.page_of_incidents(resolved=False, after=after)
+        for after in (None, resolved):
+            reader.page_of_incidents(resolved=True, after=after)
+        for after in (None, dead):
+            reader.page_of_dead_letters(Which(), 100, after)
+        for after in (None, changed):
+            changes.page_of_changes(100, after)
+        reader.open_counts()
+    found = [(query, plan) for (query, _), plan in zip(asked, plans(engine, asked), strict=True)]
+    assert [] == [plan for _, plan in found if re.search(r"SCAN (incident|delivery|change|event)\b(?! USING)", plan)]
+    sorts = [query for query, plan in found if "TEMP B-TREE" in plan and "UNION ALL" not in query]
+    assert [] == sorts
+
+
+PLACES: dict[str, tuple[Any, ...]] = {"resolved": (7,), "dead": (7, "mail", "a@x.org"), "change": ("1",)}
+
+
 def test_storms_are_looked_for_and_followed_in_what_is_pending_alone(engine: sa.Engine) -> None:
     World(engine).fire(10)
     with queries(engine) as asked:
         StoreStorms(engine, lambda: POLICY).watch(at(1))
         StoreDeliveries(engine).claim([LANE], at(1))
-        StoreReader(engine).held_in_storm("slack", at(1))
+        StoreReader(engine).page_of_held("slack", at(1))
         StoreReader(engine).health(at(1))
     counting = [(query, given) for query, given in asked if "delivery.sent = " in query]
     assert 5 < len(counting)

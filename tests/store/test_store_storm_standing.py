@@ -64,10 +64,12 @@ def test_health_counts_what_is_held(world: World) -> None:
 def test_what_is_held_is_listed_the_most_severe_first(world: World) -> None:
     world.fire(9)
     world.fire(9, "critical", "Down")
-    assert [] == world.reader.held_in_storm("slack", world.now)
+    assert () == world.reader.page_of_held("slack", world.now).items
     world.watch()
-    assert [*range(10, 19), *range(1, 10)] == [each.number for each in world.reader.held_in_storm("slack", world.now)]
-    assert [] == world.reader.held_in_storm("mail", world.now)
+    assert [*range(10, 19), *range(1, 10)] == [
+        each.number for each in world.reader.page_of_held("slack", world.now).items
+    ]
+    assert () == world.reader.page_of_held("mail", world.now).items
 
 
 def test_fallback_leaves_alone_what_the_digest_told(world: World) -> None:

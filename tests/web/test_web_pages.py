@@ -115,9 +115,10 @@ def test_what_is_not_there_is_clear_to_people_and_to_programs(world, number):
 
 
 def test_the_api_lists_and_shows_incidents(world):
-    listed = world.get("/api/v1/incidents?resolved=false&limit=5").json["incidents"]
-    assert [each["number"] for each in listed] == [7]
-    assert world.reader.asked == [(False, 5)]
+    listed = world.get("/api/v1/incidents?resolved=false&limit=5").json
+    assert [each["number"] for each in listed["incidents"]] == [7]
+    assert (None, 1) == (listed["next"], listed["total"])
+    assert world.reader.asked == [(False, 5, None)]
     shown = world.get("/api/v1/incidents/7").json
     assert shown["alerts"][0]["labels"]["pod"] == "<b>p1</b>"
     assert shown["deliveries"][0]["due_at"] == NOW.isoformat()

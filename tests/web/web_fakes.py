@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 from bridge.config import load_text
 from bridge.core.changes import concerning
+from bridge.core.cursors import Page
 from bridge.core.model import Alert, Entry, Incident, Severity, State, Status
 from bridge.core.ports import Accepted
 from bridge.core.views import DeliveryView, Health
@@ -67,14 +68,18 @@ class FakeReader:
         self.letters, self.which = [], None
         self.held = DeliveryView("slack-ml", "", "held", 2, 1, 3, NOW, "Slack asks to wait", "429 ratelimited", NOW)
 
-    def list_incidents(self, *, resolved=None, limit=100):
+    def page_of_incidents(self, *, resolved=None, limit=100, after=None):
         if self.error:
             raise self.error
-        self.asked.append((resolved, limit))
-        return [each for each in self.all.values() if resolved in (None, each.resolved)][:limit]
+        self.asked.append((resolved, limit, after))
+        found = [each for each in self.all.values() if resolved in (None, each.resolved)]
+        return Page(tuple(found[:limit]), len(found))
 
-    def held_in_storm(self, channel, now):
-        return [INCIDENT] if channel == "slack-ml" else []
+    def open_counts(self):
+        return {Severity.CRITICAL: (1, 0)}
+
+    def page_of_held(self, channel, now, limit=1000, after=None):
+        return Page((INCIDENT,), 1) if channel == "slack-ml" else Page((), 0)
 
     def incident(self, number):
         return self.all.get(number)
@@ -91,9 +96,9 @@ class FakeReader:
     def context(self, number, now):
         return self.contexts.get(number)
 
-    def dead_letters(self, which, limit=1000):
+    def page_of_dead_letters(self, which, limit=1000, after=None):
         self.which = which
-        return self.letters[:limit]
+        return Page(tuple(self.letters[:limit]), len(self.letters))
 
     def health(self, now):
         if self.error:
@@ -112,11 +117,12 @@ class FakeChanges:
         self.kept.setdefault(change.id, change)
         return new
 
-    def recent(self, limit=100):
-        return sorted(self.kept.values(), key=lambda change: change.at, reverse=True)[:limit]
+    def page_of_changes(self, limit=100, after=None):
+        newest = sorted(self.kept.values(), key=lambda change: change.at, reverse=True)
+        return Page(tuple(newest[:limit]), len(newest))
 
     def changes_for(self, alerts, since, until):
-        return concerning((each for each in self.recent() if since <= each.at <= until), alerts)
+        return concerning((each for each in self.page_of_changes().items if since <= each.at <= until), alerts)
 
 
 class FakePictures:

@@ -76,5 +76,5 @@ def test_a_burst_is_one_digest(tmp_path: Path) -> None:
         digest.title,
         digest.summary,
     )
-    assert BURST == len(StoreReader(engine).held_in_storm("slack", now()))
+    assert BURST == len(StoreReader(engine).page_of_held("slack", now()).items)
     engine.dispose()

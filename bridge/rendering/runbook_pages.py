@@ -1,0 +1,72 @@
+"""Runbooks as HTML. Law: what is HTML in them stays text, and a link leads to another runbook or to the web."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+
+from markdown_it import MarkdownIt
+from markdown_it.token import Token
+
+from bridge.rendering.links import safe_href
+from bridge.rendering.runbooks import markdown_of, names
+
+ENDING = ".md"
+
+
+@dataclass(frozen=True, slots=True)
+class Runbook:
+    name: str
+    summary: str  #: its first paragraph, in plain text
+    html: str  #: all of it, with its heading
+
+
+def all_runbooks() -> tuple[Runbook, ...]:
+    """By name."""
+    return tuple(found for name in sorted(names()) if (found := runbook(name)))
+
+
+@cache
+def runbook(name: str) -> Runbook | None:
+    """None when there is none of that name."""
+    text = markdown_of(name)
+    if text is None:
+        return None
+    # as CommonMark has it, but HTML is text
+    parser = MarkdownIt("commonmark", {"html": False})
+    tokens = parser.parse(text)
+    for token in tokens:
+        _lead(token.children or [])
+    return Runbook(name, _first_paragraph(tokens), parser.renderer.render(tokens, parser.options, {}))
+
+
+def _lead(tokens: Sequence[Token]) -> None:
+    """Links between files of the repository become links between runbooks, or plain text where they lead elsewhere."""
+    href = ""  # there is no link inside of a link
+    for token in tokens:
+        if token.type == "image":
+            token.type, token.children = "text", None  # its words
+        elif token.type == "link_open":
+            href = _target(str(token.attrGet("href") or ""))
+            token.attrSet("href", href)
+            token.attrSet("rel", "noreferrer noopener")
+        if token.type in ("link_open", "link_close"):
+            token.hidden = not href
+
+
+def _target(href: str) -> str:
+    page, mark, place = href.partition("#")
+    if page.endswith(ENDING) and page.removesuffix(ENDING) in names():
+        return f"{page.removesuffix(ENDING)}{mark}{place}"
+    return safe_href(href) or ""
+
+
+def _first_paragraph(tokens: Sequence[Token]) -> str:
+    opening = next((index for index, token in enumerate(tokens) if token.type == "paragraph_open"), None)
+    inline = tokens[opening + 1].children if opening is not None else None
+    return " ".join("".join(_words(token) for token in inline or []).split())
+
+
+def _words(token: Token) -> str:
+    return " " if token.type in ("softbreak", "hardbreak") else token.content

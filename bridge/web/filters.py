@@ -1,0 +1,74 @@
+"""How pages write times, counts, labels and addresses."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from datetime import datetime
+from urllib.parse import urlsplit
+
+from flask import Blueprint
+from markupsafe import Markup, escape
+
+from bridge.rendering.text import clean, labelled
+
+_JOINTS = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[_./:,-])(?=\w)")
+_COMMAND = re.compile(r"`([^`]+)`")
+
+
+def add_filters(routes: Blueprint) -> None:
+    """For every template of the application."""
+    routes.add_app_template_filter(safe_link)
+    routes.add_app_template_filter(span)
+    routes.add_app_template_filter(moment)
+    routes.add_app_template_filter(thousands)
+    routes.add_app_template_filter(label_texts)
+    routes.add_app_template_filter(breakable)
+    routes.add_app_template_filter(with_commands)
+
+
+def safe_link(value: str) -> str:
+    """The address itself if a browser may follow it, else nothing."""
+    value = value.strip()
+    if any(letter.isspace() for letter in value) or not value.isprintable():
+        return ""
+    try:
+        parts = urlsplit(value)
+        return value if parts.scheme.lower() in {"http", "https"} and parts.hostname else ""
+    except ValueError:
+        return ""
+
+
+def span(start: datetime, end: datetime) -> str:
+    """How long, in its two largest units: 3 d 4 h."""
+    seconds = max(0, int((end - start).total_seconds()))
+    amounts = (("d", seconds // 86400), ("h", seconds // 3600 % 24), ("min", seconds // 60 % 60))
+    parts = [f"{amount} {unit}" for unit, amount in amounts if amount]
+    return " ".join(parts[:2]) or f"{seconds} s"
+
+
+def moment(at: datetime) -> str:
+    return at.strftime("%Y-%m-%d %H:%M:%S UTC")
+
+
+def thousands(count: int) -> str:
+    """20,000."""
+    return f"{count:,}"
+
+
+def label_texts(labels: Mapping[str, str]) -> list[str]:
+    """`team="x"`, by name."""
+    return [labelled(name, labels[name]) for name in sorted(labels)]
+
+
+def breakable(name: str) -> Markup:
+    """A name that a narrow screen breaks between its words, `High|Latency|Of|Api`, rather than inside of one."""
+    return Markup("<wbr>").join(_JOINTS.split(clean(name)))
+
+
+def with_commands(text: str) -> Markup:
+    """What stands between backticks is a command."""
+    parts = _COMMAND.split(clean(text))
+    return Markup("").join(
+        Markup("<code>{}</code>").format(each) if at % 2 else escape(each) for at, each in enumerate(parts)
+    )

@@ -1,0 +1,151 @@
+"""The pages for people about one incident: all about it, its alerts, and how to silence them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+from flask import Blueprint, abort, render_template, request
+from flask.typing import ResponseReturnValue
+
+from bridge.config.settings import Settings
+from bridge.core.changes import period_of, started_at
+from bridge.core.cursors import Page, cursor_of, key_in
+from bridge.core.digests import channel_of
+from bridge.core.model import Alert, Incident, Severity
+from bridge.core.ports import Changes, Link
+from bridge.core.turns import Flaps
+from bridge.core.views import Reader
+from bridge.rendering.context_view import view_of
+from bridge.rendering.links import addresses_of, links_of
+from bridge.rendering.silencing import amtool_command, silence_form, silenced_labels
+from bridge.web.filters import safe_link, span
+from bridge.web.logins import Logins
+from bridge.web.pages import PAYLOAD_SHOWN, asked_after
+from bridge.web.pictures import KeptPictures
+
+ALERTS_SHOWN = 200
+PICTURES_SHOWN = 4
+CHANGES_SHOWN = 200
+HERE = "http://here.invalid"  #: stands for the host that the reader asked, where an address must be whole
+FORM_LONGEST = 8000  #: characters of an address that a browser takes
+
+
+@dataclass(frozen=True, slots=True)
+class Silencing:
+    """What the page says about silencing an incident's alerts."""
+
+    command: str  #: empty: there is none
+    form: str  #: of Alertmanager's own pages, filled in; empty: it has none
+    elsewhere: str  #: where another source has it; empty: nowhere
+    matched: int  #: of the firing alerts
+
+
+def blueprint(
+    current: Callable[[], Settings],
+    reader: Reader,
+    kept: Changes,
+    pictures: KeptPictures,
+    clock: Callable[[], datetime],
+    logins: Logins,
+    window: Callable[[], timedelta],
+    flaps: Callable[[Incident], Flaps | None],
+) -> Blueprint:
+    routes = Blueprint("incident", __name__, url_prefix="/incidents")
+    routes.before_request(logins.demand)
+
+    @routes.get("/<int:number>")
+    def show(number: int) -> ResponseReturnValue:
+        incident = _found(number)
+        alerts = sorted(incident.alerts.values(), key=_worst_first)
+        now, started = clock(), started_at(incident)
+        changes = kept.changes_for([alert.labels for alert in alerts], *period_of(incident, now, window()))
+        return render_template(
+            "incident.html",
+            incident=incident,
+            flaps=flaps(incident),
+            alerts=alerts[:ALERTS_SHOWN],
+            hidden=len(alerts) - len(alerts[:ALERTS_SHOWN]),
+            timeline=reader.timeline(number),
+            deliveries=reader.deliveries(number),
+            pictures=pictures.of_incident(number)[:PICTURES_SHOWN],
+            learned=view_of(reader.context(number, now), started),
+            changes=[(change, _around(change.at, started)) for change in changes[:CHANGES_SHOWN]],
+            held_channel=None if incident.resolved else channel_of(incident),
+            window=span(started - window(), started),
+            alertmanager=_ui(current(), incident),
+            links=_links(current(), incident, alerts),
+            now=now,
+            cut=PAYLOAD_SHOWN,
+        )
+
+    @routes.get("/<int:number>/alerts")
+    def alerts(number: int) -> ResponseReturnValue:
+        incident = _found(number)
+        page = _page_of(incident, asked_after(request))
+        return render_template("alerts.html", incident=incident, page=page, now=clock())
+
+    @routes.get("/<int:number>/silence")
+    def silence(number: int) -> ResponseReturnValue:
+        incident = _found(number)
+        return render_template("silence.html", incident=incident, silencing=_silencing(current(), incident))
+
+    def _found(number: int) -> Incident:
+        incident = reader.incident(number)
+        if incident is None:
+            abort(404, f"There is no incident {number}. It may have been older than the retention in routes.yaml.")
+        return incident
+
+    return routes
+
+
+def _links(settings: Settings, incident: Incident, alerts: list[Alert]) -> list[Link]:
+    """As messages have them; but the bridge's own pages are linked where the reader is, whatever external_url says."""
+    addresses = replace(addresses_of(settings), bridge=HERE)
+    every = (replace(link, href=link.href.removeprefix(HERE)) for link in links_of(incident, alerts, addresses))
+    return [link for link in every if not link.href.startswith(f"/incidents/{incident.number}")]
+
+
+def _page_of(incident: Incident, after: str | None) -> Page[Alert]:
+    """Raises BadCursor."""
+    every = sorted(incident.alerts.values(), key=_worst_first)
+    beyond = key_in(after, "alert", int, int, datetime, str) if after is not None else None
+    left = [alert for alert in every if beyond is None or _worst_first(alert) > beyond]
+    following = cursor_of("alert", *_worst_first(left[ALERTS_SHOWN - 1])) if len(left) > ALERTS_SHOWN else None
+    return Page(tuple(left[:ALERTS_SHOWN]), len(every), len(every) - len(left), following)
+
+
+def _silencing(settings: Settings, incident: Incident) -> Silencing:
+    """Only an Alertmanager says an external_url, and amtool can speak to no other source."""
+    labels, ui = silenced_labels(incident), _ui(settings, incident)
+    told = bool(incident.external_url) and bool(labels)
+    form = silence_form(ui, labels) if told and ui else ""
+    elsewhere = (safe_link(alert.annotations.get("silence_url", "")) for alert in incident.alerts.values())
+    return Silencing(
+        command=amtool_command(labels, f"#{incident.number} {incident.title}", _address(settings, incident))
+        if told
+        else "",
+        form=form if len(form) <= FORM_LONGEST else "",
+        elsewhere=next(filter(None, elsewhere), ""),
+        matched=sum(all(a.labels.get(name, "") == value for name, value in labels.items()) for a in incident.firing),
+    )
+
+
+def _address(settings: Settings, incident: Incident) -> str:
+    """Of its Alertmanager: what the source's settings say, else what it says of itself."""
+    urls = next((source.urls for source in settings.sources if source.name == incident.source), ())
+    return urls[0] if urls else safe_link(incident.external_url)
+
+
+def _ui(settings: Settings, incident: Incident) -> str:
+    found = (source.alertmanager_ui for source in settings.sources if source.name == incident.source)
+    return next(found, None) or ""
+
+
+def _around(at: datetime, started: datetime) -> str:
+    return f"{span(at, started)} before the start" if at <= started else f"{span(started, at)} after the start"
+
+
+def _worst_first(alert: Alert) -> tuple[int, int, datetime, str]:
+    return int(not alert.firing), Severity.of(alert.labels).rank, alert.starts_at, alert.fingerprint

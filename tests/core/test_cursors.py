@@ -1,0 +1,56 @@
+"""Cursors come back from outside: each is one that was given, or is refused."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta, timezone
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bridge.core.cursors import BadCursor, cursor_of, key_in, kind_of
+
+NOON = datetime(2026, 3, 1, 12, 0, 0, 123456, UTC)
+TEXTS = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=100)
+
+
+@given(st.integers(-(2**31) + 1, 2**31 - 1), TEXTS, st.datetimes(timezones=st.just(UTC)))
+def test_a_key_is_read_back_as_it_was_written(number: int, text: str, moment: datetime) -> None:
+    cursor = cursor_of("x", number, text, moment)
+    assert (number, text, moment) == key_in(cursor, "x", int, str, datetime)
+    assert "x" == kind_of(cursor)
+
+
+def test_a_time_is_told_in_utc_whatever_its_zone() -> None:
+    elsewhere = NOON.astimezone(timezone(timedelta(hours=5)))
+    assert (NOON,) == key_in(cursor_of("x", elsewhere), "x", datetime)
+
+
+@given(st.text())
+def test_whatever_else_comes_is_refused(text: str) -> None:
+    with pytest.raises(BadCursor):
+        key_in(f"{text}:", "x", int)
+
+
+@pytest.mark.parametrize(
+    "cursor",
+    [
+        "", "x", ":1", "y:1", "x:1:2", "x:", "x: 1", "x:+1", "x:1.5", "x:1e3", "x:true", "x:²", "x:٣", "x:2147483648",
+        "x:-2147483648", "x:" + "1" * 5000,
+    ],
+)  # fmt: skip
+def test_a_number_that_is_none_is_refused(cursor: str) -> None:
+    with pytest.raises(BadCursor):
+        key_in(cursor, "x", int)
+
+
+@pytest.mark.parametrize("text", ["a%00b", "a\0b", "\ud800", "%ed%a0%80", "%ff", "y" * 10_000])
+def test_no_text_that_a_database_chokes_on_comes_through(text: str) -> None:
+    with pytest.raises(BadCursor):
+        key_in(f"x:{text}", "x", str)
+
+
+@pytest.mark.parametrize("text", ["", "yesterday", "9" * 20, "-" + "9" * 20, "9" * 21, "253402300800000000"])
+def test_a_time_that_is_none_is_refused(text: str) -> None:
+    with pytest.raises(BadCursor):
+        key_in(f"x:{text}", "x", datetime)
