@@ -105,10 +105,16 @@ def web(config: str, database: str, listen: str, reload_parent: bool) -> None:
 @main.command()
 @CONFIG
 @DATABASE
-def worker(config: str, database: str) -> None:
+@click.option(
+    "--metrics-listen",
+    envvar="BRIDGE_METRICS_LISTEN",
+    metavar="HOST:PORT",
+    help="Answer /metrics and /-/healthy there, for a worker that runs apart.",
+)
+def worker(config: str, database: str, metrics_listen: str | None) -> None:
     """Only the half that delivers."""
     from bridge.serving import explained
     from bridge.worker_process import run_worker
 
     with explained(config):
-        run_worker(Path(config), database)
+        run_worker(Path(config), database, metrics_listen)

@@ -11,7 +11,6 @@ import waitress
 
 from bridge import logs
 from bridge.config.values import is_loopback
-from bridge.metrics import Metrics
 from bridge.serving import Configuration, freeze_what_stays
 from bridge.store import StoreChanges, StoreIntake, StorePictures, StoreReader, open_database
 from bridge.web import check_listen, create_app
@@ -22,7 +21,7 @@ log = logs.get("bridge")
 
 def run_web(path: Path, database: str, listen: str, after_reload: Callable[[], None] = lambda: None) -> None:
     """Serve until SIGTERM. Raises ValueError where listening there would be unsafe."""
-    configuration = Configuration(path)
+    configuration = Configuration(path, "web")
     host, _, port = listen.rpartition(":")
     check_listen(host, configuration.settings)
     engine = open_database(database)
@@ -40,7 +39,7 @@ def run_web(path: Path, database: str, listen: str, after_reload: Callable[[], N
         StoreReader(engine),
         StoreChanges(engine, utc_now, lambda: configuration.policy.change_channels),
         StorePictures(engine, utc_now),
-        metrics=Metrics(),
+        metrics=configuration.metrics,
         reload=reload,
         clock=utc_now,
         require_login=not is_loopback(host),

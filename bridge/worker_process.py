@@ -20,7 +20,6 @@ from bridge.core.charts import Picture
 from bridge.core.facts import ChangeEvent, Context
 from bridge.core.model import Incident
 from bridge.core.ports import Illustration
-from bridge.metrics import Metrics
 from bridge.serving import Configuration, freeze_what_stays
 from bridge.store import (
     Engine,
@@ -40,21 +39,26 @@ from bridge.store import (
 )
 from bridge.wiring import asked_of, change_senders_of, pinged_of, setup_of, utc_now
 from bridge.worker import Worker
+from bridge.worker.beating import Beats
 from bridge.worker.change_events import ChangeTeller
 from bridge.worker.pinging import Pinger
 from bridge.worker.reconciling import Reconciler
+from bridge.worker_endpoint import endpoint, listen_for_probes
 
 log = logs.get("bridge")
 
 
-def run_worker(path: Path, database: str) -> None:
-    """Deliver until SIGTERM; what is being sent then is finished first."""
-    configuration = Configuration(path)
-    uvloop.run(_work(configuration, database))
+def run_worker(path: Path, database: str, metrics_listen: str | None = None) -> None:
+    """Deliver until SIGTERM; what is being sent then is finished first. metrics_listen: where to answer probes."""
+    configuration, beats = Configuration(path, "worker"), Beats()
+    if metrics_listen:
+        listen_for_probes(metrics_listen, endpoint(configuration.metrics.of_this_process, beats.fault))
+    uvloop.run(_work(configuration, database, beats))
 
 
-async def _work(configuration: Configuration, database: str) -> None:
-    loop = asyncio.get_running_loop()
+async def _work(configuration: Configuration, database: str, beats: Beats) -> None:
+    loop, metrics = asyncio.get_running_loop(), configuration.metrics
+    beating = loop.create_task(beats.run(metrics.system.refresh))
     engine = await asyncio.to_thread(open_database, database)
     worker_id, host = secrets.token_hex(8), socket.gethostname()
     store = StoreDeliveries(engine, worker_id, lambda: configuration.policy)
@@ -62,11 +66,10 @@ async def _work(configuration: Configuration, database: str) -> None:
     freed = await asyncio.to_thread(store.succeed, host, _is_another, utc_now())
     place, born = f"{host} {os.getpid()}", utc_now()
     await asyncio.to_thread(store.alive, place, born, born)  # before the first lease: so a successor can end it
-    metrics = Metrics()
     metrics.know(configuration.settings.channels, ())
     duties = _Duties(engine, configuration)
     setup = setup_of(configuration.settings, metrics.asked)
-    worker = Worker(store, setup, metrics, utc_now, duties=duties, place=place)
+    worker = Worker(store, setup, metrics, utc_now, duties=duties, place=place, beats=beats)
     teller = ChangeTeller(StoreChangeDeliveries(engine), change_senders_of(configuration.settings), metrics, utc_now)
     reconciler = Reconciler(
         StoreReconciling(engine, lambda: configuration.policy, worker_id),
@@ -97,6 +100,7 @@ async def _work(configuration: Configuration, database: str) -> None:
     try:
         await worker.run()
     finally:
+        beating.cancel()
         teller.stop()
         reconciler.stop()
         pinger.stop()

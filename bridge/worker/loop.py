@@ -24,6 +24,7 @@ from bridge.core.retrying import decide
 from bridge.metrics import Metrics
 from bridge.worker import housekeeping
 from bridge.worker.batching import Batcher
+from bridge.worker.beating import Beats
 from bridge.worker.completing import Completer
 from bridge.worker.duties import Duties, NoDuties
 from bridge.worker.enriching import Gathers, Keeper, Story, context_of
@@ -75,11 +76,12 @@ class Worker:
         *,
         duties: Duties | None = None,
         place: str = "",
+        beats: Beats | None = None,
         poll_seconds: float = 2.0,
         alive_seconds: float = 5.0,
     ) -> None:
         self._store, self._setup, self._metrics, self._clock = store, setup, metrics, clock
-        self._poll = poll_seconds
+        self._poll, self._beats = poll_seconds, beats or Beats()
         self._database = ThreadPoolExecutor(1, "database")
         self._wake = asyncio.Event()
         self._stopping = False
@@ -287,7 +289,13 @@ class Worker:
         return timedelta(seconds=max((lane.lease_seconds for lane in self._setup.lanes.values()), default=0.0))
 
     def _in_thread(self, call: Callable[..., T], *arguments: Any) -> Awaitable[T]:
-        return asyncio.get_running_loop().run_in_executor(self._database, call, *arguments)
+        return asyncio.get_running_loop().run_in_executor(self._database, self._called, call, *arguments)
+
+    def _called(self, call: Callable[..., T], *arguments: Any) -> T:
+        try:
+            return call(*arguments)
+        finally:
+            self._beats.database_moved()
 
 
 async def _close(setup: Setup) -> None:
