@@ -14,7 +14,14 @@ import click
 
 from bridge import __version__, lifeline
 from bridge.cli_ending import ended_in_words
-from bridge.cli_options import both_for_subcommands, config_option, database_option, hang_option, listen_option
+from bridge.cli_options import (
+    ListenAddress,
+    both_for_subcommands,
+    config_option,
+    database_option,
+    hang_option,
+    listen_option,
+)
 
 #: Where the commands are that live elsewhere. Each process carries only what its own command imports: that
 #: is a third of its memory, and most of the time to start.
@@ -112,7 +119,14 @@ def web(config: str, database: str, listen: str, reload_parent: bool) -> None:
     metavar="FILE",
     help="Changed every second while the worker moves; for a liveness probe, where it runs without `bridge serve`.",
 )
-def worker(config: str, database: str, beat_file: Path | None) -> None:
+@click.option(
+    "--metrics-listen",
+    type=ListenAddress(),
+    envvar="BRIDGE_METRICS_LISTEN",
+    metavar="HOST:PORT",
+    help="Answer /metrics and /-/healthy there, for a worker that runs apart.",
+)
+def worker(config: str, database: str, beat_file: Path | None, metrics_listen: str | None) -> None:
     """Only the half that delivers."""
     try:
         beat = lifeline.tied(os.environ, lifeline.GRACE_SECONDS["worker"], beat_file)
@@ -122,4 +136,4 @@ def worker(config: str, database: str, beat_file: Path | None) -> None:
     from bridge.worker_process import run_worker
 
     with explained(config):
-        run_worker(Path(config), database, beat)
+        run_worker(Path(config), database, beat, metrics_listen)

@@ -72,7 +72,7 @@ def has_password(url: str) -> bool:
     return re.search(r"://[^/:@?]*:[^@]+@|[?&](?:ssl)?password=.", url) is not None
 
 
-class _Listen(click.ParamType[str]):
+class ListenAddress(click.ParamType[str]):
     """Stays the text that it was: the process that listens reads it again."""
 
     name = "address"
@@ -85,7 +85,7 @@ class _Listen(click.ParamType[str]):
 
 
 listen_option = click.option(
-    "--listen", type=_Listen(), envvar="BRIDGE_LISTEN", default=EXAMPLE, show_default=True, metavar="HOST:PORT"
+    "--listen", type=ListenAddress(), envvar="BRIDGE_LISTEN", default=EXAMPLE, show_default=True, metavar="HOST:PORT"
 )
 hang_option = click.option(
     "--hang-timeout",

@@ -49,6 +49,13 @@ class Beat:
         """Since the last beat."""
         return time.monotonic() - self._at
 
+    def fault(self, seconds: float) -> str:
+        """Why this process does not live, in words, when it has not moved for so long; it does while it starts."""
+        silent = self.silent_seconds
+        if not self._ready or silent <= seconds:
+            return ""
+        return f"it has not moved for {silent:.0f} s (limit {seconds:.0f} s)"
+
     def ready(self) -> None:
         """Set up: from now on only calls count."""
         self._ready = True

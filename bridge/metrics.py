@@ -1,4 +1,4 @@
-"""What the bridge measures about itself, in Prometheus' words. The only importer of prometheus_client.
+"""What the bridge measures about itself, in Prometheus' words.
 
 Law: labels come from the configuration or from the lists here, never from what somebody sent; every configured
 channel has its series from the start, as 0.
@@ -6,7 +6,6 @@ channel has its series from the start, as 0.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from types import MappingProxyType
 
@@ -16,10 +15,10 @@ from prometheus_client import (
     Counter,
     Gauge,
     Histogram,
+    disable_created_metrics,
     generate_latest,
 )
 from prometheus_client.core import GaugeMetricFamily
-from prometheus_client.multiprocess import MultiProcessCollector
 from prometheus_client.registry import Collector
 
 from bridge import __version__
@@ -29,9 +28,13 @@ from bridge.core.model import Severity
 from bridge.core.ports import Accepted
 from bridge.core.reconciling import Outcome
 from bridge.core.views import Health
+from bridge.metric_files import LIVE, SharedFiles, shared_files
+from bridge.process_metrics import ProcessMetrics
 
+disable_created_metrics()  # type: ignore[no-untyped-call]  # a series for each counter, which nobody asks for
 CONTENT_TYPE = CONTENT_TYPE_LATEST
 BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600, 1800, 3600)
+WEBHOOK_BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 20, 30)
 CONTEXT_BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 1.5, 2.5)
 #: failed: no usable answer; refused: the query itself is wrong; paused: not asked, for it has not answered lately
 CONTEXT_OUTCOMES = ("ok", "failed", "refused", "paused")
@@ -46,10 +49,28 @@ ATTEMPT_RESULTS = ("ok", *map(str, Reason))
 class Metrics:
     """Give each test a Metrics of its own; a process has one."""
 
-    def __init__(self, registry: CollectorRegistry | None = None) -> None:
+    @classmethod
+    def of_process(cls, name: str) -> Metrics:
+        """name: web or worker. What processes in one PROMETHEUS_MULTIPROC_DIR count is added up.
+
+        Raises OSError where that folder cannot be used; then Metrics(process=name) counts for itself.
+        """
+        return cls(process=name, shared=shared_files(name))
+
+    def __init__(
+        self, registry: CollectorRegistry | None = None, *, process: str = "web", shared: SharedFiles | None = None
+    ) -> None:
         self.registry = registry if registry is not None else CollectorRegistry()
+        self._process, self._shared = process, shared
         counter = self._counter
         self.webhooks = counter("bridge_webhooks_received", "Webhooks, by what came of them", "source", "outcome")
+        self.webhook_seconds = Histogram(
+            "bridge_webhook_duration_seconds",
+            "From a webhook's whole body to its answer, by the type of its source",
+            ["type"],
+            buckets=WEBHOOK_BUCKETS,
+            registry=self.registry,
+        )
         self.alerts = counter("bridge_alerts_received", "Alerts in accepted webhooks", "source")
         self.incidents = counter("bridge_incidents", "What happened to incidents", "event")
         self.deliveries = counter("bridge_deliveries", "Deliveries that ended", "channel", "outcome")
@@ -80,6 +101,8 @@ class Metrics:
         for outcome in PING_OUTCOMES:
             self.pings.labels(outcome)
         self._build_info()
+        self._of_configuration()
+        self.system = ProcessMetrics(self.registry, process)
         for outcome in CONTEXT_OUTCOMES:
             self.context.labels(outcome)
         for event in EVENTS:
@@ -113,17 +136,35 @@ class Metrics:
     def _counter(self, name: str, help_text: str, *labels: str) -> Counter:
         return Counter(name, help_text, labels, registry=self.registry)
 
-    def _build_info(self) -> None:
-        info = Gauge(
-            "bridge_build_info",
-            "The version that runs; always 1",
-            ["version"],
-            registry=self.registry,
-            multiprocess_mode="mostrecent",
-        )
-        info.labels(__version__).set(1)
+    def _gauge(self, name: str, help_text: str, *labels: str) -> Gauge:
+        return Gauge(name, help_text, labels, registry=self.registry, multiprocess_mode=LIVE)
 
-    def know(self, channels: Iterable[str], sources: Iterable[str]) -> None:
+    def _build_info(self) -> None:
+        self._gauge("bridge_build_info", "The version that runs; always 1", "version").labels(__version__).set(1)
+
+    def _of_configuration(self) -> None:
+        """As Prometheus and Alertmanager tell it, but for each process: each reads the file for itself."""
+        loads = self._counter(
+            "bridge_config_reloads", "Tries to take routes.yaml, the first included", "process", "outcome"
+        )
+        self._loads = {
+            refused: loads.labels(self._process, "refused" if refused else "ok") for refused in (False, True)
+        }
+        good = self._gauge(
+            "bridge_config_last_reload_successful", "0 while a changed routes.yaml is refused", "process"
+        )
+        text = "When routes.yaml was taken last"
+        taken = self._gauge("bridge_config_last_reload_success_timestamp_seconds", text, "process")
+        self._good, self._taken = good.labels(self._process), taken.labels(self._process)
+
+    def loaded(self, *, refused: bool) -> None:
+        """routes.yaml was read, and taken unless it was refused."""
+        self._loads[refused].inc()
+        self._good.set(not refused)
+        if not refused:
+            self._taken.set_to_current_time()
+
+    def know(self, channels: Iterable[str], sources: Iterable[str], types: Iterable[str] = ()) -> None:
         """Make the series of every configured name, so that they are 0 and not absent."""
         for channel in channels:
             self.latency.labels(channel)
@@ -131,6 +172,8 @@ class Metrics:
                 self.deliveries.labels(channel, outcome)
             for result in ATTEMPT_RESULTS:
                 self.attempts.labels(channel, result)
+        for type_ in types:
+            self.webhook_seconds.labels(type_)
         for source in sources:
             self.alerts.labels(source)
             for outcome in ACCEPTED + REFUSED:
@@ -193,17 +236,21 @@ class Metrics:
 
         heartbeats: name -> how many seconds may pass until it is heard again. writable: what comes in can be stored.
         """
+        self.system.refresh()
         collector = StoreCollector(health, tuple(channels), heartbeats, writable=writable)
         of_the_store = CollectorRegistry(auto_describe=False)
         of_the_store.register(collector)
         return generate_latest(self._gathered()) + generate_latest(of_the_store)
 
+    def of_this_process(self) -> bytes:
+        """The text of a worker's own /metrics: what it measured since it started, and nothing of the others."""
+        self.system.refresh()
+        return generate_latest(self.registry)
+
     def _gathered(self) -> CollectorRegistry:
-        if not os.environ.get("PROMETHEUS_MULTIPROC_DIR"):
+        if self._shared is None or not self._shared.folder.is_dir():
             return self.registry
-        gathered = CollectorRegistry()
-        MultiProcessCollector(gathered)  # type: ignore[no-untyped-call]
-        return gathered
+        return self._shared.of_all()
 
 
 class StoreCollector(Collector):

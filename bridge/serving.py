@@ -13,19 +13,25 @@ from bridge import logs
 from bridge.config import ConfigurationFaults, Settings, secret_values
 from bridge.core.errors import StoreUnavailable, StoreUnusable
 from bridge.log_lines import chosen
+from bridge.metrics import Metrics
 from bridge.wiring import load_settings, policy_of
 
 log = logs.get("bridge")
 
 
 class Configuration:
-    """The settings in force. reload() takes the new ones, or keeps the old and returns the faults."""
+    """The settings in force. reload() takes the new ones, or keeps the old and returns the faults.
 
-    def __init__(self, path: Path) -> None:
+    process: web or worker, by which its measurements are told apart. One for each process.
+    """
+
+    def __init__(self, path: Path, process: str) -> None:
         self._path = path
         self.settings = load_settings(path)
         self.policy = policy_of(self.settings)
         _configure_logs(self.settings)
+        self.metrics = metrics_of(process)
+        self.metrics.loaded(refused=False)
 
     def reload(self) -> list[str]:
         try:
@@ -33,11 +39,22 @@ class Configuration:
         except ConfigurationFaults as faults:
             told = [fault.render(str(self._path)) for fault in faults.faults]
             log.error("reload_refused", faults=told)
+            self.metrics.loaded(refused=True)
             return told
         self.settings, self.policy = settings, policy_of(settings)
         _configure_logs(settings)
+        self.metrics.loaded(refused=False)
         log.info("reloaded", digest=settings.digest)
         return []
+
+
+def metrics_of(process: str) -> Metrics:
+    """To be made once, before anything is measured. A folder that cannot be shared keeps nobody from working."""
+    try:
+        return Metrics.of_process(process)
+    except OSError as fault:
+        log.warning("metrics_not_shared", why=str(fault), instead="each process shows its own")
+        return Metrics(process=process)
 
 
 def _configure_logs(settings: Settings) -> None:

@@ -15,7 +15,6 @@ from bridge import logs
 from bridge.core.addresses import parse_listen
 from bridge.lifeline import Beat
 from bridge.listening import listen_on
-from bridge.metrics import Metrics
 from bridge.serving import Configuration, freeze_what_stays
 from bridge.store import StoreChanges, StoreIntake, StorePictures, StoreReader, open_database
 from bridge.web import check_listen, create_app, make_server
@@ -29,7 +28,7 @@ def run_web(
 ) -> None:
     """Serve until SIGTERM. Raises ValueError where listening there would be unsafe, OSError where it cannot be done."""
     beat = beat or Beat()
-    configuration = Configuration(path)
+    configuration = Configuration(path, "web")
     address = parse_listen(listen)
     check_listen(address.host, configuration.settings)
     engine = open_database(database)
@@ -47,7 +46,7 @@ def run_web(
         StoreReader(engine),
         StoreChanges(engine, utc_now, lambda: configuration.policy.change_channels),
         StorePictures(engine, utc_now),
-        metrics=Metrics(),
+        metrics=configuration.metrics,
         reload=reload,
         clock=utc_now,
         require_login=not address.loopback,

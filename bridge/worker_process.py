@@ -10,6 +10,7 @@ import signal
 import socket
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 
 import uvloop
@@ -45,18 +46,26 @@ from bridge.worker.beating import beat_while_it_moves
 from bridge.worker.change_events import ChangeTeller
 from bridge.worker.pinging import Pinger
 from bridge.worker.reconciling import Reconciler
+from bridge.worker_endpoint import endpoint, listen_for_probes
 
 log = logs.get("bridge")
 
 
-def run_worker(path: Path, database: str, beat: Beat | None = None) -> None:
-    """Deliver until SIGTERM; what is being sent then is finished first."""
-    configuration = Configuration(path)
-    uvloop.run(_work(configuration, database, beat or Beat()))
+#: A liveness probe asks for no more than the supervisor does.
+HANG_SECONDS = 60.0
+
+
+def run_worker(path: Path, database: str, beat: Beat | None = None, metrics_listen: str | None = None) -> None:
+    """Deliver until SIGTERM; what is being sent then is finished first. metrics_listen: where to answer probes."""
+    configuration, beat = Configuration(path, "worker"), beat or Beat()
+    if metrics_listen:
+        fault = partial(beat.fault, HANG_SECONDS)
+        listen_for_probes(metrics_listen, endpoint(configuration.metrics.of_this_process, fault))
+    uvloop.run(_work(configuration, database, beat))
 
 
 async def _work(configuration: Configuration, database: str, beat: Beat) -> None:
-    loop = asyncio.get_running_loop()
+    loop, metrics = asyncio.get_running_loop(), configuration.metrics
     engine = await asyncio.to_thread(open_database, database)
     worker_id, host = secrets.token_hex(8), socket.gethostname()
     store = StoreDeliveries(engine, worker_id, lambda: configuration.policy)
@@ -64,7 +73,6 @@ async def _work(configuration: Configuration, database: str, beat: Beat) -> None
     freed = await asyncio.to_thread(store.succeed, host, _is_another, utc_now())
     place, born = f"{host} {os.getpid()}", utc_now()
     await asyncio.to_thread(store.alive, place, born, born)  # before the first lease: so a successor can end it
-    metrics = Metrics()
     metrics.know(configuration.settings.channels, ())
     duties = _Duties(engine, configuration)
     setup = setup_of(configuration.settings, metrics.asked)
@@ -96,7 +104,7 @@ async def _work(configuration: Configuration, database: str, beat: Beat) -> None
     freeze_what_stays()
     log.info("worker_ready", worker=worker_id, freed=freed)
     beat.ready()
-    beating = loop.create_task(beat_while_it_moves(beat, worker.database_moved))
+    beating = loop.create_task(beat_while_it_moves(lambda: _moves(beat, metrics), worker.database_moved))
     beside = [loop.create_task(work) for work in (teller.run(), reconciler.run(), pinger.run())]
     try:
         await worker.run()
@@ -108,6 +116,11 @@ async def _work(configuration: Configuration, database: str, beat: Beat) -> None
         await asyncio.to_thread(listener.close)
         beating.cancel()
         log.info("worker_stopped")
+
+
+def _moves(beat: Beat, metrics: Metrics) -> None:
+    beat()
+    metrics.system.refresh()
 
 
 class _Duties:

@@ -23,12 +23,12 @@ def of_channels(gauge: str, by: str = "channel") -> str:
 STORE = Panel(
     id=1,
     title="Store",
-    description="Whether every bridge reaches its database. Without it alerts are refused with 503, and Alertmanager "
+    description="Whether every bridge can store what comes in. If not, alerts are refused with 503, and Alertmanager "
     "keeps them.",
     look=stat(graph=False),
     unit="none",
-    queries=(Query(f"min({series('bridge_store_up')})", "store"),),
-    states=((0, "unreachable", "red"), (1, "reachable", "green")),
+    queries=(Query(f"min({series('bridge_store_writable')})", "store"),),
+    states=((0, "refuses", "red"), (1, "takes in", "green")),
     width=4,
     height=4,
 )
@@ -176,6 +176,7 @@ WEBHOOKS = Panel(
             "{{source}}: {{outcome}}",
         ),
     ),
+    width=6,
 )
 EVENTS = Panel(
     id=15,
@@ -184,6 +185,7 @@ EVENTS = Panel(
     look=lines(stacked=True, bars=True),
     unit="none",
     queries=(Query(increase("bridge_incidents_total", "$__rate_interval", by="event"), "{{event}}"),),
+    width=6,
 )
 OPEN = Panel(
     id=16,
@@ -192,6 +194,7 @@ OPEN = Panel(
     look=lines(stacked=True, steps=True),
     unit="none",
     queries=(Query(of_channels("bridge_incidents_open", "severity"), "{{severity}}"),),
+    width=6,
 )
 NOISE = Panel(
     id=17,
@@ -221,6 +224,44 @@ FIRING_COURSE = Panel(
     width=12,
     height=10,
 )
+ANSWERS = Panel(
+    id=19,
+    title="Time to answer a webhook",
+    description="From its whole body to the answer, which comes after the commit.",
+    look=lines(),
+    unit="s",
+    queries=tuple(
+        Query(
+            quantile(rank, "bridge_webhook_duration_seconds", "$__rate_interval", by="type"),
+            f"P{rank * 100:.0f} {{{{type}}}}",
+        )
+        for rank in (0.5, 0.99)
+    ),
+    width=6,
+)
+MEMORY = Panel(
+    id=20,
+    title="Memory by process",
+    description="Resident memory of each web and worker.",
+    look=lines(),
+    unit="bytes",
+    queries=(Query(series("process_resident_memory_bytes"), "{{process}} {{instance}}"),),
+    width=12,
+)
+PROCESSOR = Panel(
+    id=21,
+    title="Processor by process",
+    description="Cores that each web and worker keeps busy. A worker at 1 sends as much as it can.",
+    look=lines(),
+    unit="none",
+    queries=(
+        Query(
+            f"rate({series('process_cpu_seconds_total')}[$__rate_interval])",
+            "{{process}} {{instance}}",
+        ),
+    ),
+    width=12,
+)
 DASHBOARD = Dashboard(
     uid=UID,
     title=TITLES[UID],
@@ -233,8 +274,9 @@ DASHBOARD = Dashboard(
         ),
         Row(id=101, title="Deliveries", panels=(DELIVERIES, LATENCY, FAILURES)),
         Row(id=102, title="Backlog", panels=(BACKLOG, OVERDUE, DEAD, PAUSED)),
-        Row(id=103, title="What comes in", panels=(WEBHOOKS, EVENTS, OPEN)),
+        Row(id=103, title="What comes in", panels=(WEBHOOKS, ANSWERS, EVENTS, OPEN)),
         Row(id=104, title="Noise", panels=(NOISE, FIRING_COURSE)),
+        Row(id=105, title="Processes", panels=(MEMORY, PROCESSOR)),
     ),
     variables=variables("bridge_store_up"),
     annotations=(ALERTS_EVERYWHERE,),

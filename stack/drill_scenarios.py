@@ -171,10 +171,12 @@ DRILLS = (
 #: The other alerts of the table, and why no drill makes them fire.
 NOT_DRILLED: Mapping[str, str] = {
     "Watchdog": "always fires; what matters is its silence, and that is seen by whoever waits for it",
+    "BridgeCannotStore": "needs a full disk or a lost file; tests/end_to_end/test_storage_trouble.py has both",
     "BridgeDeliveriesOverdue": "waits for 300 s of the bridge's own clock, which no speed divides",
     "BridgeDeadLetters": "a message that was given up stays so until a person replays it, so a drill could not undo it",
     "BridgeContextFailing": "needs a Prometheus that refuses the bridge's questions, and it evaluates the rule too",
     "BridgeHeartbeatMissing": "waits five minutes by the bridge's own clock, which no speed divides",
+    "BridgeConfigReloadFailed": "needs a broken routes.yaml in the place of the one that `make up` runs on",
     "PrometheusRuleFailures": "needs a broken rule, which `make up` never loads",
     "PrometheusNotConnectedToAlertmanagers": "without an Alertmanager nobody can be told, so nothing would arrive",
     "PrometheusConfigReloadFailed": "needs a broken configuration in the place of the one that `make up` wrote",

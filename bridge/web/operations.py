@@ -52,7 +52,8 @@ def blueprint(
     @routes.get("/metrics")
     def show_metrics() -> ResponseReturnValue:
         settings = current()
-        metrics.know(settings.channels, [*(source.name for source in settings.sources), "unknown"])
+        sources, types = [source.name for source in settings.sources], {source.type for source in settings.sources}
+        metrics.know(settings.channels, [*sources, "unknown"], types)
         expected = {each.name: each.every.total_seconds() for each in settings.heartbeats}
         health, refused = probe.both()
         text = metrics.exposition(lambda: health, settings.channels, expected, writable=not refused)

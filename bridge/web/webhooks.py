@@ -149,12 +149,13 @@ def _endpoint(
 
     @reads_body(wanted)
     def receive(source: str | None = None) -> Response:
-        try:
-            return _receive(kind, current(), intake, metrics, source, clock())
-        except Refused as refused:
-            return _no(metrics, refused)
-        except Exception as error:
-            return _not_now(metrics, error)
+        with metrics.webhook_seconds.labels(kind.type).time():
+            try:
+                return _receive(kind, current(), intake, metrics, source, clock())
+            except Refused as refused:
+                return _no(metrics, refused)
+            except Exception as error:
+                return _not_now(metrics, error)
 
     return receive
 

@@ -79,7 +79,7 @@ def retrain(metrics: ModelMetrics, started: float) -> None:
 
 def a_bridge() -> BridgeMetrics:
     metrics = BridgeMetrics()
-    metrics.know(CHANNELS, ("prod",))
+    metrics.know(CHANNELS, ("prod",), ("alertmanager",))
     return metrics
 
 
@@ -89,6 +89,9 @@ def a_day(metrics: BridgeMetrics) -> None:
         for number in range(10):
             metrics.accepted("prod", 2, Accepted(number, outcome))
     metrics.refused("prod", "unauthorized")
+    for seconds, count in {0.004: 50, 0.2: 3}.items():
+        for _ in range(count):
+            metrics.webhook_seconds.labels("alertmanager").observe(seconds)
     for seconds, channel in ((0.2, "pagerduty-ml"), (0.7, "slack-ml"), (20.0, "email-ml")):
         for _ in range(20):
             metrics.sent(channel, seconds, skipped=False)

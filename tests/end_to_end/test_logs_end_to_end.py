@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import re
+import signal
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -135,6 +137,28 @@ def test_the_environment_comes_first_from_the_first_line_on(tmp_path: Path) -> N
         assert [] == [line for line in lines if not READABLE.fullmatch(line) or line.split()[1] in ("info", "debug")]
     finally:
         logged.bridge.stop()
+
+
+def test_a_refused_reload_is_measured_in_both_processes_until_a_good_one(logged: Logged) -> None:
+    bridge = logged.bridge
+
+    def measured(outcome: str, gauge: float) -> bool:
+        text = requests.get(f"{bridge.url}/metrics", timeout=10).text
+        wanted = [f'bridge_config_last_reload_successful{{process="{half}"}} {gauge}' for half in ("web", "worker")]
+        counted = [
+            f'bridge_config_reloads_total{{outcome="{outcome}",process="{half}"}} 0.0' for half in ("web", "worker")
+        ]
+        return all(line in text for line in wanted) and not any(line in text for line in counted)
+
+    eventually(partial(measured, "ok", 1.0))
+    good = logged.config.read_text()
+    logged.config.write_text("route: [")
+    assert bridge.process is not None
+    bridge.process.send_signal(signal.SIGHUP)
+    eventually(partial(measured, "refused", 0.0))
+    logged.config.write_text(good)
+    bridge.process.send_signal(signal.SIGHUP)
+    eventually(partial(measured, "ok", 1.0))
 
 
 @pytest.mark.parametrize("name", ["BRIDGE_LOG_LEVEL", "BRIDGE_LOG_FORMAT"])

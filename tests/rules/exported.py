@@ -41,7 +41,7 @@ def everything() -> dict[str, Exported]:
 
 def _of_the_bridge() -> dict[str, Exported]:
     metrics = BridgeMetrics()
-    metrics.know(["pagerduty-ml"], ["prod"])
+    metrics.know(["pagerduty-ml"], ["prod"], ["alertmanager"])
     registry = CollectorRegistry()
     registry.register(StoreCollector(lambda: HEALTH, ("pagerduty-ml",), {"prometheus": 300.0}))
     return _collected("alert-bridge", metrics.registry) | _collected("alert-bridge", registry)

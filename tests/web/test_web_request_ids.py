@@ -76,3 +76,11 @@ def test_what_is_refused_carries_it_too(world, error, headers, code, event):
 @pytest.mark.parametrize("path", ["/nothing", "/-/healthy", "/?%ff", "/api/v1/incidents/99"])
 def test_every_answer_has_one(world, path):
     assert world.get(path, headers={NAME: "r1"}).headers[NAME] == "r1"
+
+
+def test_the_time_of_a_webhook_is_measured_by_its_type_whatever_came_of_it(world):
+    world.intake.error = StoreUnavailable("full")
+    send(world)
+    send(world, Authorization="Bearer wrong")
+    count = "bridge_webhook_duration_seconds_count"
+    assert 2.0 == world.metrics.registry.get_sample_value(count, {"type": "alertmanager"})
