@@ -15,7 +15,7 @@ from sqlalchemy.exc import TimeoutError as NoConnectionFree
 from bridge.core.errors import StoreRefused, StoreUnavailable
 
 #: The newest of migrations/versions/.
-NEWEST = "0011"
+NEWEST = "0012"
 #: PostgreSQL advisory lock of the migrations; any constant that nobody else uses.
 _MIGRATION_LOCK = 0x6272_6467
 #: Its kind says that others may pass where this one cannot.
