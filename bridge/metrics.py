@@ -293,7 +293,9 @@ class StoreCollector(Collector):
         overdue = "How long the oldest waiting delivery is overdue"
         yield self._each_channel("delivery_overdue_seconds", overdue, health.overdue_seconds)
         paused = dict.fromkeys(health.paused, 1.0)
-        yield self._each_channel("channel_paused", "1 while the whole channel waits", paused)
+        yield self._each_channel("channel_paused", "1 while the whole channel waits, or is only probed", paused)
+        alone = "Deliveries that fail while others of their channel get through"
+        yield self._each_channel("deliveries_failing_alone", alone, health.alone)
         storms = dict.fromkeys(health.storms, 1.0)
         yield self._each_channel("storm_active", "1 while what waits is told in one digest", storms)
         yield self._each_channel("storm_collapsed", "Incidents that are told in the digest only", health.storms)

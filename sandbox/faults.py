@@ -35,14 +35,20 @@ class Fault:
     at: str = "data"
     recipient: str | None = None
     path: str | None = None  # only requests whose path contains this
+    about: str | None = None  # only requests and mails whose content contains this
     processed: bool = False  # the vendor does the work before it answers wrongly
     hits: int = 0
     cleared: bool = False
 
-    def concerns(self, path: str) -> bool:
-        return self.path is None or self.path in path
+    def concerns(self, path: str, content: bytes) -> bool:
+        return (self.path is None or self.path in path) and self._is_about(content)
 
-    def concerns_stage(self, at: str, recipient: str | None) -> bool:
+    def _is_about(self, content: bytes) -> bool:
+        return self.about is None or self.about.encode() in content
+
+    def concerns_stage(self, at: str, recipient: str | None, content: bytes) -> bool:
+        if self.about is not None and not (at == "data" and self._is_about(content)):
+            return False
         if self.kind == "outage":
             return True
         return self.at == at and (self.recipient is None or self.recipient.lower() == (recipient or "").lower())
@@ -65,11 +71,12 @@ class FaultBoard:
             fault.cleared = True
         self.faults = [fault for fault in self.faults if not fault.cleared]
 
-    def due_for_request(self, target: str, path: str) -> Fault | None:
-        return self._take(target, lambda fault: fault.concerns(path))
+    def due_for_request(self, target: str, path: str, content: bytes = b"") -> Fault | None:
+        return self._take(target, lambda fault: fault.concerns(path, content))
 
-    def due_for_mail(self, at: str, recipient: str | None = None) -> Fault | None:
-        return self._take("smtp", lambda fault: fault.concerns_stage(at, recipient))
+    def due_for_mail(self, at: str, recipient: str | None = None, content: bytes = b"") -> Fault | None:
+        """content: of the mail, which is known at the stage `data` alone."""
+        return self._take("smtp", lambda fault: fault.concerns_stage(at, recipient, content))
 
     def _take(self, target: str, concerned: Callable[[Fault], bool]) -> Fault | None:
         """The oldest fault that fits; a counted one is used up by this, and may still hang then."""
@@ -80,6 +87,11 @@ class FaultBoard:
                     self.faults.remove(fault)
                 return fault
         return None
+
+    @property
+    def want_content(self) -> bool:
+        """Some fault is about certain requests only."""
+        return any(fault.about for fault in self.faults)
 
     def snapshot(self) -> list[Json]:
         return [asdict(fault) for fault in self.faults]
@@ -106,6 +118,8 @@ def _with_defaults(fault: Fault, given: Json) -> Fault:
         fault.at = "rcpt"
     if fault.recipient and fault.at != "rcpt":
         raise FaultRequestError("recipient only makes sense at rcpt")
+    if fault.about and fault.target == "smtp" and fault.at != "data":
+        raise FaultRequestError("about only makes sense at data: before it nobody knows what a mail is about")
     if not given.get("text") and fault.code >= 500:
         fault.text = "5.7.1 Refused by policy"
     return fault
@@ -150,6 +164,6 @@ def _truth(name: str, value: Any) -> bool:
 _FIELDS: dict[str, Callable[[str, Any], Any]] = {
     "target": _text, "kind": _text, "count": _number(1, 1_000_000, int), "status": _number(300, 599, int),
     "error": _text, "retry_after": _number(0, 86_400, float), "seconds": _number(0, 86_400, float),
-    "code": _number(400, 599, int), "text": _text, "at": _stage, "recipient": _text, "path": _text,
+    "code": _number(400, 599, int), "text": _text, "at": _stage, "recipient": _text, "path": _text, "about": _text,
     "processed": _truth,
 }  # fmt: skip

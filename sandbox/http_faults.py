@@ -23,7 +23,10 @@ TARGET_PATHS = {"/v2/": "pagerduty", "/api/": "slack", "/services/": "slack", "/
 async def inject_faults(request: web.Request, handler: Handler) -> web.StreamResponse:
     target = next((name for start, name in TARGET_PATHS.items() if request.path.startswith(start)), None)
     state = request.app[STATE]
-    fault = state.faults.due_for_request(target, request.path) if target and state.faults.faults else None
+    if not target or not state.faults.faults:
+        return await handler(request)
+    content = await request.read() if state.faults.want_content else b""
+    fault = state.faults.due_for_request(target, request.path, content)
     if fault is None:
         return await handler(request)
     state.feed.touch("faults")

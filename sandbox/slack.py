@@ -85,12 +85,12 @@ def refuse(request: web.Request, method: str, error: SlackError, args: Json) -> 
 async def arguments(request: web.Request) -> tuple[Json, bool]:
     """Query, form or JSON; a JSON body is told apart because some methods do not read it."""
     args: Json = dict(request.query)
-    if request.content_type == "application/json" and request.can_read_body:
+    if request.content_type == "application/json" and request.body_exists:
         return args | await _json_arguments(request), True
     if request.content_type in ("application/x-www-form-urlencoded", "multipart/form-data"):
         form = await request.post()
         return args | {name: value for name, value in form.items() if isinstance(value, str)}, False
-    if request.can_read_body and await request.read():
+    if request.body_exists and await request.read():
         raise SlackError("invalid_post_type")
     return args, False
 

@@ -127,7 +127,7 @@ class Receiver:
         return "250 2.1.5 OK"
 
     async def handle_DATA(self, server: SMTP, session: Session, envelope: Envelope) -> str:
-        fault = self._due("data", None)
+        fault = self._due("data", None, bytes(envelope.original_content or b""))
         if fault is not None and fault.kind not in ("accept_then_reset", "latency") and not fault.processed:
             return await self._played(fault, server, "data") or ""
         if fault is not None and fault.kind == "latency":
@@ -147,8 +147,8 @@ class Receiver:
         fault = self._due(at, recipient)
         return None if fault is None else await self._played(fault, server, at, recipient)
 
-    def _due(self, at: str, recipient: str | None) -> Fault | None:
-        fault = self._state.faults.due_for_mail(at, recipient)
+    def _due(self, at: str, recipient: str | None, content: bytes = b"") -> Fault | None:
+        fault = self._state.faults.due_for_mail(at, recipient, content)
         if fault is not None:
             self._state.feed.touch("faults")
         return fault

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from bridge.channels.slack_calls import Refused, SlackCalls, no_call_after
+from bridge.channels.slack_calls import Refused, SlackCalls, TooMany, no_call_after
 from bridge.channels.slack_message import delivery_id, message_of, own, rung, thread_of, told
 from bridge.config.settings import SlackSettings
 from bridge.core.errors import Reason, SendError
@@ -75,7 +75,9 @@ class SlackChannel:
 
     async def _first(self, content: Any, message: Message, claim: Claim) -> Receipt:
         """A new message, unless an earlier try turns out to have posted it."""
-        found = await self._posted_before(message, claim) if claim.unknown else None
+        found, certain = await self._posted_before(message, claim) if claim.unknown else (None, True)
+        if found is None and certain and not (message.firing or claim.sent):
+            return Receipt(dict(claim.handle), "ended before it was told", skipped=True)
         if found is None:
             return Receipt(await self._post(content, message))
         revision = int(found.pop("revision"))
@@ -142,36 +144,44 @@ class SlackChannel:
                 top = {name: reply[name] for name in ("text",)}
                 await self._calls.call("chat.postMessage", {"channel": handle["channel"], **top, **_QUIET})
 
-    async def _posted_before(self, message: Message, claim: Claim) -> dict[str, Any] | None:
+    async def _posted_before(self, message: Message, claim: Claim) -> tuple[dict[str, Any] | None, bool]:
+        """Where an earlier try has posted it; and whether that is all there is to know."""
         channel = str(claim.handle.get("channel") or self._channel_id or claim.neighbour.get("channel", ""))
         if not channel:
-            return None  # a name cannot be read from: a duplicate is better than a loss
+            return None, False  # a name cannot be read from: a duplicate is better than a loss
         wanted, lost = delivery_id(message, claim), claim.handle.get("ts")
-        for found in await self._read("conversations.history", {"channel": channel, **_since(message, claim)}):
+        read, certain = await self._read("conversations.history", {"channel": channel, **_since(message, claim)})
+        for found in read:
             payload = own(found.get("metadata"), wanted)
             top = found.get("thread_ts") in (None, found.get("ts"))
             if payload is not None and top and found.get("ts") != lost:
-                return {"channel": channel, "ts": found["ts"], "revision": payload.get("revision", 0)}
-        return None
+                return {"channel": channel, "ts": found["ts"], "revision": payload.get("revision", 0)}, True
+        return None, certain
 
     async def _told_before(self, message: Message, claim: Claim, handle: dict[str, Any]) -> int:
         """The newest revision that our replies in the thread tell of."""
         wanted = delivery_id(message, claim)
         place = {"channel": handle["channel"], "ts": handle["ts"], **_since(message, claim)}
-        found = await self._read("conversations.replies", place)
+        found, _ = await self._read("conversations.replies", place)
         replies = [each for each in found if each.get("ts") != handle["ts"]]
         payloads = [own(each.get("metadata"), wanted) for each in replies]
         return max((int(payload.get("revision", 0)) for payload in payloads if payload), default=0)
 
-    async def _read(self, method: str, arguments: dict[str, Any]) -> list[Any]:
-        """Empty when Slack does not let us look; a passing failure leaves the try as unknown as it was."""
+    async def _read(self, method: str, arguments: dict[str, Any]) -> tuple[list[Any], bool]:
+        """And whether it is all: nothing is read when Slack does not let us look. A passing failure leaves the try as
+        unknown as it was."""
+        found: list[Any] = []
         try:
-            return [message async for message in self._calls.pages(method, arguments)]
+            async for message in self._calls.pages(method, arguments):
+                found.append(message)
+        except TooMany:
+            return found, False
         except SendError as error:
             if error.reason not in _PAUSING:
-                return []
+                return [], False
             error.ambiguous = True
             raise
+        return found, True
 
 
 def _since(message: Message, claim: Claim) -> dict[str, Any]:

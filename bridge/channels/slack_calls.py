@@ -51,6 +51,10 @@ class Refused(SendError):
         self.code = code
 
 
+class TooMany(Exception):
+    """More pages than are read: what was looked for may stand on one of the others."""
+
+
 class Redirected(Exception):
     """Slack never redirects an API call; a POST that is sent on would become a GET, or go to a stranger."""
 
@@ -108,7 +112,7 @@ class SlackCalls:
         return "data" if method.startswith("files.") else "json"
 
     async def pages(self, method: str, arguments: Mapping[str, Any]) -> AsyncIterator[Mapping[str, Any]]:
-        """Every message of a reading method, over a few pages."""
+        """Every message of a reading method, over a few pages. Raises TooMany after them, when there are more."""
         cursor: dict[str, Any] = {}
         for _ in range(MAX_PAGES):
             body = await self.call(method, {**arguments, **cursor})
@@ -120,6 +124,7 @@ class SlackCalls:
             if not after or not isinstance(after, str):
                 return
             cursor = {"cursor": after}
+        raise TooMany
 
     async def upload(self, picture: Illustration, channel: str, thread_ts: str) -> None:
         """Three steps: an address, the bytes, and where the file is to be seen. Needs the scope files:write."""

@@ -69,8 +69,10 @@ def _overdue(health: Health, limit: float) -> Check:
 
 
 def _late(channel: str, seconds: float, health: Health) -> str:
-    paused = health.paused.get(channel)
-    return f"{channel} by {seconds:.0f} s" + (f" (paused: {paused})" if paused else "")
+    paused, alone = health.paused.get(channel), health.alone.get(channel, 0)
+    why = [f"paused: {paused}"] if paused else []
+    why += [f"{alone} fail{'s' if alone == 1 else ''} while others get through"] if alone else []
+    return f"{channel} by {seconds:.0f} s" + (f" ({'; '.join(why)})" if why else "")
 
 
 def _leases(health: Health | None) -> Check:

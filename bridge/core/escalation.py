@@ -10,6 +10,7 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
+from bridge.core.failing import STUCK_FROM
 from bridge.core.model import Added, Cause, Change, Entry, Incident, State
 from bridge.core.numbers import in_words
 from bridge.core.routing import Escalation, Match
@@ -51,12 +52,14 @@ class Standing:
     due_at: datetime
     error: str = ""
     untold: bool = True  #: the target has not heard of something loud
+    failed: bool = False  #: its latest try failed, for a reason that may be its own or the vendor's
+    alone: int = 0  #: so often it failed while others of its channel got through
 
     def due(self, after: timedelta) -> datetime | None:
         """From when on it is overdue; None: never."""
         if not (self.firing and self.untold) or not (self.dead or self.pending):
             return None
-        if self.dead:
+        if self.dead or self.alone >= STUCK_FROM:
             return self.wanted_at
         return (self.due_at if self.held and not self.tried else self.wanted_at) + after
 
@@ -236,7 +239,9 @@ def _unable(each: Standing, guard: _Guard, failing: Collection[str], now: dateti
     error = f" ({each.error[:MAX_ERROR]})" if each.error else ""
     if each.dead:
         return f"{each.channel} could not deliver it{error}"
-    if each.channel not in failing:
+    if each.alone:
+        return f"{each.channel} does not take it, and takes others{error}"
+    if not each.failed and each.channel not in failing:
         return ""
     return f"{each.channel} could not be reached for {in_words(now - each.wanted_at)}{error}"
 

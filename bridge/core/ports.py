@@ -37,6 +37,10 @@ class Claim:
     tried: bytes | None = None  #: the bytes of the unknown try, whatever their revision
     neighbour: Mapping[str, Any] = field(default_factory=dict)  #: for an unknown first try: another incident's handle
     news: tuple[Entry, ...] = ()  #: the incident's loud entries, the oldest first
+    claimed_at: datetime | None = None  #: when this try began
+    failed_at: datetime | None = None  #: when an earlier try began that failed, for a reason that may be its own
+    alone: int = 0  #: how often it failed while others of its channel got through
+    doubtful: bool = False  #: it failed before, or another target of its incident did: it may hang again
 
     @property
     def incident_number(self) -> int:
@@ -163,7 +167,7 @@ class Sent:
 
 @dataclass(frozen=True, slots=True)
 class RetryAt:
-    """Try again; pause_until holds back the whole channel. shrink: next time the smallest message."""
+    """Try again; until pause_until the whole channel waits. shrink: next time the smallest message."""
 
     at: datetime
     reason: Reason
@@ -203,6 +207,7 @@ class Lane:
     burst: int
     lease_seconds: float
     storm_at: int | None = None  #: so many that wait untold are a storm; None: it never storms
+    doubtful: int | None = None  #: how many of these may be in doubt; None: as core.failing has it
 
 
 class Deliveries(Protocol):
@@ -279,3 +284,4 @@ class ChangeClaim:
     channel: str
     attempts: int  #: tries before this one
     shrink: bool = True  #: it is small already, so that nothing smaller could be sent
+    alone: int = 0

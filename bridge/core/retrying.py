@@ -1,6 +1,7 @@
 """What follows a failed send: the one owner of retries. Pure: time and jitter are arguments.
 
-Law: what may work later is tried for ever; what can never work becomes a dead letter at once and says why.
+Invariant: what may work later is tried for ever; what can never work becomes a dead letter at once and says why. Only
+what concerns the whole channel pauses it: whose fault anything else is, is seen from what others do (core.failing).
 """
 
 from __future__ import annotations
@@ -9,12 +10,10 @@ from datetime import datetime, timedelta
 from typing import Protocol
 
 from bridge.core.errors import Reason, SendError
+from bridge.core.failing import backoff
 from bridge.core.ports import GiveUp, Outcome, RetryAt
 
-#: Seconds. Short, because while a channel fails only one delivery at a time probes it: the cap bounds how long
-#: after a vendor's recovery the backlog begins to drain.
-FIRST, CAP = 0.5, 8.0
-#: Without Retry-After. PagerDuty advises three tries 30 s apart; Slack always names its time.
+#: Seconds. Without Retry-After. PagerDuty advises three tries 30 s apart; Slack always names its time.
 RATE_LIMIT = 30.0
 #: A refused credential needs a person; a configuration reload ends the pause at once.
 CREDENTIAL = 60.0
@@ -28,6 +27,9 @@ class Tried(Protocol):
     def attempts(self) -> int: ...
 
     @property
+    def alone(self) -> int: ...
+
+    @property
     def shrink(self) -> bool: ...
 
 
@@ -35,7 +37,8 @@ def decide(error: SendError, claim: Tried, now: datetime, jitter: float) -> Outc
     """jitter is in [0, 1): waits vary by a quarter, so that many workers do not knock at the same time."""
     match error.reason:
         case Reason.NETWORK | Reason.SERVER:
-            return _later(error, now, _backoff(claim.attempts, jitter), pause=True)
+            wait = backoff(claim.attempts, claim.alone) * (0.75 + jitter / 4)
+            return _later(error, now, wait, pause=False)
         case Reason.RATE_LIMITED:
             wait = RATE_LIMIT if error.retry_after is None else min(error.retry_after, PAUSE_CAP)
             return _later(error, now, max(wait, 0.1) * (1 + jitter / 10), pause=True)
@@ -47,11 +50,6 @@ def decide(error: SendError, claim: Tried, now: datetime, jitter: float) -> Outc
             return _later(error, now, 0.0, pause=False, shrink=True)
         case _:
             return GiveUp(error.reason, error.detail)
-
-
-def _backoff(attempts: int, jitter: float) -> float:
-    """Seconds: 0.5, 1, 2, 4, 8, 8, ... each times 0.75 to 1."""
-    return float(min(CAP, FIRST * 2 ** min(attempts, 10)) * (0.75 + jitter / 4))
 
 
 def _later(error: SendError, now: datetime, seconds: float, *, pause: bool, shrink: bool = False) -> RetryAt:

@@ -37,12 +37,13 @@ class Health:
     pending: Mapping[tuple[str, str], int]  #: (channel, severity) -> deliveries waiting
     dead: Mapping[str, int]
     overdue_seconds: Mapping[str, float]  #: by channel: how long ago the oldest waiting change was due; 0 if none
-    paused: Mapping[str, str]  #: channel -> why it is paused
+    paused: Mapping[str, str]  #: channel -> why it is paused, or probed because its vendor fails
     open_incidents: Mapping[str, int]  #: by severity
     worker_seen_seconds: float | None  #: since a worker last wrote that it lives; None: never
     heartbeat_seconds: Mapping[str, float] = field(default_factory=dict)  #: by name: since it was heard
     flapping_incidents: int = 0
     expired_lease_seconds: Mapping[str, float] = field(default_factory=dict)  #: by channel: the oldest that none took
+    alone: Mapping[str, int] = field(default_factory=dict)  #: by channel: deliveries that fail while others get through
     storms: Mapping[str, int] = field(default_factory=dict)  #: channel that storms -> incidents told in its digest only
 
 

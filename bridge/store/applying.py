@@ -286,4 +286,6 @@ def _fresh(key: tuple[int, str, str], now: datetime) -> dict[str, Any]:
         "last_error": "",
         "refused": "",
         "sent_at": None,
+        "failed_at": None,
+        "alone": 0,
     }

@@ -37,16 +37,17 @@ class StoreChangeDeliveries:
             return sorted(set(connection.scalars(due.distinct())) - set(connection.scalars(busy.distinct())))
 
     def claim(self, channel: str, lease_seconds: float, now: datetime) -> ChangeClaim | None:
-        oldest = (
+        # One that failed comes after those that were not tried: it may be at fault itself.
+        first = (
             sa.select(change, change_delivery.c.attempts)
             .join(change_delivery, change_delivery.c.change_id == change.c.id)
             .where(change_delivery.c.channel == channel, change_delivery.c.pending, change_delivery.c.due_at <= now)
-            .order_by(change.c.at, change.c.id)
+            .order_by(change_delivery.c.attempts, change.c.at, change.c.id)
             .limit(1)
             .with_for_update(of=change_delivery, skip_locked=True)
         )
         with transaction(self._engine) as connection:
-            row = connection.execute(oldest).mappings().first()
+            row = connection.execute(first).mappings().first()
             if row is None:
                 return None
             claim = ChangeClaim(event_from(row), channel, row["attempts"])
@@ -77,7 +78,7 @@ def _this(claim: ChangeClaim, attempts: int) -> sa.Update:
 
 
 def _put_off(connection: sa.Connection, channel: str, until: datetime | None) -> None:
-    """While a channel fails, one change at a time finds out whether it still does."""
+    """The vendor asked to wait, or refuses the credential: that holds of every change."""
     if until is not None:
         others = sa.update(change_delivery).where(
             change_delivery.c.channel == channel, change_delivery.c.pending, change_delivery.c.due_at < until

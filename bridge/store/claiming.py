@@ -1,51 +1,33 @@
 """One channel's turn in the transaction that claims: what may be sent now, and whether a storm begins.
 
-Law: pace, pause, concurrency and storm are asked of the database each time, so that any number of workers keep them.
+Invariant: pace, pause, probes, concurrency and storm are asked of the database each time, so that any number of workers
+keep them.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.dialects import postgresql, sqlite
 
 from bridge import logs
+from bridge.core.failing import probing, room_for_doubtful, spacing
 from bridge.core.model import Target
 from bridge.core.ports import Claim, Lane
 from bridge.core.storms import Storm
 from bridge.store.applying import Policy
-from bridge.store.collapsing import LEAST, are_waiting, collapsed_in
-from bridge.store.settling import is_ended_untold, skip_ended
+from bridge.store.candidates import Candidates
+from bridge.store.channel_states import ChannelState, locked_state, put_state
+from bridge.store.collapsing import LEAST, are_waiting
 from bridge.store.snapshots import Snapshot, lock
 from bridge.store.storms import begin, tighten
-from bridge.store.tables import channel_state, delivery
+from bridge.store.tables import delivery
 
 log = logs.get("store")
 
-# Statements are made once: built anew, one costs as much as writing twenty rows with it.
-_STATE = sa.select(channel_state).where(channel_state.c.channel == sa.bindparam("b_channel")).with_for_update()
-_CLAIMABLE = (
-    sa.select(delivery)
-    .where(
-        delivery.c.channel == sa.bindparam("b_channel"),
-        delivery.c.pending,
-        delivery.c.due_at <= sa.bindparam("b_now"),
-        sa.or_(delivery.c.lease_until.is_(None), delivery.c.lease_until <= sa.bindparam("b_now")),
-    )
-    .limit(sa.bindparam("b_limit", type_=sa.Integer))
-    .with_for_update(skip_locked=True)
-)
-_CALM = _CLAIMABLE.order_by(delivery.c.rank, delivery.c.wanted_at)
-# In a storm: of one rank the digest, then the oldest.
-_RANK, _DIGEST = sa.bindparam("b_rank", type_=sa.Integer), sa.bindparam("b_digest", type_=sa.Integer)
-_STORMY = _CLAIMABLE.where(sa.not_(collapsed_in(_RANK, _DIGEST))).order_by(
-    delivery.c.rank, delivery.c.incident_number != _DIGEST, delivery.c.wanted_at
-)
 _LEASE = (
     sa.update(delivery)
     .where(
@@ -64,49 +46,47 @@ _LEASE = (
 
 @dataclass(slots=True)
 class Claiming:
-    """One lane's turn in the transaction that claims."""
+    """One lane's turn in the transaction that claims. chance: what decides between equals, in [0, 1)."""
 
     connection: sa.Connection
     lane: Lane
     storm: Storm | None
     policy: Callable[[], Policy] | None
     now: datetime
+    chance: float
+    _unknown: int = 0  #: tries that may have arrived, while the vendor fails
 
     def leased(self, lease: str) -> list[Leased]:
-        state = self._state()
-        limit = _allowed(self.lane, state, self.now)
-        rows = self._rows(limit)
+        state = locked_state(self.connection, self.lane.channel)
+        limit = state.room(self.lane, self.now)
+        rows = self._rows(state, limit)
         if len(rows) >= limit and self._gathers():
-            rows = self._rows(limit)
+            rows = self._rows(state, limit)
         # What is being changed just now is claimed when it has been: soon, and as it is then.
         still = lock(self.connection, (row["incident_number"] for row in rows)) if rows else set()
         rows = [row for row in rows if row["incident_number"] in still]
         if not rows:
             return []
         _lease(self.connection, rows, lease, self.now, self.lane)
-        if self.lane.per_second is not None:
-            _take_slots(self.connection, self.lane, state, len(rows), self.now)
+        values = state.after(self.lane, len(rows), self.now)
+        if state.failing and (distance := spacing(_tries(rows[0]), self._unknown)) is not None:
+            values["probe_at"] = self.now + distance
+        put_state(self.connection, self.lane.channel, values)
         lost = any(row["in_flight"] and not row["handle"] for row in rows)
         neighbour = _newest_handle(self.connection, self.lane.channel) if lost else {}
-        return [Leased(row, lease, neighbour) for row in rows]
+        return [Leased(row, lease, neighbour, self.now) for row in rows]
 
-    def _state(self) -> sa.RowMapping | None:
-        return self.connection.execute(_STATE, {"b_channel": self.lane.channel}).mappings().first()
-
-    def _rows(self, limit: int) -> Sequence[sa.RowMapping]:
-        """What may be sent; what ended before anybody heard of it is settled instead, and takes no slot."""
+    def _rows(self, state: ChannelState, limit: int) -> Sequence[sa.RowMapping]:
         if limit < 1:
             return []
-        wanted = {"b_channel": self.lane.channel, "b_now": self.now, "b_limit": limit}
-        query = _CALM
-        if self.storm is not None:
-            query, wanted = _STORMY, {**wanted, "b_rank": self.storm.rank, "b_digest": self.storm.number}
-        while rows := self.connection.execute(query, wanted).mappings().all():
-            ended = [row for row in rows if is_ended_untold(row)]
-            if not ended:
-                break
-            skip_ended(self.connection, ended, self.now)
-        return rows
+        lane, found = self.lane, Candidates(self.connection, self.lane.channel, self.storm, self.now)
+        doubtful = lane.doubtful if lane.doubtful is not None else room_for_doubtful(lane.limit)
+        if not state.failing:
+            return found.most_urgent(limit, doubtful, self.chance)
+        self._unknown = found.unknown()
+        again = state.probe_at is None or state.probe_at <= self.now
+        wanted = probing(again=again, unknown=self._unknown, chance=self.chance)
+        return found.probe(wanted, doubtful=doubtful > 0)
 
     def _gathers(self) -> bool:
         """Whether a storm begins, or takes in what is more severe; seen here and not only when somebody looks, so that
@@ -130,24 +110,15 @@ class Claiming:
         return tighten(self.connection, policy, self.storm, self.now)
 
 
+def _tries(row: sa.RowMapping) -> int:
+    """That failed for a reason that may be the vendor's."""
+    return int(row["attempts"]) if row["failed_at"] is not None else 0
+
+
 def _newest_handle(connection: sa.Connection, channel: str) -> Mapping[str, Any]:
     """What the channel said of the incident that it was told of last; empty when it was told of none."""
     told = sa.select(delivery.c.handle).where(delivery.c.channel == channel, delivery.c.sent_at.is_not(None))
     return connection.scalar(told.order_by(delivery.c.sent_at.desc()).limit(1)) or {}
-
-
-def _allowed(lane: Lane, state: sa.RowMapping | None, now: datetime) -> int:
-    """How many sends pace, pause and concurrency leave room for now."""
-    if state is None:
-        return min(lane.limit, lane.burst) if lane.per_second is not None else lane.limit
-    if state["paused_until"] is not None and state["paused_until"] > now:
-        return 0
-    limit = min(lane.limit, 1) if state["failing"] else lane.limit
-    if lane.per_second is None or state["next_slot_at"] is None:
-        return limit
-    ahead = (state["next_slot_at"] - now).total_seconds() * lane.per_second
-    room: int = math.floor(lane.burst - max(0.0, ahead) + 1e-6)
-    return min(limit, room)
 
 
 def _lease(connection: sa.Connection, rows: Sequence[sa.RowMapping], lease: str, now: datetime, lane: Lane) -> None:
@@ -168,17 +139,6 @@ def _lease(connection: sa.Connection, rows: Sequence[sa.RowMapping], lease: str,
     )
 
 
-def _take_slots(connection: sa.Connection, lane: Lane, state: sa.RowMapping | None, count: int, now: datetime) -> None:
-    assert lane.per_second is not None
-    start = max(now, state["next_slot_at"] or now) if state is not None else now
-    row = {"channel": lane.channel, "next_slot_at": start + timedelta(seconds=count / lane.per_second)}
-    make = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
-    statement = make(channel_state).values(**row, failing=False, pause_reason="")
-    connection.execute(
-        statement.on_conflict_do_update(index_elements=["channel"], set_={"next_slot_at": row["next_slot_at"]})
-    )
-
-
 @dataclass(frozen=True, slots=True, eq=False)
 class Leased:
     """A delivery's row as it was before it was leased."""
@@ -186,6 +146,7 @@ class Leased:
     row: sa.RowMapping
     lease: str
     neighbour: Mapping[str, Any]
+    at: datetime
 
     @property
     def number(self) -> int:
@@ -213,4 +174,8 @@ class Leased:
             tried=row["frozen"] if unknown else None,
             neighbour=self.neighbour if unknown and not row["handle"] else {},
             news=seen.news,
+            claimed_at=self.at,
+            failed_at=row["failed_at"],
+            alone=row["alone"],
+            doubtful=bool(row["doubtful"]),
         )

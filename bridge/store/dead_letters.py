@@ -52,6 +52,7 @@ class StoreDeadLetters:
     def replay(self, which: Which, now: datetime) -> int:
         """Try them again, at once; how many there were."""
         values: dict[str, Any] = {"dead": False, "pending": True, "due_at": now, "shrink": False, "attempts": 0}
+        values |= {"failed_at": None, "alone": 0}
         # a channel that no route names any more did not hear of the end
         lasting = sa.exists().where(incident.c.number == delivery.c.incident_number, incident.c.state != "resolved")
         values["firing"] = sa.case((lasting, delivery.c.firing), else_=sa.false())

@@ -5,6 +5,7 @@ They go on where SQLite's file was deleted: nobody else can send what had been a
 
 from __future__ import annotations
 
+import random
 import secrets
 from collections.abc import Callable, Collection, Sequence
 from datetime import datetime, timedelta
@@ -18,7 +19,7 @@ from bridge.core.model import Incident
 from bridge.core.ports import Begun, Claim, GiveUp, Lane, Outcome, RetryAt, Sent
 from bridge.store.applying import Policy
 from bridge.store.changes import forget_changes
-from bridge.store.claiming import Claiming
+from bridge.store.claiming import Claiming, Leased
 from bridge.store.clock_jumps import mend_times
 from bridge.store.collapsing import COLLAPSED, SAME_CHANNEL, under_way
 from bridge.store.database import reading, transaction
@@ -37,9 +38,15 @@ _FREEZE = (
 class StoreDeliveries:
     """See bridge.core.ports.Deliveries."""
 
-    def __init__(self, engine: sa.Engine, worker_id: str = "", policy: Callable[[], Policy] | None = None) -> None:
-        """policy: what storms begin by; without it none begins while claiming."""
-        self._engine, self._worker_id, self._policy = engine, worker_id, policy
+    def __init__(
+        self,
+        engine: sa.Engine,
+        worker_id: str = "",
+        policy: Callable[[], Policy] | None = None,
+        chance: Callable[[], float] = random.random,
+    ) -> None:
+        """policy: what storms begin by; without it none begins while claiming. chance: decides between equals."""
+        self._engine, self._worker_id, self._policy, self._chance = engine, worker_id, policy, chance
 
     def claim(self, lanes: Sequence[Lane], now: datetime) -> list[Claim]:
         if not lanes:
@@ -55,8 +62,11 @@ class StoreDeliveries:
             storms = under_way(connection) if any(lane.storm_at is not None for lane in lanes) else {}
             lease = f"{self._worker_id}.{secrets.token_hex(4)}"
             ordered = sorted(lanes, key=lambda lane: lane.channel)  # as those who settle lock the channels' states
-            claiming = (Claiming(connection, lane, storms.get(lane.channel), self._policy, now) for lane in ordered)
-            leased = {each: each.number for one in claiming for each in one.leased(lease)}
+            leased: dict[Leased, int] = {}
+            for lane in ordered:
+                storm, chance = storms.get(lane.channel), self._chance()
+                claiming = Claiming(connection, lane, storm, self._policy, now, chance)
+                leased |= {each: each.number for each in claiming.leased(lease)}
             seen = snapshots(connection, set(leased.values()) - set(unreadable))
             return [each.claim(seen[number]) for each, number in leased.items() if number in seen]
 
@@ -91,23 +101,18 @@ class StoreDeliveries:
             settlements.write()
 
     def next_due(self, now: datetime, channels: Sequence[str]) -> datetime | None:
-        """When the next delivery that waits for these may be tried: leases, pauses and pace included."""
+        """When the next delivery that waits for these may be tried: leases, pauses, probes and pace included."""
         if not channels:
             return None
-        due: sa.ColumnElement[Any] = sa.func.max(
-            delivery.c.due_at,
-            sa.func.coalesce(delivery.c.lease_until, delivery.c.due_at),
-            sa.func.coalesce(channel_state.c.paused_until, delivery.c.due_at),
-            sa.func.coalesce(channel_state.c.next_slot_at, delivery.c.due_at),
-        )
-        if self._engine.dialect.name == "postgresql":
-            due = sa.func.greatest(
-                delivery.c.due_at,
-                delivery.c.lease_until,
-                channel_state.c.paused_until,
-                channel_state.c.next_slot_at,
-                type_=delivery.c.due_at.type,
-            )
+        probed = sa.and_(channel_state.c.failing, delivery.c.failed_at.is_not(None))
+        bounds: list[sa.ColumnElement[Any]] = [
+            delivery.c.lease_until,
+            channel_state.c.paused_until,
+            channel_state.c.next_slot_at,
+            sa.case((probed, channel_state.c.probe_at)),
+        ]
+        latest = sa.func.greatest if self._engine.dialect.name == "postgresql" else sa.func.max
+        due = latest(delivery.c.due_at, *(sa.func.coalesce(each, delivery.c.due_at) for each in bounds))
         joined = delivery.outerjoin(channel_state, channel_state.c.channel == delivery.c.channel)
         joined = joined.outerjoin(storm, SAME_CHANNEL)
         soonest = sa.type_coerce(sa.func.min(due), delivery.c.due_at.type)
@@ -118,7 +123,8 @@ class StoreDeliveries:
     def end_pauses(self) -> None:
         """After a (re)start with new settings: a corrected credential should be tried at once."""
         with transaction(self._engine) as connection:
-            connection.execute(sa.update(channel_state).values(paused_until=None, pause_reason=""))
+            free = {"paused_until": None, "probe_at": None, "pause_reason": ""}
+            connection.execute(sa.update(channel_state).values(free))
 
     def succeed(self, host: str, is_running: Callable[[int], bool], now: datetime) -> int:
         """End the leases of workers of this host that are no more: what they were sending need not wait for them.

@@ -75,7 +75,7 @@ class StoreReader:
 
     def deliveries(self, number: int) -> list[DeliveryView]:
         query = (
-            sa.select(delivery, channel_state.c.paused_until, channel_state.c.pause_reason, DIGEST)
+            sa.select(delivery, channel_state.c.failing, channel_state.c.pause_reason, DIGEST)
             .outerjoin(channel_state, channel_state.c.channel == delivery.c.channel)
             .outerjoin(storm, SAME_CHANNEL)
             .where(delivery.c.incident_number == number)
@@ -100,6 +100,7 @@ class StoreReader:
                 dead=_dead(connection),
                 overdue_seconds=_overdue(connection, now),
                 paused=_paused(connection, now),
+                alone=_alone(connection),
                 open_incidents=_open(connection),
                 heartbeat_seconds=_heartbeats(connection, now),
                 flapping_incidents=_flapping(connection),
@@ -156,9 +157,11 @@ def _status(row: sa.RowMapping) -> tuple[str, str]:
         return "held", f"muted by {row['hold_reason']}"
     if row["digest"]:
         return "held", f"held back by the storm on {row['channel']}, which #{row['digest']} tells of"
-    if row["paused_until"] is not None and row["pause_reason"]:
+    if row["alone"]:
+        return "pending", f"it fails alone: others of {row['channel']} got through since it was tried"
+    if row["failing"] and row["pause_reason"]:
         return "pending", f"the channel waits: {row['pause_reason']}"
-    return "pending", "waits for its turn"
+    return "pending", "it is tried again" if row["failed_at"] is not None else "waits for its turn"
 
 
 def _pending(connection: sa.Connection) -> dict[tuple[str, str], int]:
@@ -193,9 +196,17 @@ def _storms(connection: sa.Connection, now: datetime) -> dict[str, int]:
     return {row[0]: row[1] for row in connection.execute(query)}
 
 
+def _alone(connection: sa.Connection) -> dict[str, int]:
+    """How many fail while others of their channel get through."""
+    query = sa.select(delivery.c.channel, sa.func.count())
+    failing = (delivery.c.pending, delivery.c.failed_at.is_not(None), delivery.c.alone > 0)
+    return {row[0]: row[1] for row in connection.execute(query.where(*failing).group_by(delivery.c.channel))}
+
+
 def _paused(connection: sa.Connection, now: datetime) -> dict[str, str]:
     query = sa.select(channel_state.c.channel, channel_state.c.pause_reason)
-    return {row[0]: row[1] for row in connection.execute(query.where(channel_state.c.paused_until > now))}
+    waiting = sa.or_(channel_state.c.failing, channel_state.c.paused_until > now)
+    return {row[0]: row[1] for row in connection.execute(query.where(waiting))}
 
 
 def _open(connection: sa.Connection) -> dict[str, int]:

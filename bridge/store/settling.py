@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.dialects import postgresql, sqlite
 
 from bridge.core.escalation import Kind
+from bridge.core.failing import MAY_BE_ITS_OWN, STUCK_FROM, fails_alone
 from bridge.core.model import Entry
 from bridge.core.ports import Begun, Claim, GiveUp, RetryAt, Sent
+from bridge.store.channel_states import failed, last_successes, pause, succeeded
 from bridge.store.rows import entry_row
-from bridge.store.tables import channel_state, delivery, event
+from bridge.store.tables import delivery, event
 from bridge.store.timers import put_timers
 
 #: A worker whose lease was taken over changes nothing.
@@ -45,6 +46,8 @@ _SENT = (
         last_error="",
         refused="",
         hold_reason="",
+        failed_at=None,
+        alone=0,
     )
 )
 _RETRY = (
@@ -59,6 +62,8 @@ _RETRY = (
         shrink=sa.bindparam("b_shrink"),
         handle=sa.bindparam("b_handle"),
         last_error=sa.bindparam("b_error"),
+        failed_at=sa.bindparam("b_failed_at", type_=delivery.c.failed_at.type),
+        alone=sa.bindparam("b_alone"),
     )
 )
 _BEGUN = (
@@ -88,11 +93,6 @@ _DEAD = (
         refused=sa.bindparam("b_refused"),
     )
 )
-_RECOVERED = (
-    sa.update(channel_state)
-    .where(channel_state.c.channel == sa.bindparam("b_channel"), channel_state.c.failing)
-    .values(failing=False, paused_until=None, pause_reason="")
-)
 _NOTE = sa.insert(event)
 
 
@@ -107,11 +107,10 @@ class Settlements:
     connection: sa.Connection
     now: datetime
     _sent: list[dict[str, Any]] = field(default_factory=list)
-    _retries: list[dict[str, Any]] = field(default_factory=list)
+    _retries: list[tuple[Claim, RetryAt]] = field(default_factory=list)
     _begun: list[dict[str, Any]] = field(default_factory=list)
     _dead: list[dict[str, Any]] = field(default_factory=list)
     _entries: list[dict[str, Any]] = field(default_factory=list)
-    _pauses: dict[str, tuple[datetime, str]] = field(default_factory=dict)
     _working: set[str] = field(default_factory=set)
     _unable: set[tuple[int, str]] = field(default_factory=set)
 
@@ -128,24 +127,12 @@ class Settlements:
         self._working.add(claim.target.channel)
 
     def retry(self, claim: Claim, outcome: RetryAt) -> None:
-        # What was ambiguous once stays so until a try succeeds or is refused: an answer to a later try says
-        # nothing about an earlier one that may have arrived.
-        ambiguous = outcome.ambiguous or claim.unknown
-        row = {
-            "b_at": outcome.at,
-            "b_ambiguous": ambiguous,
-            "b_shrink": outcome.shrink or claim.shrink,
-            "b_handle": dict(claim.handle) | dict(outcome.progress or {}),
-            "b_error": f"{outcome.reason}: {outcome.detail}",
-        }
-        self._retries.append({**lease_key(claim), **row})
-        if outcome.pause_until is not None:
-            self._pauses[claim.target.channel] = (outcome.pause_until, f"{outcome.reason}: {outcome.detail}")
+        self._retries.append((claim, outcome))
         if claim.attempts == 0:  # the first failure is worth a line; a day of outage must not write thousands
-            self._note(claim, "failed", f"not delivered yet, trying again: {outcome.reason}: {outcome.detail}")
+            self._note(claim, "failed", f"not delivered yet, trying again: {_error(outcome)}")
 
     def give_up(self, claim: Claim, outcome: GiveUp) -> None:
-        error = f"{outcome.reason}: {outcome.detail}"
+        error = _error(outcome)
         refused = outcome.refused[:100_000]
         # As above: that this try was refused says nothing about an earlier one, which a replay must look for.
         row = {"b_revision": claim.revision, "b_error": error, "b_refused": refused, "b_unknown": claim.unknown}
@@ -154,29 +141,61 @@ class Settlements:
         self._unable.add((claim.incident_number, claim.target.channel))
 
     def write(self) -> None:
-        written = ((_SENT, self._sent), (_RETRY, self._retries), (_BEGUN, self._begun), (_DEAD, self._dead))
-        for statement, rows in written:
+        successes = self._successes()
+        retries = [self._retried(claim, outcome, successes) for claim, outcome in self._retries]
+        for statement, rows in ((_SENT, self._sent), (_RETRY, retries), (_BEGUN, self._begun), (_DEAD, self._dead)):
             if rows:
                 self.connection.execute(statement, rows)
         if self._entries:
             self.connection.execute(_NOTE, self._entries)
         put_timers(self.connection, [_timer_row(*each, self.now) for each in sorted(self._unable)])
-        self._write_channels(self._working - self._pauses.keys())
+        self._write_channels(successes)
+
+    def _successes(self) -> dict[str, datetime]:
+        """When anything got through last, by channel."""
+        known = last_successes(self.connection, {claim.target.channel for claim, _ in self._retries}, self.now)
+        return {**known, **dict.fromkeys(self._working, self.now)}
+
+    def _retried(self, claim: Claim, outcome: RetryAt, successes: Mapping[str, datetime]) -> dict[str, Any]:
+        began, channel = claim.claimed_at or self.now, claim.target.channel
+        failed_at, alone = claim.failed_at, claim.alone
+        if outcome.reason in MAY_BE_ITS_OWN:
+            alone += fails_alone(successes.get(channel), failed_at, began)
+            failed_at = began
+        if alone >= STUCK_FROM:
+            self._unable.add((claim.incident_number, channel))
+        return {
+            **lease_key(claim),
+            "b_at": outcome.at,
+            # What was ambiguous once stays so until a try succeeds or is refused: an answer to a later try says
+            # nothing about an earlier one that may have arrived.
+            "b_ambiguous": outcome.ambiguous or claim.unknown,
+            "b_shrink": outcome.shrink or claim.shrink,
+            "b_handle": dict(claim.handle) | dict(outcome.progress or {}),
+            "b_error": _error(outcome),
+            "b_failed_at": failed_at,
+            "b_alone": alone,
+        }
 
     def _note(self, claim: Claim, kind: str, text: str) -> None:
         whom = f"{claim.target.channel} {claim.target.recipient}".strip()
         entry = Entry(self.now, kind, whom, text, claim.revision)
         self._entries.append(entry_row(claim.incident_number, entry))
 
-    def _write_channels(self, working: Iterable[str]) -> None:
-        recovered = [{"b_channel": channel} for channel in sorted(working)]
-        if recovered:
-            self.connection.execute(_RECOVERED, recovered)
-        make = postgresql.insert if self.connection.dialect.name == "postgresql" else sqlite.insert
-        for channel, (until, reason) in sorted(self._pauses.items()):
-            values = {"paused_until": until, "pause_reason": reason, "failing": True}
-            statement = make(channel_state).values(channel=channel, **values)
-            self.connection.execute(statement.on_conflict_do_update(index_elements=["channel"], set_=values))
+    def _write_channels(self, successes: Mapping[str, datetime]) -> None:
+        outcomes = {claim.target.channel: outcome for claim, outcome in self._retries}
+        pauses = {claim.target.channel: each for claim, each in self._retries if each.pause_until is not None}
+        for channel in sorted(self._working | outcomes.keys()):
+            if channel in self._working:
+                succeeded(self.connection, channel, self.now)
+            if (paused := pauses.get(channel)) is not None and paused.pause_until is not None:
+                pause(self.connection, channel, paused.pause_until, _error(paused))
+            elif channel not in self._working and outcomes[channel].reason in MAY_BE_ITS_OWN:
+                failed(self.connection, channel, successes.get(channel), _error(outcomes[channel]))
+
+
+def _error(outcome: RetryAt | GiveUp) -> str:
+    return f"{outcome.reason}: {outcome.detail}"
 
 
 def is_ended_untold(row: sa.RowMapping | Mapping[str, Any]) -> bool:

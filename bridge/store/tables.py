@@ -14,6 +14,7 @@ metadata = sa.MetaData()
 LARGEST = 2**31 - 1  #: of an Integer on PostgreSQL, which refuses to compare one with more
 #: As SQLAlchemy writes it for SQLite, which uses a partial index only for a query that repeats its condition.
 _PENDING = sa.text("pending = 1")
+_FAILED = sa.text("pending = 1 AND failed_at IS NOT NULL")
 
 
 class UtcDateTime(TypeDecorator[datetime]):
@@ -150,6 +151,8 @@ delivery = sa.Table(
     sa.Column("last_error", sa.Text, nullable=False, default=""),
     sa.Column("refused", sa.Text, nullable=False, default=""),
     sa.Column("sent_at", UtcDateTime),
+    sa.Column("failed_at", UtcDateTime),  # when the try began that failed last, for a reason that may be its own
+    sa.Column("alone", sa.Integer, nullable=False, server_default="0"),  # failed so often while others got through
 )
 sa.Index(
     "delivery_pending",
@@ -158,6 +161,13 @@ sa.Index(
     delivery.c.wanted_at,
     sqlite_where=_PENDING,
     postgresql_where=delivery.c.pending,
+)
+sa.Index(
+    "delivery_failed",
+    delivery.c.channel,
+    delivery.c.incident_number,
+    sqlite_where=_FAILED,
+    postgresql_where=sa.and_(delivery.c.pending, delivery.c.failed_at.is_not(None)),
 )
 
 sa.Index(
@@ -234,8 +244,10 @@ channel_state = sa.Table(
     sa.Column("channel", sa.String(128), primary_key=True),
     sa.Column("paused_until", UtcDateTime),
     sa.Column("pause_reason", sa.Text, nullable=False, default=""),
-    sa.Column("failing", sa.Boolean, nullable=False, default=False),  # one probe at a time until one succeeds
+    sa.Column("failing", sa.Boolean, nullable=False, default=False),  # what is sent are probes, until one succeeds
     sa.Column("next_slot_at", UtcDateTime),  # pacing: when the next send is allowed
+    sa.Column("succeeded_at", UtcDateTime),  # when anything got through last
+    sa.Column("probe_at", UtcDateTime),  # while it fails: when a delivery that failed before may be tried again
 )
 
 storm = sa.Table(  # a row while the channel storms

@@ -156,4 +156,6 @@ def _standing(row: Mapping[str, Any], told: int | None) -> Standing:
         due_at=row["due_at"],
         error=row["last_error"],
         untold=told is None or not row["sent"] or told > row["sent"],
+        failed=row["failed_at"] is not None,
+        alone=row["alone"],
     )

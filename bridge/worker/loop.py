@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import random
+from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
@@ -18,6 +19,7 @@ from typing import Any, Protocol, TypeVar
 from bridge import logs
 from bridge.core.errors import Reason, SendError, StoreUnavailable
 from bridge.core.facts import Context
+from bridge.core.failing import room_for_doubtful
 from bridge.core.model import Entry, Incident
 from bridge.core.ports import Begun, Channel, Claim, Deliveries, GiveUp, Lane, Message, Outcome, Sent
 from bridge.core.retrying import decide
@@ -35,6 +37,7 @@ from bridge.worker.settling import Settler
 log = logs.get("worker")
 T = TypeVar("T")
 SOON_SECONDS = 0.05
+SHORTEST_SECONDS = 0.02
 
 
 class Renders(Protocol):
@@ -83,7 +86,10 @@ class Worker:
         self._database = ThreadPoolExecutor(1, "database")
         self._wake = asyncio.Event()
         self._stopping = False
-        self._flying: dict[str, int] = {}
+        self._claimed = False  # anything, by the last claim
+        self._vain = 0  # so many claims in a row found nothing to try, though something was due
+        self._flying: Counter[str] = Counter()
+        self._doubtful: Counter[str] = Counter()  # of these, those that may hang again
         self._full: set[str] = set()  # the channels that the last claim left no room in
         self._soon: asyncio.TimerHandle | None = None  # the next claim for what has landed
         self._tasks: set[asyncio.Task[None]] = set()
@@ -154,6 +160,7 @@ class Worker:
             log.error("store_unavailable", fault=str(fault))
             await asyncio.sleep(1)
             return
+        self._claimed = bool(claims)
         self._start(claims)
         self._full = self._setup.lanes.keys() - {lane.channel for lane in self._open_lanes()}
 
@@ -162,16 +169,17 @@ class Worker:
         return [lane for lane in lanes if lane.limit > 0]
 
     def _room(self, lane: Lane) -> Lane:
-        limit = lane.limit - self._flying.get(lane.channel, 0)
-        return replace(lane, limit=limit)
+        channel = lane.channel
+        doubtful = room_for_doubtful(lane.limit) - self._doubtful[channel]
+        return replace(lane, limit=lane.limit - self._flying[channel], doubtful=doubtful)
 
     def _start(self, claims: Sequence[Claim]) -> None:
         stories: dict[int, Story] = {}
         for claim in claims:
             story = stories.get(claim.incident_number) or self._story(claim.incident)
             stories[claim.incident_number] = story
-            channel = claim.target.channel
-            self._flying[channel] = self._flying.get(channel, 0) + 1
+            self._flying[claim.target.channel] += 1
+            self._doubtful[claim.target.channel] += claim.doubtful
             task = asyncio.create_task(self._deliver(claim, story))
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
@@ -190,14 +198,16 @@ class Worker:
         except Exception:  # the lease ends by itself and the delivery is tried again, as unknown
             log.exception("delivery_not_settled", incident=claim.incident_number, channel=claim.target.channel)
         finally:
-            self._landed(claim.target.channel)
+            self._landed(claim)
 
-    def _landed(self, channel: str) -> None:
+    def _landed(self, claim: Claim) -> None:
         """Claim again when half of a full channel is free, or soon: for each single landing it would be mostly commits.
 
         Soon and not never: what landed may have to be tried again, or there is something newer to tell.
         """
+        channel = claim.target.channel
         self._flying[channel] -= 1
+        self._doubtful[channel] -= claim.doubtful
         lane = self._setup.lanes.get(channel)
         if lane is not None and channel in self._full and self._flying[channel] <= lane.limit // 2:
             self._wake.set()
@@ -260,11 +270,17 @@ class Worker:
             now, channels = self._clock(), [lane.channel for lane in self._open_lanes()]
             due = await self._in_thread(self._store.next_due, now, channels)
             if due is not None:
-                seconds = min(self._poll, max(0.02, (due - now).total_seconds()))
+                seconds = self._until((due - now).total_seconds())
         except Exception as fault:
             log.error("store_unavailable", fault=str(fault))
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self._wake.wait(), seconds)
+
+    def _until(self, due_seconds: float) -> float:
+        """What is due and may not be tried (there is no room for its kind, its incident is being changed) is looked for
+        less and less often: what makes room wakes."""
+        self._vain = self._vain + 1 if due_seconds <= 0 and not self._claimed else 0
+        return min(self._poll, max(due_seconds, SHORTEST_SECONDS * 2.0 ** min(self._vain, 10)))
 
     def _longest_lease(self) -> timedelta:
         return timedelta(seconds=max((lane.lease_seconds for lane in self._setup.lanes.values()), default=0.0))

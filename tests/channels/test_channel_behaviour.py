@@ -17,6 +17,7 @@ from test_channel_contract import send, send_all
 from bridge.channels.mail_connection import MailConnection
 from bridge.core.errors import Reason, SendError
 from bridge.core.model import State, Target
+from bridge.core.ports import Receipt
 from sandbox.running import RunningSandbox, running_sandbox
 
 
@@ -138,6 +139,32 @@ def test_slack_posts_when_it_may_not_look(vendors: RunningSandbox, word: str) ->
     channel = a_slack(vendors.slack_base_url, channel="C0123456789")
     send(channel, None, a_claim(unknown=True, attempted_at=datetime.now(UTC)))
     assert vendors.state["slack"]["calls"] == {"chat.postMessage": 1}
+
+
+def an_unknown_end(vendors: RunningSandbox, channel: str = "C0123456789") -> Receipt:
+    over = a_message(firing=False, revision=2, summary="Resolved after 5 min: API is slow")
+    claim = a_claim(unknown=True, firing=False, revision=2, attempted_at=datetime.now(UTC) - timedelta(minutes=5))
+    return send(a_slack(vendors.slack_base_url, channel=channel), over, claim)
+
+
+def test_slack_hears_no_end_of_what_a_look_shows_it_never_heard_of(vendors: RunningSandbox) -> None:
+    assert an_unknown_end(vendors).skipped
+    assert {"conversations.history": 1} == vendors.state["slack"]["calls"]
+
+
+def test_slack_hears_the_end_of_what_may_stand_where_nobody_can_look(vendors: RunningSandbox) -> None:
+    assert not an_unknown_end(vendors, "#alerts").skipped
+    vendors.fault(target="slack", kind="ok_false", error="missing_scope", path="conversations.history")
+    assert not an_unknown_end(vendors).skipped
+    vendors.clear_faults()
+    assert 2 == vendors.state["slack"]["calls"]["chat.postMessage"]
+
+
+def test_slack_hears_the_end_of_what_may_stand_further_back_than_is_read(
+    vendors: RunningSandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("bridge.channels.slack_calls.MAX_PAGES", 0)
+    assert not an_unknown_end(vendors).skipped
 
 
 def test_slack_stays_in_doubt_while_it_cannot_look(vendors: RunningSandbox) -> None:

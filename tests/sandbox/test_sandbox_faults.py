@@ -105,6 +105,16 @@ def test_a_fault_can_concern_one_method_alone(sandbox: RunningSandbox) -> None:
     assert "update_failed" == body["error"]
 
 
+def test_a_fault_can_concern_what_contains_a_text_alone(sandbox: RunningSandbox) -> None:
+    sandbox.fault(target="pagerduty", kind="status", status=429, about="Poisoned")
+    event = an_event()
+    event["payload"]["summary"] = "Poisoned: it fails for ever"
+    assert [429, 202, 429] == [enqueue(sandbox, each)[0] for each in (event, an_event(), event)]
+    sandbox.fault(target="slack", kind="ok_false", error="fatal_error", about="Poisoned")
+    told = [slack(sandbox, "chat.postMessage", channel="#c", text=text)["ok"] for text in ("Poisoned", "Healthy")]
+    assert [False, True] == told
+
+
 def test_faults_are_listed_and_cleared_over_http(sandbox: RunningSandbox) -> None:
     url = sandbox.http_url + "/faults"
     assert 201 == post_json(url, {"target": "slack", "kind": "outage"})[0]
@@ -132,6 +142,7 @@ def test_a_fault_that_is_not_json_is_refused(sandbox: RunningSandbox) -> None:
         ({"target": "slack", "kind": "status", "status": "503"}, "status is '503'"),
         ({"target": "smtp", "kind": "smtp_reply", "at": "quit"}, "at is 'quit'"),
         ({"target": "smtp", "kind": "smtp_reply", "text": "a\r\n250 ok"}, "one line"),
+        ({"target": "smtp", "kind": "reset", "about": "x", "at": "rcpt"}, "about only makes sense at data"),
     ],
 )
 def test_a_fault_that_makes_no_sense_is_explained(body: Any, said: str) -> None:

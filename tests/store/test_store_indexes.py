@@ -13,8 +13,10 @@ import sqlalchemy as sa
 
 from bridge.core.cursors import cursor_of
 from bridge.core.dead_letters import Which
-from bridge.core.ports import Lane
+from bridge.core.errors import Reason
+from bridge.core.ports import Lane, RetryAt
 from bridge.store import StoreChangeDeliveries, StoreChanges, StoreDeliveries, StoreReader, StoreStorms, open_database
+from bridge.store.tables import channel_state
 from tests.builders import at
 from tests.store.storm_world import LANE, POLICY, World
 
@@ -49,8 +51,24 @@ def plans(engine: sa.Engine, asked: Sequence[tuple[str, Any]]) -> list[str]:
 def test_a_claim_reads_the_pending_deliveries_of_its_channel_in_their_order(engine: sa.Engine) -> None:
     with queries(engine) as asked:
         StoreDeliveries(engine).claim([Lane("pager", 10, None, 10, 60.0)], at(1))
-    (plan,) = [plan for plan in plans(engine, asked) if "delivery" in plan]
+    doubt, plan = [plan for plan in plans(engine, asked) if "delivery" in plan]
+    assert doubt.startswith("SEARCH delivery USING")
+    assert doubt.endswith("INDEX delivery_failed (channel=?)")
     assert "SEARCH delivery USING INDEX delivery_pending (channel=?)" == plan
+
+
+@pytest.mark.parametrize("failing", [False, True], ids=["works", "fails"])
+def test_a_claim_reads_what_failed_once_and_not_for_each_delivery(engine: sa.Engine, failing: bool) -> None:
+    world, store = World(engine), StoreDeliveries(engine)
+    world.fire(5)
+    store.settle([(claim, RetryAt(at(2), Reason.SERVER, "HTTP 500")) for claim in world.claim()], world.now)
+    with engine.begin() as connection:
+        connection.execute(sa.update(channel_state).values(failing=failing))
+    with queries(engine) as asked:
+        assert store.claim([Lane("slack", 10, None, 10, 60.0)], at(100))
+    found = [plan for plan in plans(engine, asked) if "delivery_failed" in plan]
+    assert 2 <= len(found)
+    assert [] == [plan for plan in found if "CORRELATED" in plan or "SCAN delivery" in plan]
 
 
 def test_telling_of_changes_reads_what_is_pending_alone(engine: sa.Engine) -> None:

@@ -1,0 +1,109 @@
+"""What all workers share of a channel: pace, pauses, and whether its vendor fails.
+
+Invariant: states are locked in the order of their channels' names, and after the deliveries that are settled with them.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, fields
+from datetime import datetime, timedelta
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql, sqlite
+
+from bridge.core.failing import is_the_vendor, pace
+from bridge.core.ports import Lane
+from bridge.store.tables import channel_state, delivery
+
+_KEY = (delivery.c.incident_number, delivery.c.channel, delivery.c.recipient)
+_LOCKED = sa.select(channel_state).where(channel_state.c.channel == sa.bindparam("b_channel")).with_for_update()
+
+
+@dataclass(frozen=True, slots=True)
+class ChannelState:
+    """One channel's, as a claim finds it."""
+
+    paused_until: datetime | None = None
+    failing: bool = False
+    next_slot_at: datetime | None = None
+    probe_at: datetime | None = None
+
+    def room(self, lane: Lane, now: datetime) -> int:
+        """How many sends pace, pause and concurrency leave room for now."""
+        if self.paused_until is not None and self.paused_until > now:
+            return 0
+        per_second, burst = pace(lane.per_second, lane.burst, failing=self.failing)
+        if per_second is None:
+            return lane.limit
+        ahead = ((self.next_slot_at or now) - now).total_seconds() * per_second
+        return min(lane.limit, math.floor(burst - max(0.0, ahead) + 1e-6))
+
+    def after(self, lane: Lane, claimed: int, now: datetime) -> dict[str, Any]:
+        """What its pace makes of so many claims."""
+        per_second, _ = pace(lane.per_second, lane.burst, failing=self.failing)
+        if per_second is None:
+            return {}
+        return {"next_slot_at": max(now, self.next_slot_at or now) + timedelta(seconds=claimed / per_second)}
+
+
+def locked_state(connection: sa.Connection, channel: str) -> ChannelState:
+    row = connection.execute(_LOCKED, {"b_channel": channel}).mappings().first()
+    return ChannelState(**{each.name: row[each.name] for each in fields(ChannelState)}) if row else ChannelState()
+
+
+def put_state(connection: sa.Connection, channel: str, values: Mapping[str, Any]) -> None:
+    """Of a channel that may have none yet."""
+    if not values:
+        return
+    make = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
+    statement = make(channel_state).values({"channel": channel, "failing": False, "pause_reason": "", **values})
+    connection.execute(statement.on_conflict_do_update(index_elements=["channel"], set_=dict(values)))
+
+
+def last_successes(connection: sa.Connection, channels: Iterable[str], now: datetime) -> dict[str, datetime]:
+    """When anything got through last, of channels through which anything did; what a clock ahead of ours wrote proves
+    nothing."""
+    query = sa.select(channel_state.c.channel, channel_state.c.succeeded_at)
+    known = channel_state.c.channel.in_(sorted(channels)), channel_state.c.succeeded_at <= now
+    return {row[0]: row[1] for row in connection.execute(query.where(*known))}
+
+
+def succeeded(connection: sa.Connection, channel: str, now: datetime) -> None:
+    """Something got through: the vendor works, and what failed is due. A pause stays: this was sent before it."""
+    mine = channel_state.c.channel == channel
+    unpaused = sa.or_(channel_state.c.paused_until.is_(None), channel_state.c.paused_until <= now)
+    works = sa.update(channel_state).where(mine, channel_state.c.failing, unpaused)
+    if connection.execute(works.values(failing=False, probe_at=None, pause_reason="")).rowcount:
+        _wake(connection, channel, now)
+    put_state(connection, channel, {"succeeded_at": now})
+
+
+def failed(connection: sa.Connection, channel: str, since: datetime | None, why: str) -> None:
+    """Something failed that may be the vendor's fault; nothing got through since then, or ever.
+
+    Whether it is the vendor's is seen from what else failed.
+    """
+    count = sa.func.count(delivery.c.incident_number.distinct())
+    mine = (delivery.c.channel == channel, delivery.c.pending, delivery.c.failed_at.is_not(None), delivery.c.alone == 0)
+    later = (delivery.c.failed_at > since,) if since is not None else ()
+    if is_the_vendor(connection.scalar(sa.select(count).where(*mine, *later)) or 0):
+        put_state(connection, channel, {"failing": True, "pause_reason": why})
+
+
+def pause(connection: sa.Connection, channel: str, until: datetime, why: str) -> None:
+    """The vendor asked to wait, or refuses the credential: nothing is sent until then, and probes after it."""
+    put_state(connection, channel, {"paused_until": until, "pause_reason": why, "failing": True})
+
+
+def _wake(connection: sa.Connection, channel: str, now: datetime) -> None:
+    """What another transaction has locked is being tried, settled or changed anyway."""
+    waiting = (
+        sa.select(*_KEY)
+        .where(delivery.c.channel == channel, delivery.c.pending, delivery.c.failed_at.is_not(None))
+        .where(delivery.c.due_at > now, delivery.c.hold_reason == "")
+        .with_for_update(skip_locked=True)
+    )
+    connection.execute(sa.update(delivery).where(sa.tuple_(*_KEY).in_(waiting)).values(due_at=now))

@@ -1,0 +1,186 @@
+"""Whatever fails, and for whatever reason: a healthy critical message goes out within seconds, and the vendor is not
+asked without end. Seconds are of the test's own clock.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from bridge.core.ports import Claim
+from tests.worker.failing_world import FAULTS, HANGS, LIMITS, REFUSES, TIMEOUT, Fault, World, a_world
+
+SOON = 3.0
+DAY = 86_400.0
+
+
+def poisoned(numbers: set[int], kind: str) -> Fault:
+    return lambda claim, now: FAULTS[kind] if claim.incident_number in numbers else None
+
+
+def healthy_ones(world: World, *, every: float, times: int, severity: str = "critical") -> list[int]:
+    found = []
+    for number in range(times):
+        found.append(world.fire(f"Healthy{number}", severity))
+        world.run(every)
+    return found
+
+
+@pytest.mark.parametrize("workers", [1, 3])
+@pytest.mark.parametrize("kind", FAULTS)
+def test_one_event_that_fails_for_ever_delays_nothing_else(tmp_path: Path, kind: str, workers: int) -> None:
+    with a_world(tmp_path, workers=workers) as world:
+        bad = world.fire("Poisoned")
+        world.fault = poisoned({bad}, kind)
+        world.run(60)
+        found = healthy_ones(world, every=40, times=5)
+        assert max(world.late(number) for number in found) < SOON
+        assert 7 < world.tries(bad) < 40
+
+
+@pytest.mark.parametrize("workers", [1, 3])
+@pytest.mark.parametrize("kind", FAULTS)
+def test_fifty_that_fail_for_ever_delay_a_critical_one_by_seconds(tmp_path: Path, kind: str, workers: int) -> None:
+    with a_world(tmp_path, workers=workers) as world:
+        bad = {world.fire(f"Poisoned{number}") for number in range(50)}
+        world.fault = poisoned(bad, kind)
+        world.run(2)
+        found = healthy_ones(world, every=20, times=8)
+        late = [world.late(number) for number in found]
+        # where everything hangs, each slot is taken for the whole timeout once
+        assert max(late) < (TIMEOUT + 2 * SOON if kind == "hangs" else 2 * SOON), late
+        assert min(world.tries(number) for number in bad) >= 1
+        world.run(800)
+        before = len(world.tried)
+        world.run(240)
+        assert 50 <= len(world.tried) - before <= 150, "what fails alone is tried for ever, every two minutes"
+
+
+@pytest.mark.parametrize("kind", FAULTS)
+def test_fifty_critical_ones_that_fail_for_ever_do_not_shut_out_what_is_less_severe(tmp_path: Path, kind: str) -> None:
+    with a_world(tmp_path) as world:
+        bad = {world.fire(f"Poisoned{number}") for number in range(50)}
+        world.fault = poisoned(bad, kind)
+        world.run(30)
+        found = healthy_ones(world, every=15, times=8, severity="warning")
+        world.run(120)
+        assert max(world.late(number) for number in found) < 60
+        assert max(world.late(number) for number in found[4:]) < 15
+
+
+@pytest.mark.parametrize("kind", FAULTS)
+def test_after_an_outage_a_healthy_one_goes_out_although_fifty_still_fail(tmp_path: Path, kind: str) -> None:
+    with a_world(tmp_path) as world:
+        world.fault = lambda claim, now: FAULTS[kind]
+        bad = {world.fire(f"Poisoned{number}") for number in range(25)}
+        healthy = world.fire("Healthy")
+        bad |= {world.fire(f"Poisoned{number}") for number in range(25, 50)}
+        world.run(30)
+        world.fault = poisoned(bad, kind)
+        fresh = world.fire("Fresh")
+        world.run(20)
+        assert world.late(fresh) < 12
+        assert world.late(healthy) < 30 + 20, "what got through shows that the vendor works: all that waits is tried"
+
+
+@pytest.mark.parametrize("kind", ["refuses", "resets", "hangs"])
+def test_an_outage_is_probed_ever_less_often_and_ends_within_seconds(tmp_path: Path, kind: str) -> None:
+    with a_world(tmp_path) as world:
+        world.fault = lambda claim, now: FAULTS[kind]
+        found = [world.fire(f"Waits{number}") for number in range(20)]
+        world.run(300)
+        before = len(world.tried)
+        world.run(800)
+        assert 90 <= len(world.tried) - before <= 110, "one in eight seconds, however many wait"
+        assert 12 > max(world.tries(number) for number in found) - min(world.tries(number) for number in found)
+        world.now += DAY
+        world.run(100)
+        world.fault = lambda claim, now: None
+        recovered = world.now
+        world.run(60)
+        arrived = [world.shown[number, ""] - recovered for number in found]
+        assert min(arrived) < 8 + TIMEOUT
+        assert max(arrived) < 8 + TIMEOUT + 20 / 2 + 1, "then at its pace"
+
+
+def test_many_that_come_in_a_silent_outage_are_not_all_tried(tmp_path: Path) -> None:
+    """Each try that may have arrived must be followed up: what nobody heard of is told in a digest, or not at all."""
+    with a_world(tmp_path) as world:
+        world.fault = lambda claim, now: HANGS
+        for number in range(100):
+            world.fire(f"Waits{number}", "warning")
+            world.run(10)
+        assert len({number for _, number in world.tried}) < 50
+        critical = world.fire("Down")
+        world.run(15)
+        assert world.tries(critical) > 0
+
+
+@pytest.mark.parametrize("kind", FAULTS)
+def test_a_mail_that_fails_for_each_of_many_recipients_delays_no_other(tmp_path: Path, kind: str) -> None:
+    recipients = tuple(f"p{number}@example.org" for number in range(20))
+    with a_world(tmp_path, limit=4, per_second=None, recipients=recipients) as world:
+        bad = world.fire("Poisoned")
+        world.fault = poisoned({bad}, kind)
+        world.run(20)
+        found = healthy_ones(world, every=60, times=3)
+        assert max(world.late(number) for number in found) < SOON
+
+
+@pytest.mark.parametrize("kind", FAULTS)
+def test_a_recipient_that_fails_for_ever_delays_no_other(tmp_path: Path, kind: str) -> None:
+    recipients = ("ada@example.org", "bad@example.org", "eve@example.org")
+
+    def fault(claim: Claim, now: float) -> object:
+        return FAULTS[kind] if claim.target.recipient.startswith("bad") else None
+
+    with a_world(tmp_path, limit=4, per_second=None, recipients=recipients) as world:
+        world.fault = fault  # type: ignore[assignment]
+        for number in range(12):
+            incident = world.fire(f"Slow{number}", "warning")
+            world.run(20)
+            arrived = {who for at_number, who in world.shown if at_number == incident}
+            assert {"ada@example.org", "eve@example.org"} == arrived
+        assert {} == world.reader.health(world.intake._clock()).paused
+        assert 12 == world.reader.health(world.intake._clock()).alone["pager"]
+
+
+def test_what_fails_alone_is_told_as_such_and_pauses_nothing(tmp_path: Path) -> None:
+    with a_world(tmp_path) as world:
+        bad = world.fire("Poisoned")
+        world.fault = poisoned({bad}, "refuses")
+        healthy_ones(world, every=5, times=8)
+        (shown,) = world.reader.deliveries(bad)
+        assert "pending" == shown.status
+        assert "it fails alone: others of pager got through since it was tried" == shown.why
+        assert "server: HTTP 500" == shown.last_error
+        health = world.reader.health(world.intake._clock())
+        assert ({}, {"pager": 1}) == (health.paused, health.alone)
+        world.fault = lambda claim, now: None
+        world.run(400)
+        assert world.late(bad) < float("inf")
+        assert {} == world.reader.health(world.intake._clock()).alone
+
+
+def test_a_rate_limit_and_what_was_under_way_when_it_came(tmp_path: Path) -> None:
+    """It holds of the whole channel, and what got through before it does not end it."""
+    with a_world(tmp_path, per_second=None) as world:
+        limited = world.fire("Limited")
+        world.fault = lambda claim, now: LIMITS if claim.incident_number == limited and now < 5 else None
+        world.run(1)
+        others = [world.fire(f"Later{number}") for number in range(3)]
+        world.run(15)
+        assert [1] == [number for _, number in world.tried], "nothing is sent while it lasts"
+        world.run(20)
+        assert {limited, *others} == {number for number, _ in world.shown}
+
+
+def test_a_single_failure_is_no_outage(tmp_path: Path) -> None:
+    with a_world(tmp_path, per_second=None) as world:
+        bad = world.fire("Once")
+        world.fault = lambda claim, now: REFUSES if claim.incident_number == bad and now < 1 else None
+        world.run(0.2)
+        assert {} == world.reader.health(world.intake._clock()).paused
+        world.run(5)
+        assert world.late(bad) < SOON
