@@ -57,7 +57,8 @@ def _option(option: tuple[str, ...], *, expose_value: bool = True) -> Callable[[
 
     def callback(context: click.Context, parameter: click.Parameter, value: str | None) -> str:
         if value is not None and not value.strip():
-            raise click.BadParameter(f"it is empty; write {metavar}", context, parameter)
+            right = what if option is DATABASE else metavar
+            raise click.BadParameter(f"it is empty; write {right}", context, parameter)
         if value is not None and option is DATABASE and has_password(value):
             told = "every user of this machine can read the password in --database (ps shows it)"
             click.echo(f"warning: {told}: give the URL in {variable}, or the password in PGPASSWORD", err=True)

@@ -13,7 +13,7 @@ from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, OperationalErr
 from sqlalchemy.exc import TimeoutError as NoConnectionFree
 
 from bridge import logs
-from bridge.core.errors import StoreDown, StoreRefused, StoreUnavailable
+from bridge.core.errors import StoreDown, StoreRefused, StoreUnavailable, StoreUnusable
 from bridge.store import sqlite_engine
 from bridge.store.sqlite_lock import SECONDS, write_lock
 from bridge.store.urls import database_url, prepare_file, shown
@@ -55,6 +55,8 @@ def open_database(url: str) -> sa.Engine:
             _migrate(engine, connection)
     except (DBAPIError, OSError) as fault:  # a file that is no database is no OperationalError
         engine.dispose()
+        if is_no_database(fault):
+            raise StoreUnusable(f"cannot open {parsed.database}: this file is not a database of SQLite") from fault
         raise StoreUnavailable(f"cannot open {shown(parsed)}: {fault}") from fault
     except StoreUnavailable:
         engine.dispose()
@@ -98,6 +100,11 @@ def reading(engine: sa.Engine) -> Iterator[sa.Connection]:
         raise StoreDown("every connection to the database is in use, and none became free in time") from fault
 
 
+def is_no_database(fault: Exception) -> bool:
+    """Of SQLite: the file is something else."""
+    return isinstance(fault, DBAPIError) and getattr(fault.orig, "sqlite_errorname", "") == "SQLITE_NOTADB"
+
+
 def _kind(fault: DBAPIError) -> type[StoreUnavailable]:
     if isinstance(fault, _OF_THE_DATA):
         return StoreRefused
@@ -135,6 +142,8 @@ def postgres_patience(url: sa.URL) -> dict[str, int]:
 def _engine(url: sa.URL) -> sa.Engine:
     if url.get_backend_name() == "sqlite":
         prepare_file(url)
+        if not sqlite_engine.is_database(url):
+            raise StoreUnusable(f"cannot open {url.database}: this file is not a database of SQLite")
         return sqlite_engine.create(url)
     patience = postgres_patience(url)
     return sa.create_engine(

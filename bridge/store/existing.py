@@ -14,8 +14,8 @@ from urllib.parse import quote
 import sqlalchemy as sa
 from sqlalchemy.exc import DBAPIError
 
-from bridge.core.errors import StoreUnavailable
-from bridge.store.database import NEWEST, open_database, postgres_patience
+from bridge.core.errors import StoreUnavailable, StoreUnusable
+from bridge.store.database import NEWEST, is_no_database, open_database, postgres_patience
 from bridge.store.urls import check_file, database_url, shown
 
 _NAME_IT = "name it with --database or BRIDGE_DATABASE_URL; `bridge serve` makes one"
@@ -117,6 +117,8 @@ def _closed_on_fault(engine: sa.Engine) -> Iterator[None]:
         yield
     except DBAPIError as fault:
         engine.dispose()
+        if is_no_database(fault):
+            raise StoreUnusable(f"cannot open {engine.url.database}: this file is not a database of SQLite") from fault
         raise StoreUnavailable(f"cannot open {shown(engine.url)}: {fault.orig}") from fault
     except StoreUnavailable:
         engine.dispose()

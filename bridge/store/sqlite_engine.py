@@ -27,6 +27,7 @@ from bridge.store.sqlite_lock import locked
 
 log = logs.get("store")
 BUSY_SECONDS = 10  #: how long SQLite waits for a lock of its own
+_MAGIC = b"SQLite format 3\x00"  # https://www.sqlite.org/fileformat.html#the_database_header
 _PRAGMAS = ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", f"busy_timeout={BUSY_SECONDS}000")
 _FILES: WeakKeyDictionary[sa.Engine, _File] = WeakKeyDictionary()
 
@@ -73,6 +74,18 @@ def _path(url: sa.URL) -> Path | None:
     if not url.database or url.database == ":memory:" or url.database.startswith("file:"):
         return None
     return Path(os.path.abspath(url.database))
+
+
+def is_database(url: sa.URL) -> bool:
+    """By its first bytes; an empty or absent file may become one. What this process has open already is one.
+
+    That is not looked at again: closing a file ends the locks that the process has on it (POSIX, fcntl).
+    """
+    path = _path(url)
+    if path is None or not path.is_file() or any(file.path == path for file in _FILES.values()):
+        return True
+    with path.open("rb") as content:
+        return content.read(len(_MAGIC)) in (b"", _MAGIC)
 
 
 def check_files(engine: sa.Engine, *, orphan: bool = False) -> bool:

@@ -17,7 +17,6 @@ SQLITE = ("sqlite", "sqlite+pysqlite")
 POSTGRESQL = ("postgresql", "postgres", "postgresql+psycopg")
 _FORMS = "write sqlite:///FILE (sqlite:////FILE from the root) or postgresql://USER:PASSWORD@HOST/DATABASE"
 _ESCAPES = "in a user or password, write @ as %40, : as %3A, / as %2F, # as %23, ? as %3F and % as %25"
-_MAGIC = b"SQLite format 3\x00"  # https://www.sqlite.org/fileformat.html#the_database_header
 
 
 def database_url(text: str) -> sa.URL:
@@ -42,13 +41,16 @@ def prepare_file(url: sa.URL) -> None:
     file = Path(url.database or "")
     check_file(file)
     try:
-        file.parent.mkdir(parents=True, exist_ok=True)
+        file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as fault:
         raise StoreUnusable(f"the folder of the database {file} cannot be made: {fault.strerror}") from None
 
 
 def check_file(file: Path, *, to_write: bool = True) -> None:
-    """Raises StoreUnusable where the file can never be opened; to_write: nor written."""
+    """Raises StoreUnusable where the file can never be opened; to_write: nor written.
+
+    It is not opened here: closing it would end the locks that this process has on it (POSIX, fcntl).
+    """
     if file.is_dir():
         raise StoreUnusable(f"{file} is a folder: name a file in it, such as sqlite:///{file / 'bridge.db'}")
     if file.exists():
@@ -70,10 +72,6 @@ def _check_existing(file: Path, to_write: bool) -> None:
     if not os.access(file, os.R_OK | (os.W_OK if to_write else 0)):
         allowed = "read and write" if to_write else "read"
         raise StoreUnusable(f"the database {file} cannot be used: this user may not {allowed} it")
-    with file.open("rb") as content:
-        start = content.read(len(_MAGIC))
-    if start not in (b"", _MAGIC):
-        raise StoreUnusable(f"cannot open {file}: this file is not a database of SQLite")
 
 
 def _sqlite(text: str) -> sa.URL:

@@ -200,8 +200,9 @@ def test_a_backup_of_an_older_version_is_brought_up_to_date(folder: Path) -> Non
     url = with_incidents(f"sqlite:///{folder}/bridge.db")
     shutil.copy(folder / "bridge.db", folder / "old.db")
     with sqlite3.connect(folder / "old.db") as connection:  # as the migration before the last left it
-        connection.execute("DROP TABLE storm")
-        connection.execute("UPDATE alembic_version SET version_num = '0010'")
+        connection.execute("DROP INDEX incident_by_urgency")
+        connection.execute("DROP INDEX delivery_dead")
+        connection.execute("UPDATE alembic_version SET version_num = '0012'")
     connection.close()
     assert url
     assert 0 == run("restored", "old.db").exit_code
