@@ -23,7 +23,9 @@ from tests.channels.channel_builders import an_email
 from tests.model.small_vendors import Slack, slack_channel
 
 POLICY = Policy(
-    Rules(), Route(notify=("mail", "chat")), {"mail": ChannelSpec("mail", edits=False), "chat": ChannelSpec("chat")}
+    Rules(),
+    Route(notify=("mail", "chat")),
+    {"mail": ChannelSpec("mail", ("ops@example.org",), edits=False), "chat": ChannelSpec("chat")},
 )
 
 
