@@ -125,7 +125,7 @@ def test_a_missing_login_ends_it(tmp_path: Path, config: Path) -> None:
         (["--database", "sqlite:////dev/null/bridge.db"], "/dev/null is no folder"),
         (["--database", "sqlite:////dev/null"], "is no ordinary file"),
         (["--database", "sqlite:////proc/bridge/bridge.db"], "bridge.db cannot be "),
-        (["--database", "sqlite:////etc/passwd"], "is not a database of SQLite"),
+        (["--database", "sqlite:////etc/hostname"], "is not a database of SQLite"),
         (["--database", "bridge.db"], "sqlite:///FILE"),
         (["--database", ""], "sqlite:///FILE"),
         (["--config", "/"], "the file cannot be read: Is a directory"),
