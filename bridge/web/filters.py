@@ -12,7 +12,8 @@ from markupsafe import Markup, escape
 
 from bridge.rendering.text import clean, labelled
 
-_JOINTS = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[_./:,-])(?=\w)")
+#: Where a long name may be broken; a number such as 7.3, 20,000 or 14:02 never is.
+_JOINTS = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[_./:,-])(?<!\d[.,:-])(?=\w)|(?<=\d[.,:-])(?=[^\W\d])")
 _COMMAND = re.compile(r"`([^`]+)`")
 
 

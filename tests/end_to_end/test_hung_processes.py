@@ -42,12 +42,12 @@ if {half!r} == "worker" and "worker" in sys.orig_argv:
         return await run(self)
     pinging.Pinger.run = blocking
 if {half!r} == "web" and "web" in sys.orig_argv:
-    import waitress.server as server
-    readable = server.BaseWSGIServer.readable
+    from bridge.web.server import Server
+    readable = Server.readable
     def blocking(self):
         block()
         return readable(self)
-    server.BaseWSGIServer.readable = blocking
+    Server.readable = blocking
 """
 
 

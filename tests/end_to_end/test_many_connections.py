@@ -74,7 +74,7 @@ def notify(web: Web, session: requests.Session, key: str) -> int:
 
 def test_a_system_that_gives_no_more_files_is_borne(tmp_path: Path, many_files: None) -> None:
     """Fewer than the server counts on: accept() itself fails."""
-    with running_web(tmp_path, CHANNEL + SOURCE, files=48) as web, contextlib.ExitStack() as stack:
+    with running_web(tmp_path, CHANNEL + SOURCE, files=40) as web, contextlib.ExitStack() as stack:
         flood(web, stack, b"", 60)
         assert 200 == eventually(lambda: web.post("key"))
         used = web.cpu_seconds()

@@ -124,7 +124,7 @@ def test_nobody_else_may_read_what_the_processes_write(shared: Sender) -> None:
     """The database and what is beside it, and the measurements."""
     bridge = shared.bridge
     eventually(lambda: list((bridge.folder / "state").rglob("pipe")))
-    written = [*(bridge.folder / "state").rglob("*"), *bridge.folder.glob("bridge-metrics-*/*")]
+    written = [*(bridge.folder / "state").rglob("*"), *bridge.folder.glob("incident-bridge-metrics-*/*")]
     assert {"bridge.db", "bridge.db-wal", "bridge.db.lock"} <= {each.name for each in written} and len(written) > 7
     assert [] == [each for each in written if stat.S_IMODE(each.stat().st_mode) & 0o077]
 

@@ -6,6 +6,7 @@ import json
 import re
 import shutil
 import subprocess
+from pathlib import Path
 from typing import Any
 
 import click
@@ -52,15 +53,25 @@ def test_each_alert_on_the_page_pages_past_the_bridge() -> None:
     assert set() == named - direct
 
 
-def test_each_link_leads_somewhere() -> None:
-    targets = re.findall(r"\]\(([^)#]+)?(?:#([a-z0-9-]+))?\)", PAGE)
-    assert targets
-    for file, anchor in targets:
-        target = (ROOT / "docs" / file).resolve() if file else ROOT / "docs" / "operating.md"
-        assert target.is_file(), file
-        if anchor:
-            headings = re.findall(r"^#+ (.*)$", target.read_text(), re.MULTILINE)
-            assert anchor in [re.sub(r"[^a-z0-9 -]", "", each.lower()).replace(" ", "-") for each in headings]
+PAGES = [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_each_link_leads_somewhere(page: Path) -> None:
+    for file, anchor in re.findall(r"\]\((?!https?:|mailto:)([^)#\s]+)?(?:#([^)\s]+))?\)", _prose(page)):
+        target = (page.parent / file).resolve() if file else page
+        assert target.exists(), file
+        assert not anchor or anchor in _anchors(target), f"{file}#{anchor}"
+
+
+def _prose(page: Path) -> str:
+    return re.sub(r"^ *```.*?^ *```", "", page.read_text(), flags=re.MULTILINE | re.DOTALL)
+
+
+def _anchors(page: Path) -> list[str]:
+    """As GitHub makes them of headings."""
+    headings = re.findall(r"^#+ (.*)$", _prose(page), re.MULTILINE)
+    return [re.sub(r"[^a-z0-9_ -]", "", each.lower()).replace(" ", "-") for each in headings]
 
 
 def test_what_it_changes_in_alertmanagers_file_stands_there() -> None:

@@ -34,7 +34,7 @@ class Vendors:
         shown = self.asked >= self._after
         page = {"summary": "Firing: Soak0000001", "status": "triggered", "pages": 1}
         post = {"text": "Firing: Soak0000001", "attachments": []}
-        mail = {"subject": "Soak0000001", "text": "", "headers": [["X-Alert-Status", "firing"]]}
+        mail = {"subject": "Soak0000001", "text": "", "headers": [["X-Alert-Status", "firing"]], "altered_copies": 0}
         return {
             "pagerduty": {"incidents": [page] * shown},
             "slack": {"channels": {"soak": {"messages": [post] * shown}}},

@@ -14,6 +14,7 @@ from bridge.core.model import Flap, Status
 from bridge.rendering.sample import sample_context
 from bridge.store import KeptPicture
 from bridge.web import check_listen, logins
+from bridge.web.filters import breakable
 from bridge.web.pages import safe_link, span
 
 HASH = generate_password_hash("right", method="scrypt")
@@ -85,6 +86,20 @@ def test_only_the_first_alerts_are_shown(world):
 def test_only_web_addresses_become_links(value):
     assert safe_link(value) == ""
     assert safe_link("HTTPS://x.org/a?b=c") == "HTTPS://x.org/a?b=c"
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("Known now: 7.3 % of 20,000 at 14:02", "Known now: 7.3 % of 20,000 at 14:02"),
+        ("api-0.models.svc", "api-<wbr>0.<wbr>models.<wbr>svc"),
+        ("ToxicityApiDown", "Toxicity<wbr>Api<wbr>Down"),
+        ("2.0.0-rc1", "2.0.0-<wbr>rc1"),
+        ("a_<b>", "a_&lt;b&gt;"),
+    ],
+)
+def test_long_names_may_break_and_numbers_may_not(text, shown):
+    assert shown == str(breakable(text))
 
 
 def test_spans_read_well():

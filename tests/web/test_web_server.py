@@ -8,6 +8,8 @@ from contextlib import closing
 import pytest
 from web_fakes import BODY, PLAIN, SOURCES, World
 
+from bridge.core.addresses import Address
+from bridge.listening import listen_on
 from bridge.web import make_server, receiving, server
 
 HEAD = b"POST /webhook/alertmanager HTTP/1.1\r\nHost: bridge\r\n"
@@ -26,7 +28,7 @@ def served(monkeypatch):
             monkeypatch.setattr(receiving, name, limits.get(name, LONG))
         monkeypatch.setattr(server, "LOOK_EVERY", 0.05)
         world = World(PLAIN + SOURCES)
-        running = make_server(world.app, "127.0.0.1", 0, lambda: world.settings)
+        running = make_server(world.app, listen_on(Address("127.0.0.1", 0)), lambda: world.settings, {})
         running.adj.asyncore_loop_timeout = 0.05
         thread = threading.Thread(target=_run, args=(running,), daemon=True)
         thread.start()
