@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import json
 import shutil
 import sys
 import tempfile
@@ -43,7 +44,7 @@ class Tally:
 
 
 def run(make: Make, plan: Plan) -> tuple[Tally, Verdict]:
-    """What is unsound leaves its database and log behind, to be looked into."""
+    """What is unsound leaves its database, its log and what the vendors showed behind, to be looked into."""
     folder = Path(tempfile.mkdtemp(prefix="soak-"))
     with running_sandbox(history=1_000_000) as sandbox:
         system, tally = make(folder, sandbox), Tally()
@@ -51,6 +52,7 @@ def run(make: Make, plan: Plan) -> tuple[Tally, Verdict]:
         try:
             asyncio.run(_Run(system, sandbox, tally).all(plan))
             found = _recovered(system, sandbox, tally)
+            (folder / "vendors.json").write_text(json.dumps(sandbox.state, default=str), encoding="utf-8")
         finally:
             system.stop()
     if found.sound or not system.kept:

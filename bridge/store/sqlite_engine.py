@@ -50,7 +50,7 @@ def create(url: sa.URL) -> sa.Engine:
     if path is not None:
         _FILES[engine] = file = _File(path)
         sa.event.listen(engine, "do_connect", file.connect)
-        sa.event.listen(engine, "engine_disposed", file.forget)
+        sa.event.listen(engine, "close", file.closed)
 
     @sa.event.listens_for(engine, "connect")
     def prepare(connection: Any, _record: Any) -> None:
@@ -103,10 +103,11 @@ def save(engine: sa.Engine) -> None:
     Not inside a transaction.
     """
     file = _FILES.get(engine)
-    if file is None or file.lost() in (None, file.path):
+    if file is None or file.is_saved or file.lost() in (None, file.path):
         return
     with suppress(sa.exc.SQLAlchemyError, sqlite3.Error), closing(engine.raw_connection()) as connection:
-        connection.cursor().execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+        busy, *_ = connection.cursor().execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+        file.is_saved = not busy
 
 
 def locked_by(engine: sa.Engine, fault: DBAPIError) -> str:
@@ -123,7 +124,9 @@ class _File:
     def __init__(self, path: Path) -> None:
         self.path = path
         self._opened: OpenedFiles | None = None
+        self._connections: set[int] = set()
         self._is_lost = False  # as it was logged last
+        self.is_saved = False  #: what stood in a log that was lost
 
     def lost(self) -> Path | None:
         return self._opened.lost() if self._opened is not None else None
@@ -131,7 +134,7 @@ class _File:
     def check(self, *, orphan: bool) -> bool:
         lost = self.lost()
         if (lost is not None) != self._is_lost:
-            self._is_lost = lost is not None
+            self._is_lost, self.is_saved = lost is not None, False
             self._tell(lost)
         if lost is None:
             return False
@@ -155,12 +158,15 @@ class _File:
     def opened(self, connection: sqlite3.Connection) -> None:
         connection.execute("SELECT 1 FROM sqlite_master LIMIT 1").fetchall()  # opens the log and its index
         found = opened_files(self.path)
-        if self._opened is None:
+        if self._opened in (None, found.without_log()):
             self._opened = found
-        elif found != self._opened:
+        elif self._opened is not None and found != self._opened:
             connection.close()
             raise sqlite3.OperationalError(in_words(self.path, self._opened.lost() or self.path))
+        self._connections.add(id(connection))
 
-    def forget(self, _engine: sa.Engine) -> None:
-        """No connection is open any more, and SQLite has taken its log away."""
-        self._opened = None
+    def closed(self, connection: sqlite3.Connection, _record: Any) -> None:
+        """With the last one SQLite takes its log away, and the next one makes another."""
+        self._connections.discard(id(connection))
+        if not self._connections and self._opened is not None:
+            self._opened = self._opened.without_log()

@@ -20,7 +20,7 @@ PRIVATE = 0o600
 #: Beside the database, or beside what it links to: SQLite's log, its index, its rollback journal.
 OF_SQLITE = ("-wal", "-shm", "-journal")
 OF_WRITERS = (".turn", ".lock")  #: what writers lock
-_Identity = tuple[int, int] | None  #: device and inode; None where there is no file
+_Identity = tuple[int, int] | None  #: device and inode; None where there is nothing
 
 
 def create_private(database: Path) -> None:
@@ -67,25 +67,25 @@ class OpenedFiles:
 
     def lost(self) -> Path | None:
         """The first that the path does not lead to any more."""
-        return next((place for place, before in self.found if _identity(place) != before), None)
+        return next((place for place, before in self.found if _identity(place, self.path) != before), None)
 
-    @property
-    def database(self) -> _Identity:
-        return self.found[0][1]
+    def without_log(self) -> OpenedFiles:
+        """What is left when no connection is open: SQLite takes the log and its index away."""
+        return OpenedFiles(self.path, self.found[:1])
 
 
 def opened_files(path: Path) -> OpenedFiles:
     """As they are now. SQLite names the other two after the file that a link leads to."""
     real = os.path.realpath(path)
     places = (path, Path(f"{real}-wal"), Path(f"{real}-shm"))
-    return OpenedFiles(path, tuple((place, _identity(place)) for place in places))
+    return OpenedFiles(path, tuple((place, _identity(place, path)) for place in places))
 
 
 def in_words(path: Path, lost: Path) -> str:
     """What happened to a file of the database at `path`, and what to do."""
     what = f"{lost} was deleted, moved or unmounted"
-    if _identity(lost) is not None:
-        what = f"another file was put in place of {lost}"
+    with suppress(OSError):
+        what = f"another file was put in place of {lost}" if lost.stat().st_size else f"{lost} was emptied"
     way_out = f"put it back, or stop the bridge, make sure that {path} is the right one, and restart"
     if lost != path:
         way_out = f"restart the bridge; what it has stored so far is in {path}"
@@ -93,15 +93,16 @@ def in_words(path: Path, lost: Path) -> str:
 
 
 def is_deleted(path: Path) -> bool:
-    return _identity(path) is None
+    return not os.path.exists(path)  # Path's own raises where it may not look
 
 
-def _identity(place: Path) -> _Identity:
+def _identity(place: Path, database: Path) -> _Identity:
+    """SQLite's log may be empty; a database is so only when it was emptied by somebody else."""
     try:
         found = place.stat()
     except OSError:
         return None
-    return found.st_dev, found.st_ino
+    return (found.st_dev, found.st_ino) if found.st_size or place != database else None
 
 
 def who_locks(database: Path) -> str:

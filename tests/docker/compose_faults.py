@@ -87,9 +87,6 @@ def healthchecks(stack: Stack) -> Iterator[str]:
             target = name if host == "127.0.0.1" else stack.names().get(host)
             if target is None or int(port) not in stack.listening(target):
                 yield f"{name} is asked for its health at {host}:{port}, where nobody listens"
-        for file in re.findall(r"--beat ([^ ]+)", words):
-            if f"--beat-file {file}" not in " ".join(stack.command(name)):
-                yield f"{name} is asked for {file}, which it does not write"
         if not words and not stack.services[name].get("healthcheck", {}).get("disable"):
             yield f"{name} has no health check"
 
@@ -198,9 +195,9 @@ def pair(stack: Stack) -> Iterator[str]:
 
 
 def processes(stack: Stack) -> Iterator[str]:
-    """Web and worker must not have the same process id, for their metrics are in files of that name."""
-    if stack.services["bridge-web"].get("init") or not stack.services["bridge-worker"].get("init"):
-        yield "bridge-web must be process 1 of its container, and bridge-worker must not"
+    for name in BRIDGES:
+        if not stack.services[name].get("init"):
+            yield f"{name} is process 1 of its container, which would have to look after orphans"
     if "bridge" not in _aliases(stack):
         yield "bridge-web is not known as bridge, and nothing else is there with PostgreSQL"
     shared = "/var/lib/bridge-metrics"

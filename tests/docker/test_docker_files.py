@@ -98,7 +98,12 @@ def edit(root: Path, path: str, old: str, new: str) -> None:
         (COMPOSE, "http://toxicity-api-2:8100", "http://toxicity-api-3:8100", "no service is called toxicity-api-3"),
         (COMPOSE, "http://prometheus:9090", "http://prometheus:9091", "asks prometheus:9091"),
         (COMPOSE, "aliases: [bridge]", "aliases: [bridges]", "bridge-web is not known as bridge"),
-        (COMPOSE, "--beat, /run/bridge/worker.beat", "--beat, /run/bridge/beat", "/run/bridge/beat, which it does not"),
+        (
+            COMPOSE,
+            '"http://127.0.0.1:9120/-/healthy"',
+            '"http://127.0.0.1:9121/-/healthy"',
+            "bridge-worker is asked for its health at 127.0.0.1:9121, where nobody",
+        ),
         (COMPOSE, "test: [CMD, promtool, query", "test: [CMD, curl, query", "prometheus is asked for its health with"),
         (COMPOSE, "PROMETHEUS_URL: ", "PROMETHEUS_URLS: ", "bridge has no PROMETHEUS_URL for routes.yaml"),
         (COMPOSE, "BERT_API_DRILLS: ", "BERT_API_DRILL: ", "BERT_API_DRILL, which the code does not read"),
@@ -130,7 +135,7 @@ def edit(root: Path, path: str, old: str, new: str) -> None:
             "--cluster.peer=alertmanager-2:9094",
             "its peer alertmanager-1",
         ),
-        (COMPOSE, "init: false", "init: true", "bridge-web must be process 1"),
+        (COMPOSE, "*bridge-metrics]\n    init: true", "*bridge-metrics]\n    init: false", "bridge-web is process 1"),
         (COMPOSE, "PROMETHEUS_MULTIPROC_DIR: /var/lib/bridge-metrics", "X: y", "bridge-web does not share its metrics"),
         (
             COMPOSE,

@@ -189,15 +189,27 @@ def replicas(objects: list[Manifest]) -> Iterator[str]:
     for kind, each, least in (("Deployment", "bridge", 2), ("StatefulSet", "alertmanager", 2)):
         if named(objects, kind, each)["spec"]["replicas"] < least:
             yield f"{each} has fewer than {least} replicas"
-    halves = [each["command"][3] for each in pod(named(objects, "Deployment", "bridge"))["containers"]]
-    if halves != ["web", "worker"]:
-        yield f"a pod of the bridge has {halves}"
-    if pod(named(objects, "Deployment", "bridge")).get("shareProcessNamespace") is not True:
-        yield "web and worker would both be process 1, and write over each other's metrics"
+    halves = pod(named(objects, "Deployment", "bridge"))["containers"]
+    commands = [each["command"][3] for each in halves]
+    if commands != ["web", "worker"]:
+        yield f"a pod of the bridge has {commands}"
+    else:
+        yield from _worker(halves[1])
     arguments = pod(named(objects, "StatefulSet", "alertmanager"))["containers"][0]["args"]
     peers = [each for each in arguments if each.startswith("--cluster.peer=alertmanager-")]
     if len(peers) != named(objects, "StatefulSet", "alertmanager")["spec"]["replicas"]:
         yield f"the Alertmanagers know {peers}"
+
+
+def _worker(container: dict[str, Any]) -> Iterator[str]:
+    """It answers where it is asked, and is started again when it hangs."""
+    listening = {int(word.rpartition(":")[2]) for word in container["command"] if word.startswith("0.0.0.0:")}
+    ports = {each["name"]: each["containerPort"] for each in container["ports"]}
+    if set(ports.values()) != listening:
+        yield f"the worker listens on {listening}, and says {ports}"
+    asked = container.get("livenessProbe", {}).get("httpGet")
+    if asked != {"path": "/-/healthy", "port": "metrics"}:
+        yield f"a worker that hangs is asked {asked}"
 
 
 CHECKS = (selectors, names, security, api, replicas)

@@ -109,7 +109,9 @@ MISTAKES: list[tuple[str, str, str, Any]] = [
     ("applying fights the autoscaler", API, "spec/replicas", 3),
     ("one bridge is alone", BRIDGE, "spec/replicas", 1),
     ("there is no worker", BRIDGE, f"{POD}/containers/1/command/3", "web"),
-    ("metrics write over each other", BRIDGE, f"{POD}/shareProcessNamespace", GONE),
+    ("a worker that hangs is left alone", BRIDGE, f"{POD}/containers/1/livenessProbe", GONE),
+    ("a worker is asked what only a web knows", BRIDGE, f"{POD}/containers/1/livenessProbe/httpGet/path", "/-/ready"),
+    ("a worker answers elsewhere", BRIDGE, f"{POD}/containers/1/command/5", "0.0.0.0:9121"),
     ("a third one gossips with nobody", ALERTMANAGER, "spec/replicas", 3),
 ]
 

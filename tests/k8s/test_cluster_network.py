@@ -31,6 +31,7 @@ EVERYWHERE = {
 OWN_PROMETHEUS = {
     "prometheus > toxicity-api:8100",
     "prometheus > bridge:9119",
+    "prometheus > bridge:9120",
     "prometheus > alertmanager:9093",
     "prometheus > anywhere:443",
     "prometheus > anywhere:6443",
@@ -47,6 +48,7 @@ MORE = {
     "gke-managed-prometheus": {
         "gmp-system > toxicity-api:8100",
         "gmp-system > bridge:9119",
+        "gmp-system > bridge:9120",
         "gmp-system > alertmanager:9093",
         *(line.format("prometheus") for line in METADATA),
         *ON_GOOGLE,
