@@ -12,7 +12,7 @@ from dataclasses import replace
 from typing import Any
 
 from bridge.channels.slack_calls import Refused, SlackCalls, TooMany, no_call_after
-from bridge.channels.slack_message import delivery_id, message_of, own, rung, thread_of, told
+from bridge.channels.slack_message import delivery_id, first_posted, message_of, own, rung, thread_of, told
 from bridge.config.settings import SlackSettings
 from bridge.core.errors import Reason, SendError
 from bridge.core.ports import Claim, Composed, Illustration, Message, Receipt
@@ -80,21 +80,25 @@ class SlackChannel:
             return Receipt(dict(claim.handle), "ended before it was told", skipped=True)
         if found is None:
             return Receipt(await self._post(content, message))
+        return await self._adopted(found, content, message, claim)
+
+    async def _adopted(self, found: dict[str, Any], content: Any, message: Message, claim: Claim) -> Receipt:
+        """What an earlier try posted, at the revision `posted`. It may have been edited since without its reply."""
         revision = int(found.pop("revision"))
-        if revision >= message.revision:
-            shown = {**found, "thread_revision": revision, "severity": rung(message)}
-            return Receipt(shown, "delivered by an earlier try")
+        # Its severity is not known; that it rang for this incident is. So this one does not ring again.
+        handle = {**found, "thread_revision": max(told(claim), found["posted"]), "severity": rung(message)}
+        if revision >= message.revision and found["posted"] >= message.revision:
+            return Receipt(handle, "delivered by an earlier try")
         try:
-            await self._edit(content, found)
+            if revision < message.revision:
+                await self._edit(content, handle)
         except SendError as error:
             if not isinstance(error, Refused) or error.code not in _EDIT_LOST:
-                error.progress = {**found, "thread_revision": revision, "severity": rung(message)}
+                error.progress = handle
                 raise
             return Receipt(await self._post(content, message))
-        # Its severity is not known; that it rang for this incident is. So this one does not ring again.
-        handle = {**found, "thread_revision": revision, "severity": rung(message)}
-        since = max(told(claim), revision)
-        return await self._tell(thread_of(message, _as_shown(claim, handle), None, since), message, claim, handle)
+        shown = replace(claim, handle=handle)
+        return await self._tell(thread_of(message, shown, None, told(shown)), message, shown, handle)
 
     async def _post(self, content: Any, message: Message) -> dict[str, Any]:
         body = {"attachments": content["attachments"], "metadata": content["metadata"], **_QUIET}
@@ -105,17 +109,16 @@ class SlackChannel:
         if not (channel and isinstance(channel, str) and ts and isinstance(ts, str)):
             raise SendError(Reason.SERVER, "an answer without channel and ts", ambiguous=True)
         self._channel_id = channel
+        revision = message.revision
         return {
-            "channel": channel,
-            "ts": ts,
-            "thread_revision": message.revision,
-            "severity": rung(message),
-        }
+            "channel": channel, "ts": ts, "posted": revision, "thread_revision": revision, "severity": rung(message),
+        }  # fmt: skip
 
     async def _edit(self, content: Any, handle: dict[str, Any]) -> None:
         place = {"channel": handle["channel"], "ts": handle["ts"]}
-        shown = {name: content[name] for name in ("text", "attachments", "metadata")}
-        await self._calls.call("chat.update", {**place, **shown})
+        shown = {"text": content["text"], "attachments": content["attachments"]}
+        metadata = first_posted(content["metadata"], handle)
+        await self._calls.call("chat.update", {**place, **shown, "metadata": metadata})
 
     async def _tell(self, reply: Any, message: Message, claim: Claim, handle: dict[str, Any]) -> Receipt:
         """The message is right by now; what goes wrong from here on must not lose it."""
@@ -155,7 +158,9 @@ class SlackChannel:
             payload = own(found.get("metadata"), wanted)
             top = found.get("thread_ts") in (None, found.get("ts"))
             if payload is not None and top and found.get("ts") != lost:
-                return {"channel": channel, "ts": found["ts"], "revision": payload.get("revision", 0)}, True
+                revision = int(payload.get("revision", 0))
+                posted = int(payload.get("posted", revision))
+                return {"channel": channel, "ts": found["ts"], "posted": posted, "revision": revision}, True
         return None, certain
 
     async def _told_before(self, message: Message, claim: Claim, handle: dict[str, Any]) -> int:
@@ -187,7 +192,3 @@ class SlackChannel:
 def _since(message: Message, claim: Claim) -> dict[str, Any]:
     at = (claim.attempted_at or message.opened_at).timestamp() - CLOCK_SECONDS
     return {"oldest": f"{at:.6f}", "limit": 100, "include_all_metadata": True}
-
-
-def _as_shown(claim: Claim, handle: dict[str, Any]) -> Claim:
-    return replace(claim, handle=handle)

@@ -38,8 +38,11 @@ def told(claim: Claim) -> int:
 
 
 def thread_of(message: Message, claim: Claim, mention: str | None, since: int) -> Json | None:
-    """The loud news in one reply; in the channel too when the incident has become critical."""
-    news = [entry for entry in message.news if entry.loud and entry.revision > since]
+    """The loud news in one reply; in the channel too when the incident has become critical.
+
+    Of the claim and not of the message, which has none for a target that was never notified as far as is known.
+    """
+    news = [entry for entry in claim.news if entry.loud and entry.revision > since]
     lines = [f"• {mrkdwn(one_line(entry.text), 300)}" for entry in news[-MAX_NEWS:]]
     if not lines:
         return None
@@ -67,8 +70,14 @@ def delivery_id(message: Message, claim: Claim) -> str:
 
 
 def metadata_of(message: Message, claim: Claim) -> Json:
-    payload = {"delivery_id": delivery_id(message, claim), "revision": message.revision}
+    payload = {"delivery_id": delivery_id(message, claim), "revision": message.revision, "posted": message.revision}
     return {"event_type": EVENT_TYPE, "event_payload": payload}
+
+
+def first_posted(metadata: Json, handle: Mapping[str, Any]) -> Json:
+    """Of an edit: it keeps at which revision the message was posted, from which on its thread must have the news."""
+    payload = metadata["event_payload"]
+    return {**metadata, "event_payload": {**payload, "posted": handle.get("posted", payload["posted"])}}
 
 
 def _ringing(text: str, message: Message, claim: Claim, mention: str | None) -> str:

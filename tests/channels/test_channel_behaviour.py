@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 import subprocess
 import threading
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -117,6 +118,24 @@ def test_slack_adopts_its_own_lost_message(vendors: RunningSandbox, revision: in
     assert len(messages) == 2
     assert handle["ts"] == messages[1]["ts"]
     assert messages[1]["edits"] == len(messages[1]["thread"]) == revision - 1
+
+
+@pytest.mark.parametrize("told", [False, True], ids=["before its reply", "after its reply"])
+def test_slack_has_its_reply_though_nobody_lived_to_know_of_the_edit(vendors: RunningSandbox, told: bool) -> None:
+    """A worker that was killed keeps nothing: all it did is found where it did it."""
+    place = send(a_slack(vendors.slack_base_url)).handle["channel"]
+    channel, started = lambda: a_slack(vendors.slack_base_url, channel=place), datetime.now(UTC)
+    over = a_message(revision=2, firing=False, summary="Resolved", news=())
+    claim = a_claim(unknown=True, attempted_at=started - timedelta(seconds=5), firing=False, revision=2)
+    claim = replace(claim, news=(an_entry(1, "it began"), an_entry(2, "it is over")))
+    vendors.fault(target="slack", kind="status", status=503, count=1, path="chat.postMessage", processed=told)
+    with pytest.raises(SendError):
+        send(channel(), over, claim)
+    for _ in range(2):
+        send(channel(), over, claim)
+    (shown,) = slack_messages(vendors)
+    assert ["• it is over"] == [reply["text"] for reply in shown["thread"]]
+    assert ("Resolved", 1) == (shown["text"], shown["edits"])
 
 
 def test_slack_does_not_repeat_a_lost_thread_reply(vendors: RunningSandbox) -> None:

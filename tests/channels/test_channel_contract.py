@@ -23,6 +23,7 @@ def send(channel: Any, message: Message | None = None, claim: Claim | None = Non
 
     async def run() -> Receipt:
         shown, leased = message or a_message(), claim or a_claim()
+        leased = replace(leased, news=leased.news or shown.news)
         try:
             receipt: Receipt = await channel.send(channel.compose(shown, leased), shown, leased)
             return receipt

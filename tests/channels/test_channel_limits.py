@@ -75,7 +75,11 @@ def test_pagerduty_takes_every_event(message: Message, shrink: bool) -> None:
 @given(messages(), st.booleans())
 @settings(max_examples=80)
 def test_slack_takes_every_message_and_nobody_is_pinged(message: Message, shrink: bool) -> None:
-    content = CHANNELS[1].compose(message, a_claim(shrink=shrink, handle={"ts": "1", "severity": "critical"})).content
+    content = (
+        CHANNELS[1]
+        .compose(message, a_claim(shrink=shrink, handle={"ts": "1", "severity": "critical"}, news=message.news))
+        .content
+    )
     blocks = [block for each in content["attachments"] for block in each["blocks"]]
     assert block_kit.blocks_faults(blocks) == []
     assert len(json.dumps(blocks)) < 10_000

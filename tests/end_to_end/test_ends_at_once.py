@@ -112,3 +112,21 @@ def test_what_ends_at_once_is_shown_as_over_everywhere(bridge: Bridge, sandbox: 
     state = sandbox.state
     assert state["mail"]
     assert ([], [], []) == (wrong_mails(state), wrong_threads(state), wrong_pages(state))
+
+
+@pytest.mark.parametrize("fault", [{"kind": "malformed", "processed": True}, {"kind": "accept_then_reset"}])
+def test_a_thread_has_its_end_though_the_answer_to_its_first_message_was_lost(
+    bridge: Bridge, sandbox: RunningSandbox, token: str, fault: dict[str, Any]
+) -> None:
+    """Its message is found by what it carries, edited, and tells of the end as any other."""
+    sandbox.fault(target="slack", path="chat.postMessage", **fault)
+    with requests.Session() as session:
+        session.headers["Authorization"] = f"Bearer {token}"
+        post(session, bridge, 1, over=False)
+        eventually(lambda: '"delivery_failed"' in bridge.log())
+        post(session, bridge, 1, over=True)
+    sandbox.clear_faults()
+    eventually(lambda: settled(bridge), 300)
+    assert [] == wrong_threads(sandbox.state)
+    ((message,),) = (channel["messages"] for channel in sandbox.state["slack"]["channels"].values())
+    assert ["• every alert has ended"] == [reply["text"] for reply in message["thread"]]
