@@ -14,6 +14,7 @@ from bridge.core.changes import period_of, started_at
 from bridge.core.cursors import Page, cursor_of, key_in
 from bridge.core.digests import channel_of
 from bridge.core.model import Alert, Incident, Severity
+from bridge.core.notices import is_informational
 from bridge.core.ports import Changes, Link
 from bridge.core.turns import Flaps
 from bridge.core.views import Reader
@@ -64,6 +65,7 @@ def blueprint(
         return render_template(
             "incident.html",
             incident=incident,
+            informational=is_informational(incident),
             flaps=flaps(incident),
             alerts=alerts[:ALERTS_SHOWN],
             hidden=len(alerts) - len(alerts[:ALERTS_SHOWN]),
@@ -84,7 +86,8 @@ def blueprint(
     def alerts(number: int) -> ResponseReturnValue:
         incident = _found(number)
         page = _page_of(incident, asked_after(request))
-        return render_template("alerts.html", incident=incident, page=page, now=clock())
+        informational = is_informational(incident)
+        return render_template("alerts.html", incident=incident, page=page, informational=informational, now=clock())
 
     @routes.get("/<int:number>/silence")
     def silence(number: int) -> ResponseReturnValue:
