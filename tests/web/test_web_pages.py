@@ -40,6 +40,14 @@ def test_the_list_shows_open_and_resolved_incidents(world):
     assert "1 h 5 min" in page
 
 
+def test_the_icon_needs_no_login_wherever_a_browser_looks_for_it(locked):
+    """Beside an answer that is no page, such as a picture or the API's, it looks in the root."""
+    for path in ("/favicon.ico", "/static/icon.svg"):
+        with locked.get(path, address=REMOTE) as answer:
+            assert (200, "image/svg+xml") == (answer.status_code, answer.mimetype)
+            assert b"<svg" in answer.data
+
+
 def test_an_incident_shows_all_about_it(world):
     page = world.get("/incidents/7").text
     for word in ("1 alert fires", "Slack asks to wait", "429 ratelimited", "revision 1 of 2", 'href="https://x.org/r"'):
