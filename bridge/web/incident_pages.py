@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
@@ -24,7 +24,7 @@ from bridge.rendering.silencing import amtool_command, silence_form, silenced_la
 from bridge.web.filters import safe_link, span
 from bridge.web.logins import Logins
 from bridge.web.pages import PAYLOAD_SHOWN, asked_after
-from bridge.web.pictures import KeptPictures
+from bridge.web.pictures import KeptPictures, Shown
 
 ALERTS_SHOWN = 200
 PICTURES_SHOWN = 4
@@ -71,7 +71,7 @@ def blueprint(
             hidden=len(alerts) - len(alerts[:ALERTS_SHOWN]),
             timeline=reader.timeline(number),
             deliveries=reader.deliveries(number),
-            pictures=pictures.of_incident(number)[:PICTURES_SHOWN],
+            pictures=_newest_of_each(pictures.of_incident(number))[:PICTURES_SHOWN],
             learned=view_of(reader.context(number, now), started),
             changes=[(change, _around(change.at, started)) for change in changes[:CHANGES_SHOWN]],
             held_channel=None if incident.resolved else channel_of(incident),
@@ -101,6 +101,14 @@ def blueprint(
         return incident
 
     return routes
+
+
+def _newest_of_each(pictures: Sequence[Shown]) -> list[Shown]:
+    """What is drawn again while an incident lasts is shown once."""
+    newest: dict[tuple[str, str], Shown] = {}
+    for each in pictures:
+        newest.setdefault((each.picture.kind, each.picture.title), each)
+    return list(newest.values())
 
 
 def _links(settings: Settings, incident: Incident, alerts: list[Alert]) -> list[Link]:

@@ -218,6 +218,17 @@ def test_an_incident_without_context_does_not_speak_of_it(world):
     assert "What was learned" not in world.get("/incidents/7").text
 
 
+def test_what_was_drawn_again_is_shown_once_as_it_is_now(world):
+    again = Picture("expression", "Errors", "Errors fall", b"png", NOW)
+    first, other = replace(again, alt="Errors rise"), replace(again, title="Latency", alt="Latency rises")
+    world.pictures.kept = [
+        KeptPicture(name, 7, drawn, f"/pictures/{name}.png")
+        for name, drawn in zip("abc", (again, other, first), strict=True)
+    ]
+    page = world.get("/incidents/7").text
+    assert "Errors fall" in page and "Latency rises" in page and "Errors rise" not in page
+
+
 def test_an_incident_shows_its_pictures_with_words_for_those_who_cannot_see_them(world):
     drawn = Picture("expression", "Errors", 'Errors rise to 7 % <"now">', b"png", NOW)
     world.pictures.kept = [KeptPicture("n", 7, drawn, "/pictures/n.png?expires=1&signature=s")]
