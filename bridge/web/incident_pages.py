@@ -92,7 +92,8 @@ def blueprint(
     @routes.get("/<int:number>/silence")
     def silence(number: int) -> ResponseReturnValue:
         incident = _found(number)
-        return render_template("silence.html", incident=incident, silencing=_silencing(current(), incident))
+        silencing, informational = _silencing(current(), incident), is_informational(incident)
+        return render_template("silence.html", incident=incident, silencing=silencing, informational=informational)
 
     def _found(number: int) -> Incident:
         incident = reader.incident(number)

@@ -73,6 +73,18 @@ def test_nothing_with_text_is_made_paler_and_what_has_a_ground_of_its_own_is_rea
         assert len(pair) < 2 or contrast(*pair[:2]) >= ENOUGH, selector
 
 
+def test_a_chart_follows_the_scheme_of_page_and_mail() -> None:
+    """It is drawn on white: turned over, that is about the dark ground on which it stands."""
+    for place, card in (("bridge/web/static/bridge.css", "#16181b"), ("bridge/templates/body.html", "#1d2125")):
+        (share,) = re.findall(
+            r"prefers-color-scheme: dark\).*\.chart \{ filter: invert\(([.\d]+)\)",
+            (ROOT / place).read_text(),
+            re.DOTALL,
+        )
+        ground = f"#{round(255 * (1 - float(share))):02x}" + f"{round(255 * (1 - float(share))):02x}" * 2
+        assert contrast(ground, card) < 1.1, place
+
+
 def test_a_mail_is_read_in_light_and_in_dark() -> None:
     mail = (ROOT / "bridge/templates/body.html").read_text()
     style, markup = re.findall(r"<style>(.*?)</style>(.*)", mail, re.DOTALL)[0]

@@ -48,7 +48,7 @@ def test_nor_does_a_list() -> None:
     for number in (6, 7):
         world.reader.all[number] = replace(world.reader.all[number], severity=Severity.INFO)
     page = world.get("/").text
-    assert 'class="badge open notice">open<' in page and 'class="badge ended notice">ended<' in page
+    assert 'class="badge open informational">open<' in page and 'class="badge ended informational">ended<' in page
     assert " reported</span>" in page and " firing</span>" not in page
 
 
