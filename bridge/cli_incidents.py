@@ -19,7 +19,8 @@ from bridge.cli_options import (
     until_the_end,
 )
 from bridge.core.matchers import Matcher, format_matchers
-from bridge.core.model import Change, Incident
+from bridge.core.model import Change, Incident, Severity
+from bridge.core.notices import is_informational, state_word, status_word
 from bridge.store import StorePeople, StoreReader, open_to_change, open_to_read
 from bridge.wiring import policy_of, utc_now
 
@@ -44,7 +45,7 @@ def list_incidents(database: str, everything: bool = False, limit: int = LIMIT) 
     reader = StoreReader(until_the_end(open_to_read(database)))
     page = reader.page_of_incidents(resolved=None if everything else False, limit=limit)
     for incident in page.items:
-        click.echo(_line(incident))
+        click.echo(_line(incident, notice=incident.severity is Severity.INFO))
     what = "incidents" if everything else "open incidents"
     if page.total > len(page.items):
         told = f"{len(page.items):,} of {page.total:,} {what}, the most urgent first"
@@ -62,9 +63,11 @@ def show(database: str, number: int) -> None:
     incident = reader.incident(number)
     if incident is None:
         raise click.ClickException(f"There is no incident {number}.")
-    click.echo(_line(incident))
+    informational = is_informational(incident)
+    click.echo(_line(incident, notice=informational))
     for alert in incident.alerts.values():
-        click.echo(f"  {alert.status:9}{alert.name}  {_labels(alert.labels)}")
+        status = status_word(alert.status, notice=informational or Severity.of(alert.labels) is Severity.INFO)
+        click.echo(f"  {status:9}{alert.name}  {_labels(alert.labels)}")
     click.echo("Timeline")
     for entry in reader.timeline(number):
         click.echo(f"  {entry.at:%Y-%m-%d %H:%M:%S}Z  {entry.kind:13}{entry.actor}: {entry.text}")
@@ -114,9 +117,10 @@ def _tell(change: Change | None, number: int) -> None:
     click.echo(told or f"Nothing to do: incident {number} is {change.incident.state}.")
 
 
-def _line(incident: Incident) -> str:
+def _line(incident: Incident, *, notice: bool) -> str:
     since = f"{incident.opened_at:%Y-%m-%d %H:%M}Z"
-    return f"#{incident.number}  {incident.state:13}{incident.severity:10}{since}  {incident.title}"
+    state = state_word(incident.state, notice=notice)
+    return f"#{incident.number}  {state:13}{incident.severity:10}{since}  {incident.title}"
 
 
 def _labels(labels: Mapping[str, str]) -> str:

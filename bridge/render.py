@@ -15,6 +15,7 @@ from typing import Any
 
 from bridge.core.facts import Context
 from bridge.core.model import Entry, Incident
+from bridge.core.notices import state_word, status_word
 from bridge.core.numbers import in_words
 from bridge.core.ports import Claim, Message
 from bridge.rendering import sample
@@ -141,6 +142,7 @@ class Renderer:
             self._on_fault(name, fault)
 
 
+_WORDS = {"in_words": in_words, "status_word": status_word, "state_word": state_word}
 _LEARNED = tuple(field.name for field in fields(ContextView))
 
 
@@ -149,7 +151,7 @@ def template_view(shown: Mapping[str, Any]) -> dict[str, Any]:
     started = started_at(shown["alerts"], shown["opened_at"])
     learned = view_of(shown["context"], started, shown["component"])
     told_facts = {name: getattr(learned, name) for name in _LEARNED}
-    return {**shown, **told_facts, "hidden_facts": 0, "started_at": started, "in_words": in_words}
+    return {**shown, **told_facts, "hidden_facts": 0, "started_at": started, **_WORDS}
 
 
 def check_templates(folder: Path | None) -> Iterator[str]:

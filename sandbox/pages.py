@@ -46,6 +46,7 @@ def add_pages(app: web.Application) -> None:
     app.router.add_get("/mail/{number}/html", mail_html)
     app.router.add_get("/mail/{number}/raw", mail_raw)
     app.router.add_get("/archives/{channel}/{message}", permalink)
+    app.router.add_get("/favicon.ico", icon)
     app.router.add_static("/static", HERE / "static")
 
 
@@ -66,6 +67,11 @@ def _environment() -> Environment:
 async def page(request: web.Request) -> web.Response:
     parts = {part: _rendered(request, part) for part in FRAGMENTS}
     return _html(request.app[TEMPLATES].get_template("page.html").render(parts=parts), PAGE_POLICY)
+
+
+async def icon(request: web.Request) -> web.FileResponse:
+    """What a browser asks for beside an answer that is no page, as a mail or a picture."""
+    return web.FileResponse(HERE / "static" / "icon.svg")
 
 
 async def fragment(request: web.Request) -> web.Response:

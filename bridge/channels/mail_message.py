@@ -134,7 +134,7 @@ def _illustrated(message: Message, identity: str) -> Part:
 
 def _figure(name: str, picture: Illustration) -> str:
     style = "display:block;width:100%;max-width:640px;height:auto;border:0;margin:8px 0;"
-    return f'<img src="cid:{name}" alt="{escape(clean(picture.alt), quote=True)}" style="{style}">'
+    return f'<img class="chart" src="cid:{name}" alt="{escape(clean(picture.alt), quote=True)}" style="{style}">'
 
 
 def _body(subtype: str, text: str) -> Part:

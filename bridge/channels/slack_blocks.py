@@ -32,7 +32,8 @@ MAX_FIELDS = 10  #: in one section
 MAX_LINKS_TEXT = 2700
 MAX_LINKS = 8
 COLOURS = {"critical": "#c62828", "warning": "#f2a100", "unknown": "#f2a100"}
-RESOLVED, INFO = "#2e7d32", "#1565c0"
+RESOLVED, INFO, QUIET = "#2e7d32", "#1565c0", "#5f6368"
+ENDED = "⚪"
 MARKS = {"critical": "🔴", "warning": "🟠", "unknown": "🟠", "info": "🔵"}
 
 
@@ -59,7 +60,7 @@ class Room:
 
 
 def attachment_of(message: Message) -> Json:
-    colour = COLOURS.get(message.severity, INFO) if message.firing else RESOLVED
+    colour = COLOURS.get(message.severity, INFO) if message.firing else QUIET if message.informational else RESOLVED
     return {"color": colour, "fallback": mrkdwn(message.summary, 500) or "Alert", "blocks": blocks_of(message)}
 
 
@@ -105,7 +106,8 @@ def _state(message: Message, learned: ContextView) -> Iterator[Json]:
         yield section(" · ".join([*parts, f"since {since}"]))
     else:
         lasted = in_words((message.resolved_at or message.updated_at) - message.opened_at)
-        parts = [f"✅ *resolved* after {lasted}", *([f"peak {learned.peak}"] if learned.peak else [])]
+        over = f"{ENDED} *ended*" if message.informational else "✅ *resolved*"
+        parts = [f"{over} after {lasted}", *([f"peak {learned.peak}"] if learned.peak else [])]
         acknowledged = [f"acknowledged{_by(message)}"] if message.acknowledged_by else []
         yield section(" · ".join([*parts, *acknowledged, f"was {mrkdwn(message.severity, 50)} since {since}"]))
     yield small(f"Incident {message.number} · {mrkdwn(message.source, 100)}".removesuffix(" · "))
@@ -117,7 +119,8 @@ def _by(message: Message) -> str:
 
 def _counts(message: Message) -> list[str]:
     every = message.firing_count + message.resolved_count
-    return [f"{message.firing_count} of {every} alerts firing"] if every > 1 else []
+    what = "notices" if message.informational else "alerts firing"
+    return [f"{message.firing_count} of {every} {what}"] if every > 1 else []
 
 
 def _date(at: datetime) -> str:
@@ -198,7 +201,10 @@ def _alert(line: AlertLine) -> str:
 
 
 def _alert_name(line: AlertLine, limit: int) -> str:
-    mark = "🔴 firing" if line.status == "firing" else "✅ resolved"
+    if line.notice:
+        mark = f"{MARKS['info']} reported" if line.status == "firing" else f"{ENDED} ended"
+    else:
+        mark = "🔴 firing" if line.status == "firing" else "✅ resolved"
     muted = f" ({mrkdwn(line.muted, 200)})" if line.muted else ""
     return f"{mark}{muted} *{mrkdwn(line.name, 150)}* {mrkdwn(line.summary, limit)}".rstrip()
 

@@ -16,6 +16,8 @@ MAX_LINES = 4  # told apart by colour and dash, by anyone, on a phone
 MAX_CHANGES = 4
 MAX_TITLE = 80  # characters; drawing cuts further, at the picture's edge
 MAX_NAME = 40
+SHORT, DAY = 1200.0, 86400.0  # seconds shown: up to the one to the second, from the other on with the date
+_MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 LONGEST = 8e13  # seconds; a timedelta holds little more
 
 
@@ -35,7 +37,7 @@ class Mark:
 
 @dataclass(frozen=True, slots=True)
 class LineChart:
-    """An expression around the start of an incident."""
+    """An expression before an incident and while it lasts."""
 
     title: str
     unit: Unit
@@ -46,6 +48,7 @@ class LineChart:
     threshold: Threshold | None = None
     started: datetime | None = None
     changes: tuple[Mark, ...] = ()
+    ended: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,13 +98,18 @@ def in_words(chart: Chart) -> str:
 
 def _line_words(chart: LineChart) -> str:
     time = f"{clock(chart.span.start)} to {clock(chart.span.end)} UTC on {day(chart.span.end)}"
+    if chart.span.seconds > DAY:
+        time = (
+            f"{moment(chart.span.start, chart.span)} to {moment(chart.span.end, chart.span)} UTC {chart.span.end.year}"
+        )
     told = [f"Line chart of {chart.title}, {time}"]
     told += [_course(line, chart) for line in chart.lines] or ["no data"]
     told += [f"{chart.hidden} more lines are not shown"] if chart.hidden else []
     if chart.threshold:
-        told.append(f"fires {limit_words(chart.threshold, chart.unit)}")
-    told += [f"firing since {clock(chart.started)}"] if chart.started else []
-    told += [f"{mark.text} at {clock(mark.at)}" for mark in chart.changes]
+        told.append(f"alerts {limit_words(chart.threshold, chart.unit)}")
+    told += [f"began at {moment(chart.started, chart.span)}"] if chart.started else []
+    told += [f"ended at {moment(chart.ended, chart.span)}"] if chart.ended else []
+    told += [f"{mark.text} at {moment(mark.at, chart.span)}" for mark in chart.changes]
     return f"{'; '.join(told)}."
 
 
@@ -109,7 +117,7 @@ def _course(line: Line, chart: LineChart) -> str:
     values = [value for _, value in line.points]
     below = chart.threshold is not None and chart.threshold.operator in ("<", "<=", "==")
     at, extreme = (min if below else max)(line.points, key=lambda point: point[1])
-    when = clock(datetime.fromtimestamp(at, UTC))
+    when = moment(datetime.fromtimestamp(at, UTC), chart.span)
     first, last = told_value(values[0], chart.unit), told_value(values[-1], chart.unit)
     word = "lowest" if below else "highest"
     name = f"{line.name} " if line.name else ""
@@ -154,8 +162,19 @@ def clock(at: datetime) -> str:
     return f"{at.astimezone(UTC):%H:%M}"
 
 
+def moment(at: datetime, span: Span) -> str:
+    """As exact as the time that is shown is long: `03:12:05`, `03:12`, `23 Nov 03:12`."""
+    if span.seconds > DAY:
+        return f"{date(at)} {clock(at)}"
+    return f"{at.astimezone(UTC):%H:%M:%S}" if span.seconds <= SHORT else clock(at)
+
+
+def date(at: datetime) -> str:
+    """`23 Nov`, whatever the locale."""
+    in_utc = at.astimezone(UTC)
+    return f"{in_utc.day} {_MONTHS[in_utc.month - 1]}"
+
+
 def day(at: datetime) -> str:
-    """`23 Nov 2026`, whatever the locale."""
-    months = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"]
-    moment = at.astimezone(UTC)
-    return f"{moment.day} {months[moment.month - 1]} {moment.year}"
+    """`23 Nov 2026`."""
+    return f"{date(at)} {at.astimezone(UTC).year}"

@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 
 from bridge.core.model import Alert, Change, Entry, Flap, Group, Incident, Severity, State, Status
 from bridge.core.naming import is_named_by_group, names_of, title_of
+from bridge.core.notices import began, began_again
 from bridge.core.numbers import in_words
 from bridge.core.turns import FLAPPING, NOTED, Flapping, begun, entries_of, held, turned
 
@@ -114,8 +115,7 @@ def _opened(group: Group, now: datetime, rules: Rules, uid: str, before: Flap | 
         entry = Entry(now, "ended", group.source, "first heard of after it had ended; nobody was told", 1)
         return Change(ended, (entry,), tuple(alerts.values()), opened=True)
     incident = replace(incident, flap=begun(before or Flap(), now, rules.flapping))
-    text = f"{names_of(incident.firing)} began to fire"
-    entry = Entry(now, "opened", group.source, text, 1, loud=True)
+    entry = Entry(now, "opened", group.source, began(incident, incident.firing), 1, loud=True)
     return Change(incident, (entry,), tuple(alerts.values()), opened=True)
 
 
@@ -241,7 +241,8 @@ def _unchanged(known: Incident, group: Group, touched: tuple[Alert, ...], now: d
     repeated = group.reason == "repeat interval elapsed" or now - known.seen_at > rules.late_within
     if known.resolved or group.asked or not repeated:
         return Change(seen, (), touched)
-    entry = Entry(now, "reminder", group.source, "still firing", known.revision)
+    text = "still reported" if known.severity is Severity.INFO else "still firing"
+    entry = Entry(now, "reminder", group.source, text, known.revision)
     return Change(seen, (entry,), touched, reminder=True)
 
 
@@ -256,7 +257,6 @@ def _resolved_too_early(known: Incident, group: Group, now: datetime, rules: Rul
 def _reopened(known: Incident, group: Group, touched: tuple[Alert, ...], now: datetime, rules: Rules) -> Change:
     seen = _seen(known, group, touched, now)
     revision = known.revision + 1
-    told = f"{names_of(seen.firing)} {'fires' if len(seen.firing) == 1 else 'fire'} again"
     reopened = replace(
         seen,
         title=_called(seen),
@@ -270,4 +270,5 @@ def _reopened(known: Incident, group: Group, touched: tuple[Alert, ...], now: da
         revision=revision,
         updated_at=now,
     )
+    told = began_again(reopened, seen.firing)
     return Change(reopened, (Entry(now, "reopened", group.source, told, revision, loud=True),), touched)

@@ -60,6 +60,7 @@ class AlertLine:
     starts_at: datetime
     ends_at: datetime | None
     muted: str = ""  #: "silenced by alice until 14:00 UTC"; empty when it is not
+    notice: bool = False  #: severity info: it is reported and ends, and does not fire
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +113,7 @@ class Message:
     context: Context | None = None  #: what was measured for it; None when nothing was to be asked
     pictures: tuple[Illustration, ...] = ()  #: those that were ready in time
     flapping: str = ""  #: "4 times in 21 min" while it begins and ends again and again
+    informational: bool = False  #: nothing is wrong, and was not: what it tells is of severity info
 
 
 @dataclass(frozen=True, slots=True)

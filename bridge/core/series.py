@@ -8,11 +8,15 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from bridge.core.changes import started_at
 from bridge.core.model import Incident
 
-BEFORE, AFTER = timedelta(hours=2), timedelta(hours=3)
+#: Before the start of what lasts, and of what is over: the least, so that it is seen from where the values came.
+BEFORE, BEFORE_OVER = timedelta(minutes=30), timedelta(minutes=5)
+LONG = timedelta(hours=1)  #: what lasted longer has a quarter of its time before it, and what did not, all of it
+LONGEST = timedelta(days=30)  #: of longer ones the end is shown
 POINTS = 150  # a line 640 px wide shows no more
-FINEST = timedelta(seconds=15)
+_STEPS = (1, 2, 5, 10, 15)  # seconds; above, multiples of the last
 _SEPARATED = re.compile(r".{5,}[-_./ :]", re.DOTALL)
 
 
@@ -50,22 +54,39 @@ class Series:
 
 
 def span_around(incident: Incident, now: datetime) -> Span:
-    """From two hours before the first alert's start to now, but no more than three hours after it."""
-    start = started(incident)
-    return Span(start - BEFORE, max(start, min(now, start + AFTER)))
+    """All of an incident, to its end or to now, and of the time before it as much as its own length allows to see.
+
+    now: after the end, a tenth of the length is shown, at least a minute and at most an hour; or less, until now.
+    """
+    start, end = started(incident), ended(incident)
+    lasted = max(timedelta(0), (end or now) - start)
+    least = BEFORE if end is None else BEFORE_OVER
+    before = max(least, min(lasted, max(LONG, lasted / 4)))
+    after = min(max(lasted / 10, timedelta(minutes=1)), LONG)
+    last = max(start, now if end is None else min(now, end + after))
+    return Span(max(start - before, last - LONGEST), last)
 
 
 def started(incident: Incident) -> datetime:
-    alerts = incident.firing or tuple(incident.alerts.values())
-    return min((alert.starts_at for alert in alerts), default=incident.opened_at)
+    """When what it is about began, or when it was opened, if that was earlier: it may have been opened again since."""
+    return min(started_at(incident), incident.opened_at)
+
+
+def ended(incident: Incident) -> datetime | None:
+    """The end of its last alert; when it was resolved, if some of them fire on; None while it is open."""
+    if not incident.resolved:
+        return None
+    ends = [alert.ends_at for alert in incident.alerts.values() if not alert.firing and alert.ends_at is not None]
+    return max(ends) if ends and not incident.firing else incident.resolved_at
 
 
 def range_query(expr: str, span: Span) -> RangeQuery:
-    """With a step that gives about 150 points, in multiples of 15 s, so that the same is asked again alike."""
-    fine = FINEST.total_seconds()
-    step = timedelta(seconds=max(1, math.ceil(span.seconds / POINTS / fine)) * fine)
+    """With a step that gives about 150 points, from 15 s on in multiples of them: the same is asked again alike."""
+    wanted, coarse = span.seconds / POINTS, _STEPS[-1]
+    step = next((each for each in _STEPS if wanted <= each), math.ceil(wanted / coarse) * coarse)
+    fine = min(step, coarse)
     aligned = [datetime.fromtimestamp(t // fine * fine, span.start.tzinfo) for t in _timestamps(span)]
-    return RangeQuery(expr, Span(*aligned), step)
+    return RangeQuery(expr, Span(*aligned), timedelta(seconds=step))
 
 
 def belonging(series: Iterable[Series], alerts: Sequence[Mapping[str, str]]) -> tuple[Series, ...]:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from itertools import pairwise
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from bridge.core.charts import Line, LineChart, clock, day, told_value
+from bridge.core.charts import DAY, Line, LineChart, date, day, moment, told_value
 from bridge.pictures import canvas
 from bridge.pictures.canvas import HEIGHT, WIDTH, points, write
 from bridge.pictures.scales import Axis, thinned, time_ticks, value_axis, within
@@ -38,9 +39,9 @@ class Word:
 
 def draw_lines(chart: LineChart) -> Figure:
     figure = canvas.blank()
-    date = f"{day(chart.span.end)}, UTC"
-    write(figure, WIDTH - EDGE, HEIGHT - 20, date, 14, ha="right", color=canvas.QUIET)
-    write(figure, EDGE, HEIGHT - 20, chart.title, 17, bold=True, width=WIDTH - 3 * EDGE - canvas.width_of(date, 14))
+    days = f"{_days(chart)}, UTC"
+    write(figure, WIDTH - EDGE, HEIGHT - 20, days, 14, ha="right", color=canvas.QUIET)
+    write(figure, EDGE, HEIGHT - 20, chart.title, 17, bold=True, width=WIDTH - 3 * EDGE - canvas.width_of(days, 14))
     axis = value_axis(_values(chart) or [0.0], chart.unit)
     beside = _beside(chart)
     left = EDGE + GAP + max(canvas.width_of(text, 15) for text in axis.labels)
@@ -71,15 +72,16 @@ def _scale(axes: Axes, figure: Figure, chart: LineChart, axis: Axis, left: float
     axes.set_xlim(start, end)
     axes.set_ylim(axis.low, axis.high)
     axes.set_yticks(axis.ticks, labels=[""] * len(axis.ticks))
-    for tick, text in zip(axis.ticks, axis.labels, strict=True):
-        y = HEIGHT * _figure_y(axes, (tick - axis.low) / (axis.high - axis.low))
+    for value, text in zip(axis.ticks, axis.labels, strict=True):
+        y = HEIGHT * _figure_y(axes, (value - axis.low) / (axis.high - axis.low))
         write(figure, left - GAP, y, text, 15, ha="right", color=canvas.QUIET)
     axes.set_xticks([])
-    for moment in time_ticks(start, end):
-        x = left + (moment - start) / (end - start) * (WIDTH - left - right)
+    long = chart.span.seconds > DAY
+    for tick in time_ticks(start, end):
+        x = left + (tick - start) / (end - start) * (WIDTH - left - right)
         if left - 2 <= x <= WIDTH - EDGE - 20:
-            write(figure, x, 14, _clock(moment), 15, ha="center", color=canvas.QUIET)
-            axes.axvline(moment, ymax=0.03, color=canvas.QUIET, linewidth=points(1))
+            write(figure, x, 14, _tick(tick, long), 15, ha="center", color=canvas.QUIET)
+            axes.axvline(tick, ymax=0.03, color=canvas.QUIET, linewidth=points(1))
     if not chart.lines:
         write(figure, (left + WIDTH - right) / 2, HEIGHT * _figure_y(axes, 0.5), "no data", ha="center")
 
@@ -121,16 +123,20 @@ def _limit(axes: Axes, chart: LineChart, axis: Axis) -> None:
 def _marks(axes: Axes, chart: LineChart) -> None:
     for mark in chart.changes:
         axes.axvline(mark.at.timestamp(), color=canvas.PURPLE, linewidth=points(1.8), linestyle=(0, (2, 2)), zorder=2)
-    if chart.started:
-        axes.axvline(chart.started.timestamp(), color=canvas.INK, linewidth=points(1.8), zorder=2)
+    for at in (chart.started, chart.ended):
+        if at is not None and chart.span.start <= at <= chart.span.end:
+            axes.axvline(at.timestamp(), color=canvas.INK, linewidth=points(1.8), zorder=2)
 
 
 def _above(chart: LineChart) -> list[Word]:
-    started = (
-        [Word(chart.started.timestamp(), f"firing {clock(chart.started)}", canvas.INK, True)] if chart.started else []
-    )
+    named = (("began", chart.started), ("ended", chart.ended))
+    own = [
+        Word(at.timestamp(), f"{name} {moment(at, chart.span)}", canvas.INK, True)
+        for name, at in named
+        if at is not None and chart.span.start <= at <= chart.span.end
+    ]
     changes = [Word(mark.at.timestamp(), _cut(mark.text), canvas.PURPLE, True) for mark in reversed(chart.changes)]
-    return started + changes
+    return own + changes
 
 
 def _cut(text: str) -> str:
@@ -166,7 +172,7 @@ def _beside(chart: LineChart) -> list[Word]:
         name = canvas.fitted(canvas.printable(line.name, True), room, 15, True)
         words.append(Word(within(line.points[-1][1]), f"{name} {value}".strip(), color, True))
     if chart.threshold:
-        word = {"==": "fires at", "!=": "fires unless"}.get(chart.threshold.operator, "limit")
+        word = {"==": "alert at", "!=": "alert unless"}.get(chart.threshold.operator, "limit")
         limit = f"{word} {told_value(chart.threshold.number, chart.unit)}"
         words.append(Word(within(chart.threshold.number), limit, canvas.LIMIT_TEXT))
     return [Word(w.at, canvas.fitted(w.text, MOST_BESIDE, 15, w.bold), w.color, w.bold) for w in words]
@@ -196,6 +202,12 @@ def _figure_y(axes: Axes, share: float) -> float:
     return float(box.y0 + share * box.height)
 
 
-def _clock(moment: float) -> str:
-    minutes = int(moment) // 60 % 1440
-    return f"{minutes // 60:02d}:{minutes % 60:02d}"
+def _tick(at: float, long: bool) -> str:
+    """The time; of a day that begins, its date, if there is more than one."""
+    minutes = int(at) // 60 % 1440
+    return date(datetime.fromtimestamp(at, UTC)) if long and not minutes else f"{minutes // 60:02d}:{minutes % 60:02d}"
+
+
+def _days(chart: LineChart) -> str:
+    first, last = date(chart.span.start), day(chart.span.end)
+    return last if last.startswith(f"{first} ") else f"{first} to {last}"

@@ -19,7 +19,7 @@ from bridge.core.expressions import drawn_of, expression_in
 from bridge.core.facts import ChangeEvent
 from bridge.core.model import Alert, Incident, Severity
 from bridge.core.questions import DistributionQuestion, common_labels, expression
-from bridge.core.series import RangeQuery, Series, belonging, range_query, span_around, started
+from bridge.core.series import RangeQuery, Series, belonging, ended, range_query, span_around, started
 from bridge.core.units import unit_of
 from bridge.pictures.expressions import ExpressionQueries
 
@@ -107,7 +107,8 @@ class PictureMaker:
             return None
         marks, unit, step = marks_of(changes, query.span), unit_of(drawn.expr), query.step.total_seconds()
         return LineChart(
-            alert.name, unit, query.span, step, lines, hidden, drawn.threshold, started(incident), marks
+            alert.name, unit, query.span, step, lines, hidden, drawn.threshold, started(incident), marks,
+            ended(incident),
         )  # fmt: skip
 
     async def _spread(self, question: DistributionQuestion, incident: Incident) -> Chart | None:

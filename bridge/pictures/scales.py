@@ -43,7 +43,7 @@ def value_axis(values: Sequence[float], unit: Unit) -> Axis:
 def time_ticks(start: float, end: float, most: int = 6) -> tuple[float, ...]:
     """Round times in UTC, as Unix seconds."""
     seconds = next(
-        (m * 60 for m in _MINUTES if (end - start) / (m * 60) <= most), 86400 * max(1, int(end - start) // 86400)
+        (m * 60 for m in _MINUTES if (end - start) / (m * 60) <= most), 86400 * math.ceil((end - start) / 86400 / most)
     )
     first = math.ceil(start / seconds)
     return tuple(float(each * seconds) for each in range(first, int(end // seconds) + 1))

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from bridge.core.notices import status_word
 from bridge.core.numbers import in_words
 from bridge.core.ports import AlertLine
 from bridge.rendering.text import cut, one_line
 from bridge.rendering.view import MAX_SUMMARY
 
+_NOTICES_OVER = ("Notice ended", "Notices ended")
 ALOUD = 160  #: longer is tiring to hear on the phone, and cut on a lock screen
 
 
@@ -17,7 +19,8 @@ def plain_summary(view: Mapping[str, Any]) -> str:
     """Reads well aloud: `2 of 3 alerts firing: API latency is high`, `Resolved after 12 min: ...`."""
     lines: tuple[AlertLine, ...] = view["alerts"]
     subject = (lines[0].summary or (view["alertname"] and lines[0].name) if lines else "") or view["title"]
-    told = f"{_standing(view)}: {one_line(subject)}"
+    standing = _standing(view)
+    told = f"{standing}: {one_line(subject)}" if standing else one_line(subject)
     causes = view["causes"] if view["firing"] else ()
     fitting = next((f"; {cause}" for cause in causes if len(told) + 2 + len(cause) <= ALOUD), "")
     return cut(told + fitting, MAX_SUMMARY)
@@ -30,7 +33,10 @@ def plain_body(view: Mapping[str, Any]) -> str:
     lines += [f"- {fact.title}: {fact.line}" for fact in view["facts"]]
     lines += [f"(not known: {each})" for each in view["unknown"]]
     lines += [f"Measured at {view['measured']}"] if view["measured"] else []
-    lines += [f"- [{line.status}] {line.name} {line.summary}".rstrip() for line in view["alerts"]]
+    lines += [
+        f"- [{status_word(line.status, notice=line.notice)}] {line.name} {line.summary}".rstrip()
+        for line in view["alerts"]
+    ]
     lines += [f"({view['hidden']} more alerts are not shown)"] if view["hidden"] else []
     lines += [f"{link.text}: {link.href}" for link in view["links"]]
     lines += [view["incident_url"]] if view["incident_url"] else []
@@ -43,8 +49,19 @@ def _standing(view: Mapping[str, Any]) -> str:
     if not view["firing"]:
         ended = view["resolved_at"] or view["updated_at"]
         peak = f", peak {view['peak']}" if view["peak"] else ""
-        return f"Resolved after {in_words(ended - view['opened_at'])}{peak}{by}"
+        over = _NOTICES_OVER[every > 1] if view["informational"] else "Resolved"
+        return f"{over} after {in_words(ended - view['opened_at'])}{peak}{by}"
     if view["flapping"]:
         return f"Flapping, {view['flapping']}{by}"
+    if view["informational"]:
+        return _notices(firing, every, view["acknowledged_by"])
     standing = f"{every} alerts firing" if firing == every else f"{firing} of {every} alerts firing"
     return ("Firing" if every == 1 else standing) + by
+
+
+def _notices(current: int, every: int, acknowledged_by: str | None) -> str:
+    """Of a single one, what it says is said alone: nothing is wrong."""
+    counted = "" if every == 1 else f"{every} notices" if current == every else f"{current} of {every} notices"
+    by = f"acknowledged by {acknowledged_by}" if acknowledged_by else ""
+    told = ", ".join(part for part in (counted, by) if part)
+    return told[:1].upper() + told[1:]

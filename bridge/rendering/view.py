@@ -9,6 +9,7 @@ from typing import Any
 from bridge.core.changes import outbreak
 from bridge.core.model import Alert, Entry, Incident, Severity
 from bridge.core.naming import UNNAMED
+from bridge.core.notices import is_informational
 from bridge.core.ports import AlertLine, Claim, Message
 from bridge.core.turns import times
 from bridge.rendering.links import Addresses, links_of
@@ -28,6 +29,7 @@ def fields_of(incident: Incident, claim: Claim, news: tuple[Entry, ...], address
     ordered = in_order(incident)
     firing = [alert for alert in ordered if alert.firing]
     worst = ordered[0] if ordered else None
+    informational = is_informational(incident)
     return {
         "number": incident.number,
         "uid": incident.uid,
@@ -48,12 +50,13 @@ def fields_of(incident: Incident, claim: Claim, news: tuple[Entry, ...], address
         "firing_count": len(firing),
         "resolved_count": len(ordered) - len(firing),
         "truncated": incident.truncated,
-        "alerts": tuple(_line(alert) for alert in ordered[:MAX_ALERTS]),
+        "alerts": tuple(_line(alert, informational) for alert in ordered[:MAX_ALERTS]),
         "hidden": max(0, len(ordered) - MAX_ALERTS),
         "links": links_of(incident, ordered, addresses),
         "incident_url": addresses.incident(incident.number),
         "news": news,
         "flapping": times(incident.flap) if claim.firing else "",
+        "informational": informational,
     }
 
 
@@ -81,7 +84,7 @@ def in_order(incident: Incident) -> list[Alert]:
     )
 
 
-def _line(alert: Alert) -> AlertLine:
+def _line(alert: Alert, informational: bool) -> AlertLine:
     return AlertLine(
         name=beside(cut(one_line(alert.name), MAX_SUMMARY)) or UNNAMED,
         status=alert.status.value,
@@ -96,6 +99,7 @@ def _line(alert: Alert) -> AlertLine:
         starts_at=alert.starts_at,
         ends_at=None if alert.firing else alert.ends_at,
         muted=beside(cut(one_line(_HELD if alert.held else alert.muted), 200)),
+        notice=informational or Severity.of(alert.labels) is Severity.INFO,
     )
 
 

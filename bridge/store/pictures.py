@@ -21,7 +21,8 @@ from bridge.store.tables import UtcDateTime, incident, metadata
 
 KEY_BYTES = 32
 KEPT = timedelta(days=7)  #: how long a picture is kept and its link holds
-MOST = 12  #: of one incident, the newest
+MOST = 12  #: different ones of one incident, the newest
+DRAWN_AGAIN = 3  #: of what is drawn again while an incident lasts, the newest; and the first, to which messages link
 LARGEST = 512 * 1024  #: bytes of one
 _PURPOSE = "pictures"
 
@@ -116,10 +117,14 @@ def forget_pictures(connection: sa.Connection, before: datetime) -> None:
 
 
 def _forget_oldest(connection: sa.Connection, incident_number: int) -> None:
-    mine = sa.select(picture.c.name).where(picture.c.incident_number == incident_number)
-    newest = mine.order_by(picture.c.created_at.desc(), picture.c.name).limit(MOST)
-    old = picture.c.name.not_in(newest.scalar_subquery())
-    connection.execute(sa.delete(picture).where(picture.c.incident_number == incident_number, old))
+    columns = (picture.c.name, picture.c.kind, picture.c.title)
+    mine = sa.select(*columns).where(picture.c.incident_number == incident_number)
+    alike: dict[tuple[str, str], list[str]] = {}
+    for name, *what in connection.execute(mine.order_by(picture.c.created_at.desc(), picture.c.name)):
+        alike.setdefault((what[0], what[1]), []).append(name)
+    old = [name for names in alike.values() for name in names[DRAWN_AGAIN:-1]]
+    old += [name for names in list(alike.values())[MOST:] for name in names]
+    connection.execute(sa.delete(picture).where(picture.c.name.in_(old)))
 
 
 def _key(engine: sa.Engine) -> bytes:

@@ -71,6 +71,7 @@ def create_app(
     )
     app.register_blueprint(runbooks.blueprint(logins))
     app.register_blueprint(drawn.blueprint(pictures, clock))
+    app.add_url_rule("/favicon.ico", "favicon", lambda: app.send_static_file("icon.svg"))
     app.before_request(request_id.begin)
     app.before_request(_refuse_strange_query)
     app.after_request(_safe_headers)
@@ -107,7 +108,7 @@ def _refuse_strange_query() -> None:
 def _safe_headers(response: Response) -> Response:
     for name, value in HEADERS.items():
         response.headers[name] = value
-    if request.endpoint != "static":
+    if request.endpoint not in ("static", "favicon"):
         response.headers.setdefault("Cache-Control", "no-store")
     return response
 

@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 from flask import Blueprint
 from markupsafe import Markup, escape
 
+from bridge.core.notices import state_word, status_word
 from bridge.rendering.text import clean, labelled
 
 #: Where a long name may be broken; a number such as 7.3, 20,000 or 14:02 never is.
@@ -26,6 +27,8 @@ def add_filters(routes: Blueprint) -> None:
     routes.add_app_template_filter(label_texts)
     routes.add_app_template_filter(breakable)
     routes.add_app_template_filter(with_commands)
+    routes.add_app_template_filter(state_word)
+    routes.add_app_template_filter(status_word)
 
 
 def safe_link(value: str) -> str:

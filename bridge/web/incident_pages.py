@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
@@ -14,6 +14,7 @@ from bridge.core.changes import period_of, started_at
 from bridge.core.cursors import Page, cursor_of, key_in
 from bridge.core.digests import channel_of
 from bridge.core.model import Alert, Incident, Severity
+from bridge.core.notices import is_informational
 from bridge.core.ports import Changes, Link
 from bridge.core.turns import Flaps
 from bridge.core.views import Reader
@@ -23,7 +24,7 @@ from bridge.rendering.silencing import amtool_command, silence_form, silenced_la
 from bridge.web.filters import safe_link, span
 from bridge.web.logins import Logins
 from bridge.web.pages import PAYLOAD_SHOWN, asked_after
-from bridge.web.pictures import KeptPictures
+from bridge.web.pictures import KeptPictures, Shown
 
 ALERTS_SHOWN = 200
 PICTURES_SHOWN = 4
@@ -64,12 +65,13 @@ def blueprint(
         return render_template(
             "incident.html",
             incident=incident,
+            informational=is_informational(incident),
             flaps=flaps(incident),
             alerts=alerts[:ALERTS_SHOWN],
             hidden=len(alerts) - len(alerts[:ALERTS_SHOWN]),
             timeline=reader.timeline(number),
             deliveries=reader.deliveries(number),
-            pictures=pictures.of_incident(number)[:PICTURES_SHOWN],
+            pictures=_newest_of_each(pictures.of_incident(number))[:PICTURES_SHOWN],
             learned=view_of(reader.context(number, now), started),
             changes=[(change, _around(change.at, started)) for change in changes[:CHANGES_SHOWN]],
             held_channel=None if incident.resolved else channel_of(incident),
@@ -84,12 +86,14 @@ def blueprint(
     def alerts(number: int) -> ResponseReturnValue:
         incident = _found(number)
         page = _page_of(incident, asked_after(request))
-        return render_template("alerts.html", incident=incident, page=page, now=clock())
+        informational = is_informational(incident)
+        return render_template("alerts.html", incident=incident, page=page, informational=informational, now=clock())
 
     @routes.get("/<int:number>/silence")
     def silence(number: int) -> ResponseReturnValue:
         incident = _found(number)
-        return render_template("silence.html", incident=incident, silencing=_silencing(current(), incident))
+        silencing, informational = _silencing(current(), incident), is_informational(incident)
+        return render_template("silence.html", incident=incident, silencing=silencing, informational=informational)
 
     def _found(number: int) -> Incident:
         incident = reader.incident(number)
@@ -98,6 +102,14 @@ def blueprint(
         return incident
 
     return routes
+
+
+def _newest_of_each(pictures: Sequence[Shown]) -> list[Shown]:
+    """What is drawn again while an incident lasts is shown once."""
+    newest: dict[tuple[str, str], Shown] = {}
+    for each in pictures:
+        newest.setdefault((each.picture.kind, each.picture.title), each)
+    return list(newest.values())
 
 
 def _links(settings: Settings, incident: Incident, alerts: list[Alert]) -> list[Link]:

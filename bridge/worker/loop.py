@@ -103,7 +103,10 @@ class Worker:
             place=place, every_seconds=alive_seconds,
         )  # fmt: skip
         self._illustrator = Illustrator(
-            partial(self._in_thread, self._duties.changes_before), partial(self._in_thread, self._duties.illustrate)
+            partial(self._in_thread, self._duties.changes_before),
+            partial(self._in_thread, self._duties.illustrate),
+            self._look,
+            lambda: self._setup.pictures,
         )
         self._keeper = Keeper(partial(self._in_thread, self._duties.keep))
         self._completer = Completer(self._look, self._gather, partial(self._in_thread, self._duties.tell))
@@ -244,8 +247,9 @@ class Worker:
         return self._failed(error, claim, refused)
 
     async def _illustrated(self, message: Message, claim: Claim, channel: Channel, until: float) -> Message:
-        """A mail cannot be added to, so its first one may wait for its pictures while there is budget left."""
-        patience = until - asyncio.get_running_loop().time() if channel.freezes and not claim.sent else 0.0
+        """A mail cannot be added to: the first and the last may wait for their pictures while there is budget left."""
+        waits = channel.freezes and not (claim.sent and claim.firing)
+        patience = until - asyncio.get_running_loop().time() if waits else 0.0
         pictures = await self._illustrator.ready(message.number, patience)
         return replace(message, pictures=pictures) if pictures else message
 

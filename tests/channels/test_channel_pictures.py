@@ -43,7 +43,7 @@ def test_a_mail_carries_its_pictures_beside_its_html(html: str) -> None:
     shown, image = related.iter_parts()
     assert ("image/png", PNG) == (image.get_content_type(), image.get_content())
     text = shown.get_content()
-    assert f'<img src="cid:{image["Content-ID"].strip("<>")}"' in text
+    assert f'<img class="chart" src="cid:{image["Content-ID"].strip("<>")}"' in text
     assert 'alt="Errors rise to 7 % at 03:12 &quot;now&quot; &lt;b&gt;"' in text
     assert "<b>" not in text
 

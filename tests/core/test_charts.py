@@ -5,7 +5,9 @@ from __future__ import annotations
 import math
 from datetime import timedelta
 
-from bridge.core.charts import DistributionChart, Line, LineChart, chosen_lines, in_words, marks_of
+import pytest
+
+from bridge.core.charts import DistributionChart, Line, LineChart, Mark, chosen_lines, in_words, marks_of
 from bridge.core.distributions import Bin
 from bridge.core.expressions import Threshold
 from bridge.core.facts import ChangeEvent, Unit
@@ -47,9 +49,23 @@ def test_a_line_chart_reads_well_aloud() -> None:
     chart = LineChart("ToxicRate", Unit.RATIO, SPAN, 60, lines, 0, Threshold(">", 0.4), at(1500), marks)
     expected = (
         "Line chart of ToxicRate, 12:00 to 13:00 UTC on 1 Mar 2026; 12 % at first, highest 50 % at 12:30, "
-        "43 % at the end; fires above 40 %; firing since 12:25; v2 at 12:10."
+        "43 % at the end; alerts above 40 %; began at 12:25; v2 at 12:10."
     )
     assert expected == in_words(chart)
+
+
+@pytest.mark.parametrize(
+    ("shown", "ends", "words"),
+    [
+        (360.0, 130, "began at 12:02:00; ended at 12:02:10;"),
+        (7200.0, 3000, "began at 12:02; ended at 12:50;"),
+        (400000.0, 300000, "began at 1 Mar 12:02; ended at 4 Mar 23:20;"),
+    ],
+)
+def test_times_are_as_exact_as_the_time_that_is_shown_is_long(shown: float, ends: float, words: str) -> None:
+    lines, marks = (Line("", ((at(120).timestamp(), 1.0),)),), (Mark(at(125), "v2"),)
+    chart = LineChart("X", Unit.NUMBER, Span(NOON, at(shown)), 60, lines, 0, None, at(120), marks, at(ends))
+    assert words in in_words(chart)
 
 
 def test_an_empty_chart_says_so() -> None:

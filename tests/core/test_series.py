@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from bridge.core.incidents import Rules, receive
-from bridge.core.model import Incident
-from bridge.core.series import Series, Span, belonging, names_of, range_query, span_around
+from bridge.core.model import Incident, State, Status
+from bridge.core.series import Series, Span, belonging, ended, names_of, range_query, span_around, started
 from tests.builders import NOON, a_group, an_alert, at
 
 
@@ -21,25 +23,76 @@ def incident(starts: float = 0) -> Incident:
     return found.incident
 
 
+def over(lasted: float, seen: float = 0, **more: object) -> Incident:
+    """It ended `seen` seconds before it was resolved."""
+    before = incident()
+    ends = {name: replace(a, status=Status.RESOLVED, ends_at=at(lasted)) for name, a in before.alerts.items()}
+    known = replace(before, alerts=ends, state=State.RESOLVED, opened_at=at(0), resolved_at=at(lasted + seen))
+    return replace(known, **more)  # type: ignore[arg-type]
+
+
+MINUTE, HOUR, DAY = 60, 3600, 86400
+
+
 @pytest.mark.parametrize(
-    ("now", "hours"),
+    ("lasts", "shown"),
     [
-        pytest.param(at(120), (-2, 120 / 3600), id="just now"),
-        pytest.param(at(36_000), (-2, 3), id="long ago"),
-        pytest.param(at(-60), (-2, 0), id="clocks differ"),
+        pytest.param(0, (-30 * MINUTE, 0), id="just now"),
+        pytest.param(-60, (-30 * MINUTE, 0), id="clocks differ"),
+        pytest.param(10 * MINUTE, (-30 * MINUTE, 10 * MINUTE), id="minutes"),
+        pytest.param(3 * HOUR, (-HOUR, 3 * HOUR), id="hours"),
+        pytest.param(4 * DAY, (-DAY, 4 * DAY), id="days"),
+        pytest.param(100 * DAY, (70 * DAY, 100 * DAY), id="months"),
     ],
 )
-def test_a_picture_shows_the_time_around_the_start(now: datetime, hours: tuple[float, float]) -> None:
-    before, after = hours
-    assert Span(NOON + timedelta(hours=before), NOON + timedelta(hours=after)) == span_around(incident(), now)
+def test_what_lasts_is_shown_from_before_its_start_to_now(lasts: float, shown: tuple[float, float]) -> None:
+    opened = replace(incident(), opened_at=at(0))
+    assert Span(at(shown[0]), at(shown[1])) == span_around(opened, at(lasts))
+
+
+@pytest.mark.parametrize(
+    ("lasted", "shown"),
+    [
+        pytest.param(10, (-5 * MINUTE, 70), id="seconds"),
+        pytest.param(20 * MINUTE, (-20 * MINUTE, 22 * MINUTE), id="minutes"),
+        pytest.param(3 * HOUR, (-HOUR, 3.3 * HOUR), id="hours"),
+        pytest.param(4 * DAY, (-DAY, 4 * DAY + HOUR), id="days"),
+    ],
+)
+def test_what_is_over_is_shown_to_shortly_after_its_end(lasted: float, shown: tuple[float, float]) -> None:
+    assert Span(at(shown[0]), at(shown[1])) == span_around(over(lasted, seen=30), at(99 * DAY))
+    assert at(lasted + 3) == span_around(over(lasted), at(lasted + 3)).end
+
+
+@given(st.floats(0, 29 * DAY / 2), st.booleans())
+def test_start_and_end_are_seen_and_what_lies_between_is_no_sliver(lasted: float, ongoing: bool) -> None:
+    about = replace(incident(), opened_at=at(0)) if ongoing else over(lasted)
+    span = span_around(about, at(lasted) if ongoing else at(lasted + 30))
+    assert span.start <= at(-300) and at(lasted) <= span.end
+    assert ongoing or lasted < 10 or lasted / span.seconds > 0.025
+    assert lasted < 2 * HOUR or lasted / span.seconds > 0.6
+    query = range_query("up", span)
+    assert 20 <= query.span.seconds / query.step.total_seconds() <= 150
+    assert abs((query.span.end - span.end).total_seconds()) < max(15, span.seconds / 149)
+
+
+def test_it_ended_with_its_last_alert_or_when_a_person_said_so() -> None:
+    assert (at(600), None) == (ended(over(600, seen=45)), ended(incident()))
+    by_hand = replace(incident(), state=State.RESOLVED, resolved_at=at(300))
+    assert at(300) == ended(by_hand)
+
+
+def test_it_began_when_it_was_opened_if_it_was_opened_again_since() -> None:
+    assert at(-900) == started(replace(incident(), opened_at=at(-900)))
+    assert NOON == started(replace(incident(), opened_at=at(45)))
 
 
 def test_an_incident_without_alerts_starts_when_it_was_opened() -> None:
     lone = replace(incident(), alerts={}, opened_at=at(600))
-    assert at(600) - timedelta(hours=2) == span_around(lone, at(660)).start
+    assert at(600) == started(lone)
 
 
-@pytest.mark.parametrize(("hours", "step"), [(2, 60), (5, 120), (0.001, 15), (48, 1155)])
+@pytest.mark.parametrize(("hours", "step"), [(0.001, 1), (0.1, 5), (0.4, 10), (2, 60), (5, 120), (48, 1155)])
 def test_the_step_gives_about_as_many_points_as_a_line_shows(hours: float, step: int) -> None:
     query = range_query("up", Span(NOON, NOON + timedelta(hours=hours)))
     assert timedelta(seconds=step) == query.step

@@ -67,5 +67,6 @@ def test_the_runbooks_come_with_the_server(bridge: Bridge) -> None:
     index = requests.get(f"{bridge.url}/runbooks/", timeout=10).text
     (name,) = set(re.findall(r'href="/runbooks/(AlertBridgeDown)"', index))
     assert "First three actions" in requests.get(f"{bridge.url}/runbooks/{name}", timeout=10).text
-    icon = requests.get(f"{bridge.url}/static/icon.svg", timeout=10)
-    assert (200, "image/svg+xml") == (icon.status_code, icon.headers["Content-Type"].partition(";")[0])
+    for path in ("/static/icon.svg", "/favicon.ico"):
+        icon = requests.get(f"{bridge.url}{path}", timeout=10)
+        assert (200, "image/svg+xml") == (icon.status_code, icon.headers["Content-Type"].partition(";")[0])

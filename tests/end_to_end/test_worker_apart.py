@@ -84,6 +84,7 @@ def test_a_worker_tells_what_it_did_and_the_web_what_it_took_in(halves: Halves) 
     assert 'process="worker"' in worker and 'process="web"' not in worker
     assert 'process="web"' in web and 'process="worker"' not in web
     assert 'bridge_config_last_reload_successful{process="worker"} 1.0' in worker
+    assert "_created" not in worker + web
     assert "bridge_store_up" in web and "bridge_store_up" not in worker
     shown = worker + requests.get(f"{halves.worker}/-/healthy", timeout=5).text
     assert SECRET not in shown + (halves.folder / "worker.log").read_text()

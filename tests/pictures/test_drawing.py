@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from bridge.core.charts import Chart, Line, Mark
+from bridge.core.charts import Chart, Line, LineChart, Mark
 from bridge.core.distributions import Bin
 from bridge.core.expressions import Threshold
 from bridge.core.facts import Unit
@@ -63,6 +63,32 @@ def test_a_line_chart_shows_line_limit_start_and_deployment() -> None:
     image = looks_right(draw(a_chart()))
     for colour in (canvas.BLUE, canvas.VERMILLION, canvas.PURPLE, canvas.INK):
         assert colours(image, colour) > 200, colour
+
+
+def texts(chart: LineChart) -> list[str]:
+    return [each.get_text() for each in draw_lines(chart).texts]
+
+
+def test_seconds_and_days_are_told_apart_by_marks_and_axis() -> None:
+    short = texts(a_chart(span=Span(at(-300), at(70)), started=NOON, ended=at(10), changes=()))
+    assert {"began 12:00:00", "ended 12:00:10", "11:58"} <= set(short)
+    days = Span(NOON - timedelta(days=1), NOON + timedelta(days=4))
+    long = texts(a_chart(span=days, started=NOON, ended=NOON + timedelta(days=3), changes=()))
+    assert {"began 1 Mar 12:00", "ended 4 Mar 12:00", "2 Mar", "28 Feb to 5 Mar 2026, UTC"} <= set(long)
+    assert len(set(long)) == len(long)
+
+
+def test_a_start_that_is_not_shown_has_no_mark() -> None:
+    assert not [text for text in texts(a_chart(started=SPAN.start - timedelta(days=40))) if "began" in text]
+
+
+def test_what_was_not_measured_is_a_gap_and_no_zero() -> None:
+    points = a_line().points
+    chart = a_chart(Line("", (*points[:40], *points[90:])), threshold=None, changes=(), started=None)
+    drawn = [list(line.get_xdata()) for line in draw_lines(chart).axes[0].lines]
+    missing = points[60][0]
+    assert 2 == len([x for x in drawn if len(x) > 9])
+    assert not [x for x in drawn if len(x) > 2 and min(x) < missing < max(x)]
 
 
 def test_without_limit_and_marks_there_are_none() -> None:
@@ -139,6 +165,8 @@ STRANGE = [
     pytest.param(a_chart(threshold=Threshold("==", 0)), id="equality"),
     pytest.param(a_chart(span=Span(NOON, NOON)), id="no time"),
     pytest.param(a_chart(span=Span(NOON - timedelta(days=400), NOON)), id="a year"),
+    pytest.param(a_chart(started=NOON, ended=NOON), id="no longer than a moment"),
+    pytest.param(a_chart(started=NOON, ended=NOON - timedelta(days=9)), id="ended before it began"),
     pytest.param(a_chart(hidden=123_456), id="many hidden"),
     pytest.param(a_chart(*(a_line(lambda share: 0.4, "same") for _ in range(4))), id="all the same"),
     pytest.param(a_chart(changes=tuple(Mark(at(-n), f"v{n}") for n in range(4))), id="changes in one place"),

@@ -17,7 +17,7 @@ from bridge.core.expressions import Threshold
 from bridge.core.facts import ChangeEvent, Unit
 from bridge.core.incidents import Rules, receive
 from bridge.core.matchers import parse_matcher
-from bridge.core.model import Alert, Incident
+from bridge.core.model import Alert, Incident, State
 from bridge.core.questions import DistributionQuestion
 from bridge.core.series import RangeQuery, Series
 from bridge.pictures import Limits, PictureMaker, Studio
@@ -85,6 +85,16 @@ def test_the_alerts_own_expression_is_drawn_with_limit_start_and_changes() -> No
     assert ["v2"] == [mark.text for mark in chart.changes]
     assert ("expression", b"PNG", at(120)) == (picture.kind, picture.png, picture.at)
     assert picture.alt.startswith("Line chart of HighErrors")
+
+
+def test_of_what_is_over_all_is_drawn_and_its_end_is_marked() -> None:
+    easel, alert = Easel(), fires(an_alert(job="api", ends=60))
+    about = replace(incident(fires(an_alert(job="api"))), state=State.RESOLVED, resolved_at=at(90))
+    make(Server((LINE,)), easel, replace(about, alerts={alert.fingerprint: alert}))
+    (chart,) = easel.charts
+    assert isinstance(chart, LineChart)
+    assert (NOON, at(60), at(-300), at(120)) == (chart.started, chart.ended, chart.span.start, chart.span.end)
+    assert 5 == chart.step_seconds
 
 
 def test_the_most_severe_alert_is_drawn() -> None:

@@ -93,6 +93,13 @@ def test_fields_and_small_print_of_a_section_are_each_on_their_own(sandbox: Runn
     assert '<div class="context"><span>Measured at 10:00</span></div>' in page
 
 
+@pytest.mark.parametrize("path", ["/favicon.ico", "/static/icon.svg"])
+def test_the_icon_is_wherever_a_browser_looks_for_it(sandbox: RunningSandbox, path: str) -> None:
+    status, headers, body = request(f"{sandbox.http_url}{path}")
+    assert (200, "image/svg+xml") == (status, headers["content-type"].partition(";")[0])
+    assert b"<svg" in body
+
+
 def test_a_page_that_does_not_exist_is_a_404(sandbox: RunningSandbox) -> None:
     for path in ("/fragment/nothing", "/mail/99/html", "/mail/x/raw", "/files/F1"):
         assert 404 == request(sandbox.http_url + path)[0]

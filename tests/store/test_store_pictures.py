@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 import pytest
@@ -67,8 +68,18 @@ def test_every_process_signs_with_the_same_key(engine: sa.Engine, kept: StorePic
 
 def test_an_incident_keeps_its_newest_pictures_only(kept: StorePictures, number: int) -> None:
     for second in range(MOST + 3):
-        kept.keep(number, a_picture(second))
+        kept.keep(number, replace(a_picture(second), title=f"Rule {second}"))
     assert [at(second) for second in range(MOST + 2, 2, -1)] == [each.picture.at for each in kept.of_incident(number)]
+
+
+def test_of_what_is_drawn_again_the_newest_are_kept_and_the_first_to_which_messages_link(
+    kept: StorePictures, number: int
+) -> None:
+    kept.keep(number, replace(a_picture(7), title="Another"))
+    for second in range(100):
+        kept.keep(number, a_picture(10 + second))
+    found = [each.picture.at for each in kept.of_incident(number)]
+    assert [at(109), at(108), at(107), at(10), at(7)] == found
 
 
 def test_old_pictures_are_forgotten(engine: sa.Engine, kept: StorePictures, number: int) -> None:

@@ -41,6 +41,14 @@ def test_the_list_shows_open_and_resolved_incidents(world):
     assert "1 h 5 min" in page
 
 
+def test_the_icon_needs_no_login_wherever_a_browser_looks_for_it(locked):
+    """Beside an answer that is no page, such as a picture or the API's, it looks in the root."""
+    for path in ("/favicon.ico", "/static/icon.svg"):
+        with locked.get(path, address=REMOTE) as answer:
+            assert (200, "image/svg+xml") == (answer.status_code, answer.mimetype)
+            assert b"<svg" in answer.data
+
+
 def test_an_incident_shows_all_about_it(world):
     page = world.get("/incidents/7").text
     for word in ("1 alert fires", "Slack asks to wait", "429 ratelimited", "revision 1 of 2", 'href="https://x.org/r"'):
@@ -223,6 +231,17 @@ def test_an_incident_shows_what_was_learned(world):
 
 def test_an_incident_without_context_does_not_speak_of_it(world):
     assert "What was learned" not in world.get("/incidents/7").text
+
+
+def test_what_was_drawn_again_is_shown_once_as_it_is_now(world):
+    again = Picture("expression", "Errors", "Errors fall", b"png", NOW)
+    first, other = replace(again, alt="Errors rise"), replace(again, title="Latency", alt="Latency rises")
+    world.pictures.kept = [
+        KeptPicture(name, 7, drawn, f"/pictures/{name}.png")
+        for name, drawn in zip("abc", (again, other, first), strict=True)
+    ]
+    page = world.get("/incidents/7").text
+    assert "Errors fall" in page and "Latency rises" in page and "Errors rise" not in page
 
 
 def test_an_incident_shows_its_pictures_with_words_for_those_who_cannot_see_them(world):

@@ -50,7 +50,7 @@ web: {{users: {{ann: "{generate_password_hash(LOGIN["password"], method="scrypt"
 """
 RIGHT = {"Authorization": "Basic " + base64.b64encode(":".join(LOGIN.values()).encode()).decode()}
 FLAPS, OVER, TAKEN = 1, 2, 3
-FOR_PEOPLE = {"pages", "incident", "runbooks", "static"}
+FOR_PEOPLE = {"pages", "incident", "runbooks", "static", "favicon"}
 LANES = [Lane(name, 100, None, 1, 60.0) for name in ("mail", "slack")]
 CONFIG = SchemathesisConfig.from_dict(
     {

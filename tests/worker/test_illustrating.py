@@ -13,7 +13,7 @@ import pytest
 from bridge.core.charts import Picture
 from bridge.core.facts import ChangeEvent
 from bridge.core.incidents import Rules, receive
-from bridge.core.model import Incident
+from bridge.core.model import Incident, State
 from bridge.core.ports import Illustration
 from bridge.worker.illustrating import MOST, Illustrator
 from tests.builders import a_group, an_alert
@@ -58,14 +58,14 @@ def an_incident(number: int = 1, **alert: Any) -> Incident:
     return replace(change.incident, number=number)
 
 
-def an_illustrator() -> Illustrator:
+def an_illustrator(*more: Any) -> Illustrator:
     async def changes(incident: Incident) -> Sequence[ChangeEvent]:
         return ()
 
     async def keep(number: int, picture: Picture) -> Illustration | None:
         return Illustration(picture.title, picture.alt, picture.png, None)
 
-    return Illustrator(changes, keep)
+    return Illustrator(changes, keep, *more)
 
 
 def test_what_is_not_ready_in_time_is_left_out() -> None:
@@ -129,10 +129,88 @@ def test_an_incident_is_drawn_once_and_a_storm_not_at_all() -> None:
     assert [*range(1, MOST + 1), 999] == asyncio.run(story())
 
 
-def test_what_is_over_is_not_drawn() -> None:
+def over(number: int = 1) -> Incident:
+    return replace(an_incident(number), state=State.RESOLVED, resolved_at=NOW)
+
+
+def test_what_neither_fires_nor_is_over_is_not_drawn() -> None:
     async def story() -> bool:
         illustrator = an_illustrator()
-        over = an_incident(ends=5)
-        return illustrator.begin(Makes(), over) is None and illustrator.begin(None, an_incident()) is None
+        held = replace(an_incident(ends=5), state=State.OPEN)
+        return illustrator.begin(Makes(), held) is None and illustrator.begin(None, an_incident()) is None
 
     assert asyncio.run(story())
+
+
+def test_the_end_gets_pictures_of_its_own_and_until_they_are_made_the_former_ones() -> None:
+    async def story() -> list[Any]:
+        makes, illustrator = Makes(), an_illustrator()
+        makes.gate.set()
+        illustrator.begin(makes, an_incident())
+        await illustrator.ready(1, 5.0)
+        makes.gate.clear()
+        first, again = illustrator.begin(makes, over()), illustrator.begin(makes, over())
+        former = await illustrator.ready(1, 0.0)
+        makes.gate.set()
+        await illustrator.ready(1, 5.0)
+        await illustrator.close()
+        return [first is again, former, makes.made]
+
+    assert [True, (SHOWN,), [1, 1]] == asyncio.run(story())
+
+
+def test_while_it_lasts_it_is_drawn_again_less_and_less_often_and_once_more_when_it_is_over() -> None:
+    """Without any message: a channel may send no end at all."""
+
+    async def story() -> tuple[list[int], list[float]]:
+        makes, pauses = Makes(), list[float]()
+        states = [
+            an_incident(),
+            an_incident(),
+            replace(an_incident(ends=5), state=State.OPEN),
+            *[an_incident()] * 60,
+            over(),
+        ]
+        makes.gate.set()
+
+        async def look(number: int) -> Incident | None:
+            return states.pop(0)
+
+        async def pause(seconds: float) -> None:
+            pauses.append(seconds)
+            await asyncio.sleep(0)
+
+        illustrator = an_illustrator(look, lambda: makes, pause)
+        illustrator.begin(makes, an_incident())
+        while states:
+            await asyncio.sleep(0)
+        await illustrator.ready(1, 5.0)
+        await asyncio.sleep(0)
+        await illustrator.close()
+        return makes.made, pauses
+
+    made, pauses = asyncio.run(story())
+    assert [1] * (1 + 2 + 60 + 1) == made
+    assert 120.0 == pauses[0] and sorted(pauses) == pauses and pauses[-1] > 3600
+
+
+def test_what_is_gone_is_not_drawn_again() -> None:
+    async def story() -> list[int]:
+        makes, looked = Makes(), asyncio.Event()
+        makes.gate.set()
+
+        async def look(number: int) -> Incident | None:
+            looked.set()
+            return None
+
+        async def pause(seconds: float) -> None:
+            await asyncio.sleep(0)
+
+        illustrator = an_illustrator(look, lambda: makes, pause)
+        illustrator.begin(makes, an_incident())
+        await asyncio.wait_for(looked.wait(), 30)
+        await illustrator.ready(1, 5.0)
+        await illustrator.close()
+        return makes.made
+
+    assert [1] == asyncio.run(story())

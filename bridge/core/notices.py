@@ -1,0 +1,46 @@
+"""Alerts of severity info: they say that something happened, and nothing is wrong while they last. Pure.
+
+So nothing "fires" or is "resolved" in what is written about them: it is reported, and ends.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from bridge.core.model import Alert, Incident, Severity
+from bridge.core.naming import names_of
+
+_WRONG = frozenset({Severity.CRITICAL, Severity.WARNING})
+
+
+def is_informational(incident: Incident) -> bool:
+    """Its severity is info, and none of its alerts, ended ones included, was a warning or critical.
+
+    An alert whose severity stands in another label, or in another word, counts as its incident does.
+    """
+    severities = {Severity.of(alert.labels) for alert in incident.alerts.values()}
+    return incident.severity is Severity.INFO and severities.isdisjoint(_WRONG)
+
+
+def began(incident: Incident, alerts: Sequence[Alert]) -> str:
+    """`HighLatency began to fire`, or of what is only worth knowing `ModelDeployed is reported`."""
+    return f"{names_of(alerts)} {_reported(alerts) if incident.severity is Severity.INFO else 'began to fire'}"
+
+
+def began_again(incident: Incident, alerts: Sequence[Alert]) -> str:
+    fires = "fires" if len(alerts) == 1 else "fire"
+    return f"{names_of(alerts)} {_reported(alerts) if incident.severity is Severity.INFO else fires} again"
+
+
+def status_word(status: str, *, notice: bool) -> str:
+    """An alert's status as it is shown: `firing` or `resolved`; of a notice `reported` or `ended`."""
+    return {"firing": "reported", "resolved": "ended"}.get(status, status) if notice else status
+
+
+def state_word(state: str, *, notice: bool) -> str:
+    """An incident's state as it is shown: only what was wrong is resolved."""
+    return "ended" if notice and state == "resolved" else state
+
+
+def _reported(alerts: Sequence[Alert]) -> str:
+    return "is reported" if len(alerts) == 1 else "are reported"

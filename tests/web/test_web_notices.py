@@ -1,0 +1,69 @@
+"""What is only worth knowing is shown as such on pages and in the shell: it is reported and ends, and is no fault."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+
+import pytest
+from web_fakes import ALERT, INCIDENT, NOW, World
+
+from bridge.core.model import Severity, State, Status
+from bridge.store import open_database
+from bridge.store.tables import incident
+from tests.cli.cli_fixtures import run, with_incidents
+
+LABELS = {"alertname": "MLModelDeployed", "severity": "info"}
+NOTICE = replace(ALERT, labels=LABELS, annotations={"summary": "Version 2.4.0 is serving"})
+FAULT_WORDS = re.compile(r"\b(fire|fires|firing|resolved)\b", re.IGNORECASE)
+
+
+def shown(text: str) -> str:
+    """Of a page, what is read on it below the navigation, with the names of badges' colours."""
+    main = text[text.index("<main>") :]
+    return re.sub(r'href="[^"]*"|</?[a-z]+', " ", re.sub(r"<h2>Timeline</h2>.*?</ol>", "", main, flags=re.DOTALL))
+
+
+@pytest.mark.parametrize("path", ["/incidents/7", "/incidents/7/alerts"])
+@pytest.mark.parametrize("state", list(State))
+def test_no_page_of_a_notice_reads_as_a_fault(path: str, state: State) -> None:
+    world, over = World(), state is State.RESOLVED
+    alert = replace(NOTICE, status=Status.RESOLVED, ends_at=NOW) if over else NOTICE
+    world.reader.all[7] = replace(
+        INCIDENT,
+        severity=Severity.INFO,
+        state=state,
+        alerts={"f1": alert},
+        resolved_at=NOW if over else None,
+        resolved_by=INCIDENT.source if over else None,
+    )
+    page = shown(world.get(path).text)
+    assert "Version 2.4.0 is serving" in page
+    assert not FAULT_WORDS.search(page), page[:3000]
+    assert f'class="badge {"ended" if over else "reported"}">' in page
+
+
+def test_nor_does_a_list() -> None:
+    world = World()
+    for number in (6, 7):
+        world.reader.all[number] = replace(world.reader.all[number], severity=Severity.INFO)
+    page = world.get("/").text
+    assert 'class="badge open informational">open<' in page and 'class="badge ended informational">ended<' in page
+    assert " reported</span>" in page and " firing</span>" not in page
+
+
+def test_what_is_wrong_still_fires() -> None:
+    page = World().get("/incidents/7").text
+    assert 'class="badge firing">firing<' in page and 'class="badge open">open<' in page
+
+
+def test_the_shell_says_the_same(database_url: str) -> None:
+    with_incidents(database_url, 1, severity="info", alertname="MLModelDeployed")
+    told = run("incidents", "show", "1", "--database", database_url).output
+    assert "  reported" in told and not FAULT_WORDS.search(told), told
+    engine = open_database(database_url)
+    with engine.begin() as connection:
+        connection.execute(incident.update().values(state="resolved", resolved_at=NOW))
+    engine.dispose()
+    told = run("incidents", "list", "--all", "--database", database_url).output
+    assert "ended" in told and not FAULT_WORDS.search(told), told
