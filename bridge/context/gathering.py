@@ -12,11 +12,12 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Protocol
 
-from bridge.core.changes import CHANGE_RULES, SERVICE_LABELS, ChangeRule, began_to_serve, only_tells, started_at
+from bridge.core.changes import CHANGE_RULES, SERVICE_LABELS, ChangeRule, began_to_serve, only_tells
 from bridge.core.enrichment import Answer, Asked, Failure, Query, asked_of, fact_of
 from bridge.core.facts import ChangeEvent, Context, Fact, Unknown
 from bridge.core.hypotheses import Evidence, hypothesis_of
 from bridge.core.model import Incident
+from bridge.core.periods import firing_period
 from bridge.core.questions import Question
 
 BEGAN = "version_began"
@@ -69,8 +70,10 @@ class Gatherer:
     async def gather(self, incident: Incident, changes: Sequence[ChangeEvent], *, known: bool = True) -> Context:
         """known: whether `changes` is all there is, or the place that keeps them could not be asked."""
         began = time.monotonic()
-        started = started_at(incident)
-        asked = asked_of(self._questions, incident, self._scope, self._clock() - started)
+        period, now = firing_period(incident), self._clock()
+        started = period.started_at
+        over = timedelta(seconds=max(0, int((now - (period.ended_at or now)).total_seconds())))
+        asked = asked_of(self._questions, incident, self._scope, now - started, over)
         answers = await self._within_budget({query for each in asked for query in each.queries})
         facts, unknown, serving_since = self._sorted(asked, answers)
         window = timedelta(seconds=self._limits.window)

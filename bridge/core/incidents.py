@@ -13,6 +13,7 @@ from datetime import datetime, timedelta
 from bridge.core.model import Alert, Change, Entry, Flap, Group, Incident, Severity, State, Status
 from bridge.core.naming import is_named_by_group, names_of, title_of
 from bridge.core.numbers import in_words
+from bridge.core.periods import began, closed, reopened, widened
 from bridge.core.turns import FLAPPING, NOTED, Flapping, begun, entries_of, held, turned
 
 Canonical = Callable[[Mapping[str, str]], Mapping[str, str]]
@@ -57,7 +58,7 @@ def receive(
 def merge(known: Alert | None, seen: Alert, now: datetime, rules: Rules) -> Alert:
     """One alert's two registers joined with what a webhook says of it."""
     if not seen.firing:
-        seen = replace(seen, ends_at=seen.ends_at or max(now, seen.starts_at))
+        seen = replace(seen, ends_at=max(seen.ends_at or now, seen.starts_at))  # an end before the start ends it, too
     if known is None:
         return seen if seen.firing else replace(seen, ended_seen_at=now)
     starts_at = max(known.starts_at, seen.starts_at)
@@ -110,9 +111,10 @@ def _opened(group: Group, now: datetime, rules: Rules, uid: str, before: Flap | 
     title = title_of(group.group_labels, blank.firing or tuple(alerts.values()), group.truncated)
     incident = replace(blank, title=title, severity=severity_of(alerts, rules, _worst(alerts, rules)))
     if not incident.firing:  # remembered, so that a straggling firing state does not open what has ended
-        ended = replace(incident, state=State.RESOLVED, resolved_at=now, resolved_by=group.source)
+        ended = closed(began(incident, alerts.values(), now), group.source, now)
         entry = Entry(now, "ended", group.source, "first heard of after it had ended; nobody was told", 1)
         return Change(ended, (entry,), tuple(alerts.values()), opened=True)
+    incident = began(incident, alerts.values(), now)
     incident = replace(incident, flap=begun(before or Flap(), now, rules.flapping))
     text = f"{names_of(incident.firing)} began to fire"
     entry = Entry(now, "opened", group.source, text, 1, loud=True)
@@ -150,7 +152,7 @@ def _left_out(known: Incident, group: Group) -> int:
 def _changed(known: Incident, group: Group, touched: tuple[Alert, ...], now: datetime, rules: Rules) -> Change:
     flap = turned(known, touched, now, rules.flapping)
     touched = held(known, touched, flap)
-    seen = _seen(known, group, touched, now)
+    seen = widened(_seen(known, group, touched, now), touched, now)
     revision = known.revision + 1
     severity = severity_of(seen.alerts, rules, known.severity)
     after = replace(seen, title=_called(seen), severity=severity, flap=flap, revision=revision)
@@ -166,7 +168,7 @@ def _changed(known: Incident, group: Group, touched: tuple[Alert, ...], now: dat
         noted = tuple(replace(entry, revision=known.revision) for entry in entries)
         return Change(replace(after, revision=known.revision), noted, touched, reminder=True)
     if not after.shown:
-        after = replace(after, state=State.RESOLVED, resolved_at=now, resolved_by=group.source)
+        after = closed(after, group.source, now)
         entries = (
             *entries,
             Entry(now, "resolved", group.source, "every alert has ended", revision, loud=True),
@@ -257,17 +259,12 @@ def _reopened(known: Incident, group: Group, touched: tuple[Alert, ...], now: da
     seen = _seen(known, group, touched, now)
     revision = known.revision + 1
     told = f"{names_of(seen.firing)} {'fires' if len(seen.firing) == 1 else 'fire'} again"
-    reopened = replace(
-        seen,
+    again = replace(
+        began(reopened(seen), seen.firing, now),
         title=_called(seen),
-        state=State.OPEN,
-        resolved_at=None,
-        resolved_by=None,
-        acknowledged_at=None,
-        acknowledged_by=None,
         severity=severity_of(seen.alerts, rules, known.severity),
         flap=begun(known.flap, now, rules.flapping),
         revision=revision,
         updated_at=now,
     )
-    return Change(reopened, (Entry(now, "reopened", group.source, told, revision, loud=True),), touched)
+    return Change(again, (Entry(now, "reopened", group.source, told, revision, loud=True),), touched)

@@ -112,6 +112,9 @@ class Message:
     context: Context | None = None  #: what was measured for it; None when nothing was to be asked
     pictures: tuple[Illustration, ...] = ()  #: those that were ready in time
     flapping: str = ""  #: "4 times in 21 min" while it begins and ends again and again
+    started_at: datetime | None = None  #: of the newest outbreak, by its alerts; None is opened_at
+    ended_at: datetime | None = None  #: None while it fires, for this target
+    lasted: str = ""  #: "34 min", "at least 34 min": from its start to its end, or so far
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from bridge.core.model import Incident
+from bridge.core.periods import firing_period
 
 BEFORE, AFTER = timedelta(hours=2), timedelta(hours=3)
 POINTS = 150  # a line 640 px wide shows no more
@@ -56,8 +57,7 @@ def span_around(incident: Incident, now: datetime) -> Span:
 
 
 def started(incident: Incident) -> datetime:
-    alerts = incident.firing or tuple(incident.alerts.values())
-    return min((alert.starts_at for alert in alerts), default=incident.opened_at)
+    return firing_period(incident).started_at
 
 
 def range_query(expr: str, span: Span) -> RangeQuery:

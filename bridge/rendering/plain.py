@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from bridge.core.numbers import in_words
 from bridge.core.ports import AlertLine
 from bridge.rendering.text import cut, one_line
 from bridge.rendering.view import MAX_SUMMARY
@@ -41,9 +40,8 @@ def _standing(view: Mapping[str, Any]) -> str:
     firing, every = view["firing_count"], view["firing_count"] + view["resolved_count"]
     by = f", acknowledged by {view['acknowledged_by']}" if view["acknowledged_by"] else ""
     if not view["firing"]:
-        ended = view["resolved_at"] or view["updated_at"]
         peak = f", peak {view['peak']}" if view["peak"] else ""
-        return f"Resolved after {in_words(ended - view['opened_at'])}{peak}{by}"
+        return f"Resolved after {view['lasted']}{peak}{by}"
     if view["flapping"]:
         return f"Flapping, {view['flapping']}{by}"
     standing = f"{every} alerts firing" if firing == every else f"{firing} of {every} alerts firing"

@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 from flask import Blueprint
 from markupsafe import Markup, escape
 
+from bridge.core.periods import firing_period
 from bridge.rendering.text import clean, labelled
 
 _JOINTS = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[_./:,-])(?=\w)")
@@ -20,6 +21,7 @@ def add_filters(routes: Blueprint) -> None:
     """For every template of the application."""
     routes.add_app_template_filter(safe_link)
     routes.add_app_template_filter(span)
+    routes.add_app_template_filter(firing_period, "period")
     routes.add_app_template_filter(moment)
     routes.add_app_template_filter(thousands)
     routes.add_app_template_filter(label_texts)

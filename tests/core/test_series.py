@@ -35,7 +35,7 @@ def test_a_picture_shows_the_time_around_the_start(now: datetime, hours: tuple[f
 
 
 def test_an_incident_without_alerts_starts_when_it_was_opened() -> None:
-    lone = replace(incident(), alerts={}, opened_at=at(600))
+    lone = replace(incident(), alerts={}, opened_at=at(600), began_at=None)
     assert at(600) - timedelta(hours=2) == span_around(lone, at(660)).start
 
 

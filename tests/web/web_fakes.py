@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 from bridge.config import load_text
 from bridge.core.changes import concerning
 from bridge.core.cursors import Page
+from bridge.core.measurements import Measured
 from bridge.core.model import Alert, Entry, Incident, Severity, State, Status
 from bridge.core.ports import Accepted
 from bridge.core.views import DeliveryView, Health
@@ -92,6 +93,9 @@ class FakeReader:
 
     def deliveries(self, number):
         return [self.held]
+
+    def measured(self, number, now):
+        return Measured(self.context(number, now))
 
     def context(self, number, now):
         return self.contexts.get(number)
