@@ -24,7 +24,13 @@ sources:
   - {name: prod, tokens: ["${TOKEN}"]}
   - {name: other, tokens: ["${OTHER}"], basic_auth: {username: am, password: "${BASIC}"}, dedup_key: source_and_group}
 """
-ALERT = Alert("f1", Status.FIRING, {"alertname": "A", "pod": "<b>p1</b>"}, {"runbook": "https://x.org/r"}, NOW)
+ALERT = Alert(
+    "f1",
+    Status.FIRING,
+    {"alertname": "A", "pod": "<b>p1</b>"},
+    {"runbook": "https://x.org/r"},
+    NOW - timedelta(minutes=65),
+)
 INCIDENT = Incident(
     number=7,
     uid="uid7",
