@@ -21,6 +21,7 @@ from bridge.cli_options import (
 from bridge.core.matchers import Matcher, format_matchers
 from bridge.core.model import Change, Incident, Severity
 from bridge.core.notices import is_informational, state_word, status_word
+from bridge.core.periods import firing_period
 from bridge.store import StorePeople, StoreReader, open_to_change, open_to_read
 from bridge.wiring import policy_of, utc_now
 
@@ -118,9 +119,11 @@ def _tell(change: Change | None, number: int) -> None:
 
 
 def _line(incident: Incident, *, notice: bool) -> str:
-    since = f"{incident.opened_at:%Y-%m-%d %H:%M}Z"
+    period = firing_period(incident)
+    since = f"{period.started_at:%Y-%m-%d %H:%M}Z"
+    lasted = f"  (lasted {period.lasted(utc_now())})" if period.ended_at else ""
     state = state_word(incident.state, notice=notice)
-    return f"#{incident.number}  {state:13}{incident.severity:10}{since}  {incident.title}"
+    return f"#{incident.number}  {state:13}{incident.severity:10}{since}  {incident.title}{lasted}"
 
 
 def _labels(labels: Mapping[str, str]) -> str:

@@ -9,6 +9,7 @@ import json
 import secrets
 import tempfile
 from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
 from typing import BinaryIO
 
@@ -24,6 +25,7 @@ from bridge.core.ports import Channel, Claim, Message
 from bridge.rendering.context_file import ContextFault, context_of
 from bridge.serving import settings_or_exit
 from bridge.sources import alertmanager
+from bridge.sources.alertmanager import UNKNOWN_START
 from bridge.wiring import policy_of, renderer_of, setup_of, utc_now
 
 
@@ -100,7 +102,7 @@ def readable(mail: bytes) -> str:
 def send_test(channel: str, config: str) -> None:
     """Send one test message for real (to every recipient of a mail channel), and resolve a test page."""
     settings = settings_or_exit(Path(config))
-    incident = _incident(settings, _test_group())
+    incident = _incident(settings, _test_group(), utc_now())
     asyncio.run(_send(settings, channel, incident))
 
 
@@ -140,15 +142,15 @@ def _message(
 
 def _previewed(settings: Settings, group: Group) -> Incident:
     """As if the first alert had been received when it started, and a resolved one when it ended."""
-    incident = _incident(settings, group)
-    opened_at = min((alert.starts_at for alert in group.alerts), default=incident.opened_at)
-    incident = replace(incident, opened_at=min(opened_at, incident.opened_at))
-    ended_at = max((alert.ends_at for alert in group.alerts if alert.ends_at), default=incident.updated_at)
-    return replace(incident, resolved_at=ended_at, updated_at=ended_at) if incident.resolved else incident
+    ends = [alert.ends_at for alert in group.alerts if alert.ends_at]
+    starts = [alert.starts_at for alert in group.alerts]
+    seen = max(starts if any(alert.firing for alert in group.alerts) else [*ends, *starts], default=utc_now())
+    incident = _incident(settings, group, seen if seen.year > UNKNOWN_START.year else utc_now())
+    return replace(incident, opened_at=incident.began_at or incident.opened_at)
 
 
-def _incident(settings: Settings, group: Group) -> Incident:
-    change = receive(None, group, utc_now(), policy_of(settings).rules, secrets.token_hex(8))
+def _incident(settings: Settings, group: Group, now: datetime) -> Incident:
+    change = receive(None, group, now, policy_of(settings).rules, secrets.token_hex(8))
     if change is None:
         raise click.ClickException("The payload carries no alert.")
     return change.incident

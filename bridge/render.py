@@ -25,7 +25,7 @@ from bridge.rendering.plain import plain_body, plain_summary
 from bridge.rendering.template_checks import template_faults
 from bridge.rendering.templates import NAMES, TemplateSet, template_sets, told
 from bridge.rendering.text import clean, cut, one_line
-from bridge.rendering.view import MAX_SUMMARY, fields_of, news_of, started_at
+from bridge.rendering.view import MAX_SUMMARY, fields_of, news_of
 
 MAX_TEXT = 60_000
 MAX_HTML_BYTES = 90_000  # Gmail clips a mail at about 102 KB: https://github.com/hteumeuleu/email-bugs/issues/41
@@ -122,6 +122,7 @@ class Renderer:
         for most_alerts, most_facts in ((len(alerts), len(facts)), (10, len(facts)), (3, 20), (1, 8), (0, 0)):
             hidden = view["hidden"] + max(0, len(alerts) - most_alerts)
             fewer = {"alerts": alerts[:most_alerts], "hidden": hidden, "facts": facts[:most_facts]}
+            fewer["after"], fewer["peaks"] = view["after"][:most_facts], view["peaks"][:most_facts]
             fewer["hidden_facts"] = max(0, len(facts) - most_facts)
             html = clean(self._text(chosen, "body.html", {**view, **fewer}))
             if len(html.encode()) <= MAX_HTML_BYTES:
@@ -148,10 +149,9 @@ _LEARNED = tuple(field.name for field in fields(ContextView))
 
 def template_view(shown: Mapping[str, Any]) -> dict[str, Any]:
     """Everything that templates may use, but `summary`: see docs/templates.md."""
-    started = started_at(shown["alerts"], shown["opened_at"])
-    learned = view_of(shown["context"], started, shown["component"])
+    learned = view_of(shown["context"], shown["started_at"], shown["component"])
     told_facts = {name: getattr(learned, name) for name in _LEARNED}
-    return {**shown, **told_facts, "hidden_facts": 0, "started_at": started, **_WORDS}
+    return {**shown, **told_facts, "hidden_facts": 0, **_WORDS}
 
 
 def check_templates(folder: Path | None) -> Iterator[str]:

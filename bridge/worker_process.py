@@ -19,6 +19,7 @@ from bridge import logs
 from bridge.core.changes import WINDOW, period_of
 from bridge.core.charts import Picture
 from bridge.core.facts import ChangeEvent, Context
+from bridge.core.measurements import Measured
 from bridge.core.model import Incident
 from bridge.core.ports import Illustration
 from bridge.lifeline import Beat
@@ -143,6 +144,9 @@ class _Duties:
 
     def keep(self, contexts: Mapping[int, Context]) -> None:
         self._contexts.keep(contexts)
+
+    def measured(self, number: int) -> Measured:
+        return self._contexts.measured(number, utc_now())
 
     def illustrate(self, number: int, picture: Picture) -> Illustration | None:
         kept = self._pictures.keep(number, picture)

@@ -76,7 +76,7 @@ def _full(message: Message, alerts: tuple[AlertLine, ...]) -> Event:
     named = {"component": message.component, "group": message.group, "class": message.alertname}
     event["payload"] |= {name: _field(text) for name, text in named.items() if _field(text)}
     event["payload"] |= {
-        "timestamp": message.opened_at.isoformat(),
+        "timestamp": started_at(message).isoformat(),
         "custom_details": _details(message, alerts),
     }
     links = [{"href": link.href, "text": _field(link.text)} for link in message.links[:MAX_LINKS]]
@@ -110,7 +110,7 @@ def _details(message: Message, alerts: tuple[AlertLine, ...]) -> Event:
 
 
 def _learned(message: Message) -> Event:
-    learned = view_of(message.context, started_at(message.alerts, message.opened_at), message.component)
+    learned = view_of(message.context, started_at(message), message.component)
     changes = [change.text for change in learned.changes]
     changes += [f"and {learned.more_changes} more"] if learned.more_changes else []
     details: Event = {

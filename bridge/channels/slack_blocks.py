@@ -12,7 +12,6 @@ from itertools import takewhile
 from typing import Any
 
 from bridge.channels.slack_text import link, mrkdwn
-from bridge.core.numbers import in_words
 from bridge.core.ports import AlertLine, Message
 from bridge.rendering.context_view import ContextView, FactLine, view_of
 from bridge.rendering.text import cut, one_line, utf16_units
@@ -28,6 +27,7 @@ FAIR = 3  #: a piece that takes more than one part in so many of what is left is
 FOOT_ROOM = 800  #: kept for the line that says what is not shown
 MAX_ALERTS = 10
 MAX_FACTS = 20
+MAX_AFTER = 5
 MAX_FIELDS = 10  #: in one section
 MAX_LINKS_TEXT = 2700
 MAX_LINKS = 8
@@ -66,17 +66,18 @@ def attachment_of(message: Message) -> Json:
 
 def blocks_of(message: Message) -> list[Json]:
     """Room is given by importance: state, links, the worst alert, cause, changes, facts in order, other alerts."""
-    learned = view_of(message.context, started_at(message.alerts, message.opened_at), message.component)
+    learned = view_of(message.context, started_at(message), message.component)
     room = Room(MAX_BLOCKS_TEXT - FOOT_ROOM)
     top = room.fitting([_header(message), *_state(message, learned), *_links(message)])
     measured = room.fitting(_measured(learned))
     worst = [piece for line in message.alerts[:1] for piece in _worst(line, room)]
     cause = [*_cause(learned, room), *_changes(learned, room)]
     fields = _facts(learned, room)
+    after = room.fitting(_after(learned))
     alerts = worst + room.fitting(section(_alert(line)) for line in message.alerts[len(worst) : MAX_ALERTS])
     facts = [_fields(fields[first : first + MAX_FIELDS]) for first in range(0, len(fields), MAX_FIELDS)]
     foot = _foot(message, len(learned.facts) - len(fields), len(message.alerts) - len(alerts))
-    return [*top, *cause, *facts, *measured, *alerts, *foot]
+    return [*top, *cause, *facts, *measured, *after, *alerts, *foot]
 
 
 def section(text: str) -> Json:
@@ -98,16 +99,15 @@ def _header(message: Message) -> Json:
 
 def _state(message: Message, learned: ContextView) -> Iterator[Json]:
     """How bad and since when, in words; then what only helps to talk about it."""
-    since = _date(started_at(message.alerts, message.opened_at))
+    since = _date(started_at(message))
     if message.firing:
         mark = MARKS.get(message.severity, "⚪")
         parts = [f"{mark} *{mrkdwn(message.severity, 50)}*, {message.state}{_by(message)}", *_counts(message)]
         parts += [f"flapping, {message.flapping}"] if message.flapping else []
         yield section(" · ".join([*parts, f"since {since}"]))
     else:
-        lasted = in_words((message.resolved_at or message.updated_at) - message.opened_at)
         over = f"{ENDED} *ended*" if message.informational else "✅ *resolved*"
-        parts = [f"{over} after {lasted}", *([f"peak {learned.peak}"] if learned.peak else [])]
+        parts = [f"{over} after {message.lasted}", *([f"peak {learned.peak}"] if learned.peak else [])]
         acknowledged = [f"acknowledged{_by(message)}"] if message.acknowledged_by else []
         yield section(" · ".join([*parts, *acknowledged, f"was {mrkdwn(message.severity, 50)} since {since}"]))
     yield small(f"Incident {message.number} · {mrkdwn(message.source, 100)}".removesuffix(" · "))
@@ -183,10 +183,23 @@ def _field(fact: FactLine, *, short: bool = False) -> Json:
 def _measured(learned: ContextView) -> Iterator[Json]:
     if learned.measured_at is None:
         return
-    parts = [f"Measured at {_date(learned.measured_at)}"] if learned.facts else []
+    when = f"{learned.when}, " if learned.when else ""
+    parts = [f"Measured {when}at {_date(learned.measured_at)}"] if learned.facts else []
     parts += [f"Not known: {mrkdwn('; '.join(learned.unknown), 400)}"] if learned.unknown else []
     if parts:
         yield small(" · ".join(parts))
+
+
+def _after(learned: ContextView) -> Iterator[Json]:
+    """Of an incident that is over: how bad it was, and how it is since; on one line each."""
+    if learned.peaks:
+        yield small(f"Peak while it fired: {_short(learned.peaks)}")
+    if learned.after and learned.after_measured_at is not None:
+        yield small(f"After the end, measured at {_date(learned.after_measured_at)}: {_short(learned.after)}")
+
+
+def _short(facts: Sequence[FactLine]) -> str:
+    return mrkdwn(", ".join(f"{fact.title} {fact.value or fact.parts}" for fact in facts[:MAX_AFTER]), 500)
 
 
 def _worst(line: AlertLine, room: Room) -> list[Json]:

@@ -12,11 +12,12 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Protocol
 
-from bridge.core.changes import CHANGE_RULES, SERVICE_LABELS, ChangeRule, began_to_serve, only_tells, started_at
+from bridge.core.changes import CHANGE_RULES, SERVICE_LABELS, ChangeRule, began_to_serve, only_tells
 from bridge.core.enrichment import Answer, Asked, Failure, Query, asked_of, fact_of
 from bridge.core.facts import ChangeEvent, Context, Fact, Unknown
 from bridge.core.hypotheses import Evidence, hypothesis_of
 from bridge.core.model import Incident
+from bridge.core.periods import firing_period
 from bridge.core.questions import Question
 
 BEGAN = "version_began"
@@ -69,9 +70,13 @@ class Gatherer:
     async def gather(self, incident: Incident, changes: Sequence[ChangeEvent], *, known: bool = True) -> Context:
         """known: whether `changes` is all there is, or the place that keeps them could not be asked."""
         began = time.monotonic()
-        started = started_at(incident)
-        asked = asked_of(self._questions, incident, self._scope, self._clock() - started)
-        answers = await self._within_budget({query for each in asked for query in each.queries})
+        period, now = firing_period(incident), self._clock()
+        started = period.started_at
+        over = timedelta(seconds=max(0, int((now - (period.ended_at or now)).total_seconds())))
+        asked = asked_of(self._questions, incident, self._scope, now - started, over)
+        # an answer of before the end says nothing of after it
+        shared = min(self._limits.shared, over.total_seconds()) if period.ended_at else self._limits.shared
+        answers = await self._within_budget({query for each in asked for query in each.queries}, shared)
         facts, unknown, serving_since = self._sorted(asked, answers)
         window = timedelta(seconds=self._limits.window)
         seen = began_to_serve(serving_since, _service_of(incident), changes)
@@ -99,18 +104,18 @@ class Gatherer:
         unknown = [fact for role, fact in every if isinstance(fact, Unknown) and (role != BEGAN or fact.silent)]
         return facts, unknown, {part.name: part.value for fact in began for part in fact.parts}
 
-    async def _within_budget(self, queries: set[Query]) -> dict[Query, Answer]:
+    async def _within_budget(self, queries: set[Query], shared: float) -> dict[Query, Answer]:
         """What is not there in time goes on being asked: the next message may have it."""
-        tasks = {query: self._shared(query) for query in queries}
+        tasks = {query: self._shared(query, shared) for query in queries}
         if tasks:
             await asyncio.wait(tasks.values(), timeout=self._limits.budget)
         late = Failure(f"{self._source.name} does not answer within {self._limits.budget:.1f} s")
         return {query: task.result() if task.done() and not task.cancelled() else late for query, task in tasks.items()}
 
-    def _shared(self, query: Query) -> asyncio.Task[Answer]:
+    def _shared(self, query: Query, shared: float) -> asyncio.Task[Answer]:
         now = time.monotonic()
         at, task = self._answers.get(query, (0.0, None))
-        if task is None or (task.done() and now - at > self._limits.shared):
+        if task is None or (task.done() and now - at > shared):
             self._forget(now)
             task = asyncio.create_task(self._ask(query))
             self._answers[query] = (now, task)

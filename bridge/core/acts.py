@@ -6,6 +6,7 @@ from dataclasses import replace
 from datetime import datetime
 
 from bridge.core.model import Change, Entry, Flap, Incident, State
+from bridge.core.periods import closed
 
 
 def acknowledge(incident: Incident, actor: str, now: datetime) -> Change:
@@ -45,10 +46,7 @@ def resolve(incident: Incident, actor: str, now: datetime) -> Change:
     entry = Entry(now, "resolved", actor, f"{actor} resolved it", revision, loud=True)
     told = tuple(replace(alert, held=False) for alert in incident.alerts.values() if alert.held)
     changed = replace(
-        incident,
-        state=State.RESOLVED,
-        resolved_at=now,
-        resolved_by=actor,
+        closed(incident, actor, now),
         revision=revision,
         updated_at=now,
         alerts={**incident.alerts, **{alert.fingerprint: alert for alert in told}},

@@ -13,6 +13,7 @@ from datetime import UTC, datetime, timedelta
 from bridge.core.facts import ChangeEvent
 from bridge.core.matchers import Matcher
 from bridge.core.model import Alert, Group, Incident
+from bridge.core.periods import firing_period
 
 #: The kinds that the bridge has words for. Others are kept as they are, and counted as `other`.
 KINDS = ("deploy", "rollback", "retraining", "config")
@@ -22,8 +23,6 @@ LATEST = 253402300800.0  #: Unix seconds of the year 10000, which no datetime ho
 SEEN_AGAIN_WITHIN = timedelta(minutes=15)
 #: How long before an incident's start its cause is looked for.
 WINDOW = timedelta(hours=2)
-#: After so long without any alert the next one is a new outbreak: Alertmanager's usual group_interval.
-PAUSE = timedelta(minutes=5)
 #: Labels that may name the service of an alert, the most telling first.
 SERVICE_LABELS = ("service", "job", "app", "model")
 #: Labels that say where: a change that gives one concerns no alert that gives another value of it.
@@ -162,19 +161,7 @@ def _again(before: ChangeEvent, change: ChangeEvent) -> bool:
 
 def started_at(incident: Incident) -> datetime:
     """When what it is about now began; a notification comes later than what it tells of."""
-    alerts = incident.alerts.values()
-    return (
-        outbreak((alert.starts_at, None if alert.firing else alert.ends_at) for alert in alerts) or incident.opened_at
-    )
-
-
-def outbreak(spans: Iterable[tuple[datetime, datetime | None]]) -> datetime | None:
-    """When the last outbreak of alerts began, given their starts and ends: one that is over explains nothing of it."""
-    began: datetime | None = None
-    for start, end in sorted(spans, key=lambda span: span[0], reverse=True):
-        if began is None or end is None or end >= began - PAUSE:
-            began = start
-    return began
+    return firing_period(incident).started_at
 
 
 def period_of(incident: Incident, now: datetime, window: timedelta = WINDOW) -> tuple[datetime, datetime]:

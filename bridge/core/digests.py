@@ -24,6 +24,7 @@ from bridge.core.model import (
     Target,
     Wish,
 )
+from bridge.core.periods import began, closed, reopened
 from bridge.core.storms import Limits, Storm, is_louder, severity_of
 
 ALERTNAME = "StormDigest"
@@ -66,6 +67,7 @@ def opened(channel: str, held: Sequence[Held], limits: Limits, because: str, now
     entry = Entry(now, "opened", "bridge", f"{channel} storms: {because}", 1, loud=True)
     blank = Incident.begun(group, f"Storm on {channel}", now, uid)
     incident = replace(blank, severity=Severity.of(alert.labels), alerts={alert.fingerprint: alert})
+    incident = began(incident, (alert,), now)
     return Change(incident, (entry,), (alert,), opened=True)
 
 
@@ -85,8 +87,8 @@ def updated(
     loud = known.resolved or is_louder(storm, total(held), worst(held))
     kind = _kind(known, page_again and loud and severity is Severity.CRITICAL)
     entry = Entry(now, kind, "bridge", alert.annotations["summary"], known.revision + 1, loud=loud)
-    changed = known if kind == "storm" else _open(known)
-    return Change(_with(changed, alert, entry.revision, now), (entry,), (alert,))
+    changed = _with(known if kind == "storm" else reopened(known), alert, entry.revision, now)
+    return Change(began(changed, (alert,), now) if kind == "reopened" else changed, (entry,), (alert,))
 
 
 def over(known: Incident, storm: Storm, left: int, ended: int, because: str, now: datetime) -> Change:
@@ -101,8 +103,8 @@ def over(known: Incident, storm: Storm, left: int, ended: int, because: str, now
         annotations={"summary": text, "description": because},
     )
     entry = Entry(now, "resolved", "bridge", f"{text} ({because})", known.revision + 1, loud=True)
-    ended_now = replace(known, state=State.RESOLVED, resolved_at=now, resolved_by="bridge")
-    return Change(_with(ended_now, alert, entry.revision, now), (entry,), (alert,))
+    ended_now = closed(_with(known, alert, entry.revision, now), "bridge", now)
+    return Change(ended_now, (entry,), (alert,))
 
 
 def total(held: Sequence[Held]) -> int:
@@ -165,12 +167,6 @@ def _left(count: int) -> str:
 
 def _said(alert: Alert) -> tuple[object, ...]:
     return dict(alert.annotations), dict(alert.labels), alert.status
-
-
-def _open(known: Incident) -> Incident:
-    return replace(
-        known, state=State.OPEN, resolved_at=None, resolved_by=None, acknowledged_at=None, acknowledged_by=None
-    )
 
 
 def _with(known: Incident, alert: Alert, revision: int, now: datetime) -> Incident:

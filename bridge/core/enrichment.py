@@ -14,6 +14,7 @@ from bridge.core.questions import Question, common_labels, expression
 
 MAX_PARTS = 5
 NOW = timedelta(0)
+PEAK = "peak"  #: the role of a question for the worst value of the incident's life
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,15 +61,17 @@ class Asked:
         return (self.now, *beside, *self.past)
 
 
-def asked_of(questions: Iterable[Question], incident: Incident, scope: Sequence[str], lasted: timedelta) -> list[Asked]:
+def asked_of(
+    questions: Iterable[Question], incident: Incident, scope: Sequence[str], lasted: timedelta, over: timedelta = NOW
+) -> list[Asked]:
     """What to ask about an incident: questions that concern one of its alerts and whose labels it has.
 
     scope: the labels, in order, that `{{ labels }}` narrows a question to; only those which all the alerts share.
-    lasted: how long the incident has been going on.
+    lasted: since when the incident goes on, until now. over: how long before now it ended: a peak is one until then.
     """
     alerts = [alert.labels for alert in (incident.firing or tuple(incident.alerts.values()))]
     shared = common_labels(alerts)
-    asked = (_asked(question, shared, scope, lasted) for question in questions if question.concerns(alerts))
+    asked = (_asked(question, shared, scope, lasted, over) for question in questions if question.concerns(alerts))
     return [each for each in asked if each is not None]
 
 
@@ -111,7 +114,11 @@ def verdict_of(question: Question, value: float, past: Sequence[Past], of: float
 USUALLY = "usually"
 
 
-def _asked(question: Question, labels: Mapping[str, str], scope: Sequence[str], lasted: timedelta) -> Asked | None:
+def _asked(
+    question: Question, labels: Mapping[str, str], scope: Sequence[str], lasted: timedelta, over: timedelta
+) -> Asked | None:
+    ago = over if question.role == PEAK else NOW
+    lasted -= ago
     expr, usual, whole = (
         expression(text, labels, scope, lasted) if text else None
         for text in (question.expr, question.usual, question.of)
@@ -119,7 +126,7 @@ def _asked(question: Question, labels: Mapping[str, str], scope: Sequence[str], 
     if expr is None:
         return None
     past = tuple(Query(expr, each) for each in question.ago)
-    return Asked(question, Query(expr), Query(usual) if usual else None, past, Query(whole) if whole else None)
+    return Asked(question, Query(expr, ago), Query(usual) if usual else None, past, Query(whole) if whole else None)
 
 
 def _value(question: Question, samples: Sequence[Sample]) -> float | None:

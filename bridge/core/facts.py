@@ -106,6 +106,9 @@ class Context:
     changes: tuple[ChangeEvent, ...] = ()  #: the newest first
     hypothesis: Hypothesis | None = None
     took: timedelta = timedelta(0)
+    after_end: bool = False  #: the incident was over by then: none of these values is what it was about
+    during: Context | None = None  #: of what was measured after the end: the last one from while it fired
+    peaks: tuple[Fact, ...] = ()  #: and each fact at its worst while it fired
 
     @property
     def complete(self) -> bool:

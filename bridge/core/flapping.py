@@ -7,9 +7,10 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from bridge.core.incidents import Rules, severity_of
-from bridge.core.model import Alert, Change, Entry, Flap, Incident, State
+from bridge.core.model import Alert, Change, Entry, Flap, Incident
 from bridge.core.naming import names_of
 from bridge.core.numbers import in_words
+from bridge.core.periods import closed
 from bridge.core.turns import calm_at, how_often
 
 
@@ -49,8 +50,7 @@ def _resolved(incident: Incident, after: Incident, over: tuple[Alert, ...], now:
     if flap.turned_at is not None:
         told += f": it flapped ({how_often(flap)}) and has been quiet for {in_words(now - flap.turned_at)}"
     entry = Entry(now, "resolved", source, told, after.revision, loud=True)
-    closed = replace(after, state=State.RESOLVED, resolved_at=now, resolved_by=source, flap=Flap())
-    return Change(closed, (entry,), over)
+    return Change(replace(closed(after, source, now), flap=Flap()), (entry,), over)
 
 
 def _entries(

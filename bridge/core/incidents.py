@@ -12,8 +12,9 @@ from datetime import datetime, timedelta
 
 from bridge.core.model import Alert, Change, Entry, Flap, Group, Incident, Severity, State, Status
 from bridge.core.naming import is_named_by_group, names_of, title_of
-from bridge.core.notices import began, began_again
+from bridge.core.notices import opening_words, reopening_words
 from bridge.core.numbers import in_words
+from bridge.core.periods import began, closed, reopened, widened
 from bridge.core.turns import FLAPPING, NOTED, Flapping, begun, entries_of, held, turned
 
 Canonical = Callable[[Mapping[str, str]], Mapping[str, str]]
@@ -58,7 +59,7 @@ def receive(
 def merge(known: Alert | None, seen: Alert, now: datetime, rules: Rules) -> Alert:
     """One alert's two registers joined with what a webhook says of it."""
     if not seen.firing:
-        seen = replace(seen, ends_at=seen.ends_at or max(now, seen.starts_at))
+        seen = replace(seen, ends_at=max(seen.ends_at or now, seen.starts_at))  # an end before the start ends it, too
     if known is None:
         return seen if seen.firing else replace(seen, ended_seen_at=now)
     starts_at = max(known.starts_at, seen.starts_at)
@@ -111,11 +112,12 @@ def _opened(group: Group, now: datetime, rules: Rules, uid: str, before: Flap | 
     title = title_of(group.group_labels, blank.firing or tuple(alerts.values()), group.truncated)
     incident = replace(blank, title=title, severity=severity_of(alerts, rules, _worst(alerts, rules)))
     if not incident.firing:  # remembered, so that a straggling firing state does not open what has ended
-        ended = replace(incident, state=State.RESOLVED, resolved_at=now, resolved_by=group.source)
+        ended = closed(began(incident, alerts.values(), now), group.source, now)
         entry = Entry(now, "ended", group.source, "first heard of after it had ended; nobody was told", 1)
         return Change(ended, (entry,), tuple(alerts.values()), opened=True)
+    incident = began(incident, alerts.values(), now)
     incident = replace(incident, flap=begun(before or Flap(), now, rules.flapping))
-    entry = Entry(now, "opened", group.source, began(incident, incident.firing), 1, loud=True)
+    entry = Entry(now, "opened", group.source, opening_words(incident, incident.firing), 1, loud=True)
     return Change(incident, (entry,), tuple(alerts.values()), opened=True)
 
 
@@ -150,7 +152,7 @@ def _left_out(known: Incident, group: Group) -> int:
 def _changed(known: Incident, group: Group, touched: tuple[Alert, ...], now: datetime, rules: Rules) -> Change:
     flap = turned(known, touched, now, rules.flapping)
     touched = held(known, touched, flap)
-    seen = _seen(known, group, touched, now)
+    seen = widened(_seen(known, group, touched, now), touched, now)
     revision = known.revision + 1
     severity = severity_of(seen.alerts, rules, known.severity)
     after = replace(seen, title=_called(seen), severity=severity, flap=flap, revision=revision)
@@ -166,7 +168,7 @@ def _changed(known: Incident, group: Group, touched: tuple[Alert, ...], now: dat
         noted = tuple(replace(entry, revision=known.revision) for entry in entries)
         return Change(replace(after, revision=known.revision), noted, touched, reminder=True)
     if not after.shown:
-        after = replace(after, state=State.RESOLVED, resolved_at=now, resolved_by=group.source)
+        after = closed(after, group.source, now)
         entries = (
             *entries,
             Entry(now, "resolved", group.source, "every alert has ended", revision, loud=True),
@@ -257,18 +259,13 @@ def _resolved_too_early(known: Incident, group: Group, now: datetime, rules: Rul
 def _reopened(known: Incident, group: Group, touched: tuple[Alert, ...], now: datetime, rules: Rules) -> Change:
     seen = _seen(known, group, touched, now)
     revision = known.revision + 1
-    reopened = replace(
-        seen,
+    again = replace(
+        began(reopened(seen), seen.firing, now),
         title=_called(seen),
-        state=State.OPEN,
-        resolved_at=None,
-        resolved_by=None,
-        acknowledged_at=None,
-        acknowledged_by=None,
         severity=severity_of(seen.alerts, rules, known.severity),
         flap=begun(known.flap, now, rules.flapping),
         revision=revision,
         updated_at=now,
     )
-    told = began_again(reopened, seen.firing)
-    return Change(reopened, (Entry(now, "reopened", group.source, told, revision, loud=True),), touched)
+    told = reopening_words(again, seen.firing)
+    return Change(again, (Entry(now, "reopened", group.source, told, revision, loud=True),), touched)

@@ -155,6 +155,9 @@ class Incident:
     truncated: int = 0
     alerts: Mapping[str, Alert] = field(default_factory=dict)  #: by fingerprint
     flap: Flap = Flap()
+    began_at: datetime | None = None  #: the newest outbreak's start; None: see core.periods, which reads all of these
+    began_exact: bool = True  #: False: the source's start cannot be true, and began_at is when the bridge saw it
+    ended_at: datetime | None = None  #: of its last alert, which is before the bridge learns of it; None: not resolved
 
     @classmethod
     def begun(cls, group: Group, title: str, now: datetime, uid: str) -> Incident:

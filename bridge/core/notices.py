@@ -22,12 +22,12 @@ def is_informational(incident: Incident) -> bool:
     return incident.severity is Severity.INFO and severities.isdisjoint(_WRONG)
 
 
-def began(incident: Incident, alerts: Sequence[Alert]) -> str:
+def opening_words(incident: Incident, alerts: Sequence[Alert]) -> str:
     """`HighLatency began to fire`, or of what is only worth knowing `ModelDeployed is reported`."""
     return f"{names_of(alerts)} {_reported(alerts) if incident.severity is Severity.INFO else 'began to fire'}"
 
 
-def began_again(incident: Incident, alerts: Sequence[Alert]) -> str:
+def reopening_words(incident: Incident, alerts: Sequence[Alert]) -> str:
     fires = "fires" if len(alerts) == 1 else "fire"
     return f"{names_of(alerts)} {_reported(alerts) if incident.severity is Severity.INFO else fires} again"
 

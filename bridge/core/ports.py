@@ -114,6 +114,9 @@ class Message:
     pictures: tuple[Illustration, ...] = ()  #: those that were ready in time
     flapping: str = ""  #: "4 times in 21 min" while it begins and ends again and again
     informational: bool = False  #: nothing is wrong, and was not: what it tells is of severity info
+    started_at: datetime | None = None  #: of the newest outbreak, by its alerts; None is opened_at
+    ended_at: datetime | None = None  #: None while it fires, for this target
+    lasted: str = ""  #: "34 min", "at least 34 min": from its start to its end, or so far
 
 
 @dataclass(frozen=True, slots=True)

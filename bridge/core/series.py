@@ -8,8 +8,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from bridge.core.changes import started_at
 from bridge.core.model import Incident
+from bridge.core.periods import firing_period
 
 #: Before the start of what lasts, and of what is over: the least, so that it is seen from where the values came.
 BEFORE, BEFORE_OVER = timedelta(minutes=30), timedelta(minutes=5)
@@ -69,15 +69,12 @@ def span_around(incident: Incident, now: datetime) -> Span:
 
 def started(incident: Incident) -> datetime:
     """When what it is about began, or when it was opened, if that was earlier: it may have been opened again since."""
-    return min(started_at(incident), incident.opened_at)
+    return min(firing_period(incident).started_at, incident.opened_at)
 
 
 def ended(incident: Incident) -> datetime | None:
-    """The end of its last alert; when it was resolved, if some of them fire on; None while it is open."""
-    if not incident.resolved:
-        return None
-    ends = [alert.ends_at for alert in incident.alerts.values() if not alert.firing and alert.ends_at is not None]
-    return max(ends) if ends and not incident.firing else incident.resolved_at
+    """None while it is open."""
+    return firing_period(incident).ended_at
 
 
 def range_query(expr: str, span: Span) -> RangeQuery:

@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 
 from bridge.core.model import Alert, Entry, Flap, Incident
 from bridge.core.naming import names_of
-from bridge.core.notices import began_again
+from bridge.core.notices import reopening_words
 from bridge.core.numbers import in_words
 
 #: In the timeline only: people's channels show what they showed before.
@@ -86,7 +86,7 @@ def entries_of(known: Incident, after: Incident, touched: tuple[Alert, ...], act
         yield Entry(now, "held", actor, f"{names_of(ends)} ended; held while it flaps", revision)
     back = [alert for alert in touched if alert.firing and alert.fingerprint in was_held]
     if back:
-        yield Entry(now, "returned", actor, began_again(after, back), revision)
+        yield Entry(now, "returned", actor, reopening_words(after, back), revision)
 
 
 def how_often(flap: Flap) -> str:

@@ -10,6 +10,7 @@ from typing import Protocol
 from bridge.core.cursors import Page
 from bridge.core.dead_letters import DeadLetter, Which
 from bridge.core.facts import Context
+from bridge.core.measurements import Measured
 from bridge.core.model import Entry, Incident, Severity
 
 
@@ -85,6 +86,10 @@ class Reader(Protocol):
 
     def context(self, number: int, now: datetime) -> Context | None:
         """What was learned when the incident was told last."""
+        ...
+
+    def measured(self, number: int, now: datetime) -> Measured:
+        """What was measured: last of all, and while it fired."""
         ...
 
     def page_of_dead_letters(self, which: Which, limit: int = 1000, after: str | None = None) -> Page[DeadLetter]:

@@ -15,6 +15,8 @@ from typing import Any, get_args, get_origin, get_type_hints
 
 from bridge.core.facts import Context
 
+_OF_AN_END = frozenset({"after_end", "during", "peaks"})
+
 
 class ContextFault(ValueError):
     """`facts[0].unit: 'percent' is not one of ratio, seconds, ...`"""
@@ -32,7 +34,8 @@ def context_of(text: bytes | str, now: datetime) -> Context:
 
 def written(context: Context) -> str:
     """What context_of reads; times are RFC 3339, durations seconds."""
-    return json.dumps(asdict(context), default=_json, ensure_ascii=False)
+    told = {name: value for name, value in asdict(context).items() if value or name not in _OF_AN_END}
+    return json.dumps(told, default=_json, ensure_ascii=False)
 
 
 def _json(value: object) -> object:

@@ -5,7 +5,7 @@ Texts are clean and cut but not escaped: escaping belongs to the channel. Nothin
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import lru_cache
@@ -17,6 +17,7 @@ from bridge.rendering.text import beside, cut, one_line
 
 MAX_FACTS = 30
 MAX_CHANGES = 3
+MAX_PEAKS = 5
 MAX_NAME = 60
 MAX_SENTENCE = 500
 MAX_UNKNOWN = 300
@@ -80,6 +81,11 @@ class ContextView:
     peak: str = ""  #: the worst value of the incident's life
     measured: str = ""  #: `2026-01-02 03:04:05 UTC`
     measured_at: datetime | None = None
+    when: str = ""  #: of an incident that is over: `while it fired` or `after the end`; so were the facts measured
+    peaks: tuple[FactLine, ...] = ()  #: facts that were worse before they were measured last while it fired
+    after: tuple[FactLine, ...] = ()  #: what was measured after the end, where `facts` are of before
+    after_measured: str = ""
+    after_measured_at: datetime | None = None
 
 
 NOTHING = ContextView()
@@ -107,14 +113,16 @@ class _Same:
 
 @lru_cache(maxsize=64)  # the channels of one incident follow each other closely
 def _view(same: _Same, started_at: datetime, component: str) -> ContextView:
-    context = same.context
+    newest = same.context
+    context = newest.during or newest
     facts = context.facts[:MAX_FACTS]
-    peak = context.by_role("peak")
+    peak = newest.by_role("peak") or context.by_role("peak")
+    after = newest.facts[:MAX_FACTS] if newest.during else ()
     return ContextView(
-        facts=tuple(_fact(fact, context.at) for fact in facts if fact.role != "peak"),
+        facts=_lines(facts, context.at),
         unknown=tuple(_unknown(context.unknown)),
-        changes=tuple(_change(change, started_at, component) for change in context.changes[:MAX_CHANGES]),
-        more_changes=max(0, len(context.changes) - MAX_CHANGES),
+        changes=tuple(_change(change, started_at, component) for change in newest.changes[:MAX_CHANGES]),
+        more_changes=max(0, len(newest.changes) - MAX_CHANGES),
         probably=_sentence(context.hypothesis.text) if context.hypothesis else "",
         rule=_name(context.hypothesis.rule) if context.hypothesis else "",
         causes=tuple(_causes(context.hypothesis, facts)),
@@ -122,7 +130,24 @@ def _view(same: _Same, started_at: datetime, component: str) -> ContextView:
         peak=shown(peak.value, peak.unit) if peak and peak.value is not None else "",
         measured=f"{context.at:%Y-%m-%d %H:%M:%S} UTC",
         measured_at=context.at,
+        when=("while it fired" if newest.during else "after the end") if newest.after_end else "",
+        peaks=_lines(_worse(newest.peaks, facts), context.at),
+        after=_lines(after, newest.at),
+        after_measured=f"{newest.at:%Y-%m-%d %H:%M:%S} UTC" if newest.during else "",
+        after_measured_at=newest.at if newest.during else None,
     )
+
+
+def _lines(facts: Iterable[Fact], measured_at: datetime) -> tuple[FactLine, ...]:
+    return tuple(_fact(fact, measured_at) for fact in facts if fact.role != "peak")
+
+
+def _worse(peaks: Iterable[Fact], facts: Iterable[Fact]) -> list[Fact]:
+    """Bad ones that do not read the same among the facts."""
+    told = {(fact.name, measured(fact)) for fact in facts}
+    return [fact for fact in peaks if fact.verdict is Verdict.BAD and (fact.name, measured(fact)) not in told][
+        :MAX_PEAKS
+    ]
 
 
 def _fact(fact: Fact, measured_at: datetime) -> FactLine:

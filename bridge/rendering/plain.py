@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from typing import Any
 
 from bridge.core.notices import status_word
-from bridge.core.numbers import in_words
 from bridge.core.ports import AlertLine
 from bridge.rendering.text import cut, one_line
 from bridge.rendering.view import MAX_SUMMARY
@@ -47,10 +46,9 @@ def _standing(view: Mapping[str, Any]) -> str:
     firing, every = view["firing_count"], view["firing_count"] + view["resolved_count"]
     by = f", acknowledged by {view['acknowledged_by']}" if view["acknowledged_by"] else ""
     if not view["firing"]:
-        ended = view["resolved_at"] or view["updated_at"]
         peak = f", peak {view['peak']}" if view["peak"] else ""
         over = _NOTICES_OVER[every > 1] if view["informational"] else "Resolved"
-        return f"{over} after {in_words(ended - view['opened_at'])}{peak}{by}"
+        return f"{over} after {view['lasted']}{peak}{by}"
     if view["flapping"]:
         return f"Flapping, {view['flapping']}{by}"
     if view["informational"]:

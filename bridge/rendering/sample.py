@@ -33,6 +33,7 @@ def sample_incident(*, resolved: bool) -> Incident:
         resolved_at=_AT + timedelta(minutes=12) if resolved else None,
         acknowledged_by=None if resolved else "Ana",
         external_url="https://am.example", truncated=2, alerts=alerts,
+        ended_at=_AT + timedelta(minutes=12) if resolved else None,
     )  # fmt: skip
 
 

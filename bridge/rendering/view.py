@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from bridge.core.changes import outbreak
 from bridge.core.model import Alert, Entry, Incident, Severity
 from bridge.core.naming import UNNAMED
 from bridge.core.notices import is_informational
+from bridge.core.periods import firing_period, is_believable, period_shown
 from bridge.core.ports import AlertLine, Claim, Message
 from bridge.core.turns import times
 from bridge.rendering.links import Addresses, links_of
@@ -26,10 +27,11 @@ _MUTE_LABELS = ("alertname", "severity")
 
 def fields_of(incident: Incident, claim: Claim, news: tuple[Entry, ...], addresses: Addresses) -> dict[str, Any]:
     """Every field of Message except summary, text, html and context. news: as news_of gives it."""
-    ordered = in_order(incident)
+    ordered = believable(incident, in_order(incident))
     firing = [alert for alert in ordered if alert.firing]
     worst = ordered[0] if ordered else None
     informational = is_informational(incident)
+    period = period_shown(incident, firing=claim.firing)
     return {
         "number": incident.number,
         "uid": incident.uid,
@@ -57,6 +59,9 @@ def fields_of(incident: Incident, claim: Claim, news: tuple[Entry, ...], address
         "news": news,
         "flapping": times(incident.flap) if claim.firing else "",
         "informational": informational,
+        "started_at": period.started_at,
+        "ended_at": period.ended_at,
+        "lasted": period.lasted(incident.updated_at),
     }
 
 
@@ -71,9 +76,15 @@ def why_told(message: Message) -> list[str]:
     return [entry.text for entry in message.news if entry.kind in _WHY]
 
 
-def started_at(alerts: Iterable[AlertLine], opened_at: datetime) -> datetime:
-    """The start of what is shown, which changes are told against; when it was opened, without alerts."""
-    return outbreak((alert.starts_at, alert.ends_at) for alert in alerts) or opened_at
+def started_at(message: Message) -> datetime:
+    """The start of what is shown, which changes are told against."""
+    return message.started_at or message.opened_at
+
+
+def believable(incident: Incident, alerts: Iterable[Alert]) -> list[Alert]:
+    """With the start of the outbreak in the place of each that cannot be true, such as a zero time."""
+    start, seen = firing_period(incident).started_at, max(incident.opened_at, incident.updated_at)
+    return [each if is_believable(each.starts_at, seen) else replace(each, starts_at=start) for each in alerts]
 
 
 def in_order(incident: Incident) -> list[Alert]:

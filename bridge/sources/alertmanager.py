@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
 from typing import Any
 
 from bridge.core.errors import InvalidPayload
@@ -15,6 +16,8 @@ from bridge.core.model import Alert, Group, Status
 from bridge.sources.reading import read_json, shown, text, texts, time, whole_number
 
 STATUSES = {str(status): status for status in Status}
+#: Go's zero time says nothing; core.periods believes no such start, and counts from when the bridge saw the alert.
+UNKNOWN_START = datetime(1970, 1, 1, tzinfo=UTC)
 FNV_OFFSET, FNV_PRIME, FNV_MASK = 14695981039346656037, 1099511628211, 2**64 - 1
 
 
@@ -67,7 +70,7 @@ def read_alert(item: object, path: str) -> Alert:
         raise InvalidPayload(path, f"must be an object, but is {shown(item)}")
     status = _status(item, path)
     labels = texts(item, "labels", path, required=True)
-    starts_at = time(item, "startsAt", path)
+    starts_at = time(item, "startsAt", path) or (UNKNOWN_START if item.get("startsAt") else None)
     if starts_at is None:
         raise InvalidPayload(f"{path}.startsAt", 'is missing; it must say since when, like "2026-11-23T08:34:20Z"')
     ends_at = time(item, "endsAt", path)

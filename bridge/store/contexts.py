@@ -1,4 +1,4 @@
-"""What was learned about each incident, the newest only: for the pages."""
+"""What was learned about each incident: the newest, the last from while it fired, and each fact at its worst."""
 
 from __future__ import annotations
 
@@ -11,8 +11,11 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
 from bridge.core.facts import Context
+from bridge.core.measurements import Measured, merged
+from bridge.core.periods import firing_period
 from bridge.rendering.context_file import ContextFault, context_of, written
 from bridge.store.database import reading, transaction
+from bridge.store.rows import incident_from
 from bridge.store.tables import incident, incident_context
 
 
@@ -23,25 +26,55 @@ class StoreContexts:
         self._engine = engine
 
     def keep(self, contexts: Mapping[int, Context]) -> None:
-        rows = [
-            {"incident_number": number, "at": contexts[number].at, "data": written(contexts[number])}
-            for number in sorted(contexts)
-        ]
+        """Incidents that are there no more are left out."""
+        numbers = sorted(contexts)
         with transaction(self._engine) as connection:
-            there = sa.select(incident.c.number).where(incident.c.number.in_(list(contexts)))
-            known = set(connection.scalars(there))
-            if kept := [row for row in rows if row["incident_number"] in known]:
-                connection.execute(_upserting(connection.dialect.name), kept)
+            there = connection.execute(sa.select(incident).where(incident.c.number.in_(numbers))).mappings().all()
+            known = _known(connection, numbers, max(context.at for context in contexts.values()))
+            rows = []
+            for row in there:
+                number, period = row["number"], firing_period(incident_from(row))
+                before = known.get(number, Measured())
+                found = merged(before, contexts[number], period.started_at, period.ended_at)
+                rows.append({"incident_number": number, **_row(found, contexts[number].at)})
+            if rows:
+                connection.execute(_upserting(connection.dialect.name), rows)
 
     def context(self, number: int, now: datetime) -> Context | None:
         """None, too, for one that another version wrote and this one cannot read."""
-        query = sa.select(incident_context.c.data).where(incident_context.c.incident_number == number)
+        return self.measured(number, now).newest
+
+    def measured(self, number: int, now: datetime) -> Measured:
+        """Without what this version cannot read."""
         with reading(self._engine) as connection:
-            data = connection.scalar(query)
-        try:
-            return None if data is None else context_of(data, now)
-        except ContextFault:
-            return None
+            return _known(connection, [number], now).get(number, Measured())
+
+
+def _known(connection: sa.Connection, numbers: list[int], now: datetime) -> dict[int, Measured]:
+    rows = connection.execute(sa.select(incident_context).where(incident_context.c.incident_number.in_(numbers)))
+    return {row["incident_number"]: _measured(row, now) for row in rows.mappings()}
+
+
+def _measured(row: sa.RowMapping, now: datetime) -> Measured:
+    peaks = _read(row["peaks"], now)
+    return Measured(_read(row["data"], now), _read(row["fired"], now), peaks.facts if peaks else ())
+
+
+def _read(data: str | None, now: datetime) -> Context | None:
+    try:
+        return None if data is None else context_of(data, now)
+    except ContextFault:
+        return None
+
+
+def _row(found: Measured, at: datetime) -> dict[str, Any]:
+    newest = found.newest
+    return {
+        "at": newest.at if newest else at,
+        "data": written(newest) if newest else "",
+        "fired": written(found.fired) if found.fired else None,
+        "peaks": written(Context(found.fired.at, found.peaks)) if found.fired and found.peaks else None,
+    }
 
 
 @functools.cache
@@ -50,6 +83,6 @@ def _upserting(dialect: str) -> Any:
     new = statement.excluded
     return statement.on_conflict_do_update(
         index_elements=["incident_number"],
-        set_={"at": new.at, "data": new.data},
+        set_={"at": new.at, "data": new.data, "fired": new.fired, "peaks": new.peaks},
         where=incident_context.c.at <= new.at,
     )

@@ -11,6 +11,7 @@ import sqlalchemy as sa
 from bridge.core.cursors import Page
 from bridge.core.dead_letters import DeadLetter, Which
 from bridge.core.facts import Context
+from bridge.core.measurements import Measured
 from bridge.core.model import Entry, Incident, Severity
 from bridge.core.views import DeliveryView, Health
 from bridge.store import listing
@@ -88,6 +89,9 @@ class StoreReader:
 
     def context(self, number: int, now: datetime) -> Context | None:
         return StoreContexts(self._engine).context(number, now)
+
+    def measured(self, number: int, now: datetime) -> Measured:
+        return StoreContexts(self._engine).measured(number, now)
 
     def page_of_dead_letters(self, which: Which, limit: int = 1000, after: str | None = None) -> Page[DeadLetter]:
         return StoreDeadLetters(self._engine).page(which, limit, after)

@@ -30,6 +30,9 @@ _PLAIN = [
     "acknowledged_by",
     "external_url",
     "truncated",
+    "began_at",
+    "began_exact",
+    "ended_at",
 ]
 
 

@@ -79,6 +79,9 @@ incident = sa.Table(
     sa.Column("flapping_since", UtcDateTime),
     sa.Column("turns", sa.Integer, nullable=False, server_default="0"),  # while it flaps
     sa.Column("turned_at", UtcDateTime),
+    sa.Column("began_at", UtcDateTime),  # by the alerts' own times: see core.periods
+    sa.Column("began_exact", sa.Boolean, nullable=False, server_default=sa.true()),
+    sa.Column("ended_at", UtcDateTime),
     sa.Index("incident_by_key", "key", "number"),
     sa.Index("incident_by_state", "state", "updated_at"),
     sa.Index("incident_by_urgency", "state", "severity", "number"),
@@ -294,6 +297,8 @@ incident_context = sa.Table(
     sa.Column("incident_number", sa.Integer, sa.ForeignKey("incident.number", ondelete="CASCADE"), primary_key=True),
     sa.Column("at", UtcDateTime, nullable=False),
     sa.Column("data", sa.Text, nullable=False),
+    sa.Column("fired", sa.Text),  # the last one that was measured while the incident fired
+    sa.Column("peaks", sa.Text),  # and each fact at its worst
 )
 
 reconciling = sa.Table(

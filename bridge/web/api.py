@@ -14,8 +14,10 @@ from bridge.core.changes import period_of
 from bridge.core.cursors import Page
 from bridge.core.dead_letters import DeadLetter, Which
 from bridge.core.errors import Reason
-from bridge.core.facts import ChangeEvent
+from bridge.core.facts import ChangeEvent, Context, Fact
+from bridge.core.measurements import as_of
 from bridge.core.model import Alert, Incident
+from bridge.core.periods import firing_period
 from bridge.core.ports import Changes
 from bridge.core.turns import Flaps
 from bridge.core.views import Reader
@@ -41,13 +43,14 @@ def blueprint(
 
     @routes.get("/incidents")
     def list_incidents() -> ResponseReturnValue:
+        now = clock()
         channel, resolved, limit, after = held_channel(request), _resolved(), _limit(), asked_after(request)
         if channel is None:
             page = reader.page_of_incidents(resolved=resolved, limit=limit, after=after)
         else:  # what is over is held back no more
-            page = Page((), 0) if resolved else reader.page_of_held(channel, clock(), limit, after)
+            page = Page((), 0) if resolved else reader.page_of_held(channel, now, limit, after)
         counts = reader.alert_counts([incident.number for incident in page.items])
-        return _listed("incidents", page, lambda each: _brief(each, counts.get(each.number, (0, 0)), flaps(each)))
+        return _listed("incidents", page, lambda each: _brief(each, counts.get(each.number, (0, 0)), flaps(each), now))
 
     @routes.get("/incidents/<int:number>")
     def show_incident(number: int) -> ResponseReturnValue:
@@ -55,7 +58,7 @@ def blueprint(
         if incident is None:
             abort(404, f"There is no incident {number}. GET /api/v1/incidents lists those that there are.")
         changes = [_change(each) for each in _changes_of(incident)]
-        return jsonify(_full(incident, reader, flaps(incident)) | {"changes": changes})
+        return jsonify(_full(incident, reader, flaps(incident), clock()) | {"changes": changes})
 
     @routes.get("/dead-letters")
     def list_dead_letters() -> ResponseReturnValue:
@@ -98,7 +101,7 @@ def _limit() -> int:
     return int(word)
 
 
-def _brief(incident: Incident, counts: tuple[int, int], flaps: Flaps | None) -> dict[str, Any]:
+def _brief(incident: Incident, counts: tuple[int, int], flaps: Flaps | None, now: datetime) -> dict[str, Any]:
     """Times as ISO 8601; without alerts, whose number stands instead."""
     firing, total = counts
     return {
@@ -114,6 +117,7 @@ def _brief(incident: Incident, counts: tuple[int, int], flaps: Flaps | None) -> 
         "dedup_key": incident.dedup_key,
         "revision": incident.revision,
         "opened_at": incident.opened_at.isoformat(),
+        **_period(incident, now),
         "updated_at": incident.updated_at.isoformat(),
         "seen_at": incident.seen_at.isoformat(),
         "resolved_at": incident.resolved_at and incident.resolved_at.isoformat(),
@@ -128,13 +132,41 @@ def _brief(incident: Incident, counts: tuple[int, int], flaps: Flaps | None) -> 
     }
 
 
-def _full(incident: Incident, reader: Reader, flaps: Flaps | None) -> dict[str, Any]:
-    number = incident.number
-    return _brief(incident, (len(incident.firing), len(incident.alerts)), flaps) | {
+def _period(incident: Incident, now: datetime) -> dict[str, Any]:
+    period = firing_period(incident)
+    return {
+        "started_at": period.started_at.isoformat(),
+        "ended_at": period.ended_at and period.ended_at.isoformat(),
+        "duration_seconds": int(period.duration(now).total_seconds()),
+        "duration_exact": period.exact,
+    }
+
+
+def _full(incident: Incident, reader: Reader, flaps: Flaps | None, now: datetime) -> dict[str, Any]:
+    number, period = incident.number, firing_period(incident)
+    context = as_of(reader.measured(number, now), period.started_at, period.ended_at)
+    return _brief(incident, (len(incident.firing), len(incident.alerts)), flaps, now) | {
+        "measured": _measured(context) if context else None,
         "alerts": [_alert(alert) for alert in incident.alerts.values()],
         "timeline": [_dated(asdict(entry)) for entry in reader.timeline(number)],
         "deliveries": [_dated(asdict(delivery)) for delivery in reader.deliveries(number)],
     }
+
+
+def _measured(context: Context) -> dict[str, Any]:
+    """after_end: the values are of a time when the incident was over. during: the last ones from while it fired."""
+    return {
+        "measured_at": context.at.isoformat(),
+        "after_end": context.after_end,
+        "facts": [_fact(fact) for fact in context.facts],
+        "unknown": [asdict(each) for each in context.unknown],
+        "during": _measured(context.during) if context.during else None,
+        "peaks": [_fact(fact) for fact in context.peaks],
+    }
+
+
+def _fact(fact: Fact) -> dict[str, Any]:
+    return _dated(asdict(fact))
 
 
 def _alert(alert: Alert) -> dict[str, Any]:

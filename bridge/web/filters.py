@@ -11,6 +11,7 @@ from flask import Blueprint
 from markupsafe import Markup, escape
 
 from bridge.core.notices import state_word, status_word
+from bridge.core.periods import firing_period
 from bridge.rendering.text import clean, labelled
 
 #: Where a long name may be broken; a number such as 7.3, 20,000 or 14:02 never is.
@@ -22,6 +23,7 @@ def add_filters(routes: Blueprint) -> None:
     """For every template of the application."""
     routes.add_app_template_filter(safe_link)
     routes.add_app_template_filter(span)
+    routes.add_app_template_filter(firing_period, "period")
     routes.add_app_template_filter(moment)
     routes.add_app_template_filter(thousands)
     routes.add_app_template_filter(label_texts)

@@ -10,17 +10,20 @@ from flask import Blueprint, abort, render_template, request
 from flask.typing import ResponseReturnValue
 
 from bridge.config.settings import Settings
-from bridge.core.changes import period_of, started_at
+from bridge.core.changes import period_of
 from bridge.core.cursors import Page, cursor_of, key_in
 from bridge.core.digests import channel_of
+from bridge.core.measurements import as_of
 from bridge.core.model import Alert, Incident, Severity
 from bridge.core.notices import is_informational
+from bridge.core.periods import firing_period
 from bridge.core.ports import Changes, Link
 from bridge.core.turns import Flaps
 from bridge.core.views import Reader
 from bridge.rendering.context_view import view_of
 from bridge.rendering.links import addresses_of, links_of
 from bridge.rendering.silencing import amtool_command, silence_form, silenced_labels
+from bridge.rendering.view import believable
 from bridge.web.filters import safe_link, span
 from bridge.web.logins import Logins
 from bridge.web.pages import PAYLOAD_SHOWN, asked_after
@@ -59,8 +62,10 @@ def blueprint(
     @routes.get("/<int:number>")
     def show(number: int) -> ResponseReturnValue:
         incident = _found(number)
-        alerts = sorted(incident.alerts.values(), key=_worst_first)
-        now, started = clock(), started_at(incident)
+        alerts = believable(incident, sorted(incident.alerts.values(), key=_worst_first))
+        now, period = clock(), firing_period(incident)
+        started = period.started_at
+        context = as_of(reader.measured(number, now), started, period.ended_at)
         changes = kept.changes_for([alert.labels for alert in alerts], *period_of(incident, now, window()))
         return render_template(
             "incident.html",
@@ -72,7 +77,8 @@ def blueprint(
             timeline=reader.timeline(number),
             deliveries=reader.deliveries(number),
             pictures=_newest_of_each(pictures.of_incident(number))[:PICTURES_SHOWN],
-            learned=view_of(reader.context(number, now), started),
+            period=period,
+            learned=view_of(context, started),
             changes=[(change, _around(change.at, started)) for change in changes[:CHANGES_SHOWN]],
             held_channel=None if incident.resolved else channel_of(incident),
             window=span(started - window(), started),
@@ -86,6 +92,7 @@ def blueprint(
     def alerts(number: int) -> ResponseReturnValue:
         incident = _found(number)
         page = _page_of(incident, asked_after(request))
+        page = replace(page, items=tuple(believable(incident, page.items)))
         informational = is_informational(incident)
         return render_template("alerts.html", incident=incident, page=page, informational=informational, now=clock())
 

@@ -8,6 +8,7 @@ from typing import Protocol
 
 from bridge.core.charts import Picture
 from bridge.core.facts import ChangeEvent, Context
+from bridge.core.measurements import Measured
 from bridge.core.model import Incident
 from bridge.core.ports import Illustration
 
@@ -19,6 +20,10 @@ class Duties(Protocol):
 
     def keep(self, contexts: Mapping[int, Context]) -> None:
         """By incident: what was learned, for the pages."""
+        ...
+
+    def measured(self, number: int) -> Measured:
+        """What is kept of it."""
         ...
 
     def illustrate(self, number: int, picture: Picture) -> Illustration | None:
@@ -42,6 +47,9 @@ class NoDuties:
 
     def keep(self, contexts: Mapping[int, Context]) -> None:
         return
+
+    def measured(self, number: int) -> Measured:
+        return Measured()
 
     def illustrate(self, number: int, picture: Picture) -> Illustration | None:
         return Illustration(picture.title, picture.alt, picture.png, None)

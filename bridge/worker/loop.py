@@ -28,7 +28,7 @@ from bridge.worker import housekeeping
 from bridge.worker.batching import Batcher
 from bridge.worker.completing import Completer
 from bridge.worker.duties import Duties, NoDuties
-from bridge.worker.enriching import Gathers, Keeper, Story, context_of
+from bridge.worker.enriching import Gathers, Keeper, Story, context_of, with_before
 from bridge.worker.illustrating import Illustrator, Makes
 from bridge.worker.observing import observe
 from bridge.worker.refusing import kept
@@ -257,7 +257,11 @@ class Worker:
         changes = partial(self._in_thread, self._duties.changes_before)
         context = await context_of(self._setup.context, changes, incident)
         if context is not None:
+            waiting = self._keeper.waiting(incident.number)
             self._keeper.keep(incident.number, context)
+            if incident.resolved:
+                known = self._in_thread(self._duties.measured, incident.number)
+                return await with_before(context, incident, known, waiting)
         return context
 
     async def _look(self, number: int) -> Incident | None:

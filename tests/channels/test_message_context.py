@@ -162,8 +162,9 @@ def test_all_channels_tell_the_same_of_many_alerts() -> None:
     base = sample_alert("Slow", Status.FIRING)
     started = {str(n): replace(base, fingerprint=f"{n:03}", starts_at=AT - timedelta(hours=n)) for n in range(40)}
     ended = {each: replace(started[each], status=Status.RESOLVED, ends_at=AT) for each in ("38", "39")}
-    message = rendered(an_incident(alerts={**started, **ended}), Context(AT, changes=(a_change(service=""),)))
-    told = "v2 deployed 1 d 12 h after the start, by ci"
+    incident = an_incident(alerts={**started, **ended}, opened_at=AT, updated_at=AT)
+    message = rendered(incident, Context(AT, changes=(a_change(service=""),)))
+    told = "v2 deployed 1 d 14 h after the start, by ci"
     for text in (message.text, message.html, " ".join(slack_texts(message)), json.dumps(details_of(message))):
         assert told in text
 

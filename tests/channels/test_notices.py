@@ -122,7 +122,7 @@ def test_the_summary_says_what_happened(state: str, count: int, summary: str) ->
     assert summary == shown.summary
     view = {name: getattr(shown, name) for name in ("alerts", "alertname", "title", "firing", "firing_count")}
     view |= {name: getattr(shown, name) for name in ("resolved_count", "acknowledged_by", "flapping", "informational")}
-    view |= {name: getattr(shown, name) for name in ("resolved_at", "updated_at", "opened_at")}
+    view |= {name: getattr(shown, name) for name in ("resolved_at", "updated_at", "opened_at", "lasted")}
     assert summary == plain_summary({**view, "causes": (), "peak": ""})
 
 

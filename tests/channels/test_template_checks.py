@@ -23,7 +23,7 @@ def write(folder: Path, **files: str) -> Path:
 @pytest.mark.parametrize(
     ("text", "line", "words"),
     [
-        ("{{ colour }}", 1, "unknown variable 'colour'; known: acknowledged_by, alertname, alerts,"),
+        ("{{ colour }}", 1, "unknown variable 'colour'; known: acknowledged_by, after, after_measured,"),
         ("a\n{{ titel }}", 2, "unknown variable 'titel'; did you mean 'title'? known: "),
         ("{% if flapping %}\n{{ statte }}\n{% endif %}", 2, "unknown variable 'statte'; did you mean 'state'?"),
         ("{% if severity == 'none' %}x{% elif sevrity %}y{% endif %}", 1, "did you mean 'severity'?"),

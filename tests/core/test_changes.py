@@ -16,7 +16,6 @@ from bridge.core.changes import (
     concerning,
     concerns,
     only_tells,
-    outbreak,
     period_of,
     plain_id,
     sent_id,
@@ -28,6 +27,7 @@ from bridge.core.facts import ChangeEvent
 from bridge.core.incidents import Rules, receive
 from bridge.core.matchers import parse_matchers
 from bridge.core.model import Alert, Incident
+from bridge.core.periods import outbreak
 from tests.builders import a_group, an_alert, at
 
 

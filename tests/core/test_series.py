@@ -26,7 +26,10 @@ def incident(starts: float = 0) -> Incident:
 def over(lasted: float, seen: float = 0, **more: object) -> Incident:
     """It ended `seen` seconds before it was resolved."""
     before = incident()
-    ends = {name: replace(a, status=Status.RESOLVED, ends_at=at(lasted)) for name, a in before.alerts.items()}
+    ends = {
+        name: replace(a, status=Status.RESOLVED, starts_at=at(0), ends_at=at(lasted))
+        for name, a in before.alerts.items()
+    }
     known = replace(before, alerts=ends, state=State.RESOLVED, opened_at=at(0), resolved_at=at(lasted + seen))
     return replace(known, **more)  # type: ignore[arg-type]
 
@@ -88,7 +91,7 @@ def test_it_began_when_it_was_opened_if_it_was_opened_again_since() -> None:
 
 
 def test_an_incident_without_alerts_starts_when_it_was_opened() -> None:
-    lone = replace(incident(), alerts={}, opened_at=at(600))
+    lone = replace(incident(), alerts={}, opened_at=at(600), began_at=None)
     assert at(600) == started(lone)
 
 

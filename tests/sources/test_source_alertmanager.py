@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from bridge.core.errors import InvalidPayload
 from bridge.core.model import Group, Status
-from bridge.sources.alertmanager import fingerprint_of, parse
+from bridge.sources.alertmanager import UNKNOWN_START, fingerprint_of, parse
 
 ALERT = {
     "status": "firing",
@@ -118,7 +118,7 @@ def test_bytes_that_are_no_utf8_are_replaced():
         ({"startsAt": "yesterday"}, "alerts[0].startsAt"),
         ({"startsAt": "2026-02-30T00:00:00Z"}, "alerts[0].startsAt"),
         ({"startsAt": "9999-12-31T23:59:59-23:59"}, "alerts[0].startsAt"),
-        ({"startsAt": "0001-01-01T00:00:00Z"}, "alerts[0].startsAt"),
+        ({"startsAt": ""}, "alerts[0].startsAt"),
         ({"startsAt": 5}, "alerts[0].startsAt"),
         ({"fingerprint": 7}, "alerts[0].fingerprint"),
     ],
@@ -184,3 +184,8 @@ def test_any_values_give_a_group_that_can_be_stored_or_a_fault(alert, changes):
     for each in group.alerts if group else ():
         assert each.starts_at.tzinfo is UTC
         assert "\x00" not in json.dumps([each.labels, each.annotations], ensure_ascii=False).encode().decode()
+
+
+def test_a_zero_start_is_an_unknown_start_and_no_reason_to_refuse_the_alert():
+    (alert,) = parse(body({"startsAt": "0001-01-01T00:00:00Z"}), "prod").alerts
+    assert alert.starts_at == UNKNOWN_START

@@ -295,5 +295,5 @@ def test_an_incident_without_changes_says_so(world):
 
 
 def with_labels(incident, labels):
-    alerts = {name: replace(alert, labels=labels) for name, alert in incident.alerts.items()}
+    alerts = {name: replace(alert, labels=labels, starts_at=NOW) for name, alert in incident.alerts.items()}
     return replace(incident, alerts=alerts)

@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 from bridge.config import load_text
 from bridge.core.changes import concerning
 from bridge.core.cursors import Page
+from bridge.core.measurements import Measured
 from bridge.core.model import Alert, Entry, Incident, Severity, State, Status
 from bridge.core.ports import Accepted
 from bridge.core.views import DeliveryView, Health
@@ -23,7 +24,13 @@ sources:
   - {name: prod, tokens: ["${TOKEN}"]}
   - {name: other, tokens: ["${OTHER}"], basic_auth: {username: am, password: "${BASIC}"}, dedup_key: source_and_group}
 """
-ALERT = Alert("f1", Status.FIRING, {"alertname": "A", "pod": "<b>p1</b>"}, {"runbook": "https://x.org/r"}, NOW)
+ALERT = Alert(
+    "f1",
+    Status.FIRING,
+    {"alertname": "A", "pod": "<b>p1</b>"},
+    {"runbook": "https://x.org/r"},
+    NOW - timedelta(minutes=65),
+)
 INCIDENT = Incident(
     number=7,
     uid="uid7",
@@ -92,6 +99,9 @@ class FakeReader:
 
     def deliveries(self, number):
         return [self.held]
+
+    def measured(self, number, now):
+        return Measured(self.context(number, now))
 
     def context(self, number, now):
         return self.contexts.get(number)

@@ -1,0 +1,59 @@
+"""What was measured while it fired, its worst, and what came after the end."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from bridge.core.facts import Context, Fact, Unit, Verdict
+from bridge.core.measurements import Measured, as_of, merged
+from tests.builders import at
+
+
+def measured(seconds: float, value: float, *, why: str = "above 5 %", bad: bool = True) -> Context:
+    verdict = Verdict.BAD if bad else Verdict.GOOD
+    return Context(at(seconds), (Fact("failed", "Failed", Unit.RATIO, value, at(seconds), (), (), verdict, why),))
+
+
+def values(known: Measured) -> list[float | None]:
+    return [fact.value for fact in known.peaks]
+
+
+def test_the_last_while_it_fired_and_the_worst_stay_when_it_is_over() -> None:
+    known = Measured()
+    for each in (measured(10, 0.3), measured(20, 0.9), measured(30, 0.2)):
+        known = merged(known, each, at(0), None)
+    last = measured(50, 0.0, why="", bad=False)
+    known = merged(known, last, at(0), at(40))
+    assert (last, measured(30, 0.2)) == (known.newest, known.fired) and [0.9] == values(known)
+    told = as_of(known, at(0), at(40))
+    assert told is not None and told.after_end and told.during == measured(30, 0.2)
+    assert [0.9] == [fact.value for fact in told.peaks]
+
+
+def test_the_worst_of_what_is_bad_below_a_bound_is_the_least() -> None:
+    known = Measured()
+    for value in (0.4, 0.1, 0.3):
+        known = merged(known, measured(10 + value, value, why="below 50 %"), at(0), None)
+    assert [0.1] == values(known)
+
+
+def test_another_outbreak_begins_anew() -> None:
+    known = merged(Measured(), measured(10, 0.9), at(0), None)
+    known = merged(known, measured(110, 0.1), at(100), None)
+    assert [0.1] == values(known)
+
+
+def test_an_older_one_replaces_nothing() -> None:
+    known = merged(merged(Measured(), measured(20, 0.2), at(0), None), measured(10, 0.1), at(0), None)
+    assert measured(20, 0.2) == known.newest == known.fired
+
+
+def test_what_was_not_kept_is_not_made_up() -> None:
+    """Of an older version: the newest alone, which says when it is of."""
+    after = as_of(Measured(measured(50, 0.0)), at(0), at(40))
+    assert after is not None and after.after_end and after.during is None and after.peaks == ()
+    before = Measured(measured(30, 0.2))
+    assert before.newest == as_of(before, at(0), at(40)) == as_of(before, at(0), None)
+    late = replace(before, newest=measured(60, 0.0), fired=measured(45, 0.1))
+    told = as_of(late, at(0), at(40))
+    assert told is not None and told.during is None
