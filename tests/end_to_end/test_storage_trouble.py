@@ -17,10 +17,12 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
+import psycopg
 import pytest
 import requests
 
 from tests.end_to_end.machines import Bridge, eventually
+from tests.operating.machines import for_libpq, new_database
 
 pytestmark = pytest.mark.timeout(240)
 
@@ -51,15 +53,16 @@ class Sender:
 
 
 @contextlib.contextmanager
-def started(folder: Path) -> Iterator[Bridge]:
+def started(folder: Path, database: str = "") -> Iterator[Bridge]:
     """By a shell that lets everybody read what it makes."""
     (folder / "state").mkdir(mode=0o777)
     (folder / "routes.yaml").write_text(ROUTES)
-    database = f"sqlite:///{folder}/state/bridge.db"
+    database = database or f"sqlite:///{folder}/state/bridge.db"
     bridge = Bridge(folder, {"TMPDIR": str(folder)}, folder / "routes.yaml", database=database)
     umask = os.umask(0)
     try:
         bridge.start()
+        os.umask(umask)
         yield bridge
     finally:
         os.umask(umask)
@@ -148,10 +151,11 @@ LOST: dict[str, tuple[Callable[[Path], object], str]] = {
     "folder deleted": (lambda file: shutil.rmtree(file.parent), "was deleted"),
     "folder moved": (lambda file: file.parent.rename(file.parent.with_name("elsewhere")), "was deleted"),
     "replaced": (replace, "another file"),
+    "emptied": (lambda file: os.truncate(file, 0), "was emptied"),
     "its log deleted": (lambda file: file.with_name("bridge.db-wal").unlink(), "bridge.db-wal"),
     "its index deleted": (lambda file: file.with_name("bridge.db-shm").unlink(), "bridge.db-shm"),
 }
-LEAVE_THE_FILE = {"replaced", "its log deleted", "its index deleted"}
+KEEP_ALL = {"replaced", "its log deleted", "its index deleted"}
 
 
 @pytest.mark.parametrize("lost", LOST, ids=lambda name: name.replace(" ", "-"))
@@ -165,11 +169,11 @@ def test_what_would_go_into_a_file_that_nobody_finds_is_refused_loudly_until_a_r
     assert not_ready(bridge, words, "restart"), readiness(bridge)
     assert words in bridge.log() and "database_lost" in bridge.log()
     assert 0.0 == gauge(bridge, "bridge_store_writable")
-    assert (lost in LEAVE_THE_FILE) == file.exists(), "an empty one was made"
+    assert (lost in KEEP_ALL | {"emptied"}) == file.exists(), "an empty one was made"
     bridge.stop()
     bridge.start()
     assert 200 == sender.send("after-0")
-    assert (sender.accepted if lost in LEAVE_THE_FILE else {"after-0"}) == kept(file)
+    assert (sender.accepted if lost in KEEP_ALL else {"after-0"}) == kept(file)
 
 
 def test_a_kill_after_the_log_was_deleted_loses_nothing_either(bridge: Bridge, sender: Sender) -> None:
@@ -278,3 +282,55 @@ def test_a_log_that_cannot_be_written_stops_nothing(bridge: Bridge, sender: Send
     for pid in bridge.pids("web"):
         resource.prlimit(pid, resource.RLIMIT_FSIZE, (UNLIMITED, UNLIMITED))
     assert 200 == sender.send("large", 500_000)
+
+
+@pytest.fixture(scope="module")
+def on_postgresql(postgres_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sender]:
+    with started(tmp_path_factory.mktemp("on-postgresql"), new_database(postgres_url)) as bridge:
+        yield Sender(bridge)
+
+
+@contextlib.contextmanager
+def beside(bridge: Bridge) -> Iterator[psycopg.Connection]:
+    """Another user of the same server."""
+    with psycopg.connect(for_libpq(bridge.database_url), autocommit=True) as connection:
+        yield connection
+
+
+def end_others(connection: psycopg.Connection) -> None:
+    """As a failover does."""
+    others = "FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
+    connection.execute(f"SELECT pg_terminate_backend(pid) {others}")
+
+
+def test_a_server_that_takes_no_writes_is_503_not_ready_and_over_when_it_does(on_postgresql: Sender) -> None:
+    bridge = on_postgresql.bridge
+    assert 200 == on_postgresql.send("before")
+    with beside(bridge) as connection:
+        name = connection.info.dbname
+        connection.execute(f"ALTER DATABASE {name} SET default_transaction_read_only = on")
+        end_others(connection)
+        eventually(lambda: not_ready(bridge, "cannot be written", "read-only"))
+        assert 503 == on_postgresql.send("meanwhile")
+        assert 0.0 == gauge(bridge, "bridge_store_writable")
+        connection.execute("SET default_transaction_read_only = off")
+        connection.execute(f"ALTER DATABASE {name} SET default_transaction_read_only = off")
+        end_others(connection)
+    eventually(lambda: on_postgresql.send("meanwhile") == 200)
+    eventually(bridge.ready)
+
+
+@pytest.mark.parametrize("table", ["incident", "event"])
+def test_a_table_that_is_locked_is_noticed_while_nothing_comes_in_and_holds_up_no_probe(
+    on_postgresql: Sender, table: str
+) -> None:
+    bridge = on_postgresql.bridge
+    eventually(bridge.ready)
+    with beside(bridge) as connection, connection.transaction():
+        connection.execute(f"LOCK TABLE {table} IN ACCESS EXCLUSIVE MODE")
+        eventually(lambda: not_ready(bridge))
+        codes = [
+            requests.get(f"{bridge.url}{path}", timeout=10).status_code for path in ("/-/ready", "/-/healthy") * 20
+        ]
+        assert [503, 200] * 20 == codes
+    eventually(bridge.ready)

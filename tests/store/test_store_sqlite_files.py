@@ -229,6 +229,31 @@ def test_no_connection_goes_to_another_file_than_the_first_or_makes_one(file: Pa
             StoreReader(engine).list_incidents()
 
 
+def test_the_log_that_sqlite_itself_makes_anew_is_no_other(engine: sa.Engine) -> None:
+    """It goes with the last connection, which may have been closed for a fault."""
+    for close in (lambda: engine.dispose(), lambda: spoil_one(engine), lambda: spoil_one(engine)):
+        with taking_in(engine) as take:
+            take(f"key-{close}")
+        close()
+    with taking_in(engine) as take:
+        take("last")
+
+
+def test_a_file_that_is_replaced_while_no_connection_is_open_is_another_all_the_same(
+    file: Path, engine: sa.Engine
+) -> None:
+    engine.dispose()
+    back_up(f"sqlite:///{file}", file.with_name("copy"))
+    file.with_name("copy").rename(file)
+    with taking_in(engine) as take, pytest.raises(StoreDown, match="another file"):
+        take("one")
+
+
+def spoil_one(engine: sa.Engine) -> None:
+    with engine.connect() as connection:
+        connection.invalidate()
+
+
 def test_what_changes_while_a_commit_is_under_way_is_noticed(file: Path, engine: sa.Engine) -> None:
     def replace(connection: sa.Connection) -> None:
         file.rename(file.with_name("aside"))
