@@ -14,10 +14,11 @@ from pathlib import Path
 from typing import Any
 
 from bridge.core.facts import Context
-from bridge.core.model import Entry, Incident
+from bridge.core.model import Incident
 from bridge.core.notices import state_word, status_word
 from bridge.core.numbers import in_words
 from bridge.core.ports import Claim, Message
+from bridge.core.timeline import Entry
 from bridge.rendering import sample
 from bridge.rendering.context_view import ContextView, view_of
 from bridge.rendering.links import Addresses
