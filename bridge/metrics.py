@@ -1,6 +1,6 @@
 """What the bridge measures about itself, in Prometheus' words.
 
-Law: labels come from the configuration or from the lists here, never from what somebody sent; every configured
+Invariant: labels come from the configuration or from the lists here, never from what somebody sent; every configured
 channel has its series from the start, as 0.
 """
 

@@ -1,6 +1,6 @@
 """Renders an incident for people: one Message behind every channel, through templates that may be replaced.
 
-Law 7: a template fault never silences an alert. A text that cannot be rendered is replaced by one that needs
+Invariant 7: a template fault never silences an alert. A text that cannot be rendered is replaced by one that needs
 no template, and the fault is reported through `on_fault`.
 """
 

@@ -1,6 +1,6 @@
 """A storm's digest: an incident of the bridge's own that stands for all that is held back from one channel. Pure.
 
-Law: the most severe comes first; it has one alert, whose summary says how many and whose description says what.
+Invariant: the most severe comes first; it has one alert, whose summary says how many and whose description says what.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """What a webhook, or a person, does to an incident. Pure: time and the new incident's uid are arguments.
 
-Law: an alert is two registers, the latest start and the latest end that anybody reported, and it fires while the
+Invariant: an alert is two registers, the latest start and the latest end that anybody reported, and it fires while the
 start is later. Taking the maximum commutes, so duplicates and reordered webhooks end in the same state.
 """
 

@@ -1,6 +1,6 @@
 """The nouns: alert, group, incident, timeline entry, delivery. Frozen values, standard library only.
 
-Law: times are aware and in UTC; mappings are never changed after they are made.
+Invariant: times are aware and in UTC; mappings are never changed after they are made.
 """
 
 from __future__ import annotations

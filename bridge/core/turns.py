@@ -1,7 +1,7 @@
 """How often an incident begins and ends, and when that is flapping. Pure.
 
-Law: what flaps is shown as firing all along. Only an end is ever held, and never for longer than `calm` after the last
-turn; a new alert and a rise of severity are told as if nothing flapped.
+Invariant: what flaps is shown as firing all along. Only an end is ever held, and never for longer than `calm` after the
+last turn; a new alert and a rise of severity are told as if nothing flapped.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Writing changes: incidents, their alerts and timeline, and what each delivery now has to show.
 
-Law: called inside one transaction, so that an incident never exists without its deliveries.
+Invariant: called inside one transaction, so that an incident never exists without its deliveries.
 """
 
 from __future__ import annotations

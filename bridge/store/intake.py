@@ -1,6 +1,6 @@
 """Accepting groups: any number of threads hand in, one writer commits whatever has gathered (group commit).
 
-Law: accept() returns only after the commit. A group that the database chokes on fails alone, not its neighbours.
+Invariant: accept() returns only after the commit. A group that the database chokes on fails alone, not its neighbours.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """What a webhook's groups do to the store: incidents, the changes that alerts tell of, heartbeats that were heard.
 
-Law: called inside one transaction; an exception leaves nothing of it behind.
+Invariant: called inside one transaction; an exception leaves nothing of it behind.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Writing down how tries ended, many at once. Law: only the holder of the lease may settle."""
+"""Writing down how tries ended, many at once. Invariant: only the holder of the lease may settle."""
 
 from __future__ import annotations
 

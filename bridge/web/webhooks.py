@@ -1,6 +1,6 @@
 """POST /webhook/...: what monitoring sends in.
 
-Law: 200 only after the store has committed; 503 for everything that may pass; never 429, never 500. Alertmanager
+Invariant: 200 only after the store has committed; 503 for everything that may pass; never 429, never 500. Alertmanager
 retries after 5xx alone, and forgets after any 4xx.
 """
 

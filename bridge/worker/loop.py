@@ -1,6 +1,6 @@
 """The delivery loop: one asyncio loop, the database in a thread of its own.
 
-Law: lease, send, settle. Nothing here decides about retries (core.retrying does) or knows a vendor (channels do).
+Invariant: lease, send, settle. Nothing here decides about retries (core.retrying does) or knows a vendor (channels do).
 """
 
 from __future__ import annotations
