@@ -1,6 +1,6 @@
 """What is measured: ingest, latency, storm and outage. Each on a system that has just been started.
 
-Law: every figure is taken, none derived from another run; lost and doubled are counted, never assumed.
+Invariant: every figure is taken, none derived from another run; lost and doubled are counted, never assumed.
 """
 
 from __future__ import annotations

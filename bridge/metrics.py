@@ -1,6 +1,6 @@
 """What the bridge measures about itself, in Prometheus' words.
 
-Law: labels come from the configuration or from the lists here, never from what somebody sent; every configured
+Invariant: labels come from the configuration or from the lists here, never from what somebody sent; every configured
 channel has its series from the start, as 0.
 """
 
@@ -25,7 +25,7 @@ from bridge import __version__
 from bridge.core.changes import KINDS, OTHER, bounded
 from bridge.core.errors import Reason
 from bridge.core.model import Severity
-from bridge.core.ports import Accepted
+from bridge.core.ports import Accepted, WebhookOutcome
 from bridge.core.reconciling import Outcome
 from bridge.core.views import Health
 from bridge.metric_files import LIVE, SharedFiles, shared_files
@@ -38,9 +38,7 @@ WEBHOOK_BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 20, 
 CONTEXT_BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 1.5, 2.5)
 #: failed: no usable answer; refused: the query itself is wrong; paused: not asked, for it has not answered lately
 CONTEXT_OUTCOMES = ("ok", "failed", "refused", "paused")
-ACCEPTED = ("heartbeat", "opened", "changed", "reopened", "resolved", "reminder", "duplicate", "ignored")
 REFUSED = ("invalid", "too_large", "unauthorized", "unavailable")
-EVENTS = ("opened", "changed", "reopened", "resolved", "reminder")
 DELIVERY_OUTCOMES = ("sent", "skipped", "dead")
 PING_OUTCOMES = ("ok", "failed", "withheld")
 ATTEMPT_RESULTS = ("ok", *map(str, Reason))
@@ -105,8 +103,8 @@ class Metrics:
         self.system = ProcessMetrics(self.registry, process)
         for outcome in CONTEXT_OUTCOMES:
             self.context.labels(outcome)
-        for event in EVENTS:
-            self.incidents.labels(event)
+        for event in filter(lambda each: each.is_event, WebhookOutcome):
+            self.incidents.labels(event.value)
 
     def asked(self, outcome: str, seconds: float) -> None:
         """One query for context ended."""
@@ -176,7 +174,7 @@ class Metrics:
             self.webhook_seconds.labels(type_)
         for source in sources:
             self.alerts.labels(source)
-            for outcome in ACCEPTED + REFUSED:
+            for outcome in (*map(str, WebhookOutcome), *REFUSED):
                 self.webhooks.labels(source, outcome)
             for kind in (*KINDS, OTHER):
                 self.changes.labels(kind, source)
@@ -185,7 +183,7 @@ class Metrics:
         """A webhook was stored."""
         self.webhooks.labels(source, accepted.outcome).inc()
         self.alerts.labels(source).inc(alerts)
-        if accepted.outcome in EVENTS:
+        if accepted.outcome.is_event:
             self.incidents.labels(accepted.outcome).inc()
         for kind in accepted.changes:
             self.changed(source, kind)

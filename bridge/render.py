@@ -1,6 +1,6 @@
 """Renders an incident for people: one Message behind every channel, through templates that may be replaced.
 
-Law 7: a template fault never silences an alert. A text that cannot be rendered is replaced by one that needs
+Invariant 7: a template fault never silences an alert. A text that cannot be rendered is replaced by one that needs
 no template, and the fault is reported through `on_fault`.
 """
 
@@ -14,10 +14,11 @@ from pathlib import Path
 from typing import Any
 
 from bridge.core.facts import Context
-from bridge.core.model import Entry, Incident
+from bridge.core.model import Incident
 from bridge.core.notices import state_word, status_word
 from bridge.core.numbers import in_words
 from bridge.core.ports import Claim, Message
+from bridge.core.timeline import Entry
 from bridge.rendering import sample
 from bridge.rendering.context_view import ContextView, view_of
 from bridge.rendering.links import Addresses

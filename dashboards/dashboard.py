@@ -1,6 +1,6 @@
 """A dashboard: panels in rows, laid out from left to right; Grafana's JSON is made here and nowhere else.
 
-Law: identifiers are written down, never counted, so that links into a panel outlive its neighbours.
+Invariant: identifiers are written down, never counted, so that links into a panel outlive its neighbours.
 """
 
 from __future__ import annotations

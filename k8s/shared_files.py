@@ -2,7 +2,7 @@
 
 kustomize reads nothing outside of its own folders (`kubectl apply -k` cannot be told otherwise), hence copies, checked
 in.
-Law: a copy differs from its original only by what is written here, and `verify` tells when one is out of date.
+Invariant: a copy differs from its original only by what is written here, and `verify` tells when one is out of date.
 """
 
 from __future__ import annotations

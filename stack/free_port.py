@@ -1,6 +1,6 @@
 """A port for a program that is told where to listen before it does, or that ends and comes back to the same one.
 
-Law: a port is given once on this machine until the process that asked for it ends.
+Invariant: a port is given once on this machine until the process that asked for it ends.
 The kernel gives the ports of its own range to every connection that goes out, so one that was free a moment ago may be
 a client's now. Outside that range only listeners count, and those that choose ports here see each other's reservations.
 """

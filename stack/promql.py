@@ -1,6 +1,6 @@
 """Durations in a PromQL expression, found and replaced token by token; everything else stays as it was written.
 
-Law: what cannot be recognised is refused, never left at its old length without a word.
+Invariant: what cannot be recognised is refused, never left at its old length without a word.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """The same rules in faster time: every duration divided, and what counts events in a window with it.
 
-Law: at speed 1 nothing changes; what would become too short for the scrapes is held, and said.
+Invariant: at speed 1 nothing changes; what would become too short for the scrapes is held, and said.
 docs/rules.md, "Faster time", tells what has to be divided and what must stay.
 """
 

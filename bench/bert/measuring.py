@@ -1,6 +1,6 @@
 """P95 and throughput for 1, 10 and 50 clients, at 20 requests a second, memory, and the plain loop beside them.
 
-Law: every ratio is of one run: the loop and the API are measured in turn, never from another day's figures.
+Invariant: every ratio is of one run: the loop and the API are measured in turn, never from another day's figures.
 """
 
 from __future__ import annotations

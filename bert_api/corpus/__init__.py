@@ -1,6 +1,6 @@
 """The labelled sentences that the heads are trained on: hand-written ones, and templates that are filled in.
 
-Law: the same files always give the same sentences in the same order; a family is never split between training and
+Invariant: the same files always give the same sentences in the same order; a family is never split between training and
 held-out part, so the held-out part shares no template with training.
 """
 

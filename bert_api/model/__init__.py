@@ -1,4 +1,4 @@
 """The model at work: loading a version, predicting, and which version is served.
 
-Law: needs onnxruntime, tokenizers and numpy only; whatever trains or exports lives elsewhere.
+Invariant: needs onnxruntime, tokenizers and numpy only; whatever trains or exports lives elsewhere.
 """

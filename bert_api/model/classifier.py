@@ -1,6 +1,6 @@
 """Loading: a folder becomes a classifier. The folder says by its files which kind of model it holds.
 
-Law: what is served is exactly what was built; a file that differs from its recorded checksum is refused.
+Invariant: what is served is exactly what was built; a file that differs from its recorded checksum is refused.
 """
 
 from __future__ import annotations

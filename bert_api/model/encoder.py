@@ -1,7 +1,7 @@
 """The sentence encoder: texts to unit vectors, pooled inside the graph, one of each layer that the graph gives out.
 
-Law: a text's embedding never depends on what it was asked together with, so every text runs alone: int8 activations are
-scaled by the largest value of the whole input, which in a batch would be a neighbour's.
+Invariant: a text's embedding never depends on what it was asked together with, so every text runs alone: int8
+activations are scaled by the largest value of the whole input, which in a batch would be a neighbour's.
 """
 
 from __future__ import annotations

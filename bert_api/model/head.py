@@ -1,6 +1,6 @@
 """The head: a calibrated logistic regression on sentence embeddings, kept as plain JSON.
 
-Law: data, never code; nothing that could run anything is unpickled.
+Invariant: data, never code; nothing that could run anything is unpickled.
 """
 
 from __future__ import annotations

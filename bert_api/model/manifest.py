@@ -1,6 +1,6 @@
 """model.json: what one version is, and the SHA-256 of every file it is made of.
 
-Law: read once, at load; a missing key, a foreign schema or a changed file is refused with a text that says which.
+Invariant: read once, at load; a missing key, a foreign schema or a changed file is refused with a text that says which.
 """
 
 from __future__ import annotations

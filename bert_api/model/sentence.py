@@ -1,6 +1,6 @@
 """Our own versions: the shared encoder and a version's head.
 
-Law: nothing is served before every checksum in model.json was found true.
+Invariant: nothing is served before every checksum in model.json was found true.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """ONNX Runtime sessions. The only file that knows onnxruntime.
 
-Law: one inference uses the threads it was given and spins on none of them while idle.
+Invariant: one inference uses the threads it was given and spins on none of them while idle.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Text to token ids. The only file that knows the tokenizers library.
 
-Law: any Python string is accepted; a text longer than the limit loses its end, and the caller learns of it.
+Invariant: any Python string is accepted; a text longer than the limit loses its end, and the caller learns of it.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Which versions there are, and which one is served.
 
-Law: the pointer is replaced whole (written beside, flushed to the disk, renamed), so a reader sees the old or the new
-version and never half a file, whenever the power goes.
+Invariant: the pointer is replaced whole (written beside, flushed to the disk, renamed), so a reader sees the old or the
+new version and never half a file, whenever the power goes.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Tells a webhook what people change about the model: deploys, rollbacks, retrainings.
 
-Law: telling is never in the way; it runs beside, is tried a few times, and its failure is said but harms nothing.
+Invariant: telling is never in the way; it runs beside, is tried a few times, and its failure is said but harms nothing.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """The bounded queue before the model, and the threads that ask it.
 
-Law: who asks waits no longer than the timeout, waiting and work together; what nobody waits for any more is not done.
-Requests are not put together into batches: the models here run each text alone, so a batch would save nothing and make
-the first wait for the last.
+Invariant: who asks waits no longer than the timeout, waiting and work together; what nobody waits for any more is not
+done. Requests are not put together into batches: the models here run each text alone, so a batch would save nothing and
+make the first wait for the last.
 """
 
 from __future__ import annotations

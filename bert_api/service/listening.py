@@ -2,7 +2,7 @@
 
 Waitress reads whole requests before a thread sees them, so a slow client holds no thread; docs/bert-api.md compares it
 with gunicorn.
-Law: what the server refuses by itself is told as every other error, in our words: its own repeat what was sent.
+Invariant: what the server refuses by itself is told as every other error, in our words: its own repeat what was sent.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """One JSON object a line on stderr.
 
-Law: events and numbers, never what somebody sent; of an exception only its type and its place, because its own words
-may repeat the text that it stumbled over; of a library's event only its wording, because it is filled with paths.
+Invariant: events and numbers, never what somebody sent; of an exception only its type and its place, because its own
+words may repeat the text that it stumbled over; of a library's event only its wording, because it is filled with paths.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Follows the pointer to the version that is to be served, in a thread of its own.
 
-Law: the new model is loaded and warmed beside the old one and then takes its place; whatever goes wrong before that
-leaves the old one where it is.
+Invariant: the new model is loaded and warmed beside the old one and then takes its place; whatever goes wrong before
+that leaves the old one where it is.
 """
 
 from __future__ import annotations

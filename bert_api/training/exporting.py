@@ -1,7 +1,7 @@
 """The encoder's export: published weights to a quantised ONNX graph. Runs in the build's own virtual environment.
 
-Law: the only file that knows torch; BERT's forward pass is written out here, so that the graph holds the model and
-nothing else. Architecture: Devlin et al. 2018, https://arxiv.org/abs/1810.04805; sizes: the model's config.json.
+Invariant: the only file that knows torch; BERT's forward pass is written out here, so that the graph holds the model
+and nothing else. Architecture: Devlin et al. 2018, https://arxiv.org/abs/1810.04805; sizes: the model's config.json.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Feedback: a CSV file of texts that people labelled, with the columns text and label.
 
-Law: a file with any fault is refused whole, with its line; the texts themselves are never shown in an error.
+Invariant: a file with any fault is refused whole, with its line; the texts themselves are never shown in an error.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """The fit of one head: regularisation by grouped cross-validation, then calibration on what no fold had seen.
 
-Law: folds never split a family, so no choice stands on a sentence whose template was trained on.
+Invariant: folds never split a family, so no choice stands on a sentence whose template was trained on.
 The only file that knows scikit-learn's estimators.
 """
 

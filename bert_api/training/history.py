@@ -1,6 +1,7 @@
 """The record of retraining runs: JSON lines, only ever appended to. The API reads it when it is scraped.
 
-Law: a line is on the disk before a run goes on, and a line torn by a crash is skipped, never the end of the reading.
+Invariant: a line is on the disk before a run goes on, and a line torn by a crash is skipped, never the end of the
+reading.
 """
 
 from __future__ import annotations

@@ -1,6 +1,7 @@
 """Retraining: a new head on corpus and feedback, judged against the version that is served, then written.
 
-Law: every run that starts is recorded, and its end too, whatever ends it; a worse model is not written unless forced.
+Invariant: every run that starts is recorded, and its end too, whatever ends it; a worse model is not written unless
+forced.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """From sentences to a version: fit on the training part, judge on the held-out part, write the folder.
 
-Law: what is written can be loaded as it is; the judged head is the written one, rounding included.
+Invariant: what is written can be loaded as it is; the judged head is the written one, rounding included.
 """
 
 from __future__ import annotations

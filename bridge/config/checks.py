@@ -1,6 +1,6 @@
 """What the shape alone cannot tell: names that must exist, unreachable routes, settings that do not fit.
 
-Law: every check bears data of a wrong shape (the schema tells that), so that all faults come out in one run.
+Invariant: every check bears data of a wrong shape (the schema tells that), so that all faults come out in one run.
 """
 
 from __future__ import annotations

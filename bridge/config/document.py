@@ -1,6 +1,6 @@
 """YAML text to plain data, with the line of every path and the environment's values put in.
 
-Law: variables are replaced after parsing, so that a value can never add YAML of its own.
+Invariant: variables are replaced after parsing, so that a value can never add YAML of its own.
 """
 
 from __future__ import annotations

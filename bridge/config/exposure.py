@@ -1,6 +1,6 @@
 """What the file means for those who can reach the bridge over the network.
 
-Law: as in checks.py, data of a wrong shape is borne.
+Invariant: as in checks.py, data of a wrong shape is borne.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Faults of a configuration file: all of them at once, each with its path, its line and what to do.
 
-Law: a fault never shows the value of a secret.
+Invariant: a fault never shows the value of a secret.
 """
 
 from __future__ import annotations

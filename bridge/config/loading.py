@@ -1,6 +1,6 @@
 """routes.yaml and the environment in, frozen Settings out; or every fault at once.
 
-Law: environ is an argument; no file is read but the configuration and the secret files that it names.
+Invariant: environ is an argument; no file is read but the configuration and the secret files that it names.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """The shape of routes.yaml: keys, types, defaults. What they mean together is in checks.py.
 
-Law: an unknown key is a fault, and every fault is found in one go.
+Invariant: an unknown key is a fault, and every fault is found in one go.
 """
 
 from __future__ import annotations

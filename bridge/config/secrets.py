@@ -1,6 +1,6 @@
 """Secrets: they come from the environment or from a file of their own, never from routes.yaml itself.
 
-Law: nothing here puts a secret, or what looks like one, into a fault.
+Invariant: nothing here puts a secret, or what looks like one, into a fault.
 """
 
 from __future__ import annotations

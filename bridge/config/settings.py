@@ -1,6 +1,6 @@
 """What the rest of the bridge sees of routes.yaml: frozen, typed, complete, secrets hidden.
 
-Law: repr() and str() of anything here never show a secret; secret_values() lists them, for log redaction.
+Invariant: repr() and str() of anything here never show a secret; secret_values() lists them, for log redaction.
 """
 
 from __future__ import annotations

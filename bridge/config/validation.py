@@ -1,6 +1,6 @@
 """Pydantic's errors, told in the words of the file: path, line, what is wrong, what to write.
 
-Law: nothing of the value is shown where a secret or a variable stands.
+Invariant: nothing of the value is shown where a secret or a variable stands.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """The small languages inside routes.yaml: durations, sizes, rates, addresses. Plain text in, typed value out.
 
-Law: a ValueError says what was seen and shows a right one.
+Invariant: a ValueError says what was seen and shows a right one.
 """
 
 from __future__ import annotations

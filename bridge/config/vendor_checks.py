@@ -1,6 +1,6 @@
 """Warnings about where messages go: addresses of vendors with too much or too little in them, mail addresses, proxies.
 
-Law: as in checks.py, data of any shape is borne; what a variable held is not shown.
+Invariant: as in checks.py, data of any shape is borne; what a variable held is not shown.
 """
 
 from __future__ import annotations

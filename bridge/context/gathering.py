@@ -1,6 +1,6 @@
 """Asking for an incident's context: in parallel, within a budget, once for many.
 
-Law: gather() returns within the budget whatever the server does, and never raises.
+Invariant: gather() returns within the budget whatever the server does, and never raises.
 """
 
 from __future__ import annotations

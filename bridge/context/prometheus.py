@@ -1,7 +1,7 @@
 """Instant and range queries over HTTP: https://prometheus.io/docs/prometheus/latest/querying/api/
 
 Prometheus, Thanos, Mimir and Google's managed endpoint differ in URL, headers and token only.
-Law: a query never raises for what a server does or fails to do; it returns a Failure that says so.
+Invariant: a query never raises for what a server does or fails to do; it returns a Failure that says so.
 """
 
 from __future__ import annotations

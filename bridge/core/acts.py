@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import datetime
 
-from bridge.core.model import Change, Entry, Flap, Incident, State
+from bridge.core.model import Change, Flap, Incident, State
 from bridge.core.periods import closed
+from bridge.core.timeline import Entry, EntryKind
 
 
 def acknowledge(incident: Incident, actor: str, now: datetime) -> Change:
@@ -14,7 +15,7 @@ def acknowledge(incident: Incident, actor: str, now: datetime) -> Change:
     if incident.state is not State.OPEN:
         return Change(incident, (), ())
     revision = incident.revision + 1
-    entry = Entry(now, "acknowledged", actor, f"{actor} acknowledged it", revision)
+    entry = Entry(now, EntryKind.ACKNOWLEDGED, actor, f"{actor} acknowledged it", revision)
     changed = replace(
         incident,
         state=State.ACKNOWLEDGED,
@@ -31,7 +32,7 @@ def learn(incident: Incident, text: str, now: datetime) -> Change:
     if incident.resolved:
         return Change(incident, (), ())
     revision = incident.revision + 1
-    entry = Entry(now, "learned", "bridge", text, revision, loud=True)
+    entry = Entry(now, EntryKind.LEARNED, "bridge", text, revision, loud=True)
     return Change(replace(incident, revision=revision, updated_at=now), (entry,), ())
 
 
@@ -43,7 +44,7 @@ def resolve(incident: Incident, actor: str, now: datetime) -> Change:
     if incident.resolved:
         return Change(incident, (), ())
     revision = incident.revision + 1
-    entry = Entry(now, "resolved", actor, f"{actor} resolved it", revision, loud=True)
+    entry = Entry(now, EntryKind.RESOLVED, actor, f"{actor} resolved it", revision, loud=True)
     told = tuple(replace(alert, held=False) for alert in incident.alerts.values() if alert.held)
     changed = replace(
         closed(incident, actor, now),

@@ -1,6 +1,6 @@
 """Whether the bridge can be relied on just now, judged from what its store says. Pure.
 
-Law: what is not known is not fine.
+Invariant: what is not known is not fine.
 """
 
 from __future__ import annotations

@@ -1,6 +1,7 @@
 """Whom each alerting rule would reach, by the very walk that routes its alerts, and what is wrong with that.
 
-Law: pure; what the rule does not say itself (labels of its expression, templates) is told as a dependency, not guessed.
+Invariant: pure; what the rule does not say itself (labels of its expression, templates) is told as a dependency, not
+guessed.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Where in a long list to go on: the sort key of the last item seen, as a text. Pure.
 
-Law: what is read back is of the kinds that were asked for, and no database chokes on it, whoever made the text.
+Invariant: what is read back is of the kinds that were asked for, and no database chokes on it, whoever made the text.
 """
 
 from __future__ import annotations

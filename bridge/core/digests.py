@@ -1,6 +1,6 @@
 """A storm's digest: an incident of the bridge's own that stands for all that is held back from one channel. Pure.
 
-Law: the most severe comes first; it has one alert, whose summary says how many and whose description says what.
+Invariant: the most severe comes first; it has one alert, whose summary says how many and whose description says what.
 """
 
 from __future__ import annotations
@@ -15,7 +15,6 @@ from bridge.core.model import (
     Alert,
     Change,
     ChannelSpec,
-    Entry,
     Group,
     Incident,
     Severity,
@@ -26,10 +25,10 @@ from bridge.core.model import (
 )
 from bridge.core.periods import began, closed, reopened
 from bridge.core.storms import Limits, Storm, is_louder, severity_of
+from bridge.core.timeline import Entry, EntryKind
 
 ALERTNAME = "StormDigest"
 RECEIVER = "storms"
-WRITTEN = ("opened", "storm", "reopened", "paged_again")  #: kinds of the entries that come with what it says
 MAX_LINES = 20
 MAX_NAME = 80
 
@@ -64,7 +63,7 @@ def opened(channel: str, held: Sequence[Held], limits: Limits, because: str, now
     """A new digest for a storm that begins."""
     group = Group(SOURCE, RECEIVER, f"storm:{channel}:{uid}", {"alertname": ALERTNAME, "channel": channel}, ())
     alert = _alert(channel, held, severity_of(worst(held)), limits.held_url, now)
-    entry = Entry(now, "opened", "bridge", f"{channel} storms: {because}", 1, loud=True)
+    entry = Entry(now, EntryKind.OPENED, "bridge", f"{channel} storms: {because}", 1, loud=True)
     blank = Incident.begun(group, f"Storm on {channel}", now, uid)
     incident = replace(blank, severity=Severity.of(alert.labels), alerts={alert.fingerprint: alert})
     incident = began(incident, (alert,), now)
@@ -87,8 +86,8 @@ def updated(
     loud = known.resolved or is_louder(storm, total(held), worst(held))
     kind = _kind(known, page_again and loud and severity is Severity.CRITICAL)
     entry = Entry(now, kind, "bridge", alert.annotations["summary"], known.revision + 1, loud=loud)
-    changed = _with(known if kind == "storm" else reopened(known), alert, entry.revision, now)
-    return Change(began(changed, (alert,), now) if kind == "reopened" else changed, (entry,), (alert,))
+    changed = _with(known if kind is EntryKind.STORM else reopened(known), alert, entry.revision, now)
+    return Change(began(changed, (alert,), now) if kind is EntryKind.REOPENED else changed, (entry,), (alert,))
 
 
 def over(known: Incident, storm: Storm, left: int, ended: int, because: str, now: datetime) -> Change:
@@ -102,7 +101,7 @@ def over(known: Incident, storm: Storm, left: int, ended: int, because: str, now
         ends_at=now,
         annotations={"summary": text, "description": because},
     )
-    entry = Entry(now, "resolved", "bridge", f"{text} ({because})", known.revision + 1, loud=True)
+    entry = Entry(now, EntryKind.RESOLVED, "bridge", f"{text} ({because})", known.revision + 1, loud=True)
     ended_now = closed(_with(known, alert, entry.revision, now), "bridge", now)
     return Change(ended_now, (entry,), (alert,))
 
@@ -116,10 +115,10 @@ def worst(held: Sequence[Held]) -> int:
     return min((each.rank for each in held), default=Severity.NONE.rank)
 
 
-def _kind(known: Incident, unseen: bool) -> str:
+def _kind(known: Incident, unseen: bool) -> EntryKind:
     if known.resolved:
-        return "reopened"
-    return "paged_again" if unseen and known.state is State.ACKNOWLEDGED else "storm"
+        return EntryKind.REOPENED
+    return EntryKind.PAGED_AGAIN if unseen and known.state is State.ACKNOWLEDGED else EntryKind.STORM
 
 
 def _alert(channel: str, held: Sequence[Held], severity: Severity, held_url: str | None, since: datetime) -> Alert:

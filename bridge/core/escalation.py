@@ -11,9 +11,10 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from bridge.core.failing import STUCK_FROM
-from bridge.core.model import Added, Cause, Change, Entry, Incident, State
+from bridge.core.model import Added, Cause, Change, Incident, State
 from bridge.core.numbers import in_words
 from bridge.core.routing import Escalation, Match
+from bridge.core.timeline import Entry, EntryKind
 
 #: An overdue delivery of a channel that works (a backlog, a worker that was away) is looked at again so soon.
 RECHECK = timedelta(seconds=15)
@@ -123,7 +124,7 @@ def expire(incident: Incident, now: datetime) -> Change:
     """Nobody has it any more, and everybody is reminded."""
     held = in_words(now - (incident.acknowledged_at or now))
     text = f"open again: {incident.acknowledged_by} acknowledged it {held} ago, and it is not over"
-    entry = Entry(now, "expired", "bridge", text, incident.revision + 1, loud=True)
+    entry = Entry(now, EntryKind.EXPIRED, "bridge", text, incident.revision + 1, loud=True)
     opened = replace(
         incident,
         state=State.OPEN,
@@ -135,7 +136,7 @@ def expire(incident: Incident, now: datetime) -> Change:
     return Change(opened, (entry,), ())
 
 
-_Told = tuple[str, str, tuple[Added, ...]]  # kind of the entry, its text, who is told too
+_Told = tuple[EntryKind, str, tuple[Added, ...]]  # kind of the entry, its text, who is told too
 
 
 def _acknowledgement(known: Situation) -> Iterator[Timer]:
@@ -183,7 +184,7 @@ def _is_due(timer: Timer, now: datetime) -> bool:
 def _escalated(step: Escalation, now: datetime) -> _Told:
     why = f"nobody acknowledged it within {in_words(step.after)}"
     added = tuple(Added(name, Cause.ESCALATION, step.key, why, now) for name in step.notify)
-    return "escalated", f"{why}: told {_listed(step.notify)} too", added
+    return EntryKind.ESCALATED, f"{why}: told {_listed(step.notify)} too", added
 
 
 @dataclass(frozen=True, slots=True)
@@ -228,7 +229,7 @@ def _fallen_back(known: Situation, failing: Collection[str], now: datetime) -> I
         why = next((why for each in standings if (why := _unable(each, guard, failing, now))), "")
         if why:
             added = tuple(Added(name, Cause.FALLBACK, guard.channel, why, now) for name in guard.others)
-            yield "fallback", f"{why}: told {_listed(guard.others)} instead", added
+            yield EntryKind.FALLBACK, f"{why}: told {_listed(guard.others)} instead", added
 
 
 def _unable(each: Standing, guard: _Guard, failing: Collection[str], now: datetime) -> str:

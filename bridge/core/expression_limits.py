@@ -2,7 +2,7 @@
 with it what Prometheus has to do.
 
 Only the text is measured: how far back it looks, how often its subqueries are evaluated, how many series it names.
-Law: what is not understood is not run.
+Invariant: what is not understood is not run.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """An alert's own expression, taken apart for a picture: what is measured, and the number that it is compared with.
 
 Only what stands between brackets and quotes is looked at; PromQL is not parsed.
-Law: in doubt the whole expression is drawn, without a threshold. What is drawn is never made up.
+Invariant: in doubt the whole expression is drawn, without a threshold. What is drawn is never made up.
 """
 
 from __future__ import annotations

@@ -1,6 +1,7 @@
 """What a message knows beyond its alerts: measured facts, what changed, what could not be learned.
 
-Law: nothing here is guessed. A fact was measured, and says when; what was not measured is an Unknown that says why.
+Invariant: nothing here is guessed. A fact was measured, and says when; what was not measured is an Unknown that says
+why.
 """
 
 from __future__ import annotations

@@ -7,10 +7,11 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from bridge.core.incidents import Rules, severity_of
-from bridge.core.model import Alert, Change, Entry, Flap, Incident
+from bridge.core.model import Alert, Change, Flap, Incident
 from bridge.core.naming import names_of
 from bridge.core.numbers import in_words
 from bridge.core.periods import closed
+from bridge.core.timeline import Entry, EntryKind
 from bridge.core.turns import calm_at, how_often
 
 
@@ -49,7 +50,7 @@ def _resolved(incident: Incident, after: Incident, over: tuple[Alert, ...], now:
     told = "every alert has ended"
     if flap.turned_at is not None:
         told += f": it flapped ({how_often(flap)}) and has been quiet for {in_words(now - flap.turned_at)}"
-    entry = Entry(now, "resolved", source, told, after.revision, loud=True)
+    entry = Entry(now, EntryKind.RESOLVED, source, told, after.revision, loud=True)
     return Change(replace(closed(after, source, now), flap=Flap()), (entry,), over)
 
 
@@ -57,11 +58,11 @@ def _entries(
     incident: Incident, after: Incident, over: tuple[Alert, ...], calm: bool, now: datetime
 ) -> Iterator[Entry]:
     if over:
-        yield Entry(now, "left", incident.source, f"{names_of(over)} ended", after.revision)
+        yield Entry(now, EntryKind.LEFT, incident.source, f"{names_of(over)} ended", after.revision)
     if after.severity is not incident.severity:
         text = f"severity lowered from {incident.severity} to {after.severity}"
-        yield Entry(now, "lowered", incident.source, text, after.revision)
+        yield Entry(now, EntryKind.LOWERED, incident.source, text, after.revision)
     if calm and incident.flap.turned_at is not None:
         steady = in_words(now - incident.flap.turned_at)
         text = f"no longer flapping: it has fired for {steady} without a turn; its end is told at once from now on"
-        yield Entry(now, "steadied", "bridge", text, after.revision)
+        yield Entry(now, EntryKind.STEADIED, "bridge", text, after.revision)

@@ -1,6 +1,6 @@
 """What a webhook, or a person, does to an incident. Pure: time and the new incident's uid are arguments.
 
-Law: an alert is two registers, the latest start and the latest end that anybody reported, and it fires while the
+Invariant: an alert is two registers, the latest start and the latest end that anybody reported, and it fires while the
 start is later. Taking the maximum commutes, so duplicates and reordered webhooks end in the same state.
 """
 
@@ -10,15 +10,15 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from bridge.core.model import Alert, Change, Entry, Flap, Group, Incident, Severity, State, Status
+from bridge.core.model import Alert, Change, Flap, Group, Incident, Severity, State, Status
 from bridge.core.naming import is_named_by_group, names_of, title_of
 from bridge.core.notices import opening_words, reopening_words
 from bridge.core.numbers import in_words
 from bridge.core.periods import began, closed, reopened, widened
-from bridge.core.turns import FLAPPING, NOTED, Flapping, begun, entries_of, held, turned
+from bridge.core.timeline import Entry, EntryKind
+from bridge.core.turns import FLAPPING, Flapping, begun, entries_of, held, turned
 
 Canonical = Callable[[Mapping[str, str]], Mapping[str, str]]
-_NOTED = NOTED | {"muted", "unmuted"}  #: what moves no message
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,11 +113,11 @@ def _opened(group: Group, now: datetime, rules: Rules, uid: str, before: Flap | 
     incident = replace(blank, title=title, severity=severity_of(alerts, rules, _worst(alerts, rules)))
     if not incident.firing:  # remembered, so that a straggling firing state does not open what has ended
         ended = closed(began(incident, alerts.values(), now), group.source, now)
-        entry = Entry(now, "ended", group.source, "first heard of after it had ended; nobody was told", 1)
+        entry = Entry(now, EntryKind.ENDED, group.source, "first heard of after it had ended; nobody was told", 1)
         return Change(ended, (entry,), tuple(alerts.values()), opened=True)
     incident = began(incident, alerts.values(), now)
     incident = replace(incident, flap=begun(before or Flap(), now, rules.flapping))
-    entry = Entry(now, "opened", group.source, opening_words(incident, incident.firing), 1, loud=True)
+    entry = Entry(now, EntryKind.OPENED, group.source, opening_words(incident, incident.firing), 1, loud=True)
     return Change(incident, (entry,), tuple(alerts.values()), opened=True)
 
 
@@ -171,7 +171,7 @@ def _changed(known: Incident, group: Group, touched: tuple[Alert, ...], now: dat
         after = closed(after, group.source, now)
         entries = (
             *entries,
-            Entry(now, "resolved", group.source, "every alert has ended", revision, loud=True),
+            Entry(now, EntryKind.RESOLVED, group.source, "every alert has ended", revision, loud=True),
         )
     ends_only = muted and not any(entry.loud for entry in entries)
     return Change(replace(after, updated_at=now), entries, touched, ends_only=ends_only)
@@ -186,7 +186,7 @@ def _paging_again(
     if not critical:
         return after, entries
     text = f"open again: {names_of(critical)} came after {known.acknowledged_by} acknowledged it"
-    told = replace(entries[-1], kind="paged_again", actor="bridge", text=text, loud=True)
+    told = replace(entries[-1], kind=EntryKind.PAGED_AGAIN, actor="bridge", text=text, loud=True)
     return replace(after, state=State.OPEN, acknowledged_at=None, acknowledged_by=None), (*entries, told)
 
 
@@ -200,19 +200,19 @@ def _differences(
     found: list[Entry] = []
     if joined:
         how = " (left out of the webhook)" if group.asked else ""
-        found.append(Entry(now, "joined", actor, f"{names_of(joined)} joined{how}", revision, loud=True))
+        found.append(Entry(now, EntryKind.JOINED, actor, f"{names_of(joined)} joined{how}", revision, loud=True))
     if left:
         how = ": Alertmanager no longer knows it" if group.asked else ""
-        found.append(Entry(now, "left", actor, f"{names_of(left)} ended{how}", revision))
+        found.append(Entry(now, EntryKind.LEFT, actor, f"{names_of(left)} ended{how}", revision))
     found += _mutings(before, touched, actor, now, revision)
     if after.severity is not before.severity and after.shown:
         raised = after.severity.rank < before.severity.rank
         text = f"severity {'raised' if raised else 'lowered'} from {before.severity} to {after.severity}"
-        found.append(Entry(now, "raised" if raised else "lowered", actor, text, revision, loud=raised))
+        found.append(Entry(now, EntryKind.RAISED if raised else EntryKind.LOWERED, actor, text, revision, loud=raised))
     if after.truncated != before.truncated:
         left_out = f"{after.truncated} alerts left out by the source (max_alerts)"
         text = left_out if after.truncated else "no alert is left out any more"
-        found.append(Entry(now, "truncated", actor, text, revision))
+        found.append(Entry(now, EntryKind.TRUNCATED, actor, text, revision))
     return tuple(found)
 
 
@@ -222,9 +222,9 @@ def _mutings(before: Incident, touched: tuple[Alert, ...], actor: str, now: date
     turned = [alert for alert in firing if alert.muted != _muted(before, alert)]
     for why in dict.fromkeys(alert.muted for alert in turned if alert.muted):
         names = names_of(tuple(alert for alert in turned if alert.muted == why))
-        yield Entry(now, "muted", actor, f"{names}: {why}", revision)
+        yield Entry(now, EntryKind.MUTED, actor, f"{names}: {why}", revision)
     if heard := tuple(alert for alert in turned if not alert.muted):
-        yield Entry(now, "unmuted", actor, f"{names_of(heard)}: no longer muted", revision)
+        yield Entry(now, EntryKind.UNMUTED, actor, f"{names_of(heard)}: no longer muted", revision)
 
 
 def _muted(incident: Incident, alert: Alert) -> str:
@@ -234,8 +234,7 @@ def _muted(incident: Incident, alert: Alert) -> str:
 
 def _only_noted(entries: tuple[Entry, ...], *, muted: bool) -> bool:
     """What is muted moves no message: PagerDuty would page anew for an incident that a person has closed there."""
-    noted = {*_NOTED, *(("lowered", "truncated") if muted else ())}
-    return all(entry.kind in noted for entry in entries)
+    return all(entry.kind.is_noted_while_muted if muted else entry.kind.is_only_noted for entry in entries)
 
 
 def _unchanged(known: Incident, group: Group, touched: tuple[Alert, ...], now: datetime, rules: Rules) -> Change:
@@ -244,7 +243,7 @@ def _unchanged(known: Incident, group: Group, touched: tuple[Alert, ...], now: d
     if known.resolved or group.asked or not repeated:
         return Change(seen, (), touched)
     text = "still reported" if known.severity is Severity.INFO else "still firing"
-    entry = Entry(now, "reminder", group.source, text, known.revision)
+    entry = Entry(now, EntryKind.REMINDER, group.source, text, known.revision)
     return Change(seen, (entry,), touched, reminder=True)
 
 
@@ -268,4 +267,4 @@ def _reopened(known: Incident, group: Group, touched: tuple[Alert, ...], now: da
         updated_at=now,
     )
     told = reopening_words(again, seen.firing)
-    return Change(again, (Entry(now, "reopened", group.source, told, revision, loud=True),), touched)
+    return Change(again, (Entry(now, EntryKind.REOPENED, group.source, told, revision, loud=True),), touched)

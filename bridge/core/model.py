@@ -1,6 +1,6 @@
 """The nouns: alert, group, incident, timeline entry, delivery. Frozen values, standard library only.
 
-Law: times are aware and in UTC; mappings are never changed after they are made.
+Invariant: times are aware and in UTC; mappings are never changed after they are made.
 """
 
 from __future__ import annotations
@@ -10,6 +10,8 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+
+from bridge.core.timeline import Entry, EntryKind
 
 SOURCE = "bridge"  #: of incidents that the bridge opens by itself
 
@@ -104,18 +106,6 @@ class State(enum.StrEnum):
     OPEN = "open"
     ACKNOWLEDGED = "acknowledged"
     RESOLVED = "resolved"
-
-
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """One line of an incident's timeline. `loud` entries are worth a new message, quiet ones only an edit."""
-
-    at: datetime
-    kind: str
-    actor: str
-    text: str
-    revision: int
-    loud: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -270,12 +260,9 @@ class Change:
     @property
     def reopened(self) -> bool:
         """It was over, and is a matter for people anew."""
-        return any(entry.kind == "reopened" for entry in self.entries)
+        return any(entry.kind is EntryKind.REOPENED for entry in self.entries)
 
     @property
     def awakened(self) -> bool:
         """Somebody must take it from now on: it began, or it came back to nobody."""
-        return any(entry.kind in _AWAKENING for entry in self.entries)
-
-
-_AWAKENING = frozenset({"opened", "reopened", "expired", "paged_again"})
+        return any(entry.kind.awakens for entry in self.entries)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import enum
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -10,7 +11,8 @@ from typing import Any, Protocol
 from bridge.core.cursors import Page
 from bridge.core.errors import Reason
 from bridge.core.facts import ChangeEvent, Context
-from bridge.core.model import Entry, Group, Incident, State, Target
+from bridge.core.model import Group, Incident, State, Target
+from bridge.core.timeline import Entry
 
 
 @dataclass(frozen=True, slots=True)
@@ -231,15 +233,31 @@ class Deliveries(Protocol):
     def next_due(self, now: datetime, channels: Sequence[str]) -> datetime | None: ...
 
 
+class WebhookOutcome(enum.StrEnum):
+    """What an accepted group did."""
+
+    OPENED = "opened"
+    CHANGED = "changed"
+    REOPENED = "reopened"
+    RESOLVED = "resolved"
+    ENDED = "ended"  #: first received after it had ended
+    REMINDER = "reminder"
+    DUPLICATE = "duplicate"
+    IGNORED = "ignored"
+    HEARTBEAT = "heartbeat"
+
+    @property
+    def is_event(self) -> bool:
+        """Something happened to an incident."""
+        return self not in (WebhookOutcome.DUPLICATE, WebhookOutcome.IGNORED, WebhookOutcome.HEARTBEAT)
+
+
 @dataclass(frozen=True, slots=True)
 class Accepted:
-    """The group is on disk.
-
-    outcome: opened | changed | reopened | resolved | ended | reminder | duplicate | ignored | heartbeat.
-    """
+    """The group is on disk."""
 
     number: int  #: the incident's; 0 when a group without firing alerts opened none
-    outcome: str
+    outcome: WebhookOutcome
     changes: tuple[str, ...] = ()  #: the kinds of the changes that its alerts were the first to tell of
 
 

@@ -1,7 +1,7 @@
 """What open incidents and a source's Alertmanagers say of each other. Pure.
 
 Alertmanager never tells of the end of an alert that was silenced, inhibited or left out of a webhook, so it is asked.
-Law: absent is not ended. An alert is ended only when every Alertmanager of the source answers, none of them could
+Invariant: absent is not ended. An alert is ended only when every Alertmanager of the source answers, none of them could
 have forgotten it, none of them has it, and all that was so some minutes ago already.
 """
 

@@ -1,6 +1,6 @@
 """Which channels must hear of an alert, and why: Alertmanager's tree walk, with reasons.
 
-Law: pure; what the walk decides depends only on the labels that the tree's matchers name, and on the time.
+Invariant: pure; what the walk decides depends only on the labels that the tree's matchers name, and on the time.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """When a channel storms: what collapses into its digest, and from when on it is told one by one again. Pure.
 
-Law: the least severe collapses first, and nothing collapses that the channel could be told within the patience.
+Invariant: the least severe collapses first, and nothing collapses that the channel could be told within the patience.
 """
 
 from __future__ import annotations

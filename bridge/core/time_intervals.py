@@ -1,6 +1,6 @@
 """Alertmanager's time intervals: when a route is mute or active, and when that changes.
 
-Law: every time is an argument with a zone; wall clocks are read in the interval's location, so DST is right.
+Invariant: every time is an argument with a zone; wall clocks are read in the interval's location, so DST is right.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """How often an incident begins and ends, and when that is flapping. Pure.
 
-Law: what flaps is shown as firing all along. Only an end is ever held, and never for longer than `calm` after the last
-turn; a new alert and a rise of severity are told as if nothing flapped.
+Invariant: what flaps is shown as firing all along. Only an end is ever held, and never for longer than `calm` after the
+last turn; a new alert and a rise of severity are told as if nothing flapped.
 """
 
 from __future__ import annotations
@@ -10,13 +10,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from bridge.core.model import Alert, Entry, Flap, Incident
+from bridge.core.model import Alert, Flap, Incident
 from bridge.core.naming import names_of
 from bridge.core.notices import reopening_words
 from bridge.core.numbers import in_words
+from bridge.core.timeline import Entry, EntryKind
 
 #: In the timeline only: people's channels show what they showed before.
-NOTED = frozenset({"held", "returned"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,14 +79,14 @@ def entries_of(known: Incident, after: Incident, touched: tuple[Alert, ...], act
         return
     if known.flap.since is None:
         text = f"flapping: {how_often(after.flap)}; its end is held until it has been quiet for {calm}"
-        yield Entry(now, "flapping", "bridge", text, revision, loud=True)
+        yield Entry(now, EntryKind.FLAPPING, "bridge", text, revision, loud=True)
     was_held = {alert.fingerprint for alert in known.alerts.values() if alert.held}
     ends = [alert for alert in touched if alert.held and alert.fingerprint not in was_held]
     if ends:
-        yield Entry(now, "held", actor, f"{names_of(ends)} ended; held while it flaps", revision)
+        yield Entry(now, EntryKind.HELD, actor, f"{names_of(ends)} ended; held while it flaps", revision)
     back = [alert for alert in touched if alert.firing and alert.fingerprint in was_held]
     if back:
-        yield Entry(now, "returned", actor, reopening_words(after, back), revision)
+        yield Entry(now, EntryKind.RETURNED, actor, reopening_words(after, back), revision)
 
 
 def how_often(flap: Flap) -> str:

@@ -1,6 +1,6 @@
 """What an expression counts, told from its names: https://prometheus.io/docs/practices/naming/
 
-Law: a unit is only told when one metric and its names say it plainly; everything else is a plain number.
+Invariant: a unit is only told when one metric and its names say it plainly; everything else is a plain number.
 """
 
 from __future__ import annotations

@@ -11,7 +11,8 @@ from bridge.core.cursors import Page
 from bridge.core.dead_letters import DeadLetter, Which
 from bridge.core.facts import Context
 from bridge.core.measurements import Measured
-from bridge.core.model import Entry, Incident, Severity
+from bridge.core.model import Incident, Severity
+from bridge.core.timeline import Entry
 
 
 @dataclass(frozen=True, slots=True)

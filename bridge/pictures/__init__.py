@@ -1,6 +1,7 @@
 """Charts as PNG: the only place that knows matplotlib, which runs in a process of its own and never here.
 
-Law: a picture is worth a message's while only when it costs the message nothing. Nothing here raises or waits long.
+Invariant: a picture is worth a message's while only when it costs the message nothing. Nothing here raises or waits
+long.
 """
 
 from bridge.pictures.illustrating import Illustrating

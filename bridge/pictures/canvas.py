@@ -1,6 +1,7 @@
 """A figure in the bridge's style, and its PNG: the same bytes for the same chart. Imports matplotlib.
 
-Law: texts come from outside. They are never mathtext or TeX, and hold no control characters, only glyphs of the font.
+Invariant: texts come from outside. They are never mathtext or TeX, and hold no control characters, only glyphs of the
+font.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Runs alerts' own expressions. Whoever may send alerts chooses them, so they get a small part of Prometheus' time.
 
-Law: run() never raises for what a server does; what it does not run is a Failure that says why.
+Invariant: run() never raises for what a server does; what it does not run is a Failure that says why.
 """
 
 from __future__ import annotations

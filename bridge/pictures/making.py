@@ -1,6 +1,6 @@
 """An incident's pictures: asks for the values, and has them drawn.
 
-Law: make() never raises, asks within limits, and under a flood makes none rather than many.
+Invariant: make() never raises, asks within limits, and under a flood makes none rather than many.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The drawing process: one at a time, started when it is needed, killed when it hangs, ended when it rests.
 
 A thread would keep matplotlib's 50 MB for ever and take the interpreter's lock from the loop that sends.
-Law: draw() never raises for what happens to a picture; there is a picture or there is none.
+Invariant: draw() never raises for what happens to a picture; there is a picture or there is none.
 """
 
 from __future__ import annotations

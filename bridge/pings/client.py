@@ -1,7 +1,7 @@
 """A URL outside that wants to be called while all is well, as Healthchecks and its like do.
 
 https://healthchecks.io/docs/http_api/ and https://healthchecks.io/docs/signaling_failures/
-Law: the URL holds a key, so nothing here says it; and no call raises, or takes longer than its time.
+Invariant: the URL holds a key, so nothing here says it; and no call raises, or takes longer than its time.
 """
 
 from __future__ import annotations

@@ -5,8 +5,9 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 
 from bridge.core.facts import ChangeEvent, Context, Fact, Hypothesis, Part, Past, Unit, Unknown, Verdict
-from bridge.core.model import Alert, Entry, Incident, Severity, State, Status, Target
+from bridge.core.model import Alert, Incident, Severity, State, Status, Target
 from bridge.core.ports import Claim
+from bridge.core.timeline import Entry, EntryKind
 
 _AT = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 
@@ -43,7 +44,7 @@ def sample_claim(*, firing: bool) -> Claim:
 
 
 def sample_news() -> list[Entry]:
-    return [Entry(_AT, "firing", "sample", "1 alert started firing", 3, loud=True)]
+    return [Entry(_AT, EntryKind.JOINED, "sample", "1 alert started firing", 3, loud=True)]
 
 
 def sample_context() -> Context:

@@ -7,11 +7,12 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from bridge.core.model import Alert, Entry, Incident, Severity
+from bridge.core.model import Alert, Incident, Severity
 from bridge.core.naming import UNNAMED
 from bridge.core.notices import is_informational
 from bridge.core.periods import firing_period, is_believable, period_shown
 from bridge.core.ports import AlertLine, Claim, Message
+from bridge.core.timeline import Entry
 from bridge.core.turns import times
 from bridge.rendering.links import Addresses, links_of
 from bridge.rendering.text import beside, clean, cut, one_line
@@ -21,7 +22,6 @@ MAX_SUMMARY = 300
 MAX_LABEL = 1000
 MAX_NAME = 100  #: of a source or a person
 _HELD = "its end is held while it flaps"
-_WHY = frozenset({"fallback", "escalated"})
 _MUTE_LABELS = ("alertname", "severity")
 
 
@@ -68,12 +68,12 @@ def fields_of(incident: Incident, claim: Claim, news: tuple[Entry, ...], address
 def news_of(news: Iterable[Entry], claim: Claim) -> tuple[Entry, ...]:
     """What the target has not been told of and is worth telling; to one that hears of it first, only why it does."""
     loud = (entry for entry in news if entry.loud and entry.revision > claim.sent)
-    return tuple(entry for entry in loud if claim.sent or entry.kind in _WHY)
+    return tuple(entry for entry in loud if claim.sent or entry.kind.explains_target)
 
 
 def why_told(message: Message) -> list[str]:
     """Why people are told whom the routes alone would not tell, if that is new."""
-    return [entry.text for entry in message.news if entry.kind in _WHY]
+    return [entry.text for entry in message.news if entry.kind.explains_target]
 
 
 def started_at(message: Message) -> datetime:

@@ -1,7 +1,7 @@
 """The webhook of Alertmanager 0.25 to 0.34 (version "4") as a Group.
 
-Law: pure; any bytes give a Group or InvalidPayload, and nothing else. Texts come out clean: no lone surrogates, no
-control characters but newline and tab.
+Invariant: pure; any bytes give a Group or InvalidPayload, and nothing else. Texts come out clean: no lone surrogates,
+no control characters but newline and tab.
 """
 
 from __future__ import annotations

@@ -1,6 +1,7 @@
 """A change as a deployment job or a model server posts it.
 
-Law: pure; any bytes give a ChangeEvent or InvalidPayload, and nothing else. Every text comes out as one clean line.
+Invariant: pure; any bytes give a ChangeEvent or InvalidPayload, and nothing else. Every text comes out as one clean
+line.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """The webhook of Google Cloud Monitoring (schema 1.2, and its test notification) as a Group of one alert.
 
-Law: pure; any bytes give a Group or InvalidPayload, and nothing else. Only the incident's id, state and times are
+Invariant: pure; any bytes give a Group or InvalidPayload, and nothing else. Only the incident's id, state and times are
 insisted on; what decorates it is left out when it has an odd shape: it never costs the alert.
 https://cloud.google.com/monitoring/support/notification-options#webhooks
 """

@@ -1,7 +1,7 @@
 """The webhook of Grafana's unified alerting (version "1") as a Group.
 
-Law: pure; any bytes give a Group or InvalidPayload, and nothing else. What only decorates an alert (values, links) is
-left out when it has an odd shape: it never costs the alert.
+Invariant: pure; any bytes give a Group or InvalidPayload, and nothing else. What only decorates an alert (values,
+links) is left out when it has an odd shape: it never costs the alert.
 https://grafana.com/docs/grafana/latest/alerting/configure-notifications/manage-contact-points/integrations/webhook-notifier/
 """
 

@@ -1,6 +1,6 @@
 """Writing changes: incidents, their alerts and timeline, and what each delivery now has to show.
 
-Law: called inside one transaction, so that an incident never exists without its deliveries.
+Invariant: called inside one transaction, so that an incident never exists without its deliveries.
 """
 
 from __future__ import annotations
@@ -18,10 +18,11 @@ from bridge.core.changes import CHANGE_RULES, ChangeRule
 from bridge.core.digests import channel_of, wishes_of
 from bridge.core.heartbeats import Heartbeat
 from bridge.core.incidents import Rules
-from bridge.core.model import Change, ChannelSpec, Entry, Incident, Wish
+from bridge.core.model import Change, ChannelSpec, Incident, Wish
 from bridge.core.planning import plan
 from bridge.core.routing import Route
 from bridge.core.storms import Limits, Storm
+from bridge.core.timeline import Entry, EntryKind
 from bridge.store.collapsing import is_collapsed, under_way
 from bridge.store.numbers import Numbers
 from bridge.store.rows import alert_row, entry_row, incident_from, incident_row, with_alerts
@@ -194,7 +195,9 @@ class Writing:
         held = storm is not None and is_collapsed(before, storm)
         text = f"ended while it was held back: told in the digest #{storm.number} at most" if storm and held else ENDED
         whom = f"{key[1]} {key[2]}".strip()
-        self._entries.append(entry_row(key[0], Entry(self._now, "skipped", whom, text, change.incident.revision)))
+        self._entries.append(
+            entry_row(key[0], Entry(self._now, EntryKind.SKIPPED, whom, text, change.incident.revision))
+        )
         ended = {"firing": False, "pending": False, "dead": False, "hold_reason": "", "changed_at": self._now}
         return {**before, **ended, "wanted": change.incident.revision}
 

@@ -1,6 +1,6 @@
 """A copy of a live SQLite database, and what must be said to a database that comes from a copy.
 
-Law: a copy is whole and proved so, or there is none. PostgreSQL is copied with its own tools (docs/operating.md).
+Invariant: a copy is whole and proved so, or there is none. PostgreSQL is copied with its own tools (docs/operating.md).
 """
 
 from __future__ import annotations

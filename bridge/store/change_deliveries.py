@@ -1,6 +1,6 @@
 """Telling channels of changes, durably: a row for each change and channel, tried until it is told or can never be.
 
-Law: a claim puts the next try off by its lease, and counts; who lost a claim settles nothing.
+Invariant: a claim puts the next try off by its lease, and counts; who lost a claim settles nothing.
 """
 
 from __future__ import annotations

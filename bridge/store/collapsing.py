@@ -1,4 +1,4 @@
-"""Which deliveries are told in a storm's digest only. Law: asked of the rows each time, never written into them.
+"""Which deliveries are told in a storm's digest only. Invariant: asked of the rows each time, never written into them.
 
 So a storm of thousands begins and ends with one row, and what a delivery becomes meanwhile (more severe, over,
 acknowledged) decides at once where it belongs.
@@ -13,9 +13,10 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from bridge.core.digests import WRITTEN, Held
+from bridge.core.digests import Held
 from bridge.core.model import Severity
 from bridge.core.storms import Storm
+from bridge.core.timeline import WITH_DIGEST
 from bridge.store.tables import delivery, event, incident, storm
 
 LEAST = len(Severity)  #: every rank is below it
@@ -130,7 +131,11 @@ def _written_at(connection: sa.Connection, row: sa.RowMapping, found: Storm) -> 
     """When what the target shows was true."""
     if not row["pending"]:
         return found.updated_at
-    shown = sa.and_(event.c.incident_number == found.number, event.c.revision <= row["sent"], event.c.kind.in_(WRITTEN))
+    shown = sa.and_(
+        event.c.incident_number == found.number,
+        event.c.revision <= row["sent"],
+        event.c.kind.in_([kind.value for kind in WITH_DIGEST]),
+    )
     at: datetime | None = connection.scalar(sa.select(sa.func.max(event.c.at, type_=event.c.at.type)).where(shown))
     return at
 

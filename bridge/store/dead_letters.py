@@ -1,4 +1,6 @@
-"""Deliveries that were given up: found, and tried again. Law: to replay is to send what is true now, not what was."""
+"""Deliveries that were given up: found, and tried again. Invariant: to replay is to send what is true now, not what
+was.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +12,7 @@ import sqlalchemy as sa
 
 from bridge.core.cursors import Page, cursor_of, key_in
 from bridge.core.dead_letters import DeadLetter, Which, parted
+from bridge.core.timeline import EntryKind
 from bridge.store.database import reading, transaction
 from bridge.store.listing import after_key, page_of
 from bridge.store.tables import delivery, event, incident
@@ -81,7 +84,11 @@ def _chosen(which: Which) -> Iterator[sa.ColumnElement[bool]]:
 
 def _query(which: Which) -> sa.Select[Any]:
     whom = sa.func.trim(delivery.c.channel + " " + delivery.c.recipient)
-    same = (event.c.incident_number == delivery.c.incident_number, event.c.kind == "dead", event.c.actor == whom)
+    same = (
+        event.c.incident_number == delivery.c.incident_number,
+        event.c.kind == EntryKind.DEAD.value,
+        event.c.actor == whom,
+    )
     since = sa.select(sa.func.max(event.c.at, type_=event.c.at.type)).where(*same).scalar_subquery()
     return (
         sa.select(delivery, incident.c.title, incident.c.state, incident.c.severity, since.label("since"))

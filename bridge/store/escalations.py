@@ -1,6 +1,7 @@
 """What is due of fallbacks, escalations and old acknowledgements. Any number of workers may watch.
 
-Law: an incident is decided about while its row is locked, and its timers change with what they did, or not at all.
+Invariant: an incident is decided about while its row is locked, and its timers change with what they did, or not at
+all.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Accepting groups: any number of threads hand in, one writer commits whatever has gathered (group commit).
 
-Law: accept() returns only after the commit. A group that the database chokes on fails alone, not its neighbours.
+Invariant: accept() returns only after the commit. A group that the database chokes on fails alone, not its neighbours.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ import sqlalchemy as sa
 
 from bridge.core.errors import StoreDown, StoreRefused, StoreUnavailable
 from bridge.core.model import Group
-from bridge.core.ports import Accepted
+from bridge.core.ports import Accepted, WebhookOutcome
 from bridge.store.applying import Policy
 from bridge.store.database import transaction
 from bridge.store.receiving import receive_groups
@@ -26,7 +26,7 @@ from bridge.store.tables import alert, delivery, event, incident, outside_ping
 from bridge.store.waking import Waker
 
 _Order = tuple[Group | None, "Future[Accepted]"]  #: None: only find out whether something can be stored
-_TRIED = Accepted(0, "tried")
+_TRIED = Accepted(0, WebhookOutcome.IGNORED)  #: nobody reads it
 
 
 class StoreIntake:

@@ -1,7 +1,7 @@
 """Long lists, one page at a time: sorted and cut by the database, and gone on with from the last item's sort key.
 
-Law: a key is made of what hardly ever changes, so an item that comes, goes or changes moves no other across a page's
-edge. Each page is one query, which reads about as many rows as it shows.
+Invariant: a key is made of what hardly ever changes, so an item that comes, goes or changes moves no other across a
+page's edge. Each page is one query, which reads about as many rows as it shows.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Numbers for incidents before they are written, so that many are written with one statement.
 
-Law: inside the transaction that writes them; no number is ever given twice.
+Invariant: inside the transaction that writes them; no number is ever given twice.
 """
 
 from __future__ import annotations

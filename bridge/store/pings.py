@@ -1,6 +1,6 @@
 """Whose turn it is to ping the outside.
 
-Law: to take the turn is to write, so a store that cannot be written gives none.
+Invariant: to take the turn is to write, so a store that cannot be written gives none.
 """
 
 from __future__ import annotations

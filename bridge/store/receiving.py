@@ -1,6 +1,6 @@
 """What a webhook's groups do to the store: incidents, the changes that alerts tell of, heartbeats that were heard.
 
-Law: called inside one transaction; an exception leaves nothing of it behind.
+Invariant: called inside one transaction; an exception leaves nothing of it behind.
 """
 
 from __future__ import annotations
@@ -16,7 +16,8 @@ from bridge.core.changes import told_by
 from bridge.core.heartbeats import split
 from bridge.core.incidents import receive
 from bridge.core.model import Change, Group, Incident
-from bridge.core.ports import Accepted
+from bridge.core.ports import Accepted, WebhookOutcome
+from bridge.core.timeline import EntryKind
 from bridge.store.applying import Policy, Writing, newest_by_key, untold
 from bridge.store.changes import write_changes
 from bridge.store.tables import heartbeat
@@ -28,7 +29,8 @@ def receive_groups(connection: sa.Connection, policy: Policy, groups: Sequence[G
     hear(connection, {name for _, heard in parted for name in heard}, now)
     receiving = _Receiving(connection, policy, [group for group, _ in parted], now)
     accepted = [
-        Accepted(0, "heartbeat") if heard and not group.alerts else receiving.take(group) for group, heard in parted
+        Accepted(0, WebhookOutcome.HEARTBEAT) if heard and not group.alerts else receiving.take(group)
+        for group, heard in parted
     ]
     receiving.writing.write()
     told = _told(connection, policy, groups, now)
@@ -60,7 +62,7 @@ class _Receiving:
         uid = secrets.token_hex(8)
         change = receive(before, group, self._now, self._policy.rules, uid, untold_end=untold_end)
         if change is None:
-            return Accepted(0, "ignored")
+            return Accepted(0, WebhookOutcome.IGNORED)
         after: Incident = self.writing.add(change)
         self._known[group.key] = after
         return Accepted(after.number, _outcome(change))
@@ -78,9 +80,12 @@ def _told(connection: sa.Connection, policy: Policy, groups: Sequence[Group], no
     return kinds
 
 
-def _outcome(change: Change) -> str:
-    kinds = [entry.kind for entry in change.entries]
-    for kind in ("opened", "ended", "reopened", "resolved", "reminder"):
-        if kind in kinds:
-            return kind
-    return "changed" if change.entries else "duplicate"
+#: In this order: what says most about what a group did.
+_TELLING = (EntryKind.OPENED, EntryKind.ENDED, EntryKind.REOPENED, EntryKind.RESOLVED, EntryKind.REMINDER)
+
+
+def _outcome(change: Change) -> WebhookOutcome:
+    kinds = {entry.kind for entry in change.entries}
+    if told := next((kind for kind in _TELLING if kind in kinds), None):
+        return WebhookOutcome(told.value)
+    return WebhookOutcome.CHANGED if change.entries else WebhookOutcome.DUPLICATE

@@ -1,6 +1,6 @@
 """What the reconciler reads and writes. Any number of workers may try; for each source one of them asks at a time.
 
-Law: a finding is written as a webhook would be, and only while its incident is as it was when it was found.
+Invariant: a finding is written as a webhook would be, and only while its incident is as it was when it was found.
 """
 
 from __future__ import annotations

@@ -9,7 +9,8 @@ from typing import Any
 
 from sqlalchemy import RowMapping
 
-from bridge.core.model import Alert, Entry, Flap, Incident, Severity, State, Status
+from bridge.core.model import Alert, Flap, Incident, Severity, State, Status
+from bridge.core.timeline import Entry, EntryKind
 
 _PLAIN = [
     "uid",
@@ -98,7 +99,7 @@ def entry_row(number: int, entry: Entry) -> dict[str, Any]:
     return {
         "incident_number": number,
         "at": entry.at,
-        "kind": entry.kind,
+        "kind": entry.kind.value,
         "actor": entry.actor,
         "text": entry.text,
         "revision": entry.revision,
@@ -107,7 +108,7 @@ def entry_row(number: int, entry: Entry) -> dict[str, Any]:
 
 
 def entry_from(row: RowMapping) -> Entry:
-    return Entry(row["at"], row["kind"], row["actor"], row["text"], row["revision"], row["loud"])
+    return Entry(row["at"], EntryKind(row["kind"]), row["actor"], row["text"], row["revision"], row["loud"])
 
 
 def with_alerts(incidents: Iterable[Incident], rows: Iterable[RowMapping]) -> list[Incident]:

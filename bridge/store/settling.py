@@ -1,4 +1,4 @@
-"""Writing down how tries ended, many at once. Law: only the holder of the lease may settle."""
+"""Writing down how tries ended, many at once. Invariant: only the holder of the lease may settle."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ import sqlalchemy as sa
 
 from bridge.core.escalation import Kind
 from bridge.core.failing import MAY_BE_ITS_OWN, STUCK_FROM, fails_alone
-from bridge.core.model import Entry
 from bridge.core.ports import Begun, Claim, GiveUp, RetryAt, Sent
+from bridge.core.timeline import Entry, EntryKind
 from bridge.store.channel_states import failed, last_successes, pause, succeeded
 from bridge.store.rows import entry_row
 from bridge.store.tables import delivery, event
@@ -120,7 +120,7 @@ class Settlements:
         self._sent.append({**lease_key(claim), **row})
         if not outcome.skipped:
             self._working.add(claim.target.channel)
-        self._note(claim, "skipped" if outcome.skipped else "delivered", outcome.note or "delivered")
+        self._note(claim, EntryKind.SKIPPED if outcome.skipped else EntryKind.DELIVERED, outcome.note or "delivered")
 
     def begun(self, claim: Claim, outcome: Begun) -> None:
         self._begun.append({**lease_key(claim), "b_handle": dict(outcome.handle), "b_now": self.now})
@@ -129,7 +129,7 @@ class Settlements:
     def retry(self, claim: Claim, outcome: RetryAt) -> None:
         self._retries.append((claim, outcome))
         if claim.attempts == 0:  # the first failure is worth a line; a day of outage must not write thousands
-            self._note(claim, "failed", f"not delivered yet, trying again: {_error(outcome)}")
+            self._note(claim, EntryKind.FAILED, f"not delivered yet, trying again: {_error(outcome)}")
 
     def give_up(self, claim: Claim, outcome: GiveUp) -> None:
         error = _error(outcome)
@@ -137,7 +137,7 @@ class Settlements:
         # As above: that this try was refused says nothing about an earlier one, which a replay must look for.
         row = {"b_revision": claim.revision, "b_error": error, "b_refused": refused, "b_unknown": claim.unknown}
         self._dead.append({**lease_key(claim), **row})
-        self._note(claim, "dead", f"cannot be delivered: {error}")
+        self._note(claim, EntryKind.DEAD, f"cannot be delivered: {error}")
         self._unable.add((claim.incident_number, claim.target.channel))
 
     def write(self) -> None:
@@ -177,7 +177,7 @@ class Settlements:
             "b_alone": alone,
         }
 
-    def _note(self, claim: Claim, kind: str, text: str) -> None:
+    def _note(self, claim: Claim, kind: EntryKind, text: str) -> None:
         whom = f"{claim.target.channel} {claim.target.recipient}".strip()
         entry = Entry(self.now, kind, whom, text, claim.revision)
         self._entries.append(entry_row(claim.incident_number, entry))
@@ -209,7 +209,8 @@ def skip_ended(connection: sa.Connection, rows: Sequence[sa.RowMapping], now: da
     keys = [{f"b_{name}": row[name] for name in _KEY} for row in rows]
     connection.execute(sa.update(delivery).where(*mine).values(pending=False, attempts=0, last_error=""), keys)
     entries = (
-        Entry(now, "skipped", f"{row['channel']} {row['recipient']}".strip(), ENDED, row["wanted"]) for row in rows
+        Entry(now, EntryKind.SKIPPED, f"{row['channel']} {row['recipient']}".strip(), ENDED, row["wanted"])
+        for row in rows
     )
     numbers = (row["incident_number"] for row in rows)
     connection.execute(sa.insert(event), [entry_row(*each) for each in zip(numbers, entries, strict=True)])

@@ -14,7 +14,8 @@ import sqlalchemy as sa
 from sqlalchemy.exc import DBAPIError
 
 from bridge import logs
-from bridge.core.model import Entry, Incident
+from bridge.core.model import Incident
+from bridge.core.timeline import Entry
 from bridge.store.applying import complete
 from bridge.store.database import reading
 from bridge.store.rows import entry_from, incident_from

@@ -1,7 +1,7 @@
 """Beginning, following and ending storms. Any number of workers may watch.
 
-Law: a storm's row and its digest are written in one transaction, while the row is locked; so a killed worker leaves
-both or neither, and a channel has one digest at a time.
+Invariant: a storm's row and its digest are written in one transaction, while the row is locked; so a killed worker
+leaves both or neither, and a channel has one digest at a time.
 """
 
 from __future__ import annotations

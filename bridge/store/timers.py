@@ -1,6 +1,6 @@
 """When the incidents of one transaction must be looked at again, and who is told of them besides their routes.
 
-Law: written with the change that they follow from, so that no incident is forgotten by a process that dies.
+Invariant: written with the change that they follow from, so that no incident is forgotten by a process that dies.
 """
 
 from __future__ import annotations

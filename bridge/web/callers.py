@@ -1,6 +1,6 @@
 """Where a request comes from: its client behind the proxies, the address it asked for, and whether it is this machine.
 
-Law: only a trusted proxy's headers add to what is known; anybody else's can only make a request less local.
+Invariant: only a trusted proxy's headers add to what is known; anybody else's can only make a request less local.
 """
 
 from __future__ import annotations

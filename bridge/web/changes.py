@@ -1,6 +1,7 @@
 """POST /events/change: what deployment jobs, model servers and people changed.
 
-Law: 2xx only after the store has committed, and 503 for everything that may pass, so that a sender may simply retry.
+Invariant: 2xx only after the store has committed, and 503 for everything that may pass, so that a sender may simply
+retry.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Logins of people: basic auth against web.users, verified few at a time, guessed slowly.
 
-Law: a guess is counted before it is hashed, and no request waits long for its turn: a hash takes 32 MB and a core, and
-webhooks want both.
+Invariant: a guess is counted before it is hashed, and no request waits long for its turn: a hash takes 32 MB and a
+core, and webhooks want both.
 """
 
 from __future__ import annotations

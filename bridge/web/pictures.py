@@ -1,6 +1,7 @@
 """Pictures for those who have no login here, PagerDuty above all: whoever holds a signed link sees this one picture.
 
-Law: the signature is looked at before the store is, so that guessing costs the store nothing and tells nobody anything.
+Invariant: the signature is looked at before the store is, so that guessing costs the store nothing and tells nobody
+anything.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """How many bytes of bodies the process holds, and who gives theirs up when it becomes too many. Pure, but for a lock.
 
-Law: whatever is sent, all bodies together stay below the bound; a small one loses last; those whose sender is not
+Invariant: whatever is sent, all bodies together stay below the bound; a small one loses last; those whose sender is not
 known leave room for the largest body of one who is.
 """
 

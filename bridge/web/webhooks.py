@@ -1,6 +1,6 @@
 """POST /webhook/...: what monitoring sends in.
 
-Law: 200 only after the store has committed; 503 for everything that may pass; never 429, never 500. Alertmanager
+Invariant: 200 only after the store has committed; 503 for everything that may pass; never 429, never 500. Alertmanager
 retries after 5xx alone, and forgets after any 4xx.
 """
 
@@ -38,7 +38,6 @@ log = logs.get(__name__)
 NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE")
 #: what came of a webhook that is news; the rest comes again and again
-NEWS = ("opened", "changed", "reopened", "resolved", "ended", "reminder")
 METRIC_OF = {
     400: "invalid",
     401: "unauthorized",
@@ -174,7 +173,7 @@ def _receive(
         raise Refused(400, str(fault), label, fault.field) from fault
     accepted = intake.accept(group)
     metrics.accepted(label, len(group.alerts), accepted)
-    tell = log.info if accepted.outcome in NEWS else log.debug
+    tell = log.info if accepted.outcome.is_event else log.debug
     told = {"outcome": accepted.outcome, "incident": accepted.number, "source": source.name}
     tell("webhook_accepted", **told, alerts=len(group.alerts))
     return jsonify(incident=accepted.number, outcome=accepted.outcome)

@@ -1,6 +1,6 @@
 """Telling channels of changes, beside the delivery loop and never in its way.
 
-Law: one change in PACE for each channel, and none while a message of that channel is due. Retries are decided by
+Invariant: one change in PACE for each channel, and none while a message of that channel is due. Retries are decided by
 core.retrying.
 """
 

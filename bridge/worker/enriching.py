@@ -1,4 +1,6 @@
-"""What a message says beyond its alerts. Law: it never delays a message beyond its budget, and never prevents one."""
+"""What a message says beyond its alerts. Invariant: it never delays a message beyond its budget, and never prevents
+one.
+"""
 
 from __future__ import annotations
 
@@ -67,7 +69,7 @@ async def with_before(
 
 
 class Keeper:
-    """Keeps contexts for the pages, many at once, behind the messages' back. Law: it holds no message up."""
+    """Keeps contexts for the pages, many at once, behind the messages' back. Invariant: it holds no message up."""
 
     def __init__(self, keep: Callable[[Mapping[int, Context]], Awaitable[object]]) -> None:
         self._keep = keep

@@ -1,6 +1,6 @@
 """What a worker does beside delivering: says that it lives, watches what time brings, mends and forgets.
 
-Law: a fault here is logged and looked at again at the next beat; deliveries go on whatever happens.
+Invariant: a fault here is logged and looked at again at the next beat; deliveries go on whatever happens.
 """
 
 from __future__ import annotations

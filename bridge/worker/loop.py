@@ -1,6 +1,6 @@
 """The delivery loop: one asyncio loop, the database in a thread of its own.
 
-Law: lease, send, settle. Nothing here decides about retries (core.retrying does) or knows a vendor (channels do).
+Invariant: lease, send, settle. Nothing here decides about retries (core.retrying does) or knows a vendor (channels do).
 """
 
 from __future__ import annotations
@@ -20,9 +20,10 @@ from bridge import logs
 from bridge.core.errors import Reason, SendError, StoreUnavailable
 from bridge.core.facts import Context
 from bridge.core.failing import room_for_doubtful
-from bridge.core.model import Entry, Incident
+from bridge.core.model import Incident
 from bridge.core.ports import Begun, Channel, Claim, Deliveries, GiveUp, Lane, Message, Outcome, Sent
 from bridge.core.retrying import decide
+from bridge.core.timeline import Entry
 from bridge.metrics import Metrics
 from bridge.worker import housekeeping
 from bridge.worker.batching import Batcher

@@ -1,6 +1,6 @@
 """Pinging somebody outside, beside the delivery loop, and only while the bridge's own audit is clean.
 
-Law: silence is the alarm. What cannot be judged or written is not clean; a fault here is logged, and no more.
+Invariant: silence is the alarm. What cannot be judged or written is not clean; a fault here is logged, and no more.
 """
 
 from __future__ import annotations

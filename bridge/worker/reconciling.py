@@ -1,6 +1,7 @@
 """Asking each source's Alertmanagers what they did not tell, beside the delivery loop and never in its way.
 
-Law: what is not known for certain changes nothing (core.reconciling decides); a fault here is logged, and no more.
+Invariant: what is not known for certain changes nothing (core.reconciling decides); a fault here is logged, and no
+more.
 """
 
 from __future__ import annotations

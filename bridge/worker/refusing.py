@@ -1,6 +1,6 @@
 """What is kept of a message that a vendor refused, so that a person can see what was wrong with it.
 
-Law: no secret is kept, not even one that came in with an alert.
+Invariant: no secret is kept, not even one that came in with an alert.
 """
 
 from __future__ import annotations

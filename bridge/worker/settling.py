@@ -1,7 +1,7 @@
 """Putting outcomes down, many at once.
 
-Law: tried until it works, for an outcome that is known must not become unknown while the database is away. One that the
-database refuses fails alone, and not its neighbours.
+Invariant: tried until it works, for an outcome that is known must not become unknown while the database is away. One
+that the database refuses fails alone, and not its neighbours.
 """
 
 from __future__ import annotations

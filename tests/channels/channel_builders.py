@@ -11,8 +11,9 @@ from bridge.channels.email import EmailChannel
 from bridge.channels.pagerduty import PagerDutyChannel
 from bridge.channels.slack import SlackChannel
 from bridge.config.settings import EmailSettings, PagerDutySettings, SlackSettings
-from bridge.core.model import Entry, State, Target
+from bridge.core.model import State, Target
 from bridge.core.ports import AlertLine, Channel, Claim, Link, Message
+from bridge.core.timeline import Entry, EntryKind
 from bridge.rendering.sample import sample_incident
 from sandbox.running import RunningSandbox
 
@@ -32,7 +33,7 @@ def an_alert(**changes: Any) -> AlertLine:
 
 
 def an_entry(revision: int, text: str = "1 alert started firing", *, loud: bool = True) -> Entry:
-    return Entry(AT + timedelta(seconds=revision), "firing", "am", text, revision, loud)
+    return Entry(AT + timedelta(seconds=revision), EntryKind.JOINED, "am", text, revision, loud)
 
 
 def a_message(**changes: Any) -> Message:

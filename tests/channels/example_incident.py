@@ -6,7 +6,8 @@ from datetime import UTC, datetime, timedelta
 
 from bridge.core.facts import ChangeEvent, Context, Fact, Part, Past, Unit, Unknown, Verdict
 from bridge.core.hypotheses import Evidence, hypothesis_of
-from bridge.core.model import Alert, Entry, Incident, Severity, State, Status
+from bridge.core.model import Alert, Incident, Severity, State, Status
+from bridge.core.timeline import Entry, EntryKind
 
 STARTED = datetime(2026, 11, 23, 3, 12, 5, tzinfo=UTC)
 ENDED = STARTED + timedelta(minutes=26)
@@ -45,7 +46,7 @@ def the_incident(*, firing: bool) -> Incident:
 
 
 def the_news(*, firing: bool) -> list[Entry]:
-    return [] if firing else [Entry(ENDED, "resolved", "prod", "all alerts are resolved", 3, loud=True)]
+    return [] if firing else [Entry(ENDED, EntryKind.RESOLVED, "prod", "all alerts are resolved", 3, loud=True)]
 
 
 def the_context(*, firing: bool) -> Context:

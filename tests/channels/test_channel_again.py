@@ -10,6 +10,7 @@ from test_channel_contract import send, send_all
 
 from bridge.core.errors import SendError
 from bridge.core.model import State
+from bridge.core.timeline import EntryKind
 from sandbox.running import RunningSandbox
 
 
@@ -69,7 +70,7 @@ def test_slack_rings_again_when_an_acknowledgement_is_over(vendors: RunningSandb
 
 def test_why_a_channel_is_told_stands_in_its_first_message(vendors: RunningSandbox) -> None:
     why = "pagerduty-ml could not be reached for 5 min: told others instead"
-    told = a_message(revision=2, news=(replace(an_entry(2, why), kind="fallback"),))
+    told = a_message(revision=2, news=(replace(an_entry(2, why), kind=EntryKind.FALLBACK),))
     send(a_slack(vendors.slack_base_url), told)
     send(a_pagerduty(vendors.http_url), told)
     (message,) = vendors.state["slack"]["channels"]["alerts"]["messages"]

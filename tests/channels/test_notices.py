@@ -17,8 +17,9 @@ from bridge.channels.mail_message import subject_of
 from bridge.channels.pagerduty_events import events_of
 from bridge.core.acts import acknowledge, resolve
 from bridge.core.incidents import Rules, receive
-from bridge.core.model import Alert, Entry, Group, Incident, Status
+from bridge.core.model import Alert, Group, Incident, Status
 from bridge.core.ports import Message
+from bridge.core.timeline import Entry
 from bridge.render import Renderer
 from bridge.rendering.plain import plain_summary
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from bert_api.metrics import Metrics as ModelMetrics
 from bert_api.model.prediction import CONFIDENCE_BOUNDS, ModelInfo
 from bert_api.training.history import Run
-from bridge.core.ports import Accepted
+from bridge.core.ports import Accepted, WebhookOutcome
 from bridge.core.views import Health
 from bridge.metrics import Metrics as BridgeMetrics
 
@@ -87,7 +87,7 @@ def a_day(metrics: BridgeMetrics) -> None:
     """Ten incidents; pages arrive in under a second, mail in under a minute, and Slack refuses twice."""
     for outcome in ("opened", "changed", "resolved"):
         for number in range(10):
-            metrics.accepted("prod", 2, Accepted(number, outcome))
+            metrics.accepted("prod", 2, Accepted(number, WebhookOutcome(outcome)))
     metrics.refused("prod", "unauthorized")
     for seconds, count in {0.004: 50, 0.2: 3}.items():
         for _ in range(count):

@@ -1,6 +1,6 @@
 """The bridge's two processes, killed by SIGKILL exactly where a test says.
 
-Law: nothing in bridge/ knows of this. Store and channels are wrapped where the processes are put together, in a
+Invariant: nothing in bridge/ knows of this. Store and channels are wrapped where the processes are put together, in a
 process that is made for the test; each is killed once for each thing that passes the point, and lives on after that.
 """
 

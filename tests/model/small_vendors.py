@@ -1,6 +1,6 @@
 """PagerDuty, Slack and a mail server in memory, behind the real channels; each can be in trouble.
 
-Law: a vendor keeps its own record by its own rules (dedup_key, ts, Message-ID), and knows nothing of the bridge.
+Invariant: a vendor keeps its own record by its own rules (dedup_key, ts, Message-ID), and knows nothing of the bridge.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """A migration only adds, so that processes of the version before go on while it runs and after it: a rolling upgrade.
 
-Law of bridge/store/migrations: new tables, new columns that may be left out, new indexes that forbid nothing.
+Invariant of bridge/store/migrations: new tables, new columns that may be left out, new indexes that forbid nothing.
 """
 
 from __future__ import annotations

@@ -11,7 +11,7 @@ from bridge.core.heartbeats import Heartbeat
 from bridge.core.incidents import Rules
 from bridge.core.matchers import parse_matchers
 from bridge.core.model import ChannelSpec
-from bridge.core.ports import Accepted
+from bridge.core.ports import Accepted, WebhookOutcome
 from bridge.core.routing import Route
 from bridge.store import Policy, StoreHeartbeats, StoreIntake, StoreReader
 from tests.builders import a_group, an_alert, at
@@ -38,7 +38,7 @@ def states(engine: sa.Engine) -> list[tuple[str, str]]:
 
 def test_a_heartbeat_opens_no_incident(engine: sa.Engine) -> None:
     watching(engine).watch(at(0), at(0))
-    assert Accepted(0, "heartbeat") == hear(engine, at(100))
+    assert Accepted(0, WebhookOutcome.HEARTBEAT) == hear(engine, at(100))
     assert [] == states(engine)
     assert {"prometheus": 50.0} == StoreReader(engine).health(at(150)).heartbeat_seconds
 

@@ -6,7 +6,7 @@ from structlog.testing import capture_logs
 from web_fakes import BODY, PLAIN, SOURCES, World
 
 from bridge.core.errors import StoreUnavailable
-from bridge.core.ports import Accepted
+from bridge.core.ports import Accepted, WebhookOutcome
 
 NAME = "X-Request-Id"
 
@@ -54,7 +54,7 @@ def test_an_accepted_webhooks_change_is_one_line(world):
     ],
 )
 def test_only_news_is_worth_a_line(world, outcome, level):
-    world.intake.accept = lambda group: Accepted(7, outcome)
+    world.intake.accept = lambda group: Accepted(7, WebhookOutcome(outcome))
     assert [(outcome, level)] == [(line["outcome"], line["log_level"]) for line in send(world)[1]]
 
 

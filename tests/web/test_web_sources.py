@@ -1,4 +1,4 @@
-"""POST /webhook/grafana and /webhook/cloud-monitoring: the same laws, and each vendor's own credentials."""
+"""POST /webhook/grafana and /webhook/cloud-monitoring: the same invariants, and each vendor's own credentials."""
 
 import base64
 import hmac

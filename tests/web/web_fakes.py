@@ -7,8 +7,9 @@ from bridge.config import load_text
 from bridge.core.changes import concerning
 from bridge.core.cursors import Page
 from bridge.core.measurements import Measured
-from bridge.core.model import Alert, Entry, Incident, Severity, State, Status
-from bridge.core.ports import Accepted
+from bridge.core.model import Alert, Incident, Severity, State, Status
+from bridge.core.ports import Accepted, WebhookOutcome
+from bridge.core.timeline import Entry, EntryKind
 from bridge.core.views import DeliveryView, Health
 from bridge.metrics import Metrics
 from bridge.web import create_app
@@ -64,7 +65,7 @@ class FakeIntake:
         if self.error:
             raise self.error
         self.groups.append(group)
-        return Accepted(7, "opened")
+        return Accepted(7, WebhookOutcome.OPENED)
 
 
 class FakeReader:
@@ -95,7 +96,7 @@ class FakeReader:
         return dict.fromkeys(numbers, (1, 2))
 
     def timeline(self, number):
-        return [Entry(NOW, "opened", "prod", "1 alert fires", 1, loud=True)]
+        return [Entry(NOW, EntryKind.OPENED, "prod", "1 alert fires", 1, loud=True)]
 
     def deliveries(self, number):
         return [self.held]

@@ -1,0 +1,29 @@
+"""Kinds of timeline entries, and what follows from them."""
+
+from __future__ import annotations
+
+from bridge.core.ports import WebhookOutcome
+from bridge.core.timeline import EntryKind
+from bridge.metrics import Metrics
+
+
+def test_what_a_newer_version_wrote_is_still_an_entry() -> None:
+    assert EntryKind.OTHER is EntryKind("escalated_to_the_moon")
+
+
+def test_who_is_notified_is_decided_by_the_kind() -> None:
+    assert {"opened", "reopened", "expired", "paged_again"} == {each for each in EntryKind if each.awakens}
+    assert {"held", "returned", "muted", "unmuted"} == {each for each in EntryKind if each.is_only_noted}
+    while_muted = {each for each in EntryKind if each.is_noted_while_muted and not each.is_only_noted}
+    assert {"lowered", "truncated"} == while_muted
+
+
+def test_each_outcome_of_a_webhook_is_counted_from_the_start() -> None:
+    metrics = Metrics()
+    metrics.know((), ("prod",), ())
+    for outcome in WebhookOutcome:
+        labels = {"source": "prod", "outcome": outcome.value}
+        assert 0 == metrics.registry.get_sample_value("bridge_webhooks_received_total", labels)
+    events = [each for each in WebhookOutcome if each.is_event]
+    counted = [metrics.registry.get_sample_value("bridge_incidents_total", {"event": each.value}) for each in events]
+    assert [0] * 6 == counted
