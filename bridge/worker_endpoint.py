@@ -43,17 +43,7 @@ def _json(**fields: object) -> tuple[str, bytes]:
 
 def listen_for_probes(listen: str, app: WSGIApplication) -> None:
     """In a thread of its own, for as long as the process lives. Raises ValueError and OSError."""
-    import waitress  # only here: most workers have no use for it
+    from bridge.worker_server import make_server  # only here: most workers have no use for waitress
 
-    server = waitress.create_server(
-        app,
-        sockets=listen_on(parse_listen(listen)),
-        threads=2,
-        connection_limit=100,
-        channel_timeout=30,
-        cleanup_interval=10,
-        asyncore_use_poll=True,
-        ident=None,
-        max_request_body_size=1024,
-    )
+    server = make_server(app, listen_on(parse_listen(listen)))
     threading.Thread(target=server.run, name="probes", daemon=True).start()

@@ -19,6 +19,7 @@ from threading import BoundedSemaphore, Lock
 from typing import TypeVar
 
 from flask import Response, request
+from werkzeug.datastructures import Authorization
 from werkzeug.exceptions import ServiceUnavailable
 from werkzeug.security import check_password_hash, generate_password_hash
 
@@ -156,7 +157,7 @@ class Logins:
         return _refusal(401, text) if remote else None
 
     def _challenge(self) -> Response | None:
-        given = request.authorization
+        given = _given()
         if given is None or given.type != "basic":
             return _refusal(401, "Log in with a name and password from web.users.")
         name, password = given.username or "", given.password or ""
@@ -202,6 +203,14 @@ class Logins:
         user = self._current().web.users.get(name)
         parts = (name, password, user.get_secret_value() if user else "")
         return hmac.digest(self._key, _bytes("\x00".join(parts)), "sha256")
+
+
+def _given() -> Authorization | None:
+    """What the client logs in with; Werkzeug raises on letters that no header has."""
+    try:
+        return request.authorization
+    except ValueError:
+        return None
 
 
 def _limited(address: str) -> str:

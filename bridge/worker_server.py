@@ -1,0 +1,55 @@
+"""Waitress for the probes of a worker that runs apart: few connections, of which the idlest make room."""
+
+from __future__ import annotations
+
+import heapq
+import socket
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from waitress.adjustments import Adjustments
+from waitress.server import MultiSocketServer, TcpWSGIServer
+from waitress.task import ThreadedTaskDispatcher
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import WSGIApplication
+
+CONNECTIONS = 100
+KEPT_FREE = 8  #: places for those who come
+
+
+class Server(TcpWSGIServer):  # type: ignore[misc]
+    """One listening socket."""
+
+    def readable(self) -> bool:
+        """A liveness probe that finds no place would have a healthy worker killed."""
+        crowd = len(self._map) - (CONNECTIONS - KEPT_FREE)
+        idle = [each for each in self.active_channels.values() if not each.requests]
+        for channel in heapq.nsmallest(max(0, crowd), idle, key=lambda each: each.last_activity):
+            channel.handle_close()
+        return bool(super().readable())
+
+
+def make_server(app: WSGIApplication, listening: Sequence[socket.socket]) -> Any:
+    """run() serves for as long as the process lives."""
+    watched: dict[int, Any] = {}
+    adjustments = Adjustments(
+        sockets=list(listening),
+        connection_limit=CONNECTIONS,
+        channel_timeout=30,
+        cleanup_interval=10,
+        asyncore_use_poll=True,
+        ident=None,
+        max_request_body_size=1024,
+    )
+    threads = ThreadedTaskDispatcher()
+    threads.set_thread_count(2)
+    shared = {"dispatcher": threads, "adj": adjustments, "bind_socket": False}
+    servers = [
+        Server(app, watched, _sock=each, sockinfo=(each.family, each.type, each.proto, None), **shared)
+        for each in listening
+    ]
+    if len(servers) == 1:
+        return servers[0]
+    listened = [(server.effective_host, server.effective_port) for server in servers]
+    return MultiSocketServer(watched, adjustments, listened, threads, servers[0].log_info)
