@@ -233,6 +233,18 @@ def test_an_incident_without_context_does_not_speak_of_it(world):
     assert "What was learned" not in world.get("/incidents/7").text
 
 
+def test_after_the_end_a_row_of_an_older_version_says_what_was_not_kept(world):
+    """Its newest measurement is all there is: it is of before the end, or of after it."""
+    world.reader.contexts[6] = replace(sample_context(), at=NOW + timedelta(seconds=5))
+    text = " ".join(world.get("/incidents/6").text.split())
+    assert "<h3>After the end</h3>" in text and "What was measured while it fired was not kept." in text
+    assert "While it fired" not in text and "Peak while it fired" not in text
+    assert world.get("/api/v1/incidents/6").json["measured"]["during"] is None
+    world.reader.contexts[6] = replace(sample_context(), at=NOW - timedelta(minutes=2))
+    text = " ".join(world.get("/incidents/6").text.split())
+    assert "<h3>While it fired</h3>" in text and "was not kept" not in text and "After the end" not in text
+
+
 def test_what_was_drawn_again_is_shown_once_as_it_is_now(world):
     again = Picture("expression", "Errors", "Errors fall", b"png", NOW)
     first, other = replace(again, alt="Errors rise"), replace(again, title="Latency", alt="Latency rises")
