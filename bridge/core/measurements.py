@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from bridge.core.facts import Context, Fact, Verdict
+
+SKEW = timedelta(minutes=1)  #: between the clocks of two machines: an incident's start is the web's or its source's
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +33,9 @@ def merged(known: Measured, found: Context, started_at: datetime, ended_at: date
 def as_of(known: Measured, started_at: datetime, ended_at: datetime | None) -> Context | None:
     """The newest; after the end, with the last from while it fired and the peaks, as far as they were kept."""
     newest = known.newest
-    if newest is None or ended_at is None:
+    if newest is None or newest.at < started_at - SKEW:  # of an outbreak before, which may have been muted since
+        return None
+    if ended_at is None:
         return newest
     if newest.at < ended_at:
         return newest if newest.facts or known.fired is None or known.fired.at < started_at else known.fired

@@ -84,3 +84,10 @@ def test_the_peaks_of_an_outbreak_are_none_of_the_next_one() -> None:
     known = replace(merged(Measured(), measured(10, 0.4), at(0), None), newest=measured(130, 0.0))
     told = as_of(known, at(100), at(120))
     assert told is not None and told.during is None and told.peaks == ()
+
+
+def test_what_was_measured_in_an_outbreak_before_is_not_shown_as_this_ones() -> None:
+    """It came back while its route was mute, so nothing was measured for a message."""
+    known = merged(merged(Measured(), measured(10, 0.4), at(0), None), measured(50, 0.0), at(0), at(40))
+    assert as_of(known, at(500), None) is None and as_of(known, at(500), at(600)) is None
+    assert as_of(known, at(51), None) == known.newest  # by a worker whose clock is behind

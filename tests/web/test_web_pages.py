@@ -221,7 +221,7 @@ def test_why_an_alert_is_muted_stands_beside_it(world):
 def test_an_incident_shows_what_was_learned(world):
     hostile = Fact("x", "<b>Toxic</b> share", Unit.RATIO, 0.43, NOW, verdict=Verdict.BAD, why="above 30 %")
     unknown = (Unknown("PSI", "Prometheus does not answer"),)
-    world.reader.contexts[7] = replace(sample_context(), facts=(hostile,), unknown=unknown)
+    world.reader.contexts[7] = replace(sample_context(), at=NOW, facts=(hostile,), unknown=unknown)
     text = world.get("/incidents/7").text
     assert "What was learned" in text
     assert "&lt;b&gt;Toxic&lt;/b&gt; share" in text
