@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from bridge.core.facts import Context, Fact, Verdict
+
+SKEW = timedelta(minutes=1)  #: between the clocks of two machines: an incident's start is the web's or its source's
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,18 +27,21 @@ def merged(known: Measured, found: Context, started_at: datetime, ended_at: date
     peaks = known.peaks if before is not None else ()
     if not _within(found, started_at, ended_at):
         return Measured(newest, before, peaks)
-    fired = before if before is not None and before.at > found.at else found
-    return Measured(newest, fired, worst_of(peaks, found.facts))
+    return Measured(newest, _later(before, found), worst_of(peaks, found.facts))
 
 
 def as_of(known: Measured, started_at: datetime, ended_at: datetime | None) -> Context | None:
     """The newest; after the end, with the last from while it fired and the peaks, as far as they were kept."""
     newest = known.newest
-    if newest is None or ended_at is None or newest.at < ended_at:
+    if newest is None or newest.at < started_at - SKEW:  # of an outbreak before, which may have been muted since
+        return None
+    if ended_at is None:
         return newest
-    fired = known.fired if known.fired is not None and _within(known.fired, started_at, ended_at) else None
-    peaks = tuple(fact for fact in known.peaks if fact.at < ended_at)
-    return replace(newest, after_end=True, during=fired, peaks=peaks)
+    if newest.at < ended_at:
+        return newest if newest.facts or known.fired is None or known.fired.at < started_at else known.fired
+    peaks = tuple(fact for fact in known.peaks if started_at <= fact.at < ended_at)
+    during = _before_the_end(known.fired, peaks, started_at, ended_at)
+    return replace(newest, after_end=True, during=during, peaks=peaks)
 
 
 def worst_of(known: Iterable[Fact], found: Iterable[Fact]) -> tuple[Fact, ...]:
@@ -46,6 +51,26 @@ def worst_of(known: Iterable[Fact], found: Iterable[Fact]) -> tuple[Fact, ...]:
         if fact.value is not None and (fact.name not in worst or _is_worse(fact, worst[fact.name])):
             worst[fact.name] = fact
     return tuple(worst.values())
+
+
+def _later(known: Context | None, found: Context) -> Context:
+    """The newer one; but one that found nothing out replaces none that did."""
+    if known is None:
+        return found
+    if bool(known.facts) is not bool(found.facts):
+        return known if known.facts else found
+    return known if known.at > found.at else found
+
+
+def _before_the_end(
+    fired: Context | None, peaks: tuple[Fact, ...], started_at: datetime, ended_at: datetime
+) -> Context | None:
+    """The bridge learns of an end later, and may have measured in between: then what is known of before that."""
+    if fired is not None and _within(fired, started_at, ended_at):
+        return fired
+    newest = fired.facts if fired is not None and fired.at >= started_at else ()
+    facts = {fact.name: fact for fact in (*peaks, *newest) if started_at <= fact.at < ended_at}
+    return Context(max(fact.at for fact in facts.values()), tuple(facts.values())) if facts else None
 
 
 def _within(context: Context, started_at: datetime, ended_at: datetime | None) -> bool:

@@ -90,11 +90,12 @@ def _unknown_names(folders: Sequence[Path], name: str, known: Sequence[str]) -> 
     environment = environment_of(folders)
     try:
         tree = environment.parse(file.read_text("utf-8"))
+        named = find_undeclared_variables(tree)  # which refuses filters and tests that there are not
     except (TemplateError, OSError, ValueError):
         return  # said when it is rendered
     if tree.find(nodes.Extends) is not None or tree.find(nodes.FromImport) is not None:
         return
-    missing = find_undeclared_variables(tree) - set(known) - set(environment.globals) - _asked_about(tree)
+    missing = named - set(known) - set(environment.globals) - _asked_about(tree)
     for word in sorted(missing):
         line = next((node.lineno for node in tree.find_all(nodes.Name) if node.name == word), 1)
         near = difflib.get_close_matches(word, known, n=1, cutoff=0.6)

@@ -7,6 +7,7 @@ page's edge. Each page is one query, which reads about as many rows as it shows.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime
 from itertools import product
 from typing import Any, TypeVar
@@ -15,9 +16,10 @@ import sqlalchemy as sa
 
 from bridge.core.cursors import BadCursor, Page, cursor_of, key_in, kind_of
 from bridge.core.model import Incident, Severity, State
+from bridge.core.periods import firing_period
 from bridge.store.collapsing import COLLAPSED, SAME_CHANNEL
-from bridge.store.rows import incident_from
-from bridge.store.tables import LARGEST, delivery, incident, storm
+from bridge.store.rows import incident_from, with_alerts
+from bridge.store.tables import LARGEST, alert, delivery, incident, storm
 
 T = TypeVar("T")
 OPEN, RESOLVED, HELD = "open", "resolved", "held"
@@ -48,9 +50,9 @@ def open_counts(connection: sa.Connection) -> dict[Severity, tuple[int, int]]:
 
 def incidents(connection: sa.Connection, resolved: bool | None, limit: int, after: str | None) -> Page[Incident]:
     """See bridge.core.views.Reader."""
-    if resolved is None:
-        return _both(connection, limit, after)
-    return _resolved(connection, limit, after) if resolved else _open(connection, limit, after)
+    pages = {None: _both, True: _resolved, False: _open}
+    page = pages[resolved](connection, limit, after)
+    return replace(page, items=_with_periods(connection, page.items))
 
 
 def held(connection: sa.Connection, channel: str, now: datetime, limit: int, after: str | None) -> Page[Incident]:
@@ -69,6 +71,22 @@ def held(connection: sa.Connection, channel: str, now: datetime, limit: int, aft
     found = _incidents(connection, [key[1] for key in keys])
     listed = [(found[key[1]], cursor_of(HELD, *key)) for key in keys if key[1] in found]
     return page_of(listed, limit, total, before)
+
+
+def _with_periods(connection: sa.Connection, listed: Sequence[Incident]) -> tuple[Incident, ...]:
+    """What an older version stored has no times of its own; its alerts have them."""
+    older = [each for each in listed if each.began_at is None]
+    if not older:
+        return tuple(listed)
+    mine = alert.c.incident_number.in_([each.number for each in older])
+    whole = with_alerts(older, connection.execute(sa.select(alert).where(mine)).mappings())
+    known = {each.number: _with_period(each) for each in whole}
+    return tuple(known.get(each.number, each) for each in listed)
+
+
+def _with_period(incident: Incident) -> Incident:
+    period = firing_period(incident)
+    return replace(incident, began_at=period.started_at, began_exact=period.exact, ended_at=period.ended_at, alerts={})
 
 
 def _both(connection: sa.Connection, limit: int, after: str | None) -> Page[Incident]:

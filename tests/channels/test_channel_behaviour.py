@@ -17,9 +17,12 @@ from test_channel_contract import send, send_all
 
 from bridge.channels.mail_connection import MailConnection
 from bridge.core.errors import Reason, SendError
+from bridge.core.incidents import Rules, receive
 from bridge.core.model import State, Target
 from bridge.core.ports import Receipt
+from bridge.render import Renderer
 from sandbox.running import RunningSandbox, running_sandbox
+from tests.builders import a_group, an_alert
 
 
 def slack_messages(vendors: RunningSandbox) -> list[dict[str, Any]]:
@@ -43,6 +46,19 @@ def test_pagerduty_triggers_acknowledges_resolves(vendors: RunningSandbox) -> No
     assert handle == {"state": "resolved"}
     assert actions(vendors) == ["trigger", "trigger", "acknowledge", "trigger", "resolve"]
     assert vendors.state["pagerduty"]["pages"] == 1
+
+
+def test_pagerduty_is_told_since_when_the_alert_fires_and_not_when_the_bridge_heard_of_it(
+    vendors: RunningSandbox, tmp_path: Path
+) -> None:
+    now, started = datetime(2026, 11, 23, 12, tzinfo=UTC), datetime(2026, 11, 23, 11, 26, tzinfo=UTC)
+    late = a_group(replace(an_alert(), starts_at=started))
+    change = receive(None, late, now, Rules(), "u7")
+    assert change is not None
+    message = Renderer(tmp_path, None).message(replace(change.incident, number=7), a_claim(), (), None, html=False)
+    send(a_pagerduty(vendors.http_url), message)
+    (event,) = vendors.state["pagerduty"]["events"]
+    assert ("trigger", started) == (event["event_action"], datetime.fromisoformat(event["payload"]["timestamp"]))
 
 
 def test_pagerduty_is_not_told_of_what_ended_before(vendors: RunningSandbox) -> None:

@@ -37,6 +37,14 @@ def test_a_name_that_is_none_is_told_with_those_that_are(tmp_path: Path, text: s
     assert words in found
 
 
+@pytest.mark.parametrize(
+    ("text", "words"), [("{{ title | upcase }}", "No filter named 'upcase'"), ("{{ title is text }}", "No test named")]
+)
+def test_a_filter_or_test_that_is_none_is_a_fault_in_words(tmp_path: Path, text: str, words: str) -> None:
+    (found,) = check_templates(write(tmp_path, summary_txt=text))
+    assert found.startswith("summary.txt: TemplateAssertionError in line 1: ") and words in found
+
+
 def test_two_mistakes_are_two_faults(tmp_path: Path) -> None:
     folder = write(tmp_path, body_txt="{{ a_name }}\n{{ b_name }}", slack__summary_txt="{{ c_name }}")
     assert ["'a_name'", "'b_name'", "'c_name'"] == [

@@ -114,6 +114,8 @@ def routed(*lines: str) -> str:
 MATCHERS = [
     ("team='search'", "the ' are part of the value", 'write team="search"'),
     ("team=`search`", "the ` are part of the value", 'write team="search"'),
+    ("team=\u201csearch\u201d", "the \u201c \u201d are part of the value", 'write team="search"'),
+    ("team=\u2018search\u2019", "the \u2018 \u2019 are part of the value", 'write team="search"'),
     ("team==search", "begins with =", 'such as team="search"'),
     ("team=~~a", "begins with ~", 'such as team="a"'),
     ("team=ml and env=prod", "all of it is one value", "put a comma"),

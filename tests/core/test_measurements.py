@@ -57,3 +57,37 @@ def test_what_was_not_kept_is_not_made_up() -> None:
     late = replace(before, newest=measured(60, 0.0), fired=measured(45, 0.1))
     told = as_of(late, at(0), at(40))
     assert told is not None and told.during is None
+
+
+def test_what_was_measured_between_the_end_and_its_webhook_hides_nothing() -> None:
+    """Alertmanager tells of an end by up to a group_interval later; whoever acknowledges then has it measured."""
+    known = merged(merged(Measured(), measured(10, 0.4), at(0), None), measured(45, 0.0, bad=False), at(0), None)
+    told = as_of(merged(known, measured(60, 0.0, bad=False), at(0), at(40)), at(0), at(40))
+    assert told is not None and told.during == measured(10, 0.4)
+
+
+def test_of_a_measurement_that_ended_late_the_values_of_before_the_end_stay() -> None:
+    slow = replace(measured(30, 0.4), at=at(41))
+    told = as_of(merged(merged(Measured(), slow, at(0), None), measured(60, 0.0), at(0), at(40)), at(0), at(40))
+    assert told is not None and told.during == measured(30, 0.4)
+
+
+def test_one_that_found_nothing_out_replaces_none_that_did() -> None:
+    silent = Context(at(30))
+    known = merged(merged(Measured(), measured(10, 0.4), at(0), None), silent, at(0), None)
+    assert silent == known.newest and measured(10, 0.4) == known.fired == as_of(known, at(0), at(40))
+    assert measured(50, 0.5) == merged(known, measured(50, 0.5), at(0), None).fired
+    assert silent == merged(Measured(), silent, at(0), None).fired
+
+
+def test_the_peaks_of_an_outbreak_are_none_of_the_next_one() -> None:
+    known = replace(merged(Measured(), measured(10, 0.4), at(0), None), newest=measured(130, 0.0))
+    told = as_of(known, at(100), at(120))
+    assert told is not None and told.during is None and told.peaks == ()
+
+
+def test_what_was_measured_in_an_outbreak_before_is_not_shown_as_this_ones() -> None:
+    """It came back while its route was mute, so nothing was measured for a message."""
+    known = merged(merged(Measured(), measured(10, 0.4), at(0), None), measured(50, 0.0), at(0), at(40))
+    assert as_of(known, at(500), None) is None and as_of(known, at(500), at(600)) is None
+    assert as_of(known, at(51), None) == known.newest  # by a worker whose clock is behind

@@ -94,10 +94,9 @@ def test_every_place_counts_from_the_alerts_start_and_says_what_is_of_after_the_
     for severity in ("critical", "warning", "info"):
         post(bridge, token, severity, started)
     eventually(lambda: sandbox.state["pagerduty"]["incidents"] and sandbox.state["mail"])
-    (page,) = sandbox.state["pagerduty"]["incidents"]
-    assert (
-        abs(datetime.fromisoformat(page["timestamp"]) - started) < timedelta(seconds=1) if "timestamp" in page else page
-    )
+    trigger = sandbox.state["pagerduty"]["events"][0]
+    assert "trigger" == trigger["event_action"]
+    assert abs(datetime.fromisoformat(trigger["payload"]["timestamp"]) - started) < timedelta(seconds=1)
     eventually(lambda: all(bridge_measured(bridge, number) for number in (1, 2, 3)))
     prometheus.value = 0.0
     for severity in ("critical", "warning", "info"):

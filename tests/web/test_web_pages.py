@@ -221,7 +221,7 @@ def test_why_an_alert_is_muted_stands_beside_it(world):
 def test_an_incident_shows_what_was_learned(world):
     hostile = Fact("x", "<b>Toxic</b> share", Unit.RATIO, 0.43, NOW, verdict=Verdict.BAD, why="above 30 %")
     unknown = (Unknown("PSI", "Prometheus does not answer"),)
-    world.reader.contexts[7] = replace(sample_context(), facts=(hostile,), unknown=unknown)
+    world.reader.contexts[7] = replace(sample_context(), at=NOW, facts=(hostile,), unknown=unknown)
     text = world.get("/incidents/7").text
     assert "What was learned" in text
     assert "&lt;b&gt;Toxic&lt;/b&gt; share" in text
@@ -231,6 +231,18 @@ def test_an_incident_shows_what_was_learned(world):
 
 def test_an_incident_without_context_does_not_speak_of_it(world):
     assert "What was learned" not in world.get("/incidents/7").text
+
+
+def test_after_the_end_a_row_of_an_older_version_says_what_was_not_kept(world):
+    """Its newest measurement is all there is: it is of before the end, or of after it."""
+    world.reader.contexts[6] = replace(sample_context(), at=NOW + timedelta(seconds=5))
+    text = " ".join(world.get("/incidents/6").text.split())
+    assert "<h3>After the end</h3>" in text and "What was measured while it fired was not kept." in text
+    assert "While it fired" not in text and "Peak while it fired" not in text
+    assert world.get("/api/v1/incidents/6").json["measured"]["during"] is None
+    world.reader.contexts[6] = replace(sample_context(), at=NOW - timedelta(minutes=2))
+    text = " ".join(world.get("/incidents/6").text.split())
+    assert "<h3>While it fired</h3>" in text and "was not kept" not in text and "After the end" not in text
 
 
 def test_what_was_drawn_again_is_shown_once_as_it_is_now(world):

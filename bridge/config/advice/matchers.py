@@ -14,6 +14,7 @@ from bridge.core.matcher_syntax import SyntaxFault, Term, utf8_terms
 from bridge.core.matchers import Matcher, MatcherError, parse_matchers, read_terms
 
 _Placed = tuple[Path, Matcher]
+_QUOTES = "'`\u00b4\u2018\u2019\u201a\u201c\u201d\u201e\u00ab\u00bb"  #: also those that word processors put in
 
 
 def look(notes: Notes) -> None:
@@ -63,8 +64,8 @@ def _surprises(term: Term, text: str) -> Iterator[tuple[str, str] | None]:
     read = f"this is read as {matcher}"
     name, op, value = term.name, term.op, term.value
     yield _if(
-        len(value) > 1 and value[0] == value[-1] and value[0] in "'`",
-        f"{read}: the {value[:1]} are part of the value",
+        len(value) > 1 and value[0] in _QUOTES and value[-1] in _QUOTES,
+        f"{read}: the {' '.join(dict.fromkeys((value[:1], value[-1:])))} are part of the value",
         f'only "double quotes" count: write {name}{op}"{value[1:-1]}"',
     )
     yield _if(
