@@ -1,4 +1,7 @@
-"""What a drill does to the running API, and how it is undone. Invariant: each fault is undone however the drill ends."""
+"""What a drill does to the running API, and how it is undone.
+
+Invariant: each fault is undone however the drill ends.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""The model that answers now. Invariant: it is replaced by one assignment, so every request sees one model or another."""
+"""The model that answers now.
+
+Invariant: it is replaced by one assignment, so every request sees one model or another.
+"""
 
 from __future__ import annotations
 

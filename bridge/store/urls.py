@@ -15,6 +15,7 @@ from bridge.core.errors import StoreUnusable
 
 SQLITE = ("sqlite", "sqlite+pysqlite")
 POSTGRESQL = ("postgresql", "postgres", "postgresql+psycopg")
+_SQLITE_PARAMETERS = {"timeout", "cached_statements"}  #: what neither opens another file nor opens it otherwise
 _FORMS = "write sqlite:///FILE (sqlite:////FILE from the root) or postgresql://USER:PASSWORD@HOST/DATABASE"
 _ESCAPES = "in a user or password, write @ as %40, : as %3A, / as %2F, # as %23, ? as %3F and % as %25"
 
@@ -83,6 +84,10 @@ def _sqlite(text: str) -> sa.URL:
         raise StoreUnusable("a database in memory would be lost, and each process had one of its own: name a file")
     if url.database.startswith("file:") or "\x00" in url.database:
         raise StoreUnusable("the bridge wants a plain path of SQLite's file, and no URI of its own: sqlite:///FILE")
+    if strange := sorted(url.query.keys() - _SQLITE_PARAMETERS):
+        raise StoreUnusable(
+            f"the bridge cannot use SQLite's file with {', '.join(strange)[:40]!r}: write sqlite:///FILE"
+        )
     return url
 
 

@@ -17,6 +17,8 @@ from waitress.parser import HTTPRequestParser
 from waitress.task import ErrorTask, WSGITask
 
 from bridge.web.bodies import UNREAD, Unread
+from bridge.web.request_id import HEADER as HEADER_OF_ID
+from bridge.web.request_id import named
 from bridge.web.room import Upload
 
 if TYPE_CHECKING:
@@ -104,8 +106,10 @@ class Refusing(ErrorTask):  # type: ignore[misc]
     """What is no HTTP never reaches the application, so it is logged here."""
 
     def execute(self) -> None:
-        error = self.request.error
-        self.channel.edge.log("request_not_understood", code=error.code, why=f"{error.reason}: {error.body}")
+        error, name = self.request.error, named(self.request.headers.get("X_REQUEST_ID", ""))
+        why = f"{error.reason}: {error.body}"
+        self.channel.edge.log("request_not_understood", code=error.code, why=why, request_id=name)
+        self.response_headers.append((HEADER_OF_ID, name))
         super().execute()
 
 

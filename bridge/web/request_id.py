@@ -18,9 +18,13 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/+=@-]{0,127}", re.ASCII)
 
 def begin() -> None:
     """For before_request, the first of them."""
-    given = request.headers.get(HEADER, "")
-    g.request_id = given if _NAME.fullmatch(given) else secrets.token_hex(8)
+    g.request_id = named(request.headers.get(HEADER, ""))
     logs.remember(request_id=g.request_id)
+
+
+def named(given: str) -> str:
+    """The name that the sender gave, if it is one, else a new one."""
+    return given if _NAME.fullmatch(given) else secrets.token_hex(8)
 
 
 def end(response: Response) -> Response:

@@ -1,4 +1,7 @@
-"""Pictures for messages. Invariant: they follow the message, or come along if they are ready; nothing waits for them."""
+"""Pictures for messages.
+
+Invariant: they follow the message, or come along if they are ready; nothing waits for them.
+"""
 
 from __future__ import annotations
 

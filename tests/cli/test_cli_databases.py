@@ -45,6 +45,7 @@ UNUSABLE = [
     "sqlite:/bridge.db",
     "sqlite:///:memory:",
     "sqlite:///file:bridge.db?uri=true",
+    "sqlite:///bridge.db?mode=ro",
     "sqlite+aiosqlite:///bridge.db",
     "sqlite:///{folder}",
     "sqlite:///{folder}/routes.yaml/bridge.db",

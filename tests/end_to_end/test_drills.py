@@ -82,7 +82,7 @@ def test_a_deployment_is_a_message_in_slack_that_is_edited_at_its_end(places: Pl
     assert {"ready", "delivered", "resolved"} <= set(steps(shown))
     messages = [message for channel in sandbox(site)["slack"]["channels"].values() for message in channel["messages"]]
     told = [message for message in messages if "Model version" in message["text"]]
-    assert [(message["edits"] > 0, message["text"].startswith("Resolved")) for message in told] == [(True, True)]
+    assert [(message["edits"] > 0, message["text"].startswith("Notice ended")) for message in told] == [(True, True)]
 
 
 def test_a_drill_that_is_broken_off_undoes_its_fault(places: Places, site: Site, tmp_path: Path) -> None:

@@ -37,6 +37,7 @@ from tests.model.small_vendors import (
 
 GROUPS = st.sampled_from(["one", "two"])
 CHANNELS = ("pager", "slack", "mail")
+OVER = ("Resolved", "Notice")  #: how the text of what has ended begins
 MANY = int(os.environ.get("MODEL_EXAMPLES", "0"))
 
 
@@ -239,7 +240,7 @@ class Bridge(RuleBasedStateMachine):
             revisions = [each["metadata"]["event_payload"]["revision"] for each in self.slack.replies(post["ts"])]
             assert sorted(set(revisions)) == sorted(revisions)
             if "slack" in shown.channels:
-                assert post["text"].startswith("Resolved") is not shown.channels["slack"]
+                assert post["text"].startswith(OVER) is not shown.channels["slack"]
 
     def _mail_shows_it(self, shown: Shown) -> None:
         mails = self.mail.about(shown.incident.number)
@@ -249,7 +250,7 @@ class Bridge(RuleBasedStateMachine):
 
     def _nobody_shows_what_is_over(self) -> None:
         assert [] == [each.dedup_key for each in self.pagerduty.account.incidents.values() if each.status != "resolved"]
-        assert [] == [each["text"] for each in self.slack.top() if not each["text"].startswith("Resolved")]
+        assert [] == [each["text"] for each in self.slack.top() if not each["text"].startswith(OVER)]
         for number in self.bridge.numbers():
             assert ["resolved"] == [each.header("X-Alert-Status") for each in self.mail.about(number)[-1:]] or (
                 not self.mail.about(number)

@@ -29,7 +29,7 @@ GRAFANA = (
     '  - {name: graf, type: grafana, tokens: ["${TOKEN}"], hmac_secret: "${OTHER}", hmac_timestamp_header: X-Time}\n'
 )
 WHOLE = PLAIN + SOURCES + GOOGLE + GRAFANA + USERS
-FINE = {200, 201, 204, 301, 304, 308, 400, 401, 403, 404, 405, 410, 413, 415, 429, 503}
+FINE = {200, 201, 204, 301, 304, 308, 400, 401, 403, 404, 405, 410, 413, 415, 416, 429, 503}
 #: 503 where nothing is configured or known yet, and for what may pass.
 METHODS = ["GET", "POST", "PUT", "DELETE", "HEAD", "OPTIONS", "PATCH", "TRACE", "BREW"]
 RIGHT = {"Authorization": "Bearer am-token"}

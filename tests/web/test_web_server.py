@@ -138,6 +138,23 @@ def test_what_is_no_http_is_answered(served):
         assert ended(long).startswith(b"HTTP/1.0 431")
 
 
+@pytest.mark.parametrize(
+    "request_lines",
+    [
+        b"Content-Length: x\r\n\r\n",
+        b"Content-Length: -5\r\n\r\n",
+        b"Transfer-Encoding: gzip\r\n\r\n",
+        b"Transfer-Encoding: chunked\r\n\r\nZZ\r\n",
+    ],
+)
+def test_what_is_no_http_has_a_request_id_too(served, request_lines, capsys):
+    with connected(served()) as strange:
+        strange.sendall(HEAD + RIGHT + b"X-Request-Id: mine-7\r\n" + request_lines)
+        answer = ended(strange)
+    assert b"mine-7" in answer.partition(b"\r\n\r\n")[0].partition(b"X-Request-Id: ")[2]
+    assert "mine-7" in capsys.readouterr().out
+
+
 def test_lines_of_one_kind_are_heard_once_in_a_while(monkeypatch):
     silence, now = server.Silence(), [0.0]
     monkeypatch.setattr(server.time, "monotonic", lambda: now[0])
