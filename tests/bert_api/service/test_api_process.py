@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -69,7 +70,8 @@ def test_deploy_and_rollback_under_load_lose_no_request(api: Api) -> None:
 def test_a_broken_version_under_load_changes_nothing_for_callers(api: Api) -> None:
     with Load(api) as load:
         assert api.command("deploy", "1.2.0").returncode == 0
-        wait_until(lambda: 'error_type="model_load"} 1.0' in api.scrape())
+        # it is tried again meanwhile, so a slow machine may never see the first failure alone
+        wait_until(lambda: re.search(r'error_type="model_load"\} [1-9]', api.scrape()))
     assert (set(load.statuses), set(load.versions)) == ({200}, {"1.0.0"})
 
 
