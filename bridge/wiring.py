@@ -23,7 +23,7 @@ from bridge.core.model import ChannelSpec, Incident
 from bridge.core.ports import Lane
 from bridge.core.reconciling import Patience
 from bridge.core.routing import canonical_labels, template_for, walk
-from bridge.core.storms import Limits
+from bridge.core.storms import StormLimits
 from bridge.logs import Redactor
 from bridge.render import Renderer, check_templates
 from bridge.rendering.links import addresses_of
@@ -72,10 +72,10 @@ def _gatherer_of(settings: Settings, observe: Observe) -> Gathers | None:
     context = settings.context
     if context is None or not context.questions:
         return None
-    from bridge.context import Gatherer, Limits, Prometheus, Server  # here, for the same reason
+    from bridge.context import Gatherer, Prometheus, QueryLimits, Server  # here, for the same reason
 
     server = Server(context.prometheus.url, context.prometheus.headers, _token_of(context.prometheus))
-    limits = Limits(
+    limits = QueryLimits(
         budget=context.budget.total_seconds(),
         per_query=context.query_timeout.total_seconds(),
         shared=context.shared_for.total_seconds(),
@@ -220,7 +220,7 @@ def _spec(channel: ChannelSettings) -> ChannelSpec:
     return ChannelSpec(channel.name, send_resolved=channel.send_resolved)
 
 
-def _lane(channel: ChannelSettings, storm: Limits | None) -> Lane:
+def _lane(channel: ChannelSettings, storm: StormLimits | None) -> Lane:
     rate: Rate | None = channel.rate
     per_second = None if rate is None else rate.per_second
     # A burst of one second's worth (at least one): vendors tolerate short bursts, and a lone page never waits.

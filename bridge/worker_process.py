@@ -71,7 +71,7 @@ async def _work(configuration: Configuration, database: str, beat: Beat) -> None
     worker_id, host = secrets.token_hex(8), socket.gethostname()
     store = StoreDeliveries(engine, worker_id, lambda: configuration.policy)
     await asyncio.to_thread(store.end_pauses)
-    freed = await asyncio.to_thread(store.succeed, host, _is_another, utc_now())
+    freed = await asyncio.to_thread(store.release_dead_leases, host, _is_another, utc_now())
     place, born = f"{host} {os.getpid()}", utc_now()
     await asyncio.to_thread(store.alive, place, born, born)  # before the first lease: so a successor can end it
     metrics.know(configuration.settings.channels, ())

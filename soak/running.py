@@ -48,8 +48,8 @@ def run(make: Make, plan: Plan) -> tuple[Tally, Verdict]:
     folder = Path(tempfile.mkdtemp(prefix="soak-"))
     with running_sandbox(history=1_000_000) as sandbox:
         system, tally = make(folder, sandbox), Tally()
-        system.start()
         try:
+            system.start()
             asyncio.run(_Run(system, sandbox, tally).all(plan))
             found = _recovered(system, sandbox, tally)
             (folder / "vendors.json").write_text(json.dumps(sandbox.state, default=str), encoding="utf-8")

@@ -113,8 +113,8 @@ class Bridge(System):
         return {**super().headers, "Authorization": f"Bearer {self._secrets['SOAK_TOKEN']}"}
 
     def start(self) -> None:
+        self._proxy.start()  # first: without nginx nothing is left running
         super().start()
-        self._proxy.start()
 
     def stop(self) -> None:
         self._proxy.stop()

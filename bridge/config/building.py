@@ -40,7 +40,7 @@ from bridge.core.matchers import parse_matchers
 from bridge.core.model import Severity
 from bridge.core.questions import DistributionQuestion, Question
 from bridge.core.routing import Escalation, Route
-from bridge.core.storms import Limits
+from bridge.core.storms import StormLimits
 from bridge.core.time_intervals import NamedIntervals, TimeInterval, parse_time_range
 from bridge.core.turns import Flapping
 
@@ -261,14 +261,14 @@ def _heartbeat(entry: schema.Heartbeat) -> Heartbeat:
     return Heartbeat(entry.name, matchers, entry.every, Severity(entry.severity))
 
 
-def _storms(file: schema.RoutesFile) -> Iterator[tuple[str, Limits]]:
+def _storms(file: schema.RoutesFile) -> Iterator[tuple[str, StormLimits]]:
     """A channel without a pace can carry everything."""
     for name, channel in file.channels.items():
         own = file.storm.model_copy(update=channel.storm.model_dump(exclude_none=True))
         if own.enabled and channel.rate is not None:
             pace = channel.rate.per_second
             held_url = f"{file.external_url.rstrip('/')}/?channel={name}&held=storm" if file.external_url else None
-            yield name, Limits(pace, own.patience, own.at_least, own.calm, own.update_every, held_url)
+            yield name, StormLimits(pace, own.patience, own.at_least, own.calm, own.update_every, held_url)
 
 
 def _distribution(entry: schema_context.DistributionEntry) -> DistributionQuestion:

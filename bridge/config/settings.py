@@ -19,7 +19,7 @@ from bridge.core.changes import ChangeRule
 from bridge.core.heartbeats import Heartbeat
 from bridge.core.questions import DistributionQuestion, Question
 from bridge.core.routing import Route
-from bridge.core.storms import Limits
+from bridge.core.storms import StormLimits
 from bridge.core.turns import Flapping
 
 
@@ -193,7 +193,7 @@ class Settings:
     context: ContextSettings | None
     heartbeats: tuple[Heartbeat, ...]
     ping: PingSettings | None
-    storms: Mapping[str, Limits]  #: by channel; one that is not in it never storms
+    storms: Mapping[str, StormLimits]  #: by channel; one that is not in it never storms
     warnings: tuple[Fault, ...]
     digest: str  #: SHA-256 of the file's text, whatever the environment holds
 

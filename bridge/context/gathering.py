@@ -34,7 +34,7 @@ class Source(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
+class QueryLimits:
     """Seconds, but for the counts."""
 
     budget: float = 1.5  #: for the whole context of one message
@@ -54,7 +54,7 @@ class Gatherer:
         source: Source,
         questions: Sequence[Question],
         scope: Sequence[str],
-        limits: Limits,
+        limits: QueryLimits,
         clock: Callable[[], datetime],
         observe: Observe = lambda outcome, seconds: None,
         rules: Sequence[ChangeRule] = CHANGE_RULES,

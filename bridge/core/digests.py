@@ -24,7 +24,7 @@ from bridge.core.model import (
     Wish,
 )
 from bridge.core.periods import began, closed, reopened
-from bridge.core.storms import Limits, Storm, is_louder, severity_of
+from bridge.core.storms import Storm, StormLimits, is_louder, severity_of
 from bridge.core.timeline import Entry, EntryKind
 
 ALERTNAME = "StormDigest"
@@ -59,7 +59,7 @@ def wishes_of(change: Change, channels: Mapping[str, ChannelSpec]) -> tuple[Wish
     return tuple(Wish(Target(spec.name, each), firing, change.loud) for each in spec.recipients or ("",))
 
 
-def opened(channel: str, held: Sequence[Held], limits: Limits, because: str, now: datetime, uid: str) -> Change:
+def opened(channel: str, held: Sequence[Held], limits: StormLimits, because: str, now: datetime, uid: str) -> Change:
     """A new digest for a storm that begins."""
     group = Group(SOURCE, RECEIVER, f"storm:{channel}:{uid}", {"alertname": ALERTNAME, "channel": channel}, ())
     alert = _alert(channel, held, severity_of(worst(held)), limits.held_url, now)
@@ -71,7 +71,7 @@ def opened(channel: str, held: Sequence[Held], limits: Limits, because: str, now
 
 
 def updated(
-    known: Incident, storm: Storm, held: Sequence[Held], limits: Limits, now: datetime, *, page_again: bool = True
+    known: Incident, storm: Storm, held: Sequence[Held], limits: StormLimits, now: datetime, *, page_again: bool = True
 ) -> Change:
     """What the digest stands for now; without entries when it says so already.
 

@@ -79,7 +79,7 @@ class Situation:
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class EscalationDecision:
     """What to do now. The change has no entries when there is nothing to do."""
 
     change: Change
@@ -102,22 +102,22 @@ def timers_of(known: Situation, now: datetime, *, anew: bool = False, looked: bo
     return (*_step_timers(known, now, anew), *failing, *calming)
 
 
-def look(known: Situation, failing: Collection[str], now: datetime) -> Verdict:
+def look(known: Situation, failing: Collection[str], now: datetime) -> EscalationDecision:
     """What is due. failing: the channels that cannot deliver just now."""
     incident = known.incident
     if incident.state is State.ACKNOWLEDGED and any(_is_due(timer, now) for timer in _acknowledgement(known)):
-        return Verdict(expire(incident, now))
+        return EscalationDecision(expire(incident, now))
     if incident.state is not State.OPEN:
-        return Verdict(Change(incident, (), ()))
+        return EscalationDecision(Change(incident, (), ()))
     steps = _due_steps(known, now)
     told = [*(_escalated(step, now) for step in steps), *_fallen_back(known, failing, now)]
     if not told:
-        return Verdict(Change(incident, (), ()))
+        return EscalationDecision(Change(incident, (), ()))
     revision = incident.revision + 1
     entries = tuple(Entry(now, kind, "bridge", text, revision, loud=True) for kind, text, _ in told)
     added = tuple(each for _, _, channels in told for each in channels)
     changed = replace(incident, revision=revision, updated_at=now)
-    return Verdict(Change(changed, entries, ()), added, frozenset(step.key for step in steps))
+    return EscalationDecision(Change(changed, entries, ()), added, frozenset(step.key for step in steps))
 
 
 def expire(incident: Incident, now: datetime) -> Change:

@@ -15,7 +15,7 @@ NAME = re.compile(r"[A-Za-z0-9_-]{16,64}")
 _PURPOSE = b"incident-bridge picture 1"  # a signature of one kind of link must not open another
 
 
-class Verdict(enum.Enum):
+class LinkCheck(enum.Enum):
     VALID = "valid"
     FORGED = "forged"  #: or damaged on its way
     EXPIRED = "expired"
@@ -27,12 +27,12 @@ def picture_path(name: str, expires_at: datetime, key: bytes) -> str:
     return f"/pictures/{name}.png?expires={expires}&signature={_signature(name, expires, key)}"
 
 
-def verdict(name: str, expires: str, signature: str, key: bytes, now: datetime) -> Verdict:
+def verdict(name: str, expires: str, signature: str, key: bytes, now: datetime) -> LinkCheck:
     """Of what a link says. An expired link was valid once; a forged one tells nothing about whether it would expire."""
     expected = _signature(name, expires, key)
     if not NAME.fullmatch(name) or not hmac.compare_digest(expected.encode(), signature.encode("utf-8", "replace")):
-        return Verdict.FORGED
-    return Verdict.EXPIRED if datetime.fromtimestamp(int(expires), UTC) <= now else Verdict.VALID
+        return LinkCheck.FORGED
+    return LinkCheck.EXPIRED if datetime.fromtimestamp(int(expires), UTC) <= now else LinkCheck.VALID
 
 
 def _signature(name: str, expires: str, key: bytes) -> str:

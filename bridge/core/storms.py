@@ -17,7 +17,7 @@ _FIRST_UPDATE = timedelta(seconds=5)
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
+class StormLimits:
     """What one channel can carry, and how much may wait for it before it storms."""
 
     per_second: float  #: its pace
@@ -49,7 +49,7 @@ class Storm:
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class StormDecision:
     """rank None: nothing collapses."""
 
     rank: int | None
@@ -57,7 +57,7 @@ class Verdict:
     because: str = ""
 
 
-def cut_off(waiting: Mapping[int, int], limits: Limits) -> int | None:
+def cut_off(waiting: Mapping[int, int], limits: StormLimits) -> int | None:
     """The most severe rank that has to collapse, with all that are less severe.
 
     waiting: untold messages by rank. What is more severe is told one by one, for it can be within the patience.
@@ -70,31 +70,33 @@ def cut_off(waiting: Mapping[int, int], limits: Limits) -> int | None:
     return None
 
 
-def decide(storm: Storm | None, waiting: Mapping[int, int], limits: Limits | None, now: datetime) -> Verdict:
+def decide(storm: Storm | None, waiting: Mapping[int, int], limits: StormLimits | None, now: datetime) -> StormDecision:
     """More collapses at once, less only after the calm, so that a storm does not come and go with every gust.
 
     limits None: the channel has no pace to keep any more, or its storms are switched off.
     """
     if limits is None:
-        return Verdict(None, because="no storm is watched for here any more: storm or rate was changed in routes.yaml")
+        return StormDecision(
+            None, because="no storm is watched for here any more: storm or rate was changed in routes.yaml"
+        )
     wanted = cut_off(waiting, limits)
     if storm is None or (wanted is not None and wanted <= storm.rank):
-        return Verdict(wanted, because=_too_many(waiting, limits))
+        return StormDecision(wanted, because=_too_many(waiting, limits))
     calm_since = storm.calm_since or now
     if now - calm_since < limits.calm:
-        return Verdict(storm.rank, calm_since)
+        return StormDecision(storm.rank, calm_since)
     patience, calm = in_words(limits.patience), in_words(limits.calm)
-    return Verdict(wanted, because=f"for {calm}, what waited could have been told within {patience}")
+    return StormDecision(wanted, because=f"for {calm}, what waited could have been told within {patience}")
 
 
-def follow(storm: Storm, verdict: Verdict, now: datetime) -> Storm:
+def follow(storm: Storm, verdict: StormDecision, now: datetime) -> Storm:
     """The storm after a verdict that does not end it."""
     rank = storm.rank if verdict.rank is None else verdict.rank
     tightened_at = now if rank < storm.rank else storm.tightened_at
     return replace(storm, rank=rank, tightened_at=tightened_at, calm_since=verdict.calm_since)
 
 
-def update_due(storm: Storm, limits: Limits | None, now: datetime) -> bool:
+def update_due(storm: Storm, limits: StormLimits | None, now: datetime) -> bool:
     """At once when more severe ones have collapsed; soon after the beginning, when the count grows fastest; then every
     `update_every`."""
     if storm.updated_at < storm.tightened_at:
@@ -112,7 +114,7 @@ def severity_of(rank: int) -> Severity:
     return list(Severity)[rank]
 
 
-def _too_many(waiting: Mapping[int, int], limits: Limits) -> str:
+def _too_many(waiting: Mapping[int, int], limits: StormLimits) -> str:
     count = sum(waiting.values())
     takes = in_words(timedelta(seconds=count / limits.per_second))
     return f"{count:,} messages waited, which take {takes} at its pace (patience {in_words(limits.patience)})"

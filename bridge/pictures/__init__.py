@@ -5,7 +5,7 @@ long.
 """
 
 from bridge.pictures.illustrating import Illustrating
-from bridge.pictures.making import Limits, PictureMaker, Ranges
+from bridge.pictures.making import DrawingLimits, PictureMaker, Ranges
 from bridge.pictures.studio import Studio
 
-__all__ = ["Illustrating", "Limits", "PictureMaker", "Ranges", "Studio"]
+__all__ = ["DrawingLimits", "Illustrating", "PictureMaker", "Ranges", "Studio"]

@@ -39,7 +39,7 @@ class Draws(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
+class DrawingLimits:
     per_query_seconds: float = 3.0
     waiting: int = 8  #: incidents whose pictures are being made; further ones get none
 
@@ -55,12 +55,12 @@ class PictureMaker:
         *,
         distributions: Sequence[DistributionQuestion] = (),
         scope: Sequence[str] = (),
-        limits: Limits | None = None,
+        limits: DrawingLimits | None = None,
     ) -> None:
         """scope: the labels, in order, that `{{ labels }}` narrows a distribution to."""
         self._ranges, self._studio, self._clock = ranges, studio, clock
         self._distributions, self._scope = distributions, scope
-        self._limits, self._waiting = limits or Limits(), 0
+        self._limits, self._waiting = limits or DrawingLimits(), 0
         self._expressions = ExpressionQueries(ranges, self._limits.per_query_seconds)
 
     async def make(self, incident: Incident, changes: Sequence[ChangeEvent] = ()) -> tuple[Picture, ...]:

@@ -21,7 +21,7 @@ from bridge.core.incidents import Rules
 from bridge.core.model import Change, ChannelSpec, Incident, Wish
 from bridge.core.planning import plan
 from bridge.core.routing import Route
-from bridge.core.storms import Limits, Storm
+from bridge.core.storms import Storm, StormLimits
 from bridge.core.timeline import Entry, EntryKind
 from bridge.store.collapsing import is_collapsed, under_way
 from bridge.store.numbers import Numbers
@@ -41,7 +41,7 @@ class Policy:
     changes: tuple[ChangeRule, ...] = CHANGE_RULES  #: which alerts tell of changes
     change_channels: tuple[str, ...] = ()  #: who is told of every change
     heartbeats: tuple[Heartbeat, ...] = ()
-    storms: Mapping[str, Limits] = field(default_factory=dict)  #: by channel; one without an entry never storms
+    storms: Mapping[str, StormLimits] = field(default_factory=dict)  #: by channel; one without an entry never storms
 
 
 def newest_by_key(connection: sa.Connection, keys: Iterable[str]) -> dict[str, Incident]:

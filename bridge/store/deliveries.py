@@ -127,7 +127,7 @@ class StoreDeliveries:
             free = {"paused_until": None, "probe_at": None, "pause_reason": ""}
             connection.execute(sa.update(channel_state).values(free))
 
-    def succeed(self, host: str, is_running: Callable[[int], bool], now: datetime) -> int:
+    def release_dead_leases(self, host: str, is_running: Callable[[int], bool], now: datetime) -> int:
         """End the leases of workers of this host that are no more: what they were sending need not wait for them.
 
         A worker's place is `host pid`. Returns how many deliveries were freed.

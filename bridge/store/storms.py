@@ -18,7 +18,7 @@ from bridge.core.digests import Held, opened, over, total, updated, worst
 from bridge.core.escalation import Kind
 from bridge.core.model import Change, Incident
 from bridge.core.routing import walk
-from bridge.core.storms import Limits, Storm, decide, follow, is_louder, update_due
+from bridge.core.storms import Storm, StormLimits, decide, follow, is_louder, update_due
 from bridge.store.applying import Policy, Writing, complete
 from bridge.store.collapsing import UNTOLD, collapsed_rows, held_of, storm_from, storm_row, under_way, waiting
 from bridge.store.database import reading, transaction
@@ -122,7 +122,7 @@ class _Following:
             _save(self._connection, following)
         return []
 
-    def _update(self, digest: Incident, limits: Limits, following: Storm) -> Storm:
+    def _update(self, digest: Incident, limits: StormLimits, following: Storm) -> Storm:
         """Write the digest anew, as what collapses from now on."""
         before = self._rows() if following.rank > self._storm.rank else ()
         _save(self._connection, following)

@@ -14,7 +14,7 @@ from flask import Blueprint, Response, abort, request
 from flask.typing import ResponseReturnValue
 
 from bridge.core.charts import Picture
-from bridge.core.signed_links import Verdict, verdict
+from bridge.core.signed_links import LinkCheck, verdict
 
 CACHED = 24 * 3600  # seconds at most
 
@@ -48,9 +48,9 @@ def blueprint(pictures: KeptPictures, clock: Callable[[], datetime]) -> Blueprin
     def show(name: str) -> ResponseReturnValue:
         expires, now = request.args.get("expires", ""), clock()
         found = verdict(name, expires, request.args.get("signature", ""), pictures.key(), now)
-        if found is Verdict.FORGED:
+        if found is LinkCheck.FORGED:
             abort(403, "This link is not one of ours, or was damaged on its way. Take it anew from the message.")
-        if found is Verdict.EXPIRED:
+        if found is LinkCheck.EXPIRED:
             abort(410, "This link has expired. The incident's page shows what is known now.")
         png = pictures.png(name)
         if png is None:

@@ -20,7 +20,7 @@ LONGEST_AHEAD = timedelta(seconds=PAUSE_CAP) + timedelta(minutes=5)  #: nothing 
 MEND_BEATS, FORGET_BEATS = 12, 720
 
 
-class Store(Protocol):
+class HousekeepingStore(Protocol):
     def alive(self, place: str, started_at: datetime, now: datetime) -> None: ...
 
     def mend_times(self, now: datetime, ahead: timedelta) -> int:
@@ -34,7 +34,7 @@ class Store(Protocol):
 class Housekeeping:
     """Runs until it is cancelled. `retention` and `longest_lease` ask the settings in force."""
 
-    store: Store
+    store: HousekeepingStore
     duties: Duties
     clock: Callable[[], datetime]
     in_thread: Callable[..., Awaitable[Any]]

@@ -47,7 +47,7 @@ class Renders(Protocol):
     ) -> Message: ...
 
 
-class Store(Deliveries, housekeeping.Store, Protocol):
+class WorkerStore(Deliveries, housekeeping.HousekeepingStore, Protocol):
     """Deliveries, and the worker's own housekeeping."""
 
     def end_pauses(self) -> None: ...
@@ -72,7 +72,7 @@ class Worker:
 
     def __init__(
         self,
-        store: Store,
+        store: WorkerStore,
         setup: Setup,
         metrics: Metrics,
         clock: Callable[[], datetime],

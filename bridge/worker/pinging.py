@@ -31,7 +31,7 @@ class Outside(Protocol):
     async def unwell(self, reason: str) -> str: ...
 
 
-class Store(Protocol):
+class PingStore(Protocol):
     """The pinger's side of the store. Calls block."""
 
     def take(self, every: timedelta, now: datetime) -> tuple[bool, datetime]: ...
@@ -53,7 +53,9 @@ class Pinged:
 class Pinger:
     """Runs until stop()."""
 
-    def __init__(self, store: Store, pinged: Pinged | None, metrics: Metrics, clock: Callable[[], datetime]) -> None:
+    def __init__(
+        self, store: PingStore, pinged: Pinged | None, metrics: Metrics, clock: Callable[[], datetime]
+    ) -> None:
         self._store, self._pinged, self._metrics, self._clock = store, pinged, metrics, clock
         self._stopping = False
         self._wake = asyncio.Event()

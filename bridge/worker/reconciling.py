@@ -43,7 +43,7 @@ class Alertmanager(Protocol):
     async def close(self) -> None: ...
 
 
-class Store(Protocol):
+class ReconcilerStore(Protocol):
     """The reconciler's side of the store. Calls block."""
 
     def take(self, source: str, lease_seconds: float, now: datetime) -> bool: ...
@@ -85,7 +85,9 @@ class Memory:
 class Reconciler:
     """Runs until stop()."""
 
-    def __init__(self, store: Store, asked: Sequence[Asked], metrics: Metrics, clock: Callable[[], datetime]) -> None:
+    def __init__(
+        self, store: ReconcilerStore, asked: Sequence[Asked], metrics: Metrics, clock: Callable[[], datetime]
+    ) -> None:
         self._store, self._asked, self._metrics, self._clock = store, asked, metrics, clock
         self._stopping, self._changed = asyncio.Event(), asyncio.Event()
         self._memory: dict[str, Memory] = {}

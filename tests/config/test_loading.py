@@ -22,7 +22,7 @@ from bridge.config import (
 )
 from bridge.config.settings import IncidentSettings
 from bridge.core.routing import Escalation, route_alert
-from bridge.core.storms import Limits
+from bridge.core.storms import StormLimits
 from bridge.core.turns import Flapping
 
 ROOT = Path(__file__).parents[2]
@@ -180,7 +180,7 @@ external_url: https://bridge.example.org/
     assert {"pagerduty-ml", "email-ml"} == set(storms)
     minutes, seconds = (lambda count: timedelta(minutes=count)), timedelta(seconds=10)
     url = "https://bridge.example.org/?channel=email-ml&held=storm"
-    assert Limits(1.0, minutes(10), 5, minutes(3), seconds, url) == storms["email-ml"]
+    assert StormLimits(1.0, minutes(10), 5, minutes(3), seconds, url) == storms["email-ml"]
     assert (2.0, 241) == (storms["pagerduty-ml"].per_second, storms["pagerduty-ml"].begins_at)
 
 
@@ -191,7 +191,7 @@ def test_storms_can_be_switched_off_and_on_for_one_channel():
     assert ["email-ml"] == list(load_text(off + one, ENVIRON).storms)
     without = load_text(SMALL.replace("type: email,", "type: email, storm: {enabled: false},"), ENVIRON)
     assert {"pagerduty-ml", "slack-ml"} == set(without.storms)
-    assert Limits(1.0) == without.storms["slack-ml"]
+    assert StormLimits(1.0) == without.storms["slack-ml"]
 
 
 def test_sources():

@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from bridge.config import Settings, load
-from bridge.context import Gatherer, Limits
+from bridge.context import Gatherer, QueryLimits
 from bridge.core.enrichment import Answer, Query, Sample
 from bridge.core.facts import ChangeEvent, Context
 from bridge.core.incidents import Rules, receive
@@ -60,7 +60,7 @@ def context_of(settings: Settings) -> Context:
     deploy = ChangeEvent("deploy", "recommender", at(-360), "r8 was deployed", version="r8")
 
     async def ask() -> Context:
-        gatherer = Gatherer(Source(), questions, labels, Limits(), lambda: at(30))
+        gatherer = Gatherer(Source(), questions, labels, QueryLimits(), lambda: at(30))
         try:
             return await gatherer.gather(an_incident(), [deploy])
         finally:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
 
-from bridge.context import Gatherer, Limits
+from bridge.context import Gatherer, QueryLimits
 from bridge.core.enrichment import Answer, Failure, Query, Sample
 from bridge.core.facts import ChangeEvent, Context, Unit
 from bridge.core.incidents import Rules, receive
@@ -60,7 +60,7 @@ def gathered(
     """The contexts of incidents that are asked about at the same time."""
 
     async def gather() -> list[Context]:
-        gatherer = Gatherer(source, questions, ("job",), Limits(**limits), lambda: at(30))
+        gatherer = Gatherer(source, questions, ("job",), QueryLimits(**limits), lambda: at(30))
         try:
             return list(await asyncio.gather(*(gatherer.gather(each, changes) for each in incidents)))
         finally:
@@ -103,7 +103,9 @@ def test_what_came_in_time_is_told_and_the_rest_is_said_to_be_missing() -> None:
 def test_a_server_that_fails_is_left_alone_for_a_while() -> None:
     async def ask() -> tuple[int, Context]:
         source = Source()
-        gatherer = Gatherer(source, QUESTIONS, ("job",), Limits(failures=3, pause=60.0, shared=0.0), lambda: at(30))
+        gatherer = Gatherer(
+            source, QUESTIONS, ("job",), QueryLimits(failures=3, pause=60.0, shared=0.0), lambda: at(30)
+        )
         await gatherer.gather(an_incident(job="a"), ())
         before = len(source.asked)
         context = await gatherer.gather(an_incident(job="b"), ())
@@ -118,7 +120,7 @@ def test_a_server_that_fails_is_left_alone_for_a_while() -> None:
 def test_after_the_pause_one_query_probes() -> None:
     async def ask() -> list[int]:
         source, outcomes = Source(), list[str]()
-        limits = Limits(failures=3, pause=0.05, shared=0.0, parallel=1)
+        limits = QueryLimits(failures=3, pause=0.05, shared=0.0, parallel=1)
         gatherer = Gatherer(source, QUESTIONS, ("job",), limits, lambda: at(30), lambda o, s: outcomes.append(o))
         await gatherer.gather(an_incident(job="a"), ())
         await asyncio.sleep(0.1)

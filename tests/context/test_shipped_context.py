@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from bridge.config import load
-from bridge.context import Gatherer, Limits, Prometheus, Server
+from bridge.context import Gatherer, Prometheus, QueryLimits, Server
 from bridge.core.facts import ChangeEvent, Context, Verdict
 from bridge.core.incidents import Rules, receive
 from bridge.core.model import Alert, Status
@@ -42,7 +42,7 @@ def context_of(url: str, namespace: str, cause: str, changes: Sequence[ChangeEve
 
     async def ask() -> Context:
         source = Prometheus(Server(url), lambda: datetime.now(UTC))
-        limits = Limits(budget=20.0, per_query=20.0)
+        limits = QueryLimits(budget=20.0, per_query=20.0)
         gatherer = Gatherer(source, settings.questions, settings.labels, limits, lambda: datetime.now(UTC))
         try:
             return await gatherer.gather(incident, changes)

@@ -7,12 +7,12 @@ from dataclasses import replace
 
 from bridge.core.digests import Held, channel_of, opened, over, updated, wishes_of
 from bridge.core.model import Change, ChannelSpec, Incident, Severity, State, Target
-from bridge.core.storms import Limits, Storm
+from bridge.core.storms import Storm, StormLimits
 from tests.builders import at
 
 CRITICAL, WARNING = Severity.CRITICAL.rank, Severity.WARNING.rank
 URL = "https://bridge.example.org/?channel=slack-ml&held=storm"
-LIMITS = Limits(1.0, held_url=URL)
+LIMITS = StormLimits(1.0, held_url=URL)
 SLOW, ERRORS = Held("HighLatency", WARNING, 400, at(-3600), 420), Held("HighErrors", CRITICAL, 12, at(-60), 19)
 STORM = Storm("slack-ml", 7, WARNING, at(0), at(0), None, at(0), 400, WARNING)
 

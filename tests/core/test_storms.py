@@ -11,11 +11,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bridge.core.model import Severity
-from bridge.core.storms import Limits, Storm, Verdict, cut_off, decide, follow, is_louder, update_due
+from bridge.core.storms import Storm, StormDecision, StormLimits, cut_off, decide, follow, is_louder, update_due
 from tests.builders import at
 
 CRITICAL, WARNING, INFO = Severity.CRITICAL.rank, Severity.WARNING.rank, Severity.INFO.rank
-LIMITS = Limits(1.0)  # 60 messages within the patience
+LIMITS = StormLimits(1.0)  # 60 messages within the patience
 STORM = Storm("slack", 7, WARNING, at(0), at(0), None, at(0), 100, WARNING)
 
 
@@ -23,14 +23,14 @@ STORM = Storm("slack", 7, WARNING, at(0), at(0), None, at(0), 100, WARNING)
     ("limits", "count"),
     [
         (LIMITS, 61),
-        (Limits(2.0), 121),
-        (Limits(1.0, timedelta(seconds=5)), 20),
-        (Limits(0.1, at_least=5), 7),
-        (Limits(1 / 60, at_least=2), 2),
+        (StormLimits(2.0), 121),
+        (StormLimits(1.0, timedelta(seconds=5)), 20),
+        (StormLimits(0.1, at_least=5), 7),
+        (StormLimits(1 / 60, at_least=2), 2),
     ],
 )
 def test_a_storm_is_more_than_the_pace_carries_within_the_patience_and_at_least_so_many(
-    limits: Limits, count: int
+    limits: StormLimits, count: int
 ) -> None:
     assert count == limits.begins_at
     assert (None, WARNING) == (cut_off({WARNING: count - 1}, limits), cut_off({WARNING: count}, limits))
@@ -55,7 +55,7 @@ def test_the_least_severe_collapses_first(waiting: Mapping[int, int], rank: int 
 def test_what_stays_is_less_than_a_storm_and_one_rank_more_would_be_one(
     waiting: dict[int, int], per_second: float, at_least: int
 ) -> None:
-    limits = Limits(per_second, at_least=at_least)
+    limits = StormLimits(per_second, at_least=at_least)
     rank = cut_off(waiting, limits)
     assert limits.begins_at > sum(count for each, count in waiting.items() if rank is None or each < rank)
     assert rank is None or limits.begins_at <= sum(count for each, count in waiting.items() if each <= rank)
@@ -65,7 +65,7 @@ def test_a_storm_begins_with_its_reason() -> None:
     verdict = decide(None, {CRITICAL: 5, WARNING: 4295}, LIMITS, at(0))
     assert WARNING == verdict.rank
     assert "4,300 messages waited, which take 1 h 11 min at its pace (patience 1 min)" == verdict.because
-    assert Verdict(None, None, "5 messages waited, which take 5 s at its pace (patience 1 min)") == decide(
+    assert StormDecision(None, None, "5 messages waited, which take 5 s at its pace (patience 1 min)") == decide(
         None, {CRITICAL: 5}, LIMITS, at(0)
     )
 
@@ -81,7 +81,7 @@ def test_less_collapses_only_after_the_calm() -> None:
     first = decide(STORM, {INFO: 500}, LIMITS, at(100))
     assert (WARNING, at(100)) == (first.rank, first.calm_since)
     calm = replace(STORM, calm_since=at(100))
-    assert Verdict(WARNING, at(100)) == decide(calm, {INFO: 500}, LIMITS, at(159))
+    assert StormDecision(WARNING, at(100)) == decide(calm, {INFO: 500}, LIMITS, at(159))
     assert INFO == decide(calm, {INFO: 500}, LIMITS, at(160)).rank
 
 
@@ -89,7 +89,7 @@ def test_it_is_over_when_all_could_be_told_for_so_long() -> None:
     calm = replace(STORM, calm_since=at(100))
     assert WARNING == decide(calm, {WARNING: 60}, LIMITS, at(159)).rank
     over = decide(calm, {WARNING: 60}, LIMITS, at(160))
-    assert Verdict(None, None, "for 1 min, what waited could have been told within 1 min") == over
+    assert StormDecision(None, None, "for 1 min, what waited could have been told within 1 min") == over
 
 
 def test_without_limits_it_is_over_at_once() -> None:
@@ -114,8 +114,8 @@ def test_what_is_more_severe_or_ten_times_as_much_is_worth_more_than_an_edit(cou
 
 
 def test_when_more_severe_ones_collapse_the_digest_is_due_at_once() -> None:
-    tighter = follow(replace(STORM, updated_at=at(90)), Verdict(CRITICAL), at(91))
+    tighter = follow(replace(STORM, updated_at=at(90)), StormDecision(CRITICAL), at(91))
     assert (CRITICAL, at(91)) == (tighter.rank, tighter.tightened_at)
     assert update_due(tighter, LIMITS, at(91))
-    looser = follow(tighter, Verdict(INFO), at(200))
+    looser = follow(tighter, StormDecision(INFO), at(200))
     assert (INFO, at(91)) == (looser.rank, looser.tightened_at)

@@ -15,7 +15,7 @@ import requests
 
 from sandbox.running import RunningSandbox
 from tests.context.story import running_prometheus
-from tests.end_to_end.machines import ROOT, Bridge, eventually, running_bridge
+from tests.end_to_end.machines import Bridge, eventually, running_bridge, unhurried
 
 
 @pytest.fixture(scope="module")
@@ -26,12 +26,7 @@ def prometheus(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 @pytest.fixture
 def patient(tmp_path: Path, sandbox: RunningSandbox, token: str, prometheus: str) -> Iterator[Bridge]:
-    """The shipped routes with a budget that a loaded machine keeps, too: what is told is the question here."""
-    text, budget = (ROOT / "routes.yaml").read_text(), "  budget: 1.5s\n"
-    assert budget in text
-    config = tmp_path / "routes.yaml"
-    config.write_text(text.replace(budget, "  budget: 20s\n  query_timeout: 20s\n"))
-    with running_bridge(tmp_path, sandbox, token, config=config, PROMETHEUS_URL=prometheus) as bridge:
+    with running_bridge(tmp_path, sandbox, token, unhurried(tmp_path), PROMETHEUS_URL=prometheus) as bridge:
         yield bridge
 
 

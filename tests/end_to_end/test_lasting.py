@@ -18,7 +18,7 @@ import pytest
 import requests
 
 from sandbox.running import RunningSandbox
-from tests.end_to_end.machines import Bridge, eventually, running_bridge
+from tests.end_to_end.machines import Bridge, eventually, running_bridge, unhurried
 
 pytestmark = pytest.mark.timeout(300)
 
@@ -62,7 +62,7 @@ def prometheus() -> Iterator[Prometheus]:
 
 @pytest.fixture
 def bridge(tmp_path: Path, sandbox: RunningSandbox, token: str, prometheus: Prometheus) -> Iterator[Bridge]:
-    with running_bridge(tmp_path, sandbox, token, PROMETHEUS_URL=prometheus.url) as bridge:
+    with running_bridge(tmp_path, sandbox, token, unhurried(tmp_path), PROMETHEUS_URL=prometheus.url) as bridge:
         yield bridge
 
 

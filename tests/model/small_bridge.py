@@ -107,7 +107,7 @@ class SmallBridge:
         self._store = StoreDeliveries(self._engine, f"worker{self._lives}")
         self._store.end_pauses()
         if freed:
-            self._store.succeed("host", lambda pid: False, self._clock())
+            self._store.release_dead_leases("host", lambda pid: False, self._clock())
         self._store.alive(f"host {self._lives}", self._clock(), self._clock())
         self._escalations = StoreEscalations(self._engine, self.policy)
         self._absent_since: Mapping[str, datetime] = {}

@@ -20,7 +20,7 @@ from bridge.core.matchers import parse_matcher
 from bridge.core.model import Alert, Incident, State
 from bridge.core.questions import DistributionQuestion
 from bridge.core.series import RangeQuery, Series
-from bridge.pictures import Limits, PictureMaker, Studio
+from bridge.pictures import DrawingLimits, PictureMaker, Studio
 from tests.builders import NOON, a_group, an_alert, at
 
 T = TypeVar("T")
@@ -142,7 +142,7 @@ def test_what_cannot_be_drawn_is_left_out() -> None:
 
 def test_a_flood_gets_few_pictures() -> None:
     async def flood() -> list[int]:
-        maker = PictureMaker(Server((LINE,)), Easel(), lambda: NOON, limits=Limits(waiting=2))
+        maker = PictureMaker(Server((LINE,)), Easel(), lambda: NOON, limits=DrawingLimits(waiting=2))
         made = await asyncio.gather(*(maker.make(incident(fires(an_alert()))) for _ in range(5)))
         return [*(len(each) for each in made), len(await maker.make(incident(fires(an_alert()))))]
 
@@ -151,7 +151,7 @@ def test_a_flood_gets_few_pictures() -> None:
 
 def with_studio(work: Callable[[Studio], Awaitable[T]], **more: Any) -> T:
     async def run() -> T:
-        studio = Studio(**more)
+        studio = Studio(**{"timeout_seconds": 300.0, **more})
         try:
             return await work(studio)
         finally:

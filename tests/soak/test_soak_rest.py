@@ -62,8 +62,8 @@ def test_a_bridge_says_itself_whether_it_is_at_rest(tmp_path: Path) -> None:
     with running_sandbox() as sandbox:
         bridge = Bridge(tmp_path, sandbox)
         assert not bridge.at_rest()  # it does not even listen
-        bridge.start()
         try:
+            bridge.start()
             eventually(bridge.at_rest)
         finally:
             bridge.stop()

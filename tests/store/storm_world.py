@@ -11,14 +11,16 @@ from bridge.core.incidents import Rules
 from bridge.core.model import Alert, ChannelSpec, Incident
 from bridge.core.ports import Claim, Lane, Sent
 from bridge.core.routing import Route
-from bridge.core.storms import Limits
+from bridge.core.storms import StormLimits
 from bridge.store import Policy, StoreDeliveries, StoreReader, StoreStorms
 from bridge.store.database import transaction
 from bridge.store.receiving import receive_groups
 from tests.builders import a_group, an_alert, at
 
 #: Six that wait are a storm.
-LIMITS = Limits(1.0, timedelta(seconds=5), at_least=5, held_url="https://bridge.example.org/?channel=slack&held=storm")
+LIMITS = StormLimits(
+    1.0, timedelta(seconds=5), at_least=5, held_url="https://bridge.example.org/?channel=slack&held=storm"
+)
 TREE = Route(notify=("slack",), fallback=("mail",), fallback_after=timedelta(seconds=60))
 CHANNELS = {"slack": ChannelSpec("slack"), "mail": ChannelSpec("mail", ("a@x.org", "b@x.org"), edits=False)}
 POLICY = Policy(Rules(), TREE, CHANNELS, storms={"slack": LIMITS})

@@ -84,10 +84,10 @@ def test_what_a_dead_worker_of_this_host_was_sending_is_free_at_once(
         theirs.claim([Lane("pager", 1, None, 1, 600.0)], clock())
     successor = StoreDeliveries(engine, "new")
     assert [] == successor.claim(LANES, clock())
-    assert 1 == successor.succeed("here", lambda pid: pid == 8, clock())
+    assert 1 == successor.release_dead_leases("here", lambda pid: pid == 8, clock())
     (freed,) = successor.claim(LANES, clock())
     assert freed.unknown
-    assert 0 == successor.succeed("here", lambda pid: pid == 8, clock())
+    assert 0 == successor.release_dead_leases("here", lambda pid: pid == 8, clock())
 
 
 def test_the_store_knows_its_newest_migration() -> None:

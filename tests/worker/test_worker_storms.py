@@ -10,7 +10,7 @@ from bridge.core.incidents import Rules
 from bridge.core.model import ChannelSpec
 from bridge.core.ports import Claim, Composed, Lane, Message, Receipt
 from bridge.core.routing import Route
-from bridge.core.storms import Limits
+from bridge.core.storms import StormLimits
 from bridge.metrics import Metrics
 from bridge.render import Renderer
 from bridge.store import Engine, Policy, StoreDeliveries, StoreReader, open_database
@@ -19,7 +19,7 @@ from bridge.store.receiving import receive_groups
 from bridge.worker import Setup, Worker
 from tests.builders import a_group, an_alert
 
-LIMITS = Limits(2.0)
+LIMITS = StormLimits(2.0)
 POLICY = Policy(Rules(), Route(notify=("slack",)), {"slack": ChannelSpec("slack")}, storms={"slack": LIMITS})
 LANE = Lane("slack", 4, LIMITS.per_second, 2, 60.0, LIMITS.begins_at)
 BURST = 1000
