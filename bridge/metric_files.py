@@ -1,8 +1,9 @@
 """Measurements of processes that share a folder, so that one of them shows all: prometheus_client's multiprocess mode.
 
 Its files are named by what a process is, web or worker, and not by its pid: who starts again goes on counting where the
-one before was, nothing vanishes and no file of the dead is left. Invariant: measuring never keeps a process from its
-work.
+one before was, nothing vanishes and no file of the dead is left.
+
+Invariant: measuring never keeps a process from its work.
 """
 
 from __future__ import annotations

@@ -1,5 +1,7 @@
-"""Sends at a steady pace. Invariant: open loop, so slow answers do not slow the traffic down; but never more in flight
-than there are senders, and what finds none free is counted as held back, not queued for ever.
+"""Sends at a steady pace.
+
+Invariant: open loop, so slow answers do not slow the traffic down; but never more in flight than there are senders,
+and what finds none free is counted as held back, not queued for ever.
 """
 
 from __future__ import annotations

@@ -1,5 +1,6 @@
-"""One Alertmanager's API over HTTP. Invariant: look() returns within its time whatever the server does; it never
-raises.
+"""One Alertmanager's API over HTTP.
+
+Invariant: look() returns within its time whatever the server does; it never raises.
 """
 
 from __future__ import annotations

@@ -1,8 +1,9 @@
 """Answers of Alertmanager's API v2 as values, 0.25 to 0.34.
 
-https://github.com/prometheus/alertmanager/blob/main/api/v2/openapi.yaml Invariant: any document gives values or
-InvalidPayload. One entry that cannot be read spoils the whole answer: to take an alert for absent because it was not
-understood would end an incident that is still going on.
+https://github.com/prometheus/alertmanager/blob/main/api/v2/openapi.yaml
+
+Invariant: any document gives values or InvalidPayload. One entry that cannot be read spoils the whole answer: to take
+an alert for absent because it was not understood would end an incident that is still going on.
 """
 
 from __future__ import annotations

@@ -1,5 +1,6 @@
-"""What probably happened, from facts and changes: fixed rules, the most telling first. Invariant: no evidence, no
-guess.
+"""What probably happened, from facts and changes: fixed rules, the most telling first.
+
+Invariant: no evidence, no guess.
 """
 
 from __future__ import annotations

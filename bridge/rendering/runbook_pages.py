@@ -1,4 +1,7 @@
-"""Runbooks as HTML. Invariant: what is HTML in them stays text, and a link leads to another runbook or to the web."""
+"""Runbooks as HTML.
+
+Invariant: what is HTML in them stays text, and a link leads to another runbook or to the web.
+"""
 
 from __future__ import annotations
 

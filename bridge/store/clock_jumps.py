@@ -1,8 +1,10 @@
 """What the clock left behind when it went back: times that lie further ahead than anything sets them.
 
 Without this, a channel that was paused for eight seconds would wait for as long as the clock went back, and a heartbeat
-that was heard in the future could not be missed before then. Invariant: what is held on purpose (mute intervals) is not
-touched, and neither is anything that a clock which is a little ahead of this one may have written.
+that was heard in the future could not be missed before then.
+
+Invariant: what is held on purpose (mute intervals) is not touched, and neither is anything that a clock which is a
+little ahead of this one may have written.
 """
 
 from __future__ import annotations

@@ -1,4 +1,6 @@
-"""Which deliveries are told in a storm's digest only. Invariant: asked of the rows each time, never written into them.
+"""Which deliveries are told in a storm's digest only.
+
+Invariant: asked of the rows each time, never written into them.
 
 So a storm of thousands begins and ends with one row, and what a delivery becomes meanwhile (more severe, over,
 acknowledged) decides at once where it belongs.

@@ -1,5 +1,6 @@
-"""Deliveries that were given up: found, and tried again. Invariant: to replay is to send what is true now, not what
-was.
+"""Deliveries that were given up: found, and tried again.
+
+Invariant: to replay is to send what is true now, not what was.
 """
 
 from __future__ import annotations

@@ -1,5 +1,6 @@
-"""The worker's side: lease, freeze, settle. Invariant: a lease is committed before anything is sent, and ends by
-itself.
+"""The worker's side: lease, freeze, settle.
+
+Invariant: a lease is committed before anything is sent, and ends by itself.
 
 They go on where SQLite's file was deleted: nobody else can send what had been accepted in it.
 """

@@ -1,4 +1,7 @@
-"""Writing down how tries ended, many at once. Invariant: only the holder of the lease may settle."""
+"""Writing down how tries ended, many at once.
+
+Invariant: only the holder of the lease may settle.
+"""
 
 from __future__ import annotations
 

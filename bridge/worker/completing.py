@@ -1,4 +1,7 @@
-"""What was missing in a message is told later, when it can be learned. Invariant: best effort, and never a flood."""
+"""What was missing in a message is told later, when it can be learned.
+
+Invariant: best effort, and never a flood.
+"""
 
 from __future__ import annotations
 

@@ -1,5 +1,6 @@
-"""What a message says beyond its alerts. Invariant: it never delays a message beyond its budget, and never prevents
-one.
+"""What a message says beyond its alerts.
+
+Invariant: it never delays a message beyond its budget, and never prevents one.
 """
 
 from __future__ import annotations
