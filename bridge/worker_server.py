@@ -5,17 +5,20 @@ from __future__ import annotations
 import heapq
 import socket
 from collections.abc import Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from waitress.adjustments import Adjustments
 from waitress.channel import HTTPChannel
-from waitress.server import MultiSocketServer, TcpWSGIServer
-from waitress.task import ThreadedTaskDispatcher
+from waitress.server import TcpWSGIServer
+
+from bridge.waitress_servers import server_on
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication
 
 CONNECTIONS = 100
+THREADS = 2
 KEPT_FREE = 8  #: places for those who come
 
 
@@ -60,14 +63,4 @@ def make_server(app: WSGIApplication, listening: Sequence[socket.socket]) -> Any
         ident=None,
         max_request_body_size=1024,
     )
-    threads = ThreadedTaskDispatcher()
-    threads.set_thread_count(2)
-    shared = {"dispatcher": threads, "adj": adjustments, "bind_socket": False}
-    servers = [
-        Server(app, watched, _sock=each, sockinfo=(each.family, each.type, each.proto, None), **shared)
-        for each in listening
-    ]
-    if len(servers) == 1:
-        return servers[0]
-    listened = [(server.effective_host, server.effective_port) for server in servers]
-    return MultiSocketServer(watched, adjustments, listened, threads, servers[0].log_info)
+    return server_on(listening, partial(Server, app, watched), watched, adjustments, THREADS)

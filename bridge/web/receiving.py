@@ -16,9 +16,8 @@ from waitress.channel import HTTPChannel
 from waitress.parser import HTTPRequestParser
 from waitress.task import ErrorTask, WSGITask
 
+from bridge.web import request_id
 from bridge.web.bodies import UNREAD, Unread
-from bridge.web.request_id import HEADER as HEADER_OF_ID
-from bridge.web.request_id import named
 from bridge.web.room import Upload
 
 if TYPE_CHECKING:
@@ -106,10 +105,10 @@ class Refusing(ErrorTask):  # type: ignore[misc]
     """What is no HTTP never reaches the application, so it is logged here."""
 
     def execute(self) -> None:
-        error, name = self.request.error, named(self.request.headers.get("X_REQUEST_ID", ""))
+        error, name = self.request.error, request_id.named(self.request.headers.get("X_REQUEST_ID", ""))
         why = f"{error.reason}: {error.body}"
         self.channel.edge.log("request_not_understood", code=error.code, why=why, request_id=name)
-        self.response_headers.append((HEADER_OF_ID, name))
+        self.response_headers.append((request_id.HEADER, name))
         super().execute()
 
 

@@ -9,15 +9,16 @@ import resource
 import socket
 import time
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from flask import Flask
 from waitress.adjustments import Adjustments
-from waitress.server import MultiSocketServer, TcpWSGIServer
-from waitress.task import ThreadedTaskDispatcher
+from waitress.server import TcpWSGIServer
 
 from bridge import logs
 from bridge.config.settings import Settings
+from bridge.waitress_servers import server_on
 from bridge.web.bodies import Wanted, wanted_of
 from bridge.web.receiving import Connection
 from bridge.web.room import Room
@@ -161,18 +162,7 @@ def make_server(
     )
     for name in ("waitress", "waitress.queue"):
         logging.getLogger(name).addFilter(Quiet())
-    adjustments = _adjustments(listening)
-    threads = ThreadedTaskDispatcher()
-    threads.set_thread_count(THREADS)
-    shared = {"dispatcher": threads, "adj": adjustments, "bind_socket": False}
-    servers = [
-        Server(app, watched, edge, _sock=each, sockinfo=(each.family, each.type, each.proto, None), **shared)
-        for each in listening
-    ]
-    if len(servers) == 1:
-        return servers[0]
-    listened = [(server.effective_host, server.effective_port) for server in servers]
-    return MultiSocketServer(watched, adjustments, listened, threads, servers[0].log_info)
+    return server_on(listening, partial(Server, app, watched, edge), watched, _adjustments(listening), THREADS)
 
 
 def raise_file_limit() -> int:
