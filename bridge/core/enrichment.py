@@ -7,14 +7,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from bridge.core.facts import Fact, Part, Past, Unit, Unknown, Verdict
+from bridge.core.facts import PEAK, Fact, Part, Past, Unit, Unknown, Verdict
 from bridge.core.model import Incident
 from bridge.core.numbers import in_words, shown, times
 from bridge.core.questions import Question, common_labels, expression
 
 MAX_PARTS = 5
 NOW = timedelta(0)
-PEAK = "peak"  #: the role of a question for the worst value of the incident's life
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +89,10 @@ def fact_of(asked: Asked, answers: Mapping[Query, Answer]) -> Fact | Unknown:
     past, of = _past(asked, answers), _single(answers.get(asked.whole)) if asked.whole else None
     verdict, why = verdict_of(question, value if value is not None else parts[0].value, past, of)
     at = max(sample.at for sample in samples)
-    return Fact(question.name, question.title, question.unit, value, at, past, parts, verdict, why, question.role, of)
+    return Fact(
+        question.name, question.title, question.unit, value, at, past, parts, verdict, why, question.role, of,
+        less_is_worse=question.bad_unless_all or (question.bad_below is not None and question.bad_above is None),
+    )  # fmt: skip
 
 
 def verdict_of(question: Question, value: float, past: Sequence[Past], of: float | None = None) -> tuple[Verdict, str]:

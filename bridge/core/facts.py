@@ -29,6 +29,9 @@ class Verdict(enum.StrEnum):
     NEUTRAL = "neutral"  #: nobody said which values are bad
 
 
+PEAK = "peak"  #: the role of the worst value of an incident's life
+
+
 @dataclass(frozen=True, slots=True)
 class Part:
     """One share of a fact that is broken down: by pod, by version, by error type."""
@@ -60,6 +63,7 @@ class Fact:
     why: str = ""  #: what the verdict stands on: `above 5 %`
     role: str = ""  #: what the hypotheses may use it for
     of: float | None = None  #: the whole that value is a part of: 2 of 3 pods
+    less_is_worse: bool = False  #: such as a confidence, or the pods that there are of all
 
 
 @dataclass(frozen=True, slots=True)

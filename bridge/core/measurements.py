@@ -78,10 +78,9 @@ def _within(context: Context, started_at: datetime, ended_at: datetime | None) -
 
 
 def _is_worse(one: Fact, other: Fact) -> bool:
-    """A bad value is worse than one that is not; what is bad below a bound, or missing of a whole, when it is less."""
+    """A bad value is worse than one that is not."""
     if (one.verdict is Verdict.BAD) != (other.verdict is Verdict.BAD):
         return one.verdict is Verdict.BAD
     if one.value is None or other.value is None:
         return other.value is None
-    less = any(fact.why.startswith("below ") or fact.why.endswith(" missing") for fact in (one, other))
-    return one.value < other.value if less else one.value > other.value
+    return one.value < other.value if one.less_is_worse else one.value > other.value

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import lru_cache
 
-from bridge.core.facts import ChangeEvent, Context, Fact, Hypothesis, Part, Unit, Unknown, Verdict
+from bridge.core.facts import PEAK, ChangeEvent, Context, Fact, Hypothesis, Part, Unit, Unknown, Verdict
 from bridge.core.numbers import in_words, measured, shown
 from bridge.rendering.links import safe_href
 from bridge.rendering.text import beside, cut, one_line
@@ -116,7 +116,7 @@ def _view(same: _Same, started_at: datetime, component: str) -> ContextView:
     newest = same.context
     context = newest.during or newest
     facts = context.facts[:MAX_FACTS]
-    peak = newest.by_role("peak") or context.by_role("peak")
+    peak = newest.by_role(PEAK) or context.by_role(PEAK)
     after = newest.facts[:MAX_FACTS] if newest.during else ()
     return ContextView(
         facts=_lines(facts, context.at),
@@ -139,7 +139,7 @@ def _view(same: _Same, started_at: datetime, component: str) -> ContextView:
 
 
 def _lines(facts: Iterable[Fact], measured_at: datetime) -> tuple[FactLine, ...]:
-    return tuple(_fact(fact, measured_at) for fact in facts if fact.role != "peak")
+    return tuple(_fact(fact, measured_at) for fact in facts if fact.role != PEAK)
 
 
 def _worse(peaks: Iterable[Fact], facts: Iterable[Fact]) -> list[Fact]:
@@ -218,7 +218,7 @@ def _causes(hypothesis: Hypothesis | None, facts: tuple[Fact, ...]) -> Iterator[
         first = hypothesis.evidence[0] if hypothesis.evidence else hypothesis.text.partition(";")[0]
         yield cut(one_line(first).rstrip("."), 120)
     for fact in facts:
-        if fact.verdict is Verdict.BAD and fact.value is not None and fact.role != "peak":
+        if fact.verdict is Verdict.BAD and fact.value is not None and fact.role != PEAK:
             yield f"{_name(fact.title)} {measured(fact)}"
 
 

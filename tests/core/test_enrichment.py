@@ -64,6 +64,17 @@ def test_a_verdict_stands_on_something(
     assert (verdict, why) == (fact.verdict, fact.why)
 
 
+@pytest.mark.parametrize(
+    ("bounds", "less"),
+    [({"bad_above": 0.5}, False), ({"bad_below": 0.5}, True), ({"bad_unless_all": True}, True), ({}, False)],
+)
+def test_a_fact_says_which_way_it_gets_worse(bounds: dict[str, Any], less: bool) -> None:
+    asked = Asked(a_question(**bounds), Query("up"), None, (), None)
+    fact = fact_of(asked, {asked.now: samples(0.3)})
+    assert isinstance(fact, Fact)
+    assert less is fact.less_is_worse
+
+
 def test_the_past_stands_beside_the_present() -> None:
     fact = the_fact(a_question(), samples(0.5), usual=samples(0.1), past=samples(0.2))
     assert isinstance(fact, Fact)

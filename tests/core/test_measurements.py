@@ -9,9 +9,12 @@ from bridge.core.measurements import Measured, as_of, merged
 from tests.builders import at
 
 
-def measured(seconds: float, value: float, *, why: str = "above 5 %", bad: bool = True) -> Context:
+def measured(
+    seconds: float, value: float, *, why: str = "above 5 %", bad: bool = True, less_is_worse: bool = False
+) -> Context:
     verdict = Verdict.BAD if bad else Verdict.GOOD
-    return Context(at(seconds), (Fact("failed", "Failed", Unit.RATIO, value, at(seconds), (), (), verdict, why),))
+    fact = Fact("failed", "Failed", Unit.RATIO, value, at(seconds), (), (), verdict, why, less_is_worse=less_is_worse)
+    return Context(at(seconds), (fact,))
 
 
 def values(known: Measured) -> list[float | None]:
@@ -33,7 +36,7 @@ def test_the_last_while_it_fired_and_the_worst_stay_when_it_is_over() -> None:
 def test_the_worst_of_what_is_bad_below_a_bound_is_the_least() -> None:
     known = Measured()
     for value in (0.4, 0.1, 0.3):
-        known = merged(known, measured(10 + value, value, why="below 50 %"), at(0), None)
+        known = merged(known, measured(10 + value, value, why="below 50 %", less_is_worse=True), at(0), None)
     assert [0.1] == values(known)
 
 
