@@ -2,12 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
-import json
-import threading
-import time
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +10,7 @@ import pytest
 import requests
 
 from sandbox.running import RunningSandbox
+from tests.end_to_end.fake_prometheus import Prometheus, fake_prometheus
 from tests.end_to_end.machines import Bridge, eventually, running_bridge
 
 ALERT = {
@@ -39,52 +35,10 @@ WEBHOOK = {
 }  # fmt: skip
 
 
-class Prometheus:
-    """Behaves as `mode` says: hang, nonsense, error or answer."""
-
-    def __init__(self) -> None:
-        self.mode = "hang"
-        self.asked = 0
-        outer = self
-
-        class Handler(BaseHTTPRequestHandler):
-            def do_POST(self) -> None:
-                self.rfile.read(int(self.headers["Content-Length"]))
-                outer.asked += 1
-                outer.answer(self)
-
-            def log_message(self, format: str, *args: Any) -> None:
-                return
-
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.server.daemon_threads = True
-
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self.server.server_address[1]}"
-
-    def answer(self, request: BaseHTTPRequestHandler) -> None:
-        if self.mode == "hang":
-            time.sleep(4)
-        sample = {"metric": {"pod": "a", "version": "v2", "error_type": "timeout"}, "value": [time.time(), "0.073"]}
-        good = {"status": "success", "data": {"resultType": "vector", "result": [sample]}}
-        body = {"nonsense": b"<html>", "error": b'{"status":"error"}'}.get(self.mode, json.dumps(good).encode())
-        with contextlib.suppress(OSError):  # the bridge has gone
-            request.send_response(500 if self.mode == "error" else 200)
-            request.send_header("Content-Length", str(len(body)))
-            request.end_headers()
-            request.wfile.write(body)
-
-
 @pytest.fixture
 def prometheus() -> Iterator[Prometheus]:
-    prometheus = Prometheus()
-    thread = threading.Thread(target=prometheus.server.serve_forever, daemon=True)
-    thread.start()
-    yield prometheus
-    prometheus.server.shutdown()
-    prometheus.server.server_close()
-    thread.join()
+    with fake_prometheus("hang", 0.073, pod="a", version="v2", error_type="timeout") as prometheus:
+        yield prometheus
 
 
 @pytest.fixture

@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import subprocess
 import sys
-import threading
-import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -18,46 +14,16 @@ import pytest
 import requests
 
 from sandbox.running import RunningSandbox
+from tests.end_to_end.fake_prometheus import Prometheus, fake_prometheus
 from tests.end_to_end.machines import Bridge, eventually, running_bridge, unhurried
 
 pytestmark = pytest.mark.timeout(300)
 
 
-class Prometheus:
-    """Answers each query with one value, which the test changes."""
-
-    def __init__(self) -> None:
-        self.value = 0.42
-        outer = self
-
-        class Handler(BaseHTTPRequestHandler):
-            def do_POST(self) -> None:
-                self.rfile.read(int(self.headers["Content-Length"]))
-                sample = {"metric": {}, "value": [time.time(), str(outer.value)]}
-                body = json.dumps({"status": "success", "data": {"resultType": "vector", "result": [sample]}}).encode()
-                with contextlib.suppress(OSError):
-                    self.send_response(200)
-                    self.send_header("Content-Length", str(len(body)))
-                    self.end_headers()
-                    self.wfile.write(body)
-
-            def log_message(self, format: str, *args: Any) -> None:
-                return
-
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.server.daemon_threads = True
-        self.url = f"http://127.0.0.1:{self.server.server_address[1]}"
-
-
 @pytest.fixture
 def prometheus() -> Iterator[Prometheus]:
-    prometheus = Prometheus()
-    thread = threading.Thread(target=prometheus.server.serve_forever, daemon=True)
-    thread.start()
-    yield prometheus
-    prometheus.server.shutdown()
-    prometheus.server.server_close()
-    thread.join()
+    with fake_prometheus("answer", 0.42) as prometheus:
+        yield prometheus
 
 
 @pytest.fixture
