@@ -1,6 +1,6 @@
 """Everything that the API measures, by the names, labels and buckets that the alert rules stand on.
 
-Invariant: a label value comes from the lists here or from the model's own description, never from what somebody sent;
+Invariant: a label value comes from the lists here or from the model's own description, never from what was sent;
 every series that can be known beforehand exists from the start, as 0.
 """
 

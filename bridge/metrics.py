@@ -1,6 +1,6 @@
 """What the bridge measures about itself, in Prometheus' words.
 
-Invariant: labels come from the configuration or from the lists here, never from what somebody sent; every configured
+Invariant: labels come from the configuration or from the lists here, never from what was sent; every configured
 channel has its series from the start, as 0.
 """
 
@@ -103,7 +103,7 @@ class Metrics:
         self.system = ProcessMetrics(self.registry, process)
         for outcome in CONTEXT_OUTCOMES:
             self.context.labels(outcome)
-        for event in filter(lambda each: each.is_event, WebhookOutcome):
+        for event in (each for each in WebhookOutcome if each.is_event):
             self.incidents.labels(event.value)
 
     def asked(self, outcome: str, seconds: float) -> None:

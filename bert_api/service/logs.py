@@ -1,6 +1,6 @@
 """One JSON object a line on stderr.
 
-Invariant: events and numbers, never what somebody sent; of an exception only its type and its place, because its own
+Invariant: events and numbers, never what was sent; of an exception only its type and its place, because its own
 words may repeat the text that it stumbled over; of a library's event only its wording, because it is filled with paths.
 """
 

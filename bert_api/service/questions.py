@@ -1,6 +1,6 @@
 """Reads the body of POST /predict: a Question, or a refusal that says what was seen and what to send instead.
 
-Invariant: nothing that somebody sends may end in a 500, and a refusal never repeats the text that it refuses.
+Invariant: nothing that is sent may end in a 500, and a refusal never repeats the text that it refuses.
 """
 
 from __future__ import annotations

@@ -1,7 +1,9 @@
 """Prometheus rule files: which there are, and their alerting rules with the line of each.
 
 Invariant: only the shape that the coverage needs is judged here; `promtool check rules` judges the rest. Never a
-traceback. https://prometheus.io/docs/prometheus/latest/configuration/alerting_rules/
+traceback.
+
+https://prometheus.io/docs/prometheus/latest/configuration/alerting_rules/
 """
 
 from __future__ import annotations

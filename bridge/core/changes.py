@@ -159,14 +159,9 @@ def _again(before: ChangeEvent, change: ChangeEvent) -> bool:
     return before.kind == change.kind and len(versions) < 2 and change.at - before.at <= SEEN_AGAIN_WITHIN
 
 
-def started_at(incident: Incident) -> datetime:
-    """When what it is about now began; a notification comes later than what it tells of."""
-    return firing_period(incident).started_at
-
-
 def period_of(incident: Incident, now: datetime, window: timedelta = WINDOW) -> tuple[datetime, datetime]:
     """In which time changes matter to an incident: from before its start, where causes are, to its end or now."""
-    return started_at(incident) - window, incident.resolved_at or now
+    return firing_period(incident).started_at - window, incident.resolved_at or now
 
 
 def _from_alert(alert: Alert, rule: ChangeRule, source: str) -> ChangeEvent:

@@ -1,6 +1,6 @@
 """Where in a long list to go on: the sort key of the last item seen, as a text. Pure.
 
-Invariant: what is read back is of the kinds that were asked for, and no database chokes on it, whoever made the text.
+Invariant: what is read back is of the kinds that were asked for, and no database chokes on it, whatever the text is.
 """
 
 from __future__ import annotations

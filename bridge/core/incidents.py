@@ -113,7 +113,7 @@ def _opened(group: Group, now: datetime, rules: Rules, uid: str, before: Flap | 
     incident = replace(blank, title=title, severity=severity_of(alerts, rules, _worst(alerts, rules)))
     if not incident.firing:  # remembered, so that a straggling firing state does not open what has ended
         ended = closed(began(incident, alerts.values(), now), group.source, now)
-        entry = Entry(now, EntryKind.ENDED, group.source, "first heard of after it had ended; nobody was told", 1)
+        entry = Entry(now, EntryKind.ENDED, group.source, "first received after it had ended; nobody was notified", 1)
         return Change(ended, (entry,), tuple(alerts.values()), opened=True)
     incident = began(incident, alerts.values(), now)
     incident = replace(incident, flap=begun(before or Flap(), now, rules.flapping))

@@ -27,7 +27,7 @@ def picture_path(name: str, expires_at: datetime, key: bytes) -> str:
     return f"/pictures/{name}.png?expires={expires}&signature={_signature(name, expires, key)}"
 
 
-def verdict(name: str, expires: str, signature: str, key: bytes, now: datetime) -> LinkCheck:
+def link_check(name: str, expires: str, signature: str, key: bytes, now: datetime) -> LinkCheck:
     """Of what a link says. An expired link was valid once; a forged one tells nothing about whether it would expire."""
     expected = _signature(name, expires, key)
     if not NAME.fullmatch(name) or not hmac.compare_digest(expected.encode(), signature.encode("utf-8", "replace")):

@@ -16,8 +16,6 @@ from bridge.core.notices import reopening_words
 from bridge.core.numbers import in_words
 from bridge.core.timeline import Entry, EntryKind
 
-#: In the timeline only: people's channels show what they showed before.
-
 
 @dataclass(frozen=True, slots=True)
 class Flapping:

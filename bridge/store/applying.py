@@ -188,7 +188,7 @@ class Writing:
     def _ended_untold(
         self, key: tuple[int, str, str], change: Change, before: Mapping[str, Any]
     ) -> dict[str, Any] | None:
-        """Nobody is told the end of what nobody was told of."""
+        """Skip the resolve if the trigger was never delivered."""
         if not before["firing"]:
             return None
         storm = self._storms.get(key[1])

@@ -202,7 +202,7 @@ def _error(outcome: RetryAt | GiveUp) -> str:
 
 
 def is_ended_untold(row: sa.RowMapping | Mapping[str, Any]) -> bool:
-    """Nobody is told the end of what nobody was told of, not even by a try that may have arrived, or did in part."""
+    """Skip the resolve if the trigger was never delivered, nor may have arrived, nor did in part."""
     return not (row["firing"] or row["sent"] or row["in_flight"] or row["handle"])
 
 

@@ -14,7 +14,7 @@ from flask import Blueprint, Response, abort, request
 from flask.typing import ResponseReturnValue
 
 from bridge.core.charts import Picture
-from bridge.core.signed_links import LinkCheck, verdict
+from bridge.core.signed_links import LinkCheck, link_check
 
 CACHED = 24 * 3600  # seconds at most
 
@@ -47,7 +47,7 @@ def blueprint(pictures: KeptPictures, clock: Callable[[], datetime]) -> Blueprin
     @routes.get("/pictures/<name>.png")
     def show(name: str) -> ResponseReturnValue:
         expires, now = request.args.get("expires", ""), clock()
-        found = verdict(name, expires, request.args.get("signature", ""), pictures.key(), now)
+        found = link_check(name, expires, request.args.get("signature", ""), pictures.key(), now)
         if found is LinkCheck.FORGED:
             abort(403, "This link is not one of ours, or was damaged on its way. Take it anew from the message.")
         if found is LinkCheck.EXPIRED:

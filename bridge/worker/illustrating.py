@@ -40,7 +40,7 @@ class Illustrates(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Set:
+class PictureSet:
     """The pictures of an incident as it is, or as it was over."""
 
     making: asyncio.Task[tuple[Illustration, ...]]
@@ -65,7 +65,7 @@ class Illustrator:
         """look: the incident as it is now; maker: who makes pictures now, which a reload may change."""
         self._changes, self._keep = changes, keep
         self._look, self._maker, self._pause = look, maker, pause
-        self._sets: dict[int, Set] = {}
+        self._sets: dict[int, PictureSet] = {}
         self._again: dict[int, asyncio.Task[None]] = {}
         self._following: set[asyncio.Task[None]] = set()
 
@@ -79,7 +79,7 @@ class Illustrator:
         self._forget()
         if known is None and len(self._sets) >= MOST:
             return None
-        self._sets[number] = Set(
+        self._sets[number] = PictureSet(
             asyncio.create_task(self._make(makes, incident)), incident.resolved, _made(known) if known else ()
         )
         self._draw_again(incident)
@@ -165,7 +165,7 @@ class Illustrator:
                 again.cancel()
 
 
-def _made(found: Set) -> tuple[Illustration, ...]:
+def _made(found: PictureSet) -> tuple[Illustration, ...]:
     """What there is of it now, else what was made earlier."""
     ended = found.making.done() and not found.making.cancelled()
     return (found.making.result() if ended else ()) or found.before

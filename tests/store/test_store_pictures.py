@@ -12,7 +12,7 @@ from bridge.core.charts import Picture
 from bridge.core.incidents import Rules
 from bridge.core.model import ChannelSpec
 from bridge.core.routing import Route
-from bridge.core.signed_links import LinkCheck, verdict
+from bridge.core.signed_links import LinkCheck, link_check
 from bridge.store import Policy, StoreDeliveries, StoreIntake, StorePeople, StorePictures
 from bridge.store.pictures import KEPT, LARGEST, MOST, picture
 from tests.builders import a_group, an_alert, at
@@ -56,7 +56,7 @@ def test_its_link_holds_as_long_as_it_is_kept(kept: StorePictures, number: int) 
     found = kept.keep(number, a_picture())
     assert found is not None
     query = dict(part.split("=") for part in found.path.partition("?")[2].split("&"))
-    opens = [verdict(found.name, **query, key=kept.key(), now=now) for now in (at(0), at(0) + KEPT)]
+    opens = [link_check(found.name, **query, key=kept.key(), now=now) for now in (at(0), at(0) + KEPT)]
     assert [LinkCheck.VALID, LinkCheck.EXPIRED] == opens
 
 

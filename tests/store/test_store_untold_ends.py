@@ -1,4 +1,4 @@
-"""Nobody is told the end of what nobody was told of; on both databases."""
+"""The resolve is skipped if the trigger was never delivered; on both databases."""
 
 from __future__ import annotations
 
