@@ -13,60 +13,18 @@ import shutil
 import sqlite3
 import stat
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
-import psycopg
 import pytest
 import requests
 
 from tests.end_to_end.machines import Bridge, eventually
-from tests.operating.machines import for_libpq, new_database
+from tests.end_to_end.storing import Sender, gauge, not_ready, readiness, started
 
 pytestmark = pytest.mark.timeout(240)
 
-ROUTES = """
-channels: {chat: {type: email, smarthost: "127.0.0.1:9", from: a@x.org, to: [b@x.org], tls: none}}
-route: {notify: [chat]}
-limits: {overdue: 1h}
-"""
 UNLIMITED = resource.RLIM_INFINITY
-
-
-@dataclass
-class Sender:
-    """As Alertmanager: what was answered 200 need not be sent again."""
-
-    bridge: Bridge
-    accepted: set[str] = field(default_factory=set)
-
-    def send(self, key: str, size: int = 1) -> int:
-        alert = {"status": "firing", "labels": {"alertname": key}, "startsAt": "2026-11-23T08:34:20Z"}
-        body = {
-            "version": "4", "groupKey": key, "receiver": "r",
-            "alerts": [{**alert, "annotations": {"description": "x" * size}}],
-        }  # fmt: skip
-        code = requests.post(f"{self.bridge.url}/webhook/alertmanager", json=body, timeout=60).status_code
-        self.accepted |= {key} if code == 200 else set()
-        return code
-
-
-@contextlib.contextmanager
-def started(folder: Path, database: str = "") -> Iterator[Bridge]:
-    """By a shell that lets everybody read what it makes."""
-    (folder / "state").mkdir(mode=0o777)
-    (folder / "routes.yaml").write_text(ROUTES)
-    database = database or f"sqlite:///{folder}/state/bridge.db"
-    bridge = Bridge(folder, {"TMPDIR": str(folder)}, folder / "routes.yaml", database=database)
-    umask = os.umask(0)
-    try:
-        bridge.start()
-        os.umask(umask)
-        yield bridge
-    finally:
-        os.umask(umask)
-        bridge.stop()
 
 
 @pytest.fixture
@@ -105,22 +63,6 @@ def file_of(bridge: Bridge) -> Path:
 def kept(file: Path) -> set[str]:
     with contextlib.closing(sqlite3.connect(file)) as connection:
         return {row[0] for row in connection.execute("SELECT group_key FROM incident")}
-
-
-def readiness(bridge: Bridge) -> tuple[int, str]:
-    answer = requests.get(f"{bridge.url}/-/ready", timeout=10)
-    return answer.status_code, str(answer.json()["checks"]["store"]["why"])
-
-
-def not_ready(bridge: Bridge, *words: str) -> bool:
-    code, why = readiness(bridge)
-    return code == 503 and all(word in why for word in words)
-
-
-def gauge(bridge: Bridge, name: str) -> float:
-    lines = requests.get(f"{bridge.url}/metrics", timeout=30).text.splitlines()
-    (line,) = [line for line in lines if line.startswith(f"{name} ")]
-    return float(line.rpartition(" ")[2])
 
 
 def test_nobody_else_may_read_what_the_processes_write(shared: Sender) -> None:
@@ -282,55 +224,3 @@ def test_a_log_that_cannot_be_written_stops_nothing(bridge: Bridge, sender: Send
     for pid in bridge.pids("web"):
         resource.prlimit(pid, resource.RLIMIT_FSIZE, (UNLIMITED, UNLIMITED))
     assert 200 == sender.send("large", 500_000)
-
-
-@pytest.fixture(scope="module")
-def on_postgresql(postgres_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sender]:
-    with started(tmp_path_factory.mktemp("on-postgresql"), new_database(postgres_url)) as bridge:
-        yield Sender(bridge)
-
-
-@contextlib.contextmanager
-def beside(bridge: Bridge) -> Iterator[psycopg.Connection]:
-    """Another user of the same server."""
-    with psycopg.connect(for_libpq(bridge.database_url), autocommit=True) as connection:
-        yield connection
-
-
-def end_others(connection: psycopg.Connection) -> None:
-    """As a failover does."""
-    others = "FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
-    connection.execute(f"SELECT pg_terminate_backend(pid) {others}")
-
-
-def test_a_server_that_takes_no_writes_is_503_not_ready_and_over_when_it_does(on_postgresql: Sender) -> None:
-    bridge = on_postgresql.bridge
-    assert 200 == on_postgresql.send("before")
-    with beside(bridge) as connection:
-        name = connection.info.dbname
-        connection.execute(f"ALTER DATABASE {name} SET default_transaction_read_only = on")
-        end_others(connection)
-        eventually(lambda: not_ready(bridge, "cannot be written", "read-only"))
-        assert 503 == on_postgresql.send("meanwhile")
-        assert 0.0 == gauge(bridge, "bridge_store_writable")
-        connection.execute("SET default_transaction_read_only = off")
-        connection.execute(f"ALTER DATABASE {name} SET default_transaction_read_only = off")
-        end_others(connection)
-    eventually(lambda: on_postgresql.send("meanwhile") == 200)
-    eventually(bridge.ready)
-
-
-@pytest.mark.parametrize("table", ["incident", "event"])
-def test_a_table_that_is_locked_is_noticed_while_nothing_comes_in_and_holds_up_no_probe(
-    on_postgresql: Sender, table: str
-) -> None:
-    bridge = on_postgresql.bridge
-    eventually(bridge.ready)
-    with beside(bridge) as connection, connection.transaction():
-        connection.execute(f"LOCK TABLE {table} IN ACCESS EXCLUSIVE MODE")
-        eventually(lambda: not_ready(bridge))
-        codes = [
-            requests.get(f"{bridge.url}{path}", timeout=10).status_code for path in ("/-/ready", "/-/healthy") * 20
-        ]
-        assert [503, 200] * 20 == codes
-    eventually(bridge.ready)
