@@ -10,7 +10,7 @@ SHELL := /bin/sh
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 # Looked up only when a recipe runs, so that `make help` works in a bare checkout.
-TOOL = $(BIN)/python -m stack tool
+TOOL = $(BIN)/python -m dev.stack tool
 
 help: ## show this list
 	@echo 'usage: make TARGET'
@@ -18,10 +18,10 @@ help: ## show this list
 
 # Variables of the command line reach the recipes' environment: make up SPEED=1 is real time.
 up: .venv/.runtime ## set everything up and run the whole story on this machine; Ctrl-C ends it
-	@exec $(BIN)/python -m stack up
+	@exec $(BIN)/python -m dev.stack up
 
 drill: .venv/.runtime ## beside make up: a real fault until it is a real alert (SCENARIO=list)
-	@exec $(BIN)/python -m stack drill "$${SCENARIO:-list}"
+	@exec $(BIN)/python -m dev.stack drill "$${SCENARIO:-list}"
 
 test: .venv/.dev tools ## set up and run every test, those of the alert rules too
 	@failed=; \
@@ -32,9 +32,9 @@ test: .venv/.dev tools ## set up and run every test, those of the alert rules to
 check: .venv/.dev tools ## lint, types, import floors, and every configuration file
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/mypy --strict bridge bert_api sandbox stack bench soak dashboards tools k8s docker/start
+	$(BIN)/mypy --strict bridge bert_api dev dashboards k8s docker/start
 	$(BIN)/lint-imports
-	set -a; eval "$$($(BIN)/python -m sandbox credentials)"; $(BIN)/bridge check --config routes.yaml
+	set -a; eval "$$($(BIN)/python -m dev.sandbox credentials)"; $(BIN)/bridge check --config routes.yaml
 	$(BIN)/shellcheck .ci/run $$(git ls-files '*.sh')
 	$(BIN)/yamllint --strict .
 	$(BIN)/hadolint docker/*/Dockerfile
@@ -43,20 +43,20 @@ check: .venv/.dev tools ## lint, types, import floors, and every configuration f
 	$(BIN)/python -m k8s verify
 	$(BIN)/python rules/generate_drift.py --check
 	$$($(TOOL) promtool) check rules --lint=all --lint-fatal rules/*.yml
-	$(BIN)/python -m stack render .run/check
+	$(BIN)/python -m dev.stack render .run/check
 	$$($(TOOL) promtool) check config .run/check/prometheus.yml
 	$$($(TOOL) amtool) check-config docker/alertmanager/alertmanager.yml
 
 bench: .venv/.dev tools ## measure speed and durability
-	$(BIN)/python -m bench
+	$(BIN)/python -m dev.bench
 
 # The first from a new seed each time, which it prints, or from SEED; the second from Hypothesis's own randomness.
 soak: .venv/.dev tools ## kill and break everything at random (SECONDS=300), in any order (EXAMPLES=500), and count
-	$(BIN)/python -m soak --seconds $(or $(SECONDS),300) $(ONLY:%=--only %) $(SEED:%=--seed %)
+	$(BIN)/python -m dev.soak --seconds $(or $(SECONDS),300) $(ONLY:%=--only %) $(SEED:%=--seed %)
 	MODEL_EXAMPLES=$(or $(EXAMPLES),500) $(BIN)/python -m pytest tests/model
 
 mutate: .venv/.dev tools ## try every mistake on the alert rules and tell which ones their tests miss
-	$(BIN)/python -m tools.mutate_rules --promtool $$($(TOOL) promtool)
+	$(BIN)/python -m dev.tools.mutate_rules --promtool $$($(TOOL) promtool)
 
 dashboards: .venv/.dev ## write the Grafana dashboards anew
 	$(BIN)/python -m dashboards write
@@ -68,26 +68,28 @@ model: .venv/.dev ## build the toxicity model anew, from its published encoder a
 	$(BIN)/python -m bert_api.build --work .run/model
 
 pins: .venv/.dev ## compile the newest versions that fit pyproject.toml into the requirements files
-	$(BIN)/python -m tools.pins --upgrade
+	$(BIN)/python -m dev.tools.pins --upgrade
 
 hashes: .venv/bin/uv ## complete the requirements files after a change of pyproject.toml; no version moves
-	$(BIN)/python -m tools.pins
+	$(BIN)/python -m dev.tools.pins
 
 rules-test:
 	$$($(TOOL) promtool) test rules rules/tests/*.yml
 
 tools: .venv/.runtime
-	@$(BIN)/python -m stack tools
+	@$(BIN)/python -m dev.stack tools
 
 .venv/bin/python:
-	@sh stack/create-venv.sh
+	@sh dev/stack/create-venv.sh
 
-LIBRARIES := requirements.txt sandbox/requirements.txt bert_api/requirements.txt bert_api/requirements-train.txt
+LIBRARIES := requirements.txt dev/sandbox/requirements.txt bert_api/requirements.txt bert_api/requirements-train.txt
 
 .venv/.runtime: .venv/bin/python $(LIBRARIES) pyproject.toml
 	@echo 'Installing the libraries into .venv (about a minute, the first time only)'
 	@$(PIP) install --require-hashes $(LIBRARIES:%=-r %)
 	@$(PIP) install --no-deps -e .
+	@# The wheel is `bridge` alone: bert_api and dev are imported from the checkout.
+	@pwd > "$$($(BIN)/python -c 'import site; print(site.getsitepackages()[0])')/checkout.pth"
 	@touch $@
 
 .venv/.dev: .venv/.runtime requirements-dev.txt

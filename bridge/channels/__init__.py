@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from bridge.channels.email import EmailChannel
-from bridge.channels.pagerduty import PagerDutyChannel
-from bridge.channels.slack import SlackChannel
+from bridge.channels.email.channel import EmailChannel
+from bridge.channels.pagerduty.channel import PagerDutyChannel
+from bridge.channels.slack.channel import SlackChannel
 from bridge.config.settings import ChannelSettings
 from bridge.core.ports import Channel
 

@@ -34,15 +34,15 @@ from bridge.config.settings import (
 )
 from bridge.config.values import parse_host_port
 from bridge.core.changes import CHANGE_RULES, ChangeRule
+from bridge.core.context.questions import DistributionQuestion, Question
 from bridge.core.heartbeats import Heartbeat
-from bridge.core.mailboxes import parse_mailbox
-from bridge.core.matchers import parse_matchers
+from bridge.core.incidents.state_changes import Flapping
 from bridge.core.model import Severity
-from bridge.core.questions import DistributionQuestion, Question
-from bridge.core.routing import Escalation, Route
-from bridge.core.storms import StormLimits
-from bridge.core.time_intervals import NamedIntervals, TimeInterval, parse_time_range
-from bridge.core.turns import Flapping
+from bridge.core.network.mailboxes import parse_mailbox
+from bridge.core.routing.matchers import parse_matchers
+from bridge.core.routing.time_intervals import NamedIntervals, TimeInterval, parse_time_range
+from bridge.core.routing.tree import Escalation, Route
+from bridge.core.storms.detection import StormLimits
 
 _NO_SECRET = SecretStr("")
 

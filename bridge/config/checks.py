@@ -14,12 +14,12 @@ from bridge.config.exposure import check_limits, exposed
 from bridge.config.faults import Fault, Path, did_you_mean, format_path
 from bridge.config.schema_routes import RouteNode
 from bridge.config.values import is_loopback, parse_host_port
-from bridge.core.matchers import Matcher, MatcherError, format_matchers, parse_matchers
 from bridge.core.model import SOURCE
-from bridge.core.reachability import unreachable_routes
-from bridge.core.routing import Route
+from bridge.core.routing.matchers import Matcher, MatcherError, format_matchers, parse_matchers
+from bridge.core.routing.reachability import unreachable_routes
+from bridge.core.routing.tree import Route
 
-#: as bridge.channels.slack tells an id, which can be read from, from a name, which cannot
+#: as bridge.channels.slack.channel tells an id, which can be read from, from a name, which cannot
 SLACK_CHANNEL_ID = re.compile(r"[CGD][A-Z0-9]{6,}")
 _ROUTE_KEYS = {field.alias or name for name, field in RouteNode.model_fields.items()}
 _CHANNEL_NAME = re.compile(r"[a-z0-9][a-z0-9_-]*")

@@ -19,9 +19,9 @@ from bridge.config.values import (
     parse_rate,
     parse_size,
 )
-from bridge.core.matchers import parse_matchers
-from bridge.core.questions import check_expression
-from bridge.core.time_intervals import Range, parse_days_of_month, parse_months, parse_weekdays, parse_years
+from bridge.core.context.questions import check_expression
+from bridge.core.routing.matchers import parse_matchers
+from bridge.core.routing.time_intervals import Range, parse_days_of_month, parse_months, parse_weekdays, parse_years
 
 
 def described(example: str, what: str, **limits: Any) -> WithJsonSchema:

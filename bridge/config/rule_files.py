@@ -15,7 +15,7 @@ from typing import Any
 
 from bridge.config.document import Document, read_plain
 from bridge.config.faults import Fault, Path, format_path
-from bridge.core.coverage import AlertRule
+from bridge.core.routing.rule_coverage import AlertRule
 
 _ENDINGS = (".yml", ".yaml")
 

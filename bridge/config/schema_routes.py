@@ -18,7 +18,7 @@ from bridge.config.fields import (
     checked,
     described,
 )
-from bridge.core.time_intervals import parse_time_range, zone
+from bridge.core.routing.time_intervals import parse_time_range, zone
 
 
 class EscalationStep(Section):

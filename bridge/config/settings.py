@@ -16,11 +16,11 @@ from pydantic import SecretStr
 from bridge.config.faults import Fault
 from bridge.config.values import Network, Rate
 from bridge.core.changes import ChangeRule
+from bridge.core.context.questions import DistributionQuestion, Question
 from bridge.core.heartbeats import Heartbeat
-from bridge.core.questions import DistributionQuestion, Question
-from bridge.core.routing import Route
-from bridge.core.storms import StormLimits
-from bridge.core.turns import Flapping
+from bridge.core.incidents.state_changes import Flapping
+from bridge.core.routing.tree import Route
+from bridge.core.storms.detection import StormLimits
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,8 +13,8 @@ from urllib.parse import urlsplit
 
 from pydantic import SecretStr
 
-from bridge.core.addresses import is_loopback as is_loopback
-from bridge.core.mailboxes import parse_mailbox
+from bridge.core.network.addresses import is_loopback as is_loopback
+from bridge.core.network.mailboxes import parse_mailbox
 
 _UNITS = {"y": 31_536_000.0, "w": 604_800.0, "d": 86_400.0, "h": 3600.0, "m": 60.0, "s": 1.0, "ms": 0.001}
 _PART = re.compile(r"(\d+(?:\.\d+)?)(ms|[ywdhms])")

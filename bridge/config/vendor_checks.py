@@ -15,8 +15,8 @@ from urllib.parse import SplitResult, urlsplit
 from bridge.config.checks import mapping, sequence
 from bridge.config.document import Document
 from bridge.config.faults import Fault, Path
-from bridge.core.mailboxes import Mailbox, parse_mailbox
-from bridge.core.proxies import unusable_proxies
+from bridge.core.network.mailboxes import Mailbox, parse_mailbox
+from bridge.core.network.proxies import unusable_proxies
 
 
 @dataclass(frozen=True, slots=True)

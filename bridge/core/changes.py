@@ -1,6 +1,7 @@
 """What was changed: which alerts tell of a change, when two tellings are one, and which incidents a change concerns.
 
-Pure. The noun is bridge.core.facts.ChangeEvent; what a change may have caused is bridge.core.hypotheses' business.
+Pure. The value is bridge.core.facts.ChangeEvent; what a change may have caused is decided in
+bridge.core.context.hypotheses.
 """
 
 from __future__ import annotations
@@ -11,9 +12,9 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
 from bridge.core.facts import ChangeEvent
-from bridge.core.matchers import Matcher
+from bridge.core.incidents.periods import firing_period
 from bridge.core.model import Alert, Group, Incident
-from bridge.core.periods import firing_period
+from bridge.core.routing.matchers import Matcher
 
 #: The kinds that the bridge has words for. Others are kept as they are, and counted as `other`.
 KINDS = ("deploy", "rollback", "retraining", "config")

@@ -10,10 +10,10 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from bridge.core.failing import STUCK_FROM
+from bridge.core.delivery.failures import STUCK_FROM
 from bridge.core.model import Added, Cause, Change, Incident, State
 from bridge.core.numbers import in_words
-from bridge.core.routing import Escalation, Match
+from bridge.core.routing.tree import Escalation, Match
 from bridge.core.timeline import Entry, EntryKind
 
 #: An overdue delivery of a channel that works (a backlog, a worker that was away) is looked at again so soon.

@@ -9,9 +9,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from bridge.core.matchers import Matcher
 from bridge.core.model import SOURCE, Alert, Group, Severity, Status
 from bridge.core.numbers import in_words
+from bridge.core.routing.matchers import Matcher
 
 ALERTNAME = "HeartbeatMissing"
 

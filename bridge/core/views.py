@@ -7,10 +7,10 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
 
+from bridge.core.context.measurements import Measured
 from bridge.core.cursors import Page
-from bridge.core.dead_letters import DeadLetter, Which
+from bridge.core.delivery.dead_letters import DeadLetter, Which
 from bridge.core.facts import Context
-from bridge.core.measurements import Measured
 from bridge.core.model import Incident, Severity
 from bridge.core.timeline import Entry
 

@@ -20,7 +20,7 @@ from aiohttp.client_reqrep import ClientRequest
 from multidict import CIMultiDict
 from yarl import URL
 
-from bridge.core.proxies import UnusableProxy, proxy_for
+from bridge.core.network.proxies import UnusableProxy, proxy_for
 from bridge.outbound.metered import MeteredConnector, TooMuch
 from bridge.outbound.trust import tls_fault, trusted
 

@@ -1,4 +1,4 @@
-"""A Context as JSON, to keep it and to try what messages look like: the fields of bridge.core.facts under their names.
+"""A Context as JSON, to keep it and to try what messages look like: bridge.core.facts under the fields' names.
 
 Times are RFC 3339 or left out, which is now; every fault names its place and what belongs there.
 """

@@ -9,7 +9,7 @@ from datetime import timedelta
 from urllib.parse import parse_qsl, quote, unquote, urlsplit, urlunsplit
 
 from bridge.config.settings import Settings
-from bridge.core.expressions import expression_in
+from bridge.core.charts.expressions import expression_in
 from bridge.core.model import Alert, Incident
 from bridge.core.ports import Link
 from bridge.rendering.runbooks import names

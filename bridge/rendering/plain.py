@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from bridge.core.notices import status_word
+from bridge.core.incidents.notices import status_word
 from bridge.core.ports import AlertLine
 from bridge.rendering.text import cut, one_line
 from bridge.rendering.view import MAX_SUMMARY

@@ -7,13 +7,13 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
+from bridge.core.incidents.notices import is_informational
+from bridge.core.incidents.periods import firing_period, is_believable, period_shown
+from bridge.core.incidents.state_changes import times
 from bridge.core.model import Alert, Incident, Severity
 from bridge.core.naming import UNNAMED
-from bridge.core.notices import is_informational
-from bridge.core.periods import firing_period, is_believable, period_shown
 from bridge.core.ports import AlertLine, Claim, Message
 from bridge.core.timeline import Entry
-from bridge.core.turns import times
 from bridge.rendering.links import Addresses, links_of
 from bridge.rendering.text import beside, clean, cut, one_line
 

@@ -2,10 +2,12 @@
 
 from sqlalchemy import Engine
 
+from bridge.store.actions import StorePeople
 from bridge.store.applying import Policy
 from bridge.store.backups import back_up, distrust
 from bridge.store.change_deliveries import StoreChangeDeliveries
 from bridge.store.changes import StoreChanges
+from bridge.store.charts import KeptPicture, StorePictures
 from bridge.store.contexts import StoreContexts
 from bridge.store.database import open_database
 from bridge.store.dead_letters import StoreDeadLetters
@@ -14,11 +16,9 @@ from bridge.store.escalations import StoreEscalations
 from bridge.store.existing import open_restored, open_to_change, open_to_read
 from bridge.store.heartbeats import StoreHeartbeats
 from bridge.store.intake import StoreIntake
-from bridge.store.people import StorePeople
-from bridge.store.pictures import KeptPicture, StorePictures
 from bridge.store.pings import StorePings
 from bridge.store.reading import StoreReader
-from bridge.store.reconciling import StoreReconciling
+from bridge.store.reconciliation import StoreReconciling
 from bridge.store.storms import StoreStorms
 from bridge.store.waking import Listener, Waker
 

@@ -15,13 +15,13 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
 from bridge.core.changes import CHANGE_RULES, ChangeRule
-from bridge.core.digests import channel_of, wishes_of
+from bridge.core.delivery.planning import plan
 from bridge.core.heartbeats import Heartbeat
-from bridge.core.incidents import Rules
+from bridge.core.incidents.transitions import Rules
 from bridge.core.model import Change, ChannelSpec, Incident, Wish
-from bridge.core.planning import plan
-from bridge.core.routing import Route
-from bridge.core.storms import Storm, StormLimits
+from bridge.core.routing.tree import Route
+from bridge.core.storms.detection import Storm, StormLimits
+from bridge.core.storms.digests import channel_of, wishes_of
 from bridge.core.timeline import Entry, EntryKind
 from bridge.store.collapsing import is_collapsed, under_way
 from bridge.store.numbers import Numbers

@@ -14,9 +14,9 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from bridge.core.failing import UNKNOWN, Probing, urgency
+from bridge.core.delivery.failures import UNKNOWN, Probing, urgency
 from bridge.core.model import Severity
-from bridge.core.storms import Storm
+from bridge.core.storms.detection import Storm
 from bridge.store.collapsing import collapsed_in
 from bridge.store.settling import is_ended_untold, skip_ended
 from bridge.store.tables import delivery

@@ -14,7 +14,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
-from bridge.core.failing import is_the_vendor, pace
+from bridge.core.delivery.failures import is_the_vendor, pace
 from bridge.core.ports import Lane
 from bridge.store.tables import channel_state, delivery
 

@@ -13,11 +13,11 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from bridge import logs
-from bridge.core.failing import probing, room_for_doubtful, spacing
+from bridge.core.delivery.failures import probing, room_for_doubtful, spacing
 from bridge.core.model import Target
 from bridge.core.ports import Claim, Lane
-from bridge.core.storms import Storm
+from bridge.core.storms.detection import Storm
+from bridge.observability import logs
 from bridge.store.applying import Policy
 from bridge.store.candidates import Candidates
 from bridge.store.channel_states import ChannelState, locked_state, put_state

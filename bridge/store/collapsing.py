@@ -15,9 +15,9 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from bridge.core.digests import Held
 from bridge.core.model import Severity
-from bridge.core.storms import Storm
+from bridge.core.storms.detection import Storm
+from bridge.core.storms.digests import Held
 from bridge.core.timeline import WITH_DIGEST
 from bridge.store.tables import delivery, event, incident, storm
 

@@ -10,9 +10,9 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
+from bridge.core.context.measurements import Measured, merged
 from bridge.core.facts import Context
-from bridge.core.measurements import Measured, merged
-from bridge.core.periods import firing_period
+from bridge.core.incidents.periods import firing_period
 from bridge.rendering.context_file import ContextFault, context_of, written
 from bridge.store.database import reading, transaction
 from bridge.store.rows import incident_from

@@ -12,8 +12,8 @@ import sqlalchemy as sa
 from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, OperationalError, ProgrammingError
 from sqlalchemy.exc import TimeoutError as NoConnectionFree
 
-from bridge import logs
 from bridge.core.errors import StoreDown, StoreRefused, StoreUnavailable, StoreUnusable
+from bridge.observability import logs
 from bridge.store import sqlite_engine
 from bridge.store.sqlite_lock import SECONDS, write_lock
 from bridge.store.urls import database_url, prepare_file, shown

@@ -12,7 +12,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from bridge.core.cursors import Page, cursor_of, key_in
-from bridge.core.dead_letters import DeadLetter, Which, parted
+from bridge.core.delivery.dead_letters import DeadLetter, Which, parted
 from bridge.core.timeline import EntryKind
 from bridge.store.database import reading, transaction
 from bridge.store.listing import after_key, page_of

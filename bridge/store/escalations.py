@@ -14,7 +14,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from bridge.core.escalation import look
-from bridge.core.flapping import settle
+from bridge.core.incidents.flapping import settle
 from bridge.core.model import Change, Incident
 from bridge.store.applying import Policy, Writing, complete
 from bridge.store.collapsing import Digests

@@ -15,8 +15,8 @@ from typing import Any, TypeVar
 import sqlalchemy as sa
 
 from bridge.core.cursors import BadCursor, Page, cursor_of, key_in, kind_of
+from bridge.core.incidents.periods import firing_period
 from bridge.core.model import Incident, Severity, State
-from bridge.core.periods import firing_period
 from bridge.store.collapsing import COLLAPSED, SAME_CHANNEL
 from bridge.store.rows import incident_from, with_alerts
 from bridge.store.tables import LARGEST, alert, delivery, incident, storm

@@ -14,7 +14,7 @@ import sqlalchemy as sa
 
 from bridge.core.changes import told_by
 from bridge.core.heartbeats import split
-from bridge.core.incidents import receive
+from bridge.core.incidents.transitions import receive
 from bridge.core.model import Change, Group, Incident
 from bridge.core.ports import Accepted, WebhookOutcome
 from bridge.core.timeline import EntryKind

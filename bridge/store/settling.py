@@ -12,8 +12,8 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from bridge.core.delivery.failures import MAY_BE_ITS_OWN, STUCK_FROM, fails_alone
 from bridge.core.escalation import Kind
-from bridge.core.failing import MAY_BE_ITS_OWN, STUCK_FROM, fails_alone
 from bridge.core.ports import Begun, Claim, GiveUp, RetryAt, Sent
 from bridge.core.timeline import Entry, EntryKind
 from bridge.store.channel_states import failed, last_successes, pause, succeeded

@@ -13,9 +13,9 @@ from dataclasses import dataclass
 import sqlalchemy as sa
 from sqlalchemy.exc import DBAPIError
 
-from bridge import logs
 from bridge.core.model import Incident
 from bridge.core.timeline import Entry
+from bridge.observability import logs
 from bridge.store.applying import complete
 from bridge.store.database import reading
 from bridge.store.rows import entry_from, incident_from

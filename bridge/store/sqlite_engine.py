@@ -13,8 +13,8 @@ from weakref import WeakKeyDictionary
 import sqlalchemy as sa
 from sqlalchemy.exc import DBAPIError
 
-from bridge import logs
 from bridge.core.errors import StoreDown
+from bridge.observability import logs
 from bridge.store.sqlite_files import (
     OpenedFiles,
     create_private,

@@ -13,7 +13,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from bridge import logs
+from bridge.observability import logs
 
 log = logs.get("store")
 PRIVATE = 0o600

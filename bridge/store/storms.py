@@ -14,11 +14,11 @@ from datetime import datetime
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
-from bridge.core.digests import Held, opened, over, total, updated, worst
 from bridge.core.escalation import Kind
 from bridge.core.model import Change, Incident
-from bridge.core.routing import walk
-from bridge.core.storms import Storm, StormLimits, decide, follow, is_louder, update_due
+from bridge.core.routing.tree import walk
+from bridge.core.storms.detection import Storm, StormLimits, decide, follow, is_louder, update_due
+from bridge.core.storms.digests import Held, opened, over, total, updated, worst
 from bridge.store.applying import Policy, Writing, complete
 from bridge.store.collapsing import UNTOLD, collapsed_rows, held_of, storm_from, storm_row, under_way, waiting
 from bridge.store.database import reading, transaction

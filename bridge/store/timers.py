@@ -14,12 +14,12 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
-from bridge.core.digests import channel_of
 from bridge.core.escalation import Kind, Situation, Standing, Timer, timers_of
-from bridge.core.incidents import Rules
+from bridge.core.incidents.state_changes import look_at
+from bridge.core.incidents.transitions import Rules
 from bridge.core.model import Added, Cause, Incident, State
-from bridge.core.routing import Route, matched, walk
-from bridge.core.turns import look_at
+from bridge.core.routing.tree import Route, matched, walk
+from bridge.core.storms.digests import channel_of
 from bridge.store.tables import added_target, timer
 
 _KEY = ("incident_number", "kind", "key")

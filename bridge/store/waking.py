@@ -16,7 +16,7 @@ from pathlib import Path
 
 import sqlalchemy as sa
 
-from bridge import logs
+from bridge.observability import logs
 from bridge.store.database import postgres_patience
 
 log = logs.get("store")

@@ -11,17 +11,17 @@ from flask import Blueprint, abort, jsonify, request
 from flask.typing import ResponseReturnValue
 
 from bridge.core.changes import period_of
+from bridge.core.context.measurements import as_of
 from bridge.core.cursors import Page
-from bridge.core.dead_letters import DeadLetter, Which
+from bridge.core.delivery.dead_letters import DeadLetter, Which
 from bridge.core.errors import Reason
 from bridge.core.facts import ChangeEvent, Context, Fact
-from bridge.core.measurements import as_of
+from bridge.core.incidents.periods import firing_period
+from bridge.core.incidents.state_changes import Flaps
 from bridge.core.model import Alert, Incident
-from bridge.core.periods import firing_period
 from bridge.core.ports import Changes
-from bridge.core.turns import Flaps
 from bridge.core.views import Reader
-from bridge.web.held import held_channel
+from bridge.web.digest_links import held_channel
 from bridge.web.logins import Logins
 from bridge.web.pages import asked_after
 

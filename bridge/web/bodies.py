@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 from flask import Flask, request
 from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
 
-from bridge import logs
+from bridge.observability import logs
 
 log = logs.get(__name__)
 UNREAD = "bridge.unread"  #: the environ's key for an Unread

@@ -11,11 +11,11 @@ from datetime import datetime
 
 from flask import Blueprint, Response, jsonify, request
 
-from bridge import logs
 from bridge.config.settings import Settings, SourceSettings
 from bridge.core.errors import InvalidPayload, StoreUnavailable
 from bridge.core.ports import ChangeLog
-from bridge.metrics import Metrics
+from bridge.observability import logs
+from bridge.observability.metrics import Metrics
 from bridge.sources import changes
 from bridge.web.auth import has_credential, matching_source
 from bridge.web.bodies import NOTHING, Wanted, is_plain, reads_body

@@ -9,21 +9,21 @@ from flask import Flask, Response, abort, jsonify, render_template, request
 from flask.typing import ResponseReturnValue
 from werkzeug.exceptions import BadHost, HTTPException
 
-from bridge import logs
 from bridge.config.settings import Settings
 from bridge.core.changes import WINDOW
 from bridge.core.cursors import BadCursor
 from bridge.core.errors import StoreUnavailable
+from bridge.core.incidents.state_changes import Flaps, flaps_of
 from bridge.core.model import Incident
 from bridge.core.ports import ChangeStore, Intake
-from bridge.core.turns import Flaps, flaps_of
 from bridge.core.views import Reader
-from bridge.metrics import Metrics
+from bridge.observability import logs
+from bridge.observability.metrics import Metrics
 from bridge.rendering.text import clean
 from bridge.web import api, changes, incident_pages, operations, pages, request_id, runbooks, webhooks
-from bridge.web import pictures as drawn
+from bridge.web import charts as drawn
+from bridge.web.charts import KeptPictures
 from bridge.web.logins import Logins
-from bridge.web.pictures import KeptPictures
 from bridge.web.probing import StoreProbe
 
 log = logs.get(__name__)

@@ -10,8 +10,8 @@ from urllib.parse import urlsplit
 from flask import Blueprint
 from markupsafe import Markup, escape
 
-from bridge.core.notices import state_word, status_word
-from bridge.core.periods import firing_period
+from bridge.core.incidents.notices import state_word, status_word
+from bridge.core.incidents.periods import firing_period
 from bridge.rendering.text import clean, labelled
 
 #: Where a long name may be broken; a number such as 7.3, 20,000 or 14:02 never is.

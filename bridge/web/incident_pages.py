@@ -11,23 +11,23 @@ from flask.typing import ResponseReturnValue
 
 from bridge.config.settings import Settings
 from bridge.core.changes import period_of
+from bridge.core.context.measurements import as_of
 from bridge.core.cursors import Page, cursor_of, key_in
-from bridge.core.digests import channel_of
-from bridge.core.measurements import as_of
+from bridge.core.incidents.notices import is_informational
+from bridge.core.incidents.periods import firing_period
+from bridge.core.incidents.state_changes import Flaps
 from bridge.core.model import Alert, Incident, Severity
-from bridge.core.notices import is_informational
-from bridge.core.periods import firing_period
 from bridge.core.ports import Changes, Link
-from bridge.core.turns import Flaps
+from bridge.core.storms.digests import channel_of
 from bridge.core.views import Reader
 from bridge.rendering.context_view import view_of
 from bridge.rendering.links import addresses_of, links_of
 from bridge.rendering.silencing import amtool_command, silence_form, silenced_labels
 from bridge.rendering.view import believable
+from bridge.web.charts import KeptPictures, Shown
 from bridge.web.filters import safe_link, span
 from bridge.web.logins import Logins
 from bridge.web.pages import PAYLOAD_SHOWN, asked_after
-from bridge.web.pictures import KeptPictures, Shown
 
 ALERTS_SHOWN = 200
 PICTURES_SHOWN = 4

@@ -8,12 +8,12 @@ from dataclasses import asdict
 from flask import Blueprint, Response, jsonify, request
 from flask.typing import ResponseReturnValue
 
-from bridge import logs
 from bridge.config.settings import Settings
-from bridge.core.auditing import Check, readiness
+from bridge.core.health import Check, readiness
 from bridge.core.heartbeats import Heartbeat
 from bridge.core.views import Health
-from bridge.metrics import CONTENT_TYPE, Metrics
+from bridge.observability import logs
+from bridge.observability.metrics import CONTENT_TYPE, Metrics
 from bridge.web.callers import from_another_site
 from bridge.web.logins import Logins
 from bridge.web.probing import StoreProbe

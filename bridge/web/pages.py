@@ -11,11 +11,11 @@ from datetime import datetime
 from flask import Blueprint, Request, render_template, request
 from flask.typing import ResponseReturnValue
 
-from bridge.core.dead_letters import Which
+from bridge.core.delivery.dead_letters import Which
 from bridge.core.ports import Changes
 from bridge.core.views import Reader
+from bridge.web.digest_links import held_channel
 from bridge.web.filters import add_filters, safe_link, span
-from bridge.web.held import held_channel
 from bridge.web.logins import Logins
 
 SHOWN = 100  #: of any list, on one page

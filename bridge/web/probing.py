@@ -9,9 +9,9 @@ from concurrent.futures import TimeoutError as FutureTimeout
 from datetime import datetime
 from threading import Lock, Thread
 
-from bridge import logs
 from bridge.core.ports import Intake
 from bridge.core.views import Health, Reader
+from bridge.observability import logs
 
 log = logs.get(__name__)
 SECONDS = 2.0  #: a container's probe has three

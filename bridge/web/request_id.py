@@ -10,7 +10,7 @@ import secrets
 
 from flask import Response, g, request
 
-from bridge import logs
+from bridge.observability import logs
 
 HEADER = "X-Request-Id"
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/+=@-]{0,127}", re.ASCII)

@@ -16,9 +16,9 @@ from flask import Flask
 from waitress.adjustments import Adjustments
 from waitress.server import TcpWSGIServer
 
-from bridge import logs
 from bridge.config.settings import Settings
-from bridge.waitress_servers import server_on
+from bridge.observability import logs
+from bridge.processes.waitress_servers import server_on
 from bridge.web.bodies import Wanted, wanted_of
 from bridge.web.receiving import Connection
 from bridge.web.room import Room

@@ -15,12 +15,12 @@ from typing import Literal
 from flask import Blueprint, Response, jsonify, request
 from werkzeug.exceptions import ClientDisconnected, RequestEntityTooLarge
 
-from bridge import logs
 from bridge.config.settings import Settings, SourceSettings
 from bridge.core.errors import InvalidPayload, StoreUnavailable
 from bridge.core.model import Group
 from bridge.core.ports import Intake
-from bridge.metrics import Metrics
+from bridge.observability import logs
+from bridge.observability.metrics import Metrics
 from bridge.sources import alertmanager, cloud_monitoring, grafana
 from bridge.web.auth import (
     QUERY_TOKEN,

@@ -13,12 +13,12 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Protocol
 
-from bridge import logs
+from bridge.core.delivery.retries import decide
 from bridge.core.errors import Reason, SendError, StoreUnavailable
 from bridge.core.facts import ChangeEvent
 from bridge.core.ports import ChangeClaim, GiveUp, Outcome, Sent
-from bridge.core.retrying import decide
-from bridge.metrics import Metrics
+from bridge.observability import logs
+from bridge.observability.metrics import Metrics
 
 log = logs.get("worker")
 PACE = 2.0  #: seconds; PagerDuty counts change events and pages of one key together

@@ -8,10 +8,10 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable
 
-from bridge import logs
 from bridge.core.facts import Context, Fact
 from bridge.core.model import Incident
 from bridge.core.numbers import measured
+from bridge.observability import logs
 
 log = logs.get("worker")
 MOST_FACTS = 5

@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Protocol
 
-from bridge.core.charts import Picture
+from bridge.core.charts.chart import Picture
+from bridge.core.context.measurements import Measured
 from bridge.core.facts import ChangeEvent, Context
-from bridge.core.measurements import Measured
 from bridge.core.model import Incident
 from bridge.core.ports import Illustration
 

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Protocol
 
-from bridge import logs
-from bridge.core.retrying import PAUSE_CAP
+from bridge.core.delivery.retries import PAUSE_CAP
+from bridge.observability import logs
 from bridge.worker.duties import Duties
 
 log = logs.get("worker")

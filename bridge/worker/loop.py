@@ -16,21 +16,21 @@ from datetime import datetime, timedelta
 from functools import partial
 from typing import Any, Protocol, TypeVar
 
-from bridge import logs
+from bridge.core.delivery.failures import room_for_doubtful
+from bridge.core.delivery.retries import decide
 from bridge.core.errors import Reason, SendError, StoreUnavailable
 from bridge.core.facts import Context
-from bridge.core.failing import room_for_doubtful
 from bridge.core.model import Incident
 from bridge.core.ports import Begun, Channel, Claim, Deliveries, GiveUp, Lane, Message, Outcome, Sent
-from bridge.core.retrying import decide
 from bridge.core.timeline import Entry
-from bridge.metrics import Metrics
+from bridge.observability import logs
+from bridge.observability.metrics import Metrics
 from bridge.worker import housekeeping
 from bridge.worker.batching import Batcher
+from bridge.worker.charts import Illustrator, Makes
 from bridge.worker.completing import Completer
+from bridge.worker.context import Gathers, Keeper, Story, context_of, with_before
 from bridge.worker.duties import Duties, NoDuties
-from bridge.worker.enriching import Gathers, Keeper, Story, context_of, with_before
-from bridge.worker.illustrating import Illustrator, Makes
 from bridge.worker.observing import observe
 from bridge.worker.refusing import kept
 from bridge.worker.settling import Settler

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from bridge import logs
 from bridge.core.ports import Claim, GiveUp, Outcome, RetryAt, Sent
-from bridge.metrics import Metrics
+from bridge.observability import logs
+from bridge.observability.metrics import Metrics
 
 log = logs.get("worker")
 

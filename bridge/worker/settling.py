@@ -10,9 +10,9 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 
-from bridge import logs
 from bridge.core.errors import StoreRefused, StoreUnavailable
 from bridge.core.ports import Claim, Outcome
+from bridge.observability import logs
 from bridge.worker.batching import Batcher
 
 log = logs.get("worker")

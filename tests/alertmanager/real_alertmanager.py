@@ -16,10 +16,10 @@ from typing import Any
 
 import requests
 
-from stack import binaries, render
-from stack.places import Places
-from stack.ports import Ports
-from stack.speed import Tempo
+from dev.stack import binaries, render
+from dev.stack.places import Places
+from dev.stack.ports import Ports
+from dev.stack.speed import Tempo
 from tests.end_to_end.machines import eventually, free_port
 
 TOKEN, ROUTING_KEY = "token-of-the-bridge", "a" * 32

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 import yaml
 
-from bridge.core.matchers import MatcherError, parse_matchers
-from stack import binaries
-from tests.core.alertmanager_matchers import CLASSIC, REFUSED
+from bridge.core.routing.matchers import MatcherError, parse_matchers
+from dev.stack import binaries
+from tests.core.routing.alertmanager_matchers import CLASSIC, REFUSED
 
 
 def amtool(folder: Path, texts: list[str]) -> list[str] | None:

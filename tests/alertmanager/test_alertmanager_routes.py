@@ -9,11 +9,11 @@ import pytest
 import yaml
 
 from bridge.config.rule_files import read_rule_files
-from bridge.core.coverage import AlertRule
-from stack import binaries, render
-from stack.places import ROOT, Places
-from stack.ports import Ports
-from stack.speed import Tempo
+from bridge.core.routing.rule_coverage import AlertRule
+from dev.stack import binaries, render
+from dev.stack.places import ROOT, Places
+from dev.stack.ports import Ports
+from dev.stack.speed import Tempo
 
 
 def amtool(*words: str | Path) -> str:

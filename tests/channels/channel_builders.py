@@ -7,15 +7,15 @@ from typing import Any
 
 from pydantic import SecretStr
 
-from bridge.channels.email import EmailChannel
-from bridge.channels.pagerduty import PagerDutyChannel
-from bridge.channels.slack import SlackChannel
+from bridge.channels.email.channel import EmailChannel
+from bridge.channels.pagerduty.channel import PagerDutyChannel
+from bridge.channels.slack.channel import SlackChannel
 from bridge.config.settings import EmailSettings, PagerDutySettings, SlackSettings
 from bridge.core.model import State, Target
 from bridge.core.ports import AlertLine, Channel, Claim, Link, Message
 from bridge.core.timeline import Entry, EntryKind
 from bridge.rendering.sample import sample_incident
-from sandbox.running import RunningSandbox
+from dev.sandbox.running import RunningSandbox
 
 AT = datetime(2026, 11, 23, 10, 0, tzinfo=UTC)
 KEY = "0123456789abcdef0123456789abcdef"

@@ -9,7 +9,7 @@ import pytest
 from hostile_vendor import certificate
 
 from bridge.outbound.trust import trusted
-from sandbox.running import RunningSandbox, running_sandbox
+from dev.sandbox.running import RunningSandbox, running_sandbox
 
 
 @pytest.fixture(scope="session")

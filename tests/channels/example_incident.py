@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
+from bridge.core.context.hypotheses import Evidence, hypothesis_of
 from bridge.core.facts import ChangeEvent, Context, Fact, Part, Past, Unit, Unknown, Verdict
-from bridge.core.hypotheses import Evidence, hypothesis_of
 from bridge.core.model import Alert, Incident, Severity, State, Status
 from bridge.core.timeline import Entry, EntryKind
 

@@ -11,8 +11,8 @@ from channel_builders import AT, a_claim, a_pagerduty, a_slack
 from bridge.core.facts import ChangeEvent, Context, Fact, Unit
 from bridge.core.model import Incident, State, Status
 from bridge.core.ports import Message
-from bridge.render import Renderer
 from bridge.rendering.context_view import ContextView, view_of
+from bridge.rendering.renderer import Renderer
 from bridge.rendering.sample import sample_alert, sample_claim, sample_incident, sample_news
 
 

@@ -19,8 +19,8 @@ from example_incident import STARTED, the_context, the_incident, the_news
 from playwright.sync_api import Browser, sync_playwright
 
 from bridge.core.ports import Channel, Message
-from bridge.render import Renderer
-from sandbox.running import RunningSandbox, running_sandbox
+from bridge.rendering.renderer import Renderer
+from dev.sandbox.running import RunningSandbox, running_sandbox
 
 CHROMIUM = "/usr/bin/chromium"
 PHONE = {"width": 375, "height": 800}

@@ -11,7 +11,7 @@ from test_channel_contract import send, send_all
 from bridge.core.errors import SendError
 from bridge.core.model import State
 from bridge.core.timeline import EntryKind
-from sandbox.running import RunningSandbox
+from dev.sandbox.running import RunningSandbox
 
 
 def test_pagerduty_rings_again_when_an_acknowledgement_is_over(vendors: RunningSandbox) -> None:

@@ -15,13 +15,13 @@ from channel_builders import PASSWORD, a_claim, a_message, a_pagerduty, a_slack,
 from pydantic import SecretStr
 from test_channel_contract import send, send_all
 
-from bridge.channels.mail_connection import MailConnection
+from bridge.channels.email.connection import MailConnection
 from bridge.core.errors import Reason, SendError
-from bridge.core.incidents import Rules, receive
+from bridge.core.incidents.transitions import Rules, receive
 from bridge.core.model import State, Target
 from bridge.core.ports import Receipt
-from bridge.render import Renderer
-from sandbox.running import RunningSandbox, running_sandbox
+from bridge.rendering.renderer import Renderer
+from dev.sandbox.running import RunningSandbox, running_sandbox
 from tests.builders import a_group, an_alert
 
 
@@ -198,7 +198,7 @@ def test_slack_hears_the_end_of_what_may_stand_where_nobody_can_look(vendors: Ru
 def test_slack_hears_the_end_of_what_may_stand_further_back_than_is_read(
     vendors: RunningSandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("bridge.channels.slack_calls.MAX_PAGES", 0)
+    monkeypatch.setattr("bridge.channels.slack.calls.MAX_PAGES", 0)
     assert not an_unknown_end(vendors).skipped
 
 

@@ -13,7 +13,7 @@ from channel_builders import SECRETS, a_channel, a_claim, a_message, a_pagerduty
 from bridge.channels import BUILDERS, build
 from bridge.core.errors import Reason, SendError
 from bridge.core.ports import Claim, Message, Receipt
-from sandbox.running import RunningSandbox
+from dev.sandbox.running import RunningSandbox
 
 TARGETS = {"pagerduty": "pagerduty", "slack": "slack", "email": "smtp"}
 

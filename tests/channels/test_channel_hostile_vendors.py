@@ -19,11 +19,11 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from test_channel_contract import send
 
+from bridge.channels.email.connection import reason_of
 from bridge.channels.http import MAX_ANSWER, MAX_RETRY_AFTER, retry_after_seconds
-from bridge.channels.mail_connection import reason_of
 from bridge.core.errors import Reason, SendError
 from bridge.core.model import Target
-from sandbox.running import RunningSandbox
+from dev.sandbox.running import RunningSandbox
 
 HTTP = ["pagerduty", "slack"]
 JSON = "Content-Type: application/json"

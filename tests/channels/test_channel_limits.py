@@ -12,14 +12,14 @@ from channel_builders import AT, a_claim, a_message, a_pagerduty, a_slack, an_al
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bridge.channels.pagerduty_events import MAX_BYTES
+from bridge.channels.pagerduty.events import MAX_BYTES
 from bridge.core.facts import ChangeEvent, Context, Fact, Hypothesis, Part, Past, Unit, Unknown, Verdict
 from bridge.core.model import State
 from bridge.core.ports import Message
 from bridge.rendering.text import clean, cut, utf16_units
-from sandbox import block_kit
-from sandbox.mentions import active_mentions
-from sandbox.pagerduty import event_faults
+from dev.sandbox import block_kit
+from dev.sandbox.mentions import active_mentions
+from dev.sandbox.pagerduty import event_faults
 
 NASTY = [
     "<!channel>", "<!here|x>", "<@U12345678>", "<http://evil|x>", "&<>&amp;", "😀" * 3000, "\u202eabc\u202c שלום",

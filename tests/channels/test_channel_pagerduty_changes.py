@@ -10,11 +10,11 @@ from datetime import timedelta
 import pytest
 from pydantic import SecretStr
 
-from bridge.channels.pagerduty_changes import PagerDutyChanges, event_of
+from bridge.channels.pagerduty.change_events import PagerDutyChanges, event_of
 from bridge.config.settings import PagerDutySettings
 from bridge.core.errors import Reason, SendError
 from bridge.core.facts import ChangeEvent
-from sandbox.running import RunningSandbox
+from dev.sandbox.running import RunningSandbox
 from tests.channels.channel_builders import AT, KEY
 
 CHANGE = ChangeEvent(

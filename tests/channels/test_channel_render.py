@@ -9,12 +9,12 @@ from typing import Any
 
 import pytest
 
-from bridge.channels.slack_blocks import blocks_of
+from bridge.channels.slack.blocks import blocks_of
 from bridge.core.model import Alert, Flap, Incident, State, Status, Target
 from bridge.core.numbers import in_words
 from bridge.core.ports import Message
-from bridge.render import MAX_HTML_BYTES, NAMES, Renderer, check_templates
 from bridge.rendering.links import safe_href
+from bridge.rendering.renderer import MAX_HTML_BYTES, NAMES, Renderer, check_templates
 from bridge.rendering.sample import sample_alert, sample_claim, sample_context, sample_incident, sample_news
 
 NASTY = {"summary": "<script>alert(1)</script>\x00\u202e", "description": "</td>&\r\nx", "runbook_url": "javascript:x"}

@@ -98,8 +98,8 @@ def test_a_mail_server_without_end_is_given_up_and_holds_up_nobody(step: str, wa
 @pytest.mark.parametrize("step", ["RSET", "QUIT"])
 def test_a_kept_connection_that_went_bad_costs_no_mail(step: str, way: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """RSET asks whether it still lives, QUIT ends what has carried enough: neither is worth a deadline."""
-    monkeypatch.setattr("bridge.channels.mail_connection.CHECK_SECONDS", 0.3)
-    monkeypatch.setattr("bridge.channels.mail_connection.MAX_MAILS", 1 if step == "QUIT" else 50)
+    monkeypatch.setattr("bridge.channels.email.connection.CHECK_SECONDS", 0.3)
+    monkeypatch.setattr("bridge.channels.email.connection.MAX_MAILS", 1 if step == "QUIT" else 50)
 
     async def work(server: SmallSmtp) -> None:
         channel = a_channel(server, 30, concurrency=1)

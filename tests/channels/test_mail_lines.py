@@ -19,13 +19,13 @@ from hypothesis import strategies as st
 from small_smtp import running_smtp
 from test_channel_contract import send
 
-from bridge.channels.mail_headers import mailbox, words
-from bridge.channels.mail_message import mail_bytes, subject_of
+from bridge.channels.email.headers import mailbox, words
+from bridge.channels.email.message import mail_bytes, subject_of
 from bridge.core.errors import Reason, SendError
-from bridge.core.mailboxes import Mailbox, parse_mailbox
 from bridge.core.model import Target
+from bridge.core.network.mailboxes import Mailbox, parse_mailbox
 from bridge.rendering.text import one_line
-from sandbox.running import RunningSandbox
+from dev.sandbox.running import RunningSandbox
 
 WORD = re.compile(rb"=\?utf-8\?([bq])\?([^?\s]*)\?=", re.IGNORECASE)
 FAMILY = "👨‍👩‍👧‍👦"

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from channel_builders import a_claim, a_message, an_email
 
-from bridge.channels.email import accepted
-from bridge.channels.mail_message import MAX_SUBJECT, subject_in, subject_of
+from bridge.channels.email.channel import accepted
+from bridge.channels.email.message import MAX_SUBJECT, subject_in, subject_of
 from bridge.core.ports import Message
 
 FIRST = a_message(number=42, severity="warning", title="Latency (ml/toxicity-api)")

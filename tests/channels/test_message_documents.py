@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 
 from bridge.core.ports import AlertLine
-from bridge.render import check_templates, template_view
 from bridge.rendering.context_file import context_of
 from bridge.rendering.context_view import ChangeLine, FactLine
 from bridge.rendering.links import Addresses
+from bridge.rendering.renderer import check_templates, template_view
 from bridge.rendering.sample import sample_claim, sample_context, sample_incident
 from bridge.rendering.view import fields_of
 

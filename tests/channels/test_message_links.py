@@ -12,8 +12,8 @@ from channel_builders import a_claim, a_pagerduty, a_slack, an_email
 
 from bridge.core.model import Incident
 from bridge.core.ports import Message
-from bridge.render import Renderer
 from bridge.rendering.links import MAX_HREF, Addresses, below, links_of, safe_href
+from bridge.rendering.renderer import Renderer
 from bridge.rendering.sample import sample_alert, sample_claim, sample_incident
 from bridge.rendering.view import in_order
 

@@ -12,7 +12,7 @@ import click
 import pytest
 from click.testing import CliRunner, Result
 
-from bridge.cli import main
+from bridge.cli.main import main
 from bridge.core.facts import Unit, Verdict
 from bridge.rendering.context_file import ContextFault, context_of
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from bridge.core.model import Target
-from bridge.render import Renderer
+from bridge.rendering.renderer import Renderer
 from bridge.rendering.sample import sample_claim, sample_context, sample_news
 from tests.channels.message_reading import an_incident
 

@@ -12,15 +12,15 @@ import pytest
 from channel_builders import AT, a_claim, a_pagerduty, a_slack, an_email
 from test_channel_limits import NASTY
 
-from bridge.channels.pagerduty_events import MAX_BYTES
+from bridge.channels.pagerduty.events import MAX_BYTES
 from bridge.core.facts import ChangeEvent, Context, Fact, Hypothesis, Part, Past, Unit, Unknown, Verdict
 from bridge.core.model import Alert, Incident, Status
 from bridge.core.ports import Message
-from bridge.render import MAX_HTML_BYTES, Renderer
+from bridge.rendering.renderer import MAX_HTML_BYTES, Renderer
 from bridge.rendering.sample import sample_claim, sample_incident
-from sandbox import block_kit
-from sandbox.mentions import active_mentions
-from sandbox.pagerduty import event_faults
+from dev.sandbox import block_kit
+from dev.sandbox.mentions import active_mentions
+from dev.sandbox.pagerduty import event_faults
 
 EVERYTHING = " ".join(NASTY)
 

@@ -9,7 +9,7 @@ import pytest
 
 from bridge.core.model import Alert, Incident, State, Status
 from bridge.core.ports import Message
-from bridge.render import Renderer
+from bridge.rendering.renderer import Renderer
 from bridge.rendering.sample import sample_alert, sample_claim, sample_incident, sample_news
 from tests.channels.channel_builders import a_claim, a_pagerduty, a_slack
 

@@ -13,15 +13,15 @@ import pytest
 import yaml
 from channel_builders import AT, a_claim, a_slack
 
-from bridge.channels.mail_message import subject_of
-from bridge.channels.pagerduty_events import events_of
-from bridge.core.acts import acknowledge, resolve
-from bridge.core.incidents import Rules, receive
+from bridge.channels.email.message import subject_of
+from bridge.channels.pagerduty.events import events_of
+from bridge.core.incidents.actions import acknowledge, resolve
+from bridge.core.incidents.transitions import Rules, receive
 from bridge.core.model import Alert, Group, Incident, Status
 from bridge.core.ports import Message
 from bridge.core.timeline import Entry
-from bridge.render import Renderer
 from bridge.rendering.plain import plain_summary
+from bridge.rendering.renderer import Renderer
 
 RULES = Path(__file__).parents[2] / "rules"
 FAULT_WORDS = re.compile(r"\b(fire|fires|firing|resolved)\b", re.IGNORECASE)

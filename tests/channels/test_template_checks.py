@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from bridge.render import check_templates
+from bridge.rendering.renderer import check_templates
 from bridge.rendering.template_checks import useless_files
 
 KINDS = {"slack-ml": "slack", "pagerduty-ml": "pagerduty", "email-ml": "email"}

@@ -16,19 +16,19 @@ from channel_builders import AT, KEY, SECRETS, a_claim, a_message, a_slack
 from hostile_vendor import Script, answering, dripping
 from pydantic import SecretStr
 
-from bridge.alertmanagers import AlertmanagerApi
-from bridge.alertmanagers import Server as Alertmanager
-from bridge.channels.pagerduty import PagerDutyChannel
-from bridge.channels.pagerduty_changes import PagerDutyChanges
+from bridge.channels.pagerduty.change_events import PagerDutyChanges
+from bridge.channels.pagerduty.channel import PagerDutyChannel
+from bridge.clients.alertmanager import AlertmanagerApi
+from bridge.clients.alertmanager import Server as Alertmanager
+from bridge.clients.outside_ping import OutsideUrl
+from bridge.clients.prometheus import Prometheus
+from bridge.clients.prometheus import Server as PrometheusServer
 from bridge.config.settings import PagerDutySettings
-from bridge.context import Prometheus
-from bridge.context import Server as PrometheusServer
-from bridge.core.enrichment import Failure, Query
+from bridge.core.context.enrichment import Failure, Query
 from bridge.core.errors import Reason, SendError
 from bridge.core.facts import ChangeEvent
 from bridge.core.ports import Illustration
-from bridge.core.reconciling import NoLook, Wanted
-from bridge.pings import OutsideUrl
+from bridge.core.reconciliation import NoLook, Wanted
 
 JSON = "Content-Type: application/json"
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"

@@ -9,9 +9,9 @@ from pathlib import Path
 
 from click.testing import CliRunner, Result
 
-from bridge.core.incidents import Rules
+from bridge.core.incidents.transitions import Rules
 from bridge.core.model import ChannelSpec
-from bridge.core.routing import Route
+from bridge.core.routing.tree import Route
 from bridge.store import Policy, StoreIntake, open_database
 from tests.builders import a_group, an_alert, at
 
@@ -32,7 +32,7 @@ def with_incidents(url: str, count: int = 1, **labels: str) -> str:
 
 def run(*words: str, stdin: str = "", environ: dict[str, str] | None = None) -> Result:
     """In this process. A traceback is an exception that is not SystemExit."""
-    from bridge.cli import main
+    from bridge.cli.main import main
 
     return CliRunner().invoke(main, list(words), input=stdin, env=environ)
 

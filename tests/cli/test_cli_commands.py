@@ -9,7 +9,7 @@ import click
 import pytest
 from click.testing import CliRunner
 
-from bridge.cli import ELSEWHERE, main
+from bridge.cli.main import ELSEWHERE, main
 
 EVERY = sorted([*ELSEWHERE, "serve", "web", "worker"])
 
@@ -30,9 +30,9 @@ def test_help_lists_every_command() -> None:
 @pytest.mark.parametrize(
     ("module", "spared"),
     [
-        ("bridge.supervisor", ("sqlalchemy", "flask", "aiohttp", "pydantic", "structlog")),
-        ("bridge.web_process", ("aiohttp", "slack_sdk", "pdpyras", "psycopg", "alembic")),
-        ("bridge.worker_process", ("flask", "waitress", "psycopg", "alembic")),
+        ("bridge.app.supervisor", ("sqlalchemy", "flask", "aiohttp", "pydantic", "structlog")),
+        ("bridge.app.web_process", ("aiohttp", "slack_sdk", "pdpyras", "psycopg", "alembic")),
+        ("bridge.app.worker_process", ("flask", "waitress", "psycopg", "alembic")),
     ],
 )
 def test_a_process_carries_only_what_it_uses(module: str, spared: tuple[str, ...]) -> None:

@@ -11,8 +11,8 @@ from click.testing import CliRunner, Result
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bridge.cli import main
-from bridge.cli_options import has_password
+from bridge.cli.main import main
+from bridge.cli.options import has_password
 from bridge.core.errors import StoreUnusable
 from bridge.store.urls import database_url, shown
 

@@ -9,12 +9,12 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from bridge.core.dead_letters import Which
+from bridge.core.delivery.dead_letters import Which
 from bridge.core.errors import Reason
-from bridge.core.incidents import Rules
+from bridge.core.incidents.transitions import Rules
 from bridge.core.model import ChannelSpec
 from bridge.core.ports import GiveUp, Lane
-from bridge.core.routing import Route
+from bridge.core.routing.tree import Route
 from bridge.store import Policy, StoreDeadLetters, StoreDeliveries, StoreIntake, open_database
 from tests.builders import a_group, an_alert, at
 
@@ -48,7 +48,7 @@ def database(tmp_path: Path) -> Iterator[str]:
 
 
 def run(database: str, *arguments: str) -> Result:
-    from bridge.cli import main
+    from bridge.cli.main import main
 
     return CliRunner().invoke(main, ["incidents", "--database", database, *arguments])
 

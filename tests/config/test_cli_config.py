@@ -8,7 +8,7 @@ import pytest
 from click.testing import CliRunner
 from werkzeug.security import check_password_hash
 
-from bridge.cli_config import COMMANDS
+from bridge.cli.config import COMMANDS
 
 ROOT = Path(__file__).parents[2]
 ENVIRON = {

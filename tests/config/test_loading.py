@@ -21,9 +21,9 @@ from bridge.config import (
     secret_values,
 )
 from bridge.config.settings import IncidentSettings
-from bridge.core.routing import Escalation, route_alert
-from bridge.core.storms import StormLimits
-from bridge.core.turns import Flapping
+from bridge.core.incidents.state_changes import Flapping
+from bridge.core.routing.tree import Escalation, route_alert
+from bridge.core.storms.detection import StormLimits
 
 ROOT = Path(__file__).parents[2]
 ENVIRON = {

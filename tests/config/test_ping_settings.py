@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from bridge.app.wiring import pinged_of
 from bridge.config import ConfigurationFaults, Settings, load, load_text, secret_values
-from bridge.wiring import pinged_of
 
 SMALL = """
 channels: {slack-ml: {type: slack, token: "${SLACK}", channel: C012ABCDEF}}

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from bridge.app.wiring import asked_of
 from bridge.config import ConfigurationFaults, load, load_text, secret_values
 from bridge.config.settings import SourceSettings
-from bridge.wiring import asked_of
 
 ENVIRON = {"SLACK": "xoxb-secret", "TOKEN": "t0ken", "PASSWORD": "passw0rd"}
 REST = """

@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 from pydantic import SecretStr
 
+from bridge.app.wiring import _token_of
 from bridge.config import ConfigurationFaults, load
 from bridge.config.secret_files import MAX_OCTETS, UnreadableSecret, read_secret
 from bridge.config.settings import EmailSettings, PagerDutySettings, Settings, SlackSettings
-from bridge.wiring import _token_of
 from docker.start.with_secrets import merged
 
 SECRET = "k€y-ä-0123456789"

@@ -8,7 +8,7 @@ import promql_parser
 import pytest
 
 from bridge.config import load
-from bridge.core.questions import ROLES, Question, expression
+from bridge.core.context.questions import ROLES, Question, expression
 
 ROOT = Path(__file__).parents[2]
 ENVIRON = dict.fromkeys(("PAGERDUTY_ROUTING_KEY", "SLACK_BOT_TOKEN", "ALERTMANAGER_TOKEN"), "x" * 32)

@@ -24,10 +24,10 @@ from bridge.core.changes import (
     told_once,
 )
 from bridge.core.facts import ChangeEvent
-from bridge.core.incidents import Rules, receive
-from bridge.core.matchers import parse_matchers
+from bridge.core.incidents.periods import outbreak
+from bridge.core.incidents.transitions import Rules, receive
 from bridge.core.model import Alert, Incident
-from bridge.core.periods import outbreak
+from bridge.core.routing.matchers import parse_matchers
 from tests.builders import a_group, an_alert, at
 
 

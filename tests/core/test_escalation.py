@@ -7,12 +7,12 @@ from datetime import timedelta
 
 import pytest
 
-from bridge.core.acts import acknowledge, resolve
 from bridge.core.escalation import RECHECK, Kind, Situation, Standing, Timer, look, timers_of
-from bridge.core.incidents import Rules, receive
-from bridge.core.matchers import parse_matchers
+from bridge.core.incidents.actions import acknowledge, resolve
+from bridge.core.incidents.transitions import Rules, receive
 from bridge.core.model import Added, Cause, Change, Incident, State
-from bridge.core.routing import Escalation, Match
+from bridge.core.routing.matchers import parse_matchers
+from bridge.core.routing.tree import Escalation, Match
 from tests.builders import a_group, an_alert, at
 
 STEP = Escalation(timedelta(minutes=10), ("slack",))

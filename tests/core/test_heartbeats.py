@@ -5,9 +5,9 @@ from __future__ import annotations
 from datetime import timedelta
 
 from bridge.core.heartbeats import Heartbeat, alarm, split
-from bridge.core.incidents import Rules, receive
-from bridge.core.matchers import parse_matchers
+from bridge.core.incidents.transitions import Rules, receive
 from bridge.core.model import Severity, State
+from bridge.core.routing.matchers import parse_matchers
 from tests.builders import a_group, an_alert, at
 
 BEAT = Heartbeat("prometheus", parse_matchers('alertname="Watchdog"'), timedelta(minutes=5))

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bridge.core.incidents import Rules, receive
+from bridge.core.incidents.transitions import Rules, receive
 from bridge.core.model import Alert, Group, Incident
 from bridge.core.naming import names_of, title_of
 from tests.builders import an_alert, at

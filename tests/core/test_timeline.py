@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bridge.core.ports import WebhookOutcome
 from bridge.core.timeline import EntryKind
-from bridge.metrics import Metrics
+from bridge.observability.metrics import Metrics
 
 
 def test_what_a_newer_version_wrote_is_still_an_entry() -> None:

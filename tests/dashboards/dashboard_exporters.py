@@ -10,7 +10,7 @@ from bert_api.model.prediction import CONFIDENCE_BOUNDS, ModelInfo
 from bert_api.training.history import Run
 from bridge.core.ports import Accepted, WebhookOutcome
 from bridge.core.views import Health
-from bridge.metrics import Metrics as BridgeMetrics
+from bridge.observability.metrics import Metrics as BridgeMetrics
 
 MIB = 1024 * 1024
 CHANNELS = ("pagerduty-ml", "slack-ml", "email-ml")

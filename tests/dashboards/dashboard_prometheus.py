@@ -13,8 +13,8 @@ from typing import Any
 import dashboard_history as history
 import requests
 
-from stack.binaries import find, working_folder
-from stack.free_port import free_port
+from dev.stack.binaries import find, working_folder
+from dev.stack.free_port import free_port
 
 
 @dataclass(frozen=True)

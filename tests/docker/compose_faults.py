@@ -8,8 +8,8 @@ from pathlib import Path
 
 from bert_api.service import settings as api_settings
 from bridge import __version__
+from dev.sandbox.__main__ import serve as sandbox_serve
 from docker.start import make_secrets
-from sandbox.__main__ import serve as sandbox_serve
 from tests.docker.compose_reading import ADDRESS, VARIABLE, ComposeFault, Stack, files_of
 
 BRIDGES = ("bridge", "bridge-web", "bridge-worker")

@@ -172,7 +172,7 @@ def copied(tmp_path: Path) -> Path:
     """What the images and the stack are made of, to break something in it."""
     root = tmp_path / "checkout"
     ignore = shutil.ignore_patterns("__pycache__", "models", "corpus", "vendors.*")
-    for folder in ("docker", "rules", "bridge", "bert_api", "sandbox"):
+    for folder in ("docker", "rules", "bridge", "bert_api", "dev"):
         shutil.copytree(ROOT / folder, root / folder, ignore=ignore)
     for file in ("routes.yaml", "requirements.txt", ".dockerignore"):
         shutil.copy(ROOT / file, root / file)

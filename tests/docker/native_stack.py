@@ -18,8 +18,8 @@ from pathlib import Path
 
 import requests
 
+from dev.stack.binaries import find, working_folder
 from docker.start import make_secrets
-from stack.binaries import find, working_folder
 from tests.docker.compose_reading import ADDRESS, ROOT, Stack
 from tests.end_to_end.machines import eventually, free_port
 

@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 import requests
 
+from dev.stack.binaries import find
 from docker.start import make_secrets
-from stack.binaries import find
 from tests.docker.compose_reading import ROOT, Stack
 from tests.docker.native_stack import QUICK_PAIR, NativeStack, answers
 from tests.end_to_end.machines import end, eventually, fire

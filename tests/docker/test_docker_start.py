@@ -15,10 +15,10 @@ from pathlib import Path
 import pytest
 import yaml
 
+from bridge.app.wiring import load_settings
 from bridge.web.auth import check_listen
-from bridge.wiring import load_settings
+from dev.sandbox.credentials import ROUTING_KEY, SLACK_TOKEN
 from docker.start import make_secrets, with_login, with_secrets
-from sandbox.credentials import ROUTING_KEY, SLACK_TOKEN
 from tests.docker.compose_reading import ROOT
 
 START = ROOT / "docker" / "start"

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from sandbox.running import RunningSandbox, running_sandbox
+from dev.sandbox.running import RunningSandbox, running_sandbox
 from tests.end_to_end.machines import Bridge, running_alertmanager, running_bridge
 
 

@@ -16,7 +16,7 @@ from typing import Any
 
 import requests
 
-from stack.binaries import find
+from dev.stack.binaries import find
 from tests.end_to_end.machines import ROOT, eventually, free_port
 
 CHANNEL = """

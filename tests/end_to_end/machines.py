@@ -17,9 +17,9 @@ from typing import Any
 
 import requests
 
-from sandbox.running import RunningSandbox
-from stack.binaries import find, working_folder
-from stack.free_port import free_port
+from dev.sandbox.running import RunningSandbox
+from dev.stack.binaries import find, working_folder
+from dev.stack.free_port import free_port
 
 ROOT = Path(__file__).parents[2]
 

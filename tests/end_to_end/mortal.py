@@ -14,11 +14,11 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from bridge import web_process, worker_process
+from bridge.app import web_process, worker_process
 from bridge.channels import BUILDERS
 from bridge.core.model import Group
 from bridge.core.ports import Accepted, Claim, Outcome, Receipt
-from bridge.render import check_templates
+from bridge.rendering.renderer import check_templates
 from bridge.store import StoreDeliveries, StoreIntake, deliveries, intake
 from bridge.store.settling import Settlements
 from bridge.worker import Setup

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import requests
 
-from sandbox.running import RunningSandbox
+from dev.sandbox.running import RunningSandbox
 from tests.end_to_end.machines import Bridge, end, eventually, fire, free_port, running_alertmanager
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import requests
 
-from sandbox.running import RunningSandbox
+from dev.sandbox.running import RunningSandbox
 from tests.end_to_end.machines import Bridge, end, eventually, fire, free_port, running_alertmanager
 from tests.end_to_end.test_alert_to_people import pages
 from tests.end_to_end.test_alertmanagers_are_asked import Start, asking, look_again

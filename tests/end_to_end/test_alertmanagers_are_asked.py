@@ -11,7 +11,7 @@ import pytest
 import requests
 import yaml
 
-from sandbox.running import RunningSandbox
+from dev.sandbox.running import RunningSandbox
 from tests.end_to_end.machines import Bridge, end, eventually, fire, free_port, running_alertmanager
 from tests.end_to_end.test_alert_to_people import pages
 

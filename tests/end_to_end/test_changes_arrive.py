@@ -11,7 +11,7 @@ from typing import Any
 
 import requests
 
-from sandbox.running import RunningSandbox
+from dev.sandbox.running import RunningSandbox
 from tests.end_to_end.machines import ROOT, Bridge, eventually, fire
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import requests
 
-from sandbox.running import RunningSandbox
+from dev.sandbox.running import RunningSandbox
 from tests.end_to_end.fake_prometheus import Prometheus, fake_prometheus
 from tests.end_to_end.machines import Bridge, eventually, running_bridge
 

@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 import requests
 
-from sandbox.running import RunningSandbox
-from tests.context.story import running_prometheus
+from dev.sandbox.running import RunningSandbox
+from tests.clients.story import running_prometheus
 from tests.end_to_end.machines import Bridge, eventually, running_bridge, unhurried
 
 

@@ -16,9 +16,9 @@ from typing import Any
 import pytest
 import requests
 
-from stack.drill_start import started
-from stack.drill_watching import Site, running_site
-from stack.places import ROOT, Places
+from dev.stack.drill_start import started
+from dev.stack.drill_watching import Site, running_site
+from dev.stack.places import ROOT, Places
 
 pytestmark = pytest.mark.timeout(3600)
 SPEED = "30"
@@ -41,7 +41,7 @@ def site(places: Places) -> Site:
 
 def drill(places: Places, scenario: str, alert: str = "") -> list[str]:
     """The lines that it shows; the names of the steps come third."""
-    words = [sys.executable, "-m", "stack", "drill", scenario, "--run", str(places.run)]
+    words = [sys.executable, "-m", "dev.stack", "drill", scenario, "--run", str(places.run)]
     environment = {**os.environ, "ALERT": alert}
     done = subprocess.run(words, cwd=ROOT, env=environment, check=False, capture_output=True, text=True)
     assert done.returncode == 0, f"{done.stdout}{done.stderr}"
@@ -86,7 +86,7 @@ def test_a_deployment_is_a_message_in_slack_that_is_edited_at_its_end(places: Pl
 
 
 def test_a_drill_that_is_broken_off_undoes_its_fault(places: Places, site: Site, tmp_path: Path) -> None:
-    words = [sys.executable, "-m", "stack", "drill", "latency", "--run", str(places.run)]
+    words = [sys.executable, "-m", "dev.stack", "drill", "latency", "--run", str(places.run)]
     with (tmp_path / "shown").open("wb") as stream:
         process = subprocess.Popen(words, cwd=ROOT, stdout=stream, stderr=stream)
     while "condition" not in (tmp_path / "shown").read_text() and process.poll() is None:

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import requests
 
-from sandbox.running import RunningSandbox
+from dev.sandbox.running import RunningSandbox
 from tests.end_to_end.machines import ROOT, Bridge, eventually, running_bridge
 
 SHIPPED = "flapping: {turns: 4, within: 1h, calm: 10m}"

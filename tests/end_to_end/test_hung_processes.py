@@ -16,9 +16,9 @@ import pytest
 import requests
 import yaml
 
-from bridge.supervisor import Supervisor, silence
-from sandbox.running import RunningSandbox
-from stack.free_port import free_port
+from bridge.app.supervisor import Supervisor, silence
+from dev.sandbox.running import RunningSandbox
+from dev.stack.free_port import free_port
 from tests.end_to_end.machines import ROOT, Bridge, eventually
 from tests.end_to_end.process_tree import descendants, send, state
 from tests.end_to_end.test_alert_to_people import Storm, pages
@@ -36,7 +36,7 @@ def block():
         os.rename({file!r}, {file!r} + ".was")
         time.sleep(3600)
 if {half!r} == "worker" and "worker" in sys.orig_argv:
-    import bridge.worker.pinging as pinging
+    import bridge.worker.pings as pinging
     run = pinging.Pinger.run
     async def blocking(self):
         while not os.path.exists({file!r} + ".was"):
@@ -181,8 +181,8 @@ def in_the_cluster() -> dict[str, Any]:
 #: A blocked event loop takes a minute to be noticed, in the cluster.
 SOON = """
 if "worker" in sys.orig_argv:
-    import bridge.worker_process
-    bridge.worker_process.HANG_SECONDS = 5.0
+    import bridge.app.worker_process
+    bridge.app.worker_process.HANG_SECONDS = 5.0
 """
 
 

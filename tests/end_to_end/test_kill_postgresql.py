@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
-from sandbox.running import RunningSandbox
-from stack import render
-from stack.ports import Ports
+from dev.sandbox.running import RunningSandbox
+from dev.stack import render
+from dev.stack.ports import Ports
 from tests.end_to_end.machines import ROOT, Bridge, eventually
 from tests.end_to_end.test_alert_to_people import Storm, pages
 

@@ -17,7 +17,7 @@ import pytest
 import requests
 
 from bridge.store import open_database
-from sandbox.running import RunningSandbox
+from dev.sandbox.running import RunningSandbox
 from tests.end_to_end.machines import eventually, free_port
 from tests.end_to_end.mortal import CHANNELS, FROZEN, WEB, WORKER, Life, live
 from tests.end_to_end.test_alert_to_people import mails, pages, posts, webhook

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 import pytest
 import requests
 
-from sandbox.running import RunningSandbox, running_sandbox
+from dev.sandbox.running import RunningSandbox, running_sandbox
 from tests.end_to_end.machines import ROOT, Bridge, eventually
 from tests.end_to_end.process_tree import alive, arguments, descendants, send, state
 from tests.end_to_end.test_alert_to_people import Storm, mails, pages, webhook
@@ -142,8 +142,8 @@ def test_what_a_child_was_sending_when_its_parent_died_is_finished_first(
 
 DRAWING = """
 import asyncio
-from bridge.pictures.studio import Studio
-from tests.pictures.chart_builders import a_chart
+from bridge.charts.drawing_process import Studio
+from tests.charts.chart_builders import a_chart
 async def main():
     studio = Studio(timeout_seconds=100)
     assert await studio.draw(a_chart())
@@ -159,7 +159,7 @@ def test_the_drawing_process_ends_with_the_worker(stopped: bool) -> None:
         try:
             assert worker.stdout is not None
             drawing = int(worker.stdout.readline())
-            assert "bridge.pictures" in arguments(drawing)
+            assert "bridge.charts" in arguments(drawing)
             if stopped:
                 send(drawing, signal.SIGSTOP)
                 eventually(lambda: state(drawing) == "T")

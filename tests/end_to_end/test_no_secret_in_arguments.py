@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
-from sandbox.running import RunningSandbox
+from dev.sandbox.running import RunningSandbox
 from tests.end_to_end.machines import ROOT, eventually, free_port
 from tests.end_to_end.process_tree import arguments, descendants
 from tests.end_to_end.process_tree import environment as environment_of

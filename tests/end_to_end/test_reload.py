@@ -12,9 +12,9 @@ from urllib.parse import urlsplit
 import pytest
 import requests
 
-from sandbox.running import RunningSandbox
-from stack import render
-from stack.ports import Ports
+from dev.sandbox.running import RunningSandbox
+from dev.stack import render
+from dev.stack.ports import Ports
 from tests.end_to_end.machines import ROOT, Bridge, eventually
 
 SHIPPED_INFO = '    - matchers: [severity="info"]\n      notify: [slack-ml]\n'

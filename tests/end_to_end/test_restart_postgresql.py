@@ -12,7 +12,7 @@ import pytest
 import requests
 import sqlalchemy as sa
 
-from sandbox.running import RunningSandbox
+from dev.sandbox.running import RunningSandbox
 from tests.end_to_end.machines import ROOT, Bridge, eventually
 from tests.end_to_end.test_alert_to_people import Storm, pages, webhook
 from tests.end_to_end.test_kill_postgresql import environment, reached

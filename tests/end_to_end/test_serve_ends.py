@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 import requests
 
-from bridge.supervisor import CANNOT_RUN, restart_wait
+from bridge.app.supervisor import CANNOT_RUN, restart_wait
 from tests.end_to_end.machines import ROOT, Bridge, eventually, free_port
 from tests.end_to_end.test_hung_processes import python
 from tests.end_to_end.test_hung_processes import supervised as supervised
@@ -75,8 +75,8 @@ def test_a_taken_port_of_another_users_process_ends_it_with_a_hint(tmp_path: Pat
     """What may not be seen cannot be named; as root everything can, so it is asked for in a table that is not there."""
     (tmp_path / "sitecustomize.py").write_text(
         "import sys\nif 'web' in sys.orig_argv:\n"
-        "    import bridge.holders, bridge.listening\n    bridge.holders._open_files = lambda pid: set()\n"
-        "    bridge.listening.WAIT_SECONDS = 1.0\n    bridge.listening.listen_on.__defaults__ = (1.0,)\n"
+        "    from bridge.processes import listening, port_holders\n    port_holders._open_files = lambda pid: set()\n"
+        "    listening.WAIT_SECONDS = 1.0\n    listening.listen_on.__defaults__ = (1.0,)\n"
     )
     with listener() as (_, port):
         done = serve(tmp_path, "--config", str(config), "--listen", f"127.0.0.1:{port}")
@@ -183,7 +183,8 @@ def test_it_goes_on_when_whoever_read_its_log_has_gone(tmp_path: Path) -> None:
     """It writes down that the half has died, which then can never run: that ends the test."""
     half = ["/bin/sh", "-c", "test -e $0 && exit 2; touch $0; exit 1", str(tmp_path / "1")]
     code = (
-        f"from bridge.supervisor import Supervisor; raise SystemExit(Supervisor({{'half': {half!r}}}, {{}}, 0).run())"
+        "from bridge.app.supervisor import Supervisor\n"
+        f"raise SystemExit(Supervisor({{'half': {half!r}}}, {{}}, 0).run())"
     )
     reader, writer = os.pipe()
     os.close(reader)

@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 import requests
 
-from sandbox.running import RunningSandbox
-from stack.binaries import find
+from dev.sandbox.running import RunningSandbox
+from dev.stack.binaries import find
 from tests.end_to_end.machines import CONFIGURATION, Bridge, eventually, fire, running_alertmanager
 
 pytestmark = pytest.mark.timeout(180)

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 import requests
 
-from sandbox.running import RunningSandbox
+from dev.sandbox.running import RunningSandbox
 from tests.end_to_end.machines import ROOT, Bridge, eventually
 
 PAYLOADS = ROOT / "tests" / "sources" / "payloads"

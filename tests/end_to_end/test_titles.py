@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from sandbox.running import RunningSandbox
+from dev.sandbox.running import RunningSandbox
 from tests.end_to_end.machines import CONFIGURATION, Bridge, end, eventually, fire, running_alertmanager
 
 pytestmark = pytest.mark.timeout(180)

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import requests
 
-from sandbox.running import RunningSandbox
+from dev.sandbox.running import RunningSandbox
 from tests.end_to_end.machines import ROOT, Bridge, eventually, running_bridge
 
 pytestmark = pytest.mark.timeout(240)

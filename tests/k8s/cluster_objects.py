@@ -12,7 +12,7 @@ from typing import Any
 
 from kustomize_reading import Manifest, build, pod_of
 
-from stack.binaries import find
+from dev.stack.binaries import find
 
 ROOT = Path(__file__).resolve().parents[2]
 OVERLAYS = ("gke", "gke-managed-prometheus", "local")

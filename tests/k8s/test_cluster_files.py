@@ -32,9 +32,9 @@ from werkzeug.security import generate_password_hash
 from bert_api.service.settings import from_environment
 from bridge.config import load
 from bridge.web.auth import check_listen
+from dev.sandbox.credentials import fresh_credentials
+from dev.stack.binaries import find
 from k8s import shared_files
-from sandbox.credentials import fresh_credentials
-from stack.binaries import find
 
 each_overlay = pytest.mark.parametrize("each", OVERLAYS)
 with_own_prometheus = pytest.mark.parametrize("each", ["gke", "local"])

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from bridge.core.model import Alert, Group, Status
-from bridge.core.reconciling import Listed, Look, Silence
+from bridge.core.reconciliation import Listed, Look, Silence
 from tests.builders import NOON, a_group, an_alert
 
 SEVERITIES = ("critical", "warning", "info")

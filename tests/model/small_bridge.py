@@ -14,16 +14,16 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from bridge.core.dead_letters import Which
+from bridge.core.delivery.dead_letters import Which
+from bridge.core.delivery.retries import decide as decide_again
 from bridge.core.errors import SendError
-from bridge.core.incidents import Rules
-from bridge.core.matchers import parse_matchers
+from bridge.core.incidents.transitions import Rules
 from bridge.core.model import ChannelSpec, Group, Incident
 from bridge.core.ports import Begun, Claim, Lane, Outcome, Sent
-from bridge.core.reconciling import Look, Patience, decide
-from bridge.core.retrying import decide as decide_again
-from bridge.core.routing import Escalation, Route
-from bridge.render import Renderer
+from bridge.core.reconciliation import Look, Patience, decide
+from bridge.core.routing.matchers import parse_matchers
+from bridge.core.routing.tree import Escalation, Route
+from bridge.rendering.renderer import Renderer
 from bridge.store import (
     Policy,
     StoreDeadLetters,

@@ -13,14 +13,14 @@ from typing import Any, TypeVar
 
 from pydantic import SecretStr
 
-from bridge.channels.email import EmailChannel
-from bridge.channels.pagerduty import PagerDutyChannel
-from bridge.channels.slack import SlackChannel
+from bridge.channels.email.channel import EmailChannel
+from bridge.channels.pagerduty.channel import PagerDutyChannel
+from bridge.channels.slack.channel import SlackChannel
 from bridge.config.settings import EmailSettings, PagerDutySettings, SlackSettings
 from bridge.core.errors import Reason, SendError
 from bridge.core.ports import Claim, Composed, Message, Receipt
-from sandbox.incidents import PagerDutyAccount
-from sandbox.mailbox import Mailbox
+from dev.sandbox.incidents import PagerDutyAccount
+from dev.sandbox.mailbox import Mailbox
 
 T = TypeVar("T")
 SECONDS = timedelta(seconds=10)

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from sandbox.running import RunningSandbox, running_sandbox
+from dev.sandbox.running import RunningSandbox, running_sandbox
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import requests
 
-from sandbox.running import RunningSandbox
+from dev.sandbox.running import RunningSandbox
 from tests.end_to_end.machines import Bridge, eventually, fire, running_alertmanager
 from tests.end_to_end.test_alert_to_people import pages
 from tests.operating.machines import environment, routes

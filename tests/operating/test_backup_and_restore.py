@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 import requests
 
-from sandbox.running import RunningSandbox
+from dev.sandbox.running import RunningSandbox
 from tests.end_to_end.machines import Bridge, eventually
 from tests.end_to_end.test_alert_to_people import Storm, mails, pages, posts, webhook
 from tests.operating.machines import bridge_command, environment, new_database, postgres_tool, routes

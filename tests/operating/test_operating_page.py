@@ -14,7 +14,7 @@ import kubernetes_validate
 import pytest
 import yaml
 
-from bridge.cli import main
+from bridge.cli.main import main
 from tests.end_to_end.machines import ROOT
 from tests.rules.exported import everything
 

@@ -20,7 +20,7 @@ import requests
 import sqlalchemy as sa
 
 from bridge.store.database import NEWEST
-from sandbox.running import RunningSandbox
+from dev.sandbox.running import RunningSandbox
 from tests.end_to_end.machines import ROOT, eventually, free_port
 from tests.end_to_end.test_alert_to_people import pages, webhook
 from tests.operating.machines import environment, new_database, routes

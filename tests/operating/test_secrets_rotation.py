@@ -8,7 +8,7 @@ from typing import Any
 
 import requests
 
-from sandbox.running import RunningSandbox
+from dev.sandbox.running import RunningSandbox
 from tests.end_to_end.machines import ROOT, Bridge, eventually
 from tests.end_to_end.test_alert_to_people import webhook
 from tests.operating.machines import environment

@@ -16,8 +16,8 @@ from typing import Any
 import pytest
 import requests
 
-from bridge.supervisor import CANNOT_RUN, GRACE_SECONDS
-from sandbox.running import RunningSandbox
+from bridge.app.supervisor import CANNOT_RUN, GRACE_SECONDS
+from dev.sandbox.running import RunningSandbox
 from tests.end_to_end.machines import ROOT, eventually, free_port
 from tests.end_to_end.test_alert_to_people import webhook
 from tests.operating import read_only_system

@@ -12,8 +12,8 @@ from bert_api.metrics import Metrics as ApiMetrics
 from bert_api.model.prediction import CONFIDENCE_BOUNDS, ModelInfo
 from bert_api.training.history import Run
 from bridge.core.views import Health
-from bridge.metrics import Metrics as BridgeMetrics
-from bridge.metrics import StoreCollector
+from bridge.observability.metrics import Metrics as BridgeMetrics
+from bridge.observability.metrics import StoreCollector
 
 #: what a scrape adds to each series, by job
 TARGET_LABELS = {

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from stack import binaries
-from tools.mutate_rules.__main__ import main
-from tools.mutate_rules.expressions import in_expression
-from tools.mutate_rules.mutants import mutants_of
-from tools.mutate_rules.rule_files import Rule, RuleSet, read_rules, representatives
+from dev.stack import binaries
+from dev.tools.mutate_rules.__main__ import main
+from dev.tools.mutate_rules.expressions import in_expression
+from dev.tools.mutate_rules.mutants import mutants_of
+from dev.tools.mutate_rules.rule_files import Rule, RuleSet, read_rules, representatives
 
 ALERT = """\
 groups:

@@ -14,8 +14,8 @@ from promql_parser import AggregateExpr, BinaryExpr, Call, MatrixSelector, Vecto
 
 from bert_api.metrics import RESULTS
 from bert_api.service.app import OPERATIONAL
-from bridge.metrics import CONTEXT_OUTCOMES
-from tools.mutate_rules.rule_files import Rule, read_rules, read_tests
+from bridge.observability.metrics import CONTEXT_OUTCOMES
+from dev.tools.mutate_rules.rule_files import Rule, read_rules, read_tests
 
 ROOT = Path(__file__).resolve().parents[2]
 RULES = read_rules(ROOT / "rules").rules

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from tools.mutate_rules.mutants import mutants_of
-from tools.mutate_rules.rule_files import Rule, read_rules, representatives
+from dev.tools.mutate_rules.mutants import mutants_of
+from dev.tools.mutate_rules.rule_files import Rule, read_rules, representatives
 
 ROOT = Path(__file__).resolve().parents[2]
 ALERTS = tuple(rule for rule in read_rules(ROOT / "rules").rules if "alert" in rule.fields)

@@ -11,7 +11,7 @@ import pytest
 import yaml
 from promql_parser import Call, MatrixSelector, SubqueryExpr
 
-from tools.mutate_rules.rule_files import Rule, read_rules
+from dev.tools.mutate_rules.rule_files import Rule, read_rules
 
 ROOT = Path(__file__).resolve().parents[2]
 RULES = read_rules(ROOT / "rules").rules

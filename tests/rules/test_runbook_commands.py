@@ -17,8 +17,8 @@ import yaml
 from promql_parser import AggregateExpr, VectorSelector
 
 from bert_api.__main__ import main as bert_api
-from bridge.cli import main as bridge
-from tools.mutate_rules.rule_files import read_rules
+from bridge.cli.main import main as bridge
+from dev.tools.mutate_rules.rule_files import read_rules
 
 ROOT = Path(__file__).resolve().parents[2]
 EXPORTED = exported.everything()

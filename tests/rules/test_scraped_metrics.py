@@ -14,8 +14,8 @@ import yaml
 from prometheus_client import Metric
 from prometheus_client.parser import text_string_to_metric_families
 
-from stack import binaries
-from stack.free_port import free_port
+from dev.stack import binaries
+from dev.stack.free_port import free_port
 
 ROOT = Path(__file__).resolve().parents[2]
 LISTED = yaml.safe_load(Path(__file__).with_name("scraped_metrics.yml").read_text(encoding="utf-8"))

@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from bridge.core.incidents import Rules, receive
+from bridge.core.incidents.transitions import Rules, receive
 from bridge.core.model import Severity, Status
 from tests.sources.cloud_payloads import NOW, STARTED, alert, read
 

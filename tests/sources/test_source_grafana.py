@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bridge.core.errors import InvalidPayload
-from bridge.core.incidents import Rules, receive
+from bridge.core.incidents.transitions import Rules, receive
 from bridge.core.model import Group, Status
 from bridge.core.naming import title_of
 from bridge.sources.alertmanager import fingerprint_of

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from bridge.core.incidents import Rules
-from bridge.core.matchers import parse_matcher
+from bridge.core.incidents.transitions import Rules
 from bridge.core.model import ChannelSpec
 from bridge.core.ports import Claim, Lane
-from bridge.core.routing import Route
+from bridge.core.routing.matchers import parse_matcher
+from bridge.core.routing.tree import Route
 from bridge.store import (
     Policy,
 )

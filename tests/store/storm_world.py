@@ -7,11 +7,11 @@ from datetime import datetime, timedelta
 
 import sqlalchemy as sa
 
-from bridge.core.incidents import Rules
+from bridge.core.incidents.transitions import Rules
 from bridge.core.model import Alert, ChannelSpec, Incident
 from bridge.core.ports import Claim, Lane, Sent
-from bridge.core.routing import Route
-from bridge.core.storms import StormLimits
+from bridge.core.routing.tree import Route
+from bridge.core.storms.detection import StormLimits
 from bridge.store import Policy, StoreDeliveries, StoreReader, StoreStorms
 from bridge.store.database import transaction
 from bridge.store.receiving import receive_groups

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import sqlalchemy as sa
 
-from bridge.core.incidents import Rules
+from bridge.core.incidents.transitions import Rules
 from bridge.core.model import ChannelSpec, Group
-from bridge.core.routing import Route
+from bridge.core.routing.tree import Route
 from bridge.store import Policy, StoreDeliveries, StoreReader
 from bridge.store.database import transaction
 from bridge.store.receiving import receive_groups

@@ -11,10 +11,10 @@ import sqlalchemy as sa
 
 from bridge.core.errors import Reason
 from bridge.core.facts import ChangeEvent
-from bridge.core.incidents import Rules
+from bridge.core.incidents.transitions import Rules
 from bridge.core.model import ChannelSpec
 from bridge.core.ports import ChangeClaim, GiveUp, Lane, RetryAt, Sent
-from bridge.core.routing import Route
+from bridge.core.routing.tree import Route
 from bridge.store import Policy, StoreChangeDeliveries, StoreChanges, StoreDeliveries, StoreIntake
 from tests.builders import a_group, an_alert, at
 

@@ -16,9 +16,9 @@ from alembic.migration import MigrationContext
 
 from bridge.core.errors import StoreUnavailable
 from bridge.core.facts import ChangeEvent
-from bridge.core.incidents import Rules, receive
+from bridge.core.incidents.transitions import Rules, receive
 from bridge.core.model import ChannelSpec
-from bridge.core.routing import Route
+from bridge.core.routing.tree import Route
 from bridge.store import (
     Policy,
     StoreChangeDeliveries,

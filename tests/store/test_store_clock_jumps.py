@@ -11,11 +11,11 @@ from bridge.core.errors import Reason
 from bridge.core.escalation import Kind
 from bridge.core.facts import ChangeEvent
 from bridge.core.heartbeats import Heartbeat
-from bridge.core.incidents import Rules
-from bridge.core.matchers import parse_matchers
+from bridge.core.incidents.transitions import Rules
 from bridge.core.model import ChannelSpec
 from bridge.core.ports import Lane, RetryAt, Sent
-from bridge.core.routing import Escalation, Route
+from bridge.core.routing.matchers import parse_matchers
+from bridge.core.routing.tree import Escalation, Route
 from bridge.store import (
     Policy,
     StoreChangeDeliveries,

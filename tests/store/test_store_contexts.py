@@ -8,12 +8,12 @@ from dataclasses import replace
 import pytest
 import sqlalchemy as sa
 
+from bridge.core.context.measurements import Measured, as_of
 from bridge.core.facts import Context, Fact, Unit, Unknown, Verdict
-from bridge.core.incidents import Rules
-from bridge.core.measurements import Measured, as_of
+from bridge.core.incidents.periods import firing_period
+from bridge.core.incidents.transitions import Rules
 from bridge.core.model import ChannelSpec
-from bridge.core.periods import firing_period
-from bridge.core.routing import Route
+from bridge.core.routing.tree import Route
 from bridge.rendering.sample import sample_context
 from bridge.store import Policy, StoreContexts, StoreIntake, StoreReader, open_database
 from tests.builders import a_group, an_alert, at

@@ -6,12 +6,12 @@ from collections.abc import Iterator
 
 import pytest
 
-from bridge.core.dead_letters import ADVICE, Which, parted
+from bridge.core.delivery.dead_letters import ADVICE, Which, parted
 from bridge.core.errors import Reason
-from bridge.core.incidents import Rules
+from bridge.core.incidents.transitions import Rules
 from bridge.core.model import ChannelSpec
 from bridge.core.ports import GiveUp, Lane
-from bridge.core.routing import Route
+from bridge.core.routing.tree import Route
 from bridge.store import Policy, StoreDeadLetters
 from tests.builders import an_alert, at
 from tests.store.test_store_escalation import Machine

@@ -11,11 +11,11 @@ import pytest
 import sqlalchemy as sa
 
 from bridge.core.errors import Reason
-from bridge.core.incidents import Rules
-from bridge.core.matchers import parse_matchers
+from bridge.core.incidents.transitions import Rules
 from bridge.core.model import Alert, ChannelSpec, State
 from bridge.core.ports import Claim, GiveUp, Lane, Outcome, RetryAt, Sent
-from bridge.core.routing import Escalation, Route
+from bridge.core.routing.matchers import parse_matchers
+from bridge.core.routing.tree import Escalation, Route
 from bridge.store import (
     Policy,
     StoreDeliveries,

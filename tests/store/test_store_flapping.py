@@ -8,11 +8,11 @@ from datetime import timedelta
 
 import pytest
 
-from bridge.core.incidents import Rules
+from bridge.core.incidents.state_changes import Flapping
+from bridge.core.incidents.transitions import Rules
 from bridge.core.model import State
 from bridge.core.ports import Sent
-from bridge.core.routing import Route
-from bridge.core.turns import Flapping
+from bridge.core.routing.tree import Route
 from bridge.store import Policy
 from tests.builders import an_alert, at
 from tests.store.test_store_escalation import CHANNELS, POLICY, TOLD_SLACK, Machine

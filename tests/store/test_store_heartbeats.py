@@ -8,11 +8,11 @@ from datetime import datetime, timedelta
 import sqlalchemy as sa
 
 from bridge.core.heartbeats import Heartbeat
-from bridge.core.incidents import Rules
-from bridge.core.matchers import parse_matchers
+from bridge.core.incidents.transitions import Rules
 from bridge.core.model import ChannelSpec
 from bridge.core.ports import Accepted, WebhookOutcome
-from bridge.core.routing import Route
+from bridge.core.routing.matchers import parse_matchers
+from bridge.core.routing.tree import Route
 from bridge.store import Policy, StoreHeartbeats, StoreIntake, StoreReader
 from tests.builders import a_group, an_alert, at
 

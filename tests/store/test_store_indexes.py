@@ -12,7 +12,7 @@ import pytest
 import sqlalchemy as sa
 
 from bridge.core.cursors import cursor_of
-from bridge.core.dead_letters import Which
+from bridge.core.delivery.dead_letters import Which
 from bridge.core.errors import Reason
 from bridge.core.ports import Lane, RetryAt
 from bridge.store import StoreChangeDeliveries, StoreChanges, StoreDeliveries, StoreReader, StoreStorms, open_database

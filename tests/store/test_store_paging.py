@@ -12,7 +12,7 @@ import pytest
 import sqlalchemy as sa
 
 from bridge.core.cursors import BadCursor, Page, cursor_of
-from bridge.core.dead_letters import Which
+from bridge.core.delivery.dead_letters import Which
 from bridge.core.errors import Reason
 from bridge.core.facts import ChangeEvent
 from bridge.core.model import Incident, Severity, State

@@ -6,11 +6,11 @@ from datetime import timedelta
 
 import sqlalchemy as sa
 
-from bridge.core.dead_letters import Which
+from bridge.core.delivery.dead_letters import Which
 from bridge.core.errors import Reason
-from bridge.core.incidents import Rules
+from bridge.core.incidents.transitions import Rules
 from bridge.core.ports import GiveUp, Lane, RetryAt, Sent
-from bridge.core.routing import Route
+from bridge.core.routing.tree import Route
 from bridge.store import (
     Policy,
     StoreDeadLetters,

@@ -20,10 +20,10 @@ import sqlalchemy as sa
 from structlog.testing import capture_logs
 
 from bridge.core.errors import StoreDown, StoreUnavailable
-from bridge.core.incidents import Rules
+from bridge.core.incidents.transitions import Rules
 from bridge.core.model import ChannelSpec
 from bridge.core.ports import Lane, Sent
-from bridge.core.routing import Route
+from bridge.core.routing.tree import Route
 from bridge.store import Listener, Policy, StoreDeliveries, StoreIntake, StoreReader, Waker, back_up, open_database
 from bridge.store.sqlite_files import lock_holders
 from bridge.store.sqlite_lock import WriteLock

@@ -15,10 +15,10 @@ import pytest
 import sqlalchemy as sa
 
 from bridge.core.errors import StoreDown, StoreUnavailable
-from bridge.core.incidents import Rules
+from bridge.core.incidents.transitions import Rules
 from bridge.core.model import ChannelSpec
 from bridge.core.ports import Accepted, Lane, Sent
-from bridge.core.routing import Route
+from bridge.core.routing.tree import Route
 from bridge.store import Policy, StoreDeliveries, StoreIntake, StoreReader, open_database
 from bridge.store.database import postgres_patience, reading
 from bridge.store.tables import incident

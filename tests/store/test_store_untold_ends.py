@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 import sqlalchemy as sa
 
-from bridge.core.acts import resolve
 from bridge.core.errors import Reason
+from bridge.core.incidents.actions import resolve
 from bridge.core.ports import GiveUp, RetryAt
 from bridge.store import StoreDeliveries
 from bridge.store.applying import Writing

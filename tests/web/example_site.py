@@ -11,16 +11,17 @@ from pathlib import Path
 
 from werkzeug.serving import make_server
 
+from bridge.app.wiring import policy_of
+from bridge.charts.drawing import draw
 from bridge.config import Settings, load_text
-from bridge.core.charts import Line, LineChart, Mark, Picture, in_words
+from bridge.core.charts.chart import Line, LineChart, Mark, Picture, in_words
+from bridge.core.charts.expressions import Threshold
+from bridge.core.charts.series import Span
 from bridge.core.errors import Reason
-from bridge.core.expressions import Threshold
 from bridge.core.facts import ChangeEvent, Unit
 from bridge.core.model import Alert, Group, Status
 from bridge.core.ports import Claim, GiveUp, Lane, Sent
-from bridge.core.series import Span
-from bridge.metrics import Metrics
-from bridge.pictures.drawing import draw
+from bridge.observability.metrics import Metrics
 from bridge.rendering.sample import sample_context
 from bridge.store import (
     StoreChanges,
@@ -33,7 +34,6 @@ from bridge.store import (
     open_database,
 )
 from bridge.web import create_app
-from bridge.wiring import policy_of
 
 NOW = datetime(2026, 11, 23, 3, 40, tzinfo=UTC)
 STARTED = NOW - timedelta(minutes=28)

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-SHEETS = ("bridge/web/static/bridge.css", "sandbox/static/page.css")
+SHEETS = ("bridge/web/static/bridge.css", "dev/sandbox/static/page.css")
 ENOUGH = 4.5
 WITHOUT_TEXT = ("--phone", "--rule", "--line")  # frames and strokes
 

@@ -11,12 +11,12 @@ from pathlib import Path
 
 import pytest
 
-from bridge.metrics import Metrics
+from bridge.observability.metrics import Metrics
 
 COUNTING = """
 import sys
-from bridge import logs
-from bridge.serving import metrics_of
+from bridge.observability import logs
+from bridge.app.reload import metrics_of
 logs.configure("info")
 metrics = metrics_of(sys.argv[1])
 metrics.know(["c"], ["prod"])

@@ -6,7 +6,7 @@ import pytest
 from web_fakes import NOW, PLAIN, World
 from werkzeug.security import generate_password_hash
 
-from bridge.core.dead_letters import DeadLetter, Which
+from bridge.core.delivery.dead_letters import DeadLetter, Which
 from bridge.core.errors import Reason
 
 LETTER = DeadLetter(

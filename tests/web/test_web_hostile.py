@@ -20,8 +20,8 @@ from hypothesis import strategies as st
 from test_web_pages import USERS
 from web_fakes import BODY, ENVIRON, PLAIN, SOURCES, World
 
-from bridge import logs
 from bridge.config import secret_values
+from bridge.observability import logs
 
 REMOTE = "10.0.0.9"
 GOOGLE = '  - {name: gcp, type: cloud_monitoring, tokens: ["${TOKEN}"]}\n'

@@ -12,11 +12,11 @@ import sqlalchemy as sa
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from bridge.app.wiring import policy_of, utc_now
 from bridge.config import load_text
-from bridge.metrics import Metrics
+from bridge.observability.metrics import Metrics
 from bridge.store import StoreChanges, StoreIntake, StorePictures, StoreReader, open_database
 from bridge.web import create_app
-from bridge.wiring import policy_of, utc_now
 
 ROUTES = """
 channels: {mail: {type: email, smarthost: "127.0.0.1:9", from: a@x.org, to: [b@x.org], tls: none}}

@@ -8,8 +8,8 @@ import sys
 import pytest
 import structlog
 
-from bridge import logs
-from bridge.log_lines import chosen, glimpsed
+from bridge.observability import logs
+from bridge.observability.log_lines import chosen, glimpsed
 
 SECRET = 'top"s€cret/\\'
 

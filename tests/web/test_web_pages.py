@@ -7,7 +7,7 @@ import pytest
 from web_fakes import ALERT, INCIDENT, NOW, PLAIN, World
 from werkzeug.security import generate_password_hash
 
-from bridge.core.charts import Picture
+from bridge.core.charts.chart import Picture
 from bridge.core.errors import StoreUnavailable
 from bridge.core.facts import Fact, Unit, Unknown, Verdict
 from bridge.core.model import Flap, Status

@@ -16,11 +16,12 @@ import yaml
 from schemathesis.config import SchemathesisConfig
 from werkzeug.security import generate_password_hash
 
+from bridge.app.wiring import policy_of
 from bridge.config import load_text
 from bridge.core.errors import Reason
 from bridge.core.facts import ChangeEvent
 from bridge.core.ports import GiveUp, Lane, Sent
-from bridge.metrics import Metrics
+from bridge.observability.metrics import Metrics
 from bridge.store import (
     StoreChanges,
     StoreDeliveries,
@@ -31,7 +32,6 @@ from bridge.store import (
     open_database,
 )
 from bridge.web import create_app
-from bridge.wiring import policy_of
 from tests.builders import a_group, an_alert, at
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "openapi.yaml"

@@ -8,8 +8,8 @@ from contextlib import closing
 import pytest
 from web_fakes import BODY, PLAIN, SOURCES, World
 
-from bridge.core.addresses import Address
-from bridge.listening import listen_on
+from bridge.core.network.addresses import Address
+from bridge.processes.listening import listen_on
 from bridge.web import make_server, receiving, server
 
 HEAD = b"POST /webhook/alertmanager HTTP/1.1\r\nHost: bridge\r\n"

@@ -14,9 +14,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from web_fakes import ENVIRON, NOW, PLAIN, World
 
-from bridge import logs
 from bridge.config import load_text
 from bridge.core.errors import StoreUnavailable
+from bridge.observability import logs
 from bridge.web import check_listen
 
 PAYLOADS = Path(__file__).parents[1] / "sources" / "payloads"

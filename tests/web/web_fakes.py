@@ -5,13 +5,13 @@ from datetime import UTC, datetime, timedelta
 
 from bridge.config import load_text
 from bridge.core.changes import concerning
+from bridge.core.context.measurements import Measured
 from bridge.core.cursors import Page
-from bridge.core.measurements import Measured
 from bridge.core.model import Alert, Incident, Severity, State, Status
 from bridge.core.ports import Accepted, WebhookOutcome
 from bridge.core.timeline import Entry, EntryKind
 from bridge.core.views import DeliveryView, Health
-from bridge.metrics import Metrics
+from bridge.observability.metrics import Metrics
 from bridge.web import create_app
 
 NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)

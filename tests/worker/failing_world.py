@@ -16,13 +16,13 @@ from pathlib import Path
 
 import sqlalchemy as sa
 
+from bridge.core.delivery.failures import room_for_doubtful
+from bridge.core.delivery.retries import decide
 from bridge.core.errors import Reason, SendError
-from bridge.core.failing import room_for_doubtful
-from bridge.core.incidents import Rules
+from bridge.core.incidents.transitions import Rules
 from bridge.core.model import ChannelSpec
 from bridge.core.ports import Claim, Lane, Outcome, Sent
-from bridge.core.retrying import decide
-from bridge.core.routing import Route
+from bridge.core.routing.tree import Route
 from bridge.store import Policy, StoreDeliveries, StoreIntake, StoreReader, open_database
 from tests.builders import a_group, an_alert, at
 

@@ -12,7 +12,7 @@ import pytest
 
 from bridge.core.errors import Reason, SendError, StoreUnavailable
 from bridge.core.facts import ChangeEvent
-from bridge.metrics import Metrics
+from bridge.observability.metrics import Metrics
 from bridge.store import StoreChangeDeliveries, StoreChanges, open_database
 from bridge.worker.change_events import ChangeTeller
 from tests.builders import at

@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
+from bridge.app.wiring import setup_of
 from bridge.config import load_text
 from bridge.core.errors import Reason, SendError
 from bridge.core.ports import GiveUp
-from bridge.logs import HIDDEN, Redactor
+from bridge.observability.logs import HIDDEN, Redactor
 from bridge.rendering.sample import sample_claim, sample_incident, sample_news
-from bridge.wiring import setup_of
 from bridge.worker.refusing import kept
 from tests.builders import a_group, an_alert
 from tests.worker.test_worker import Machine, ToldChannel, until_sent

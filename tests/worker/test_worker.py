@@ -11,12 +11,12 @@ from typing import Any
 import pytest
 
 from bridge.core.errors import Reason, SendError, StoreUnavailable
-from bridge.core.incidents import Rules
+from bridge.core.incidents.transitions import Rules
 from bridge.core.model import ChannelSpec
 from bridge.core.ports import Claim, Composed, Lane, Message, Receipt
-from bridge.core.routing import Route
-from bridge.metrics import Metrics
-from bridge.render import Renderer
+from bridge.core.routing.tree import Route
+from bridge.observability.metrics import Metrics
+from bridge.rendering.renderer import Renderer
 from bridge.store import Policy, StoreDeliveries, StoreIntake, StoreReader, open_database
 from bridge.worker import Setup, Worker
 from tests.builders import a_group, an_alert

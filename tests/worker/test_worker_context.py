@@ -12,11 +12,11 @@ from typing import Any
 import pytest
 
 from bridge.core.facts import ChangeEvent, Context, Fact, Unit, Unknown
-from bridge.core.incidents import Rules, receive
+from bridge.core.incidents.transitions import Rules, receive
 from bridge.core.model import Incident
 from bridge.core.ports import Claim, Composed, Lane, Message, Receipt
-from bridge.metrics import Metrics
-from bridge.render import Renderer
+from bridge.observability.metrics import Metrics
+from bridge.rendering.renderer import Renderer
 from bridge.store import StoreDeliveries, StoreIntake, StorePeople, StoreReader, open_database
 from bridge.worker import Setup, Worker
 from bridge.worker.completing import Completer, words

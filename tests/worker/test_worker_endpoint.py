@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from bridge.lifeline import Beat
-from bridge.worker_endpoint import endpoint, listen_for_probes
+from bridge.app.worker_endpoint import endpoint, listen_for_probes
+from bridge.processes.lifeline import Beat
 
 
 def asked(path: str, method: str = "GET", fault: str = "") -> tuple[str, str]:

@@ -6,13 +6,13 @@ import asyncio
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from bridge.core.incidents import Rules
+from bridge.core.incidents.transitions import Rules
 from bridge.core.model import ChannelSpec
 from bridge.core.ports import Claim, Composed, Lane, Message, Receipt
-from bridge.core.routing import Route
-from bridge.core.storms import StormLimits
-from bridge.metrics import Metrics
-from bridge.render import Renderer
+from bridge.core.routing.tree import Route
+from bridge.core.storms.detection import StormLimits
+from bridge.observability.metrics import Metrics
+from bridge.rendering.renderer import Renderer
 from bridge.store import Engine, Policy, StoreDeliveries, StoreReader, open_database
 from bridge.store.database import transaction
 from bridge.store.receiving import receive_groups

@@ -8,7 +8,7 @@ from typing import Any
 from bridge.config.advice.notes import Notes, texts
 from bridge.config.faults import Path
 from bridge.config.values import is_loopback, parse_host_port
-from bridge.core.mailboxes import parse_mailbox
+from bridge.core.network.mailboxes import parse_mailbox
 
 _ID = re.compile(r"[CGDUW][A-Z0-9]{6,}")
 #: RFC 2606: names that nobody has

@@ -14,8 +14,8 @@ import promql_parser
 from bridge.config.advice.notes import Notes, texts
 from bridge.config.checks import mapping, sequence
 from bridge.config.faults import Path
-from bridge.core.matchers import Matcher
-from bridge.core.questions import QuestionFault, check_expression, expression
+from bridge.core.context.questions import QuestionFault, check_expression, expression
+from bridge.core.routing.matchers import Matcher
 
 _PLACE = re.compile(r"labels\.([a-zA-Z_][a-zA-Z0-9_]*)")
 _KEYS = {"questions": ("expr", "usual", "of"), "distributions": ("now", "baseline")}

@@ -10,8 +10,8 @@ from bridge.config.advice.notes import Notes, texts
 from bridge.config.advice.severities import look_at_severity
 from bridge.config.checks import mapping, sequence
 from bridge.config.faults import Path, format_path
-from bridge.core.matcher_syntax import SyntaxFault, Term, utf8_terms
-from bridge.core.matchers import Matcher, MatcherError, parse_matchers, read_terms
+from bridge.core.routing.matcher_syntax import SyntaxFault, Term, utf8_terms
+from bridge.core.routing.matchers import Matcher, MatcherError, parse_matchers, read_terms
 
 _Placed = tuple[Path, Matcher]
 _QUOTES = "'`\u00b4\u2018\u2019\u201a\u201c\u201d\u201e\u00ab\u00bb"  #: also those that word processors put in

@@ -5,9 +5,9 @@ from __future__ import annotations
 from bridge.config.advice.notes import Notes
 from bridge.config.checks import mapping
 from bridge.config.faults import Path
-from bridge.core.matcher_syntax import Term
-from bridge.core.matchers import Matcher
-from bridge.core.severity_words import OWN, known_words, likely_meant
+from bridge.core.routing.matcher_syntax import Term
+from bridge.core.routing.matchers import Matcher
+from bridge.core.routing.severity_words import OWN, known_words, likely_meant
 
 
 def look(notes: Notes) -> None:

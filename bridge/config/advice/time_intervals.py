@@ -10,7 +10,7 @@ from bridge.config.advice.notes import Notes, texts
 from bridge.config.building import named_intervals
 from bridge.config.checks import mapping, sequence
 from bridge.config.schema_routes import TimeIntervalEntry
-from bridge.core.time_intervals import NamedIntervals, muted_by, unmuted_at
+from bridge.core.routing.time_intervals import NamedIntervals, muted_by, unmuted_at
 
 _KEYS = ("mute_time_intervals", "active_time_intervals")
 

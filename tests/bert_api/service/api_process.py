@@ -14,7 +14,7 @@ from pathlib import Path
 
 import requests
 
-from stack.free_port import free_port
+from dev.stack.free_port import free_port
 
 ROOT = Path(__file__).resolve().parents[3]
 FAKE = (sys.executable, str(Path(__file__).with_name("api_fakes.py")))

@@ -16,7 +16,7 @@ from bert_api.metrics import Metrics
 from bert_api.model.classifier import ModelInfo
 from bert_api.service.app import create_app
 from bert_api.training.history import Run
-from stack import binaries
+from dev.stack import binaries
 
 #: name without _total, type, labels
 SERIES = {

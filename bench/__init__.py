@@ -1,1 +1,0 @@
-"""Measures the bridge beside Alertmanager's own receivers: `python -m bench`; see docs/performance.md."""

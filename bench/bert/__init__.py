@@ -1,5 +1,0 @@
-"""How fast one replica of the toxicity API is, beside its own model asked in a plain loop."""
-
-from bench.bert.measuring import measure
-
-__all__ = ["measure"]

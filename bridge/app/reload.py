@@ -1,0 +1,98 @@
+"""What the two kinds of process share: the settings in force, and how they are swapped."""
+
+from __future__ import annotations
+
+import contextlib
+import gc
+import os
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+from bridge.app.wiring import load_settings, policy_of
+from bridge.config import ConfigurationFaults, Settings, secret_values
+from bridge.core.errors import StoreUnavailable, StoreUnusable
+from bridge.observability import logs
+from bridge.observability.log_lines import chosen
+from bridge.observability.metrics import Metrics
+
+log = logs.get("bridge")
+
+
+class Configuration:
+    """The settings in force. reload() takes the new ones, or keeps the old and returns the faults.
+
+    process: web or worker, by which its measurements are told apart. One for each process.
+    """
+
+    def __init__(self, path: Path, process: str) -> None:
+        self._path = path
+        self.settings = load_settings(path)
+        self.policy = policy_of(self.settings)
+        _configure_logs(self.settings)
+        self.metrics = metrics_of(process)
+        self.metrics.loaded(refused=False)
+
+    def reload(self) -> list[str]:
+        try:
+            settings = load_settings(self._path)
+        except ConfigurationFaults as faults:
+            told = [fault.render(str(self._path)) for fault in faults.faults]
+            log.error("reload_refused", faults=told)
+            self.metrics.loaded(refused=True)
+            return told
+        self.settings, self.policy = settings, policy_of(settings)
+        _configure_logs(settings)
+        self.metrics.loaded(refused=False)
+        log.info("reloaded", digest=settings.digest)
+        return []
+
+
+def metrics_of(process: str) -> Metrics:
+    """To be made once, before anything is measured. A folder that cannot be shared keeps nobody from working."""
+    try:
+        return Metrics.of_process(process)
+    except OSError as fault:
+        log.warning("metrics_not_shared", why=str(fault), instead="each process shows its own")
+        return Metrics(process=process)
+
+
+def _configure_logs(settings: Settings) -> None:
+    """Raises ValueError for a word in the environment that is none."""
+    level, style = chosen(os.environ, settings.log.level, settings.log.format)
+    logs.configure(level, secret_values(settings), style)
+
+
+def freeze_what_stays() -> None:
+    """Once all is set up: each full garbage collection would look at it again, which is a tenth of a storm's CPU."""
+    gc.collect()
+    gc.freeze()
+
+
+def settings_or_exit(path: Path) -> Settings:
+    """For commands: the settings, or every fault on one screen and exit code 1."""
+    try:
+        return load_settings(path)
+    except ConfigurationFaults as faults:
+        raise SystemExit("\n".join(fault.render(str(path)) for fault in faults.faults)) from None
+
+
+@contextlib.contextmanager
+def explained(config: str) -> Iterator[None]:
+    """Faults of set-up become words, and exit code 2, which tells the supervisor not to try again.
+
+    A database that does not answer is exit code 1: it may, a moment later.
+    """
+    try:
+        yield
+    except ConfigurationFaults as faults:
+        _leave("\n".join(each.render(config) for each in faults.faults), 2)
+    except StoreUnavailable as fault:
+        _leave(str(fault), 2 if isinstance(fault, StoreUnusable) else 1)
+    except (ValueError, OSError) as fault:
+        _leave(str(fault), 2)
+
+
+def _leave(words: str, code: int) -> None:
+    print(words, file=sys.stderr, flush=True)
+    sys.exit(code)

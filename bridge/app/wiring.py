@@ -1,0 +1,237 @@
+"""The composition root: the only file that knows everybody."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from bridge.config import Rate, Settings, load, secret_values
+from bridge.config.secret_files import read_secret
+from bridge.config.settings import (
+    ChannelSettings,
+    EmailSettings,
+    PagerDutySettings,
+    PrometheusSettings,
+    ReconcileSettings,
+)
+from bridge.core.changes import CHANGE_RULES
+from bridge.core.incidents.transitions import Rules
+from bridge.core.model import ChannelSpec, Incident
+from bridge.core.ports import Lane
+from bridge.core.reconciliation import Patience
+from bridge.core.routing.tree import canonical_labels, template_for, walk
+from bridge.core.storms.detection import StormLimits
+from bridge.observability.logs import Redactor
+from bridge.rendering.links import addresses_of
+from bridge.rendering.renderer import Renderer, check_templates
+from bridge.rendering.view import in_order
+from bridge.store import Policy
+from bridge.worker import Gathers, Makes, Setup
+from bridge.worker.change_events import ChangeSender
+from bridge.worker.pings import Pinged
+from bridge.worker.reconciliation import Asked
+
+if TYPE_CHECKING:
+    from bridge.clients.alertmanager import Server
+
+Observe = Callable[[str, float], None]
+
+
+def utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
+def load_settings(path: Path | str) -> Settings:
+    """routes.yaml with this process's environment. Raises ConfigurationFaults with every fault."""
+    return load(path, os.environ, check_templates)
+
+
+def setup_of(settings: Settings, observe: Observe = lambda outcome, seconds: None) -> Setup:
+    """observe hears how each query for context ended, and how many seconds it took."""
+    from bridge.channels import build  # here, so that the web process need not carry the vendors' libraries
+
+    channels = {name: build(channel) for name, channel in settings.channels.items()}
+    lanes = {name: _lane(channel, settings.storms.get(name)) for name, channel in settings.channels.items()}
+    context = settings.context
+    return Setup(
+        channels,
+        lanes,
+        renderer_of(settings),
+        settings.retention,
+        _gatherer_of(settings, observe),
+        _pictures_of(settings),
+        context.budget.total_seconds() if context else 0.0,
+        Redactor(secret_values(settings)).text,
+    )
+
+
+def _gatherer_of(settings: Settings, observe: Observe) -> Gathers | None:
+    context = settings.context
+    if context is None or not context.questions:
+        return None
+    from bridge.clients.context_gathering import Gatherer, QueryLimits
+    from bridge.clients.prometheus import (
+        Prometheus,
+        Server,  # here, for the same reason
+    )
+
+    server = Server(context.prometheus.url, context.prometheus.headers, _token_of(context.prometheus))
+    limits = QueryLimits(
+        budget=context.budget.total_seconds(),
+        per_query=context.query_timeout.total_seconds(),
+        shared=context.shared_for.total_seconds(),
+        window=context.window.total_seconds(),
+    )
+    source = Prometheus(server, utc_now)
+    return Gatherer(source, context.questions, context.labels, limits, utc_now, observe, context.changes)
+
+
+def _pictures_of(settings: Settings) -> Makes | None:
+    context = settings.context
+    if context is None or not context.pictures:
+        return None
+    from bridge.charts import Illustrating
+    from bridge.clients.prometheus import (
+        Prometheus,
+        Server,  # here, for the same reason
+    )
+
+    server = Server(context.prometheus.url, context.prometheus.headers, _token_of(context.prometheus))
+    return Illustrating(Prometheus(server, utc_now), utc_now, context.distributions, context.labels)
+
+
+def _token_of(server: PrometheusSettings | ReconcileSettings) -> Callable[[], str] | None:
+    token, path = server.token, server.token_file
+    if path is not None:
+        return lambda: read_secret(path)
+    return token.get_secret_value if token is not None else None
+
+
+def asked_of(settings: Settings) -> Sequence[Asked]:
+    """The Alertmanagers that are asked about open incidents. Make them inside the running loop."""
+    from bridge.clients.alertmanager import AlertmanagerApi  # here, so that the web process need not carry its library
+
+    asked = ((source, source.reconcile) for source in settings.sources)
+    return [
+        Asked(
+            source=source.name,
+            alertmanagers={url: AlertmanagerApi(_server(url, reconcile), utc_now) for url in source.urls},
+            patience=Patience(reconcile.after, reconcile.settled),
+            every_seconds=reconcile.every.total_seconds(),
+            timeout_seconds=reconcile.timeout.total_seconds(),
+        )
+        for source, reconcile in asked
+        if reconcile is not None
+    ]
+
+
+def _server(url: str, reconcile: ReconcileSettings) -> Server:
+    from bridge.clients.alertmanager import Server
+
+    basic = reconcile.basic_auth
+    pair = (basic.username, basic.password.get_secret_value()) if basic else None
+    return Server(url, _token_of(reconcile), pair, reconcile.timeout.total_seconds())
+
+
+def pinged_of(settings: Settings) -> Pinged | None:
+    """Who is told outside that the bridge is well."""
+    ping = settings.ping
+    if ping is None:
+        return None
+    from bridge.clients.outside_ping import OutsideUrl  # here, for the same reason
+
+    outside = OutsideUrl(ping.url.get_secret_value, ping.timeout.total_seconds())
+    redact = Redactor(secret_values(settings)).text
+    return Pinged(outside, ping.every, settings.limits.overdue, ping.tell_failures, redact)
+
+
+def renderer_of(settings: Settings) -> Renderer:
+    kinds = {name: channel.type for name, channel in settings.channels.items()}
+    named = sorted({route.template for route in walk(settings.route) if route.template})
+    choose = _template_of(settings) if named else lambda incident: None
+    return Renderer(
+        settings.templates,
+        settings.external_url,
+        kinds=kinds,
+        named=named,
+        choose=choose,
+        addresses=addresses_of(settings),
+    )
+
+
+def _template_of(settings: Settings) -> Callable[[Incident], str | None]:
+    """The route of an incident's worst alert decides."""
+    canonical = canonical_of(settings)
+
+    def choose(incident: Incident) -> str | None:
+        worst = next(iter(in_order(incident)), None)
+        return template_for(settings.route, canonical(worst.labels)) if worst is not None else None
+
+    return choose
+
+
+def policy_of(settings: Settings) -> Policy:
+    """What the store needs of the settings."""
+    incidents = settings.incidents
+    rules = Rules(
+        incidents.reopen_within,
+        incidents.late_within,
+        incidents.page_again,
+        incidents.acknowledge_for,
+        incidents.flapping,
+        canonical=canonical_of(settings),
+    )
+    specs = {name: _spec(channel) for name, channel in settings.channels.items()}
+    told = tuple(_told_of_changes(settings))
+    changes = settings.context.changes if settings.context else CHANGE_RULES
+    return Policy(
+        rules,
+        settings.route,
+        specs,
+        changes,
+        change_channels=told,
+        heartbeats=settings.heartbeats,
+        storms=settings.storms,
+    )
+
+
+def change_senders_of(settings: Settings) -> Mapping[str, ChangeSender]:
+    """By channel: who tells it of every change."""
+    from bridge.channels.pagerduty.change_events import PagerDutyChanges
+
+    return {name: PagerDutyChanges(channel) for name, channel in _told_of_changes(settings).items()}
+
+
+def _told_of_changes(settings: Settings) -> dict[str, PagerDutySettings]:
+    """A key that begins with R is one of a global ruleset, which takes no change events."""
+    return {
+        name: channel
+        for name, channel in settings.channels.items()
+        if isinstance(channel, PagerDutySettings)
+        and channel.change_events
+        and not channel.routing_key.get_secret_value().startswith("R")
+    }
+
+
+def canonical_of(settings: Settings) -> Callable[[Mapping[str, str]], Mapping[str, str]]:
+    label, aliases = settings.severities.label, settings.severities.aliases
+    return lambda labels: canonical_labels(labels, aliases, label)
+
+
+def _spec(channel: ChannelSettings) -> ChannelSpec:
+    if isinstance(channel, EmailSettings):
+        return ChannelSpec(channel.name, recipients=channel.to, edits=False, send_resolved=channel.send_resolved)
+    return ChannelSpec(channel.name, send_resolved=channel.send_resolved)
+
+
+def _lane(channel: ChannelSettings, storm: StormLimits | None) -> Lane:
+    rate: Rate | None = channel.rate
+    per_second = None if rate is None else rate.per_second
+    # A burst of one second's worth (at least one): vendors tolerate short bursts, and a lone page never waits.
+    burst = 1 if per_second is None else max(1, int(per_second))
+    lease = channel.timeout.total_seconds() * 3 + 30  # several calls may make one send
+    storm_at = storm.begins_at if storm is not None else None
+    return Lane(channel.name, channel.concurrency, per_second, burst, lease, storm_at)

@@ -1,0 +1,248 @@
+"""A kept SMTP connection of one thread: verified TLS, login, reuse, and a reply code's meaning for each step.
+
+RFC 5321 4.2 and 4.5.3.2; after the final dot silence is ambiguous: the server may have the mail (RFC 1047).
+Invariant: a conversation ends by its deadline whatever the server does, and keeps no more than MAX_REPLIES of it.
+"""
+
+from __future__ import annotations
+
+import re
+import smtplib
+import socket
+import ssl
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from functools import lru_cache
+
+from bridge.channels.email.login import logged_in
+from bridge.config.settings import EmailSettings
+from bridge.core.errors import Reason, SendError
+from bridge.outbound.sockets import Allowance, AllowedTlsSocket, TooMuch, connected, cut, over_tls, tls_context
+from bridge.outbound.trust import UnusableAuthorities, tls_fault
+from bridge.rendering.text import one_line
+
+CONNECT_SECONDS = 30.0
+CHECK_SECONDS = 10.0
+MAX_MAILS = 50
+MAX_IDLE_SECONDS = 60.0
+MAX_REPLIES = 65_536  #: octets of one mail's conversation: a dozen lines, of 512 at most (RFC 5321 4.5.3.1.5)
+_CREDENTIAL = {530, 534, 535, 538}
+_DESTINATION = {550, 551, 553}
+_PAYLOAD = {552, 554}
+_PLAIN_REFUSALS = (Reason.DESTINATION, Reason.PAYLOAD)
+_CODE = re.compile(rb"\d{3}")
+_LINE_START_DOT = re.compile(rb"(?m)^\.")
+_LINE_END = re.compile(rb"\r\n|\r(?!\n)|(?<!\r)\n")
+_own_name = lru_cache(maxsize=1)(socket.getfqdn)  # asks a name server
+
+
+def reason_of(code: int, step: str) -> Reason:
+    """Before a mail is spoken of, a refusal is about us or the server: that may pass."""
+    if code in _CREDENTIAL or (step == "login" and code >= 500):
+        return Reason.CREDENTIAL
+    if code < 500 or step == "connect":
+        return Reason.SERVER
+    if code in _PAYLOAD or (step == "data" and code not in _DESTINATION):
+        return Reason.PAYLOAD
+    return Reason.DESTINATION
+
+
+class MailConnection:
+    """Not for two threads. Opens itself when it must, and closes itself after any doubt."""
+
+    def __init__(self, settings: EmailSettings) -> None:
+        self._settings = settings
+        self._seconds = settings.timeout.total_seconds()
+        self._allowance = Allowance()
+        self._smtp: _Smtp | None = None
+        self._opening: _Smtp | None = None
+        self._mails = 0
+        self._used_at = 0.0
+
+    def send(self, sender: str, recipient: str, mail: bytes, until: float | None = None) -> str:
+        """The server's last reply. Addresses with the domain as DNS knows it. until: on time.monotonic()."""
+        self._allowance.grant(time.monotonic() + self._seconds if until is None else until, MAX_REPLIES)
+        smtp = self._ready()
+        try:
+            reply = self._transact(smtp, sender, recipient, mail)
+        except BaseException as error:
+            # after a plain refusal RSET makes the connection as new; after anything else nothing is certain
+            if not isinstance(error, SendError) or error.reason not in _PLAIN_REFUSALS:
+                self.close()
+            raise
+        self._mails, self._used_at = self._mails + 1, time.monotonic()
+        return reply
+
+    def close(self) -> None:
+        smtp, self._smtp = self._smtp, None
+        if smtp is not None:
+            smtp.close()
+
+    def give_up(self) -> None:
+        """From another thread: whoever waits for the server's next byte waits no longer."""
+        smtp = self._opening or self._smtp
+        if smtp is not None:
+            cut(smtp.sock)
+
+    def _ready(self) -> _Smtp:
+        if self._smtp is not None and not self._reusable(self._smtp):
+            self.close()
+        if self._smtp is None:
+            self._smtp, self._mails = self._opened(), 0
+        return self._smtp
+
+    def _reusable(self, smtp: _Smtp) -> bool:
+        spent = self._mails >= MAX_MAILS or time.monotonic() - self._used_at > MAX_IDLE_SECONDS
+        with suppress(OSError, smtplib.SMTPException), self._allowance.at_most(CHECK_SECONDS):
+            return (smtp.quit() if spent else smtp.rset())[0] == 250
+        return False
+
+    def _opened(self) -> _Smtp:
+        smtp = self._opening = _Smtp(self._settings, self._allowance)
+        try:
+            with _failures("connect"):
+                _expect(smtp.connect(self._settings.host, self._settings.port), 220)
+                smtp.ehlo_or_helo_if_needed()
+                self._secured(smtp)
+                smtp.ehlo_or_helo_if_needed()
+            with _failures("login"):
+                self._logged_in(smtp)
+        except BaseException:
+            smtp.close()
+            raise
+        finally:
+            self._opening = None
+        smtp.patience(self._seconds)
+        return smtp
+
+    def _secured(self, smtp: _Smtp) -> None:
+        """Mandatory when it is asked for: a server that offers none gets no mail and no password."""
+        if self._settings.tls != "starttls":
+            return
+        if not smtp.has_extn("starttls"):
+            advice = "have it offered there, or set tls: implicit for a port that speaks TLS from the start (465)"
+            raise SendError(Reason.CREDENTIAL, f"the mail server offers no STARTTLS, so it got nothing: {advice}")
+        code, text = smtp.starttls(context=tls_context(self._settings.ca_file))
+        if code != 220:
+            raise smtplib.SMTPResponseException(code, text)
+        smtp.keep_to_the_allowance()
+
+    def _logged_in(self, smtp: _Smtp) -> None:
+        username, password = self._settings.username, self._settings.password
+        if username and password is not None:
+            logged_in(smtp, username, password.get_secret_value(), secured=self._settings.tls != "none")
+
+    def _transact(self, smtp: _Smtp, sender: str, recipient: str, mail: bytes) -> str:
+        with _failures("mail"):
+            smtp.ehlo_or_helo_if_needed()
+            options = _international(smtp, sender, recipient)
+            _expect(smtp.mail(sender, options), 250)
+        with _failures("rcpt"):
+            _expect(smtp.rcpt(recipient), 250, 251)
+        with _failures("data"):
+            _expect(smtp.docmd("DATA"), 354)
+            with _failures("data", ambiguous=True):
+                smtp.send(_stuffed(mail))
+                return _expect(smtp.getreply(), 250)
+
+
+class _Smtp(smtplib.SMTP):
+    """smtplib's commands, over sockets that keep to the conversation's allowance.
+
+    The constructor would connect, and nobody could give up a server that lets its greeting trickle in.
+    """
+
+    def __init__(self, settings: EmailSettings, allowance: Allowance) -> None:
+        seconds = min(CONNECT_SECONDS, settings.timeout.total_seconds())
+        super().__init__(local_hostname=settings.hello or _own_name(), timeout=seconds)
+        self._settings, self._allowance = settings, allowance
+        self._host = settings.host  # whom the certificate must name
+
+    def patience(self, seconds: float) -> None:
+        """For each step, within the allowance."""
+        if self.sock is not None:
+            self.sock.settimeout(min(seconds, self._settings.timeout.total_seconds()))
+
+    def keep_to_the_allowance(self) -> None:
+        """After smtplib has put another socket in the place of the first."""
+        assert isinstance(self.sock, AllowedTlsSocket)
+        self.sock.allowance = self._allowance
+        self.patience(CONNECT_SECONDS)
+
+    def _get_socket(self, host: str, port: int, timeout: float) -> socket.socket:
+        plain = connected(host, port, self._allowance, timeout)
+        if self._settings.tls != "implicit":
+            return plain
+        try:
+            return over_tls(plain, tls_context(self._settings.ca_file), host)
+        except BaseException:
+            plain.close()
+            raise
+
+    def getreply(self) -> tuple[int, bytes]:
+        """As smtplib's own; but a line without end is no refusal with code 500, and a timeout stays one."""
+        if self.file is None:
+            assert self.sock is not None
+            self.file = self.sock.makefile("rb")
+        lines = []
+        while True:
+            line = self.file.readline(MAX_REPLIES + 1)
+            if not line:
+                raise smtplib.SMTPServerDisconnected("Connection unexpectedly closed")
+            lines.append(line[4:].strip())
+            code = _CODE.match(line)
+            if code is None or line[3:4] != b"-":
+                return int(code[0]) if code else -1, b"\n".join(lines)
+
+
+def _international(smtp: _Smtp, sender: str, recipient: str) -> list[str]:
+    """RFC 6531, for what stands before the @."""
+    if sender.isascii() and recipient.isascii():
+        return []
+    if not smtp.has_extn("smtputf8"):
+        whose = "`to`" if sender.isascii() else "`from`"
+        told = f"the mail server takes no address with such letters before the @ as the one in {whose} (SMTPUTF8)"
+        raise SendError(Reason.DESTINATION, told)
+    smtp.command_encoding = "utf-8"
+    return ["SMTPUTF8", "BODY=8BITMIME"]
+
+
+def _stuffed(mail: bytes) -> bytes:
+    """RFC 5321 4.5.2: a dot at the start of a line is doubled; the final dot ends the mail."""
+    lines = _LINE_START_DOT.sub(b"..", _LINE_END.sub(b"\r\n", mail))
+    return lines + (b"" if lines.endswith(b"\r\n") else b"\r\n") + b".\r\n"
+
+
+def _expect(reply: tuple[int, bytes], *codes: int) -> str:
+    if reply[0] not in codes:
+        raise smtplib.SMTPResponseException(*reply)
+    return f"{reply[0]} {reply[1].decode('utf-8', 'replace')}"
+
+
+@contextmanager
+def _failures(step: str, *, ambiguous: bool = False) -> Iterator[None]:
+    """Every way to fail in this step, as a SendError; after the final dot only a refusal is certain."""
+    try:
+        yield
+    except SendError:
+        raise
+    except smtplib.SMTPResponseException as error:
+        raise _refused(error, step, ambiguous) from None
+    except TooMuch:
+        raise SendError(Reason.SERVER, f"{step}: an answer without end", ambiguous=ambiguous) from None
+    except ssl.SSLError as error:
+        raise SendError(Reason.NETWORK, f"{step}: {tls_fault(error)}", ambiguous=ambiguous) from None
+    except UnusableAuthorities as error:
+        raise SendError(Reason.NETWORK, f"{step}: TLS: {error}") from None
+    except (smtplib.SMTPException, OSError, ValueError) as error:
+        raise SendError(Reason.NETWORK, f"{step}: {type(error).__name__}", ambiguous=ambiguous) from None
+
+
+def _refused(error: smtplib.SMTPResponseException, step: str, ambiguous: bool) -> SendError:
+    code = int(error.smtp_code)
+    if not 400 <= code < 600:
+        return SendError(Reason.SERVER, f"{step}: an answer that is no SMTP", ambiguous=ambiguous)
+    raw = error.smtp_error
+    text = raw.decode("utf-8", "replace") if isinstance(raw, bytes) else str(raw)
+    return SendError(reason_of(code, step), f"{step}: {code} {one_line(text)[:300]}")

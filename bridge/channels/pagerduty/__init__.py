@@ -1,0 +1,1 @@
+"""PagerDuty: incidents by Events API v2, and change events."""

@@ -1,0 +1,1 @@
+"""Slack: one message for each incident, edited in place, with a thread."""

@@ -1,0 +1,92 @@
+"""A Slack message as a value: text, blocks, thread reply, and the metadata by which it is found again.
+
+https://docs.slack.dev/messaging/formatting-message-text and https://docs.slack.dev/messaging/message-metadata
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from bridge.channels.slack.blocks import Json, attachment_of
+from bridge.channels.slack.text import mrkdwn
+from bridge.core.model import State
+from bridge.core.ports import Claim, Message
+from bridge.rendering.text import one_line
+from bridge.rendering.view import why_told
+
+EVENT_TYPE = "incident_bridge"
+MAX_TEXT = 3500  # chat.update refuses more than 4000
+MAX_NEWS = 11
+MAX_WHY = 3
+
+
+def message_of(message: Message, claim: Claim, mention: str | None) -> Json:
+    """`post_text` is the text of a new message, which may ring; `text` that of an edit, which may not."""
+    text = mrkdwn(f"{message.title}: {message.summary}" if claim.shrink else message.summary, MAX_TEXT) or "Alert"
+    posted = "\n".join((text, *(f"• {mrkdwn(one_line(why), 300)}" for why in why_told(message)[-MAX_WHY:])))
+    content: Json = {"text": text, "post_text": _ringing(posted, message, claim, mention)}
+    content["attachments"] = [] if claim.shrink else [attachment_of(message)]
+    content["metadata"] = metadata_of(message, claim)
+    content["thread"] = thread_of(message, claim, mention, told(claim))
+    return content
+
+
+def told(claim: Claim) -> int:
+    """Up to which revision the thread has the news."""
+    return max(claim.sent, int(claim.handle.get("thread_revision", 0)))
+
+
+def thread_of(message: Message, claim: Claim, mention: str | None, since: int) -> Json | None:
+    """The loud news in one reply; in the channel too when the incident has become critical.
+
+    Of the claim and not of the message, which has none for a target that was never notified as far as is known.
+    """
+    news = [entry for entry in claim.news if entry.loud and entry.revision > since]
+    lines = [f"• {mrkdwn(one_line(entry.text), 300)}" for entry in news[-MAX_NEWS:]]
+    if not lines:
+        return None
+    lines += [f"• and {len(news) - MAX_NEWS} more"] if len(news) > MAX_NEWS else []
+    reply: Json = {"text": "\n".join(lines), "metadata": metadata_of(message, claim)}
+    if newly_critical(message, claim):
+        reply["text"] = _ringing(reply["text"], message, claim, mention)
+        reply["reply_broadcast"] = True
+    return reply
+
+
+def newly_critical(message: Message, claim: Claim) -> bool:
+    """Or critical and nobody's again, after somebody had it."""
+    return rung(message) == "critical" and claim.handle.get("severity") != "critical"
+
+
+def rung(message: Message) -> str:
+    """What the handle keeps, so that the next critical state rings or not: after an end, and when an acknowledgement
+    is over, it rings again."""
+    return message.severity if message.firing and message.state is not State.ACKNOWLEDGED else ""
+
+
+def delivery_id(message: Message, claim: Claim) -> str:
+    return f"{message.uid}:{claim.target.channel}"
+
+
+def metadata_of(message: Message, claim: Claim) -> Json:
+    payload = {"delivery_id": delivery_id(message, claim), "revision": message.revision, "posted": message.revision}
+    return {"event_type": EVENT_TYPE, "event_payload": payload}
+
+
+def first_posted(metadata: Json, handle: Mapping[str, Any]) -> Json:
+    """Of an edit: it keeps at which revision the message was posted, from which on its thread must have the news."""
+    payload = metadata["event_payload"]
+    return {**metadata, "event_payload": {**payload, "posted": handle.get("posted", payload["posted"])}}
+
+
+def _ringing(text: str, message: Message, claim: Claim, mention: str | None) -> str:
+    return f"{mention} {text}" if mention and newly_critical(message, claim) else text
+
+
+def own(metadata: object, wanted: str) -> Mapping[str, Any] | None:
+    """The payload of our own message metadata; None if this is another's."""
+    if not isinstance(metadata, Mapping) or metadata.get("event_type") != EVENT_TYPE:
+        return None
+    payload = metadata.get("event_payload")
+    return payload if isinstance(payload, Mapping) and payload.get("delivery_id") == wanted else None

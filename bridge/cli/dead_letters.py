@@ -1,0 +1,97 @@
+"""`bridge incidents dead` and `replay`: what could not be delivered, why, and once more."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from typing import Any
+
+import click
+
+from bridge.app.wiring import utc_now
+from bridge.cli.options import NUMBER, database_option, until_the_end
+from bridge.core.delivery.dead_letters import DeadLetter, Which
+from bridge.core.errors import Reason
+from bridge.rendering.text import clean, cut, one_line
+from bridge.store import StoreDeadLetters, StoreReader, open_to_change, open_to_read
+
+EXCERPT = 200
+CHANNEL = click.option("--channel", help="Only those of this channel.")
+REASON = click.option("--reason", type=click.Choice(list(map(str, Reason))), help="Only those with this reason.")
+
+
+@click.command()
+@database_option
+@CHANNEL
+@REASON
+@click.option("--json", "as_json", is_flag=True, help="As JSON, with all of what was refused.")
+@click.option("--show", nargs=2, type=(NUMBER, str), metavar="NUMBER CHANNEL", help="All of what was refused.")
+def dead(database: str, channel: str | None, reason: str | None, as_json: bool, show: tuple[int, str] | None) -> None:
+    """What could not be delivered, the oldest first, and what to do about it."""
+    letters = StoreDeadLetters(until_the_end(open_to_read(database)))
+    if show is not None:
+        _show(letters, *show)
+        return
+    found = letters.found(Which(channel=channel, reason=Reason(reason) if reason else None))
+    if as_json:
+        click.echo(json.dumps([_as_json(letter) for letter in found], indent=2))
+        return
+    for letter in found:
+        click.echo(_told(letter))
+    if not found:
+        click.echo("There is no dead letter.")
+
+
+@click.command()
+@click.argument("number", type=NUMBER, required=False)
+@database_option
+@CHANNEL
+@REASON
+@click.option("--all", "everything", is_flag=True, help="Every dead letter there is.")
+@click.option("--dry-run", is_flag=True, help="Only say how many it would be.")
+def replay(
+    database: str,
+    number: int | None,
+    channel: str | None,
+    reason: str | None,
+    everything: bool,
+    dry_run: bool,
+) -> None:
+    """Try dead letters again: those of incident NUMBER, or of a choice. People then see what is true now."""
+    which = Which(number, channel, Reason(reason) if reason else None)
+    if everything == (which != Which()):
+        raise click.UsageError("Say which ones: a number, --channel, --reason, or else --all.")
+    engine = until_the_end(open_to_read(database) if dry_run else open_to_change(database))
+    if number is not None and StoreReader(engine).incident(number) is None:
+        raise click.ClickException(f"There is no incident {number}.")
+    letters = StoreDeadLetters(engine)
+    count = letters.count(which) if dry_run else letters.replay(which, utc_now())
+    verb = "would be" if dry_run else "will be"
+    click.echo(f"{count} dead letter{'' if count == 1 else 's'} {verb} tried again.")
+
+
+def _show(letters: StoreDeadLetters, number: int, channel: str) -> None:
+    found = letters.found(Which(number, channel))
+    if not found:
+        raise click.ClickException(f"There is no dead letter of incident {number} for {channel}.")
+    for letter in found:
+        click.echo(_told(letter, excerpt=False))
+        click.echo(clean(letter.refused) or "(it was not composed)")
+
+
+def _told(letter: DeadLetter, *, excerpt: bool = True) -> str:
+    whom = f"{letter.channel} {letter.recipient}".strip()
+    about = f"{letter.severity}, {letter.state}  {one_line(letter.title)}"
+    lines = [
+        f"#{letter.incident_number}  {whom}  since {letter.since:%Y-%m-%d %H:%M}Z  {about}",
+        f"    {letter.reason or 'unknown'}: {one_line(letter.detail)}",
+        f"    {letter.advice.why} {letter.advice.what_to_do}",
+    ]
+    if excerpt and letter.refused:
+        lines.append(f"    refused: {cut(one_line(letter.refused), EXCERPT)}")
+    return "\n".join(lines)
+
+
+def _as_json(letter: DeadLetter) -> dict[str, Any]:
+    told = {"why": letter.advice.why, "what_to_do": letter.advice.what_to_do}
+    return {**asdict(letter), "since": letter.since.isoformat(), **told}

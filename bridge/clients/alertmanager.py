@@ -1,0 +1,130 @@
+"""One Alertmanager's API over HTTP.
+
+Invariant: look() returns within its time whatever the server does; it never raises.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
+from types import MappingProxyType
+from typing import TypeVar
+
+from aiohttp import encode_basic_auth
+
+from bridge.clients.alertmanager_answers import alerts_of, groups_of, silences_of, status_of
+from bridge.config.secret_files import UnreadableSecret
+from bridge.core.errors import InvalidPayload
+from bridge.core.reconciliation import Look, NoLook, Wanted
+from bridge.outbound.http import CallFailed, HttpClient, Oversized, TimedOut
+from bridge.rendering.text import cut
+from bridge.sources.reading import read_json
+
+T = TypeVar("T")
+MAX_ANSWER = 32 * 2**20  #: bytes
+EVERY_STATE = {"active": "true", "silenced": "true", "inhibited": "true", "unprocessed": "true"}
+NOTIFIED = {"active": "true", "silenced": "false", "inhibited": "false"}
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """Where to ask, up to and without /api/v2. `token` is read anew for each look."""
+
+    url: str
+    token: Callable[[], str] | None = field(default=None, repr=False)
+    basic: tuple[str, str] | None = field(default=None, repr=False)  #: name and password
+    timeout_seconds: float = 10.0  #: for a whole look
+
+
+class Refused(Exception):
+    """It answered something else than what was asked for; the text is safe to log."""
+
+
+class AlertmanagerApi:
+    """One server, over kept connections. Make and use it inside the running loop."""
+
+    def __init__(self, server: Server, clock: Callable[[], datetime]) -> None:
+        self._server, self._clock = server, clock
+        self._http = HttpClient(connections=2, most=MAX_ANSWER)
+
+    async def look(self, wanted: Wanted) -> Look | NoLook:
+        limit = self._server.timeout_seconds
+        try:
+            async with asyncio.timeout(limit):
+                return await self._look(wanted)
+        except (TimeoutError, TimedOut):
+            return NoLook(f"does not answer within {limit:g} s")
+        except Refused as fault:
+            return NoLook(str(fault))
+        except CallFailed as fault:
+            return NoLook(f"does not answer ({fault.detail})")
+        except UnreadableSecret as fault:
+            return NoLook(f"is not asked: no token ({fault})")
+        except (OSError, ValueError) as fault:  # of the token's file
+            return NoLook(f"does not answer ({type(fault).__name__})")
+
+    async def close(self) -> None:
+        await self._http.close()
+
+    async def _look(self, wanted: Wanted) -> Look:
+        alerts, _ = await self._get("alerts", alerts_of, EVERY_STATE)
+        silenced = any(alerts[name].silenced_by for name in wanted.alerts & alerts.keys())
+        silences = (await self._get("silences", silences_of))[0] if silenced else {}
+        groups = (await self._get("alerts/groups", groups_of, _of(wanted)))[0] if wanted.receivers else ()
+        # Last, so that a restart between the questions is seen.
+        (started, name, peers, settling), theirs = await self._get("status", status_of)
+        now = self._clock()
+        # By its own clock, or by ours: whichever makes it younger.
+        age = max(timedelta(0), min(theirs - started, now - started))
+        return Look(now - age, alerts, silences, groups, name, peers, settling)
+
+    async def _get(
+        self, path: str, read: Callable[[object], T], query: Mapping[str, str] = MappingProxyType({})
+    ) -> tuple[T, datetime]:
+        """What `read` makes of the answer, and the time on the server's clock."""
+        url = f"{self._server.url.rstrip('/')}/api/v2/{path}"
+        limit = self._server.timeout_seconds  # the whole look has the same
+        try:
+            answer = await self._http.call("GET", url, limit, headers=self._headers(), query=query)
+        except Oversized:
+            raise Refused(f"answers /api/v2/{path} with more than {MAX_ANSWER // 2**20} MiB") from None
+        if answer.status != 200:
+            raise Refused(f"answers /api/v2/{path} with HTTP {answer.status}{_advice(answer.status)}")
+        at = _date(answer.headers.get("Date"), self._clock())
+        # A large answer takes longer to read than a page may wait.
+        return await asyncio.to_thread(_read, answer.body, path, read), at
+
+    def _headers(self) -> dict[str, str]:
+        if self._server.basic:
+            return {"Authorization": encode_basic_auth(*self._server.basic)}
+        token = self._server.token() if self._server.token else ""
+        return {"Authorization": f"Bearer {token}"} if token else {}
+
+
+def _of(wanted: Wanted) -> dict[str, str]:
+    """Alertmanager puts ^ and $ around the expression."""
+    return {**NOTIFIED, "receiver": "|".join(re.escape(name) for name in sorted(wanted.receivers))}
+
+
+def _read(body: bytes, path: str, read: Callable[[object], T]) -> T:
+    try:
+        return read(read_json(body))
+    except InvalidPayload as fault:
+        raise Refused(f"answers /api/v2/{path} not as Alertmanager does: {cut(str(fault), 300)}") from None
+
+
+def _date(text: str | None, now: datetime) -> datetime:
+    try:
+        return parsedate_to_datetime(text or "").astimezone(UTC)
+    except (ValueError, OverflowError):
+        return now
+
+
+def _advice(status: int) -> str:
+    if status in (401, 403):
+        return ": set reconcile.token or reconcile.basic_auth of this source"
+    return ": is the address that of Alertmanager?" if status in (301, 302, 307, 308, 404) else ""

@@ -1,0 +1,1 @@
+"""What charts show, before anything is drawn. Pure."""

@@ -1,0 +1,74 @@
+"""Whether an alert's own expression may be run. It comes with the alert: whoever holds a source's token chooses it, and
+with it what Prometheus has to do.
+
+Only the text is measured: how far back it looks, how often its subqueries are evaluated, how many series it names.
+Invariant: what is not understood is not run.
+"""
+
+from __future__ import annotations
+
+import re
+from datetime import timedelta
+
+from bridge.core.charts.expressions import STRING, masked
+
+MAX_WINDOW = timedelta(days=7)
+MAX_EVALUATIONS = 2000  #: of all subqueries, multiplied, for they may stand inside one another
+MAX_WORDS = 100  #: names of metrics, functions and labels outside of selectors
+DEFAULT_STEP = 60.0  #: seconds; Prometheus takes its evaluation interval for a subquery without a step
+
+_UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0, "w": 604_800.0, "y": 31_536_000.0}
+_PART = re.compile(r"(\d+)(ms|[smhdwy])")
+_DURATION = r"(?:\d+(?:ms|[smhdwy]))+|\d+(?:\.\d+)?"
+_WINDOW = re.compile(rf"\s*({_DURATION})\s*(?:(:)\s*({_DURATION})?\s*)?")
+_BRACKETS = re.compile(r"\[([^\[\]]*)\]")
+_SELECTOR = re.compile(r"([A-Za-z_:][A-Za-z0-9_:.]*)?\s*\{([^{}]*)\}")
+_NAMED = re.compile(rf"(?:^|,)\s*(?:__name__\s*=\s*)?{STRING}\s*(?:,|$)")
+_WORD = re.compile(r"[A-Za-z_:][A-Za-z0-9_:.]*")
+#: What may stand before a selector without being its name.
+_OPERATORS = {"and", "or", "unless", "atan2", "bool", "on", "ignoring", "group_left", "group_right", "by", "without"}
+
+
+def too_much(expr: str) -> str | None:
+    """Why it is not run; None when it may be."""
+    try:
+        text = masked(expr)
+    except ValueError as fault:
+        return str(fault)
+    return _windows_fault(text) or _selectors_fault(text)
+
+
+def _windows_fault(text: str) -> str | None:
+    windows = [_WINDOW.fullmatch(found[1]) for found in _BRACKETS.finditer(text)]
+    if len(windows) != text.count("["):
+        return "it has brackets in brackets"
+    evaluations = 1.0
+    for window in windows:
+        if window is None:
+            return "it has a window that is no duration"
+        seconds = _seconds(window[1])
+        if seconds > MAX_WINDOW.total_seconds():
+            return f"it looks back over [{window[1]}], and more than {MAX_WINDOW.days} d is too much"
+        step = _seconds(window[3]) if window[3] else DEFAULT_STEP
+        if window[2]:
+            evaluations *= max(1.0, seconds / step) if step else float("inf")
+    if evaluations > MAX_EVALUATIONS:
+        return f"its subqueries are evaluated {evaluations:.0f} times, and more than {MAX_EVALUATIONS} is too much"
+    return None
+
+
+def _selectors_fault(text: str) -> str | None:
+    selectors = list(_SELECTOR.finditer(text))
+    if len(selectors) != text.count("{"):
+        return "it has selectors in selectors"
+    for found in selectors:
+        named = found[1] and found[1].lower() not in _OPERATORS
+        if not named and not _NAMED.search(found[2]):
+            return "it has a selector without a metric's name, which may mean all there is"
+    words = len(_WORD.findall(_SELECTOR.sub(r"\1 ", text)))
+    return f"it has {words} names, and more than {MAX_WORDS} is too much" if words > MAX_WORDS else None
+
+
+def _seconds(duration: str) -> float:
+    parts = _PART.findall(duration)
+    return sum(int(number) * _UNITS[unit] for number, unit in parts) if parts else float(duration)

@@ -1,0 +1,125 @@
+"""Values over time: what is asked for a picture, and what comes back. Pure."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from bridge.core.incidents.periods import firing_period
+from bridge.core.model import Incident
+
+#: Before the start of what lasts, and of what is over: the least, so that it is seen from where the values came.
+BEFORE, BEFORE_OVER = timedelta(minutes=30), timedelta(minutes=5)
+LONG = timedelta(hours=1)  #: what lasted longer has a quarter of its time before it, and what did not, all of it
+LONGEST = timedelta(days=30)  #: of longer ones the end is shown
+POINTS = 150  # a line 640 px wide shows no more
+_STEPS = (1, 2, 5, 10, 15)  # seconds; above, multiples of the last
+_SEPARATED = re.compile(r".{5,}[-_./ :]", re.DOTALL)
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """A stretch of time, both ends included."""
+
+    start: datetime
+    end: datetime
+
+    @property
+    def seconds(self) -> float:
+        return (self.end - self.start).total_seconds()
+
+
+@dataclass(frozen=True, slots=True)
+class RangeQuery:
+    """The PromQL, evaluated at each step of a span."""
+
+    expr: str
+    span: Span
+    step: timedelta
+
+
+@dataclass(frozen=True, slots=True)
+class Series:
+    """One line: its labels, and pairs of Unix seconds and value, which may be NaN or infinite, in the order of time."""
+
+    labels: Mapping[str, str]
+    points: tuple[tuple[float, float], ...]
+
+    @property
+    def finite(self) -> tuple[tuple[float, float], ...]:
+        return tuple(point for point in self.points if math.isfinite(point[1]))
+
+
+def span_around(incident: Incident, now: datetime) -> Span:
+    """All of an incident, to its end or to now, and of the time before it as much as its own length allows to see.
+
+    now: after the end, a tenth of the length is shown, at least a minute and at most an hour; or less, until now.
+    """
+    start, end = started(incident), ended(incident)
+    lasted = max(timedelta(0), (end or now) - start)
+    least = BEFORE if end is None else BEFORE_OVER
+    before = max(least, min(lasted, max(LONG, lasted / 4)))
+    after = min(max(lasted / 10, timedelta(minutes=1)), LONG)
+    last = max(start, now if end is None else min(now, end + after))
+    return Span(max(start - before, last - LONGEST), last)
+
+
+def started(incident: Incident) -> datetime:
+    """When what it is about began, or when it was opened, if that was earlier: it may have been opened again since."""
+    return min(firing_period(incident).started_at, incident.opened_at)
+
+
+def ended(incident: Incident) -> datetime | None:
+    """None while it is open."""
+    return firing_period(incident).ended_at
+
+
+def range_query(expr: str, span: Span) -> RangeQuery:
+    """With a step that gives about 150 points, from 15 s on in multiples of them: the same is asked again alike."""
+    wanted, coarse = span.seconds / POINTS, _STEPS[-1]
+    step = next((each for each in _STEPS if wanted <= each), math.ceil(wanted / coarse) * coarse)
+    fine = min(step, coarse)
+    aligned = [datetime.fromtimestamp(t // fine * fine, span.start.tzinfo) for t in _timestamps(span)]
+    return RangeQuery(expr, Span(*aligned), timedelta(seconds=step))
+
+
+def belonging(series: Iterable[Series], alerts: Sequence[Mapping[str, str]]) -> tuple[Series, ...]:
+    """Those of the alerts, given by their labels: an alert has all the labels of the series that fires it.
+
+    All of them when none belongs: a rule or Alertmanager's relabelling may have changed the alert's labels.
+    """
+    every = tuple(series)
+    mine = tuple(each for each in every if any(_agree(each.labels, labels) for labels in alerts))
+    return mine or every
+
+
+def names_of(series: Sequence[Series]) -> list[str]:
+    """What tells them apart: the values of the labels in which they differ; nothing for a single one.
+
+    A long beginning that all share, as pods of one deployment do, is left out: `…x7kq2`.
+    """
+    if len(series) < 2:
+        return ["" for _ in series]
+    keys = sorted({key for each in series for key in each.labels} - {"__name__"})
+    telling = [key for key in keys if len({each.labels.get(key, "") for each in series}) > 1]
+    names = [" ".join(filter(None, (each.labels.get(key, "") for key in telling))) or "(none)" for each in series]
+    shared = _SEPARATED.match(_beginning(names))
+    return [f"…{name[shared.end() :]}" for name in names] if shared else names
+
+
+def _beginning(names: Sequence[str]) -> str:
+    """What all of them begin with."""
+    first, last = min(names), max(names)
+    same = (at for at, (one, other) in enumerate(zip(first, last, strict=False)) if one != other)
+    return first[: next(same, min(len(first), len(last)))]
+
+
+def _agree(series: Mapping[str, str], alert: Mapping[str, str]) -> bool:
+    return all(alert.get(name) == value for name, value in series.items() if name != "__name__")
+
+
+def _timestamps(span: Span) -> tuple[float, float]:
+    return span.start.timestamp(), span.end.timestamp()

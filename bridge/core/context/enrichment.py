@@ -1,0 +1,164 @@
+"""From questions to what must be asked, and from answers to facts. Pure: who asks, and for how long, is elsewhere."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from bridge.core.context.questions import Question, common_labels, expression
+from bridge.core.facts import PEAK, Fact, Part, Past, Unit, Unknown, Verdict
+from bridge.core.model import Incident
+from bridge.core.numbers import in_words, shown, times
+
+MAX_PARTS = 5
+NOW = timedelta(0)
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """One instant query: the PromQL, and how long before now."""
+
+    expr: str
+    ago: timedelta = NOW
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """One element of an instant vector."""
+
+    labels: Mapping[str, str]
+    value: float
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """Why there is no answer, for people. silent: there may be one later; otherwise the query itself is at fault."""
+
+    why: str
+    silent: bool = True
+
+
+Answer = tuple[Sample, ...] | Failure
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A question and the queries that answer it for one incident."""
+
+    question: Question
+    now: Query
+    usual: Query | None
+    past: tuple[Query, ...]
+    whole: Query | None = None
+
+    @property
+    def queries(self) -> tuple[Query, ...]:
+        beside = (query for query in (self.usual, self.whole) if query is not None)
+        return (self.now, *beside, *self.past)
+
+
+def asked_of(
+    questions: Iterable[Question], incident: Incident, scope: Sequence[str], lasted: timedelta, over: timedelta = NOW
+) -> list[Asked]:
+    """What to ask about an incident: questions that concern one of its alerts and whose labels it has.
+
+    scope: the labels, in order, that `{{ labels }}` narrows a question to; only those which all the alerts share.
+    lasted: since when the incident goes on, until now. over: how long before now it ended: a peak is one until then.
+    """
+    alerts = [alert.labels for alert in (incident.firing or tuple(incident.alerts.values()))]
+    shared = common_labels(alerts)
+    asked = (_asked(question, shared, scope, lasted, over) for question in questions if question.concerns(alerts))
+    return [each for each in asked if each is not None]
+
+
+def fact_of(asked: Asked, answers: Mapping[Query, Answer]) -> Fact | Unknown:
+    """The fact, or why there is none. What is missing of the past only makes the fact poorer."""
+    question, answer = asked.question, answers.get(asked.now, Failure("not asked in time"))
+    if isinstance(answer, Failure):
+        return Unknown(question.title, answer.why, answer.silent)
+    samples = [sample for sample in answer if math.isfinite(sample.value)]
+    if not samples:
+        return Unknown(question.title, "no data")
+    if question.by is None and len(samples) > 1:
+        why = f"the query gave {len(samples)} values: aggregate it, or name the label that tells them apart in `by`"
+        return Unknown(question.title, why)
+    value, parts = _value(question, samples), _parts(question, samples)
+    past, of = _past(asked, answers), _single(answers.get(asked.whole)) if asked.whole else None
+    verdict, why = verdict_of(question, value if value is not None else parts[0].value, past, of)
+    at = max(sample.at for sample in samples)
+    return Fact(
+        question.name, question.title, question.unit, value, at, past, parts, verdict, why, question.role, of,
+        less_is_worse=question.bad_unless_all or (question.bad_below is not None and question.bad_above is None),
+    )  # fmt: skip
+
+
+def verdict_of(question: Question, value: float, past: Sequence[Past], of: float | None = None) -> tuple[Verdict, str]:
+    """And what it stands on."""
+    if question.bad_unless_all and of is not None:
+        missing = of - value
+        return (Verdict.BAD, f"{shown(missing, question.unit)} missing") if missing > 0 else (Verdict.GOOD, "")
+    usual = next((each.value for each in past if each.when == USUALLY), None)
+    if question.bad_above is not None and value > question.bad_above:
+        return Verdict.BAD, f"above {shown(question.bad_above, question.unit)}"
+    if question.bad_below is not None and value < question.bad_below:
+        return Verdict.BAD, f"below {shown(question.bad_below, question.unit)}"
+    if question.bad_times_usual is not None and usual:
+        if value > question.bad_times_usual * usual:
+            return Verdict.BAD, f"{times(value / usual)} what is usual"
+        return Verdict.GOOD, ""
+    judged = question.bad_above is not None or question.bad_below is not None
+    return (Verdict.GOOD if judged else Verdict.NEUTRAL), ""
+
+
+USUALLY = "usually"
+
+
+def _asked(
+    question: Question, labels: Mapping[str, str], scope: Sequence[str], lasted: timedelta, over: timedelta
+) -> Asked | None:
+    ago = over if question.role == PEAK else NOW
+    lasted -= ago
+    expr, usual, whole = (
+        expression(text, labels, scope, lasted) if text else None
+        for text in (question.expr, question.usual, question.of)
+    )
+    if expr is None:
+        return None
+    past = tuple(Query(expr, each) for each in question.ago)
+    return Asked(question, Query(expr, ago), Query(usual) if usual else None, past, Query(whole) if whole else None)
+
+
+def _value(question: Question, samples: Sequence[Sample]) -> float | None:
+    if question.by is None:
+        return samples[0].value
+    countable = question.unit in (Unit.COUNT, Unit.PER_SECOND, Unit.BYTES)
+    return sum(sample.value for sample in samples) if countable else None
+
+
+def _parts(question: Question, samples: Sequence[Sample]) -> tuple[Part, ...]:
+    if question.by is None:
+        return ()
+    parts = [Part(sample.labels.get(question.by, "") or "(none)", sample.value) for sample in samples]
+    ordered = sorted(parts, key=lambda part: (-part.value, part.name))
+    rest = ordered[MAX_PARTS:]
+    countable = question.unit in (Unit.COUNT, Unit.PER_SECOND, Unit.BYTES)
+    others = (Part(f"{len(rest)} others", sum(part.value for part in rest)),) if rest and countable else ()
+    return (*ordered[:MAX_PARTS], *others)
+
+
+def _past(asked: Asked, answers: Mapping[Query, Answer]) -> tuple[Past, ...]:
+    wanted = [(USUALLY, asked.usual)] if asked.usual else []
+    wanted += [(f"{in_words(query.ago)} ago", query) for query in asked.past]
+    found = ((when, _single(answers.get(query))) for when, query in wanted if query is not None)
+    return tuple(Past(when, value) for when, value in found if value is not None)
+
+
+def _single(answer: Answer | None) -> float | None:
+    """Of a broken-down question's past only the sum is shown."""
+    if answer is None or isinstance(answer, Failure):
+        return None
+    values = [sample.value for sample in answer if math.isfinite(sample.value)]
+    return sum(values) if values else None

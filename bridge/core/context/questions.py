@@ -1,0 +1,125 @@
+"""Questions to a Prometheus about an incident: configuration, no code. Nothing here knows what a model is.
+
+In a question's PromQL `{{ labels }}` stands for the matchers of the labels that the incident's alerts share
+(`namespace="ml",job="api"`), `{{ labels.pod }}` for one value inside a quoted string, and `[{{ duration }}]` for how
+long the incident has lasted.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+
+from bridge.core.facts import Unit
+from bridge.core.routing.matchers import Matcher
+
+_PLACE = re.compile(r"\{\{\s*(?:labels(?:\.([a-zA-Z_][a-zA-Z0-9_]*))?|(duration))\s*\}\}")
+MINUTE = timedelta(minutes=1)
+_ANY_PLACE = re.compile(r"\{\{(?!\{).*?\}\}", re.DOTALL)
+_QUOTE = re.compile(r'(?<!\\)"')
+_LABEL_NAME = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*")
+#: What a question's answer may prove to the hypotheses; see bridge.core.context.hypotheses.
+ROLES = (
+    "errors_by_version", "errors_by_pod", "pods_by_version", "pods_up", "pods_failing", "version_began",
+    "traffic", "saturation", "drift", "peak", "",
+)  # fmt: skip
+
+
+class QuestionFault(ValueError):
+    """The PromQL names a place that does not exist: says which, and which do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """One thing to know. The order of the questions is their importance: what is asked last is cut first."""
+
+    name: str
+    title: str
+    unit: Unit
+    expr: str
+    by: str | None = None  #: the label of the answer's parts; the other labels are not shown
+    usual: str | None = None  #: PromQL of what is usual
+    of: str | None = None  #: PromQL of the whole that the answer is a part of
+    ago: tuple[timedelta, ...] = ()  #: ask the same for these times before now
+    bad_above: float | None = None
+    bad_below: float | None = None
+    bad_times_usual: float | None = None  #: bad when this many times what is usual
+    bad_unless_all: bool = False  #: bad when less than `of`
+    matchers: tuple[Matcher, ...] = ()  #: for alerts that all of these hold of; none: for every alert
+    role: str = ""
+
+    def concerns(self, alerts: Iterable[Mapping[str, str]]) -> bool:
+        """Whether any of the alerts, given by their labels, asks for it."""
+        return not self.matchers or any(all(m.matches(labels) for m in self.matchers) for labels in alerts)
+
+
+@dataclass(frozen=True, slots=True)
+class DistributionQuestion:
+    """A histogram now and what it is compared with: configuration, as a Question is."""
+
+    title: str
+    unit: Unit
+    now: str  #: PromQL of cumulative counts or rates by `le`
+    baseline: str  #: PromQL of the same or of a CDF
+    baseline_bound: str = "le"  #: the baseline's label that holds the upper bound
+    now_name: str = "now"
+    baseline_name: str = "training"
+    matchers: tuple[Matcher, ...] = ()  #: for alerts that all of these hold of; none: for every alert
+
+    def concerns(self, alerts: Iterable[Mapping[str, str]]) -> bool:
+        """As a Question does."""
+        return not self.matchers or any(all(m.matches(labels) for m in self.matchers) for labels in alerts)
+
+
+def check_expression(expr: str) -> None:
+    """Raises QuestionFault for a place in double braces that nothing is put into, or where a value could do harm."""
+    for found in _ANY_PLACE.finditer(expr):
+        place = _PLACE.fullmatch(found[0])
+        if place is None:
+            known = "{{ labels }}, {{ labels.NAME }} or {{ duration }}"
+            raise QuestionFault(f"{found[0]!r} is not known here; write {known}")
+        quoted = len(_QUOTE.findall(expr[: found.start()])) % 2 == 1
+        if place[1] and not quoted:
+            raise QuestionFault(f'{found[0]!r} must stand inside "double quotes", where no value can add PromQL')
+        if not place[1] and quoted:
+            what = (
+                "a time: take it out of the quotes, into [...]"
+                if place[2]
+                else "whole matchers: take it out of the quotes, into {...}"
+            )
+            raise QuestionFault(f"{found[0]!r} stands for {what}")
+
+
+def expression(expr: str, labels: Mapping[str, str], scope: Iterable[str], lasted: timedelta = MINUTE) -> str | None:
+    """The PromQL for these labels; None when it needs one that they lack.
+
+    Values come from outside: they are put into quoted strings only, escaped, so that none can add PromQL of its own.
+    """
+    names = {found[1] for found in _PLACE.finditer(expr) if found[1]}
+    if any(not labels.get(name) for name in names):
+        return None
+    selector = ",".join(f'{name}="{_escaped(labels[name])}"' for name in scope if labels.get(name))
+    minutes = max(1, math.ceil(lasted / MINUTE))  # whole ones, so that who asks at the same time asks the same
+
+    def put_in(found: re.Match[str]) -> str:
+        if found[2]:
+            return f"{minutes}m"
+        return _escaped(labels[found[1]]) if found[1] else selector
+
+    return _PLACE.sub(put_in, expr)
+
+
+def common_labels(alerts: Iterable[Mapping[str, str]]) -> dict[str, str]:
+    """What all the alerts share; names that a selector cannot carry are left out."""
+    every = list(alerts)
+    first = every[0] if every else {}
+    shared = {name: value for name, value in first.items() if all(each.get(name) == value for each in every)}
+    return {name: value for name, value in shared.items() if _LABEL_NAME.fullmatch(name)}
+
+
+def _escaped(value: str) -> str:
+    """For a double-quoted string: https://prometheus.io/docs/prometheus/latest/querying/basics/#string-literals"""
+    return value.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")

@@ -1,0 +1,68 @@
+"""What becomes of an incident that flapped, once it is calm: over, or firing for good. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+from bridge.core.incidents.periods import closed
+from bridge.core.incidents.state_changes import calm_at, how_often
+from bridge.core.incidents.transitions import Rules, severity_of
+from bridge.core.model import Alert, Change, Flap, Incident
+from bridge.core.naming import names_of
+from bridge.core.numbers import in_words
+from bridge.core.timeline import Entry, EntryKind
+
+
+def settle(incident: Incident, rules: Rules, now: datetime) -> Change:
+    """Tell the ends that were held for long enough; without any entry when nothing is due."""
+    over = _over(incident, rules, now)
+    calming = calm_at(incident.flap, rules.flapping)
+    calm = calming is not None and calming <= now
+    if incident.resolved or not (over or calm):
+        return Change(incident, (), ())
+    alerts = {**incident.alerts, **{alert.fingerprint: alert for alert in over}}
+    after = replace(
+        incident,
+        alerts=alerts,
+        severity=severity_of(alerts, rules, incident.severity),
+        flap=Flap() if calm else incident.flap,
+        revision=incident.revision + 1,
+        updated_at=now,
+    )
+    if not after.shown:
+        return _resolved(incident, after, over, now)
+    # what is muted moves no message, as in core.incidents
+    muted = bool(after.firing) and all(alert.muted for alert in after.firing)
+    return Change(after, tuple(_entries(incident, after, over, calm, now)), over, ends_only=muted)
+
+
+def _over(incident: Incident, rules: Rules, now: datetime) -> tuple[Alert, ...]:
+    """Those whose end need not be held any longer. Without rules, all of them: it was switched off meanwhile."""
+    wait = rules.flapping.calm if rules.flapping else timedelta(0)
+    ends = ((alert, (alert.ended_seen_at or now) + wait) for alert in incident.alerts.values() if alert.held)
+    return tuple(replace(alert, held=False) for alert, until in ends if until <= now)
+
+
+def _resolved(incident: Incident, after: Incident, over: tuple[Alert, ...], now: datetime) -> Change:
+    flap, source = incident.flap, incident.source
+    told = "every alert has ended"
+    if flap.turned_at is not None:
+        told += f": it flapped ({how_often(flap)}) and has been quiet for {in_words(now - flap.turned_at)}"
+    entry = Entry(now, EntryKind.RESOLVED, source, told, after.revision, loud=True)
+    return Change(replace(closed(after, source, now), flap=Flap()), (entry,), over)
+
+
+def _entries(
+    incident: Incident, after: Incident, over: tuple[Alert, ...], calm: bool, now: datetime
+) -> Iterator[Entry]:
+    if over:
+        yield Entry(now, EntryKind.LEFT, incident.source, f"{names_of(over)} ended", after.revision)
+    if after.severity is not incident.severity:
+        text = f"severity lowered from {incident.severity} to {after.severity}"
+        yield Entry(now, EntryKind.LOWERED, incident.source, text, after.revision)
+    if calm and incident.flap.turned_at is not None:
+        steady = in_words(now - incident.flap.turned_at)
+        text = f"no longer flapping: it has fired for {steady} without a turn; its end is told at once from now on"
+        yield Entry(now, EntryKind.STEADIED, "bridge", text, after.revision)

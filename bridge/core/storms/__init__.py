@@ -1,0 +1,1 @@
+"""When a channel storms, and the digest that stands for what it suppresses. Pure."""

@@ -1,0 +1,324 @@
+"""What the bridge measures about itself, in Prometheus' words.
+
+Invariant: labels come from the configuration or from the lists here, never from what was sent; every configured
+channel has its series from the start, as 0.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from types import MappingProxyType
+
+from prometheus_client import (
+    CONTENT_TYPE_LATEST,
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    disable_created_metrics,
+    generate_latest,
+)
+from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.registry import Collector
+
+from bridge import __version__
+from bridge.core.changes import KINDS, OTHER, bounded
+from bridge.core.errors import Reason
+from bridge.core.model import Severity
+from bridge.core.ports import Accepted, WebhookOutcome
+from bridge.core.reconciliation import Outcome
+from bridge.core.views import Health
+from bridge.observability.metric_files import LIVE, SharedFiles, shared_files
+from bridge.observability.process_metrics import ProcessMetrics
+
+disable_created_metrics()  # type: ignore[no-untyped-call]  # a series for each counter, which nobody asks for
+CONTENT_TYPE = CONTENT_TYPE_LATEST
+BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600, 1800, 3600)
+WEBHOOK_BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 20, 30)
+CONTEXT_BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 1.5, 2.5)
+#: failed: no usable answer; refused: the query itself is wrong; paused: not asked, for it has not answered lately
+CONTEXT_OUTCOMES = ("ok", "failed", "refused", "paused")
+REFUSED = ("invalid", "too_large", "unauthorized", "unavailable")
+DELIVERY_OUTCOMES = ("sent", "skipped", "dead")
+PING_OUTCOMES = ("ok", "failed", "withheld")
+ATTEMPT_RESULTS = ("ok", *map(str, Reason))
+
+
+class Metrics:
+    """Give each test a Metrics of its own; a process has one."""
+
+    @classmethod
+    def of_process(cls, name: str) -> Metrics:
+        """name: web or worker. What processes in one PROMETHEUS_MULTIPROC_DIR count is added up.
+
+        Raises OSError where that folder cannot be used; then Metrics(process=name) counts for itself.
+        """
+        return cls(process=name, shared=shared_files(name))
+
+    def __init__(
+        self, registry: CollectorRegistry | None = None, *, process: str = "web", shared: SharedFiles | None = None
+    ) -> None:
+        self.registry = registry if registry is not None else CollectorRegistry()
+        self._process, self._shared = process, shared
+        counter = self._counter
+        self.webhooks = counter("bridge_webhooks_received", "Webhooks, by what came of them", "source", "outcome")
+        self.webhook_seconds = Histogram(
+            "bridge_webhook_duration_seconds",
+            "From a webhook's whole body to its answer, by the type of its source",
+            ["type"],
+            buckets=WEBHOOK_BUCKETS,
+            registry=self.registry,
+        )
+        self.alerts = counter("bridge_alerts_received", "Alerts in accepted webhooks", "source")
+        self.incidents = counter("bridge_incidents", "What happened to incidents", "event")
+        self.deliveries = counter("bridge_deliveries", "Deliveries that ended", "channel", "outcome")
+        self.attempts = counter("bridge_delivery_attempts", "Single tries to deliver", "channel", "result")
+        self.changes = counter("bridge_changes", "Recorded deployments and other changes", "kind", "source")
+        self.change_events = counter("bridge_change_events", "Tries to tell a channel of a change", "channel", "result")
+        self.looks = counter(
+            "bridge_reconciler_looks", "Rounds of asking a source's Alertmanagers", "source", "outcome"
+        )
+        self.ended = counter(
+            "bridge_reconciler_ended_alerts", "Alerts that ended without Alertmanager's word", "source"
+        )
+        self.latency = Histogram(
+            "bridge_delivery_latency_seconds",
+            "From accepting a change to a channel showing it",
+            ["channel"],
+            buckets=BUCKETS,
+            registry=self.registry,
+        )
+        self.context = counter("bridge_context_queries", "Queries for messages' context, by how they ended", "outcome")
+        self.context_seconds = Histogram(
+            "bridge_context_query_seconds",
+            "How long a query for context took",
+            buckets=CONTEXT_BUCKETS,
+            registry=self.registry,
+        )
+        self.pings = counter("bridge_pings", "Pings to the outside: withheld while the audit is not clean", "outcome")
+        for outcome in PING_OUTCOMES:
+            self.pings.labels(outcome)
+        self._build_info()
+        self._of_configuration()
+        self.system = ProcessMetrics(self.registry, process)
+        for outcome in CONTEXT_OUTCOMES:
+            self.context.labels(outcome)
+        for event in (each for each in WebhookOutcome if each.is_event):
+            self.incidents.labels(event.value)
+
+    def asked(self, outcome: str, seconds: float) -> None:
+        """One query for context ended."""
+        self.context.labels(outcome).inc()
+        if outcome != "paused":
+            self.context_seconds.observe(seconds)
+
+    def pinged(self, outcome: str) -> None:
+        """One of PING_OUTCOMES."""
+        self.pings.labels(outcome).inc()
+
+    def know_reconciled(self, sources: Iterable[str]) -> None:
+        """Make the series of every source whose Alertmanagers are asked."""
+        for source in sources:
+            self.ended.labels(source)
+            for outcome in Outcome:
+                self.looks.labels(source, outcome.value)
+
+    def looked(self, source: str, outcome: str) -> None:
+        """All Alertmanagers of a source were asked."""
+        self.looks.labels(source, outcome).inc()
+
+    def reconciled(self, source: str, ended: int) -> None:
+        """So many alerts were ended because no Alertmanager has them."""
+        self.ended.labels(source).inc(ended)
+
+    def _counter(self, name: str, help_text: str, *labels: str) -> Counter:
+        return Counter(name, help_text, labels, registry=self.registry)
+
+    def _gauge(self, name: str, help_text: str, *labels: str) -> Gauge:
+        return Gauge(name, help_text, labels, registry=self.registry, multiprocess_mode=LIVE)
+
+    def _build_info(self) -> None:
+        self._gauge("bridge_build_info", "The version that runs; always 1", "version").labels(__version__).set(1)
+
+    def _of_configuration(self) -> None:
+        """As Prometheus and Alertmanager tell it, but for each process: each reads the file for itself."""
+        loads = self._counter(
+            "bridge_config_reloads", "Tries to take routes.yaml, the first included", "process", "outcome"
+        )
+        self._loads = {
+            refused: loads.labels(self._process, "refused" if refused else "ok") for refused in (False, True)
+        }
+        good = self._gauge(
+            "bridge_config_last_reload_successful", "0 while a changed routes.yaml is refused", "process"
+        )
+        text = "When routes.yaml was taken last"
+        taken = self._gauge("bridge_config_last_reload_success_timestamp_seconds", text, "process")
+        self._good, self._taken = good.labels(self._process), taken.labels(self._process)
+
+    def loaded(self, *, refused: bool) -> None:
+        """routes.yaml was read, and taken unless it was refused."""
+        self._loads[refused].inc()
+        self._good.set(not refused)
+        if not refused:
+            self._taken.set_to_current_time()
+
+    def know(self, channels: Iterable[str], sources: Iterable[str], types: Iterable[str] = ()) -> None:
+        """Make the series of every configured name, so that they are 0 and not absent."""
+        for channel in channels:
+            self.latency.labels(channel)
+            for outcome in DELIVERY_OUTCOMES:
+                self.deliveries.labels(channel, outcome)
+            for result in ATTEMPT_RESULTS:
+                self.attempts.labels(channel, result)
+        for type_ in types:
+            self.webhook_seconds.labels(type_)
+        for source in sources:
+            self.alerts.labels(source)
+            for outcome in (*map(str, WebhookOutcome), *REFUSED):
+                self.webhooks.labels(source, outcome)
+            for kind in (*KINDS, OTHER):
+                self.changes.labels(kind, source)
+
+    def accepted(self, source: str, alerts: int, accepted: Accepted) -> None:
+        """A webhook was stored."""
+        self.webhooks.labels(source, accepted.outcome).inc()
+        self.alerts.labels(source).inc(alerts)
+        if accepted.outcome.is_event:
+            self.incidents.labels(accepted.outcome).inc()
+        for kind in accepted.changes:
+            self.changed(source, kind)
+
+    def changed(self, source: str, kind: str) -> None:
+        """A change was recorded that nobody had told of before."""
+        self.changes.labels(bounded(kind), source).inc()
+
+    def refused(self, source: str, outcome: str) -> None:
+        """A webhook was not stored; outcome is one of REFUSED."""
+        self.webhooks.labels(source, outcome).inc()
+
+    def sent(self, channel: str, seconds: float, *, skipped: bool) -> None:
+        """A delivery ended well; seconds since the change was accepted. skipped: there was nothing to tell."""
+        self.deliveries.labels(channel, "skipped" if skipped else "sent").inc()
+        if not skipped:
+            self.attempts.labels(channel, "ok").inc()
+            self.latency.labels(channel).observe(seconds)
+
+    def failed(self, channel: str, reason: str) -> None:
+        """A try failed, and another follows."""
+        self.attempts.labels(channel, reason).inc()
+
+    def dead(self, channel: str, reason: str) -> None:
+        """A try failed for good."""
+        self.attempts.labels(channel, reason).inc()
+        self.deliveries.labels(channel, "dead").inc()
+
+    def know_told(self, channels: Iterable[str]) -> None:
+        """Make the series of the channels that are told of changes."""
+        for channel in channels:
+            for result in ATTEMPT_RESULTS:
+                self.change_events.labels(channel, result)
+
+    def told(self, channel: str, result: str) -> None:
+        """A channel was told of a change: one of ATTEMPT_RESULTS."""
+        self.change_events.labels(channel, result).inc()
+
+    def exposition(
+        self,
+        health: Callable[[], Health | None],
+        channels: Iterable[str],
+        heartbeats: Mapping[str, float] = MappingProxyType({}),
+        *,
+        writable: bool = True,
+    ) -> bytes:
+        """The text of GET /metrics, of all processes that share PROMETHEUS_MULTIPROC_DIR if there is one.
+
+        heartbeats: name -> how many seconds may pass until it is heard again. writable: what comes in can be stored.
+        """
+        self.system.refresh()
+        collector = StoreCollector(health, tuple(channels), heartbeats, writable=writable)
+        of_the_store = CollectorRegistry(auto_describe=False)
+        of_the_store.register(collector)
+        return generate_latest(self._gathered()) + generate_latest(of_the_store)
+
+    def of_this_process(self) -> bytes:
+        """The text of a worker's own /metrics: what it measured since it started, and nothing of the others."""
+        self.system.refresh()
+        return generate_latest(self.registry)
+
+    def _gathered(self) -> CollectorRegistry:
+        if self._shared is None or not self._shared.folder.is_dir():
+            return self.registry
+        return self._shared.of_all()
+
+
+class StoreCollector(Collector):
+    """Gauges that the store answers when it is scraped. When it cannot, only those of the store itself are there."""
+
+    def __init__(
+        self,
+        health: Callable[[], Health | None],
+        channels: tuple[str, ...],
+        heartbeats: Mapping[str, float] = MappingProxyType({}),
+        *,
+        writable: bool = True,
+    ) -> None:
+        self._health, self._writable = health, writable
+        self._channels = channels
+        self._heartbeats = heartbeats
+
+    def collect(self) -> Iterator[GaugeMetricFamily]:
+        health = self._health()
+        yield GaugeMetricFamily("bridge_store_up", "1 when the store answered this scrape", float(health is not None))
+        text = "1 when what comes in could be stored at this scrape"
+        yield GaugeMetricFamily("bridge_store_writable", text, float(self._writable))
+        if health is not None:
+            yield from self._of_channels(health)
+            yield from self._of_incidents(health)
+            yield from self._of_heartbeats(health)
+
+    def _of_heartbeats(self, health: Health) -> Iterator[GaugeMetricFamily]:
+        age = GaugeMetricFamily("bridge_heartbeat_age_seconds", "Since a heartbeat was heard", labels=["name"])
+        limit = GaugeMetricFamily("bridge_heartbeat_expected_seconds", "When it is missing", labels=["name"])
+        for name, seconds in self._heartbeats.items():
+            limit.add_metric([name], seconds)
+            if name in health.heartbeat_seconds:
+                age.add_metric([name], health.heartbeat_seconds[name])
+        yield from (age, limit)
+
+    def _of_channels(self, health: Health) -> Iterator[GaugeMetricFamily]:
+        yield self._pending(health)
+        yield self._each_channel("deliveries_dead", "Deliveries that were given up", health.dead)
+        overdue = "How long the oldest waiting delivery is overdue"
+        yield self._each_channel("delivery_overdue_seconds", overdue, health.overdue_seconds)
+        paused = dict.fromkeys(health.paused, 1.0)
+        yield self._each_channel("channel_paused", "1 while the whole channel waits, or is only probed", paused)
+        alone = "Deliveries that fail while others of their channel get through"
+        yield self._each_channel("deliveries_failing_alone", alone, health.alone)
+        storms = dict.fromkeys(health.storms, 1.0)
+        yield self._each_channel("storm_active", "1 while what waits is told in one digest", storms)
+        yield self._each_channel("storm_collapsed", "Incidents that are told in the digest only", health.storms)
+
+    def _pending(self, health: Health) -> GaugeMetricFamily:
+        none = {(channel, str(severity)): 0 for channel in self._channels for severity in Severity}
+        name, text = "bridge_deliveries_pending", "Deliveries that wait to be sent"
+        family = GaugeMetricFamily(name, text, labels=["channel", "severity"])
+        for labels, count in (none | dict(health.pending)).items():
+            family.add_metric(labels, count)
+        return family
+
+    def _each_channel(self, name: str, text: str, values: Mapping[str, float]) -> GaugeMetricFamily:
+        family = GaugeMetricFamily(f"bridge_{name}", text, labels=["channel"])
+        for channel, value in (dict.fromkeys(self._channels, 0.0) | dict(values)).items():
+            family.add_metric([channel], value)
+        return family
+
+    def _of_incidents(self, health: Health) -> Iterator[GaugeMetricFamily]:
+        family = GaugeMetricFamily("bridge_incidents_open", "Incidents that are not resolved", labels=["severity"])
+        for severity, count in (dict.fromkeys(map(str, Severity), 0) | dict(health.open_incidents)).items():
+            family.add_metric([severity], count)
+        yield family
+        flapping = "Incidents whose end is held, for they begin and end again and again"
+        yield GaugeMetricFamily("bridge_flapping_incidents", flapping, float(health.flapping_incidents))
+        seen = health.worker_seen_seconds
+        text = "Since a worker last said that it lives; infinite when none ever did"
+        yield GaugeMetricFamily("bridge_worker_seen_seconds", text, float("inf") if seen is None else seen)

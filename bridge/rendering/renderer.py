@@ -1,0 +1,172 @@
+"""Renders an incident for people: one Message behind every channel, through templates that may be replaced.
+
+Invariant 7: a template fault never silences an alert. A text that cannot be rendered is replaced by one that needs
+no template, and the fault is reported through `on_fault`.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, fields, replace
+from pathlib import Path
+from typing import Any
+
+from bridge.core.facts import Context
+from bridge.core.incidents.notices import state_word, status_word
+from bridge.core.model import Incident
+from bridge.core.numbers import in_words
+from bridge.core.ports import Claim, Message
+from bridge.core.timeline import Entry
+from bridge.rendering import sample
+from bridge.rendering.context_view import ContextView, view_of
+from bridge.rendering.links import Addresses
+from bridge.rendering.plain import plain_body, plain_summary
+from bridge.rendering.template_checks import template_faults
+from bridge.rendering.templates import NAMES, TemplateSet, template_sets, told
+from bridge.rendering.text import clean, cut, one_line
+from bridge.rendering.view import MAX_SUMMARY, fields_of, news_of
+
+MAX_TEXT = 60_000
+MAX_HTML_BYTES = 90_000  # Gmail clips a mail at about 102 KB: https://github.com/hteumeuleu/email-bugs/issues/41
+#: Of the rendered messages, so many are kept for the other channels of the same incident, which may lag in a storm;
+#: fewer when they are long.
+KEPT, KEPT_CHARACTERS = 1024, 1_000_000
+OnFault = Callable[[str, str], None]
+
+
+@dataclass(slots=True)
+class _Rendered:
+    """One incident, with what was learned of it, as some channels show it."""
+
+    incident: Incident
+    context: Context | None
+    view: Mapping[str, Any]
+    plain: Message
+    rich: Message | None = None  #: with HTML, once somebody wanted it
+
+
+class Renderer:
+    """Templates are compiled once, here; `faults` counts what went wrong since.
+
+    kinds: the kind of each channel by its name, for templates that are replaced by kind.
+    named: the folders that routes name; choose tells which of them is an incident's.
+    addresses: where links lead, besides the bridge's own pages.
+    """
+
+    def __init__(
+        self,
+        templates: Path | None,
+        external_url: str | None,
+        on_fault: OnFault | None = None,
+        kinds: Mapping[str, str] | None = None,
+        named: Iterable[str] = (),
+        choose: Callable[[Incident], str | None] = lambda incident: None,
+        addresses: Addresses | None = None,
+    ) -> None:
+        self._choose = choose
+        given = addresses or Addresses()
+        self._addresses = replace(given, bridge=external_url.rstrip("/") if external_url else None)
+        self._on_fault = on_fault
+        self._lock = threading.Lock()
+        self._kept: OrderedDict[Hashable, _Rendered] = OrderedDict()
+        self._characters = 0  # of their plain texts
+        self.faults = 0
+        self._general, self._special = template_sets(templates, kinds or {}, named)
+        for each in {id(each): each for each in (self._general, *self._special.values())}.values():
+            for name, fault in each.faults.items():
+                self._fault(name, fault)
+
+    def message(
+        self, incident: Incident, claim: Claim, news: Sequence[Entry], context: Context | None = None, *, html: bool
+    ) -> Message:
+        """What an incident's channels share is rendered once."""
+        chosen = self._special.get((self._choose(incident) or "", claim.target.channel), self._general)
+        loud = news_of(news, claim)
+        key = (incident.number, id(chosen), claim.firing, loud)
+        rendered = self._found(key)
+        # each channel claims an incident when it can, and each claim reads it anew: equal mostly, but never identical
+        if rendered is None or rendered.incident != incident or rendered.context != context:
+            rendered = self._rendered(chosen, incident, claim, loud, context)
+            self._keep(key, rendered)
+        if html and rendered.rich is None:
+            rendered.rich = replace(rendered.plain, html=self._html(chosen, rendered.view))
+        return rendered.rich if html and rendered.rich is not None else rendered.plain
+
+    def _rendered(
+        self, chosen: TemplateSet, incident: Incident, claim: Claim, news: tuple[Entry, ...], context: Context | None
+    ) -> _Rendered:
+        fields = {**fields_of(incident, claim, news, self._addresses), "context": context}
+        view = template_view(fields)
+        summary = cut(one_line(self._text(chosen, "summary.txt", view)), MAX_SUMMARY) or plain_summary(view)
+        view["summary"] = summary
+        text = cut(clean(self._text(chosen, "body.txt", view)), MAX_TEXT).strip() or plain_body(view)
+        return _Rendered(incident, context, view, Message(**fields, summary=summary, text=text, html=""))
+
+    def _found(self, key: Hashable) -> _Rendered | None:
+        with self._lock:
+            return self._kept.get(key)
+
+    def _keep(self, key: Hashable, rendered: _Rendered) -> None:
+        with self._lock:
+            if key in self._kept:
+                self._characters -= len(self._kept.pop(key).plain.text)
+            self._kept[key] = rendered
+            self._characters += len(rendered.plain.text)
+            while len(self._kept) > KEPT or self._characters > KEPT_CHARACTERS:
+                self._characters -= len(self._kept.popitem(last=False)[1].plain.text)
+
+    def _html(self, chosen: TemplateSet, view: Mapping[str, Any]) -> str:
+        """With fewer alerts, then fewer facts, if it would be clipped; empty, so plain text only, if it still would."""
+        alerts, facts = view["alerts"], view["facts"]
+        for most_alerts, most_facts in ((len(alerts), len(facts)), (10, len(facts)), (3, 20), (1, 8), (0, 0)):
+            hidden = view["hidden"] + max(0, len(alerts) - most_alerts)
+            fewer = {"alerts": alerts[:most_alerts], "hidden": hidden, "facts": facts[:most_facts]}
+            fewer["after"], fewer["peaks"] = view["after"][:most_facts], view["peaks"][:most_facts]
+            fewer["hidden_facts"] = max(0, len(facts) - most_facts)
+            html = clean(self._text(chosen, "body.html", {**view, **fewer}))
+            if len(html.encode()) <= MAX_HTML_BYTES:
+                return html
+        return ""
+
+    def _text(self, chosen: TemplateSet, name: str, view: Mapping[str, Any]) -> str:
+        try:
+            return chosen.render(name, view)
+        except Exception as error:  # a template can raise anything: arithmetic, types, recursion
+            self._fault(name, told(error))
+            return ""
+
+    def _fault(self, name: str, fault: str) -> None:
+        with self._lock:
+            self.faults += 1
+        if self._on_fault is not None:
+            self._on_fault(name, fault)
+
+
+_WORDS = {"in_words": in_words, "status_word": status_word, "state_word": state_word}
+_LEARNED = tuple(field.name for field in fields(ContextView))
+
+
+def template_view(shown: Mapping[str, Any]) -> dict[str, Any]:
+    """Everything that templates may use, but `summary`: see docs/templates.md."""
+    learned = view_of(shown["context"], shown["started_at"], shown["component"])
+    told_facts = {name: getattr(learned, name) for name in _LEARNED}
+    return {**shown, **told_facts, "hidden_facts": 0, **_WORDS}
+
+
+def check_templates(folder: Path | None) -> Iterator[str]:
+    """Every fault that compiling, or rendering a sample incident, shows; `slack-ml/body.txt: ...`."""
+    views = [_sample_view(resolved, known) for resolved in (False, True) for known in (False, True)]
+    yield from template_faults(folder, views)
+
+
+def _sample_view(resolved: bool, known: bool) -> dict[str, Any]:
+    claim = sample.sample_claim(firing=not resolved)
+    incident = sample.sample_incident(resolved=resolved)
+    shown = fields_of(incident, claim, tuple(sample.sample_news()), Addresses("https://bridge.example"))
+    view = template_view({**shown, "context": sample.sample_context() if known else None})
+    return {**view, "summary": plain_summary(view)}
+
+
+__all__ = ["MAX_HTML_BYTES", "NAMES", "Renderer", "check_templates"]

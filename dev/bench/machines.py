@@ -1,0 +1,133 @@
+"""The processes of one measurement, each new, in a temporary folder, and ended by whoever started them."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import secrets
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from dev.bench import configs, load
+from dev.stack.binaries import find, working_folder
+from dev.stack.free_port import free_port
+
+ROOT = Path(__file__).parents[2]
+START_SECONDS = 30.0
+_DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+
+
+@dataclass(frozen=True)
+class Sinks:
+    http: int
+    smtp: int
+
+    def ask(self, what: str) -> dict[str, Any]:
+        with _DIRECT.open(f"http://127.0.0.1:{self.http}/bench/{what}", timeout=60) as answer:
+            content: dict[str, Any] = orjson.loads(answer.read())
+        return content
+
+
+@dataclass(frozen=True)
+class System:
+    """The bridge or Alertmanager, ready. `post` turns alerts into its own kind of request."""
+
+    name: str
+    url: str
+    pid: int
+    post: load.Poster
+    groups_per_post: int  #: one for a webhook; Prometheus sends up to 64 alerts at once
+
+
+@contextlib.contextmanager
+def running_sinks() -> Iterator[Sinks]:
+    sinks = Sinks(free_port(), free_port())
+    command = [sys.executable, "-m", "dev.bench.sinks", str(sinks.http), str(sinks.smtp)]
+    with _running(command, ROOT, {}, f"http://127.0.0.1:{sinks.http}/bench/counts"):
+        yield sinks
+
+
+@contextlib.contextmanager
+def running_bridge(sinks: Sinks, prometheus: str | None = None) -> Iterator[System]:
+    port = free_port()
+    url = f"http://127.0.0.1:{port}"
+    with tempfile.TemporaryDirectory(prefix="bench-") as folder:
+        config = Path(folder, "routes.yaml")
+        config.write_text(configs.routes(sinks.http, sinks.smtp, prometheus), encoding="utf-8")
+        command = [sys.executable, "-m", "bridge", "serve", "--config", str(config)]
+        command += ["--database", f"sqlite:///{folder}/bench.db", "--listen", f"127.0.0.1:{port}"]
+        with _running(command, ROOT, configs.environment(), f"{url}/-/ready", folder) as pid:
+            yield System("bridge", f"{url}/webhook/alertmanager", pid, load.webhook, 1)
+
+
+@contextlib.contextmanager
+def running_alertmanager(sinks: Sinks) -> Iterator[System]:
+    binary, port = find("alertmanager"), free_port()
+    url = f"http://127.0.0.1:{port}"
+    with tempfile.TemporaryDirectory(prefix="bench-") as folder:
+        config = Path(folder, "alertmanager.yml")
+        config.write_text(configs.alertmanager(sinks.http, sinks.smtp), encoding="utf-8")
+        command = [
+            str(binary),
+            f"--config.file={config}",
+            f"--storage.path={folder}/data",
+            "--log.level=error",
+        ]
+        command += [f"--web.listen-address=127.0.0.1:{port}", "--cluster.listen-address="]
+        with _running(command, working_folder(binary), {}, f"{url}/-/ready", folder) as pid:
+            yield System("alertmanager", f"{url}/api/v2/alerts", pid, load.api_v2, 64)
+
+
+SYSTEMS = {"bridge": running_bridge, "alertmanager": running_alertmanager}
+
+
+@contextlib.contextmanager
+def _running(
+    command: list[str], cwd: Path, more: Mapping[str, str], ready: str, folder: str | None = None
+) -> Iterator[int]:
+    environment = {**os.environ, **more, "BENCH_RUN": secrets.token_hex(4)}
+    with tempfile.TemporaryFile(dir=folder) as log:
+        process = subprocess.Popen(command, cwd=cwd, env=environment, stdout=log, stderr=log)
+        try:
+            _wait_ready(process, ready)
+            yield process.pid
+        except NotReady as fault:
+            log.seek(0)
+            raise SystemExit(f"{fault}\n{log.read()[-3000:].decode(errors='replace')}") from fault
+        finally:
+            _end(process)
+
+
+class NotReady(Exception):
+    """It ended, or never answered."""
+
+
+def _wait_ready(process: subprocess.Popen[bytes], url: str) -> None:
+    end = time.monotonic() + START_SECONDS
+    while time.monotonic() < end and process.poll() is None:
+        with contextlib.suppress(urllib.error.URLError, OSError):
+            _DIRECT.open(url, timeout=5).close()
+            return
+        time.sleep(0.1)
+    raise NotReady(f"{process.args!r} does not answer at {url} (exit code {process.poll()})")
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    if process.poll() is None:
+        process.send_signal(signal.SIGTERM)
+    try:
+        process.wait(40)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()

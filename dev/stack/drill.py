@@ -1,0 +1,177 @@
+"""`make drill`: one fault of the real API, followed until people have heard of it and of its end."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import dataclass
+
+from dev.stack import promql
+from dev.stack.drill_scenarios import Drill, of_scenario, scenarios
+from dev.stack.drill_screen import Screen, measured
+from dev.stack.drill_watching import Incident, Rule, Site, Unanswered, Watch
+from dev.stack.errors import StackError
+from dev.stack.speed import Tempo
+
+POLL_SECONDS = 0.5
+SPARE_SECONDS = 300.0  # beyond what a step should take: for scrapes, evaluations, groups, retries, and a busy machine
+LOOKED_AT = {"page": "PagerDuty", "mail": "the mailbox", "slack": "Slack", "direct": "PagerDuty"}
+
+
+def chosen(scenario: str, alert: str) -> Drill:
+    """`alert` may be empty. Raises StackError."""
+    found = of_scenario(scenario)
+    if not found:
+        raise StackError(f"There is no scenario {scenario!r}. There are: {', '.join(scenarios())}, and list.")
+    for drill in found:
+        if alert in ("", drill.alert):
+            return drill
+    names = ", ".join(drill.alert for drill in found)
+    raise StackError(f"The scenario {scenario} has no drill for {alert!r}. It has: {names}.")
+
+
+def run(drill: Drill, site: Site, screen: Screen) -> None:
+    """Raises StackError when a step did not come; the fault is undone all the same."""
+    watch = Watch(site)
+    try:
+        rule = watch.rule(drill.alert)
+        screen.begin(drill, rule, site.speed)
+        Run(drill, site, screen, watch, rule).all()
+    except Unanswered as fault:
+        raise StackError(f"{fault}\nDoes `make up` still run? Its logs: {site.places.logs}") from None
+
+
+@dataclass
+class Run:
+    drill: Drill
+    site: Site
+    screen: Screen
+    watch: Watch
+    rule: Rule
+    incident: Incident | None = None
+
+    def all(self) -> None:
+        self._calm()
+        with ExitStack() as faults:
+            faults.callback(self.screen.step, "undone", "the fault has ended")
+            self.screen.fault_begins()
+            for fault in self.drill.faults:
+                faults.enter_context(fault(self.site))
+            self.screen.step("fault", self.drill.does)
+            self._rises()
+            self._wait("delivered", self._delivered(firing=True), SPARE_SECONDS, self._why_unheard)
+        self._falls()
+
+    def _calm(self) -> None:
+        """Otherwise the end of an earlier alert would be taken for that of this one."""
+        limit = 2 * self._divided(self.drill.window) + 2 * self.rule.keep_firing_seconds + SPARE_SECONDS
+        self._wait("calm", self._is_calm, limit, self._why_not_calm)
+        if self.drill.before:
+            expression = promql.rewritten(self.drill.before, Tempo(self.site.speed), {})
+            limit = self._divided(2 * 3600) + SPARE_SECONDS
+            self._wait(
+                "ready", lambda: "" if self.watch.value(expression) is None else "what it is compared with is known",
+                limit, lambda: f"Prometheus has no answer to: {expression}",
+            )  # fmt: skip
+
+    def _is_calm(self) -> str:
+        incident = self.watch.incident(self.drill.alert)
+        quiet = not self.watch.state(self.drill.alert) and (incident is None or incident.state == "resolved")
+        return f"{self.drill.alert} does not fire" if quiet else ""
+
+    def _why_not_calm(self) -> str:
+        """Prometheus, or somebody who posted an alert of this name by hand."""
+        alert = self.drill.alert
+        if state := self._state():
+            return f"{alert} is still {state}"
+        return f"Prometheus has no {alert}, but {self._known_to_bridge()}, and {self.watch.since(alert)}: end it there"
+
+    def _rises(self) -> None:
+        limit = 3 * self._divided(self.drill.window) + SPARE_SECONDS
+        self._wait("condition", self._condition, limit, self._look)
+        if self.rule.for_seconds:
+            self._wait("pending", self._in_state("pending", "firing"), SPARE_SECONDS, self._look)
+        limit = 2 * self.rule.for_seconds + SPARE_SECONDS
+        self._wait("firing", self._in_state("firing"), limit, self._look)
+
+    def _falls(self) -> None:
+        limit = 2 * self._divided(self.drill.window) + 2 * self.rule.keep_firing_seconds + SPARE_SECONDS
+        self._wait("ended", lambda: "" if self._state() else f"{self.drill.alert} fires no more", limit, self._look)
+        self._wait("resolved", self._delivered(firing=False), SPARE_SECONDS, self._why_unheard)
+
+    def _condition(self) -> str:
+        if self.watch.value(self.rule.expression) is None:
+            return ""
+        return f"{self._look()} (limit: {self.drill.limit})"
+
+    def _in_state(self, *states: str) -> Callable[[], str]:
+        def ask() -> str:
+            state = self._state()
+            if state not in states:
+                return ""
+            return f"for {self.rule.for_seconds:g} s" if "pending" in states else f"{self.drill.alert}: {self._look()}"
+
+        return ask
+
+    def _state(self) -> str:
+        return self.watch.state(self.drill.alert)
+
+    def _delivered(self, firing: bool) -> Callable[[], str]:
+        def ask() -> str:
+            direct = self.rule.heard_of_by == "direct"
+            self.incident = None if direct else self.watch.incident(self.drill.alert)
+            message = self.watch.message(self.rule, self.incident, firing)
+            return message and (
+                f"{message}\n{self.incident.url:>{24 + len(self.incident.url)}}" if self.incident else message
+            )
+
+        return ask
+
+    def _look(self) -> str:
+        return measured(self.watch.value(self.drill.measure), self.drill.unit)
+
+    def _why_unheard(self) -> str:
+        seen = f"{self.watch.since(self.drill.alert)}; {self._known_to_bridge()}"
+        return f"{seen}; {LOOKED_AT[self.rule.heard_of_by]} does not show it"
+
+    def _known_to_bridge(self) -> str:
+        incident = self.watch.incident(self.drill.alert)
+        if incident is None:
+            return f"the bridge has no incident of {self.drill.alert}"
+        return f"the bridge has incident {incident.number} ({incident.state})"
+
+    def _divided(self, seconds: float) -> float:
+        return seconds / self.site.speed
+
+    def _wait(self, name: str, ask: Callable[[], str], limit: float, seen: Callable[[], str]) -> None:
+        """Until it answers. Raises StackError after `limit` seconds, with what was seen last."""
+        deadline = time.monotonic() + limit
+        while True:
+            answer = self._tried(ask)
+            if answer:
+                self.screen.step(name, answer)
+                return
+            last = self._tried(seen)
+            if time.monotonic() > deadline:
+                raise StackError(self._failure(name, limit, last))
+            self.screen.waiting(name, last)
+            time.sleep(POLL_SECONDS)
+
+    @staticmethod
+    def _tried(ask: Callable[[], str]) -> str:
+        """A service that does not answer may be what the drill is about."""
+        try:
+            return ask()
+        except Unanswered:
+            return ""
+
+    def _failure(self, name: str, limit: float, last: str) -> str:
+        site = self.site
+        return (
+            f"The step {name!r} did not come within {limit:.0f} s. Seen last: {last or 'no answer'}.\n"
+            f"  the rule:       {site.url('prometheus')}/alerts  ({self.rule.expression})\n"
+            f"  what has it:    {site.url('alertmanager')}/api/v2/alerts, {site.url('bridge')}\n"
+            f"  what people see: {site.url('sandbox')}\n"
+            f"  the logs:       {site.places.logs} (drill.log is what the drill itself started)"
+        )

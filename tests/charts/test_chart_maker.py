@@ -1,0 +1,256 @@
+"""From an incident to its pictures; and none at all rather than any trouble."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
+from typing import Any, TypeVar
+from urllib.parse import urlencode
+
+import pytest
+
+from bridge.charts import DrawingLimits, PictureMaker, Studio
+from bridge.core.charts.chart import Chart, DistributionChart, LineChart
+from bridge.core.charts.expressions import Threshold
+from bridge.core.charts.series import RangeQuery, Series
+from bridge.core.context.enrichment import Answer, Failure, Query, Sample
+from bridge.core.context.questions import DistributionQuestion
+from bridge.core.facts import ChangeEvent, Unit
+from bridge.core.incidents.transitions import Rules, receive
+from bridge.core.model import Alert, Incident, State
+from bridge.core.routing.matchers import parse_matcher
+from tests.builders import NOON, a_group, an_alert, at
+
+T = TypeVar("T")
+SPREAD = DistributionQuestion(
+    "Confidence", Unit.NUMBER, "bucket{ {{ labels }} }", "cdf", "upper", matchers=(parse_matcher('cause="confidence"'),)
+)
+
+
+def fires(alert: Alert, expr: str = "job:errors:ratio_rate5m > 0.05 and n >= 20") -> Alert:
+    return replace(alert, generator_url=f"http://p:9090/graph?{urlencode({'g0.expr': expr})}")
+
+
+def incident(*alerts: Alert) -> Incident:
+    change = receive(None, a_group(*alerts), at(90), Rules(), "uid")
+    assert change is not None
+    return change.incident
+
+
+class Server:
+    """Answers with what it was given, and remembers what it was asked."""
+
+    def __init__(self, ranges: tuple[Series, ...] | Failure = (), samples: Answer = ()) -> None:
+        self.ranges, self.samples = ranges, samples
+        self.asked: list[str] = []
+
+    async def query(self, query: Query, timeout_seconds: float) -> Answer:
+        self.asked.append(query.expr)
+        return self.samples
+
+    async def query_range(self, query: RangeQuery, timeout_seconds: float) -> tuple[Series, ...] | Failure:
+        self.asked.append(query.expr)
+        return self.ranges
+
+
+class Easel:
+    def __init__(self, png: bytes | None = b"PNG") -> None:
+        self.png, self.charts = png, list[Chart]()
+
+    async def draw(self, chart: Chart) -> bytes | None:
+        self.charts.append(chart)
+        await asyncio.sleep(0)
+        return self.png
+
+
+def make(server: Any, easel: Any, about: Incident, changes: Sequence[ChangeEvent] = (), **more: Any) -> Any:
+    return asyncio.run(PictureMaker(server, easel, lambda: at(120), **more).make(about, changes))
+
+
+LINE = Series({"job": "api"}, ((NOON.timestamp(), 0.02), (NOON.timestamp() + 60, 0.08)))
+OTHER = Series({"job": "else"}, ((NOON.timestamp(), 0.9),))
+
+
+def test_the_alerts_own_expression_is_drawn_with_limit_start_and_changes() -> None:
+    server, easel = Server((OTHER, LINE)), Easel()
+    deployed = ChangeEvent("deploy", "api", at(-600), "", version="v2")
+    (picture,) = make(server, easel, incident(fires(an_alert(job="api"))), [deployed])
+    (chart,) = easel.charts
+    assert isinstance(chart, LineChart)
+    assert ["job:errors:ratio_rate5m"] == server.asked
+    assert (Threshold(">", 0.05), Unit.RATIO, NOON) == (chart.threshold, chart.unit, chart.started)
+    assert [LINE.points] == [line.points for line in chart.lines]
+    assert ["v2"] == [mark.text for mark in chart.changes]
+    assert ("expression", b"PNG", at(120)) == (picture.kind, picture.png, picture.at)
+    assert picture.alt.startswith("Line chart of HighErrors")
+
+
+def test_of_what_is_over_all_is_drawn_and_its_end_is_marked() -> None:
+    easel, alert = Easel(), fires(an_alert(job="api", ends=60))
+    about = replace(incident(fires(an_alert(job="api"))), state=State.RESOLVED, resolved_at=at(90))
+    make(Server((LINE,)), easel, replace(about, alerts={alert.fingerprint: alert}))
+    (chart,) = easel.charts
+    assert isinstance(chart, LineChart)
+    assert (NOON, at(60), at(-300), at(120)) == (chart.started, chart.ended, chart.span.start, chart.span.end)
+    assert 5 == chart.step_seconds
+
+
+def test_the_most_severe_alert_is_drawn() -> None:
+    server = Server((LINE,))
+    info, critical = fires(an_alert("A", "info"), "a > 1"), fires(an_alert("B", "critical"), "b > 1")
+    make(server, Easel(), incident(info, critical, an_alert("C", "critical")))
+    assert ["b"] == server.asked
+
+
+def test_a_distribution_is_drawn_for_the_alerts_that_it_concerns() -> None:
+    samples = tuple(Sample({"le": str(bound), "upper": str(bound)}, bound, NOON) for bound in (0.5, 1.0))
+    server, easel = Server(samples=samples), Easel()
+    make(server, easel, incident(an_alert(job="api")), distributions=[SPREAD], scope=["job"])
+    assert [] == easel.charts
+    make(server, easel, incident(an_alert(job="api", cause="confidence")), distributions=[SPREAD], scope=["job"])
+    (chart,) = easel.charts
+    assert isinstance(chart, DistributionChart)
+    assert ['bucket{ job="api" }', "cdf"] == server.asked
+    assert [(0.5, 0.5), (0.5, 0.5)] == [(each.share, each.baseline) for each in chart.bins]
+
+
+NAN = Series({}, ((NOON.timestamp(), math.nan),))
+
+
+@pytest.mark.parametrize(
+    ("server", "about"),
+    [
+        pytest.param(Server((LINE,)), incident(an_alert()), id="no link to an expression"),
+        pytest.param(Server(()), incident(fires(an_alert())), id="no series"),
+        pytest.param(Server((NAN,)), incident(fires(an_alert())), id="no numbers"),
+        pytest.param(Server(Failure("silence"), Failure("silence")), incident(fires(an_alert())), id="no answer"),
+        pytest.param(object(), incident(fires(an_alert())), id="a bug"),
+    ],
+)
+def test_where_nothing_can_be_learned_nothing_is_drawn(server: Any, about: Incident) -> None:
+    easel = Easel()
+    everything = replace(SPREAD, matchers=())
+    assert () == make(server, easel, about, distributions=[everything])
+    assert [] == easel.charts
+
+
+def test_what_cannot_be_drawn_is_left_out() -> None:
+    assert () == make(Server((LINE,)), Easel(None), incident(fires(an_alert())))
+
+
+def test_a_flood_gets_few_pictures() -> None:
+    async def flood() -> list[int]:
+        maker = PictureMaker(Server((LINE,)), Easel(), lambda: NOON, limits=DrawingLimits(waiting=2))
+        made = await asyncio.gather(*(maker.make(incident(fires(an_alert()))) for _ in range(5)))
+        return [*(len(each) for each in made), len(await maker.make(incident(fires(an_alert()))))]
+
+    assert [1, 1, 0, 0, 0, 1] == asyncio.run(flood())
+
+
+def with_studio(work: Callable[[Studio], Awaitable[T]], **more: Any) -> T:
+    async def run() -> T:
+        studio = Studio(**{"timeout_seconds": 300.0, **more})
+        try:
+            return await work(studio)
+        finally:
+            await studio.close()
+
+    return asyncio.run(run())
+
+
+def a_line_chart() -> LineChart:
+    easel = Easel()
+    make(Server((LINE,)), easel, incident(fires(an_alert(job="api"))))
+    (chart,) = easel.charts
+    assert isinstance(chart, LineChart)
+    return chart
+
+
+def test_a_process_draws_one_picture_after_the_other() -> None:
+    async def two(studio: Studio) -> list[bytes | None]:
+        return list(await asyncio.gather(studio.draw(a_chart), studio.draw(a_chart)))
+
+    a_chart = a_line_chart()
+    first, second = with_studio(two)
+    assert first is not None
+    assert first.startswith(b"\x89PNG")
+    assert first == second
+
+
+def test_a_chart_that_cannot_be_drawn_leaves_the_process_alive() -> None:
+    async def broken_then_whole(studio: Studio) -> tuple[bytes | None, bytes | None, bool]:
+        broken = await studio.draw(replace(chart, title=None))  # type: ignore[arg-type]
+        before = studio._process
+        return broken, await studio.draw(chart), before is studio._process
+
+    chart = a_line_chart()
+    broken, whole, same = with_studio(broken_then_whole)
+    assert broken is None
+    assert whole is not None
+    assert same
+
+
+def test_a_process_that_was_killed_is_started_again() -> None:
+    async def twice(studio: Studio) -> list[bytes | None]:
+        first = await studio.draw(chart)
+        assert studio._process is not None
+        studio._process.kill()
+        await studio._process.wait()
+        return [first, await studio.draw(chart)]
+
+    chart = a_line_chart()
+    first, second = with_studio(twice)
+    assert first is not None
+    assert first == second
+
+
+def test_a_process_that_is_too_slow_is_killed() -> None:
+    async def slow(studio: Studio) -> tuple[bytes | None, object]:
+        return await studio.draw(chart), studio._process
+
+    chart = a_line_chart()
+    assert (None, None) == with_studio(slow, timeout_seconds=0.01)
+
+
+def test_a_process_that_rests_is_ended() -> None:
+    async def rest(studio: Studio) -> int:
+        assert await studio.draw(chart) is not None
+        process = studio._process
+        assert process is not None
+        return await process.wait()
+
+    chart = a_line_chart()
+    assert with_studio(rest, idle_seconds=0.05) < 0
+
+
+def test_the_process_gets_no_secret(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def environment(studio: Studio) -> str:
+        await studio.draw(chart)
+        assert studio._process is not None
+        with open(f"/proc/{studio._process.pid}/environ") as file:
+            return file.read()
+
+    monkeypatch.setenv("SLACK_BOT_TOKEN", "xoxb-very-secret")
+    chart = a_line_chart()
+    assert "xoxb-very-secret" not in with_studio(environment)
+
+
+def test_the_process_that_sends_never_imports_the_drawing_library() -> None:
+    import subprocess
+    import sys
+
+    code = (
+        "import sys, bridge.charts, bridge.clients.prometheus\n"
+        "print('matplotlib' in sys.modules or 'numpy' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert "False" == done.stdout.strip()
+
+
+def test_an_expression_that_costs_too_much_is_not_asked() -> None:
+    server = Server((LINE,))
+    assert () == make(server, Easel(), incident(fires(an_alert(), "max_over_time(x[365d:1s]) > 1")))
+    assert () == make(server, Easel(), incident(fires(an_alert(), "count({__name__=~'.+'}) > 1")))
+    assert [] == server.asked

@@ -1,0 +1,157 @@
+"""Five services in trouble, as a real Prometheus sees them, with the shipped rules evaluated every second.
+
+Each namespace is a story: in `deploy` a new version fails on the pods that have it, in `onepod` one pod fails,
+`overload` gets far more requests than usual, `drift` is asked other things than it was trained on, and
+one pod of `gone` has not answered for ten minutes.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import subprocess
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import requests
+
+from dev.stack.binaries import find, working_folder
+from tests.end_to_end.machines import ROOT, eventually, free_port
+
+PODS = ("api-0", "api-1", "api-2")
+CONFIDENCE = ("0.5", "0.55", "0.6", "0.65", "0.7", "0.75", "0.8", "0.85", "0.9", "0.95", "0.99", "1.0", "+Inf")
+TRAINED = (0.0, 0.01, 0.02, 0.03, 0.05, 0.08, 0.12, 0.18, 0.28, 0.5, 0.8, 1.0, 1.0)
+DRIFTED = (0.0, 0.2, 0.4, 0.55, 0.65, 0.75, 0.82, 0.88, 0.92, 0.96, 0.99, 1.0, 1.0)
+SECONDS = ("0.05", "0.1", "0.2", "0.5", "1.0", "+Inf")
+STEP, HOUR = 15, 3600
+DEPLOYED_SECONDS_AGO = 420
+
+
+@dataclass(frozen=True)
+class Story:
+    """Rates are a second and pod."""
+
+    versions: tuple[str, str, str] = ("1.0.0", "1.0.0", "1.0.0")
+    requests: tuple[float, float, float] = (4.0, 4.0, 4.0)
+    errors: tuple[float, float, float] = (0.0, 0.0, 0.0)
+    confidence: tuple[float, ...] = TRAINED
+    in_flight: float = 2.0
+    usual_requests: float = 12.0  # of all pods
+    gone: tuple[bool, bool, bool] = (False, False, False)  # since ten minutes
+
+
+STORIES = {
+    "deploy": Story(versions=("1.0.0", "1.1.0", "1.1.0"), errors=(0.01, 1.5, 1.5)),
+    "onepod": Story(errors=(0.01, 0.01, 2.0)),
+    "overload": Story(requests=(60.0, 60.0, 60.0), in_flight=70.0),
+    "drift": Story(confidence=DRIFTED),
+    "gone": Story(gone=(False, False, True)),
+}
+
+
+@contextlib.contextmanager
+def running_prometheus(folder: Path) -> Iterator[str]:
+    """Its URL, once the rules have been evaluated."""
+    _make_blocks(folder, int(time.time()))
+    config = folder / "prometheus.yml"
+    config.write_text(f"global: {{evaluation_interval: 1s}}\nrule_files: ['{ROOT}/rules/*.yml']\n")
+    binary, port = find("prometheus"), free_port()
+    command = [str(binary), f"--config.file={config}", f"--storage.tsdb.path={folder}/data"]
+    command += [f"--web.listen-address=127.0.0.1:{port}", "--storage.tsdb.retention.time=100d"]
+    with (folder / "log").open("wb") as log:
+        process = subprocess.Popen(command, stdout=log, stderr=log, cwd=working_folder(binary))
+    url = f"http://127.0.0.1:{port}"
+    try:
+        eventually(lambda: _recorded(url), 60)
+        yield url
+    finally:
+        process.terminate()
+        process.wait(300)
+
+
+RECORDED = (
+    "namespace_job_version:ml_confidence_distribution:psi_rate1h",
+    "namespace_job:ml_prediction_errors:ratio_rate5m",
+    "namespace_job:http_request_duration_seconds_count:rate5m",
+    "namespace_job:http_request_duration_seconds_count:median1d_rate5m",
+)
+
+
+def _recorded(url: str) -> bool:
+    """Groups of rules build on each other, so each needs its turn."""
+    return all(_stories_with(url, name) == len(STORIES) for name in RECORDED)
+
+
+def _stories_with(url: str, name: str) -> int:
+    answer = requests.get(f"{url}/api/v1/query", params={"query": f"count by (namespace) ({name})"}, timeout=60)
+    return len(answer.json()["data"]["result"]) if answer.ok else 0
+
+
+def _make_blocks(folder: Path, now: int) -> None:
+    families: dict[str, list[str]] = {}
+    for namespace, story in STORIES.items():
+        for index, pod in enumerate(PODS):
+            _pod(families, story, index, f'namespace="{namespace}",job="toxicity-api",pod="{pod}"', now)
+        usual = "namespace_job:http_request_duration_seconds_count:rate5m"
+        labels = f'{{namespace="{namespace}",job="toxicity-api"}}'
+        points = [f"{usual}{labels} {story.usual_requests} {now - ago}" for ago in range(26 * HOUR, HOUR, -600)]
+        families.setdefault(f"{usual} gauge", []).extend(points)
+    text = "".join(f"# TYPE {family}\n" + "\n".join(lines) + "\n" for family, lines in families.items())
+    (folder / "story.om").write_text(f"{text}# EOF\n")
+    promtool = find("promtool")
+    command = [
+        str(promtool),
+        "tsdb",
+        "create-blocks-from",
+        "openmetrics",
+        "--quiet",
+        f"{folder}/story.om",
+        f"{folder}/data",
+    ]
+    made = subprocess.run(command, capture_output=True, text=True, check=False, cwd=working_folder(promtool))
+    assert made.returncode == 0, made.stdout + made.stderr
+
+
+def _pod(families: dict[str, list[str]], story: Story, index: int, labels: str, now: int) -> None:
+    rate, errors, version = story.requests[index], story.errors[index], story.versions[index]
+    everything = range(now - HOUR - 10 * 60, now, STEP)  # none later than the first evaluation: those would be refused
+
+    times = everything[:-40] if story.gone[index] else everything
+
+    def series(kind: str, name: str, more: str, per_second: float, constant: float = 0.0) -> None:
+        family = name.removesuffix("_total").removesuffix("_bucket").removesuffix("_count").removesuffix("_sum")
+        lines = families.setdefault(f"{family} {kind}", [])
+        at_zero = times.start
+        lines += [f"{name}{{{labels}{more}}} {constant + per_second * (at - at_zero):.4f} {at}" for at in times]
+
+    series("counter", "ml_predictions_total", ',result="non_toxic",confidence_level="high"', rate * 0.9)
+    series("counter", "ml_predictions_total", ',result="toxic",confidence_level="high"', rate * 0.1)
+    series("counter", "ml_prediction_errors_total", ',error_type="prediction_failed"', errors)
+    for bound, share in zip(CONFIDENCE, story.confidence, strict=True):
+        series("histogram", "ml_confidence_distribution_bucket", f',version="{version}",le="{bound}"', rate * share)
+    series("histogram", "ml_confidence_distribution_count", f',version="{version}"', rate)
+    series("histogram", "ml_confidence_distribution_sum", f',version="{version}"', rate * 0.8)
+    for bound, share in zip(CONFIDENCE[:-1], TRAINED, strict=False):
+        series("gauge", "ml_confidence_baseline_cdf", f',version="{version}",upper="{bound}"', 0.0, share)
+    for bound in SECONDS:
+        series("histogram", "ml_processing_duration_seconds_bucket", f',le="{bound}"', rate)
+    series("histogram", "ml_processing_duration_seconds_count", "", rate)
+    series(
+        "histogram",
+        "http_request_duration_seconds_bucket",
+        ',method="POST",handler="/predict",status="200",le="+Inf"',
+        rate,
+    )
+    series("histogram", "http_request_duration_seconds_count", ',method="POST",handler="/predict",status="200"', rate)
+    series("gauge", "http_requests_in_progress", "", 0.0, story.in_flight)
+    series("gauge", "ml_model_status", "", 0.0, 1.0)
+    # Before, every pod had the old version.
+    earlier = range(now - 3 * HOUR, now - HOUR - 15 * 60, 4 * 60)
+    info = families.setdefault("ml_model_info gauge", [])
+    info += [f'ml_model_info{{{labels},model="toxicity",version="1.0.0"}} 1 {at}' for at in earlier]
+    series("gauge", "ml_model_info", f',model="toxicity",version="{version}"', 0.0, 1.0)
+    began = now - (DEPLOYED_SECONDS_AGO if version != "1.0.0" else 30 * 3600)
+    series("gauge", "ml_model_loaded_timestamp_seconds", f',version="{version}"', 0.0, began)
+    up = families.setdefault("up gauge", [])
+    up += [f"up{{{labels}}} {int(at in times)} {at}" for at in everything]

@@ -1,0 +1,188 @@
+"""The budget, the sharing and the pause, with a source that the test holds in its hand."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import Any
+
+from bridge.clients.context_gathering import Gatherer, QueryLimits
+from bridge.core.context.enrichment import Answer, Failure, Query, Sample
+from bridge.core.context.questions import Question
+from bridge.core.facts import ChangeEvent, Context, Unit
+from bridge.core.incidents.transitions import Rules, receive
+from bridge.core.model import Incident
+from tests.builders import a_group, an_alert, at
+
+QUESTIONS = (
+    Question("toxic", "Toxic share", Unit.RATIO, "toxic{{{ labels }}}", ago=(timedelta(hours=1),), bad_above=0.3),
+    Question("errors", "Errors", Unit.PER_SECOND, "errors{{{ labels }}}", by="version", role="errors_by_version"),
+)
+
+
+class Source:
+    """Answers each query with what `answers` has for its first word, after `delay` seconds."""
+
+    name = "Prometheus"
+
+    def __init__(self, delay: float = 0.0, **answers: Answer) -> None:
+        self.delay, self.answers = delay, answers
+        self.asked: list[Query] = []
+        self.closed = False
+
+    async def query(self, query: Query, timeout_seconds: float) -> Answer:
+        self.asked.append(query)
+        await asyncio.sleep(self.delay)
+        return self.answers.get(query.expr.partition("{")[0], Failure("Prometheus does not answer"))
+
+    async def close(self) -> None:
+        self.closed = True
+
+
+TOXIC = (Sample({}, 0.5, at(0)),)
+ERRORS = (Sample({"version": "v2"}, 9.0, at(0)), Sample({"version": "v1"}, 1.0, at(0)))
+
+
+def an_incident(**labels: str) -> Incident:
+    change = receive(None, a_group(an_alert(**labels)), at(1), Rules(), "u")
+    assert change is not None
+    return change.incident
+
+
+def gathered(
+    source: Source,
+    incidents: Sequence[Incident],
+    changes: Sequence[ChangeEvent] = (),
+    questions: Sequence[Question] = QUESTIONS,
+    **limits: Any,
+) -> list[Context]:
+    """The contexts of incidents that are asked about at the same time."""
+
+    async def gather() -> list[Context]:
+        gatherer = Gatherer(source, questions, ("job",), QueryLimits(**limits), lambda: at(30))
+        try:
+            return list(await asyncio.gather(*(gatherer.gather(each, changes) for each in incidents)))
+        finally:
+            await gatherer.close()
+
+    return asyncio.run(gather())
+
+
+def test_facts_come_in_the_order_of_the_questions() -> None:
+    source = Source(toxic=TOXIC, errors=ERRORS)
+    (context,) = gathered(source, [an_incident(job="api")])
+    assert ["toxic", "errors"] == [fact.name for fact in context.facts]
+    assert context.complete
+    assert at(30) == context.at
+    assert {'toxic{job="api"}', 'errors{job="api"}'} == {query.expr for query in source.asked}
+    assert source.closed
+
+
+def test_a_storm_asks_once() -> None:
+    source = Source(toxic=TOXIC, errors=ERRORS)
+    contexts = gathered(source, [an_incident(job="api", pod=f"p{index}") for index in range(200)])
+    assert 200 == len(contexts)
+    assert 3 == len(source.asked)  # two questions, one of them for an hour ago as well
+
+
+def test_the_budget_holds_whatever_the_source_does() -> None:
+    source = Source(delay=60.0, toxic=TOXIC)
+    (context,) = gathered(source, [an_incident(job="api")], budget=0.05)
+    assert () == context.facts
+    expected = "Prometheus does not answer within 0.1 s"
+    assert [("Toxic share", expected), ("Errors", expected)] == [(each.title, each.why) for each in context.unknown]
+
+
+def test_what_came_in_time_is_told_and_the_rest_is_said_to_be_missing() -> None:
+    (context,) = gathered(Source(errors=ERRORS), [an_incident(job="api")])
+    assert ["errors"] == [fact.name for fact in context.facts]
+    assert ["Toxic share"] == [each.title for each in context.unknown]
+
+
+def test_a_server_that_fails_is_left_alone_for_a_while() -> None:
+    async def ask() -> tuple[int, Context]:
+        source = Source()
+        gatherer = Gatherer(
+            source, QUESTIONS, ("job",), QueryLimits(failures=3, pause=60.0, shared=0.0), lambda: at(30)
+        )
+        await gatherer.gather(an_incident(job="a"), ())
+        before = len(source.asked)
+        context = await gatherer.gather(an_incident(job="b"), ())
+        await gatherer.close()
+        return len(source.asked) - before, context
+
+    asked, context = asyncio.run(ask())
+    assert 0 == asked
+    assert all("has not answered lately" in each.why for each in context.unknown)
+
+
+def test_after_the_pause_one_query_probes() -> None:
+    async def ask() -> list[int]:
+        source, outcomes = Source(), list[str]()
+        limits = QueryLimits(failures=3, pause=0.05, shared=0.0, parallel=1)
+        gatherer = Gatherer(source, QUESTIONS, ("job",), limits, lambda: at(30), lambda o, s: outcomes.append(o))
+        await gatherer.gather(an_incident(job="a"), ())
+        await asyncio.sleep(0.1)
+        before = len(source.asked)
+        await gatherer.gather(an_incident(job="b"), ())
+        probes = len(source.asked) - before
+        source.answers = {"toxic": TOXIC, "errors": ERRORS}
+        await asyncio.sleep(0.1)
+        complete = (await gatherer.gather(an_incident(job="c"), ())).complete
+        await gatherer.close()
+        return [probes, outcomes.count("paused") >= 2, complete]
+
+    assert [1, True, True] == asyncio.run(ask())
+
+
+def test_a_deployment_with_evidence_becomes_a_hypothesis() -> None:
+    source = Source(toxic=TOXIC, errors=ERRORS)
+    deploy = ChangeEvent("deploy", "api", at(-300), "v2 was deployed", version="v2")
+    old = ChangeEvent("deploy", "api", at(-30_000), "v1 was deployed", version="v1")
+    (context,) = gathered(source, [an_incident(job="api")], [deploy, old])
+    assert (deploy,) == context.changes
+    assert context.hypothesis is not None
+    assert "new_version_fails" == context.hypothesis.rule
+
+
+def test_a_deployment_is_not_explained_by_itself() -> None:
+    change = ChangeEvent("deploy", "api", at(0), "api v2 was deployed", "v2", labels={"job": "api"})
+    told, failing = (an_incident(alertname=name, job="api") for name in ("MLModelDeployed", "HighErrors"))
+    contexts = gathered(Source(toxic=TOXIC, errors=ERRORS), [told, failing], [change])
+    assert [None, "new_version_fails"] == [context.hypothesis and context.hypothesis.rule for context in contexts]
+    assert [1, 1] == [len(context.changes) for context in contexts]
+
+
+BEGAN = Question("began", "New versions", Unit.NUMBER, "began{{{ labels }}}", by="version", role="version_began")
+
+
+def began(answer: Answer, *changes: ChangeEvent) -> Context:
+    source = Source(toxic=TOXIC, errors=ERRORS, began=answer)
+    (context,) = gathered(source, [an_incident(job="api")], changes, questions=(*QUESTIONS, BEGAN))
+    return context
+
+
+def test_a_version_that_nobody_told_of_is_seen_in_the_metrics_and_is_a_change_and_no_fact() -> None:
+    context = began((Sample({"version": "v2"}, at(-300).timestamp(), at(0)),))
+    assert [("v2", at(-300))] == [(change.version, change.at) for change in context.changes]
+    assert ["toxic", "errors"] == [fact.name for fact in context.facts]
+    assert context.hypothesis is not None
+    assert "new_version_fails" == context.hypothesis.rule
+
+
+def test_a_version_that_somebody_told_of_is_not_told_twice() -> None:
+    deploy = ChangeEvent("deploy", "api", at(-320), "v2 was deployed", version="v2")
+    assert (deploy,) == began((Sample({"version": "v2"}, at(-300).timestamp(), at(0)),), deploy).changes
+
+
+def test_no_new_version_is_no_news_and_an_unanswered_question_is() -> None:
+    assert () == began(()).unknown
+    assert ["New versions"] == [each.title for each in began(Failure("Prometheus does not answer")).unknown]
+
+
+def test_the_peak_is_that_of_the_incident() -> None:
+    peak = Question("peak", "At worst", Unit.RATIO, "max_over_time(toxic[{{ duration }}])", role="peak")
+    source = Source()
+    gathered(source, [an_incident(job="api")], questions=(peak,))  # it began half a minute before the clock's time
+    assert ["max_over_time(toxic[1m])"] == [query.expr for query in source.asked]

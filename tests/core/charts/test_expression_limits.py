@@ -1,0 +1,78 @@
+"""Which expressions are run for whoever sends alerts, and which cost too much."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import yaml
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bridge.core.charts.expression_limits import too_much
+
+RULES = sorted((Path(__file__).parents[3] / "rules").glob("*.yml"))
+FINE = [
+    "up",
+    "sum by (job) (rate(http_requests_total{code=~'5..'}[5m])) > 0.05",
+    "max_over_time(rate(x[5m])[1d:1m])",
+    "avg_over_time(x[7d]) offset 30d",
+    "x[300] > 1",
+    "rate(x[1h30m] @ end())",
+    '{__name__="x", job="a"}',
+    "{job='a', __name__ = 'x'}",
+    '{"http.requests", job="a"} > 1',
+    "x{a='[365d]', b=\"{c}\", d=`[1y:1ms]`} > 1  # [365d:1s] {",
+    "a and b{c='d'} unless on (e) f",
+]
+COSTLY = {
+    "rate(x[8d])": "looks back over [8d]",
+    "rate(x[1y])": "looks back",
+    "rate(x[604801])": "looks back",
+    "rate(x[1000000000ms])": "looks back",
+    "max_over_time(x[1d:1s])": "evaluated 86400 times",
+    "max_over_time(x[7d:])": "evaluated 10080 times",
+    "max_over_time(x[1h:0s])": "evaluated inf times",
+    "max_over_time(max_over_time(x[1h:1m])[1h:1m])": "evaluated 3600 times",
+    "x[5m + 5m]": "no duration",
+    "x[step()]": "no duration",
+    "x[]": "no duration",
+    "{job='a'}": "without a metric's name",
+    "{}": "without a metric's name",
+    "count({__name__=~'.+'})": "without a metric's name",
+    "{__name__!='x'}": "without a metric's name",
+    "{__name__=''}": "without a metric's name",
+    "{x='__name__=', __name__=~'.'}": "without a metric's name",
+    "{'x'='y'}": "without a metric's name",
+    "{'__name__'=~'.+'}": "without a metric's name",
+    "a or {b='c'}": "without a metric's name",
+    "1 > BOOL {b='c'}": "without a metric's name",
+    "sum by (a) ({b='c'})": "without a metric's name",
+    " + ".join(["x"] * 101): "101 names",
+    "x{a={b}}": "selectors in selectors",
+    "x[[5m]]": "brackets in brackets",
+    "x{": "missing",
+    "x)": "closes nothing",
+    "x{a='b}": "no end",
+}
+
+
+@pytest.mark.parametrize("expr", FINE)
+def test_what_an_alert_asks_is_run(expr: str) -> None:
+    assert too_much(expr) is None
+
+
+@pytest.mark.parametrize(("expr", "why"), COSTLY.items())
+def test_what_costs_too_much_or_is_not_understood_is_not_run(expr: str, why: str) -> None:
+    assert why in (too_much(expr) or "")
+
+
+@pytest.mark.parametrize("path", RULES, ids=lambda path: path.stem)
+def test_every_alert_that_is_shipped_may_be_drawn(path: Path) -> None:
+    rules = [rule for group in yaml.safe_load(path.read_text())["groups"] for rule in group["rules"]]
+    assert {} == {rule["alert"]: why for rule in rules if "alert" in rule and (why := too_much(rule["expr"]))}
+
+
+@given(st.text(alphabet="x[]{}()'\"`#\\:=~, 5dm\x01\n", max_size=60) | st.text(max_size=60))
+def test_nothing_is_too_strange(expr: str) -> None:
+    assert too_much(expr) is None or isinstance(too_much(expr), str)

@@ -1,0 +1,54 @@
+"""A link opens one picture until its time, and nothing else."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from urllib.parse import parse_qsl, urlsplit
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bridge.core.charts.signed_links import LinkCheck, link_check, picture_path
+from tests.builders import NOON
+
+KEY, NAME, LATER = b"k" * 32, "n" * 32, NOON + timedelta(days=7)
+
+
+def parts(path: str) -> tuple[str, str, str]:
+    split = urlsplit(path)
+    query = dict(parse_qsl(split.query, strict_parsing=True))
+    return split.path.removeprefix("/pictures/").removesuffix(".png"), query["expires"], query["signature"]
+
+
+def test_a_link_holds_until_its_time() -> None:
+    name, expires, signature = parts(picture_path(NAME, LATER, KEY))
+    assert LinkCheck.VALID is link_check(name, expires, signature, KEY, LATER - timedelta(seconds=1))
+    assert LinkCheck.EXPIRED is link_check(name, expires, signature, KEY, LATER)
+
+
+def test_the_same_picture_has_the_same_link() -> None:
+    assert picture_path(NAME, LATER, KEY) == picture_path(NAME, LATER, KEY)
+
+
+def test_another_picture_another_time_or_another_key_is_forged() -> None:
+    name, expires, signature = parts(picture_path(NAME, LATER, KEY))
+    assert LinkCheck.FORGED is link_check("m" * 32, expires, signature, KEY, NOON)
+    assert LinkCheck.FORGED is link_check(name, str(int(expires) + 1), signature, KEY, NOON)
+    assert LinkCheck.FORGED is link_check(name, expires, signature, b"other" * 7, NOON)
+    assert LinkCheck.FORGED is link_check(name, expires, "", KEY, NOON)
+
+
+def test_a_name_that_was_never_given_is_forged_even_when_signed() -> None:
+    name, expires, signature = parts(picture_path("x", LATER, KEY))
+    assert LinkCheck.FORGED is link_check(name, expires, signature, KEY, NOON)
+
+
+@given(st.text(), st.text(), st.text())
+def test_nothing_that_is_made_up_is_taken(name: str, expires: str, signature: str) -> None:
+    assert LinkCheck.FORGED is link_check(name, expires, signature, KEY, NOON)
+
+
+@pytest.mark.parametrize("text", ["é", "\ud800", "\x00"])
+def test_strange_letters_are_forged_and_no_fault(text: str) -> None:
+    assert LinkCheck.FORGED is link_check(NAME, text, text, KEY, NOON)

@@ -1,0 +1,184 @@
+"""What webhooks do to an incident."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bridge.core.incidents.actions import acknowledge, resolve
+from bridge.core.incidents.flapping import settle
+from bridge.core.incidents.transitions import Rules, merge, receive
+from bridge.core.model import Alert, Change, Incident, Severity, State
+from tests.builders import a_group, an_alert, at
+
+RULES = Rules(reopen_within=timedelta(minutes=15), late_within=timedelta(minutes=1))
+
+
+def told(known: Incident | None, *alerts: Alert, now: float, **more: object) -> Change:
+    change = receive(known, a_group(*alerts, **more), at(now), RULES, "uid", untold_end=False)  # type: ignore[arg-type]
+    assert change is not None
+    return change
+
+
+def kinds(change: Change) -> list[str]:
+    return [entry.kind for entry in change.entries]
+
+
+def test_a_firing_group_opens_an_incident() -> None:
+    change = told(None, an_alert(), now=1)
+    assert ["opened"] == kinds(change)
+    assert (State.OPEN, Severity.CRITICAL, 1) == (
+        change.incident.state,
+        change.incident.severity,
+        change.incident.revision,
+    )
+
+
+def test_the_same_group_again_changes_nothing() -> None:
+    opened = told(None, an_alert(), now=1).incident
+    again = told(opened, an_alert(), now=16)
+    assert not again.changed
+    assert [] == kinds(again)
+    assert opened.revision == again.incident.revision
+
+
+def test_a_later_repeat_is_only_a_reminder() -> None:
+    opened = told(None, an_alert(), now=1).incident
+    again = told(opened, an_alert(), now=4 * 3600)
+    assert ["reminder"] == kinds(again)
+    assert not again.changed
+
+
+def test_a_new_critical_alert_joins_and_raises_the_severity_loudly() -> None:
+    opened = told(None, an_alert(severity="warning"), now=1).incident
+    change = told(opened, an_alert(severity="warning"), an_alert("Down"), now=30)
+    assert ["joined", "raised"] == kinds(change)
+    assert change.loud
+    assert Severity.CRITICAL is change.incident.severity
+
+
+def test_an_alert_that_leaves_lowers_the_severity_quietly() -> None:
+    opened = told(None, an_alert(severity="warning"), an_alert("Down"), now=1).incident
+    change = told(opened, an_alert("Down", ends=50), an_alert(severity="warning"), now=60)
+    assert ["left", "lowered"] == kinds(change)
+    assert not change.loud
+
+
+def test_absent_is_not_resolved() -> None:
+    opened = told(None, an_alert(), an_alert("Down"), now=1).incident
+    change = told(opened, an_alert(), now=30)
+    assert not change.changed
+    assert 2 == len(change.incident.firing)
+
+
+def test_the_end_of_every_alert_resolves() -> None:
+    opened = told(None, an_alert(), now=1).incident
+    change = told(opened, an_alert(ends=50), now=60)
+    assert ["left", "resolved"] == kinds(change)
+    assert change.incident.resolved
+
+
+def test_a_straggling_firing_state_does_not_reopen() -> None:
+    opened = told(None, an_alert(), now=1).incident
+    resolved = told(opened, an_alert(ends=50), now=60).incident
+    late = told(resolved, an_alert(), now=75)
+    assert not late.changed
+    assert late.incident.resolved
+
+
+def test_the_same_start_long_after_the_end_is_believed() -> None:
+    opened = told(None, an_alert(), now=1).incident
+    resolved = told(opened, an_alert(ends=50), now=60).incident
+    assert ["reopened"] == kinds(told(resolved, an_alert(), now=200))
+
+
+def test_a_new_outbreak_within_the_window_reopens_and_later_opens_anew() -> None:
+    opened = told(None, an_alert(), now=1).incident
+    resolved = told(opened, an_alert(ends=50), now=60).incident
+    soon = told(resolved, an_alert(starts=100), now=110)
+    assert ["reopened"] == kinds(soon)
+    assert not soon.opened
+    late = told(resolved, an_alert(starts=5000), now=5010)
+    assert ["opened"] == kinds(late)
+    assert late.opened
+
+
+def test_a_new_outbreak_continues_an_incident_whose_end_was_not_told() -> None:
+    opened = told(None, an_alert(), now=1).incident
+    resolved = told(opened, an_alert(ends=50), now=60).incident
+    change = receive(resolved, a_group(an_alert(starts=5000)), at(5010), RULES, "uid", untold_end=True)
+    assert change is not None
+    assert ["reopened"] == kinds(change)
+
+
+def test_a_resolve_with_an_earlier_start_ends_the_alert() -> None:
+    """Two Prometheus replicas start an alert at different times; Alertmanager merges to the earliest."""
+    opened = told(None, an_alert(starts=10), now=11).incident
+    assert told(opened, an_alert(starts=8, ends=50), now=60).incident.resolved
+
+
+def test_what_is_first_heard_of_after_its_end_is_remembered_silently() -> None:
+    ended = told(None, an_alert(ends=50), now=60)
+    assert ["ended"] == kinds(ended)
+    assert not ended.loud
+    assert not told(ended.incident, an_alert(), now=70).changed
+
+
+def test_acknowledging_keeps_the_person_and_only_works_once() -> None:
+    opened = told(None, an_alert(), now=1).incident
+    change = acknowledge(opened, "ada", at(5))
+    assert ("ada", State.ACKNOWLEDGED) == (change.incident.acknowledged_by, change.incident.state)
+    assert not acknowledge(change.incident, "bob", at(6)).changed
+
+
+def test_what_a_person_resolved_comes_back_when_it_still_fires() -> None:
+    opened = told(None, an_alert(), now=1).incident
+    closed = resolve(opened, "ada", at(5)).incident
+    assert not told(closed, an_alert(), now=30).changed
+    assert ["reopened"] == kinds(told(closed, an_alert(), now=200))
+
+
+def test_five_thousand_alerts_are_one_incident() -> None:
+    alerts = [an_alert(pod=f"pod-{number}") for number in range(5000)]
+    change = told(None, *alerts, now=1)
+    assert 5000 == len(change.incident.firing)
+    assert "HighErrors (5000) began to fire" == change.entries[0].text
+
+
+@given(st.data())
+def test_any_order_and_any_duplicates_end_in_the_truth(data: st.DataObject) -> None:
+    """Each alert lives through episodes; snapshots of them arrive in any order, some twice."""
+    seen: list[Alert] = []
+    truth: dict[str, bool] = {}
+    for name in ("A", "B", "C")[: data.draw(st.integers(1, 3))]:
+        episodes = data.draw(st.integers(1, 3))
+        still = data.draw(st.booleans())
+        for episode in range(episodes):
+            start = episode * 10 + 1
+            seen.append(an_alert(name, starts=start))
+            if episode < episodes - 1 or not still:
+                seen.append(an_alert(name, starts=start, ends=start + 5))
+        truth[name] = still
+    order = data.draw(st.permutations(seen + data.draw(st.lists(st.sampled_from(seen), max_size=5))))
+    known: Incident | None = None
+    for step, alert in enumerate(order):
+        known = told(known, alert, now=40 + step / 100).incident
+    assert known is not None
+    known = settle(known, RULES, at(5000)).incident  # so many snapshots may look like flapping
+    assert truth == {alert.name: alert.firing for alert in known.alerts.values()}
+    assert known.resolved is not any(truth.values())
+
+
+@given(st.lists(st.tuples(st.integers(0, 30), st.integers(0, 30) | st.none()), min_size=1, max_size=6))
+def test_merging_does_not_depend_on_order(episodes: list[tuple[int, int | None]]) -> None:
+    alerts = [an_alert(starts=start, ends=None if end is None else start + end) for start, end in episodes]
+    results = set()
+    for order in (alerts, alerts[::-1]):
+        known: Alert | None = None
+        for alert in order:
+            known = merge(known, alert, at(100), RULES)
+        assert known is not None
+        results.add((known.status, known.starts_at, known.ends_at))
+    assert 1 == len(results)

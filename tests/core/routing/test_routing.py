@@ -1,0 +1,287 @@
+"""Routing: Alertmanager's walk, holds for muted routes, and a naive walk that must agree."""
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bridge.core.routing.matchers import Matcher, parse_matchers
+from bridge.core.routing.reachability import unreachable_routes
+from bridge.core.routing.time_intervals import NamedIntervals, Range, TimeInterval, TimeRange
+from bridge.core.routing.tree import (
+    Escalation,
+    Route,
+    canonical_labels,
+    channels_for,
+    explain,
+    route_alert,
+    template_for,
+    walk,
+)
+
+NOW = datetime(2026, 11, 23, 12, 30, tzinfo=UTC)
+LUNCH = NamedIntervals("lunch", (TimeInterval(times=(TimeRange(12 * 60, 13 * 60),)),))
+ALWAYS = NamedIntervals("always", (TimeInterval(),))
+LONG_AGO = NamedIntervals("long-ago", (TimeInterval(years=(Range(2020, 2020),)),))
+
+
+def node(matchers="", *routes, **fields):
+    notify = fields.pop("notify", None)
+    return Route(parse_matchers(matchers), tuple(notify.split()) if notify is not None else None, routes, **fields)
+
+
+def tree(*routes, notify="slack", **fields):
+    return numbered(node("", *routes, notify=notify, **fields), "route")
+
+
+def numbered(route, path):
+    routes = tuple(numbered(child, f"{path}.routes[{i}]") for i, child in enumerate(route.routes))
+    return Route(
+        route.matchers,
+        route.notify,
+        routes,
+        route.continue_,
+        route.fallback,
+        route.escalate,
+        route.mute,
+        route.active,
+        path,
+    )
+
+
+DEFAULT = tree(
+    node('severity="critical"', notify="pagerduty"),
+    node('severity="warning"', notify="email"),
+    node('severity="info"', notify="slack"),
+)
+NESTED = tree(
+    node(
+        "team=ml",
+        node("severity=critical", notify="pagerduty"),
+        node("env=test", notify=""),
+        notify="ml",
+        fallback=("email",),
+    ),
+    node("severity=critical", notify="ops", continue_=True),
+    node("severity=~critical|warning", notify="archive"),
+)
+
+
+@pytest.mark.parametrize(
+    ("routes", "labels", "expected"),
+    [
+        pytest.param(DEFAULT, {"severity": "critical"}, ["pagerduty"], id="critical pages"),
+        pytest.param(DEFAULT, {"severity": "warning"}, ["email"], id="warning mails"),
+        pytest.param(DEFAULT, {"severity": "info"}, ["slack"], id="info chats"),
+        pytest.param(DEFAULT, {}, ["slack"], id="the root takes the rest"),
+        pytest.param(NESTED, {"team": "ml", "severity": "critical"}, ["pagerduty"], id="the deepest wins"),
+        pytest.param(NESTED, {"team": "ml"}, ["ml"], id="a parent only if no child took it"),
+        pytest.param(NESTED, {"team": "ml", "env": "test"}, [], id="an empty notify tells nobody"),
+        pytest.param(NESTED, {"severity": "critical"}, ["ops", "archive"], id="continue lets the next have it too"),
+        pytest.param(NESTED, {"severity": "warning"}, ["archive"], id="regex"),
+    ],
+)
+def test_who_hears(routes, labels, expected):
+    assert expected == [channel for match in route_alert(routes, labels, NOW) for channel in match.channels]
+
+
+def test_what_a_route_does_not_say_comes_from_its_parent():
+    steps = (Escalation(timedelta(minutes=10), ("boss",)),)
+    routes = tree(node("a=b", node("c=d")), fallback=("email",), escalate=steps)
+    (match,) = route_alert(routes, {"a": "b", "c": "d"}, NOW)
+    assert (("slack",), ("email",), steps) == (match.channels, match.fallback, match.escalate)
+
+
+def test_an_empty_list_is_said_and_not_inherited():
+    (match,) = route_alert(tree(node("a=b", fallback=()), fallback=("email",)), {"a": "b"}, NOW)
+    assert () == match.fallback
+
+
+def test_a_match_says_its_route_and_why():
+    (match,) = route_alert(DEFAULT, {"severity": "critical"}, NOW)
+    assert 'route.routes[0] {severity="critical"}' == match.route
+    assert 'matched {severity="critical"}' == match.reason
+    (match,) = route_alert(DEFAULT, {}, NOW)
+    assert ("route", "the default; no route below it did") == (match.route, match.reason)
+
+
+@pytest.mark.parametrize(
+    ("fields", "by", "until"),
+    [
+        pytest.param({}, None, None, id="no intervals"),
+        pytest.param({"mute": (LUNCH,)}, "mute time interval 'lunch'", NOW.replace(hour=13, minute=0), id="muted"),
+        pytest.param({"active": (LUNCH,)}, None, None, id="active"),
+        pytest.param({"mute": (ALWAYS,)}, "mute time interval 'always'", None, id="for ever"),
+        pytest.param({"active": (LONG_AGO,)}, "outside active time interval 'long-ago'", None, id="never again"),
+    ],
+)
+def test_muting(fields, by, until):
+    (match,) = route_alert(tree(node("a=b", **fields)), {"a": "b"}, NOW)
+    assert (by, until) == (match.muted_by, match.muted_until)
+    assert (by is not None and until is None) == match.muted_for_ever
+
+
+def test_intervals_are_the_routes_own_and_not_inherited():
+    (match,) = route_alert(tree(node("a=b", node("c=d"), mute=(ALWAYS,))), {"a": "b", "c": "d"}, NOW)
+    assert not match.muted
+
+
+MUTED = tree(
+    node("a=muted", notify="email", mute=(LUNCH,)),
+    node("a=for-ever", notify="email", mute=(ALWAYS,)),
+    node("a=open", notify="email"),
+)
+
+
+@pytest.mark.parametrize(
+    ("alerts", "firing", "held", "until"),
+    [
+        pytest.param([("open", True)], True, False, None, id="free"),
+        pytest.param([("muted", True)], True, True, 13, id="held until the interval ends"),
+        pytest.param([("muted", True), ("open", True)], True, False, None, id="one free alert frees the channel"),
+        pytest.param([("muted", True), ("open", False)], True, True, 13, id="what has ended does not free it"),
+        pytest.param([("open", True), ("muted", False)], True, False, None, id="nor hold it"),
+        pytest.param([("muted", False)], False, True, 13, id="a resolve is held too"),
+        pytest.param([("for-ever", True)], True, True, None, id="held for ever"),
+        pytest.param([("for-ever", True), ("muted", True)], True, True, 13, id="the earliest end counts"),
+    ],
+)
+def test_what_a_channel_should_do(alerts, firing, held, until):
+    wish = channels_for(MUTED, [({"a": a}, fires) for a, fires in alerts], NOW)["email"]
+    expected_until = NOW.replace(hour=until, minute=0) if until else None
+    assert (firing, held, expected_until) == (wish.firing, wish.held, wish.hold_until)
+
+
+def test_an_incident_goes_to_the_union_of_its_alerts():
+    alerts = [
+        ({"severity": "warning"}, True),
+        ({"severity": "critical"}, True),
+        ({"severity": "info"}, False),
+    ]
+    wishes = channels_for(DEFAULT, alerts, NOW)
+    assert {"email": True, "pagerduty": True, "slack": False} == {name: w.firing for name, w in wishes.items()}
+    assert ('route.routes[0] {severity="critical"}',) == wishes["pagerduty"].routes
+
+
+def test_the_walk_is_explained():
+    explanation = explain(NESTED, {"team": "ml", "severity": "warning"}, NOW)
+    told = [(step.route, step.depth, step.failed, step.seen, step.taken) for step in explanation.steps]
+    ml = 'route.routes[0] {team="ml"}'
+    assert [
+        ("route", 0, None, None, False),
+        (ml, 1, None, None, True),
+        ('route.routes[0].routes[0] {severity="critical"}', 2, 'severity="critical"', "warning", False),
+        ('route.routes[0].routes[1] {env="test"}', 2, 'env="test"', None, False),
+    ] == told
+    assert (ml,) == tuple(match.route for match in explanation.matches)
+
+
+@pytest.mark.parametrize(
+    ("labels", "aliases", "name", "expected"),
+    [
+        pytest.param({"severity": "page"}, {"page": "critical"}, "severity", {"severity": "critical"}, id="alias"),
+        pytest.param({"severity": "info"}, {"page": "critical"}, "severity", {"severity": "info"}, id="no alias"),
+        pytest.param({"a": "b"}, {"page": "critical"}, "severity", {"a": "b"}, id="no label"),
+        pytest.param(
+            {"priority": "P1"},
+            {"P1": "critical"},
+            "priority",
+            {"priority": "P1", "severity": "critical"},
+            id="other",
+        ),
+    ],
+)
+def test_severity_in_our_own_words(labels, aliases, name, expected):
+    before = dict(labels)
+    assert expected == canonical_labels(labels, aliases, name)
+    assert before == labels
+
+
+@pytest.mark.parametrize(
+    ("routes", "expected"),
+    [
+        pytest.param([node("a=b"), node("a=b,c=d")], ["routes[1]"], id="a subset before"),
+        pytest.param([node("a=~b|c"), node("a=b")], ["routes[1]"], id="a regex that takes the value"),
+        pytest.param([node("a!=x"), node("a=b")], ["routes[1]"], id="a negative that takes the value"),
+        pytest.param([node(""), node("a=b")], ["routes[1]"], id="a catch-all before"),
+        pytest.param([node("a=b", continue_=True), node("a=b")], [], id="continue"),
+        pytest.param([node("a=b,c=d"), node("a=b")], [], id="a narrower one before"),
+        pytest.param([node("a=~b"), node("a=~b|c")], [], id="regexes are not compared"),
+        pytest.param([node("x=y", node("a=b"), node("a=b"))], ["routes[0].routes[1]"], id="deeper"),
+    ],
+)
+def test_routes_that_cannot_be_reached(routes, expected):
+    found = unreachable_routes(tree(*routes))
+    assert [f"route.{path}" for path in expected] == [each.route.path for each in found]
+
+
+LABELS = st.dictionaries(st.sampled_from("abc"), st.sampled_from(["", "x", "y"]), max_size=3)
+OPS = st.sampled_from(["=", "!=", "=~", "!~"])
+RANDOM_MATCHERS = st.builds(Matcher, st.sampled_from("abc"), OPS, st.sampled_from(["", "x", "y"]))
+
+
+def nodes(children):
+    return st.builds(
+        Route,
+        st.lists(RANDOM_MATCHERS, max_size=2).map(tuple),
+        st.one_of(st.none(), st.lists(st.sampled_from("PQR"), max_size=2, unique=True).map(tuple)),
+        children,
+        st.booleans(),
+    )
+
+
+SUBTREES = st.recursive(nodes(st.just(())), lambda n: nodes(st.lists(n, max_size=3).map(tuple)), max_leaves=8)
+TREES = st.builds(
+    lambda routes: numbered(Route((), ("R",), routes), "route"), st.lists(SUBTREES, max_size=3).map(tuple)
+)
+
+
+def naive(route, labels, notify):
+    """The walk as Alertmanager's documentation words it."""
+    for m in route.matchers:
+        equal = labels.get(m.name, "") == m.value  # the values here are regexes of themselves
+        if equal != (m.op in ("=", "=~")):
+            return []
+    notify = notify if route.notify is None else route.notify
+    taken = []
+    for child in route.routes:
+        below = naive(child, labels, notify)
+        taken += below
+        if below and not child.continue_:
+            break
+    return taken or [(str(route), notify)]
+
+
+@given(TREES, st.lists(LABELS, min_size=1, max_size=4))
+def test_it_agrees_with_a_naive_walk(routes, several):
+    for labels in several:
+        matches = route_alert(routes, labels, NOW)
+        assert naive(routes, labels, ()) == [(match.route, match.channels) for match in matches]
+    wishes = channels_for(routes, [(labels, True) for labels in several], NOW)
+    assert {c for labels in several for _, notify in naive(routes, labels, ()) for c in notify} == set(wishes)
+
+
+@given(TREES, st.lists(LABELS, max_size=6))
+def test_an_unreachable_route_is_never_reached(routes, several):
+    dead = {id(r) for found in unreachable_routes(routes) for r in walk(found.route)}
+    dead_routes = {str(route) for route in walk(routes) if id(route) in dead}
+    for labels in several:
+        assert not dead_routes & {match.route for match in route_alert(routes, labels, NOW)}
+
+
+def test_thousands_of_alerts_in_one_group_are_routed():
+    routes = tree(*(node(f'instance=~"host-{n}-.*",severity="critical"', notify=f"c{n}") for n in range(20)))
+    alerts = [({"instance": f"host-{n % 30}-{n}", "severity": "critical"}, True) for n in range(5000)]
+    wishes = channels_for(routes, alerts, NOW)
+    assert 21 == len(wishes)
+
+
+def test_a_route_names_templates_for_itself_and_what_is_below():
+    ml = node('team="ml"', node('severity="critical"', notify="b"), notify="a", template="ml")
+    routes = Route(notify=("slack",), routes=(ml, node('team="web"', notify="c")))
+    assert "ml" == template_for(routes, {"team": "ml"})
+    assert "ml" == template_for(routes, {"team": "ml", "severity": "critical"})
+    assert template_for(routes, {"team": "web"}) is None
+    assert "all" == template_for(replace(routes, template="all"), {"team": "web"})

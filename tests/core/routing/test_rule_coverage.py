@@ -1,0 +1,186 @@
+"""Whom a rule's alert reaches, what that depends on, and what is wrong with it."""
+
+from datetime import UTC, datetime
+
+import pytest
+
+from bridge.core.routing.matchers import parse_matchers
+from bridge.core.routing.rule_coverage import AlertRule, Routing, Way, cover
+from bridge.core.routing.time_intervals import NamedIntervals, Range, TimeInterval, TimeRange
+from bridge.core.routing.tree import Route, channels_for
+
+NOON = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
+ALWAYS = NamedIntervals("always", (TimeInterval(),))
+LUNCH = NamedIntervals("lunch", (TimeInterval(times=(TimeRange(11 * 60, 13 * 60),)),))
+LONG_AGO = NamedIntervals("long-ago", (TimeInterval(years=(Range(2020, 2020),)),))
+TIERS = (
+    Route(parse_matchers('severity="critical"'), ("pager",), path="critical"),
+    Route(parse_matchers('severity="warning"'), ("mail",), path="warning"),
+)
+
+
+def routing(*routes, notify=("slack",), **more):
+    return Routing(Route(notify=notify, routes=routes), frozenset({"pager"}), **more)
+
+
+def rule(alert="Errors", runbook_url="https://runbooks.example.org/Errors", **labels):
+    return AlertRule(alert, labels, {"runbook_url": runbook_url} if runbook_url is not None else {})
+
+
+def told(coverage):
+    return [shortcoming.message for shortcoming in coverage.shortcomings]
+
+
+@pytest.mark.parametrize(
+    ("severity", "channels"), [("critical", ("pager",)), ("warning", ("mail",)), ("info", ("slack",)), ("", ("slack",))]
+)
+def test_an_alert_reaches_the_channels_of_its_severity(severity, channels):
+    found = cover(rule(severity=severity), routing(*TIERS), NOON)
+    assert (severity, Way.BRIDGE, channels, (), []) == (
+        found.severity,
+        found.way,
+        found.channels,
+        found.depends_on,
+        told(found),
+    )
+
+
+def test_an_alert_reaches_what_production_would_choose():
+    tree = Route(
+        notify=("slack",),
+        routes=(
+            Route(parse_matchers("team=ml"), ("ml",), continue_=True),
+            Route(parse_matchers('alertname=~"Error.*"'), ("mail", "slack")),
+        ),
+    )
+    labels = {"alertname": "Errors", "team": "ml", "severity": "info"}
+    found = cover(rule(team="ml", severity="info"), Routing(tree), NOON)
+    assert tuple(channels_for(tree, [(labels, True)], NOON)) == found.channels == ("ml", "mail", "slack")
+
+
+def test_the_severity_is_read_as_production_reads_it():
+    aliased = cover(rule(severity="page"), routing(*TIERS, aliases={"page": "critical"}), NOON)
+    assert ("critical", ("pager",)) == (aliased.severity, aliased.channels)
+    other = cover(rule(priority="P1"), routing(*TIERS, aliases={"P1": "critical"}, severity_label="priority"), NOON)
+    assert ("critical", ("pager",)) == (other.severity, other.channels)
+
+
+@pytest.mark.parametrize("runbook_url", [None, "", "  "])
+def test_an_alert_without_a_runbook_is_told(runbook_url):
+    assert ["Errors has no runbook_url"] == told(
+        cover(rule(severity="info", runbook_url=runbook_url), routing(*TIERS), NOON)
+    )
+
+
+def test_a_critical_alert_that_pages_nobody_is_told():
+    found = cover(rule(severity="critical"), routing(TIERS[1]), NOON)
+    assert ["Errors is critical and pages nobody: it reaches slack"] == told(found)
+    both = Route(parse_matchers('severity="critical"'), ("slack", "pager"))
+    assert [] == told(cover(rule(severity="critical"), routing(both), NOON))
+
+
+def test_an_alert_that_reaches_nobody_is_told_once_and_with_the_route_to_blame():
+    silent = Route(parse_matchers('severity="critical"'), (), path="route.routes[0]")
+    found = cover(rule(severity="critical"), routing(silent), NOON)
+    assert ((), ['Errors {severity="critical"} reaches nobody']) == (found.channels, told(found))
+    assert 'route.routes[0] {severity="critical"} takes it' in found.shortcomings[0].hint
+
+
+def test_an_alert_without_a_severity_that_reaches_nobody_says_so():
+    assert ["Errors without a severity reaches nobody"] == told(cover(rule(), routing(notify=()), NOON))
+
+
+@pytest.mark.parametrize(
+    ("muting", "reached"),
+    [({"mute": (LUNCH,)}, True), ({"mute": (ALWAYS,)}, False), ({"active": (LONG_AGO,)}, False)],
+    ids=["muted now", "always mute", "active in the past only"],
+)
+def test_a_muted_route_counts_unless_it_is_mute_for_ever(muting, reached):
+    found = cover(rule(severity="x"), routing(Route(parse_matchers("severity=x"), ("mail",), **muting)), NOON)
+    assert (
+        (("mail",), 0) == (found.channels, len(told(found)))
+        if reached
+        else ((), 1)
+        == (
+            found.channels,
+            len(told(found)),
+        )
+    )
+    assert reached or "for ever" in found.shortcomings[0].hint
+
+
+def test_a_direct_alert_goes_past_the_bridge_and_needs_no_channel_of_it():
+    found = cover(rule(severity="critical", route="direct"), routing(notify=()), NOON)
+    assert (Way.DIRECT, (), (), []) == (found.way, found.channels, found.depends_on, told(found))
+    assert ["Errors has no runbook_url"] == told(
+        cover(rule(severity="critical", route="direct", runbook_url=None), routing(*TIERS), NOON)
+    )
+
+
+@pytest.mark.parametrize("heartbeat", [rule("Watchdog"), rule("Beat", severity="none")], ids=["name", "severity"])
+def test_a_heartbeat_may_reach_nobody(heartbeat):
+    found = cover(heartbeat, routing(notify=()), NOON)
+    assert (Way.HEARTBEAT, (), []) == (found.way, found.channels, told(found))
+
+
+@pytest.mark.parametrize(
+    ("routes", "labels", "depends"),
+    [
+        pytest.param(("namespace=prod",), {}, ("namespace",), id="a label of the expression"),
+        pytest.param(("namespace!=dev",), {}, ("namespace",), id="a matcher that a missing label fulfils"),
+        pytest.param(("namespace=prod",), {"namespace": "dev"}, (), id="a label that the rule sets"),
+        pytest.param(("team=ml,namespace=prod",), {"team": "web"}, (), id="a route that cannot match anyway"),
+        pytest.param(("team=ml", "namespace=prod"), {"team": "ml"}, (), id="a route that the walk never comes to"),
+        pytest.param(("pod=a", "namespace=prod"), {}, ("namespace", "pod"), id="a route after an uncertain one"),
+        pytest.param(("team=ml",), {"team": "{{ $labels.team }}"}, ("team",), id="a template"),
+        pytest.param(("severity=info",), {}, ("severity",), id="a severity that the rule leaves open"),
+    ],
+)
+def test_what_the_rule_leaves_open_is_told(routes, labels, depends):
+    nodes = [Route(parse_matchers(text), path=f"r{index}") for index, text in enumerate(routes)]
+    assert depends == cover(rule(**labels), routing(*nodes), NOON).depends_on
+
+
+def test_a_route_below_an_uncertain_one_is_looked_at_too():
+    inner = Route(parse_matchers("pod=a"), ("pods",))
+    tree = routing(Route(parse_matchers("namespace=prod"), ("prod",), (inner,)), *TIERS)
+    found = cover(rule(severity="warning"), tree, NOON)
+    assert (("mail",), ("namespace", "pod")) == (found.channels, found.depends_on)
+
+
+def test_a_template_decides_nothing_even_when_its_text_would_match():
+    tree = routing(Route(parse_matchers('team=~".+"'), ("ml",)))
+    found = cover(rule(team="{{ $labels.team }}"), tree, NOON)
+    assert (("slack",), ("team",)) == (found.channels, found.depends_on)
+
+
+def test_a_template_for_the_way_or_for_the_severity_is_a_dependency():
+    assert ("route",) == cover(rule(severity="info", route="{{ $labels.way }}"), routing(), NOON).depends_on
+    tree = routing(*TIERS, severity_label="priority")
+    found = cover(rule(severity="critical", priority="{{ $labels.priority }}"), tree, NOON)
+    assert ("severity",) == found.depends_on
+
+
+@pytest.mark.parametrize("word", ["Critical", "CRITICAL", "crit", "critcal", "Page", "sev1", "fatal", " critical"])
+def test_a_severity_that_nothing_knows_and_that_was_meant_to_page_is_a_fault(word):
+    found = cover(rule(severity=word), routing(*TIERS), NOON)
+    assert [f"Errors has the severity {word!r}, which nothing knows: it pages nobody, and reaches slack"] == told(found)
+    assert not found.shortcomings[0].warning
+    assert "write severity: critical" in found.shortcomings[0].hint
+
+
+@pytest.mark.parametrize(
+    ("word", "hint"), [("Warning", "write severity: warning"), ("notice", "write severity: info"), ("zzz", "known are")]
+)
+def test_another_severity_that_nothing_knows_is_a_warning(word, hint):
+    (shortcoming,) = cover(rule(severity=word), routing(*TIERS), NOON).shortcomings
+    assert (True, True) == (shortcoming.warning, shortcoming.hint.startswith(hint))
+
+
+def test_a_severity_that_something_knows_is_right():
+    own = Route(parse_matchers('severity="Critical"'), ("mail",))
+    assert [] == told(cover(rule(severity="Critical"), routing(own), NOON))
+    aliased = routing(*TIERS, aliases={"Critical": "warning"})
+    assert [] == told(cover(rule(severity="Critical"), aliased, NOON))
+    assert [] == told(cover(rule(severity="Critical"), routing(notify=("pager",)), NOON))
+    assert [] == told(cover(rule(severity="{{ $labels.severity }}"), routing(*TIERS), NOON))

@@ -1,0 +1,121 @@
+"""The incident that stands for all that a storm holds back."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from bridge.core.model import Change, ChannelSpec, Incident, Severity, State, Target
+from bridge.core.storms.detection import Storm, StormLimits
+from bridge.core.storms.digests import Held, channel_of, opened, over, updated, wishes_of
+from tests.builders import at
+
+CRITICAL, WARNING = Severity.CRITICAL.rank, Severity.WARNING.rank
+URL = "https://bridge.example.org/?channel=slack-ml&held=storm"
+LIMITS = StormLimits(1.0, held_url=URL)
+SLOW, ERRORS = Held("HighLatency", WARNING, 400, at(-3600), 420), Held("HighErrors", CRITICAL, 12, at(-60), 19)
+STORM = Storm("slack-ml", 7, WARNING, at(0), at(0), None, at(0), 400, WARNING)
+
+
+def begun(*held: Held) -> Change:
+    return opened("slack-ml", held or (SLOW,), LIMITS, "400 messages waited", at(0), "uid")
+
+
+def known(*held: Held) -> Incident:
+    return replace(begun(*held).incident, number=7)
+
+
+def changed(incident: Incident, held: Sequence[Held], **more: bool) -> Change:
+    return updated(incident, STORM, held, LIMITS, at(30), **more)
+
+
+def alert_of(change: Change) -> dict[str, str]:
+    (alert,) = change.incident.alerts.values()
+    return dict(alert.annotations)
+
+
+def test_a_digest_says_how_many_and_what_the_most_severe_first() -> None:
+    change = begun(SLOW, Held("One\nLine", WARNING, 1, at(0), 421), ERRORS)
+    assert ("Storm on slack-ml", Severity.CRITICAL) == (change.incident.title, change.incident.severity)
+    assert {
+        "summary": "413 incidents are held back from slack-ml: 12 critical, 401 warning",
+        "description": "12 × HighErrors, critical, since 11:59 UTC, newest #19\n"
+        "400 × HighLatency, warning, since 11:00 UTC, newest #420\n"
+        "1 × One Line, warning, since 12:00 UTC, #421",
+        "held_url": URL,
+    } == alert_of(change)
+    (entry,) = change.entries
+    assert ("opened", "slack-ml storms: 400 messages waited", True) == (entry.kind, entry.text, entry.loud)
+
+
+def test_names_beyond_the_first_are_counted() -> None:
+    many = [Held(f"Name{number:02}", WARNING, 2, at(0), number) for number in range(25)]
+    lines = alert_of(begun(*many))["description"].splitlines()
+    assert (21, "and 10 more under 5 other names") == (len(lines), lines[-1])
+
+
+def test_it_goes_to_its_channel_alone_whatever_the_routes_say() -> None:
+    channels = {"slack-ml": ChannelSpec("slack-ml"), "mail": ChannelSpec("mail", ("a@x.org", "b@x.org"))}
+    (wish,) = wishes_of(begun(), channels)
+    assert (Target("slack-ml"), True, True) == (wish.target, wish.firing, wish.loud)
+    mailed = opened("mail", (SLOW,), LIMITS, "", at(0), "uid")
+    assert ["a@x.org", "b@x.org"] == [each.target.recipient for each in wishes_of(mailed, channels)]
+    assert () == wishes_of(begun(), {})
+
+
+def test_only_a_digest_is_for_one_channel() -> None:
+    assert "slack-ml" == channel_of(known())
+    assert channel_of(replace(known(), source="prod")) is None
+    assert channel_of(replace(known(), receiver="heartbeats")) is None
+
+
+def test_an_update_is_an_edit_unless_it_is_louder() -> None:
+    more = changed(known(), [replace(SLOW, count=500)])
+    (entry,) = more.entries
+    assert (2, "500 incidents are held back from slack-ml: 500 warning", False) == (
+        more.incident.revision,
+        entry.text,
+        entry.loud,
+    )
+    assert changed(known(), [SLOW, ERRORS]).loud
+    assert changed(known(), [replace(SLOW, count=4000)]).loud
+    assert () == changed(known(), [SLOW]).entries
+
+
+def test_when_nothing_is_held_any_more_it_keeps_its_severity() -> None:
+    nothing = changed(known(SLOW, ERRORS), [])
+    assert Severity.CRITICAL is nothing.incident.severity
+    assert "no incident is held back from slack-ml" == alert_of(nothing)["summary"]
+
+
+def test_a_critical_that_joins_what_was_acknowledged_makes_it_nobodys_again() -> None:
+    taken = replace(known(), state=State.ACKNOWLEDGED, acknowledged_by="ada", acknowledged_at=at(5))
+    assert State.ACKNOWLEDGED is changed(taken, [replace(SLOW, count=4000)]).incident.state
+    again = changed(taken, [SLOW, ERRORS])
+    assert (State.OPEN, None, "paged_again") == (
+        again.incident.state,
+        again.incident.acknowledged_by,
+        again.entries[0].kind,
+    )
+    assert State.ACKNOWLEDGED is changed(taken, [SLOW, ERRORS], page_again=False).incident.state
+
+
+def test_one_that_a_person_closed_comes_back_only_with_news() -> None:
+    closed = replace(known(), state=State.RESOLVED, resolved_at=at(5), resolved_by="ada")
+    assert () == changed(closed, [SLOW]).entries
+    back = changed(closed, [replace(SLOW, count=401)])
+    assert (State.OPEN, None, True) == (back.incident.state, back.incident.resolved_at, back.reopened)
+
+
+def test_its_end_says_what_became_of_what_it_stood_for() -> None:
+    change = over(known(SLOW, ERRORS), STORM, 38, 974, "for 1 min all was calm", at(720))
+    told = "the storm on slack-ml is over: what still fires is told one by one (38), 974 ended before they were told"
+    assert {"summary": told, "description": "for 1 min all was calm"} == alert_of(change)
+    assert (State.RESOLVED, Severity.CRITICAL, ()) == (
+        change.incident.state,
+        change.incident.severity,
+        change.incident.firing,
+    )
+    assert change.loud
+    closed = replace(known(), state=State.RESOLVED, resolved_at=at(5), resolved_by="ada")
+    assert () == over(closed, STORM, 0, 0, "", at(720)).entries

@@ -1,0 +1,130 @@
+"""When a channel storms, what collapses, and when it is over."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bridge.core.model import Severity
+from bridge.core.storms.detection import (
+    Storm,
+    StormDecision,
+    StormLimits,
+    cut_off,
+    decide,
+    follow,
+    is_louder,
+    update_due,
+)
+from tests.builders import at
+
+CRITICAL, WARNING, INFO = Severity.CRITICAL.rank, Severity.WARNING.rank, Severity.INFO.rank
+LIMITS = StormLimits(1.0)  # 60 messages within the patience
+STORM = Storm("slack", 7, WARNING, at(0), at(0), None, at(0), 100, WARNING)
+
+
+@pytest.mark.parametrize(
+    ("limits", "count"),
+    [
+        (LIMITS, 61),
+        (StormLimits(2.0), 121),
+        (StormLimits(1.0, timedelta(seconds=5)), 20),
+        (StormLimits(0.1, at_least=5), 7),
+        (StormLimits(1 / 60, at_least=2), 2),
+    ],
+)
+def test_a_storm_is_more_than_the_pace_carries_within_the_patience_and_at_least_so_many(
+    limits: StormLimits, count: int
+) -> None:
+    assert count == limits.begins_at
+    assert (None, WARNING) == (cut_off({WARNING: count - 1}, limits), cut_off({WARNING: count}, limits))
+
+
+@pytest.mark.parametrize(
+    ("waiting", "rank"),
+    [
+        pytest.param({}, None, id="nothing waits"),
+        pytest.param({CRITICAL: 30, WARNING: 30}, None, id="all can be told in time"),
+        pytest.param({CRITICAL: 30, WARNING: 31}, WARNING, id="the criticals can, the warnings cannot"),
+        pytest.param({CRITICAL: 60, WARNING: 4000}, WARNING, id="just as many criticals as can be told"),
+        pytest.param({CRITICAL: 61, WARNING: 4000}, CRITICAL, id="the criticals alone are too many"),
+        pytest.param({CRITICAL: 5, WARNING: 20, INFO: 5000}, INFO, id="only what is least severe collapses"),
+    ],
+)
+def test_the_least_severe_collapses_first(waiting: Mapping[int, int], rank: int | None) -> None:
+    assert rank == cut_off(waiting, LIMITS)
+
+
+@given(st.dictionaries(st.integers(0, 4), st.integers(0, 500)), st.floats(0.01, 50), st.integers(2, 100))
+def test_what_stays_is_less_than_a_storm_and_one_rank_more_would_be_one(
+    waiting: dict[int, int], per_second: float, at_least: int
+) -> None:
+    limits = StormLimits(per_second, at_least=at_least)
+    rank = cut_off(waiting, limits)
+    assert limits.begins_at > sum(count for each, count in waiting.items() if rank is None or each < rank)
+    assert rank is None or limits.begins_at <= sum(count for each, count in waiting.items() if each <= rank)
+
+
+def test_a_storm_begins_with_its_reason() -> None:
+    verdict = decide(None, {CRITICAL: 5, WARNING: 4295}, LIMITS, at(0))
+    assert WARNING == verdict.rank
+    assert "4,300 messages waited, which take 1 h 11 min at its pace (patience 1 min)" == verdict.because
+    assert StormDecision(None, None, "5 messages waited, which take 5 s at its pace (patience 1 min)") == decide(
+        None, {CRITICAL: 5}, LIMITS, at(0)
+    )
+
+
+def test_more_collapses_at_once_and_ends_the_calm() -> None:
+    calm = replace(STORM, calm_since=at(30))
+    verdict = decide(calm, {CRITICAL: 100, WARNING: 500}, LIMITS, at(40))
+    assert (CRITICAL, None) == (verdict.rank, verdict.calm_since)
+    assert (WARNING, None) == (decide(calm, {WARNING: 61}, LIMITS, at(40)).rank, None)
+
+
+def test_less_collapses_only_after_the_calm() -> None:
+    first = decide(STORM, {INFO: 500}, LIMITS, at(100))
+    assert (WARNING, at(100)) == (first.rank, first.calm_since)
+    calm = replace(STORM, calm_since=at(100))
+    assert StormDecision(WARNING, at(100)) == decide(calm, {INFO: 500}, LIMITS, at(159))
+    assert INFO == decide(calm, {INFO: 500}, LIMITS, at(160)).rank
+
+
+def test_it_is_over_when_all_could_be_told_for_so_long() -> None:
+    calm = replace(STORM, calm_since=at(100))
+    assert WARNING == decide(calm, {WARNING: 60}, LIMITS, at(159)).rank
+    over = decide(calm, {WARNING: 60}, LIMITS, at(160))
+    assert StormDecision(None, None, "for 1 min, what waited could have been told within 1 min") == over
+
+
+def test_without_limits_it_is_over_at_once() -> None:
+    assert decide(STORM, {WARNING: 5000}, None, at(1)).rank is None
+
+
+@pytest.mark.parametrize(
+    ("updated", "now", "due"),
+    [(0, 4, False), (0, 5, True), (5, 9, False), (5, 10, True), (20, 39, False), (20, 40, True), (300, 330, True)],
+)
+def test_the_digest_is_written_anew_soon_at_first_and_then_at_most_so_often(updated: int, now: int, due: bool) -> None:
+    assert due == update_due(replace(STORM, updated_at=at(updated)), LIMITS, at(now))
+    assert not update_due(replace(STORM, updated_at=at(300)), LIMITS, at(329))
+
+
+@pytest.mark.parametrize(
+    ("count", "rank", "loud"),
+    [(150, WARNING, False), (999, WARNING, False), (1000, WARNING, True), (90, CRITICAL, True), (0, CRITICAL, False)],
+)
+def test_what_is_more_severe_or_ten_times_as_much_is_worth_more_than_an_edit(count: int, rank: int, loud: bool) -> None:
+    assert loud == is_louder(STORM, count, rank)
+
+
+def test_when_more_severe_ones_collapse_the_digest_is_due_at_once() -> None:
+    tighter = follow(replace(STORM, updated_at=at(90)), StormDecision(CRITICAL), at(91))
+    assert (CRITICAL, at(91)) == (tighter.rank, tighter.tightened_at)
+    assert update_due(tighter, LIMITS, at(91))
+    looser = follow(tighter, StormDecision(INFO), at(200))
+    assert (INFO, at(91)) == (looser.rank, looser.tightened_at)

@@ -1,0 +1,19 @@
+"""The reconciler's patience when the clock goes back: it begins anew, and is not put off until the old time comes."""
+
+from __future__ import annotations
+
+from bridge.core.reconciliation import Look
+from tests.builders import at
+from tests.core.reconciliation_builders import LONG_AGO, ONE, an_incident, deciding
+
+EMPTY = Look(at(LONG_AGO))
+
+
+def test_an_absence_that_began_in_the_future_begins_now() -> None:
+    first = deciding(an_incident(), EMPTY, now=86_400)
+    assert {ONE.fingerprint: at(86_400)} == first.absent_since
+    second = deciding(an_incident(), EMPTY, absent=first.absent_since, now=1000)
+    assert {ONE.fingerprint: at(1000)} == second.absent_since
+    assert () == second.findings
+    third = deciding(an_incident(), EMPTY, absent=second.absent_since, now=1301)
+    assert [1] == [finding.ended for finding in third.findings]

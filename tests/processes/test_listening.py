@@ -1,0 +1,186 @@
+"""Real sockets: who has an address is named, what cannot be is explained, an earlier process is waited for."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+
+import pytest
+
+from bridge.core.network.addresses import Address, parse_listen
+from bridge.processes import listening
+from bridge.processes.listening import listen_on
+from bridge.processes.port_holders import Holder, holder_of
+
+SERVER = "import socket, time; s = socket.create_server(('127.0.0.1', {port})); print(1, flush=True); time.sleep(600)"
+
+
+@pytest.fixture
+def port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        return int(probe.getsockname()[1])
+
+
+def listens(address: Address, seconds: float = 0.0) -> list[str]:
+    made = listen_on(address, seconds)
+    try:
+        return [each.getsockname()[0] for each in made]
+    finally:
+        for each in made:
+            each.close()
+
+
+def refusal(address: Address, seconds: float = 0.0) -> str:
+    with pytest.raises(OSError, match=f"cannot listen on {address.host}") as refused:
+        listen_on(address, seconds)
+    return str(refused.value)
+
+
+def has_ipv6() -> bool:
+    try:
+        with socket.create_server(("::1", 0), family=socket.AF_INET6):
+            return True
+    except OSError:
+        return False
+
+
+def test_an_address_is_listened_on(port: int) -> None:
+    assert ["127.0.0.1"] == listens(Address("127.0.0.1", port))
+
+
+def test_a_name_is_listened_on_at_each_address_that_it_has(port: int) -> None:
+    expected = {"127.0.0.1", *(["::1"] if has_ipv6() and _hosts_know_both() else [])}
+    assert expected == set(listens(Address("localhost", port)))
+
+
+def _hosts_know_both() -> bool:
+    return "::1" in {each[4][0] for each in socket.getaddrinfo("localhost", 0)}
+
+
+def test_an_address_that_this_machine_has_not_is_no_hindrance_where_its_name_has_another(
+    port: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answer = [(socket.AF_INET, 1, 6, "", (host, port)) for host in ("192.0.2.1", "127.0.0.1")]
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: answer)
+    assert ["127.0.0.1"] == listens(Address("bridge", port))
+
+
+def test_a_name_of_this_machine_that_means_another_address_is_refused(
+    port: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It was taken for loopback when it was decided that no login is needed."""
+    answer = [(socket.AF_INET, 1, 6, "", ("10.1.2.3", port))]
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: answer)
+    assert "the name means 10.1.2.3 here" in refusal(Address("bridge.localhost", port))
+
+
+@pytest.mark.parametrize(
+    ("host", "told"),
+    [
+        ("192.0.2.1", "no address of this machine"),  # RFC 5737: nobody's
+        ("a" * 64 + ".example", "no name of a machine"),
+        ("no..name", "no name of a machine"),
+    ],
+)
+def test_what_is_no_address_of_this_machine_is_explained(port: int, host: str, told: str) -> None:
+    assert told in refusal(Address(host, port))
+
+
+def test_a_name_that_nobody_knows_is_explained(port: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    def unknown(*_: object, **__: object) -> None:
+        raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+
+    monkeypatch.setattr(socket, "getaddrinfo", unknown)
+    assert "Name or service not known; choose another address" in refusal(Address("nobody.example.org", port))
+
+
+def test_a_port_that_is_roots_is_explained(monkeypatch: pytest.MonkeyPatch) -> None:
+    def denied(*_: object) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(listening, "_bound", denied)
+    assert "ports below 1024 are root's" in refusal(Address("127.0.0.1", 80))
+
+
+def test_another_process_is_named_at_once(port: int) -> None:
+    with server(port) as process:
+        told = refusal(Address("127.0.0.1", port), seconds=600)
+    assert f"in use by pid {process.pid} (" in told
+
+
+def test_one_that_may_not_be_seen_is_asked_about_in_words(port: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(listening, "holder_of", lambda *_: None)
+    with socket.create_server(("127.0.0.1", port)):
+        assert f"`ss -ltnp 'sport = :{port}'` as root names it" in refusal(Address("127.0.0.1", port))
+
+
+def test_an_earlier_process_of_the_bridge_is_waited_for(port: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Holder, "is_bridge", True)
+    with server(port) as process:
+        threading.Timer(1.0, process.kill).start()
+        assert ["127.0.0.1"] == listens(Address("127.0.0.1", port), seconds=100)
+
+
+class server:
+    """Another process that listens."""
+
+    def __init__(self, port: int) -> None:
+        command = [sys.executable, "-c", SERVER.format(port=port)]
+        self._process = subprocess.Popen(command, stdout=subprocess.PIPE)
+
+    def __enter__(self) -> subprocess.Popen[bytes]:
+        assert self._process.stdout is not None
+        self._process.stdout.readline()
+        return self._process
+
+    def __exit__(self, *_: object) -> None:
+        self._process.kill()
+        self._process.communicate()
+
+
+@pytest.fixture(params=["127.0.0.1", "0.0.0.0", "::1", "::", "both"])
+def listener(request: pytest.FixtureRequest) -> Iterator[tuple[str, int]]:
+    six = ":" in request.param or request.param == "both"
+    if six and not has_ipv6():
+        pytest.skip("this machine has no IPv6")
+    host = "::" if request.param == "both" else request.param
+    family = socket.AF_INET6 if six else socket.AF_INET
+    with socket.create_server((host, 0), family=family, dualstack_ipv6=request.param == "both") as made:
+        yield request.param, made.getsockname()[1]
+
+
+def test_who_has_an_address_is_found_wherever_it_listens(listener: tuple[str, int]) -> None:
+    where, port = listener
+    for host in (where, "0.0.0.0", "::", "a-name") if where != "both" else ("127.0.0.1", "::1", "0.0.0.0", "::"):
+        found = holder_of(host, port)
+        assert found is not None and os.getpid() == found.pid
+
+
+def test_a_listener_at_another_address_of_the_port_is_not_named() -> None:
+    with socket.create_server(("127.0.0.2", 0)) as made:
+        assert holder_of("127.0.0.1", made.getsockname()[1]) is None
+
+
+@pytest.mark.parametrize(
+    ("words", "command", "is_bridge"),
+    [
+        (("/opt/x/bin/python", "-m", "bridge", "web", "--config", "a"), "/opt/x/bin/python -m bridge web", True),
+        (("/usr/bin/python3", "/opt/x/bin/bridge", "serve", "--database", "secret"),
+         "/usr/bin/python3 /opt/x/bin/bridge serve", True),
+        (("/usr/sbin/mysqld", "-psecret", "--x"), "/usr/sbin/mysqld", False),
+        (("nginx: master process nginx -g daemon off;",), "nginx: master process nginx -g daemon off;", False),
+        (("a\x1b[31mb\n", "--secret"), "a?[31mb?", False),
+        ((), "", False),
+    ],
+)  # fmt: skip
+def test_a_command_is_shown_without_its_options(words: tuple[str, ...], command: str, is_bridge: bool) -> None:
+    assert (command, is_bridge) == (Holder(1, words).command, Holder(1, words).is_bridge)
+
+
+def test_what_is_written_as_this_machine_can_be_listened_on(port: int) -> None:
+    for text in ("127.0.0.1:{}", "localhost:{}", ":{}", *(["[::1]:{}", "[::]:{}"] if has_ipv6() else [])):
+        assert listens(parse_listen(text.format(port)))
