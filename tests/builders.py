@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from datetime import UTC, datetime, timedelta
 
-from bridge.core.model import Alert, Group, Status
+from bridge.core.model import Alert, Group, Severity, Status
 
 NOON = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 
@@ -33,6 +33,7 @@ def an_alert(
         annotations={"summary": summary},
         starts_at=at(starts),
         ends_at=None if ends is None else at(ends),
+        severity=Severity.of(every),
     )
 
 

@@ -20,7 +20,7 @@ from bridge.core.context.distributions import bins_of
 from bridge.core.context.enrichment import Answer, Failure, Query
 from bridge.core.context.questions import DistributionQuestion, common_labels, expression
 from bridge.core.facts import ChangeEvent
-from bridge.core.model import Alert, Incident, Severity
+from bridge.core.model import Alert, Incident
 from bridge.observability import logs
 
 log = logs.get("pictures")
@@ -135,7 +135,7 @@ def drawable(incident: Incident) -> Alert | None:
     """The alert whose expression is drawn: the most severe and earliest of those that have one."""
     alerts = incident.firing or tuple(incident.alerts.values())
     having = [alert for alert in alerts if expression_in(alert.generator_url)]
-    return min(having, key=lambda each: (Severity.of(each.labels).rank, each.starts_at, each.fingerprint), default=None)
+    return min(having, key=lambda each: (each.severity.rank, each.starts_at, each.fingerprint), default=None)
 
 
 def _alike(alert: Alert, incident: Incident) -> list[Alert]:

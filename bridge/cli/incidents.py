@@ -67,7 +67,7 @@ def show(database: str, number: int) -> None:
     informational = is_informational(incident)
     click.echo(_line(incident, notice=informational))
     for alert in incident.alerts.values():
-        status = status_word(alert.status, notice=informational or Severity.of(alert.labels) is Severity.INFO)
+        status = status_word(alert.status, notice=informational or alert.severity is Severity.INFO)
         click.echo(f"  {status:9}{alert.name}  {_labels(alert.labels)}")
     click.echo("Timeline")
     for entry in reader.timeline(number):

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import enum
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -56,6 +56,7 @@ class Alert:
     starts_at: datetime
     ends_at: datetime | None = None
     generator_url: str = ""
+    severity: Severity = Severity.NONE  #: set when it is received, by the configured label and aliases
     ended_seen_at: datetime | None = None  #: when the bridge learned of the end
     muted: str = ""  #: why the source tells nobody of it: "silenced by alice until 14:00 UTC"
     held: bool = False  #: it has ended, and people are not told yet, for its incident flaps
@@ -72,6 +73,10 @@ class Alert:
     @property
     def name(self) -> str:
         return self.labels.get("alertname", "")
+
+
+def most_severe(alerts: Iterable[Alert], default: Severity) -> Severity:
+    return min((alert.severity for alert in alerts), key=lambda severity: severity.rank, default=default)
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 
-from bridge.core.model import Alert, Severity
+from bridge.core.model import Alert
 
 UNNAMED = "Unnamed alert"
 MAX_NAME = 80
@@ -55,7 +55,7 @@ def _called(alerts: Sequence[Alert], truncated: int) -> str:
     counts: Counter[str] = Counter()
     ranks: dict[str, int] = {}
     for alert in alerts:
-        name, rank = name_of(alert), Severity.of(alert.labels).rank
+        name, rank = name_of(alert), alert.severity.rank
         counts[name] += 1
         ranks[name] = min(rank, ranks.get(name, rank))
     names = sorted(counts, key=lambda name: (ranks[name], -counts[name], name))

@@ -20,7 +20,7 @@ def sample_alert(name: str, status: Status) -> Alert:
         "description": "p99 over 2 s\nfor 5 min",
         "runbook_url": "https://run.example/a",
     }
-    return Alert(name, status, labels, annotations, _AT, ended)
+    return Alert(name, status, labels, annotations, _AT, ended, severity=Severity.CRITICAL)
 
 
 def sample_incident(*, resolved: bool) -> Incident:

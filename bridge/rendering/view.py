@@ -91,7 +91,7 @@ def in_order(incident: Incident) -> list[Alert]:
     """Firing first, the most severe first, then the oldest; the fingerprint makes it certain."""
     return sorted(
         incident.alerts.values(),
-        key=lambda a: (not a.firing, Severity.of(a.labels).rank, a.starts_at, a.fingerprint),
+        key=lambda a: (not a.firing, a.severity.rank, a.starts_at, a.fingerprint),
     )
 
 
@@ -99,7 +99,7 @@ def _line(alert: Alert, informational: bool) -> AlertLine:
     return AlertLine(
         name=beside(cut(one_line(alert.name), MAX_SUMMARY)) or UNNAMED,
         status=alert.status.value,
-        severity=Severity.of(alert.labels).value,
+        severity=alert.severity.value,
         summary=cut(one_line(alert.annotations.get("summary") or alert.annotations.get("message") or ""), 500),
         description=cut(clean(alert.annotations.get("description", "")).strip(), 2000),
         labels={
@@ -110,7 +110,7 @@ def _line(alert: Alert, informational: bool) -> AlertLine:
         starts_at=alert.starts_at,
         ends_at=None if alert.firing else alert.ends_at,
         muted=beside(cut(one_line(_HELD if alert.held else alert.muted), 200)),
-        notice=informational or Severity.of(alert.labels) is Severity.INFO,
+        notice=informational or alert.severity is Severity.INFO,
     )
 
 

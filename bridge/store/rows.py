@@ -74,13 +74,14 @@ def alert_row(number: int, alert: Alert) -> dict[str, Any]:
         "starts_at": alert.starts_at,
         "ends_at": alert.ends_at,
         "generator_url": alert.generator_url,
+        "severity": alert.severity.value,
         "ended_seen_at": alert.ended_seen_at,
         "muted": alert.muted,
         "held": alert.held,
     }
 
 
-def alert_from(row: RowMapping) -> Alert:
+def alert_from(row: RowMapping, incident: Incident) -> Alert:
     return Alert(
         fingerprint=row["fingerprint"],
         status=Status(row["status"]),
@@ -89,10 +90,19 @@ def alert_from(row: RowMapping) -> Alert:
         starts_at=row["starts_at"],
         ends_at=row["ends_at"],
         generator_url=row["generator_url"],
+        severity=_severity_from(row, incident),
         ended_seen_at=row["ended_seen_at"],
         muted=row["muted"],
         held=row["held"],
     )
+
+
+def _severity_from(row: RowMapping, incident: Incident) -> Severity:
+    """Earlier versions stored none. A word that is not the bridge's own may be an alias: then the incident's counts."""
+    if row["severity"]:
+        return Severity(row["severity"])
+    found = Severity.of(row["labels"])
+    return found if found is not Severity.UNKNOWN else incident.severity
 
 
 def entry_row(number: int, entry: Entry) -> dict[str, Any]:
@@ -112,7 +122,10 @@ def entry_from(row: RowMapping) -> Entry:
 
 
 def with_alerts(incidents: Iterable[Incident], rows: Iterable[RowMapping]) -> list[Incident]:
+    listed = list(incidents)
+    known = {incident.number: incident for incident in listed}
     found: dict[int, dict[str, Alert]] = {}
     for row in rows:
-        found.setdefault(row["incident_number"], {})[row["fingerprint"]] = alert_from(row)
-    return [replace(incident, alerts=found.get(incident.number, {})) for incident in incidents]
+        number = row["incident_number"]
+        found.setdefault(number, {})[row["fingerprint"]] = alert_from(row, known[number])
+    return [replace(incident, alerts=found.get(incident.number, {})) for incident in listed]

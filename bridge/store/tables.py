@@ -107,6 +107,7 @@ alert = sa.Table(
     sa.Column("starts_at", UtcDateTime, nullable=False),
     sa.Column("ends_at", UtcDateTime),
     sa.Column("generator_url", sa.Text, nullable=False, default=""),
+    sa.Column("severity", sa.String(16)),  # none: written by a version that did not store it
     sa.Column("ended_seen_at", UtcDateTime),
     sa.Column("muted", sa.Text, nullable=False, server_default=""),
     sa.Column("held", sa.Boolean, nullable=False, server_default=sa.false()),  # its end, while the incident flaps

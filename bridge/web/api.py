@@ -173,6 +173,7 @@ def _alert(alert: Alert) -> dict[str, Any]:
     return {
         "fingerprint": alert.fingerprint,
         "status": alert.status,
+        "severity": alert.severity,
         "labels": dict(alert.labels),
         "annotations": dict(alert.annotations),
         "starts_at": alert.starts_at.isoformat(),

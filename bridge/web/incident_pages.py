@@ -16,7 +16,7 @@ from bridge.core.cursors import Page, cursor_of, key_in
 from bridge.core.incidents.notices import is_informational
 from bridge.core.incidents.periods import firing_period
 from bridge.core.incidents.state_changes import Flaps
-from bridge.core.model import Alert, Incident, Severity
+from bridge.core.model import Alert, Incident
 from bridge.core.ports import Changes, Link
 from bridge.core.storms.digests import channel_of
 from bridge.core.views import Reader
@@ -167,4 +167,4 @@ def _around(at: datetime, started: datetime) -> str:
 
 
 def _worst_first(alert: Alert) -> tuple[int, int, datetime, str]:
-    return int(not alert.firing), Severity.of(alert.labels).rank, alert.starts_at, alert.fingerprint
+    return int(not alert.firing), alert.severity.rank, alert.starts_at, alert.fingerprint

@@ -34,7 +34,7 @@ def the_incident(*, firing: bool) -> Incident:
         "dashboard_url": "https://grafana.example/d/ml-serving?var-job=toxicity-api",
     }
     status, ended = (Status.FIRING, None) if firing else (Status.RESOLVED, ENDED)
-    alert = Alert("1", status, labels, annotations, STARTED, ended)
+    alert = Alert("1", status, labels, annotations, STARTED, ended, severity=Severity.CRITICAL)
     return Incident(
         number=42, uid="example", key="k", dedup_key="0123456789abcdef" * 4, source="prod", receiver="bridge",
         group_key="{}", group_labels={"alertname": alert.name, "job": "toxicity-api"},

@@ -14,7 +14,7 @@ from test_channel_limits import NASTY
 
 from bridge.channels.pagerduty.events import MAX_BYTES
 from bridge.core.facts import ChangeEvent, Context, Fact, Hypothesis, Part, Past, Unit, Unknown, Verdict
-from bridge.core.model import Alert, Incident, Status
+from bridge.core.model import Alert, Incident, Severity, Status
 from bridge.core.ports import Message
 from bridge.rendering.renderer import MAX_HTML_BYTES, Renderer
 from bridge.rendering.sample import sample_claim, sample_incident
@@ -32,7 +32,9 @@ def text(number: int) -> str:
 def an_alert(number: int) -> Alert:
     labels = {"alertname": text(number), "severity": "critical", "pod": text(number + 3), text(number + 5): EVERYTHING}
     annotations = {"summary": text(number + 1), "description": EVERYTHING, "dashboard_url": "javascript:alert(1)"}
-    return Alert(f"{number:03}", Status.FIRING, labels, annotations, AT - timedelta(seconds=number))
+    return Alert(
+        f"{number:03}", Status.FIRING, labels, annotations, AT - timedelta(seconds=number), severity=Severity.CRITICAL
+    )
 
 
 def the_incident() -> Incident:

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bridge.core.incidents.transitions import Rules, receive
-from bridge.core.model import Alert, Group, Incident
+from bridge.core.model import Alert, Group, Incident, Severity
 from bridge.core.naming import names_of, title_of
 from tests.builders import an_alert, at
 
@@ -19,7 +19,9 @@ DRIFT, MEMORY = an_alert("Drift", "info"), an_alert("Memory", "warning")
 
 
 def unnamed(**annotations: str) -> Alert:
-    return Alert("u", ERRORS.status, {"severity": "critical", "service": "api"}, annotations, at(0))
+    return Alert(
+        "u", ERRORS.status, {"severity": "critical", "service": "api"}, annotations, at(0), severity=Severity.CRITICAL
+    )
 
 
 @pytest.mark.parametrize(

@@ -26,7 +26,7 @@ def settle(incident: Incident, rules: Rules, now: datetime) -> Change:
     after = replace(
         incident,
         alerts=alerts,
-        severity=severity_of(alerts, rules, incident.severity),
+        severity=severity_of(alerts, incident.severity),
         flap=Flap() if calm else incident.flap,
         revision=incident.revision + 1,
         updated_at=now,

@@ -14,11 +14,8 @@ _WRONG = frozenset({Severity.CRITICAL, Severity.WARNING})
 
 
 def is_informational(incident: Incident) -> bool:
-    """Its severity is info, and none of its alerts, ended ones included, was a warning or critical.
-
-    An alert whose severity stands in another label, or in another word, counts as its incident does.
-    """
-    severities = {Severity.of(alert.labels) for alert in incident.alerts.values()}
+    """Its severity is info, and none of its alerts, ended ones included, was a warning or critical."""
+    severities = {alert.severity for alert in incident.alerts.values()}
     return incident.severity is Severity.INFO and severities.isdisjoint(_WRONG)
 
 

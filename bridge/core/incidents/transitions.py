@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from bridge.core.incidents.notices import opening_words, reopening_words
 from bridge.core.incidents.periods import began, closed, reopened, widened
 from bridge.core.incidents.state_changes import FLAPPING, Flapping, begun, entries_of, held, turned
-from bridge.core.model import Alert, Change, Flap, Group, Incident, Severity, State, Status
+from bridge.core.model import Alert, Change, Flap, Group, Incident, Severity, State, Status, most_severe
 from bridge.core.naming import is_named_by_group, names_of, title_of
 from bridge.core.numbers import in_words
 from bridge.core.timeline import Entry, EntryKind
@@ -44,6 +44,7 @@ def receive(
 
     untold_end: the known incident's resolve has not reached every channel, so an outbreak continues it.
     """
+    group = _classified(group, rules)
     if known is None:
         return _opened(group, now, rules, uid)
     touched = _merged(known, group, now, rules)
@@ -84,10 +85,15 @@ def merge(known: Alert | None, seen: Alert, now: datetime, rules: Rules) -> Aler
     )
 
 
-def severity_of(alerts: Mapping[str, Alert], rules: Rules, default: Severity) -> Severity:
+def severity_of(alerts: Mapping[str, Alert], default: Severity) -> Severity:
     """The most severe among those that are shown as firing."""
-    found = [Severity.of(rules.canonical(alert.labels)) for alert in alerts.values() if alert.shown]
-    return min(found, key=lambda severity: severity.rank, default=default)
+    return most_severe((alert for alert in alerts.values() if alert.shown), default)
+
+
+def _classified(group: Group, rules: Rules) -> Group:
+    """With the severity of each alert, in the bridge's own words. Nothing later looks at the label again."""
+    alerts = (replace(alert, severity=Severity.of(rules.canonical(alert.labels))) for alert in group.alerts)
+    return replace(group, alerts=tuple(alerts))
 
 
 def _believed_again(known: Alert, seen: Alert, now: datetime, rules: Rules) -> bool:
@@ -110,7 +116,7 @@ def _opened(group: Group, now: datetime, rules: Rules, uid: str, before: Flap | 
         return None
     blank = replace(Incident.begun(group, "", now, uid), alerts=alerts)
     title = title_of(group.group_labels, blank.firing or tuple(alerts.values()), group.truncated)
-    incident = replace(blank, title=title, severity=severity_of(alerts, rules, _worst(alerts, rules)))
+    incident = replace(blank, title=title, severity=severity_of(alerts, most_severe(alerts.values(), Severity.NONE)))
     if not incident.firing:  # remembered, so that a straggling firing state does not open what has ended
         ended = closed(began(incident, alerts.values(), now), group.source, now)
         entry = Entry(now, EntryKind.ENDED, group.source, "first received after it had ended; nobody was notified", 1)
@@ -119,11 +125,6 @@ def _opened(group: Group, now: datetime, rules: Rules, uid: str, before: Flap | 
     incident = replace(incident, flap=begun(before or Flap(), now, rules.flapping))
     entry = Entry(now, EntryKind.OPENED, group.source, opening_words(incident, incident.firing), 1, loud=True)
     return Change(incident, (entry,), tuple(alerts.values()), opened=True)
-
-
-def _worst(alerts: Mapping[str, Alert], rules: Rules) -> Severity:
-    found = (Severity.of(rules.canonical(alert.labels)) for alert in alerts.values())
-    return min(found, key=lambda severity: severity.rank, default=Severity.NONE)
 
 
 def _seen(known: Incident, group: Group, touched: tuple[Alert, ...], now: datetime) -> Incident:
@@ -154,7 +155,7 @@ def _changed(known: Incident, group: Group, touched: tuple[Alert, ...], now: dat
     touched = held(known, touched, flap)
     seen = widened(_seen(known, group, touched, now), touched, now)
     revision = known.revision + 1
-    severity = severity_of(seen.alerts, rules, known.severity)
+    severity = severity_of(seen.alerts, known.severity)
     after = replace(seen, title=_called(seen), severity=severity, flap=flap, revision=revision)
     entries = _differences(known, after, touched, group, now, revision)
     if rules.flapping:
@@ -162,7 +163,7 @@ def _changed(known: Incident, group: Group, touched: tuple[Alert, ...], now: dat
     if not entries:
         return _unchanged(known, group, touched, now, rules)
     if rules.page_again and known.state is State.ACKNOWLEDGED:
-        after, entries = _paging_again(known, after, touched, entries, rules)
+        after, entries = _paging_again(known, after, touched, entries)
     muted = group.asked and bool(after.firing) and all(alert.muted for alert in after.firing)
     if _only_noted(entries, muted=muted):
         noted = tuple(replace(entry, revision=known.revision) for entry in entries)
@@ -178,11 +179,11 @@ def _changed(known: Incident, group: Group, touched: tuple[Alert, ...], now: dat
 
 
 def _paging_again(
-    known: Incident, after: Incident, touched: tuple[Alert, ...], entries: tuple[Entry, ...], rules: Rules
+    known: Incident, after: Incident, touched: tuple[Alert, ...], entries: tuple[Entry, ...]
 ) -> tuple[Incident, tuple[Entry, ...]]:
     """Whoever acknowledged it has not seen a critical alert that is new to it. One that only comes back, they have."""
     new = tuple(alert for alert in touched if alert.firing and alert.fingerprint not in known.alerts)
-    critical = tuple(alert for alert in new if Severity.of(rules.canonical(alert.labels)) is Severity.CRITICAL)
+    critical = tuple(alert for alert in new if alert.severity is Severity.CRITICAL)
     if not critical:
         return after, entries
     text = f"open again: {names_of(critical)} came after {known.acknowledged_by} acknowledged it"
@@ -261,7 +262,7 @@ def _reopened(known: Incident, group: Group, touched: tuple[Alert, ...], now: da
     again = replace(
         began(reopened(seen), seen.firing, now),
         title=_called(seen),
-        severity=severity_of(seen.alerts, rules, known.severity),
+        severity=severity_of(seen.alerts, known.severity),
         flap=begun(known.flap, now, rules.flapping),
         revision=revision,
         updated_at=now,

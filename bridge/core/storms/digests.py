@@ -65,7 +65,7 @@ def opened(channel: str, held: Sequence[Held], limits: StormLimits, because: str
     alert = _alert(channel, held, severity_of(worst(held)), limits.held_url, now)
     entry = Entry(now, EntryKind.OPENED, "bridge", f"{channel} storms: {because}", 1, loud=True)
     blank = Incident.begun(group, f"Storm on {channel}", now, uid)
-    incident = replace(blank, severity=Severity.of(alert.labels), alerts={alert.fingerprint: alert})
+    incident = replace(blank, severity=alert.severity, alerts={alert.fingerprint: alert})
     incident = began(incident, (alert,), now)
     return Change(incident, (entry,), (alert,), opened=True)
 
@@ -129,6 +129,7 @@ def _alert(channel: str, held: Sequence[Held], severity: Severity, held_url: str
         labels={"alertname": ALERTNAME, "severity": severity.value},
         annotations=annotations | ({"held_url": held_url} if held_url else {}),
         starts_at=since,
+        severity=severity,
     )
 
 
@@ -172,7 +173,7 @@ def _with(known: Incident, alert: Alert, revision: int, now: datetime) -> Incide
     return replace(
         known,
         alerts={**known.alerts, alert.fingerprint: alert},
-        severity=Severity.of(alert.labels),
+        severity=alert.severity,
         revision=revision,
         updated_at=now,
         seen_at=now,

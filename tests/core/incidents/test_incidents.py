@@ -11,6 +11,7 @@ from bridge.core.incidents.actions import acknowledge, resolve
 from bridge.core.incidents.flapping import settle
 from bridge.core.incidents.transitions import Rules, merge, receive
 from bridge.core.model import Alert, Change, Incident, Severity, State
+from bridge.core.routing.tree import canonical_labels
 from tests.builders import a_group, an_alert, at
 
 RULES = Rules(reopen_within=timedelta(minutes=15), late_within=timedelta(minutes=1))
@@ -182,3 +183,23 @@ def test_merging_does_not_depend_on_order(episodes: list[tuple[int, int | None]]
         assert known is not None
         results.add((known.status, known.starts_at, known.ends_at))
     assert 1 == len(results)
+
+
+def test_a_severity_in_another_word_is_that_of_the_alert_too() -> None:
+    aliased = Rules(canonical=lambda labels: canonical_labels(labels, {"page": "critical"}, "urgency"))
+    alerts = [an_alert("A", "", urgency="info"), an_alert("B", "", urgency="page"), an_alert("C", "", urgency="odd")]
+    change = receive(None, a_group(*alerts), at(0), aliased, "uid")
+    assert change is not None
+    found = {alert.name: alert.severity for alert in change.incident.alerts.values()}
+    assert {"A": Severity.INFO, "B": Severity.CRITICAL, "C": Severity.UNKNOWN} == found
+    assert Severity.CRITICAL is change.incident.severity
+
+
+def test_an_alert_takes_the_severity_that_its_word_means_now() -> None:
+    """After a reload with another alias, with the next webhook."""
+    known = told(None, an_alert(severity="page"), now=0).incident
+    aliased = Rules(canonical=lambda labels: canonical_labels(labels, {"page": "critical"}))
+    change = receive(known, a_group(an_alert(severity="page")), at(60), aliased, "uid")
+    assert change is not None
+    assert ["raised"] == kinds(change)
+    assert [Severity.CRITICAL] == [alert.severity for alert in change.touched]
