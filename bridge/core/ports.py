@@ -214,7 +214,7 @@ class Lane:
     burst: int
     lease_seconds: float
     storm_at: int | None = None  #: so many that wait untold are a storm; None: it never storms
-    doubtful: int | None = None  #: how many of these may be in doubt; None: as core.failing has it
+    doubtful: int | None = None  #: how many of these may be in doubt; None: as core.delivery.failures has it
 
 
 class Deliveries(Protocol):

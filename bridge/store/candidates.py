@@ -24,6 +24,8 @@ from bridge.store.tables import delivery
 _CHANNEL: sa.BindParameter[str] = sa.bindparam("b_channel")
 _NOW: sa.BindParameter[datetime] = sa.bindparam("b_now")
 _RANK, _DIGEST = sa.bindparam("b_rank", type_=sa.Integer), sa.bindparam("b_digest", type_=sa.Integer)
+#: Is tried whatever the vendor's state.
+NEW_CRITICAL = sa.and_(delivery.c.failed_at.is_(None), delivery.c.rank == Severity.CRITICAL.rank)
 _FAILED = delivery.alias("failed")
 _IN_DOUBT = sa.or_(
     delivery.c.failed_at.is_not(None),
@@ -67,7 +69,7 @@ _EVERY = _both(_claimable(sa.false()))
 _SURE = _both(_claimable(sa.false()).where(sa.not_(_IN_DOUBT)))
 _DOUBTFUL = _both(_claimable(sa.true()).where(_IN_DOUBT), delivery.c.alone)
 _AGAIN, _FRESH = (sa.bindparam(name, type_=sa.Boolean) for name in ("b_again", "b_fresh"))
-_NEW = sa.and_(delivery.c.failed_at.is_(None), sa.or_(_FRESH, delivery.c.rank == Severity.CRITICAL.rank))
+_NEW = sa.or_(NEW_CRITICAL, sa.and_(delivery.c.failed_at.is_(None), _FRESH))
 _PROBES = _claimable(_IN_DOUBT).where(
     sa.or_(_NEW, sa.and_(_AGAIN, delivery.c.failed_at.is_not(None))),
     sa.or_(sa.bindparam("b_doubtful", type_=sa.Boolean), sa.not_(_IN_DOUBT)),

@@ -14,7 +14,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
-from bridge.core.delivery.failures import is_the_vendor, pace
+from bridge.core.delivery.failures import SHORT_PAUSE, is_the_vendor, pace
 from bridge.core.ports import Lane
 from bridge.store.tables import channel_state, delivery
 
@@ -31,11 +31,14 @@ class ChannelState:
     next_slot_at: datetime | None = None
     probe_at: datetime | None = None
 
+    def paused(self, now: datetime) -> bool:
+        return self.paused_until is not None and self.paused_until > now
+
     def room(self, lane: Lane, now: datetime) -> int:
         """How many sends pace, pause and concurrency leave room for now."""
-        if self.paused_until is not None and self.paused_until > now:
+        if self.paused(now) and not self.paused(now + SHORT_PAUSE):
             return 0
-        per_second, burst = pace(lane.per_second, lane.burst, failing=self.failing)
+        per_second, burst = self._pace(lane, now)
         if per_second is None:
             return lane.limit
         ahead = ((self.next_slot_at or now) - now).total_seconds() * per_second
@@ -43,10 +46,13 @@ class ChannelState:
 
     def after(self, lane: Lane, claimed: int, now: datetime) -> dict[str, Any]:
         """What its pace makes of so many claims."""
-        per_second, _ = pace(lane.per_second, lane.burst, failing=self.failing)
+        per_second, _ = self._pace(lane, now)
         if per_second is None:
             return {}
         return {"next_slot_at": max(now, self.next_slot_at or now) + timedelta(seconds=claimed / per_second)}
+
+    def _pace(self, lane: Lane, now: datetime) -> tuple[float | None, int]:
+        return pace(lane.per_second, lane.burst, failing=self.failing, paused=self.paused(now))
 
 
 def locked_state(connection: sa.Connection, channel: str) -> ChannelState:
@@ -94,7 +100,8 @@ def failed(connection: sa.Connection, channel: str, since: datetime | None, why:
 
 
 def pause(connection: sa.Connection, channel: str, until: datetime, why: str) -> None:
-    """The vendor asked to wait, or refuses the credential: nothing is sent until then, and probes after it."""
+    """The vendor asked to wait, or refuses the credential: until then only what is critical and new is tried, slowly,
+    and after it probes are sent."""
     put_state(connection, channel, {"paused_until": until, "pause_reason": why, "failing": True})
 
 

@@ -13,7 +13,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from bridge.core.delivery.failures import probing, room_for_doubtful, spacing
+from bridge.core.delivery.failures import probing, probing_in_a_pause, room_for_doubtful, spacing
 from bridge.core.model import Target
 from bridge.core.ports import Claim, Lane
 from bridge.core.storms.detection import Storm
@@ -81,6 +81,8 @@ class Claiming:
             return []
         lane, found = self.lane, Candidates(self.connection, self.lane.channel, self.storm, self.now)
         doubtful = lane.doubtful if lane.doubtful is not None else room_for_doubtful(lane.limit)
+        if state.paused(self.now):
+            return found.probe(probing_in_a_pause(self.chance), doubtful=doubtful > 0)
         if not state.failing:
             return found.most_urgent(limit, doubtful, self.chance)
         self._unknown = found.unknown()

@@ -16,10 +16,12 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
+from bridge.core.delivery.failures import SHORT_PAUSE
 from bridge.core.errors import StoreRefused
 from bridge.core.model import Incident
 from bridge.core.ports import Begun, Claim, GiveUp, Lane, Outcome, RetryAt, Sent
 from bridge.store.applying import Policy
+from bridge.store.candidates import NEW_CRITICAL
 from bridge.store.changes import forget_changes
 from bridge.store.claiming import Claiming, Leased
 from bridge.store.clock_jumps import mend_times
@@ -107,9 +109,10 @@ class StoreDeliveries:
         if not channels:
             return None
         probed = sa.and_(channel_state.c.failing, delivery.c.failed_at.is_not(None))
+        waits = sa.or_(sa.not_(NEW_CRITICAL), channel_state.c.paused_until <= now + SHORT_PAUSE)
         bounds: list[sa.ColumnElement[Any]] = [
             delivery.c.lease_until,
-            channel_state.c.paused_until,
+            sa.case((waits, channel_state.c.paused_until)),
             channel_state.c.next_slot_at,
             sa.case((probed, channel_state.c.probe_at)),
         ]

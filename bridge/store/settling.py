@@ -163,7 +163,7 @@ class Settlements:
         began, channel = claim.claimed_at or self.now, claim.target.channel
         failed_at, alone = claim.failed_at, claim.alone
         if outcome.reason in MAY_BE_ITS_OWN:
-            alone += fails_alone(successes.get(channel), failed_at, began)
+            alone += self._is_alone(claim, successes)
             failed_at = began
         if alone >= STUCK_FROM:
             self._unable.add((claim.incident_number, channel))
@@ -180,6 +180,9 @@ class Settlements:
             "b_alone": alone,
         }
 
+    def _is_alone(self, claim: Claim, successes: Mapping[str, datetime]) -> bool:
+        return fails_alone(successes.get(claim.target.channel), claim.failed_at, claim.claimed_at or self.now)
+
     def _note(self, claim: Claim, kind: EntryKind, text: str) -> None:
         whom = f"{claim.target.channel} {claim.target.recipient}".strip()
         entry = Entry(self.now, kind, whom, text, claim.revision)
@@ -187,7 +190,11 @@ class Settlements:
 
     def _write_channels(self, successes: Mapping[str, datetime]) -> None:
         outcomes = {claim.target.channel: outcome for claim, outcome in self._retries}
-        pauses = {claim.target.channel: each for claim, each in self._retries if each.pause_until is not None}
+        pauses = {
+            claim.target.channel: each
+            for claim, each in self._retries
+            if each.pause_until is not None and not (claim.alone or self._is_alone(claim, successes))
+        }
         for channel in sorted(self._working | outcomes.keys()):
             if channel in self._working:
                 succeeded(self.connection, channel, self.now)

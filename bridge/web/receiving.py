@@ -27,6 +27,9 @@ IDLE, IDLE_KNOWN = 30.0, 120.0  #: seconds without a request; a known one is a s
 HEADER = 20.0  #: seconds for a request's line and headers
 STALL = 30.0  #: seconds in which nothing of a body comes, or nothing of an answer goes
 SLOWEST = 16 * 2**10  #: bytes a second of a body, after its first minute
+#: Bytes around a body in chunks, besides as many as are in them: tiny chunks, long extensions and trailers take far
+#: more work than they bring.
+FRAMES = 64 * 2**10
 LINGER, LINGER_BYTES = 15.0, 64 * 2**20  #: how long, and how much, is thrown away after an early answer
 
 
@@ -80,8 +83,9 @@ class Incoming(HTTPRequestParser):  # type: ignore[misc]
 
     def _account(self, consumed: int) -> None:
         assert self.upload is not None
-        if self.body_rcv.__len__() > self.most or self.body_bytes_received > 2 * self.most + 2**16:
-            self.refuse(Unread.TOO_LARGE)  # of a body in chunks, whose frames may be larger than what is in them
+        size = self.body_rcv.__len__()
+        if size > self.most or self.body_bytes_received > 2 * size + FRAMES:
+            self.refuse(Unread.TOO_LARGE)
             return
         room = self._connection.edge.room
         for loser in room.grow(self.upload, consumed):

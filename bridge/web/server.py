@@ -29,6 +29,7 @@ CONNECTIONS = 2000  #: at most, and as many as the limit of open files leaves
 FILES = 16_384  #: more than this is not asked for, however high the hard limit is
 OTHER_FILES = 150  #: the database's connections, logs, metrics
 KEPT_FREE = 16  #: places for those who come
+NEWCOMERS = 64  #: so many unknown connections may be accepted in a turn of the loop
 HEADERS = 32 * 2**10  #: bytes of a request's line and headers
 LOOK_EVERY = 1.0  #: seconds
 QUIET = 10.0  #: seconds between two lines of one kind
@@ -76,16 +77,24 @@ class Edge:
             log.warning(event, **fields, **({"more_like_it": more} if more else {}))
 
     def _make_room(self, count: int) -> None:
-        closing = heapq.nsmallest(count, (each for each in self.connections if not each.requests), key=_merit)
+        closing = heapq.nsmallest(count, (each for each in self.connections if not each.requests), key=self._merit())
         for connection in closing:
             connection.handle_close()
         if closing:
             self.log("connections_closed_for_others", open=len(self.connections), limit=self._most)
 
+    def _merit(self) -> Callable[[Connection], tuple[int, float]]:
+        """Who is closed first: what only lingers, then those who have not proved who they are, then those who have, of
+        each the idlest first. Last those who have come just now: they had no time to say who they are."""
+        strangers = (each for each in self.connections if not each.known)
+        newcomers = set(heapq.nlargest(min(NEWCOMERS, self._most // 4), strangers, key=lambda each: each.since))
 
-def _merit(connection: Connection) -> tuple[bool, bool, float]:
-    """Who is closed first: what only lingers, then those who have not proved who they are, the idlest first."""
-    return connection.linger_until is None, connection.known, connection.since
+        def merit(connection: Connection) -> tuple[int, float]:
+            if connection.linger_until is not None:
+                return 0, connection.since
+            return (3 if connection in newcomers else 1 + connection.known), connection.since
+
+        return merit
 
 
 class Silence:
@@ -132,7 +141,7 @@ class Server(TcpWSGIServer):  # type: ignore[misc]
         return bool(self.accepting) and self.edge.accepts()
 
     def handle_accept(self) -> None:
-        for _ in range(min(self.edge.free, 64)):
+        for _ in range(min(self.edge.free, NEWCOMERS)):
             try:
                 pair = self.accept()
             except OSError as fault:

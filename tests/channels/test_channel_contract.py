@@ -101,6 +101,7 @@ TABLE = [
     ("email", reply(452, "rcpt"), Reason.SERVER, False),
     ("email", reply(530, "mail"), Reason.CREDENTIAL, False),
     ("email", reply(535, "mail"), Reason.CREDENTIAL, False),
+    ("email", reply(530, "rcpt"), Reason.SERVER, False),
     ("email", reply(550, "rcpt"), Reason.DESTINATION, False),
     ("email", reply(551, "rcpt"), Reason.DESTINATION, False),
     ("email", reply(553, "rcpt"), Reason.DESTINATION, False),

@@ -174,4 +174,4 @@ def running_nginx(folder: Path, upstream: str, settings: str = "") -> Iterator[s
         yield url
     finally:
         process.terminate()
-        process.wait(20)
+        process.wait(60)

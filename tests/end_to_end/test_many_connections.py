@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import resource
 import socket
 import time
@@ -65,6 +66,18 @@ def test_who_comes_late_is_served_all_the_same(web: Web, sent: bytes) -> None:
     assert 200 == web.post("afterwards")
     assert len(web.log().splitlines()) < 100
     assert not web.events("no_more_files")
+
+
+def test_who_comes_late_is_served_though_all_others_have_the_right_token(web: Web) -> None:
+    """As a source that makes a new connection for each webhook and closes none, or begins bodies that never come."""
+    body = json.dumps(notification("kept")).encode()
+    head = HALF_A_HEADER + f"Authorization: {BEARER['Authorization']}\r\nContent-Length: {len(body)}\r\n\r\n".encode()
+    with contextlib.ExitStack() as stack:
+        for number in range(CONNECTIONS):
+            connection = stack.enter_context(web.connect())
+            connection.sendall(head + (b"" if number % 20 else body))
+            assert number % 20 or b"HTTP/1.1 200" == connection.recv(65536)[:12]
+        assert [200] * 10 == [web.post(f"key {number}") for number in range(10)]
 
 
 def notify(web: Web, session: requests.Session, key: str) -> int:

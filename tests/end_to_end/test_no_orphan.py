@@ -78,7 +78,7 @@ def kill(bridge: Bridge, order: tuple[str, ...]) -> dict[str, int]:
     pids = everybody(bridge)
     for name in order:
         os.kill(pids[name], signal.SIGKILL)
-    bridge.process.wait(10)
+    bridge.process.wait(60)
     return pids
 
 

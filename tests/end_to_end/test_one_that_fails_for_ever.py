@@ -105,6 +105,21 @@ def test_one_that_fails_for_ever_delays_no_other(
     assert "Poisoned" in shown(sandbox, channel)
 
 
+@pytest.mark.parametrize("status", [429, 403])
+def test_one_page_that_is_limited_or_forbidden_for_ever_delays_no_other(
+    bridge: Bridge, sandbox: RunningSandbox, post: Callable[[str, str], None], status: int
+) -> None:
+    """As what filters requests on their way would answer for one body, for ever."""
+    sandbox.fault(target="pagerduty", kind="status", status=status, retry_after=3600, about="Poisoned")
+    for number in range(2):
+        post(f"Poisoned{number}", "pager")
+    eventually(lambda: all(tries(bridge, number)["attempts"] for number in (1, 2)), 60)
+    for number in range(3):
+        post(f"Healthy{number}", "pager")
+        eventually(lambda number=number: f"Healthy{number}" in shown(sandbox, "pager"), 30)  # type: ignore[misc]
+    assert "Poisoned" not in shown(sandbox, "pager")
+
+
 @pytest.mark.parametrize("way", WAYS)
 def test_fifty_pages_that_fail_for_ever_delay_a_healthy_one_by_seconds(
     bridge: Bridge, sandbox: RunningSandbox, post: Callable[[str, str], None], way: str

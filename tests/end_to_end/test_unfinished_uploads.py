@@ -146,6 +146,23 @@ def test_a_body_in_chunks_that_grows_too_large_is_refused_counted_and_logged(web
     assert 200 == requests.post(f"{web.url}/webhook/alertmanager", data=body, headers=BEARER, timeout=60).status_code
 
 
+@pytest.mark.parametrize(
+    "frames",
+    [b"1\r\nx\r\n" * 10_000, b"1;" + b"a" * 2**16, b"0" * 2**16, b"1\r\nx\r\n0\r\n" + b"A: b\r\n" * 10_000],
+    ids=["tiny chunks", "extension", "size", "trailers"],
+)
+def test_what_is_around_a_body_is_bounded(web: Web, frames: bytes) -> None:
+    before, used = web.memory(), web.cpu_seconds()
+    with web.connect(60) as upload:
+        upload.sendall(head(HOOK, CHUNKED, RIGHT))
+        with contextlib.suppress(OSError):  # it is refused meanwhile
+            for _ in range(500):
+                upload.sendall(frames)
+        assert 413 == answer(upload)[0]
+    assert web.memory() - before < 20
+    assert web.cpu_seconds() - used < 10
+
+
 @pytest.mark.parametrize("headers", [[], ["Authorization: Bearer wrong"], [RIGHT]], ids=["none", "wrong", "right"])
 def test_many_unfinished_uploads_are_bounded_and_shut_out_nobody(web: Web, headers: list[str]) -> None:
     before = web.memory()

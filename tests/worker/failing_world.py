@@ -32,6 +32,11 @@ RESETS = SendError(Reason.NETWORK, "ConnectionResetError", ambiguous=True)
 HANGS = SendError(Reason.NETWORK, "TimeoutError", ambiguous=True)
 LIMITS = SendError(Reason.RATE_LIMITED, "HTTP 429", retry_after=20)
 FAULTS = {"refuses": REFUSES, "resets": RESETS, "hangs": HANGS}
+#: What means the whole channel, and may be said of one message all the same.
+PAUSES = {
+    "limits": SendError(Reason.RATE_LIMITED, "HTTP 429", retry_after=600),
+    "locks out": SendError(Reason.CREDENTIAL, "HTTP 403"),
+}
 Fault = Callable[[Claim, float], SendError | None]  #: of a delivery at a time; None: it gets through
 
 

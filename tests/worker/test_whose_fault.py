@@ -8,15 +8,17 @@ from pathlib import Path
 
 import pytest
 
+from bridge.core.errors import Reason, SendError
 from bridge.core.ports import Claim
-from tests.worker.failing_world import FAULTS, HANGS, LIMITS, REFUSES, TIMEOUT, Fault, World, a_world
+from tests.worker.failing_world import FAULTS, HANGS, LIMITS, PAUSES, REFUSES, TIMEOUT, Fault, World, a_world
 
 SOON = 3.0
 DAY = 86_400.0
 
 
 def poisoned(numbers: set[int], kind: str) -> Fault:
-    return lambda claim, now: FAULTS[kind] if claim.incident_number in numbers else None
+    fault = {**FAULTS, **PAUSES}[kind]
+    return lambda claim, now: fault if claim.incident_number in numbers else None
 
 
 def healthy_ones(world: World, *, every: float, times: int, severity: str = "critical") -> list[int]:
@@ -55,6 +57,51 @@ def test_fifty_that_fail_for_ever_delay_a_critical_one_by_seconds(tmp_path: Path
         before = len(world.tried)
         world.run(240)
         assert 50 <= len(world.tried) - before <= 150, "what fails alone is tried for ever, every two minutes"
+
+
+@pytest.mark.parametrize("per_second", [2.0, None])
+@pytest.mark.parametrize("workers", [1, 3])
+@pytest.mark.parametrize("several", [1, 4])
+@pytest.mark.parametrize("kind", PAUSES)
+def test_what_is_limited_or_locked_out_for_ever_delays_no_critical_one(
+    tmp_path: Path, kind: str, several: int, workers: int, per_second: float | None
+) -> None:
+    with a_world(tmp_path, workers=workers, per_second=per_second) as world:
+        bad = {world.fire(f"Poisoned{number}", ["critical", "warning"][number % 2]) for number in range(several)}
+        world.fault = poisoned(bad, kind)
+        world.run(2)
+        found = healthy_ones(world, every=17, times=6)
+        assert max(world.late(number) for number in found[1:]) < 2 * SOON
+        assert world.late(found[0]) < 2 * SOON + 5 * several, "each of what is new has its turn"
+
+
+@pytest.mark.parametrize("kind", PAUSES)
+def test_what_is_limited_or_locked_out_alone_pauses_nothing_when_others_get_through(tmp_path: Path, kind: str) -> None:
+    with a_world(tmp_path) as world:
+        bad = world.fire("Poisoned")
+        world.fault = poisoned({bad}, kind)
+        world.run(1)
+        healthy_ones(world, every=1000, times=2)
+        found = healthy_ones(world, every=40, times=30, severity="warning")
+        assert max(world.late(number) for number in found) < SOON
+        health = world.reader.health(world.intake._clock())
+        assert ({}, {"pager": 1}) == (health.paused, health.alone)
+        assert 2 < world.tries(bad) < 60
+
+
+@pytest.mark.parametrize("kind", PAUSES)
+def test_a_vendor_that_limits_or_locks_out_all_is_hardly_asked(tmp_path: Path, kind: str) -> None:
+    with a_world(tmp_path) as world:
+        world.fault = lambda claim, now: PAUSES[kind]
+        for number in range(20):
+            world.fire(f"Waits{number}", "warning")
+        world.run(30)
+        assert len(world.tried) <= 2, "what is not critical waits"
+        for number in range(100):
+            world.fire(f"Down{number}")
+        before = len(world.tried)
+        world.run(50)
+        assert len(world.tried) - before <= 11, "what is critical and new goes one by one"
 
 
 @pytest.mark.parametrize("kind", FAULTS)
@@ -169,11 +216,25 @@ def test_a_rate_limit_and_what_was_under_way_when_it_came(tmp_path: Path) -> Non
         limited = world.fire("Limited")
         world.fault = lambda claim, now: LIMITS if claim.incident_number == limited and now < 5 else None
         world.run(1)
-        others = [world.fire(f"Later{number}") for number in range(3)]
+        others = [world.fire(f"Later{number}", "warning") for number in range(3)]
         world.run(15)
         assert [1] == [number for _, number in world.tried], "nothing is sent while it lasts"
         world.run(20)
         assert {limited, *others} == {number for number, _ in world.shown}
+
+
+def test_a_wait_of_seconds_is_kept_by_all_and_lasts_no_longer(tmp_path: Path) -> None:
+    """Slack asks for one second at a time."""
+    with a_world(tmp_path, per_second=1.0) as world:
+        limited = world.fire("Limited")
+        soon = SendError(Reason.RATE_LIMITED, "HTTP 429", retry_after=3)
+        world.fault = lambda claim, now: soon if now < 1 else None
+        world.run(0.5)
+        later = world.fire("Later")
+        world.run(2.4)
+        assert [limited] == [number for _, number in world.tried]
+        world.run(3)
+        assert {limited, later} == {number for number, _ in world.shown}
 
 
 def test_a_single_failure_is_no_outage(tmp_path: Path) -> None:

@@ -39,6 +39,8 @@ _own_name = lru_cache(maxsize=1)(socket.getfqdn)  # asks a name server
 
 def reason_of(code: int, step: str) -> Reason:
     """Before a mail is spoken of, a refusal is about us or the server: that may pass."""
+    if code in _CREDENTIAL and step == "rcpt":
+        return Reason.SERVER  # a relay may want a login for some recipients only: the others shall not wait for it
     if code in _CREDENTIAL or (step == "login" and code >= 500):
         return Reason.CREDENTIAL
     if code < 500 or step == "connect":

@@ -22,7 +22,9 @@ _PART = re.compile(r"(\d+)(ms|[smhdwy])")
 _DURATION = r"(?:\d+(?:ms|[smhdwy]))+|\d+(?:\.\d+)?"
 _WINDOW = re.compile(rf"\s*({_DURATION})\s*(?:(:)\s*({_DURATION})?\s*)?")
 _BRACKETS = re.compile(r"\[([^\[\]]*)\]")
-_SELECTOR = re.compile(r"([A-Za-z_:][A-Za-z0-9_:.]*)?\s*\{([^{}]*)\}")
+#: No name is looked for within a name: of 4,000 letters that would take seconds, in which nothing is sent.
+_SELECTOR = re.compile(r"(?:(?<![A-Za-z0-9_:.])([A-Za-z_:][A-Za-z0-9_:.]*+))? ?\{([^{}]*)\}")
+_BLANKS = re.compile(r"\s+")
 _NAMED = re.compile(rf"(?:^|,)\s*(?:__name__\s*=\s*)?{STRING}\s*(?:,|$)")
 _WORD = re.compile(r"[A-Za-z_:][A-Za-z0-9_:.]*")
 #: What may stand before a selector without being its name.
@@ -57,7 +59,8 @@ def _windows_fault(text: str) -> str | None:
     return None
 
 
-def _selectors_fault(text: str) -> str | None:
+def _selectors_fault(expr: str) -> str | None:
+    text = _BLANKS.sub(" ", expr)
     selectors = list(_SELECTOR.finditer(text))
     if len(selectors) != text.count("{"):
         return "it has selectors in selectors"

@@ -15,10 +15,13 @@ from bridge.core.errors import Reason
 #: backlog begins to drain.
 FIRST, CAP = 0.5, 8.0
 LONGEST = 120.0  #: between two tries of what fails alone
-#: What one message, one recipient or the whole vendor may be the cause of.
-MAY_BE_ITS_OWN = frozenset({Reason.NETWORK, Reason.SERVER})
+#: What one message, one recipient or the whole vendor may be the cause of: something between us and the vendor may
+#: refuse one body with 403 or 429 for ever.
+MAY_BE_ITS_OWN = frozenset({Reason.NETWORK, Reason.SERVER, Reason.RATE_LIMITED, Reason.CREDENTIAL})
 EVIDENCE = 2  #: of so many incidents a message fails, never alone, and nothing gets through: the vendor fails
 PROBES_PER_SECOND = 2.0  #: at most, while it does
+IN_A_PAUSE = 0.2  #: a second, of what is critical and was not tried yet: too few to matter to a vendor that limits us
+SHORT_PAUSE = timedelta(seconds=1 / IN_A_PAUSE)  #: all wait for the end of what is left of one
 UNKNOWN = 10  #: so many tries that may have arrived are enough to find out with, but for what is critical
 LAST_FROM = 2  #: failed alone so often, a delivery waits for all others; once happens to anything
 STUCK_FROM = 5  #: failed alone so often, it is as good as refused: a fallback need not wait
@@ -64,6 +67,11 @@ def probing(*, again: bool, unknown: int, chance: float) -> Probing:
     return Probing(again, fresh, newest=bool(toss & 1))
 
 
+def probing_in_a_pause(chance: float) -> Probing:
+    """A vendor that limits or locks out all, and one that refuses a single message in these words, look alike."""
+    return Probing(again=False, fresh=False, newest=chance < 0.5)
+
+
 def spacing(attempts: int, unknown: int) -> timedelta | None:
     """From the probe of what was tried so often to that of the next one that failed before; None: as it was.
 
@@ -74,8 +82,10 @@ def spacing(attempts: int, unknown: int) -> timedelta | None:
     return timedelta(seconds=CAP) if unknown >= UNKNOWN else None
 
 
-def pace(per_second: float | None, burst: int, *, failing: bool) -> tuple[float | None, int]:
+def pace(per_second: float | None, burst: int, *, failing: bool, paused: bool) -> tuple[float | None, int]:
     """How many sends a second, and at once; None is unlimited."""
+    if paused:
+        return min(per_second or IN_A_PAUSE, IN_A_PAUSE), 1
     if not failing:
         return per_second, burst
     return min(per_second or PROBES_PER_SECOND, PROBES_PER_SECOND), 1

@@ -76,3 +76,10 @@ def test_every_alert_that_is_shipped_may_be_drawn(path: Path) -> None:
 @given(st.text(alphabet="x[]{}()'\"`#\\:=~, 5dm\x01\n", max_size=60) | st.text(max_size=60))
 def test_nothing_is_too_strange(expr: str) -> None:
     assert too_much(expr) is None or isinstance(too_much(expr), str)
+
+
+@pytest.mark.timeout(120)
+@pytest.mark.parametrize("expr", ["a" * 100_000, "a" + " " * 100_000, "{, " + " " * 100_000 + "}", "a." * 50_000])
+def test_looking_takes_no_longer_than_reading(expr: str) -> None:
+    """It happens in the loop that sends: a name of 4,000 letters stopped it for seconds, one like these for an hour."""
+    too_much(expr)
