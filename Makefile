@@ -40,10 +40,10 @@ check: .venv/.dev tools .tools/checkov .tools/kubectl ## lint, types, import flo
 	set -a; eval "$$($(BIN)/python -m sandbox credentials)"; $(BIN)/bridge check --config routes.yaml
 	$(BIN)/shellcheck .ci/run $$(git ls-files '*.sh')
 	$(BIN)/yamllint --strict .
-	$(BIN)/hadolint docker/*/Dockerfile
+	$(BIN)/hadolint docker/Dockerfile
 	$(BIN)/docker-compose -f docker/compose.yaml --profile '*' config --quiet
 	$(BIN)/python -m k8s render .run/check/k8s
-	.tools/checkov/bin/checkov --file docker/*/Dockerfile docker/compose.yaml docker/.env docker/.env.example docker/sandbox.env .run/check/k8s/*.yaml
+	.tools/checkov/bin/checkov --file docker/Dockerfile docker/compose.yaml docker/.env docker/.env.example docker/sandbox.env .run/check/k8s/*.yaml
 	$(BIN)/python -m dashboards verify
 	$(BIN)/python -m k8s verify
 	$(BIN)/python rules/generate_drift.py --check
