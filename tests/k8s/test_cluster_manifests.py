@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import re
 import shutil
-import subprocess
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import kubernetes_validate
 import pytest
-import yaml
 from cluster_checks import CHECKS
-from cluster_objects import FOREIGN, OVERLAYS, ROOT, named, overlay, title
-from kustomize_reading import Manifest, build, containers, name
+from cluster_mistakes import ALERTMANAGER, API, BRIDGE, GONE, GRAFANA, POD, mistaken
+from cluster_objects import FOREIGN, OVERLAYS, ROOT, Manifest, containers, named, overlay, title, workloads
 
 VERSIONS = ("1.32", "1.37")
 each_overlay = pytest.mark.parametrize("each", OVERLAYS)
@@ -47,22 +45,7 @@ def test_the_objects_fit_together(each: str, check: Callable[[list[Manifest]], A
     assert list(check(overlay(each))) == []
 
 
-@each_overlay
-def test_it_is_what_kubectl_makes_of_it(each: str) -> None:
-    kubectl = shutil.which("kubectl")
-    if kubectl is None:
-        pytest.skip("kubectl is not installed; the other tests read the overlays without it")
-    words = [kubectl, "kustomize", str(ROOT / "k8s" / "overlays" / each)]
-    done = subprocess.run(words, check=True, capture_output=True, text=True, timeout=600)
-    real = {name(manifest): manifest for manifest in yaml.safe_load_all(done.stdout)}
-    assert real == {name(manifest): manifest for manifest in overlay(each)}
-
-
-API, BRIDGE = "Deployment/ml/toxicity-api", "Deployment/monitoring/bridge"
-GRAFANA, ALERTMANAGER = "StatefulSet/monitoring/grafana", "StatefulSet/monitoring/alertmanager"
-POD = "spec/template/spec"
 NAME = "app.kubernetes.io~name"
-GONE = object()
 #: What is wrong, the object, the place in it, and what stands there instead.
 MISTAKES: list[tuple[str, str, str, Any]] = [
     ("a label of the pods is misspelt", BRIDGE, f"spec/template/metadata/labels/{NAME}", "brigde"),
@@ -85,20 +68,11 @@ MISTAKES: list[tuple[str, str, str, Any]] = [
         "spec/rules/0/http/paths/0/backend/service/name",
         "web",
     ),
-    ("it may run as root", BRIDGE, f"{POD}/securityContext/runAsUser", 0),
-    ("it may write to its root", BRIDGE, f"{POD}/containers/1/securityContext/readOnlyRootFilesystem", False),
-    ("it may gain privileges", BRIDGE, f"{POD}/containers/0/securityContext/allowPrivilegeEscalation", True),
-    ("it keeps a capability", API, f"{POD}/containers/0/securityContext/capabilities/add", ["NET_RAW"]),
-    ("it has no seccomp profile", BRIDGE, f"{POD}/securityContext/seccompProfile/type", "Unconfined"),
     ("it has a token", BRIDGE, f"{POD}/automountServiceAccountToken", True),
     ("it has no token", "StatefulSet/monitoring/prometheus", f"{POD}/automountServiceAccountToken", False),
     ("an account gives its token away", "ServiceAccount/ml/toxicity-api", "automountServiceAccountToken", GONE),
-    ("it is on the node's network", BRIDGE, f"{POD}/hostNetwork", True),
     ("the namespace is not made", "Namespace//ml", "metadata/name", "lm"),
     ("the namespace is open", "Namespace//ml", "metadata/labels/pod-security.kubernetes.io~enforce", "baseline"),
-    ("it has no limit of memory", GRAFANA, f"{POD}/containers/0/resources/limits/memory", GONE),
-    ("it does not say what it needs", GRAFANA, f"{POD}/containers/0/resources/requests/cpu", GONE),
-    ("an image is not pinned", API, f"{POD}/containers/0/image", "toxicity-api:latest"),
     ("the API has another limit", API, f"{POD}/containers/0/resources/limits/memory", "1Gi"),
     ("it has more cores than threads", API, f"{POD}/containers/0/resources/limits/cpu", "4"),
     ("a model has no time to load", API, f"{POD}/containers/0/startupProbe/failureThreshold", 5),
@@ -116,22 +90,10 @@ MISTAKES: list[tuple[str, str, str, Any]] = [
 ]
 
 
-def put(manifest: Manifest, place: str, value: Any) -> None:
-    *way, last = [step.replace("~", "/") for step in place.split("/")]
-    at: Any = manifest
-    for step in way:
-        at = at[int(step)] if isinstance(at, list) else at[step]
-    if value is GONE:
-        del at[last]
-    else:
-        at[int(last) if isinstance(at, list) else last] = value
-
-
 @pytest.mark.parametrize(("target", "place", "value"), [row[1:] for row in MISTAKES], ids=[row[0] for row in MISTAKES])
 def test_a_mistake_is_noticed(target: str, place: str, value: Any) -> None:
     objects = overlay("gke")
-    kind, namespace, called = target.split("/")
-    put(named(objects, kind, called, namespace), place, value)
+    mistaken(objects, target, place, value)
     assert [fault for check in CHECKS for fault in check(objects)] != []
 
 
@@ -148,15 +110,9 @@ def test_versions_that_are_not_ours_are_those_of_compose(each: str) -> None:
     if not file.is_file():
         pytest.skip("there is no docker/.env to compare with")
     known = dict(re.findall(r"^(\w+)_IMAGE=(.+)$", file.read_text(encoding="utf-8"), re.MULTILINE)).values()
-    used = {container["image"] for manifest in overlay(each) for container in containers(manifest)}
+    used = {container["image"] for workload in workloads(overlay(each)) for container in containers(workload)}
     ours = re.compile(r"(.*/)?(bridge|toxicity-api|sandbox):.*|gke\.gcr\.io/.*")
     assert {image for image in used if not ours.fullmatch(image)} <= set(known)
-
-
-def test_a_kustomization_of_another_kind_is_refused(tmp_path: Path) -> None:
-    (tmp_path / "kustomization.yaml").write_text("namePrefix: other-\n", encoding="utf-8")
-    with pytest.raises(ValueError, match="namePrefix"):
-        build(tmp_path)
 
 
 def test_autoscaling_by_requests_in_flight_can_be_added_to_an_overlay(tmp_path: Path) -> None:
