@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+import yaml
 from cluster_objects import (
+    ROOT,
     Manifest,
     chosen,
     containers,
@@ -121,7 +123,7 @@ def _targets(objects: list[Manifest], known: Mapping[tuple[str, str, str], Manif
 
 def privileges(objects: list[Manifest]) -> Iterator[str]:
     """Namespaces refuse what breaks the strictest standard, and exactly those pods have a token who ask Kubernetes.
-    What a pod must say for that is asked by checkov.
+    What else a pod must say is asked by checkov.
     https://kubernetes.io/docs/concepts/security/pod-security-standards/#restricted"""
     asking = {subject["name"] for each in of_kind(objects, "RoleBinding") for subject in each["subjects"]}
     for namespace in of_kind(objects, "Namespace"):
@@ -133,6 +135,17 @@ def privileges(objects: list[Manifest]) -> Iterator[str]:
     for workload in workloads(objects):
         if pod(workload)["automountServiceAccountToken"] is not (pod(workload)["serviceAccountName"] in asking):
             yield f"{title(workload)} has a token that it does not need, or none where it does"
+
+
+def users(objects: list[Manifest]) -> Iterator[str]:
+    """Each pod runs as the user that compose.yaml gives its image, or as that of our images."""
+    services = yaml.safe_load((ROOT / "docker" / "compose.yaml").read_text(encoding="utf-8"))["services"]
+    known = {each.removesuffix("-1"): service["user"] for each, service in services.items() if "user" in service}
+    for workload in workloads(objects):
+        user = pod(workload)["securityContext"]["runAsUser"]
+        expected, _, _ = known.get(workload["metadata"]["name"], "10001:").partition(":")
+        if str(user) != expected:
+            yield f"{title(workload)} runs as {user}, and not as {expected}, the user of its image"
 
 
 def api(objects: list[Manifest]) -> Iterator[str]:
@@ -191,4 +204,4 @@ def _worker(container: dict[str, Any]) -> Iterator[str]:
         yield f"a worker that hangs is asked {asked}"
 
 
-CHECKS = (selectors, names, privileges, api, replicas)
+CHECKS = (selectors, names, privileges, users, api, replicas)

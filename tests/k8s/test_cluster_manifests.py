@@ -73,6 +73,7 @@ MISTAKES: list[tuple[str, str, str, Any]] = [
         "web",
     ),
     ("it has a token", BRIDGE, f"{POD}/automountServiceAccountToken", True),
+    ("it runs as root", GRAFANA, f"{POD}/securityContext/runAsUser", 0),
     ("it has no token", "StatefulSet/monitoring/prometheus", f"{POD}/automountServiceAccountToken", False),
     ("an account gives its token away", "ServiceAccount/ml/toxicity-api", "automountServiceAccountToken", GONE),
     ("the namespace is not made", "Namespace//ml", "metadata/name", "lm"),
