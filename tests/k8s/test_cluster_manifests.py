@@ -14,6 +14,8 @@ import pytest
 from cluster_checks import CHECKS
 from cluster_objects import FOREIGN, OVERLAYS, ROOT, Manifest, containers, named, of_kind, overlay, title, workloads
 
+from k8s import rendering
+
 VERSIONS = ("1.32", "1.37")
 each_overlay = pytest.mark.parametrize("each", OVERLAYS)
 
@@ -130,6 +132,18 @@ def test_versions_that_are_not_ours_are_those_of_compose(each: str) -> None:
     used = {container["image"] for workload in workloads(overlay(each)) for container in containers(workload)}
     ours = re.compile(r"(.*/)?(bridge|toxicity-api|sandbox):.*|gke\.gcr\.io/.*")
     assert {image for image in used if not ours.fullmatch(image)} <= set(known)
+
+
+def test_an_overlay_that_kubectl_refuses_is_explained(tmp_path: Path) -> None:
+    with pytest.raises(rendering.RenderingError, match=r"kubectl cannot render .*gke: "):
+        rendering.rendered("gke", tmp_path)
+
+
+def test_without_kubectl_it_is_said_how_to_get_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rendering, "FETCHED", tmp_path)
+    monkeypatch.setenv("PATH", "")
+    with pytest.raises(rendering.RenderingError, match=r"neither in .* nor on PATH"):
+        rendering.rendered("gke")
 
 
 def test_autoscaling_by_requests_in_flight_can_be_added_to_an_overlay(tmp_path: Path) -> None:
