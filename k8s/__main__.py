@@ -1,25 +1,35 @@
-"""python -m k8s write | verify: the files of k8s/ that are copies of others."""
+"""python -m k8s write | verify | render FOLDER: the files that are copies of others, and each overlay as YAML."""
 
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 
-from k8s import shared_files
+from k8s import rendering, shared_files
+
+USAGE = "usage: python -m k8s write | verify | render FOLDER"
 
 
 def main(arguments: list[str]) -> int:
     try:
-        if arguments == ["write"]:
-            for path in shared_files.write():
-                print(f"wrote {path}")
-            return 0
-        if arguments == ["verify"]:
-            return _verify()
-    except shared_files.OriginalError as fault:
+        match arguments:
+            case ["write"]:
+                return _say(shared_files.write())
+            case ["verify"]:
+                return _verify()
+            case ["render", folder]:
+                return _say(rendering.write(Path(folder)))
+    except (shared_files.OriginalError, rendering.RenderingError) as fault:
         print(fault, file=sys.stderr)
         return 1
-    print("usage: python -m k8s write | verify", file=sys.stderr)
+    print(USAGE, file=sys.stderr)
     return 2
+
+
+def _say(written: list[Path]) -> int:
+    for path in written:
+        print(f"wrote {path}")
+    return 0
 
 
 def _verify() -> int:

@@ -95,7 +95,7 @@ def _health(stack: Stack, name: str) -> list[str]:
     image, own = stack.image_of(name), stack.services[name].get("healthcheck", {})
     if own.get("disable") or own.get("test"):
         return list(own.get("test") or ())
-    return [each.rest for each in stack.dockerfile(image) if each.word == "HEALTHCHECK"] if image else []
+    return [each.rest for each in stack.instructions(image) if each.word == "HEALTHCHECK"] if image else []
 
 
 def variables(stack: Stack) -> Iterator[str]:

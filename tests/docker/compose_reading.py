@@ -21,7 +21,6 @@ from docker.start import make_secrets
 ROOT = Path(__file__).parents[2]
 #: What an image of somebody else listens on; ours say it themselves.
 FOREIGN_PORTS = {"grafana": {3000}, "postgres": {5432}}
-OURS = ("bridge", "bert_api", "sandbox")
 VARIABLE = re.compile(r"\$\{([A-Z0-9_]+)(:-[^}]*)?\}")
 ADDRESS = re.compile(r"(?:https?://)?([a-z][a-z0-9-]*):(\d{2,5})\b")
 
@@ -91,29 +90,37 @@ class Stack:
         lines = (line for line in self.text(f"docker/{name}").splitlines() if "=" in line and not line.startswith("#"))
         return dict(line.split("=", 1) for line in lines)
 
-    def dockerfile(self, image: str) -> list[Instruction]:
+    @cached_property
+    def dockerfile(self) -> list[Instruction]:
         found, stage = [], ""
-        text = re.sub(r"(?m)^\s*#.*\n", "", self.text(f"docker/{image}/Dockerfile")).replace("\\\n", " ")
+        text = re.sub(r"(?m)^\s*#.*\n", "", self.text("docker/Dockerfile")).replace("\\\n", " ")
         for line in filter(None, map(str.strip, text.splitlines())):
             word, _, rest = line.partition(" ")
             if word == "FROM":
-                stage = rest.split(" AS ")[1] if " AS " in rest else "last"
+                stage = rest.split(" AS ")[1] if " AS " in rest else "unnamed"
             found.append(Instruction(word, rest.strip(), stage))
         return found
 
+    def instructions(self, target: str) -> list[Instruction]:
+        """Of the image that a target makes: those of the stages that it stands on, and then its own."""
+        own = [each for each in self.dockerfile if each.stage == target]
+        below = {each.rest.split()[0] for each in own if each.word == "FROM"}
+        return [*(each for stage in below for each in self.instructions(stage)), *own]
+
     def image_of(self, name: str) -> str | None:
-        """The folder of the Dockerfile of a service; None for somebody else's image."""
+        """The target in the Dockerfile of a service's image; None for somebody else's."""
         return self.built.get(self.services[name]["image"])
 
     @cached_property
     def built(self) -> dict[str, str]:
-        """Tag -> the folder of the Dockerfile, of every image that some service builds, whatever its profile."""
+        """Tag -> the target in the Dockerfile, of every image that some service builds, whatever its profile."""
         every = self if self.profiles == ("*",) else Stack(self.root)
         builds = (service for service in every.services.values() if "build" in service)
-        return {service["image"]: Path(service["build"]["dockerfile"]).parent.name for service in builds}
+        default = self.dockerfile[-1].stage
+        return {service["image"]: service["build"].get("target", default) for service in builds}
 
-    def image_environment(self, image: str) -> dict[str, str]:
-        words = [word for each in self.dockerfile(image) if each.word == "ENV" for word in shlex.split(each.rest)]
+    def image_environment(self, target: str) -> dict[str, str]:
+        words = [word for each in self.instructions(target) if each.word == "ENV" for word in shlex.split(each.rest)]
         return dict(word.split("=", 1) for word in words)
 
     def environment(self, name: str) -> dict[str, str]:
@@ -145,15 +152,13 @@ class Stack:
     def command(self, name: str) -> list[str]:
         """What runs: the service's own words, or those of its image."""
         service, image = self.services[name], self.image_of(name)
-        built = {each.word: json.loads(each.rest) for each in self._last(image) if each.word in ("ENTRYPOINT", "CMD")}
+        said = self.instructions(image) if image else []
+        built = {each.word: json.loads(each.rest) for each in said if each.word in ("ENTRYPOINT", "CMD")}
         entry, words = service.get("entrypoint"), service.get("command")
         return [
             *(built.get("ENTRYPOINT", []) if entry is None else entry),
             *(built.get("CMD", []) if words is None else words),
         ]
-
-    def _last(self, image: str | None) -> list[Instruction]:
-        return [each for each in self.dockerfile(image) if each.stage in ("last", "runtime", "api")] if image else []
 
     def listening(self, name: str) -> set[int]:
         """The ports that a service opens, by its own words."""
@@ -171,9 +176,10 @@ def files_of(folder: str) -> dict[str, str]:
 def copied(tmp_path: Path) -> Path:
     """What the images and the stack are made of, to break something in it."""
     root = tmp_path / "checkout"
-    ignore = shutil.ignore_patterns("__pycache__", "models", "corpus", "vendors.*")
-    for folder in ("docker", "rules", "bridge", "bert_api", "dev"):
-        shutil.copytree(ROOT / folder, root / folder, ignore=ignore)
+    for folder in ("docker", "rules"):
+        shutil.copytree(ROOT / folder, root / folder, ignore=shutil.ignore_patterns("__pycache__", "vendors.*"))
+    for folder in ("bridge", "bert_api", "dev", "docs"):  # only looked at
+        (root / folder).symlink_to(ROOT / folder)
     for file in ("routes.yaml", "requirements.txt", ".dockerignore"):
         shutil.copy(ROOT / file, root / file)
     return root

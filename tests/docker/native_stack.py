@@ -163,7 +163,7 @@ class NativeStack:
     def _built_health(self, name: str) -> list[str]:
         image = self.stack.image_of(name)
         assert image, f"{name} has no health check"
-        (check,) = [each.rest for each in self.stack.dockerfile(image) if each.word == "HEALTHCHECK"]
+        (check,) = [each.rest for each in self.stack.instructions(image) if each.word == "HEALTHCHECK"]
         return ["CMD", *re.findall(r'"([^"]+)"', check)]
 
 

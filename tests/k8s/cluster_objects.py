@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import json
+import copy
 import re
 import subprocess
 from collections.abc import Iterator, Mapping
@@ -10,12 +10,14 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from kustomize_reading import Manifest, build, pod_of
+import yaml
 
 from dev.stack.binaries import find
+from k8s.rendering import OVERLAYS, ROOT, rendered
 
-ROOT = Path(__file__).resolve().parents[2]
-OVERLAYS = ("gke", "gke-managed-prometheus", "local")
+__all__ = ["OVERLAYS", "ROOT"]
+
+Manifest = dict[str, Any]
 #: Not Kubernetes' own, and so without a schema here: each kind with the fields of its specification that we may use.
 #: https://github.com/GoogleCloudPlatform/prometheus-engine/blob/main/doc/api.md and, for the last two,
 #: https://cloud.google.com/kubernetes-engine/docs/how-to/load-balance-ingress
@@ -30,25 +32,21 @@ FOREIGN = {
 
 def overlay(name: str, root: Path = ROOT) -> list[Manifest]:
     """A copy of its own for each caller, who may put mistakes into it."""
-    objects: list[Manifest] = json.loads(_built(root / "k8s" / "overlays" / name))
-    return objects
+    return copy.deepcopy(_read(name, root))
 
 
 @cache
-def _built(folder: Path) -> str:
-    return json.dumps(build(folder))
+def _read(name: str, root: Path) -> list[Manifest]:
+    return list(yaml.load_all(rendered(name, root), yaml.CSafeLoader))
 
 
 def of_kind(objects: list[Manifest], *kinds: str) -> list[Manifest]:
     return [each for each in objects if each["kind"] in kinds]
 
 
-def named(objects: list[Manifest], kind: str, name: str, namespace: str = "monitoring") -> Manifest:
-    found = [
-        each for each in of_kind(objects, kind) if (each["metadata"]["name"], namespace_of(each)) == (name, namespace)
-    ]
-    (one,) = found
-    return one
+def named(objects: list[Manifest], kind: str, called: str, namespace: str = "monitoring") -> Manifest:
+    (found,) = [each for each in of_kind(objects, kind) if name(each) == (kind, namespace, called)]
+    return found
 
 
 def workloads(objects: list[Manifest]) -> list[Manifest]:
@@ -56,14 +54,23 @@ def workloads(objects: list[Manifest]) -> list[Manifest]:
 
 
 def pod(workload: Manifest) -> dict[str, Any]:
-    specification = pod_of(workload)
-    assert specification is not None
+    specification: dict[str, Any] = workload["spec"]["template"]["spec"]
     return specification
+
+
+def containers(workload: Manifest) -> list[dict[str, Any]]:
+    """Those that only prepare, too, which come first."""
+    return [*pod(workload).get("initContainers", []), *pod(workload)["containers"]]
 
 
 def labels_of(workload: Manifest) -> Mapping[str, str]:
     labels: Mapping[str, str] = workload["spec"]["template"]["metadata"]["labels"]
     return labels
+
+
+def name(manifest: Manifest) -> tuple[str, str, str]:
+    """Kind, namespace and name."""
+    return manifest["kind"], namespace_of(manifest), manifest["metadata"]["name"]
 
 
 def namespace_of(manifest: Manifest) -> str:
@@ -96,12 +103,11 @@ def references(workload: Manifest, kind: str) -> Iterator[tuple[str, str | None]
         "ConfigMap": ("configMap", "name", "configMapRef", "configMapKeyRef"),
         "Secret": ("secret", "secretName", "secretRef", "secretKeyRef"),
     }[kind]
-    specification = pod(workload)
-    for each in specification.get("volumes", []):
+    for each in pod(workload).get("volumes", []):
         if volume in each:
             items = each[volume].get("items") or [{"key": None}]
             yield from ((each[volume][field], item["key"]) for item in items)
-    for container in [*specification.get("initContainers", []), *specification["containers"]]:
+    for container in containers(workload):
         yield from ((each[whole]["name"], None) for each in container.get("envFrom", []) if whole in each)
         sources = [each["valueFrom"] for each in container.get("env", []) if "valueFrom" in each]
         yield from ((each[one]["name"], each[one]["key"]) for each in sources if one in each)

@@ -16,9 +16,11 @@ from cluster_checks import SECRETS
 from cluster_objects import (
     OVERLAYS,
     ROOT,
+    Manifest,
     checked,
     chosen,
     config_map,
+    containers,
     environment,
     named,
     of_kind,
@@ -26,7 +28,6 @@ from cluster_objects import (
     pod,
     ports_of,
 )
-from kustomize_reading import Manifest, containers
 from werkzeug.security import generate_password_hash
 
 from bert_api.service.settings import from_environment

@@ -6,8 +6,7 @@ from collections.abc import Callable
 
 import pytest
 from cluster_connections import connections, one_sided, unprotected
-from cluster_objects import OVERLAYS, named, overlay
-from kustomize_reading import Manifest
+from cluster_objects import OVERLAYS, Manifest, named, overlay
 
 DNS = [
     f"{{}} > {server}:53{kind}"

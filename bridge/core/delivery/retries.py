@@ -1,7 +1,7 @@
 """What follows a failed send: the one owner of retries. Pure: time and jitter are arguments.
 
 Invariant: what may work later is tried for ever; what can never work becomes a dead letter at once and says why. Only
-what concerns the whole channel pauses it: whose fault anything else is, is seen from what others do (core.delivery.failures).
+what concerns the whole channel pauses it; bridge.core.delivery.failures judges whose fault anything else is.
 """
 
 from __future__ import annotations

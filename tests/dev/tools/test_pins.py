@@ -16,6 +16,8 @@ from dev.tools import pins
 
 #: For the exporter's own environment, which no image has; its head says why.
 WITHOUT_HASHES = "bert_api/requirements-build.txt"
+#: Compiled by the Makefile alone, for environments of their own: their versions agree with no others.
+APART = ("requirements-checkov.txt", "requirements-kubectl.txt")
 PIN = re.compile(r"([a-z0-9-]+)==(\S+)(?: \\\n    --hash=sha256:[0-9a-f]{64})+\n")
 
 
@@ -45,7 +47,7 @@ def direct() -> Iterator[tuple[str, Requirement]]:
 def test_every_requirements_file_of_the_repository_is_compiled() -> None:
     words = ["git", "ls-files", "--cached", "--others", "--exclude-standard", "*requirements*.txt"]
     found = subprocess.run(words, cwd=pins.ROOT, capture_output=True, text=True, check=True).stdout.split()
-    assert {*pins.FILES, WITHOUT_HASHES} == set(found)
+    assert {*pins.FILES, *APART, WITHOUT_HASHES} == set(found)
 
 
 @pytest.mark.parametrize("name", pins.FILES)
@@ -56,7 +58,14 @@ def test_a_file_has_its_header_and_pins_with_hashes_and_nothing_else(name: str) 
     assert "" == PIN.sub("", rest), "run: make hashes"
 
 
-@pytest.mark.parametrize("name", [*pins.FILES, WITHOUT_HASHES])
+@pytest.mark.parametrize("name", APART)
+def test_a_file_that_is_installed_apart_has_pins_with_hashes_and_nothing_else(name: str) -> None:
+    lines = text_of(name).splitlines(keepends=True)
+    pins_of_it = "".join(line for line in lines if not line.startswith("#"))
+    assert pinned(name) and PIN.sub("", pins_of_it) == "", "run: make hashes"
+
+
+@pytest.mark.parametrize("name", [*pins.FILES, *APART, WITHOUT_HASHES])
 def test_no_registry_is_named(name: str) -> None:
     assert not re.findall(r"(?im)^\s*-(?!-hash)\S*|\w+://\S*", text_of(name))
 
@@ -80,7 +89,7 @@ def test_the_exporters_versions_are_those_of_the_others() -> None:
 
 
 def test_whatever_installs_a_requirements_file_here_asks_for_hashes() -> None:
-    files = [pins.ROOT / "Makefile", *pins.ROOT.glob("docker/*/Dockerfile"), *pins.ROOT.glob("docs/**/*.md")]
+    files = [pins.ROOT / "Makefile", pins.ROOT / "docker" / "Dockerfile", *pins.ROOT.glob("docs/**/*.md")]
     lines = [line for file in files for line in file.read_text(encoding="utf-8").replace("\\\n", "").splitlines()]
     installing = [line for line in lines if re.search(r"(pip|PIP\)) install .*(-r |--requirement )", line)]
     assert len(installing) >= 6
