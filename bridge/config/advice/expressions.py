@@ -79,11 +79,7 @@ def _wrong_with(promql: str, labels: Mapping[str, str], scope: list[str]) -> str
         if type(error).__name__ != "PanicException":  # pyo3's, when the parser itself fails
             raise
         return "the parser fails"
-    wanted = {
-        "MatrixSelector": "a range, such as x[5m], is no number: put rate() around it",
-        "StringLiteral": "text is no number",
-    }
-    return wanted.get(kind, "")
+    return _NO_NUMBERS.get(kind, "")
 
 
 def _may_be_newer(wrong: str, promql: str) -> bool:
