@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
+from dataclasses import fields, replace
 from datetime import datetime
 from typing import Any
 
 from sqlalchemy import RowMapping
 
-from bridge.core.model import Alert, Flap, Incident, Severity, State, Status
+from bridge.core.delivery.attempts import Candidate
+from bridge.core.delivery.delivery import Delivery
+from bridge.core.escalation import Kind, Timer
+from bridge.core.model import Added, Alert, Cause, Flap, Incident, Severity, State, Status, Target
+from bridge.core.storms.detection import Storm
 from bridge.core.timeline import Entry, EntryKind
+from bridge.store.tables import delivery
 
 _PLAIN = [
     "uid",
@@ -35,6 +40,34 @@ _PLAIN = [
     "began_exact",
     "ended_at",
 ]
+_PLAIN_OF_DELIVERY = [
+    "incident_number",
+    "rank",
+    "firing",
+    "wanted",
+    "wanted_at",
+    "changed_at",
+    "due_at",
+    "pending",
+    "sent",
+    "sent_at",
+    "handle",
+    "lease",
+    "lease_until",
+    "in_flight",
+    "attempted_at",
+    "attempts",
+    "shrink",
+    "frozen_revision",
+    "failed_at",
+    "alone",
+    "last_error",
+    "dead",
+    "refused",
+]
+#: What delivery_from reads: not the bytes of mails, which few need.
+DELIVERY = [column for column in delivery.columns if column.name != "frozen"]
+_PLAIN_OF_STORM = [each.name for each in fields(Storm) if each.name != "number"]
 
 
 def incident_row(incident: Incident) -> dict[str, Any]:
@@ -116,3 +149,50 @@ def with_alerts(incidents: Iterable[Incident], rows: Iterable[RowMapping]) -> li
     for row in rows:
         found.setdefault(row["incident_number"], {})[row["fingerprint"]] = alert_from(row)
     return [replace(incident, alerts=found.get(incident.number, {})) for incident in incidents]
+
+
+def delivery_row(known: Delivery) -> dict[str, Any]:
+    """Without its frozen bytes."""
+    row = {name: getattr(known, name) for name in _PLAIN_OF_DELIVERY}
+    target = {"channel": known.target.channel, "recipient": known.target.recipient}
+    return {**row, **target, "hold_reason": known.muted_by}
+
+
+def delivery_from(row: RowMapping) -> Delivery:
+    plain = {name: row[name] for name in _PLAIN_OF_DELIVERY}
+    return Delivery(target=Target(row["channel"], row["recipient"]), muted_by=row["hold_reason"], **plain)
+
+
+def candidate_from(row: RowMapping) -> Candidate:
+    return Candidate(delivery_from(row), row["frozen"], bool(row["doubtful"]))
+
+
+def storm_row(storm: Storm) -> dict[str, Any]:
+    return {**{name: getattr(storm, name) for name in _PLAIN_OF_STORM}, "incident_number": storm.number}
+
+
+def storm_from(row: RowMapping) -> Storm:
+    return Storm(number=row["incident_number"], **{name: row[name] for name in _PLAIN_OF_STORM})
+
+
+def timer_row(number: int, timer: Timer) -> dict[str, Any]:
+    return {"incident_number": number, "kind": timer.kind.value, "key": timer.key, "due_at": timer.due_at}
+
+
+def timer_from(row: RowMapping) -> Timer:
+    return Timer(Kind(row["kind"]), row["key"], row["due_at"])
+
+
+def added_row(number: int, added: Added) -> dict[str, Any]:
+    return {
+        "incident_number": number,
+        "cause": added.cause.value,
+        "key": added.key,
+        "channel": added.channel,
+        "because": added.because,
+        "added_at": added.at,
+    }
+
+
+def added_from(row: RowMapping) -> Added:
+    return Added(row["channel"], Cause(row["cause"]), row["key"], row["because"], row["added_at"])

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from types import MappingProxyType
 
+from bridge.core.delivery.delivery import Delivery
 from bridge.core.errors import Reason
 
 
@@ -38,6 +39,17 @@ class Which:
     incident_number: int | None = None
     channel: str | None = None
     reason: Reason | None = None
+
+
+def replay(delivery: Delivery, *, resolved: bool, now: datetime) -> Delivery:
+    """Try a dead letter again, at once, with what is true now. resolved: its incident is.
+
+    A channel that no route names any more was not notified of the end, so its delivery may still say `firing`.
+    """
+    return replace(
+        delivery, firing=delivery.firing and not resolved, pending=True, due_at=now, attempts=0, shrink=False,
+        failed_at=None, alone=0, dead=False, dead_reason=None, dead_at=None,
+    )  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
