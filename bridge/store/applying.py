@@ -225,4 +225,7 @@ _NEWEST = (
     .order_by(incident.c.key)
     .with_for_update(key_share=True)
 )
-_PLANNED = ("rank", "firing", "wanted", "pending", "dead", "wanted_at", "changed_at", "due_at", "hold_reason")
+_PLANNED = (
+    "rank", "firing", "wanted", "pending", "dead", "dead_reason", "dead_at", "wanted_at", "changed_at", "due_at",
+    "hold_reason",
+)  # fmt: skip

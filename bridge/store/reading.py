@@ -10,7 +10,7 @@ import sqlalchemy as sa
 
 from bridge.core.context.measurements import Measured
 from bridge.core.cursors import Page
-from bridge.core.delivery.dead_letters import DeadLetter, Which
+from bridge.core.delivery.dead_letters import DeadLetter, DeadLetterFilter
 from bridge.core.delivery.delivery import ENDED
 from bridge.core.facts import Context
 from bridge.core.model import Incident, Severity
@@ -95,8 +95,10 @@ class StoreReader:
     def measured(self, number: int, now: datetime) -> Measured:
         return StoreContexts(self._engine).measured(number, now)
 
-    def page_of_dead_letters(self, which: Which, limit: int = 1000, after: str | None = None) -> Page[DeadLetter]:
-        return StoreDeadLetters(self._engine).page(which, limit, after)
+    def page_of_dead_letters(
+        self, wanted: DeadLetterFilter, limit: int = 1000, after: str | None = None
+    ) -> Page[DeadLetter]:
+        return StoreDeadLetters(self._engine).page(wanted, limit, after)
 
     def health(self, now: datetime) -> Health:
         with self._reading() as connection:

@@ -10,7 +10,9 @@ from typing import Any
 from sqlalchemy import RowMapping
 
 from bridge.core.delivery.attempts import Candidate
+from bridge.core.delivery.dead_letters import DeadLetter
 from bridge.core.delivery.delivery import Delivery
+from bridge.core.errors import Reason
 from bridge.core.escalation import Kind, Timer
 from bridge.core.model import Added, Alert, Cause, Flap, Incident, Severity, State, Status, Target
 from bridge.core.storms.detection import Storm
@@ -63,6 +65,7 @@ _PLAIN_OF_DELIVERY = [
     "alone",
     "last_error",
     "dead",
+    "dead_at",
     "refused",
 ]
 #: What delivery_from reads: not the bytes of mails, which few need.
@@ -154,13 +157,42 @@ def with_alerts(incidents: Iterable[Incident], rows: Iterable[RowMapping]) -> li
 def delivery_row(known: Delivery) -> dict[str, Any]:
     """Without its frozen bytes."""
     row = {name: getattr(known, name) for name in _PLAIN_OF_DELIVERY}
+    reason = known.dead_reason.value if known.dead_reason is not None else None
     target = {"channel": known.target.channel, "recipient": known.target.recipient}
-    return {**row, **target, "hold_reason": known.muted_by}
+    return {**row, **target, "hold_reason": known.muted_by, "dead_reason": reason}
 
 
 def delivery_from(row: RowMapping) -> Delivery:
     plain = {name: row[name] for name in _PLAIN_OF_DELIVERY}
-    return Delivery(target=Target(row["channel"], row["recipient"]), muted_by=row["hold_reason"], **plain)
+    return Delivery(
+        target=Target(row["channel"], row["recipient"]),
+        muted_by=row["hold_reason"],
+        dead_reason=_reason_from(row["dead_reason"]),
+        **plain,
+    )
+
+
+def dead_letter_from(row: RowMapping) -> DeadLetter:
+    """Of a delivery with its incident's title, state and severity."""
+    reason = _reason_from(row["dead_reason"])
+    return DeadLetter(
+        incident_number=row["incident_number"],
+        title=row["title"],
+        state=row["state"],
+        severity=row["severity"],
+        channel=row["channel"],
+        recipient=row["recipient"],
+        since=row["dead_at"] or row["changed_at"],
+        attempts=row["attempts"],
+        reason=reason,
+        detail=row["last_error"].removeprefix(f"{reason}: "),
+        refused=row["refused"],
+    )
+
+
+def _reason_from(word: str | None) -> Reason | None:
+    """None also of a word that a newer version wrote beside this one."""
+    return Reason(word) if word is not None and word in Reason._value2member_map_ else None
 
 
 def candidate_from(row: RowMapping) -> Candidate:

@@ -27,7 +27,7 @@ from bridge.store.updates import KEY, update, updating
 _SETTLED = (
     "sent", "wanted", "pending", "wanted_at", "due_at", "sent_at", "handle", "lease", "lease_until", "in_flight",
     "attempted_at", "attempts", "shrink", "frozen_revision", "failed_at", "alone", "last_error", "refused", "dead",
-    "hold_reason",
+    "dead_reason", "dead_at",    "hold_reason",
 )  # fmt: skip
 _SKIPPED = ("pending", "attempts", "last_error")
 # Locked until the outcomes are committed; in the order of their keys, as those who plan write them.

@@ -1,4 +1,4 @@
-"""Deliveries that were given up: which they are, why, and what a person can do about it. Pure."""
+"""Deliveries that were given up: why, what a responder can do about it, and their replay. Pure."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ class DeadLetter:
     severity: str
     channel: str
     recipient: str
-    since: datetime  #: when it was given up
+    since: datetime  #: when it was given up; where that is unknown, when its incident changed last
     attempts: int
-    reason: Reason | None  #: None: nobody wrote it down in a word that is known
+    reason: Reason | None  #: None: unknown
     detail: str  #: what the vendor said
     refused: str  #: what was to be sent, as far as it was composed; without secrets
 
@@ -33,8 +33,8 @@ class DeadLetter:
 
 
 @dataclass(frozen=True, slots=True)
-class Which:
-    """A choice of dead letters; None is any."""
+class DeadLetterFilter:
+    """None is any."""
 
     incident_number: int | None = None
     channel: str | None = None
@@ -85,9 +85,3 @@ ADVICE: Mapping[Reason, Advice] = MappingProxyType(
         Reason.RATE_LIMITED: Advice("The vendor asked to wait.", _PASSING),
     }
 )
-
-
-def parted(error: str) -> tuple[Reason | None, str]:
-    """ "destination: HTTP 404" -> (DESTINATION, "HTTP 404")."""
-    word, colon, detail = error.partition(": ")
-    return (Reason(word), detail) if colon and word in Reason._value2member_map_ else (None, error)
