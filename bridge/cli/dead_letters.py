@@ -10,7 +10,7 @@ import click
 
 from bridge.app.wiring import utc_now
 from bridge.cli.options import NUMBER, database_option, until_the_end
-from bridge.core.delivery.dead_letters import DeadLetter, Which
+from bridge.core.delivery.dead_letters import DeadLetter, DeadLetterFilter
 from bridge.core.errors import Reason
 from bridge.rendering.text import clean, cut, one_line
 from bridge.store import StoreDeadLetters, StoreReader, open_to_change, open_to_read
@@ -32,7 +32,7 @@ def dead(database: str, channel: str | None, reason: str | None, as_json: bool, 
     if show is not None:
         _show(letters, *show)
         return
-    found = letters.found(Which(channel=channel, reason=Reason(reason) if reason else None))
+    found = letters.found(DeadLetterFilter(channel=channel, reason=Reason(reason) if reason else None))
     if as_json:
         click.echo(json.dumps([_as_json(letter) for letter in found], indent=2))
         return
@@ -58,20 +58,20 @@ def replay(
     dry_run: bool,
 ) -> None:
     """Try dead letters again: those of incident NUMBER, or of a choice. People then see what is true now."""
-    which = Which(number, channel, Reason(reason) if reason else None)
-    if everything == (which != Which()):
+    wanted = DeadLetterFilter(number, channel, Reason(reason) if reason else None)
+    if everything == (wanted != DeadLetterFilter()):
         raise click.UsageError("Say which ones: a number, --channel, --reason, or else --all.")
     engine = until_the_end(open_to_read(database) if dry_run else open_to_change(database))
     if number is not None and StoreReader(engine).incident(number) is None:
         raise click.ClickException(f"There is no incident {number}.")
     letters = StoreDeadLetters(engine)
-    count = letters.count(which) if dry_run else letters.replay(which, utc_now())
+    count = letters.count(wanted) if dry_run else letters.replay(wanted, utc_now())
     verb = "would be" if dry_run else "will be"
     click.echo(f"{count} dead letter{'' if count == 1 else 's'} {verb} tried again.")
 
 
 def _show(letters: StoreDeadLetters, number: int, channel: str) -> None:
-    found = letters.found(Which(number, channel))
+    found = letters.found(DeadLetterFilter(number, channel))
     if not found:
         raise click.ClickException(f"There is no dead letter of incident {number} for {channel}.")
     for letter in found:

@@ -10,7 +10,7 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from bridge.core.delivery.failures import STUCK_FROM
+from bridge.core.delivery.delivery import Delivery
 from bridge.core.model import Added, Cause, Change, Incident, State
 from bridge.core.numbers import in_words
 from bridge.core.routing.tree import Escalation, Match
@@ -40,42 +40,17 @@ class Timer:
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
-    """How one delivery stands."""
-
-    channel: str
-    firing: bool
-    pending: bool
-    dead: bool
-    held: bool  #: waited for a mute interval to pass, or still does
-    tried: bool
-    wanted_at: datetime
-    due_at: datetime
-    error: str = ""
-    untold: bool = True  #: the target has not heard of something loud
-    failed: bool = False  #: its latest try failed, for a reason that may be its own or the vendor's
-    alone: int = 0  #: so often it failed while others of its channel got through
-
-    def due(self, after: timedelta) -> datetime | None:
-        """From when on it is overdue; None: never."""
-        if not (self.firing and self.untold) or not (self.dead or self.pending):
-            return None
-        if self.dead or self.alone >= STUCK_FROM:
-            return self.wanted_at
-        return (self.due_at if self.held and not self.tried else self.wanted_at) + after
-
-
-@dataclass(frozen=True, slots=True)
-class Situation:
+class EscalationInput:
     """All that decides about one incident."""
 
     incident: Incident
     matches: Sequence[Match] = ()  #: the routes that take what fires
-    deliveries: Sequence[Standing] = ()
+    deliveries: Sequence[Delivery] = ()
     timers: Sequence[Timer] = ()
     added: Sequence[Added] = ()
     acknowledge_for: timedelta | None = None
-    calm_at: datetime | None = None  #: when what it holds back may be told, if it flaps
+    calm_at: datetime | None = None  #: when what it defers may be sent, if it flaps
+    loud: int | None = None  #: the newest revision that is worth a message; None: every revision is taken to be
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +62,7 @@ class EscalationDecision:
     acted: frozenset[str] = frozenset()  #: keys of the steps
 
 
-def timers_of(known: Situation, now: datetime, *, anew: bool = False, looked: bool = False) -> tuple[Timer, ...]:
+def timers_of(known: EscalationInput, now: datetime, *, anew: bool = False, looked: bool = False) -> tuple[Timer, ...]:
     """Every timer that the incident should have. anew: it is a matter for people anew, so the steps start again.
 
     looked: it has just been looked at, so that what is overdue without any need for a fallback may wait.
@@ -102,7 +77,7 @@ def timers_of(known: Situation, now: datetime, *, anew: bool = False, looked: bo
     return (*_step_timers(known, now, anew), *failing, *calming)
 
 
-def look(known: Situation, failing: Collection[str], now: datetime) -> EscalationDecision:
+def look(known: EscalationInput, failing: Collection[str], now: datetime) -> EscalationDecision:
     """What is due. failing: the channels that cannot deliver just now."""
     incident = known.incident
     if incident.state is State.ACKNOWLEDGED and any(_is_due(timer, now) for timer in _acknowledgement(known)):
@@ -139,13 +114,13 @@ def expire(incident: Incident, now: datetime) -> Change:
 _Told = tuple[EntryKind, str, tuple[Added, ...]]  # kind of the entry, its text, who is told too
 
 
-def _acknowledgement(known: Situation) -> Iterator[Timer]:
+def _acknowledgement(known: EscalationInput) -> Iterator[Timer]:
     since = known.incident.acknowledged_at
     if known.acknowledge_for and since is not None:
         yield Timer(Kind.ACKNOWLEDGEMENT, "", since + known.acknowledge_for)
 
 
-def _step_timers(known: Situation, now: datetime, anew: bool) -> Iterable[Timer]:
+def _step_timers(known: EscalationInput, now: datetime, anew: bool) -> Iterable[Timer]:
     before = {} if anew else {timer.key: timer for timer in known.timers if timer.kind is Kind.ESCALATION}
     wanted: dict[str, Timer] = {}
     for match in known.matches:
@@ -171,7 +146,7 @@ def _sooner(one: Timer, other: Timer) -> Timer:
     return other if other.due_at < one.due_at else one
 
 
-def _due_steps(known: Situation, now: datetime) -> list[Escalation]:
+def _due_steps(known: EscalationInput, now: datetime) -> list[Escalation]:
     due = {timer.key for timer in known.timers if timer.kind is Kind.ESCALATION and _is_due(timer, now)}
     wanted = (step for match in known.matches if not match.muted for step in match.escalate)
     return sorted({step.key: step for step in wanted if step.key in due}.values(), key=lambda step: step.after)
@@ -196,7 +171,7 @@ class _Guard:
     others: tuple[str, ...]  #: without those that were told already
 
 
-def _guards(known: Situation) -> list[_Guard]:
+def _guards(known: EscalationInput) -> list[_Guard]:
     found: dict[str, _Guard] = {}
     escalated = {(each.key, each.channel) for each in known.added if each.cause is Cause.ESCALATION}
     for match in known.matches:
@@ -214,37 +189,52 @@ def _left(guard: _Guard, added: Iterable[Added]) -> _Guard:
     return replace(guard, others=others)
 
 
-def _fallback_timers(known: Situation, not_before: datetime | None) -> Iterator[Timer]:
+def _fallback_timers(known: EscalationInput, not_before: datetime | None) -> Iterator[Timer]:
     for guard in _guards(known):
-        standings = (each for each in known.deliveries if each.channel == guard.channel)
-        dues = [due for each in standings if (due := each.due(guard.after)) is not None]
+        dues = [due for each in _to(guard, known) if (due := overdue_at(each, guard.after, known.loud)) is not None]
         if dues:
             due_at = min(dues)
             yield Timer(Kind.FALLBACK, guard.channel, max(due_at, not_before) if not_before else due_at)
 
 
-def _fallen_back(known: Situation, failing: Collection[str], now: datetime) -> Iterator[_Told]:
+def _fallen_back(known: EscalationInput, failing: Collection[str], now: datetime) -> Iterator[_Told]:
     for guard in _guards(known):
-        standings = (each for each in known.deliveries if each.channel == guard.channel)
-        why = next((why for each in standings if (why := _unable(each, guard, failing, now))), "")
+        overdue = (each for each in _to(guard, known) if _is_overdue(each, guard, known.loud, now))
+        why = next((why for each in overdue if (why := _unable(each, failing, now))), "")
         if why:
             added = tuple(Added(name, Cause.FALLBACK, guard.channel, why, now) for name in guard.others)
             yield EntryKind.FALLBACK, f"{why}: told {_listed(guard.others)} instead", added
 
 
-def _unable(each: Standing, guard: _Guard, failing: Collection[str], now: datetime) -> str:
-    """Why the channel could not tell it; empty when it may only be slow."""
-    due = each.due(guard.after)
-    if due is None or due > now:
+def _to(guard: _Guard, known: EscalationInput) -> Iterable[Delivery]:
+    return (each for each in known.deliveries if each.target.channel == guard.channel)
+
+
+def overdue_at(delivery: Delivery, after: timedelta, loud: int | None = None) -> datetime | None:
+    """From when on its trigger is overdue; None: never. loud: see EscalationInput."""
+    shows_it = loud is not None and delivery.sent and loud <= delivery.sent
+    if not delivery.firing or shows_it or not (delivery.dead or delivery.pending):
+        return None
+    if delivery.is_stuck:
+        return delivery.wanted_at
+    return (delivery.due_at if delivery.muted_by and not delivery.attempts else delivery.wanted_at) + after
+
+
+def _is_overdue(delivery: Delivery, guard: _Guard, loud: int | None, now: datetime) -> bool:
+    due = overdue_at(delivery, guard.after, loud)
+    return due is not None and due <= now
+
+
+def _unable(overdue: Delivery, failing: Collection[str], now: datetime) -> str:
+    """Why the channel could not deliver it; empty when it may only be slow."""
+    channel, error = overdue.target.channel, f" ({overdue.last_error[:MAX_ERROR]})" if overdue.last_error else ""
+    if overdue.dead:
+        return f"{channel} could not deliver it{error}"
+    if overdue.alone:
+        return f"{channel} does not take it, and takes others{error}"
+    if overdue.failed_at is None and channel not in failing:
         return ""
-    error = f" ({each.error[:MAX_ERROR]})" if each.error else ""
-    if each.dead:
-        return f"{each.channel} could not deliver it{error}"
-    if each.alone:
-        return f"{each.channel} does not take it, and takes others{error}"
-    if not each.failed and each.channel not in failing:
-        return ""
-    return f"{each.channel} could not be reached for {in_words(now - each.wanted_at)}{error}"
+    return f"{channel} could not be reached for {in_words(now - overdue.wanted_at)}{error}"
 
 
 def _listed(names: Sequence[str]) -> str:

@@ -212,6 +212,9 @@ class Target:
     channel: str
     recipient: str = ""
 
+    def __str__(self) -> str:
+        return f"{self.channel} {self.recipient}".strip()
+
 
 class Cause(enum.StrEnum):
     """Why a channel is told of an incident that its routes alone would not tell it of."""
@@ -229,17 +232,6 @@ class Added:
     key: str  #: of a fallback: the channel that could not deliver; of an escalation: the step's key
     because: str
     at: datetime
-
-
-@dataclass(frozen=True, slots=True)
-class Wish:
-    """What a target should show once the change is stored. A quiet change does not move a target of loud ones."""
-
-    target: Target
-    firing: bool
-    loud: bool
-    hold_until: datetime | None = None
-    hold_reason: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,8 @@ from bridge.core.facts import ChangeEvent, Context
 from bridge.core.model import Group, Incident, State, Target
 from bridge.core.timeline import Entry
 
+Handle = Mapping[str, Any]  #: what a channel keeps of a message that it sent: how to find it again
+
 
 @dataclass(frozen=True, slots=True)
 class Claim:
@@ -184,6 +186,10 @@ class RetryAt:
     shrink: bool = False
     progress: Mapping[str, Any] | None = None
 
+    @property
+    def error(self) -> str:
+        return f"{self.reason}: {self.detail}"
+
 
 @dataclass(frozen=True, slots=True)
 class GiveUp:
@@ -192,6 +198,10 @@ class GiveUp:
     reason: Reason
     detail: str
     refused: str = ""
+
+    @property
+    def error(self) -> str:
+        return f"{self.reason}: {self.detail}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from typing import Protocol
 
 from bridge.core.context.measurements import Measured
 from bridge.core.cursors import Page
-from bridge.core.delivery.dead_letters import DeadLetter, Which
+from bridge.core.delivery.dead_letters import DeadLetter, DeadLetterFilter
 from bridge.core.facts import Context
 from bridge.core.model import Incident, Severity
 from bridge.core.timeline import Entry
@@ -93,7 +93,9 @@ class Reader(Protocol):
         """What was measured: last of all, and while it fired."""
         ...
 
-    def page_of_dead_letters(self, which: Which, limit: int = 1000, after: str | None = None) -> Page[DeadLetter]:
+    def page_of_dead_letters(
+        self, wanted: DeadLetterFilter, limit: int = 1000, after: str | None = None
+    ) -> Page[DeadLetter]:
         """The oldest first. Raises BadCursor."""
         ...
 

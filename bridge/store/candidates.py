@@ -7,18 +7,20 @@ Statements are made once: built anew, one costs as much as writing twenty rows w
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
 
+from bridge.core.delivery.attempts import Candidate
+from bridge.core.delivery.delivery import skip
 from bridge.core.delivery.failures import UNKNOWN, Probing, urgency
 from bridge.core.model import Severity
 from bridge.core.storms.detection import Storm
-from bridge.store.collapsing import collapsed_in
-from bridge.store.settling import is_ended_untold, skip_ended
+from bridge.store.rows import candidate_from
+from bridge.store.settling import write_skipped
+from bridge.store.suppression import suppressed_in
 from bridge.store.tables import delivery
 
 _CHANNEL: sa.BindParameter[str] = sa.bindparam("b_channel")
@@ -59,10 +61,10 @@ def _claimable(doubtful: sa.ColumnElement[bool]) -> sa.Select[Any]:
 def _both(
     query: sa.Select[Any], *first: Any, last: Any = delivery.c.wanted_at
 ) -> tuple[sa.Select[Any], sa.Select[Any]]:
-    """Without and in a storm, which leaves out what is collapsed, and has of one rank the digest first."""
-    calm = query.order_by(*first, delivery.c.rank, last)
-    stormy = query.where(sa.not_(collapsed_in(_RANK, _DIGEST)))
-    return calm, stormy.order_by(*first, delivery.c.rank, delivery.c.incident_number != _DIGEST, last)
+    """Without and in a storm, which leaves out what it suppresses, and has of one rank the digest first."""
+    usual = query.order_by(*first, delivery.c.rank, last)
+    stormy = query.where(sa.not_(suppressed_in(_RANK, _DIGEST)))
+    return usual, stormy.order_by(*first, delivery.c.rank, delivery.c.incident_number != _DIGEST, last)
 
 
 _EVERY = _both(_claimable(sa.false()))
@@ -86,21 +88,21 @@ _UNKNOWN = sa.select(sa.func.count()).select_from(
 
 @dataclass(frozen=True, slots=True)
 class Candidates:
-    """Of one channel, at one moment. What ended before anybody heard of it is settled instead, and takes no slot."""
+    """Of one channel, at one moment. A resolve whose trigger was never delivered is skipped here, and takes no slot."""
 
     connection: sa.Connection
     channel: str
     storm: Storm | None
     now: datetime
 
-    def most_urgent(self, limit: int, doubtful: int, chance: float) -> Sequence[sa.RowMapping]:
+    def most_urgent(self, limit: int, doubtful: int, chance: float) -> list[Candidate]:
         """While the channel works. doubtful: how many of them may be in doubt."""
         if not self.connection.scalar(_ANY_FAILED, {"b_channel": self.channel}):
             return self._found(_EVERY, limit)
         found = [*self._found(_SURE, limit), *self._found(_DOUBTFUL, min(limit, doubtful))]
-        return sorted(found, key=lambda row: self._urgency(row, chance))[:limit]
+        return sorted(found, key=lambda each: self._urgency(each, chance))[:limit]
 
-    def probe(self, wanted: Probing, *, doubtful: bool) -> Sequence[sa.RowMapping]:
+    def probe(self, wanted: Probing, *, doubtful: bool) -> list[Candidate]:
         """While it fails: one at most. doubtful: whether it may be in doubt."""
         query = _NEWEST if wanted.newest else _OLDEST
         return self._found(query, 1, b_again=wanted.again, b_fresh=wanted.fresh, b_doubtful=doubtful)
@@ -109,22 +111,23 @@ class Candidates:
         """How many tries there are that failed and may have arrived; no more are counted than matter."""
         return self.connection.scalar(_UNKNOWN, {"b_channel": self.channel}) or 0
 
-    def _found(self, calm_and_stormy: tuple[Any, Any], limit: int, **more: bool) -> Sequence[sa.RowMapping]:
+    def _found(self, with_and_without_storm: tuple[Any, Any], limit: int, **more: bool) -> list[Candidate]:
         if limit < 1:
             return []
-        wanted: Mapping[str, Any] = {"b_channel": self.channel, "b_now": self.now, "b_limit": limit, **more}
-        query = calm_and_stormy[0]
+        wanted: dict[str, Any] = {"b_channel": self.channel, "b_now": self.now, "b_limit": limit, **more}
+        query = with_and_without_storm[0]
         if self.storm is not None:
-            query = calm_and_stormy[1]
-            wanted = {**wanted, "b_rank": self.storm.rank, "b_digest": self.storm.number}
-        while rows := self.connection.execute(query, wanted).mappings().all():
-            ended = [row for row in rows if is_ended_untold(row)]
+            query = with_and_without_storm[1]
+            wanted |= {"b_rank": self.storm.rank, "b_digest": self.storm.number}
+        while found := [candidate_from(row) for row in self.connection.execute(query, wanted).mappings()]:
+            ended = [each.delivery for each in found if each.delivery.is_over_unnotified]
             if not ended:
                 break
-            skip_ended(self.connection, ended, self.now)
-        return rows
+            write_skipped(self.connection, [skip(each) for each in ended], self.now)
+        return found
 
-    def _urgency(self, row: sa.RowMapping, chance: float) -> tuple[Any, ...]:
-        first = urgency(rank=row["rank"], doubtful=row["doubtful"], alone=row["alone"], chance=chance)
-        is_digest = self.storm is not None and row["incident_number"] == self.storm.number
-        return *first, not is_digest, row["wanted_at"]
+    def _urgency(self, candidate: Candidate, chance: float) -> tuple[Any, ...]:
+        known = candidate.delivery
+        first = urgency(rank=known.rank, doubtful=candidate.doubtful, alone=known.alone, chance=chance)
+        is_digest = self.storm is not None and known.incident_number == self.storm.number
+        return *first, not is_digest, known.wanted_at

@@ -12,8 +12,8 @@ import sqlalchemy as sa
 
 from bridge.core.ports import ChangeClaim, GiveUp, Outcome, RetryAt, Sent
 from bridge.store.changes import event_from
-from bridge.store.collapsing import COLLAPSED, SAME_CHANNEL
 from bridge.store.database import reading, transaction
+from bridge.store.suppression import SAME_CHANNEL, SUPPRESSED
 from bridge.store.tables import change, change_delivery, delivery, storm
 
 
@@ -27,7 +27,7 @@ class StoreChangeDeliveries:
         due = sa.select(change_delivery.c.channel).where(
             change_delivery.c.channel.in_(channels), change_delivery.c.pending, change_delivery.c.due_at <= now
         )
-        message_due = sa.and_(delivery.c.pending, delivery.c.due_at <= now, sa.not_(COLLAPSED))
+        message_due = sa.and_(delivery.c.pending, delivery.c.due_at <= now, sa.not_(SUPPRESSED))
         busy = (
             sa.select(delivery.c.channel)
             .outerjoin(storm, SAME_CHANNEL)

@@ -6,42 +6,33 @@ keep them.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
 
+from bridge.core.delivery import attempts
+from bridge.core.delivery.attempts import Candidate
+from bridge.core.delivery.delivery import Delivery
 from bridge.core.delivery.failures import probing, probing_in_a_pause, room_for_doubtful, spacing
-from bridge.core.model import Target
-from bridge.core.ports import Claim, Lane
+from bridge.core.ports import Claim, Handle, Lane
 from bridge.core.storms.detection import Storm
 from bridge.observability import logs
 from bridge.store.applying import Policy
 from bridge.store.candidates import Candidates
 from bridge.store.channel_states import ChannelState, locked_state, put_state
-from bridge.store.collapsing import LEAST, are_waiting
 from bridge.store.snapshots import Snapshot, lock
 from bridge.store.storms import begin, tighten
+from bridge.store.suppression import LEAST, are_waiting
 from bridge.store.tables import delivery
+from bridge.store.updates import update, updating
 
 log = logs.get("store")
 
-_LEASE = (
-    sa.update(delivery)
-    .where(
-        delivery.c.incident_number == sa.bindparam("b_number"),
-        delivery.c.channel == sa.bindparam("b_channel"),
-        delivery.c.recipient == sa.bindparam("b_recipient"),
-    )
-    .values(
-        lease=sa.bindparam("b_lease"),
-        lease_until=sa.bindparam("b_until"),
-        in_flight=True,
-        attempted_at=sa.bindparam("b_attempted"),
-    )
-)
+_LEASED = ("lease", "lease_until", "in_flight", "attempted_at")
+_WRITE_LEASED = updating(_LEASED)
 
 
 @dataclass(slots=True)
@@ -59,24 +50,31 @@ class Claiming:
     def leased(self, lease: str) -> list[Leased]:
         state = locked_state(self.connection, self.lane.channel)
         limit = state.room(self.lane, self.now)
-        rows = self._rows(state, limit)
-        if len(rows) >= limit and self._gathers():
-            rows = self._rows(state, limit)
+        found = self._candidates(state, limit)
+        if len(found) >= limit and self._storms():
+            found = self._candidates(state, limit)
         # What is being changed just now is claimed when it has been: soon, and as it is then.
-        still = lock(self.connection, (row["incident_number"] for row in rows)) if rows else set()
-        rows = [row for row in rows if row["incident_number"] in still]
-        if not rows:
+        locked = lock(self.connection, (each.delivery.incident_number for each in found)) if found else set()
+        found = [each for each in found if each.delivery.incident_number in locked]
+        if not found:
             return []
-        _lease(self.connection, rows, lease, self.now, self.lane)
-        values = state.after(self.lane, len(rows), self.now)
-        if state.failing and (distance := spacing(_tries(rows[0]), self._unknown)) is not None:
-            values["probe_at"] = self.now + distance
-        put_state(self.connection, self.lane.channel, values)
-        lost = any(row["in_flight"] and not row["handle"] for row in rows)
+        leased = [self._lease(each.delivery, lease) for each in found]
+        update(self.connection, _WRITE_LEASED, _LEASED, leased)
+        put_state(self.connection, self.lane.channel, self._state_after(state, found))
+        lost = any(each.delivery.in_flight and not each.delivery.handle for each in found)
         neighbour = _newest_handle(self.connection, self.lane.channel) if lost else {}
-        return [Leased(row, lease, neighbour, self.now) for row in rows]
+        return [Leased(each, lease, neighbour, self.now) for each in found]
 
-    def _rows(self, state: ChannelState, limit: int) -> Sequence[sa.RowMapping]:
+    def _lease(self, known: Delivery, lease: str) -> Delivery:
+        return attempts.lease(known, lease, self.now, self.lane.lease_seconds)
+
+    def _state_after(self, state: ChannelState, found: Sequence[Candidate]) -> dict[str, Any]:
+        values = state.after(self.lane, len(found), self.now)
+        if state.failing and (distance := spacing(_tries(found[0].delivery), self._unknown)) is not None:
+            values["probe_at"] = self.now + distance
+        return values
+
+    def _candidates(self, state: ChannelState, limit: int) -> list[Candidate]:
         if limit < 1:
             return []
         lane, found = self.lane, Candidates(self.connection, self.lane.channel, self.storm, self.now)
@@ -90,9 +88,9 @@ class Claiming:
         wanted = probing(again=again, unknown=self._unknown, chance=self.chance)
         return found.probe(wanted, doubtful=doubtful > 0)
 
-    def _gathers(self) -> bool:
-        """Whether a storm begins, or takes in what is more severe; seen here and not only when somebody looks, so that
-        no burst trickles through."""
+    def _storms(self) -> bool:
+        """Whether a storm begins, or suppresses what is more severe. Seen here and not only by the periodic watch, so
+        that no burst trickles through."""
         lane, before = self.lane, self.storm
         if lane.storm_at is None or self.policy is None:
             return False
@@ -101,83 +99,42 @@ class Claiming:
             return False
         try:
             with self.connection.begin_nested():
-                self.storm = self._gathered(self.policy())
+                self.storm = self._storm_now(self.policy())
         except Exception:  # whatever is wrong with the digest, messages go
             log.exception("storm_not_followed", channel=lane.channel)
         return self.storm != before
 
-    def _gathered(self, policy: Policy) -> Storm | None:
+    def _storm_now(self, policy: Policy) -> Storm | None:
         if self.storm is None:
             return begin(self.connection, policy, self.lane.channel, self.now)
         return tighten(self.connection, policy, self.storm, self.now)
 
 
-def _tries(row: sa.RowMapping) -> int:
+def _tries(known: Delivery) -> int:
     """That failed for a reason that may be the vendor's."""
-    return int(row["attempts"]) if row["failed_at"] is not None else 0
+    return known.attempts if known.failed_at is not None else 0
 
 
-def _newest_handle(connection: sa.Connection, channel: str) -> Mapping[str, Any]:
-    """What the channel said of the incident that it was told of last; empty when it was told of none."""
-    told = sa.select(delivery.c.handle).where(delivery.c.channel == channel, delivery.c.sent_at.is_not(None))
-    return connection.scalar(told.order_by(delivery.c.sent_at.desc()).limit(1)) or {}
-
-
-def _lease(connection: sa.Connection, rows: Sequence[sa.RowMapping], lease: str, now: datetime, lane: Lane) -> None:
-    until = now + timedelta(seconds=lane.lease_seconds)
-    connection.execute(
-        _LEASE,
-        [
-            {
-                "b_number": row["incident_number"],
-                "b_channel": row["channel"],
-                "b_recipient": row["recipient"],
-                "b_lease": lease,
-                "b_until": until,
-                "b_attempted": (row["attempted_at"] if row["in_flight"] else None) or now,
-            }
-            for row in rows
-        ],
-    )
+def _newest_handle(connection: sa.Connection, channel: str) -> Handle:
+    """Of the channel's newest message; empty when it has sent none."""
+    sent = sa.select(delivery.c.handle).where(delivery.c.channel == channel, delivery.c.sent_at.is_not(None))
+    return connection.scalar(sent.order_by(delivery.c.sent_at.desc()).limit(1)) or {}
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Leased:
-    """A delivery's row as it was before it was leased."""
+    """A candidate whose lease is written."""
 
-    row: sa.RowMapping
+    candidate: Candidate
     lease: str
-    neighbour: Mapping[str, Any]
+    neighbour: Handle
     at: datetime
 
     @property
     def number(self) -> int:
         """Of the incident."""
-        return int(self.row["incident_number"])
+        return self.candidate.delivery.incident_number
 
     def claim(self, seen: Snapshot) -> Claim:
         """Of what the same transaction saw."""
-        row, unknown = self.row, self.row["in_flight"]
-        same = unknown and row["frozen"] is not None and row["frozen_revision"] >= row["wanted"]
-        return Claim(
-            incident=seen.incident,
-            target=Target(row["channel"], row["recipient"]),
-            lease=self.lease,
-            revision=row["frozen_revision"] if same else seen.incident.revision,
-            sent=row["sent"],
-            firing=row["firing"],
-            attempts=row["attempts"],
-            unknown=unknown,
-            shrink=row["shrink"],
-            wanted_at=row["wanted_at"],
-            attempted_at=row["attempted_at"] if unknown else None,
-            handle=row["handle"],
-            frozen=row["frozen"] if same else None,
-            tried=row["frozen"] if unknown else None,
-            neighbour=self.neighbour if unknown and not row["handle"] else {},
-            news=seen.news,
-            claimed_at=self.at,
-            failed_at=row["failed_at"],
-            alone=row["alone"],
-            doubtful=bool(row["doubtful"]),
-        )
+        return attempts.claim_of(self.candidate, self.lease, seen.incident, seen.news, self.neighbour, self.at)

@@ -19,24 +19,21 @@ from sqlalchemy.dialects import postgresql, sqlite
 from bridge.core.delivery.failures import SHORT_PAUSE
 from bridge.core.errors import StoreRefused
 from bridge.core.model import Incident
-from bridge.core.ports import Begun, Claim, GiveUp, Lane, Outcome, RetryAt, Sent
+from bridge.core.ports import Claim, Lane, Outcome
 from bridge.store.applying import Policy
 from bridge.store.candidates import NEW_CRITICAL
 from bridge.store.changes import forget_changes
 from bridge.store.claiming import Claiming, Leased
 from bridge.store.clock_jumps import mend_times
-from bridge.store.collapsing import COLLAPSED, SAME_CHANNEL, under_way
 from bridge.store.database import reading, transaction
-from bridge.store.settling import FENCE, Settlements, lease_key
+from bridge.store.settling import Settlements
 from bridge.store.snapshots import Unreadable, incidents, snapshots, unreadable
+from bridge.store.suppression import SAME_CHANNEL, SUPPRESSED, under_way
 from bridge.store.tables import channel_state, delivery, incident, storm, worker
+from bridge.store.updates import updating
 
-# Statements are made once: built anew, one costs as much as writing twenty rows with it.
-_FREEZE = (
-    sa.update(delivery)
-    .where(*FENCE)
-    .values(frozen=sa.bindparam("b_frozen"), frozen_revision=sa.bindparam("b_revision"))
-)
+_STILL_LEASED = delivery.c.lease == sa.bindparam("b_lease")
+_FREEZE = updating(("frozen_revision",)).where(_STILL_LEASED).values(frozen=sa.bindparam("b_frozen"))
 
 
 class StoreDeliveries:
@@ -85,7 +82,7 @@ class StoreDeliveries:
         """
         with transaction(self._engine, orphan=True) as connection:
             for claim, data in claims:
-                row = {**lease_key(claim), "b_frozen": data, "b_revision": claim.revision}
+                row = {**_lease_key(claim), "b_frozen": data, "b_frozen_revision": claim.revision}
                 if not connection.execute(_FREEZE, row).rowcount:
                     raise StoreRefused(f"another worker has incident {claim.incident_number} for {claim.target}")
 
@@ -93,15 +90,7 @@ class StoreDeliveries:
         with transaction(self._engine, orphan=True) as connection:
             settlements = Settlements(connection, now)
             for claim, outcome in settled:
-                match outcome:
-                    case Sent():
-                        settlements.sent(claim, outcome)
-                    case RetryAt():
-                        settlements.retry(claim, outcome)
-                    case GiveUp():
-                        settlements.give_up(claim, outcome)
-                    case Begun():
-                        settlements.begun(claim, outcome)
+                settlements.add(claim, outcome)
             settlements.write()
 
     def next_due(self, now: datetime, channels: Sequence[str]) -> datetime | None:
@@ -122,7 +111,7 @@ class StoreDeliveries:
         joined = joined.outerjoin(storm, SAME_CHANNEL)
         soonest = sa.type_coerce(sa.func.min(due), delivery.c.due_at.type)
         with reading(self._engine) as connection:
-            mine = sa.and_(delivery.c.channel.in_(channels), delivery.c.pending, sa.not_(COLLAPSED))
+            mine = sa.and_(delivery.c.channel.in_(channels), delivery.c.pending, sa.not_(SUPPRESSED))
             return connection.scalar(sa.select(soonest).select_from(joined).where(mine))
 
     def end_pauses(self) -> None:
@@ -170,6 +159,15 @@ class StoreDeliveries:
         with transaction(self._engine) as connection:
             forget_changes(connection, before)
             return int(connection.execute(statement).rowcount)
+
+
+def _lease_key(claim: Claim) -> dict[str, Any]:
+    return {
+        "b_incident_number": claim.incident_number,
+        "b_channel": claim.target.channel,
+        "b_recipient": claim.target.recipient,
+        "b_lease": claim.lease,
+    }
 
 
 def _ended(place: str, host: str, is_running: Callable[[int], bool]) -> bool:

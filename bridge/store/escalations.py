@@ -6,20 +6,20 @@ all.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
 import sqlalchemy as sa
 
+from bridge.core.delivery.delivery import Delivery
 from bridge.core.escalation import look
 from bridge.core.incidents.flapping import settle
 from bridge.core.model import Change, Incident
 from bridge.store.applying import Policy, Writing, complete
-from bridge.store.collapsing import Digests
 from bridge.store.database import reading, transaction
 from bridge.store.rows import incident_from
+from bridge.store.suppression import Digests
 from bridge.store.tables import channel_state, event, incident, timer
 from bridge.store.waking import Waker
 
@@ -84,8 +84,8 @@ class StoreEscalations:
             writing.load_deliveries([each.number for each in found])
             digests = Digests(connection)
             for each in found:
-                rows = [digests.standing(row) for row in writing.deliveries(each.number)]
-                writing.timers.set(writing.timers.situation(each, rows))
+                known = [digests.as_digest(delivery) for delivery in writing.deliveries(each.number)]
+                writing.timers.set(writing.timers.input_of(each, known))
             writing.write()
         self._planned_to = max(numbers, default=None)
 
@@ -112,7 +112,7 @@ class _Looking:
 
     def act(self, found: Incident, loud: int) -> list[str]:
         timers, number = self.writing.timers, found.number
-        known = timers.situation(found, self._standing(number), loud)
+        known = timers.input_of(found, self._deliveries(number), loud)
         verdict = look(known, self.failing, self.now)
         timers.acted(number, verdict.acted)
         if not verdict.change.changed:
@@ -120,11 +120,11 @@ class _Looking:
             return []
         timers.add(number, verdict.added)
         self.writing.add(verdict.change)
-        timers.set(timers.situation(verdict.change.incident, self._standing(number)), looked=True)
+        timers.set(timers.input_of(verdict.change.incident, self._deliveries(number)), looked=True)
         return _told(verdict.change)
 
-    def _standing(self, number: int) -> list[Mapping[str, Any]]:
-        return [self.digests.standing(row) for row in self.writing.deliveries(number)]
+    def _deliveries(self, number: int) -> list[Delivery]:
+        return [self.digests.as_digest(each) for each in self.writing.deliveries(number)]
 
 
 def _open_after(connection: sa.Connection, number: int) -> list[int]:

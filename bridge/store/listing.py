@@ -17,8 +17,8 @@ import sqlalchemy as sa
 from bridge.core.cursors import BadCursor, Page, cursor_of, key_in, kind_of
 from bridge.core.incidents.periods import firing_period
 from bridge.core.model import Incident, Severity, State
-from bridge.store.collapsing import COLLAPSED, SAME_CHANNEL
 from bridge.store.rows import incident_from, with_alerts
+from bridge.store.suppression import SAME_CHANNEL, SUPPRESSED
 from bridge.store.tables import LARGEST, alert, delivery, incident, storm
 
 T = TypeVar("T")
@@ -58,7 +58,7 @@ def incidents(connection: sa.Connection, resolved: bool | None, limit: int, afte
 def held(connection: sa.Connection, channel: str, now: datetime, limit: int, after: str | None) -> Page[Incident]:
     """See bridge.core.views.Reader."""
     rank, number = sa.func.min(delivery.c.rank).label("rank"), delivery.c.incident_number
-    mine = sa.and_(delivery.c.channel == channel, delivery.c.pending, delivery.c.due_at <= now, COLLAPSED)
+    mine = sa.and_(delivery.c.channel == channel, delivery.c.pending, delivery.c.due_at <= now, SUPPRESSED)
     every = sa.select(rank, number).join(storm, SAME_CHANNEL).where(mine).group_by(number).subquery()
     columns = (every.c.rank, every.c.incident_number)
     total = _count(connection, sa.select(sa.func.count()).select_from(every))

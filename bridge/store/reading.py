@@ -10,22 +10,23 @@ import sqlalchemy as sa
 
 from bridge.core.context.measurements import Measured
 from bridge.core.cursors import Page
-from bridge.core.delivery.dead_letters import DeadLetter, Which
+from bridge.core.delivery.dead_letters import DeadLetter, DeadLetterFilter
+from bridge.core.delivery.delivery import ENDED
 from bridge.core.facts import Context
 from bridge.core.model import Incident, Severity
 from bridge.core.timeline import Entry
 from bridge.core.views import DeliveryView, Health
 from bridge.store import listing
 from bridge.store.applying import complete
-from bridge.store.collapsing import COLLAPSED, SAME_CHANNEL
 from bridge.store.contexts import StoreContexts
 from bridge.store.database import reading
 from bridge.store.dead_letters import StoreDeadLetters
 from bridge.store.rows import entry_from, incident_from
+from bridge.store.suppression import SAME_CHANNEL, SUPPRESSED
 from bridge.store.tables import LARGEST, alert, channel_state, delivery, event, heartbeat, incident, storm, worker
 from bridge.store.timers import added_of
 
-DIGEST = sa.case((COLLAPSED, storm.c.incident_number)).label("digest")
+DIGEST = sa.case((SUPPRESSED, storm.c.incident_number)).label("digest")
 
 
 class StoreReader:
@@ -94,8 +95,10 @@ class StoreReader:
     def measured(self, number: int, now: datetime) -> Measured:
         return StoreContexts(self._engine).measured(number, now)
 
-    def page_of_dead_letters(self, which: Which, limit: int = 1000, after: str | None = None) -> Page[DeadLetter]:
-        return StoreDeadLetters(self._engine).page(which, limit, after)
+    def page_of_dead_letters(
+        self, wanted: DeadLetterFilter, limit: int = 1000, after: str | None = None
+    ) -> Page[DeadLetter]:
+        return StoreDeadLetters(self._engine).page(wanted, limit, after)
 
     def health(self, now: datetime) -> Health:
         with self._reading() as connection:
@@ -155,7 +158,7 @@ def _status(row: sa.RowMapping) -> tuple[str, str]:
     if row["dead"]:
         return "dead", "cannot be delivered as it is; mend the cause, then replay it"
     if not row["pending"]:
-        return ("delivered", "") if row["sent"] else ("skipped", "ended before it was told")
+        return ("delivered", "") if row["sent"] else ("skipped", ENDED)
     if row["lease"] is not None:
         return "sending", "a worker has it"
     if row["hold_reason"]:
@@ -187,7 +190,7 @@ def _overdue(connection: sa.Connection, now: datetime) -> dict[str, float]:
     What a storm's digest tells of is not late; the digest itself can be.
     """
     oldest = sa.func.min(delivery.c.wanted_at, type_=delivery.c.wanted_at.type)
-    waiting = delivery.c.pending & (delivery.c.hold_reason == "") & sa.not_(COLLAPSED)
+    waiting = delivery.c.pending & (delivery.c.hold_reason == "") & sa.not_(SUPPRESSED)
     joined = sa.select(delivery.c.channel, oldest).outerjoin(storm, SAME_CHANNEL)
     query = joined.where(waiting).group_by(delivery.c.channel)
     return {channel: max(0.0, (now - at).total_seconds()) for channel, at in connection.execute(query)}
@@ -196,7 +199,7 @@ def _overdue(connection: sa.Connection, now: datetime) -> dict[str, float]:
 def _storms(connection: sa.Connection, now: datetime) -> dict[str, int]:
     """How many incidents each storm holds back."""
     count = sa.func.count(delivery.c.incident_number.distinct())
-    held = sa.and_(SAME_CHANNEL, delivery.c.pending, delivery.c.due_at <= now, COLLAPSED)
+    held = sa.and_(SAME_CHANNEL, delivery.c.pending, delivery.c.due_at <= now, SUPPRESSED)
     query = sa.select(storm.c.channel, count).outerjoin(delivery, held).group_by(storm.c.channel)
     return {row[0]: row[1] for row in connection.execute(query)}
 

@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
+from dataclasses import fields, replace
 from datetime import datetime
 from typing import Any
 
 from sqlalchemy import RowMapping
 
-from bridge.core.model import Alert, Flap, Incident, Severity, State, Status
+from bridge.core.delivery.attempts import Candidate
+from bridge.core.delivery.dead_letters import DeadLetter
+from bridge.core.delivery.delivery import Delivery
+from bridge.core.errors import Reason
+from bridge.core.escalation import Kind, Timer
+from bridge.core.model import Added, Alert, Cause, Flap, Incident, Severity, State, Status, Target
+from bridge.core.storms.detection import Storm
 from bridge.core.timeline import Entry, EntryKind
+from bridge.store.tables import delivery
 
 _PLAIN = [
     "uid",
@@ -35,6 +42,35 @@ _PLAIN = [
     "began_exact",
     "ended_at",
 ]
+_PLAIN_OF_DELIVERY = [
+    "incident_number",
+    "rank",
+    "firing",
+    "wanted",
+    "wanted_at",
+    "changed_at",
+    "due_at",
+    "pending",
+    "sent",
+    "sent_at",
+    "handle",
+    "lease",
+    "lease_until",
+    "in_flight",
+    "attempted_at",
+    "attempts",
+    "shrink",
+    "frozen_revision",
+    "failed_at",
+    "alone",
+    "last_error",
+    "dead",
+    "dead_at",
+    "refused",
+]
+#: What delivery_from reads: not the bytes of mails, which few need.
+DELIVERY = [column for column in delivery.columns if column.name != "frozen"]
+_PLAIN_OF_STORM = [each.name for each in fields(Storm) if each.name != "number"]
 
 
 def incident_row(incident: Incident) -> dict[str, Any]:
@@ -129,3 +165,79 @@ def with_alerts(incidents: Iterable[Incident], rows: Iterable[RowMapping]) -> li
         number = row["incident_number"]
         found.setdefault(number, {})[row["fingerprint"]] = alert_from(row, known[number])
     return [replace(incident, alerts=found.get(incident.number, {})) for incident in listed]
+
+
+def delivery_row(known: Delivery) -> dict[str, Any]:
+    """Without its frozen bytes."""
+    row = {name: getattr(known, name) for name in _PLAIN_OF_DELIVERY}
+    reason = known.dead_reason.value if known.dead_reason is not None else None
+    target = {"channel": known.target.channel, "recipient": known.target.recipient}
+    return {**row, **target, "hold_reason": known.muted_by, "dead_reason": reason}
+
+
+def delivery_from(row: RowMapping) -> Delivery:
+    plain = {name: row[name] for name in _PLAIN_OF_DELIVERY}
+    return Delivery(
+        target=Target(row["channel"], row["recipient"]),
+        muted_by=row["hold_reason"],
+        dead_reason=_reason_from(row["dead_reason"]),
+        **plain,
+    )
+
+
+def dead_letter_from(row: RowMapping) -> DeadLetter:
+    """Of a delivery with its incident's title, state and severity."""
+    reason = _reason_from(row["dead_reason"])
+    return DeadLetter(
+        incident_number=row["incident_number"],
+        title=row["title"],
+        state=row["state"],
+        severity=row["severity"],
+        channel=row["channel"],
+        recipient=row["recipient"],
+        since=row["dead_at"] or row["changed_at"],
+        attempts=row["attempts"],
+        reason=reason,
+        detail=row["last_error"].removeprefix(f"{reason}: "),
+        refused=row["refused"],
+    )
+
+
+def _reason_from(word: str | None) -> Reason | None:
+    """None also of a word that a newer version wrote beside this one."""
+    return Reason(word) if word is not None and word in Reason._value2member_map_ else None
+
+
+def candidate_from(row: RowMapping) -> Candidate:
+    return Candidate(delivery_from(row), row["frozen"], bool(row["doubtful"]))
+
+
+def storm_row(storm: Storm) -> dict[str, Any]:
+    return {**{name: getattr(storm, name) for name in _PLAIN_OF_STORM}, "incident_number": storm.number}
+
+
+def storm_from(row: RowMapping) -> Storm:
+    return Storm(number=row["incident_number"], **{name: row[name] for name in _PLAIN_OF_STORM})
+
+
+def timer_row(number: int, timer: Timer) -> dict[str, Any]:
+    return {"incident_number": number, "kind": timer.kind.value, "key": timer.key, "due_at": timer.due_at}
+
+
+def timer_from(row: RowMapping) -> Timer:
+    return Timer(Kind(row["kind"]), row["key"], row["due_at"])
+
+
+def added_row(number: int, added: Added) -> dict[str, Any]:
+    return {
+        "incident_number": number,
+        "cause": added.cause.value,
+        "key": added.key,
+        "channel": added.channel,
+        "because": added.because,
+        "added_at": added.at,
+    }
+
+
+def added_from(row: RowMapping) -> Added:
+    return Added(row["channel"], Cause(row["cause"]), row["key"], row["because"], row["added_at"])

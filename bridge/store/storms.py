@@ -14,15 +14,15 @@ from datetime import datetime
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
-from bridge.core.escalation import Kind
+from bridge.core.escalation import Kind, Timer
 from bridge.core.model import Change, Incident
 from bridge.core.routing.tree import walk
 from bridge.core.storms.detection import Storm, StormLimits, decide, follow, is_louder, update_due
 from bridge.core.storms.digests import Held, opened, over, total, updated, worst
 from bridge.store.applying import Policy, Writing, complete
-from bridge.store.collapsing import UNTOLD, collapsed_rows, held_of, storm_from, storm_row, under_way, waiting
 from bridge.store.database import reading, transaction
-from bridge.store.rows import incident_from
+from bridge.store.rows import incident_from, storm_from, storm_row
+from bridge.store.suppression import WAITS_UNNOTIFIED, collapsed_rows, held_of, under_way, waiting
 from bridge.store.tables import delivery, incident, storm
 from bridge.store.timers import put_timers
 from bridge.store.waking import Waker
@@ -41,7 +41,7 @@ class StoreStorms:
 
     def _concerned(self, policy: Policy, now: datetime) -> list[str]:
         """Channels that storm, and those for which so much waits that they may."""
-        counted = sa.select(delivery.c.channel, sa.func.count()).where(UNTOLD, delivery.c.due_at <= now)
+        counted = sa.select(delivery.c.channel, sa.func.count()).where(WAITS_UNNOTIFIED, delivery.c.due_at <= now)
         with reading(self._engine) as connection:
             found = set(under_way(connection))
             if policy.storms:
@@ -171,8 +171,8 @@ class _Following:
     def _look_after(self, numbers: set[int]) -> None:
         """The digest speaks for these no more: whoever watches the timers looks whether they need a fallback."""
         if any(route.fallback for route in walk(self._policy.tree)):
-            key = {"kind": Kind.FALLBACK.value, "key": self._storm.channel, "due_at": self._now}
-            put_timers(self._connection, [{"incident_number": number, **key} for number in sorted(numbers)])
+            timer = Timer(Kind.FALLBACK, self._storm.channel, self._now)
+            put_timers(self._connection, [(number, timer) for number in sorted(numbers)])
 
 
 def _heard(following: Storm, held: Sequence[Held]) -> Storm:

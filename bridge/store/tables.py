@@ -155,6 +155,8 @@ delivery = sa.Table(
     sa.Column("last_error", sa.Text, nullable=False, default=""),
     sa.Column("refused", sa.Text, nullable=False, default=""),
     sa.Column("sent_at", UtcDateTime),
+    sa.Column("dead_reason", sa.String(16)),  # of a dead letter; null: unknown
+    sa.Column("dead_at", UtcDateTime),
     sa.Column("failed_at", UtcDateTime),  # when the try began that failed last, for a reason that may be its own
     sa.Column("alone", sa.Integer, nullable=False, server_default="0"),  # failed so often while others got through
 )

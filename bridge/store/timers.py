@@ -1,4 +1,4 @@
-"""When the incidents of one transaction must be looked at again, and who is told of them besides their routes.
+"""When the incidents of one transaction must be looked at again, and which channels are notified besides their routes.
 
 Invariant: written with the change that they follow from, so that no incident is forgotten by a process that dies.
 """
@@ -6,7 +6,7 @@ Invariant: written with the change that they follow from, so that no incident is
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
@@ -14,12 +14,14 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
-from bridge.core.escalation import Kind, Situation, Standing, Timer, timers_of
+from bridge.core.delivery.delivery import Delivery
+from bridge.core.escalation import EscalationInput, Kind, Timer, timers_of
 from bridge.core.incidents.state_changes import look_at
 from bridge.core.incidents.transitions import Rules
-from bridge.core.model import Added, Cause, Incident, State
+from bridge.core.model import Added, Incident, State
 from bridge.core.routing.tree import Route, matched, walk
 from bridge.core.storms.digests import channel_of
+from bridge.store.rows import added_from, added_row, timer_from, timer_row
 from bridge.store.tables import added_target, timer
 
 _KEY = ("incident_number", "kind", "key")
@@ -41,9 +43,8 @@ class Timers:
             return
         query = sa.select(timer).where(timer.c.incident_number.in_(wanted)).order_by(*(timer.c[name] for name in _KEY))
         for row in self._connection.execute(query).mappings():
-            each = Timer(Kind(row["kind"]), row["key"], row["due_at"])
             number = row["incident_number"]
-            self._timers[number] = self._stored[number] = (*self._stored.get(number, ()), each)
+            self._timers[number] = self._stored[number] = (*self._stored.get(number, ()), timer_from(row))
         self._added |= added_of(self._connection, wanted)
 
     def added(self, number: int) -> tuple[Added, ...]:
@@ -52,10 +53,10 @@ class Timers:
     def add(self, number: int, added: Iterable[Added]) -> None:
         new = tuple(added)
         self._added[number] = (*self.added(number), *new)
-        self._new += [_added_row(number, each) for each in new]
+        self._new += [added_row(number, each) for each in new]
 
     def forget_added(self, number: int) -> None:
-        """It was over: who was told then need not hear of what begins now."""
+        """It was over: channels that were added then need not be notified of what begins now."""
         if self._added.pop(number, ()):
             self._connection.execute(sa.delete(added_target).where(added_target.c.incident_number == number))
 
@@ -66,22 +67,23 @@ class Timers:
             for each in self._timers.get(number, ())
         )
 
-    def situation(self, found: Incident, rows: Iterable[Mapping[str, Any]], told: int | None = None) -> Situation:
-        """told: the newest loud revision; without it, whoever waits for anything is taken to be untold."""
+    def input_of(self, found: Incident, deliveries: Iterable[Delivery], loud: int | None = None) -> EscalationInput:
+        """loud: see EscalationInput."""
         firing = ((self._rules.canonical(each.labels), True) for each in found.shown)
-        own = channel_of(found) is not None  # a digest: those whom it speaks for have timers of their own
+        own = channel_of(found) is not None  # a digest: the incidents that it stands for have timers of their own
         routed = found.state is State.OPEN and not own and _asks_for_timers(self._tree)
-        return Situation(
+        return EscalationInput(
             incident=found,
             matches=tuple(match for match, _ in matched(self._tree, firing, self._now)) if routed else (),
-            deliveries=tuple(_standing(row, told) for row in rows) if routed else (),
+            deliveries=tuple(deliveries) if routed else (),
             timers=self._timers.get(found.number, ()),
             added=self.added(found.number),
             acknowledge_for=self._rules.acknowledge_for,
             calm_at=look_at(found, self._rules.flapping),
+            loud=loud,
         )
 
-    def set(self, known: Situation, *, anew: bool = False, looked: bool = False) -> None:
+    def set(self, known: EscalationInput, *, anew: bool = False, looked: bool = False) -> None:
         """known.timers may be older than what acted() said meanwhile."""
         number = known.incident.number
         timers = self._timers.get(number, ())
@@ -94,18 +96,18 @@ class Timers:
         gone = sorted(key for key in before if key not in after)
         if gone:
             mine = [timer.c[name] == sa.bindparam(f"b_{name}") for name in _KEY]
-            self._connection.execute(sa.delete(timer).where(*mine), [_named(key, "b_") for key in gone])
+            self._connection.execute(sa.delete(timer).where(*mine), [_bound(key) for key in gone])
         changed = sorted(key for key, each in after.items() if before.get(key) != each)
-        put_timers(self._connection, [{**_named(key), "due_at": after[key].due_at} for key in changed])
+        put_timers(self._connection, [(key[0], after[key]) for key in changed])
         if self._new:
             make = postgresql.insert if self._connection.dialect.name == "postgresql" else sqlite.insert
             self._connection.execute(make(added_target).on_conflict_do_nothing(), self._new)
 
 
-def put_timers(connection: sa.Connection, rows: Sequence[Mapping[str, Any]]) -> None:
-    """Set timers, whether they were there or not."""
-    if rows:
-        connection.execute(_putting(connection.dialect.name), [dict(row) for row in rows])
+def put_timers(connection: sa.Connection, timers: Sequence[tuple[int, Timer]]) -> None:
+    """Set timers, each with its incident's number, whether they were there or not."""
+    if timers:
+        connection.execute(_putting(connection.dialect.name), [timer_row(*each) for each in timers])
 
 
 def added_of(connection: sa.Connection, numbers: Sequence[int]) -> dict[int, tuple[Added, ...]]:
@@ -113,8 +115,7 @@ def added_of(connection: sa.Connection, numbers: Sequence[int]) -> dict[int, tup
     query = sa.select(added_target).where(added_target.c.incident_number.in_(numbers))
     found: dict[int, tuple[Added, ...]] = {}
     for row in connection.execute(query.order_by(added_target.c.added_at, added_target.c.channel)).mappings():
-        each = Added(row["channel"], Cause(row["cause"]), row["key"], row["because"], row["added_at"])
-        found[row["incident_number"]] = (*found.get(row["incident_number"], ()), each)
+        found[row["incident_number"]] = (*found.get(row["incident_number"], ()), added_from(row))
     return found
 
 
@@ -129,33 +130,5 @@ def _putting(dialect: str) -> sa.Executable:
     return statement.on_conflict_do_update(index_elements=list(_KEY), set_={"due_at": statement.excluded.due_at})
 
 
-def _named(key: tuple[int, str, str], prefix: str = "") -> dict[str, Any]:
-    return {f"{prefix}{name}": value for name, value in zip(_KEY, key, strict=True)}
-
-
-def _added_row(number: int, added: Added) -> dict[str, Any]:
-    return {
-        "incident_number": number,
-        "cause": added.cause.value,
-        "key": added.key,
-        "channel": added.channel,
-        "because": added.because,
-        "added_at": added.at,
-    }
-
-
-def _standing(row: Mapping[str, Any], told: int | None) -> Standing:
-    return Standing(
-        channel=row["channel"],
-        firing=row["firing"],
-        pending=row["pending"],
-        dead=row["dead"],
-        held=bool(row["hold_reason"]),
-        tried=row["attempts"] > 0,
-        wanted_at=row["wanted_at"],
-        due_at=row["due_at"],
-        error=row["last_error"],
-        untold=told is None or not row["sent"] or told > row["sent"],
-        failed=row["failed_at"] is not None,
-        alone=row["alone"],
-    )
+def _bound(key: tuple[int, Kind, str]) -> dict[str, Any]:
+    return {f"b_{name}": value for name, value in zip(_KEY, key, strict=True)}

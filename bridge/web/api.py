@@ -13,7 +13,7 @@ from flask.typing import ResponseReturnValue
 from bridge.core.changes import period_of
 from bridge.core.context.measurements import as_of
 from bridge.core.cursors import Page
-from bridge.core.delivery.dead_letters import DeadLetter, Which
+from bridge.core.delivery.dead_letters import DeadLetter, DeadLetterFilter
 from bridge.core.errors import Reason
 from bridge.core.facts import ChangeEvent, Context, Fact
 from bridge.core.incidents.periods import firing_period
@@ -62,8 +62,8 @@ def blueprint(
 
     @routes.get("/dead-letters")
     def list_dead_letters() -> ResponseReturnValue:
-        which = Which(channel=request.args.get("channel"), reason=_reason())
-        return _listed("dead_letters", reader.page_of_dead_letters(which, _limit(), asked_after(request)), _letter)
+        wanted = DeadLetterFilter(channel=request.args.get("channel"), reason=_reason())
+        return _listed("dead_letters", reader.page_of_dead_letters(wanted, _limit(), asked_after(request)), _letter)
 
     @routes.get("/changes")
     def list_changes() -> ResponseReturnValue:

@@ -11,7 +11,7 @@ from datetime import datetime
 from flask import Blueprint, Request, render_template, request
 from flask.typing import ResponseReturnValue
 
-from bridge.core.delivery.dead_letters import Which
+from bridge.core.delivery.dead_letters import DeadLetterFilter
 from bridge.core.ports import Changes
 from bridge.core.views import Reader
 from bridge.web.digest_links import held_channel
@@ -55,7 +55,7 @@ def blueprint(reader: Reader, kept: Changes, clock: Callable[[], datetime], logi
 
     @routes.get("/dead-letters")
     def list_dead_letters() -> ResponseReturnValue:
-        page = reader.page_of_dead_letters(Which(), SHOWN, asked_after(request))
+        page = reader.page_of_dead_letters(DeadLetterFilter(), SHOWN, asked_after(request))
         return render_template("dead_letters.html", page=page, now=clock(), cut=PAYLOAD_SHOWN)
 
     @routes.get("/changes")

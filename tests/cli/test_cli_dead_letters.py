@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from bridge.core.delivery.dead_letters import Which
+from bridge.core.delivery.dead_letters import DeadLetterFilter
 from bridge.core.errors import Reason
 from bridge.core.incidents.transitions import Rules
 from bridge.core.model import ChannelSpec
@@ -55,7 +55,7 @@ def run(database: str, *arguments: str) -> Result:
 
 def left(database: str) -> int:
     engine = open_database(database)
-    count = StoreDeadLetters(engine).count(Which())
+    count = StoreDeadLetters(engine).count(DeadLetterFilter())
     engine.dispose()
     return count
 

@@ -7,10 +7,11 @@ from datetime import timedelta
 
 import pytest
 
-from bridge.core.escalation import RECHECK, Kind, Situation, Standing, Timer, look, timers_of
+from bridge.core.delivery.delivery import Delivery
+from bridge.core.escalation import RECHECK, EscalationInput, Kind, Timer, look, timers_of
 from bridge.core.incidents.actions import acknowledge, resolve
 from bridge.core.incidents.transitions import Rules, receive
-from bridge.core.model import Added, Cause, Change, Incident, State
+from bridge.core.model import Added, Cause, Change, Incident, State, Target
 from bridge.core.routing.matchers import parse_matchers
 from bridge.core.routing.tree import Escalation, Match
 from tests.builders import a_group, an_alert, at
@@ -31,18 +32,20 @@ def an_incident(state: State = State.OPEN) -> Incident:
     return resolve(opened, "ada", at(60)).incident if state is State.RESOLVED else opened
 
 
-def a_delivery(channel: str = "pager", **changes: object) -> Standing:
-    waiting = Standing(channel, True, True, False, False, True, at(0), at(0), error="server: HTTP 503")
+def a_delivery(channel: str = "pager", **changes: object) -> Delivery:
+    waiting = Delivery(1, Target(channel), 0, True, 1, at(0), at(0), at(0), attempts=1, last_error="server: HTTP 503")
     return replace(waiting, **changes)  # type: ignore[arg-type]
 
 
-def known(state: State = State.OPEN, match: Match = MATCH, **more: object) -> Situation:
-    situation = Situation(an_incident(state), (match,), (a_delivery(),), acknowledge_for=timedelta(hours=12))
+def known(state: State = State.OPEN, match: Match = MATCH, **more: object) -> EscalationInput:
+    situation = EscalationInput(
+        an_incident(state), (match,), (a_delivery(),), acknowledge_for=timedelta(hours=12), loud=1
+    )
     return replace(situation, **more)  # type: ignore[arg-type]
 
 
-def started(situation: Situation, now: float = 0) -> Situation:
-    return replace(situation, timers=timers_of(situation, at(now), anew=True))
+def started(found: EscalationInput, now: float = 0) -> EscalationInput:
+    return replace(found, timers=timers_of(found, at(now), anew=True))
 
 
 def texts(change: Change) -> list[str]:
@@ -102,15 +105,15 @@ def test_the_time_of_a_step_begins_when_its_route_may_speak() -> None:
     [
         pytest.param(a_delivery(), 300, id="pending"),
         pytest.param(a_delivery(pending=False, dead=True), 0, id="dead"),
-        pytest.param(a_delivery(held=True, tried=False, due_at=at(7200)), 7500, id="held by a mute interval"),
-        pytest.param(a_delivery(held=True, tried=True, due_at=at(7200)), 300, id="held once, tried since"),
+        pytest.param(a_delivery(muted_by="nights", attempts=0, due_at=at(7200)), 7500, id="muted"),
+        pytest.param(a_delivery(muted_by="nights", due_at=at(7200)), 300, id="muted once, tried since"),
         pytest.param(a_delivery(pending=False), None, id="delivered"),
         pytest.param(a_delivery(firing=False), None, id="an end"),
-        pytest.param(a_delivery(untold=False), None, id="only a quiet change is missing"),
+        pytest.param(a_delivery(sent=1), None, id="only a quiet change is missing"),
         pytest.param(a_delivery("slack"), None, id="another channel"),
     ],
 )
-def test_when_a_channel_is_looked_at_for_its_fallback(delivery: Standing, due: float | None) -> None:
+def test_when_a_channel_is_looked_at_for_its_fallback(delivery: Delivery, due: float | None) -> None:
     timers = timers_of(known(match=replace(MATCH, escalate=()), deliveries=(delivery,)), at(0))
     assert ([] if due is None else [at(due)]) == [timer.due_at for timer in timers]
 
@@ -131,7 +134,7 @@ def test_a_channel_that_stays_unable_hands_over_to_its_fallback_and_says_so() ->
 
 
 def test_a_dead_letter_hands_over_at_once() -> None:
-    dead = a_delivery(pending=False, dead=True, error="payload: too long")
+    dead = a_delivery(pending=False, dead=True, last_error="payload: too long")
     verdict = look(started(known(deliveries=(dead,))), set(), at(1))
     assert ["pager could not deliver it (payload: too long): told mail instead"] == texts(verdict.change)
 
@@ -142,7 +145,7 @@ def test_a_dead_letter_hands_over_at_once() -> None:
         pytest.param({}, {"pager"}, 299, id="not overdue yet"),
         pytest.param({}, set(), 5000, id="overdue, but the channel works"),
         pytest.param({"deliveries": (a_delivery(pending=False),)}, {"pager"}, 5000, id="delivered"),
-        pytest.param({"deliveries": (a_delivery(untold=False),)}, {"pager"}, 5000, id="nothing loud is missing"),
+        pytest.param({"deliveries": (a_delivery(sent=1),)}, {"pager"}, 5000, id="nothing loud is missing"),
         pytest.param({"added": (ADDED,)}, {"pager"}, 5000, id="done before"),
         pytest.param({"match": replace(MATCH, fallback=())}, {"pager"}, 5000, id="no fallback"),
         pytest.param({"match": replace(MATCH, fallback=("pager",))}, {"pager"}, 5000, id="its own fallback"),

@@ -14,7 +14,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from bridge.core.delivery.dead_letters import Which
+from bridge.core.delivery.dead_letters import DeadLetterFilter
 from bridge.core.delivery.retries import decide as decide_again
 from bridge.core.errors import SendError
 from bridge.core.incidents.transitions import Rules
@@ -129,7 +129,7 @@ class SmallBridge:
         self._people.resolve(number, "ada", self._clock())
 
     def replay(self, number: int) -> None:
-        self._letters.replay(Which(number), self._clock())
+        self._letters.replay(DeadLetterFilter(number), self._clock())
 
     def reload(self, name: str) -> None:
         self.loaded = name

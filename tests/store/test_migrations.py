@@ -17,6 +17,7 @@ from alembic.config import Config
 from alembic.script import ScriptDirectory
 
 from bridge.store import database
+from bridge.store.tables import UtcDateTime
 
 MIGRATIONS = Path(database.__file__).with_name("migrations")
 
@@ -80,6 +81,35 @@ def test_a_process_of_an_older_version_goes_on_after_the_migrations(engine: sa.E
     assert "incident" in write_and_read(engine, known)
     migrate(engine, "head")
     assert "incident" in write_and_read(engine, known)
+
+
+def write(connection: sa.Connection, table: sa.Table, rows: list[dict[str, Any]]) -> None:
+    """Rows that need values for the named columns only."""
+    filled = {column.name: value(column) for column in table.columns if not column.nullable}
+    connection.execute(sa.insert(table), [{**filled, **row} for row in rows])
+
+
+def test_dead_letters_of_before_keep_their_reason_and_time_as_far_as_they_were_stored(engine: sa.Engine) -> None:
+    known = migrate(engine, "0014")
+    stored = UtcDateTime().process_bind_param
+    first, last = (stored(datetime(2026, 3, 1, hour, tzinfo=UTC), engine.dialect) for hour in (1, 2))
+    mail = {"channel": "mail", "incident_number": 1}
+    with engine.begin() as connection:
+        write(connection, known.tables["incident"], [{"number": 1}])
+        write(connection, known.tables["delivery"], [
+            {**mail, "recipient": "a@x.org", "dead": True, "last_error": "rate_limited: HTTP 429"},
+            {**mail, "recipient": "b@x.org", "dead": True, "last_error": "unheard of: x"},
+            {**mail, "recipient": "c@x.org", "dead": False, "last_error": "server: HTTP 503"},
+        ])  # fmt: skip
+        write(connection, known.tables["event"], [
+            {"id": 1, "incident_number": 1, "kind": "dead", "actor": "mail a@x.org", "at": first},
+            {"id": 2, "incident_number": 1, "kind": "dead", "actor": "mail a@x.org", "at": last},
+            {"id": 3, "incident_number": 1, "kind": "dead", "actor": "mail c@x.org", "at": last},
+        ])  # fmt: skip
+    now = migrate(engine, "head").tables["delivery"]
+    query = sa.select(now.c.dead_reason, now.c.dead_at).order_by(now.c.recipient)
+    with engine.connect().execution_options(readonly=True) as connection:
+        assert [("rate_limited", last), (None, None), (None, None)] == [tuple(row) for row in connection.execute(query)]
 
 
 FAULTS = {

@@ -6,7 +6,7 @@ import threading
 
 import sqlalchemy as sa
 
-from bridge.core.delivery.dead_letters import Which
+from bridge.core.delivery.dead_letters import DeadLetterFilter
 from bridge.core.errors import Reason
 from bridge.core.incidents.transitions import Rules
 from bridge.core.ports import Begun, GiveUp, Sent
@@ -59,7 +59,7 @@ def test_a_dead_letter_is_still_unknown_if_an_earlier_try_was(
     number = intake.accept(a_group(an_alert())).number
     store.claim(LANES, clock())  # and dies
     store.settle([(one(store.claim(LANES, clock.forward(61))), GiveUp(Reason.DESTINATION, "gone"))], clock())
-    StoreDeadLetters(engine).replay(Which(number), clock())
+    StoreDeadLetters(engine).replay(DeadLetterFilter(number), clock())
     replayed = one(store.claim(LANES, clock()))
     assert (True, at(1)) == (replayed.unknown, replayed.attempted_at)
 
@@ -81,7 +81,7 @@ def test_a_dead_letter_to_such_a_channel_is_replayed_to_nobody_once_it_is_over(
     store.settle([(one(store.claim(LANES, clock())), GiveUp(Reason.DESTINATION, "gone"))], clock())
     intake._policy = lambda: Policy(Rules(), Route(notify=()), POLICY.channels)
     intake.accept(a_group(an_alert(ends=5)))
-    StoreDeadLetters(engine).replay(Which(number), clock())
+    StoreDeadLetters(engine).replay(DeadLetterFilter(number), clock())
     assert [] == store.claim(LANES, clock.forward(61))
     assert ["skipped"] == [each.status for each in StoreReader(engine).deliveries(number)]
 

@@ -12,7 +12,7 @@ import pytest
 import sqlalchemy as sa
 
 from bridge.core.cursors import cursor_of
-from bridge.core.delivery.dead_letters import Which
+from bridge.core.delivery.dead_letters import DeadLetterFilter
 from bridge.core.errors import Reason
 from bridge.core.ports import Lane, RetryAt
 from bridge.store import StoreChangeDeliveries, StoreChanges, StoreDeliveries, StoreReader, StoreStorms, open_database
@@ -88,7 +88,7 @@ def test_a_page_of_a_long_list_reads_what_it_shows(engine: sa.Engine) -> None:
         for after in (None, resolved):
             reader.page_of_incidents(resolved=True, after=after)
         for after in (None, dead):
-            reader.page_of_dead_letters(Which(), 100, after)
+            reader.page_of_dead_letters(DeadLetterFilter(), 100, after)
         for after in (None, changed):
             changes.page_of_changes(100, after)
         reader.open_counts()

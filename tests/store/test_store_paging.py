@@ -12,7 +12,7 @@ import pytest
 import sqlalchemy as sa
 
 from bridge.core.cursors import BadCursor, Page, cursor_of
-from bridge.core.delivery.dead_letters import Which
+from bridge.core.delivery.dead_letters import DeadLetterFilter
 from bridge.core.errors import Reason
 from bridge.core.facts import ChangeEvent
 from bridge.core.model import Incident, Severity, State
@@ -150,7 +150,7 @@ def a_letter(number: int, recipient: str = "", *, changed: float = 0, dead: bool
         "incident_number": number, "channel": "mail", "recipient": recipient, "rank": 0, "firing": True, "wanted": 1,
         "sent": 0, "pending": False, "dead": dead, "wanted_at": at(0), "changed_at": at(changed), "due_at": at(0),
         "in_flight": False, "attempts": 1, "shrink": False, "handle": {}, "last_error": "payload: no",
-        "hold_reason": "", "refused": "",
+        "hold_reason": "", "refused": "", "dead_reason": "payload",
     }  # fmt: skip
 
 
@@ -158,13 +158,13 @@ def test_dead_letters_come_the_oldest_first(engine: sa.Engine, reader: StoreRead
     keep(engine, *(an_incident(number, Severity.INFO) for number in range(1, 41)))
     letters = [a_letter(number, name, changed=number % 5) for number in range(1, 41) for name in ("b@x.org", "ä@x.org")]
     keep(engine, *letters, *(a_letter(number, "c", dead=False) for number in range(1, 41)), table=delivery)
-    found = list(pages(lambda after: reader.page_of_dead_letters(Which(), 7, after)))
+    found = list(pages(lambda after: reader.page_of_dead_letters(DeadLetterFilter(), 7, after)))
     told = [(each.incident_number, each.recipient) for page in found for each in page.items]
     by_time = sorted(letters, key=lambda row: (row["changed_at"], row["incident_number"]))
     assert [row["incident_number"] for row in by_time] == [number for number, _ in told]
     assert (80, 80, [*range(0, 80, 7)]) == (len(set(told)), found[0].total, [page.before for page in found])
-    assert 80 == reader.page_of_dead_letters(Which(reason=Reason.PAYLOAD), 1).total
-    assert 0 == reader.page_of_dead_letters(Which(channel="slack"), 1).total
+    assert 80 == reader.page_of_dead_letters(DeadLetterFilter(reason=Reason.PAYLOAD), 1).total
+    assert 0 == reader.page_of_dead_letters(DeadLetterFilter(channel="slack"), 1).total
 
 
 def test_changes_come_the_newest_first(engine: sa.Engine) -> None:
@@ -199,7 +199,7 @@ def test_a_cursor_of_another_list_or_of_nobody_is_refused(reader: StoreReader, c
         with pytest.raises(BadCursor):
             reader.page_of_incidents(resolved=resolved, after=cursor)
     with pytest.raises(BadCursor):
-        reader.page_of_dead_letters(Which(), 1, cursor)
+        reader.page_of_dead_letters(DeadLetterFilter(), 1, cursor)
     with pytest.raises(BadCursor):
         reader.page_of_held("slack", at(0), 1, cursor)
 

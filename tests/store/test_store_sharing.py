@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import sqlalchemy as sa
 
-from bridge.core.delivery.dead_letters import Which
+from bridge.core.delivery.dead_letters import DeadLetterFilter
 from bridge.core.errors import Reason
 from bridge.core.incidents.transitions import Rules
 from bridge.core.ports import GiveUp, Lane, RetryAt, Sent
@@ -84,5 +84,5 @@ def test_a_dead_letter_waits_for_its_replay(
     store.settle([(one(store.claim(LANES, clock())), dead)], clock())
     assert [] == store.claim(LANES, clock.forward(1000))
     assert {"pager": 1} == StoreReader(engine).health(clock()).dead
-    assert 1 == StoreDeadLetters(engine).replay(Which(number), clock())
+    assert 1 == StoreDeadLetters(engine).replay(DeadLetterFilter(number), clock())
     assert number == one(store.claim(LANES, clock())).incident_number

@@ -25,8 +25,8 @@ def test_what_ends_before_it_could_be_told_is_settled_at_once(world: World) -> N
     world.fire(1)
     world.end(1)
     assert [] == world.claim()
-    assert ("skipped", "ended before it was told") == world.standing(1)
-    assert "ended before it was told" in world.texts(1)
+    assert ("skipped", "ended before it was delivered") == world.standing(1)
+    assert "ended before it was delivered" in world.texts(1)
 
 
 def test_a_dead_letter_whose_incident_has_ended_is_none_any_more(world: World) -> None:
@@ -48,8 +48,8 @@ def test_the_end_of_what_was_being_sent_but_never_arrived_is_not_told(world: Wor
     assert "pending" == world.standing(1)[0]
     world.pass_by(5)
     assert [] == world.claim()
-    assert ("skipped", "ended before it was told") == world.standing(1)
-    assert "ended before it was told" in world.texts(1)
+    assert ("skipped", "ended before it was delivered") == world.standing(1)
+    assert "ended before it was delivered" in world.texts(1)
 
 
 def test_the_end_of_what_a_worker_took_meanwhile_is_followed_up(world: World) -> None:

@@ -6,7 +6,7 @@ import pytest
 from web_fakes import NOW, PLAIN, World
 from werkzeug.security import generate_password_hash
 
-from bridge.core.delivery.dead_letters import DeadLetter, Which
+from bridge.core.delivery.dead_letters import DeadLetter, DeadLetterFilter
 from bridge.core.errors import Reason
 
 LETTER = DeadLetter(
@@ -48,7 +48,7 @@ def test_without_any_all_is_well():
 
 def test_the_api_takes_a_choice_and_explains(world):
     answer = world.get("/api/v1/dead-letters?channel=slack-ml&reason=payload&limit=5").json
-    assert Which(channel="slack-ml", reason=Reason.PAYLOAD) == world.reader.which
+    assert DeadLetterFilter(channel="slack-ml", reason=Reason.PAYLOAD) == world.reader.wanted
     (letter,) = answer["dead_letters"]
     assert (7, "payload", LETTER.refused) == (letter["incident_number"], letter["reason"], letter["refused"])
     assert "replay" in letter["what_to_do"] and NOW.isoformat() == letter["since"]

@@ -73,7 +73,7 @@ class FakeReader:
         self.all = {7: INCIDENT, 6: RESOLVED}
         self.health_now, self.error, self.asked = HEALTHY, None, []
         self.contexts = {}
-        self.letters, self.which = [], None
+        self.letters, self.wanted = [], None
         self.held = DeliveryView("slack-ml", "", "held", 2, 1, 3, NOW, "Slack asks to wait", "429 ratelimited", NOW)
 
     def page_of_incidents(self, *, resolved=None, limit=100, after=None):
@@ -107,8 +107,8 @@ class FakeReader:
     def context(self, number, now):
         return self.contexts.get(number)
 
-    def page_of_dead_letters(self, which, limit=1000, after=None):
-        self.which = which
+    def page_of_dead_letters(self, wanted, limit=1000, after=None):
+        self.wanted = wanted
         return Page(tuple(self.letters[:limit]), len(self.letters))
 
     def health(self, now):

@@ -1,12 +1,13 @@
-"""Deliveries that were given up: which they are, why, and what a person can do about it. Pure."""
+"""Deliveries that were given up: why, what a responder can do about it, and their replay. Pure."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from types import MappingProxyType
 
+from bridge.core.delivery.delivery import Delivery
 from bridge.core.errors import Reason
 
 
@@ -20,9 +21,9 @@ class DeadLetter:
     severity: str
     channel: str
     recipient: str
-    since: datetime  #: when it was given up
+    since: datetime  #: when it was given up; where that is unknown, when its incident changed last
     attempts: int
-    reason: Reason | None  #: None: nobody wrote it down in a word that is known
+    reason: Reason | None  #: None: unknown
     detail: str  #: what the vendor said
     refused: str  #: what was to be sent, as far as it was composed; without secrets
 
@@ -32,12 +33,23 @@ class DeadLetter:
 
 
 @dataclass(frozen=True, slots=True)
-class Which:
-    """A choice of dead letters; None is any."""
+class DeadLetterFilter:
+    """None is any."""
 
     incident_number: int | None = None
     channel: str | None = None
     reason: Reason | None = None
+
+
+def replay(delivery: Delivery, *, resolved: bool, now: datetime) -> Delivery:
+    """Try a dead letter again, at once, with what is true now. resolved: its incident is.
+
+    A channel that no route names any more was not notified of the end, so its delivery may still say `firing`.
+    """
+    return replace(
+        delivery, firing=delivery.firing and not resolved, pending=True, due_at=now, attempts=0, shrink=False,
+        failed_at=None, alone=0, dead=False, dead_reason=None, dead_at=None,
+    )  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,9 +85,3 @@ ADVICE: Mapping[Reason, Advice] = MappingProxyType(
         Reason.RATE_LIMITED: Advice("The vendor asked to wait.", _PASSING),
     }
 )
-
-
-def parted(error: str) -> tuple[Reason | None, str]:
-    """ "destination: HTTP 404" -> (DESTINATION, "HTTP 404")."""
-    word, colon, detail = error.partition(": ")
-    return (Reason(word), detail) if colon and word in Reason._value2member_map_ else (None, error)

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
+from bridge.core.delivery.delivery import Delivery
 from bridge.core.model import Severity
 from bridge.core.numbers import in_words
 
@@ -46,6 +47,10 @@ class Storm:
     updated_at: datetime  #: when the digest was written last
     told_count: int  #: how many incidents it stood for, and
     told_rank: int  #: the most severe of them, when it last said something loud
+
+    def suppresses(self, delivery: Delivery) -> bool:
+        """Its digest stands for this delivery of its channel."""
+        return delivery.waits_unnotified and delivery.rank >= self.rank and delivery.incident_number != self.number
 
 
 @dataclass(frozen=True, slots=True)

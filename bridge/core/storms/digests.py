@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
+from bridge.core.delivery.delivery import ENDED, Delivery, DesiredState
 from bridge.core.incidents.periods import began, closed, reopened
 from bridge.core.model import (
     SOURCE,
@@ -22,7 +23,6 @@ from bridge.core.model import (
     State,
     Status,
     Target,
-    Wish,
 )
 from bridge.core.storms.detection import Storm, StormLimits, is_louder, severity_of
 from bridge.core.timeline import Entry, EntryKind
@@ -50,13 +50,20 @@ def channel_of(incident: Incident) -> str | None:
     return incident.group_labels.get("channel") if own else None
 
 
-def wishes_of(change: Change, channels: Mapping[str, ChannelSpec]) -> tuple[Wish, ...]:
-    """To its channel alone, and to everybody there."""
+def digest_states(change: Change, channels: Mapping[str, ChannelSpec]) -> tuple[DesiredState, ...]:
+    """Of a digest: to its channel alone, and to every recipient there."""
     spec = channels.get(channel_of(change.incident) or "")
     if spec is None:  # it was taken out of routes.yaml
         return ()
     firing = not change.incident.resolved
-    return tuple(Wish(Target(spec.name, each), firing, change.loud) for each in spec.recipients or ("",))
+    return tuple(DesiredState(Target(spec.name, each), firing, change.loud) for each in spec.recipients or ("",))
+
+
+def skip_reason(before: Delivery, storm: Storm | None) -> str:
+    """Why its resolve is skipped. storm: of its channel, if one is under way."""
+    if storm is None or not storm.suppresses(before):
+        return ENDED
+    return f"ended while it was suppressed: reported in the digest #{storm.number} at most"
 
 
 def opened(channel: str, held: Sequence[Held], limits: StormLimits, because: str, now: datetime, uid: str) -> Change:

@@ -1,70 +1,113 @@
-"""Which targets a change is for: those of the routes, and those that were added."""
+"""What a change makes of a delivery."""
 
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import timedelta
 
-from bridge.core.delivery.planning import plan
-from bridge.core.incidents.actions import resolve
-from bridge.core.incidents.transitions import Rules, receive
-from bridge.core.model import Added, Cause, Change, ChannelSpec, Incident, State, Wish
-from bridge.core.routing.matchers import parse_matchers
-from bridge.core.routing.time_intervals import NamedIntervals, TimeInterval
-from bridge.core.routing.tree import Escalation, Route
-from tests.builders import a_group, an_alert, at
+import pytest
 
-RULES = Rules()
-CRITICAL = parse_matchers('severity="critical"')
-STEP = Escalation(timedelta(minutes=10), ("slack",))
-ADDED = Added("mail", Cause.FALLBACK, "pager", "pager could not be reached for 5 min", at(300))
+from bridge.core.delivery.delivery import Delivery, DesiredState
+from bridge.core.delivery.planning import NEVER, plan
+from bridge.core.errors import Reason
+from bridge.core.model import Change, ChannelSpec
+from tests.builders import at
+from tests.core.delivery.delivery_builders import CHANNELS, PAGER, a_change, a_delivery, desired
 
-
-def an_incident(state: State = State.OPEN) -> Incident:
-    change = receive(None, a_group(), at(0), RULES, "uid")
-    assert change is not None
-    return resolve(change.incident, "ada", at(60)).incident if state is State.RESOLVED else change.incident
+NOW = at(100)
+SENT = a_delivery(pending=False, sent=1, handle={"key": "k"})
+DEAD = a_delivery(
+    pending=False, dead=True, dead_reason=Reason.DESTINATION, dead_at=at(5), last_error="destination: 404"
+)
 
 
-def planned(incident: Incident, *added: Added, tree: Route | None = None) -> dict[str, Wish]:
-    specs = {name: ChannelSpec(name) for name in ("pager", "mail", "slack")}
-    change = Change(incident, (), ())
-    found = plan(change, tree or Route(notify=("pager",)), RULES.canonical, specs, at(0), added)
-    return {wish.target.channel: wish for wish in found}
+def planned(
+    before: Delivery | None, change: Change, *states: DesiredState, spec: ChannelSpec = CHANNELS["pager"]
+) -> Delivery | None:
+    known = {} if before is None else {before.target: before}
+    found = plan(change, states, known, {spec.name: spec}, NOW)
+    assert len(found) <= 1
+    return found[0] if found else None
 
 
-def wishes(incident: Incident, *added: Added, tree: Route | None = None) -> dict[str, bool]:
-    return {name: wish.firing for name, wish in planned(incident, *added, tree=tree).items()}
+def test_a_trigger_is_planned_and_due_at_once() -> None:
+    assert a_delivery(wanted_at=NOW, changed_at=NOW, due_at=NOW) == planned(None, a_change(), desired())
 
 
-def test_an_added_channel_is_wished_for_until_the_end_and_hears_of_it() -> None:
-    assert {"pager": True, "mail": True} == wishes(an_incident(), ADDED)
-    assert {"pager": False, "mail": False} == wishes(an_incident(State.RESOLVED), ADDED)
+def test_a_new_revision_is_wanted_since_the_oldest_change_that_is_not_shown() -> None:
+    changed = a_delivery(wanted=2, changed_at=NOW)
+    assert changed == planned(a_delivery(), a_change(2), desired())
+    assert replace(SENT, wanted=2, pending=True, wanted_at=NOW, changed_at=NOW, due_at=NOW) == planned(
+        SENT, a_change(2), desired()
+    )
 
 
-def test_an_added_channel_that_the_configuration_has_no_more_is_left_out() -> None:
-    assert {"pager": True} == wishes(an_incident(), replace(ADDED, channel="gone"))
+@pytest.mark.parametrize(
+    "before",
+    [
+        pytest.param(a_delivery(), id="pending"),
+        pytest.param(a_delivery(attempts=3, last_error="server: HTTP 503"), id="refused so far"),
+        pytest.param(a_delivery(muted_by="nights", due_at=at(9000)), id="muted"),
+        pytest.param(DEAD, id="a dead letter"),
+    ],
+)
+def test_the_resolve_is_skipped_if_the_trigger_was_never_delivered(before: Delivery) -> None:
+    found = planned(before, a_change(2, firing=False), desired(firing=False))
+    assert found is not None and found.is_skipped
+    assert (2, NOW, "", None) == (found.wanted, found.changed_at, found.muted_by, found.dead_reason)
+    assert planned(found, a_change(3, firing=False), desired(firing=False)) is None
 
 
-def test_an_added_channel_shows_what_the_one_shows_in_whose_place_it_was_told() -> None:
-    pages = Route(notify=("slack",), routes=(Route(CRITICAL, ("pager",)),))
-    change = receive(an_incident(), a_group(an_alert(ends=5), an_alert("Slow", "warning")), at(5), RULES, "uid")
-    assert change is not None
-    assert {"pager": False, "slack": True, "mail": False} == wishes(change.incident, ADDED, tree=pages)
+@pytest.mark.parametrize("arrived", [{"sent": 1}, {"in_flight": True}, {"handle": {"ts": "1"}}])
+def test_the_resolve_of_what_may_have_arrived_is_sent(arrived: dict[str, object]) -> None:
+    found = planned(a_delivery(**arrived), a_change(2, firing=False), desired(firing=False))
+    assert found is not None
+    assert (True, False, 2) == (found.pending, found.firing, found.wanted)
 
 
-def test_an_added_channel_shows_what_its_step_was_for() -> None:
-    added = replace(ADDED, cause=Cause.ESCALATION, key=STEP.key)
-    pages = Route(notify=("slack",), routes=(Route(CRITICAL, ("pager",), escalate=(STEP,)),))
-    change = receive(an_incident(), a_group(an_alert(ends=5), an_alert("Slow", "warning")), at(5), RULES, "uid")
-    assert change is not None
-    assert not wishes(change.incident, added, tree=pages)["mail"]
-    assert wishes(change.incident, added, tree=Route(notify=("slack",)))["mail"]  # a step that is gone: all of it
+def test_a_resolve_alone_plans_nothing() -> None:
+    assert planned(None, a_change(firing=False), desired(firing=False)) is None
 
 
-def test_an_added_channel_does_not_wait_for_the_end_of_a_mute_interval() -> None:
-    always = NamedIntervals("always", (TimeInterval(),))
-    muted = Route(notify=("pager", "mail"), mute=(always,))
-    assert planned(an_incident(), tree=muted)["mail"].hold_reason
-    wish = planned(an_incident(), ADDED, tree=muted)["mail"]
-    assert (True, None, None) == (wish.firing, wish.hold_reason, wish.hold_until)
+def test_a_dead_letter_is_tried_again_with_what_is_new() -> None:
+    found = planned(DEAD, a_change(2), desired())
+    assert found is not None
+    assert (True, False, None, None) == (found.pending, found.dead, found.dead_reason, found.dead_at)
+
+
+def test_a_quiet_change_is_not_sent_where_nothing_can_be_edited() -> None:
+    mail = ChannelSpec("pager", edits=False)
+    assert planned(SENT, a_change(2), desired(loud=False), spec=mail) is None
+    found = planned(SENT, a_change(2, firing=False), desired(firing=False, loud=False), spec=mail)
+    assert found is not None and found.pending  # what it shows is no longer true
+
+
+def test_without_send_resolved_the_end_takes_back_what_waits() -> None:
+    silent = ChannelSpec("pager", send_resolved=False)
+    waiting = replace(SENT, pending=True, wanted=2)
+    assert replace(waiting, firing=False, pending=False) == planned(
+        waiting, a_change(3, firing=False), desired(firing=False), spec=silent
+    )
+
+
+def test_a_trigger_is_deferred_until_its_mute_interval_has_passed() -> None:
+    found = planned(None, a_change(), replace(desired(muted_by="nights"), muted_until=at(9000)))
+    assert found is not None and ("nights", at(9000)) == (found.muted_by, found.due_at)
+    for_ever = planned(None, a_change(), desired(muted_by="nights"))
+    assert for_ever is not None and for_ever.due_at == NEVER
+    ended = planned(found, a_change(2), desired())
+    assert ended is not None and ("", NOW) == (ended.muted_by, ended.due_at)
+
+
+def test_while_what_fires_is_muted_only_ends_are_planned() -> None:
+    assert planned(None, a_change(ends_only=True), desired()) is None
+    assert planned(SENT, a_change(2, ends_only=True), desired()) is None
+    found = planned(SENT, a_change(2, ends_only=True), desired(firing=False))
+    assert found is not None and (True, False) == (found.pending, found.firing)
+
+
+def test_a_target_that_no_route_names_any_more_is_notified_of_the_end_alone() -> None:
+    assert planned(SENT, a_change(2)) is None
+    found = planned(SENT, a_change(2, firing=False))
+    assert found is not None and (True, False, 2) == (found.pending, found.firing, found.wanted)
+    assert replace(DEAD, firing=False) == planned(DEAD, a_change(2, firing=False))
+    assert () == plan(a_change(2, firing=False), (), {PAGER: SENT}, {}, NOW)  # nor does routes.yaml have the channel

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
-from bridge.core.delivery.planning import plan
+from bridge.core.delivery.desired_states import desired_states
 from bridge.core.incidents.actions import acknowledge
 from bridge.core.incidents.flapping import settle
 from bridge.core.incidents.state_changes import Flapping
@@ -44,10 +44,10 @@ class People:
         self.kinds += [entry.kind for entry in change.entries]
         self.loud += [entry.text for entry in change.entries if entry.loud]
         if change.changed:
-            for wish in plan(change, TREE, self.rules.canonical, CHANNELS, at(now)):
-                if self.shown.get(wish.target.channel, False) != wish.firing:
-                    self.turned.append((wish.target.channel, wish.firing))
-                self.shown[wish.target.channel] = wish.firing
+            for state in desired_states(change, TREE, self.rules.canonical, CHANNELS, at(now)):
+                if self.shown.get(state.target.channel, False) != state.firing:
+                    self.turned.append((state.target.channel, state.firing))
+                self.shown[state.target.channel] = state.firing
         return change
 
     def hear(self, now: float, *alerts: Alert) -> Change | None:

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from bridge.core.model import Change, ChannelSpec, Incident, Severity, State, Target
 from bridge.core.storms.detection import Storm, StormLimits
-from bridge.core.storms.digests import Held, channel_of, opened, over, updated, wishes_of
+from bridge.core.storms.digests import Held, channel_of, digest_states, opened, over, updated
 from tests.builders import at
 
 CRITICAL, WARNING = Severity.CRITICAL.rank, Severity.WARNING.rank
@@ -56,11 +56,11 @@ def test_names_beyond_the_first_are_counted() -> None:
 
 def test_it_goes_to_its_channel_alone_whatever_the_routes_say() -> None:
     channels = {"slack-ml": ChannelSpec("slack-ml"), "mail": ChannelSpec("mail", ("a@x.org", "b@x.org"))}
-    (wish,) = wishes_of(begun(), channels)
-    assert (Target("slack-ml"), True, True) == (wish.target, wish.firing, wish.loud)
+    (state,) = digest_states(begun(), channels)
+    assert (Target("slack-ml"), True, True) == (state.target, state.firing, state.loud)
     mailed = opened("mail", (SLOW,), LIMITS, "", at(0), "uid")
-    assert ["a@x.org", "b@x.org"] == [each.target.recipient for each in wishes_of(mailed, channels)]
-    assert () == wishes_of(begun(), {})
+    assert ["a@x.org", "b@x.org"] == [each.target.recipient for each in digest_states(mailed, channels)]
+    assert () == digest_states(begun(), {})
 
 
 def test_only_a_digest_is_for_one_channel() -> None:

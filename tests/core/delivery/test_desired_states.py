@@ -1,0 +1,71 @@
+"""Which targets a change is for: those of the routes, and those that were added."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+
+from bridge.core.delivery.delivery import DesiredState
+from bridge.core.delivery.desired_states import desired_states
+from bridge.core.incidents.actions import resolve
+from bridge.core.incidents.transitions import Rules, receive
+from bridge.core.model import Added, Cause, Change, ChannelSpec, Incident, State
+from bridge.core.routing.matchers import parse_matchers
+from bridge.core.routing.time_intervals import NamedIntervals, TimeInterval
+from bridge.core.routing.tree import Escalation, Route
+from tests.builders import a_group, an_alert, at
+
+RULES = Rules()
+CRITICAL = parse_matchers('severity="critical"')
+STEP = Escalation(timedelta(minutes=10), ("slack",))
+ADDED = Added("mail", Cause.FALLBACK, "pager", "pager could not be reached for 5 min", at(300))
+
+
+def an_incident(state: State = State.OPEN) -> Incident:
+    change = receive(None, a_group(), at(0), RULES, "uid")
+    assert change is not None
+    return resolve(change.incident, "ada", at(60)).incident if state is State.RESOLVED else change.incident
+
+
+def planned(incident: Incident, *added: Added, tree: Route | None = None) -> dict[str, DesiredState]:
+    specs = {name: ChannelSpec(name) for name in ("pager", "mail", "slack")}
+    change = Change(incident, (), ())
+    found = desired_states(change, tree or Route(notify=("pager",)), RULES.canonical, specs, at(0), added)
+    return {state.target.channel: state for state in found}
+
+
+def firing(incident: Incident, *added: Added, tree: Route | None = None) -> dict[str, bool]:
+    return {name: state.firing for name, state in planned(incident, *added, tree=tree).items()}
+
+
+def test_an_added_channel_is_notified_until_the_end_and_of_the_end() -> None:
+    assert {"pager": True, "mail": True} == firing(an_incident(), ADDED)
+    assert {"pager": False, "mail": False} == firing(an_incident(State.RESOLVED), ADDED)
+
+
+def test_an_added_channel_that_the_configuration_has_no_more_is_left_out() -> None:
+    assert {"pager": True} == firing(an_incident(), replace(ADDED, channel="gone"))
+
+
+def test_an_added_channel_shows_what_the_one_shows_in_whose_place_it_was_notified() -> None:
+    pages = Route(notify=("slack",), routes=(Route(CRITICAL, ("pager",)),))
+    change = receive(an_incident(), a_group(an_alert(ends=5), an_alert("Slow", "warning")), at(5), RULES, "uid")
+    assert change is not None
+    assert {"pager": False, "slack": True, "mail": False} == firing(change.incident, ADDED, tree=pages)
+
+
+def test_an_added_channel_shows_what_its_step_was_for() -> None:
+    added = replace(ADDED, cause=Cause.ESCALATION, key=STEP.key)
+    pages = Route(notify=("slack",), routes=(Route(CRITICAL, ("pager",), escalate=(STEP,)),))
+    change = receive(an_incident(), a_group(an_alert(ends=5), an_alert("Slow", "warning")), at(5), RULES, "uid")
+    assert change is not None
+    assert not firing(change.incident, added, tree=pages)["mail"]
+    assert firing(change.incident, added, tree=Route(notify=("slack",)))["mail"]  # a step that is gone: all of it
+
+
+def test_an_added_channel_does_not_wait_for_the_end_of_a_mute_interval() -> None:
+    always = NamedIntervals("always", (TimeInterval(),))
+    muted = Route(notify=("pager", "mail"), mute=(always,))
+    assert planned(an_incident(), tree=muted)["mail"].muted_by
+    state = planned(an_incident(), ADDED, tree=muted)["mail"]
+    assert (True, None, None) == (state.firing, state.muted_by, state.muted_until)
