@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import base64
+import socket
+import struct
 from pathlib import Path
 
 import pytest
@@ -137,9 +139,13 @@ def test_an_answer_to_a_login_becomes_its_reason(way: str, answer: bytes, reason
     assert words in error.detail
 
 
-def test_a_server_that_hangs_up_after_a_refusal_has_refused() -> None:
+@pytest.mark.parametrize("reset", [False, True])
+def test_a_server_that_hangs_up_after_a_refusal_has_refused(reset: bool) -> None:
     def login(talk: Conversation, command: str) -> bool:
         talk.say(b"535 5.7.8 no")
+        if reset:  # while the client waits for the answer to its next way
+            talk.line()
+            talk.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         raise ConnectionResetError
 
     with running_smtp(offers=("AUTH PLAIN LOGIN",), login=login) as server:

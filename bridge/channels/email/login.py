@@ -34,7 +34,7 @@ def logged_in(smtp: smtplib.SMTP, username: str, password: str, *, secured: bool
     for way in ways:
         try:
             code, text = known[way](smtp, username, password)
-        except smtplib.SMTPServerDisconnected:
+        except (smtplib.SMTPServerDisconnected, ConnectionError):
             if not code:
                 raise
             break  # it had refused one, and that was that
