@@ -31,7 +31,7 @@ from bridge.rendering.view import in_order
 from bridge.store import Policy
 from bridge.worker import Gathers, Makes, Setup
 from bridge.worker.change_events import ChangeSender
-from bridge.worker.pings import Pinged
+from bridge.worker.pings import PingTarget
 from bridge.worker.reconciliation import Asked
 
 if TYPE_CHECKING:
@@ -136,16 +136,16 @@ def _server(url: str, reconcile: ReconcileSettings) -> Server:
     return Server(url, _token_of(reconcile), pair, reconcile.timeout.total_seconds())
 
 
-def pinged_of(settings: Settings) -> Pinged | None:
-    """Who is told outside that the bridge is well."""
+def ping_target(settings: Settings) -> PingTarget | None:
+    """The monitor outside that is pinged while the bridge is healthy."""
     ping = settings.ping
     if ping is None:
         return None
-    from bridge.clients.outside_ping import OutsideUrl  # here, for the same reason
+    from bridge.clients.outside_ping import PingUrl  # here, for the same reason
 
-    outside = OutsideUrl(ping.url.get_secret_value, ping.timeout.total_seconds())
+    monitor = PingUrl(ping.url.get_secret_value, ping.timeout.total_seconds())
     redact = Redactor(secret_values(settings)).text
-    return Pinged(outside, ping.every, settings.limits.overdue, ping.tell_failures, redact)
+    return PingTarget(monitor, ping.every, settings.limits.overdue, ping.tell_failures, redact)
 
 
 def renderer_of(settings: Settings) -> Renderer:

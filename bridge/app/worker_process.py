@@ -16,7 +16,7 @@ from pathlib import Path
 import uvloop
 
 from bridge.app.reload import Configuration, freeze_what_stays
-from bridge.app.wiring import asked_of, change_senders_of, pinged_of, setup_of, utc_now
+from bridge.app.wiring import asked_of, change_senders_of, ping_target, setup_of, utc_now
 from bridge.app.worker_endpoint import endpoint, listen_for_probes
 from bridge.core.changes import WINDOW, period_of
 from bridge.core.charts.chart import Picture
@@ -45,7 +45,7 @@ from bridge.store import (
 )
 from bridge.worker import Worker
 from bridge.worker.beating import beat_while_it_moves
-from bridge.worker.change_events import ChangeTeller
+from bridge.worker.change_events import ChangeNotifier
 from bridge.worker.pings import Pinger
 from bridge.worker.reconciliation import Reconciler
 
@@ -78,23 +78,28 @@ async def _work(configuration: Configuration, database: str, beat: Beat) -> None
     duties = _Duties(engine, configuration)
     setup = setup_of(configuration.settings, metrics.asked)
     worker = Worker(store, setup, metrics, utc_now, duties=duties, place=place)
-    teller = ChangeTeller(StoreChangeDeliveries(engine), change_senders_of(configuration.settings), metrics, utc_now)
+    changes_notifier = ChangeNotifier(
+        StoreChangeDeliveries(engine), change_senders_of(configuration.settings), metrics, utc_now
+    )
     reconciler = Reconciler(
         StoreReconciling(engine, lambda: configuration.policy, worker_id),
         asked_of(configuration.settings),
         metrics,
         utc_now,
     )
-    pinger = Pinger(StorePings(engine), pinged_of(configuration.settings), metrics, utc_now)
+    pinger = Pinger(StorePings(engine), ping_target(configuration.settings), metrics, utc_now)
     listener = Listener(engine, lambda: _wake(loop, worker))
     reloads: set[asyncio.Task[None]] = set()
 
     def reload() -> None:
         if not configuration.reload():
             reconciler.reload(asked_of(configuration.settings))
-            pinger.reload(pinged_of(configuration.settings))
+            pinger.reload(ping_target(configuration.settings))
             changes = change_senders_of(configuration.settings)
-            for work in (worker.reload(setup_of(configuration.settings, metrics.asked)), teller.reload(changes)):
+            for work in (
+                worker.reload(setup_of(configuration.settings, metrics.asked)),
+                changes_notifier.reload(changes),
+            ):
                 task = loop.create_task(work)
                 reloads.add(task)
                 task.add_done_callback(reloads.discard)
@@ -106,11 +111,11 @@ async def _work(configuration: Configuration, database: str, beat: Beat) -> None
     log.info("worker_ready", worker=worker_id, freed=freed)
     beat.ready()
     beating = loop.create_task(beat_while_it_moves(lambda: _moves(beat, metrics), worker.database_moved))
-    beside = [loop.create_task(work) for work in (teller.run(), reconciler.run(), pinger.run())]
+    beside = [loop.create_task(work) for work in (changes_notifier.run(), reconciler.run(), pinger.run())]
     try:
         await worker.run()
     finally:
-        teller.stop()
+        changes_notifier.stop()
         reconciler.stop()
         pinger.stop()
         await asyncio.gather(*beside)

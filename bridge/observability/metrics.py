@@ -212,14 +212,14 @@ class Metrics:
         self.attempts.labels(channel, reason).inc()
         self.deliveries.labels(channel, "dead").inc()
 
-    def know_told(self, channels: Iterable[str]) -> None:
-        """Make the series of the channels that are told of changes."""
+    def declare_change_channels(self, channels: Iterable[str]) -> None:
+        """Create the series of the channels that take change events."""
         for channel in channels:
             for result in ATTEMPT_RESULTS:
                 self.change_events.labels(channel, result)
 
-    def told(self, channel: str, result: str) -> None:
-        """A channel was told of a change: one of ATTEMPT_RESULTS."""
+    def change_event_tried(self, channel: str, result: str) -> None:
+        """A change event was sent to a channel, or not; result is one of ATTEMPT_RESULTS."""
         self.change_events.labels(channel, result).inc()
 
     def exposition(

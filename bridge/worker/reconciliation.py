@@ -46,13 +46,13 @@ class Alertmanager(Protocol):
 class ReconcilerStore(Protocol):
     """The reconciler's side of the store. Calls block."""
 
-    def take(self, source: str, lease_seconds: float, now: datetime) -> bool: ...
+    def acquire(self, source: str, lease_seconds: float, now: datetime) -> bool: ...
 
-    def leave(self) -> None: ...
+    def release(self) -> None: ...
 
-    def recognised(self, source: str) -> str: ...
+    def verified_addresses(self, source: str) -> str: ...
 
-    def recognise(self, source: str, addresses: str) -> None: ...
+    def save_verified(self, source: str, addresses: str) -> None: ...
 
     def unresolved(self, source: str) -> list[Incident]: ...
 
@@ -116,7 +116,7 @@ class Reconciler:
             await asyncio.gather(*asking, return_exceptions=True)
             await asyncio.gather(*(each.close() for one in asked for each in one.alertmanagers.values()))
         with contextlib.suppress(StoreUnavailable):
-            await self._in_thread(self._store.leave)
+            await self._in_thread(self._store.release)
         self._database.shutdown()
 
     async def _again_and_again(self, asked: Asked) -> None:
@@ -129,7 +129,7 @@ class Reconciler:
         """Never raises: the pages go on whatever happens here."""
         try:
             lease = 2 * (asked.every_seconds + asked.timeout_seconds)
-            if await self._in_thread(self._store.take, asked.source, lease, self._clock()):
+            if await self._in_thread(self._store.acquire, asked.source, lease, self._clock()):
                 await self._look(asked, memory)
             else:
                 memory.absent_since = {}  # another worker's looks are not ours
@@ -154,11 +154,11 @@ class Reconciler:
 
     async def _known(self, asked: Asked, looks: Sequence[Look | NoLook], incidents: Sequence[Incident]) -> bool:
         """Proved once for these addresses, it stays so."""
-        if await self._in_thread(self._store.recognised, asked.source) == asked.addresses:
+        if await self._in_thread(self._store.verified_addresses, asked.source) == asked.addresses:
             return True
         if not recognised(looks, incidents):
             return False
-        await self._in_thread(self._store.recognise, asked.source, asked.addresses)
+        await self._in_thread(self._store.save_verified, asked.source, asked.addresses)
         return True
 
     def _tell(self, asked: Asked, memory: Memory, looks: Sequence[Look | NoLook], outcome: Outcome) -> None:

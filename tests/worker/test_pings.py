@@ -11,14 +11,14 @@ import pytest
 import sqlalchemy as sa
 from structlog.testing import capture_logs
 
-from bridge.clients.outside_ping import OutsideUrl
+from bridge.clients.outside_ping import PingUrl
 from bridge.core.incidents.transitions import Rules
 from bridge.core.model import ChannelSpec
 from bridge.core.ports import Lane
 from bridge.core.routing.tree import Route
 from bridge.observability.metrics import Metrics
 from bridge.store import Policy, StoreDeliveries, StoreIntake, StorePings, open_database
-from bridge.worker.pings import Pinged, Pinger
+from bridge.worker.pings import Pinger, PingTarget
 from tests.builders import a_group, an_alert
 from tests.clients.receiver import Receiver, receiving
 
@@ -50,9 +50,9 @@ class Machine:
         intake.close()
 
     def pinger(self, **more: bool) -> Pinger:
-        outside = OutsideUrl(lambda: self.receiver.url, 10)
-        pinged = Pinged(outside, EVERY, timedelta(minutes=5), **more)
-        return Pinger(StorePings(self.engine), pinged, self.metrics, self.now)
+        monitor = PingUrl(lambda: self.receiver.url, 10)
+        target = PingTarget(monitor, EVERY, timedelta(minutes=5), **more)
+        return Pinger(StorePings(self.engine), target, self.metrics, self.now)
 
     def run(self, pinger: Pinger, story: Callable[[], Awaitable[None]]) -> None:
         async def main() -> None:
@@ -160,7 +160,7 @@ def test_who_wants_to_hear_of_failures_is_told_once_with_the_reason(machine: Mac
         kill_the_worker(machine)
         await machine.until("withheld", 4)
 
-    machine.run(machine.pinger(tell_failures=True), story)
+    machine.run(machine.pinger(report_failures=True), story)
     (failed,) = [body for method, path, body in machine.receiver.heard if path.endswith("/fail")]
     assert failed.startswith("worker: no worker has been seen for 4")
     assert "/fail" == machine.receiver.paths()[-1]
@@ -197,7 +197,7 @@ def test_without_a_url_nothing_happens_until_a_reload_brings_one(machine: Machin
     async def story() -> None:
         await asyncio.sleep(0.1)
         assert [] == machine.receiver.heard
-        pinger.reload(Pinged(OutsideUrl(lambda: machine.receiver.url, 10), EVERY, timedelta(minutes=5)))
+        pinger.reload(PingTarget(PingUrl(lambda: machine.receiver.url, 10), EVERY, timedelta(minutes=5)))
         await machine.until("ok")
 
     machine.run(pinger, story)

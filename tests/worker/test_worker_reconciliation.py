@@ -180,7 +180,7 @@ def test_it_asks_again_and_again_takes_new_settings_at_once_and_gives_up_a_look_
         reconciler.stop()
         await running
         assert new.closed
-        assert machine.another("other").take("prod", 1, machine.now)
+        assert machine.another("other").acquire("prod", 1, machine.now)
 
     asyncio.run(main())
 
@@ -189,10 +189,10 @@ def test_a_lease_that_is_being_taken_while_it_stops_is_given_back(machine: Machi
     taking, go = threading.Event(), threading.Event()
 
     class Slow(StoreReconciling):
-        def take(self, *arguments: Any) -> bool:
+        def acquire(self, *arguments: Any) -> bool:
             taking.set()
             assert go.wait(300)
-            return super().take(*arguments)
+            return super().acquire(*arguments)
 
     async def main() -> None:
         store = Slow(machine.engine, lambda: POLICY, "me")
@@ -203,7 +203,7 @@ def test_a_lease_that_is_being_taken_while_it_stops_is_given_back(machine: Machi
         await asyncio.sleep(0.05)
         go.set()
         await running
-        assert machine.another("other").take("prod", 1, machine.now)
+        assert machine.another("other").acquire("prod", 1, machine.now)
 
     asyncio.run(main())
 
