@@ -21,7 +21,7 @@ from bridge.core.changes import CHANGE_RULES
 from bridge.core.incidents.transitions import Rules
 from bridge.core.model import ChannelSpec, Incident
 from bridge.core.ports import Lane
-from bridge.core.reconciliation import Patience
+from bridge.core.reconciliation import GracePeriods
 from bridge.core.routing.tree import canonical_labels, template_for, walk
 from bridge.core.storms.detection import StormLimits
 from bridge.observability.logs import Redactor
@@ -32,7 +32,7 @@ from bridge.store import Policy
 from bridge.worker import Gathers, Makes, Setup
 from bridge.worker.change_events import ChangeSender
 from bridge.worker.pings import PingTarget
-from bridge.worker.reconciliation import Asked
+from bridge.worker.reconciliation import ReconciledSource
 
 if TYPE_CHECKING:
     from bridge.clients.alertmanager import Server
@@ -110,20 +110,20 @@ def _token_of(server: PrometheusSettings | ReconcileSettings) -> Callable[[], st
     return token.get_secret_value if token is not None else None
 
 
-def asked_of(settings: Settings) -> Sequence[Asked]:
-    """The Alertmanagers that are asked about open incidents. Make them inside the running loop."""
+def reconciled_sources(settings: Settings) -> Sequence[ReconciledSource]:
+    """The sources that are reconciled with their Alertmanagers. Call it inside the running loop."""
     from bridge.clients.alertmanager import AlertmanagerApi  # here, so that the web process need not carry its library
 
-    asked = ((source, source.reconcile) for source in settings.sources)
+    pairs = ((source, source.reconcile) for source in settings.sources)
     return [
-        Asked(
-            source=source.name,
+        ReconciledSource(
+            name=source.name,
             alertmanagers={url: AlertmanagerApi(_server(url, reconcile), utc_now) for url in source.urls},
-            patience=Patience(reconcile.after, reconcile.settled),
+            grace=GracePeriods(reconcile.after, reconcile.settled),
             every_seconds=reconcile.every.total_seconds(),
             timeout_seconds=reconcile.timeout.total_seconds(),
         )
-        for source, reconcile in asked
+        for source, reconcile in pairs
         if reconcile is not None
     ]
 

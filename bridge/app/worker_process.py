@@ -16,7 +16,7 @@ from pathlib import Path
 import uvloop
 
 from bridge.app.reload import Configuration, freeze_what_stays
-from bridge.app.wiring import asked_of, change_senders_of, ping_target, setup_of, utc_now
+from bridge.app.wiring import change_senders_of, ping_target, reconciled_sources, setup_of, utc_now
 from bridge.app.worker_endpoint import endpoint, listen_for_probes
 from bridge.core.changes import WINDOW, period_of
 from bridge.core.charts.chart import Picture
@@ -83,7 +83,7 @@ async def _work(configuration: Configuration, database: str, beat: Beat) -> None
     )
     reconciler = Reconciler(
         StoreReconciling(engine, lambda: configuration.policy, worker_id),
-        asked_of(configuration.settings),
+        reconciled_sources(configuration.settings),
         metrics,
         utc_now,
     )
@@ -93,7 +93,7 @@ async def _work(configuration: Configuration, database: str, beat: Beat) -> None
 
     def reload() -> None:
         if not configuration.reload():
-            reconciler.reload(asked_of(configuration.settings))
+            reconciler.reload(reconciled_sources(configuration.settings))
             pinger.reload(ping_target(configuration.settings))
             changes = change_senders_of(configuration.settings)
             for work in (

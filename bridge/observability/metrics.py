@@ -116,19 +116,19 @@ class Metrics:
         """One of PING_OUTCOMES."""
         self.pings.labels(outcome).inc()
 
-    def know_reconciled(self, sources: Iterable[str]) -> None:
-        """Make the series of every source whose Alertmanagers are asked."""
+    def declare_reconciled(self, sources: Iterable[str]) -> None:
+        """Create the series of every source that is reconciled with its Alertmanagers."""
         for source in sources:
             self.ended.labels(source)
             for outcome in Outcome:
                 self.looks.labels(source, outcome.value)
 
-    def looked(self, source: str, outcome: str) -> None:
+    def reconciliation_ended(self, source: str, outcome: str) -> None:
         """All Alertmanagers of a source were asked."""
         self.looks.labels(source, outcome).inc()
 
-    def reconciled(self, source: str, ended: int) -> None:
-        """So many alerts were ended because no Alertmanager has them."""
+    def alerts_ended(self, source: str, ended: int) -> None:
+        """So many alerts were ended because no Alertmanager lists them."""
         self.ended.labels(source).inc(ended)
 
     def _counter(self, name: str, help_text: str, *labels: str) -> Counter:

@@ -28,7 +28,7 @@ from bridge.core.context.enrichment import Failure, Query
 from bridge.core.errors import Reason, SendError
 from bridge.core.facts import ChangeEvent
 from bridge.core.ports import Illustration
-from bridge.core.reconciliation import NoLook, Wanted
+from bridge.core.reconciliation import StateQuery, Unavailable
 
 JSON = "Content-Type: application/json"
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
@@ -132,8 +132,8 @@ class Caller:
             answer = await channel.query(Query("up"), self.seconds)
             return answer.why if isinstance(answer, Failure) else ""
         elif self.kind == "alertmanager":
-            look = await channel.look(Wanted(frozenset(), frozenset()))
-            return look.why if isinstance(look, NoLook) else ""
+            answer = await channel.fetch(StateQuery(frozenset(), frozenset()))
+            return answer.why if isinstance(answer, Unavailable) else ""
         else:
             return str(await channel.report_success())
         return ""
