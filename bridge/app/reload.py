@@ -15,6 +15,7 @@ from bridge.core.errors import StoreUnavailable, StoreUnusable
 from bridge.observability import logs
 from bridge.observability.log_lines import chosen
 from bridge.observability.metrics import Metrics
+from bridge.store import Policy
 
 log = logs.get("bridge")
 
@@ -33,14 +34,20 @@ class Configuration:
         self.metrics = metrics_of(process)
         self.metrics.loaded(refused=False)
 
+    def current_settings(self) -> Settings:
+        return self.settings
+
+    def current_policy(self) -> Policy:
+        return self.policy
+
     def reload(self) -> list[str]:
         try:
             settings = load_settings(self._path)
         except ConfigurationFaults as faults:
-            told = [fault.render(str(self._path)) for fault in faults.faults]
-            log.error("reload_refused", faults=told)
+            lines = [fault.render(str(self._path)) for fault in faults.faults]
+            log.error("reload_refused", faults=lines)
             self.metrics.loaded(refused=True)
-            return told
+            return lines
         self.settings, self.policy = settings, policy_of(settings)
         _configure_logs(settings)
         self.metrics.loaded(refused=False)
@@ -49,7 +56,7 @@ class Configuration:
 
 
 def metrics_of(process: str) -> Metrics:
-    """To be made once, before anything is measured. A folder that cannot be shared keeps nobody from working."""
+    """To be made once, before anything is measured. A folder that cannot be shared stops no process."""
     try:
         return Metrics.of_process(process)
     except OSError as fault:

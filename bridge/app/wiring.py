@@ -29,7 +29,7 @@ from bridge.rendering.links import addresses_of
 from bridge.rendering.renderer import Renderer, check_templates
 from bridge.rendering.view import in_order
 from bridge.store import Policy
-from bridge.worker import Gathers, Makes, Setup
+from bridge.worker import ContextGatherer, PictureMaker, Setup
 from bridge.worker.change_events import ChangeSender
 from bridge.worker.pings import PingTarget
 from bridge.worker.reconciliation import ReconciledSource
@@ -49,8 +49,8 @@ def load_settings(path: Path | str) -> Settings:
     return load(path, os.environ, check_templates)
 
 
-def setup_of(settings: Settings, observe: Observe = lambda outcome, seconds: None) -> Setup:
-    """observe hears how each query for context ended, and how many seconds it took."""
+def worker_setup(settings: Settings, observe: Observe = lambda outcome, seconds: None) -> Setup:
+    """observe: called with how each query for context ended, and its seconds."""
     from bridge.channels import build  # here, so that the web process need not carry the vendors' libraries
 
     channels = {name: build(channel) for name, channel in settings.channels.items()}
@@ -68,7 +68,7 @@ def setup_of(settings: Settings, observe: Observe = lambda outcome, seconds: Non
     )
 
 
-def _gatherer_of(settings: Settings, observe: Observe) -> Gathers | None:
+def _gatherer_of(settings: Settings, observe: Observe) -> ContextGatherer | None:
     context = settings.context
     if context is None or not context.questions:
         return None
@@ -89,18 +89,19 @@ def _gatherer_of(settings: Settings, observe: Observe) -> Gathers | None:
     return Gatherer(source, context.questions, context.labels, limits, utc_now, observe, context.changes)
 
 
-def _pictures_of(settings: Settings) -> Makes | None:
+def _pictures_of(settings: Settings) -> PictureMaker | None:
     context = settings.context
     if context is None or not context.pictures:
         return None
-    from bridge.charts import Illustrating
+    from bridge.charts import ChartMaker, DrawingProcess
     from bridge.clients.prometheus import (
         Prometheus,
         Server,  # here, for the same reason
     )
 
     server = Server(context.prometheus.url, context.prometheus.headers, _token_of(context.prometheus))
-    return Illustrating(Prometheus(server, utc_now), utc_now, context.distributions, context.labels)
+    source, drawing = Prometheus(server, utc_now), DrawingProcess()
+    return ChartMaker(source, drawing, utc_now, distributions=context.distributions, scope=context.labels)
 
 
 def _token_of(server: PrometheusSettings | ReconcileSettings) -> Callable[[], str] | None:

@@ -106,7 +106,7 @@ class Metrics:
         for event in (each for each in WebhookOutcome if each.is_event):
             self.incidents.labels(event.value)
 
-    def asked(self, outcome: str, seconds: float) -> None:
+    def context_queried(self, outcome: str, seconds: float) -> None:
         """One query for context ended."""
         self.context.labels(outcome).inc()
         if outcome != "paused":

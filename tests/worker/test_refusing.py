@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from bridge.app.wiring import setup_of
+from bridge.app.wiring import worker_setup
 from bridge.config import load_text
 from bridge.core.errors import Reason, SendError
 from bridge.core.ports import GiveUp
@@ -29,7 +29,7 @@ route: {notify: [pagerduty-ml, slack-ml]}
 @pytest.mark.parametrize("name", ["pagerduty-ml", "slack-ml"])
 def test_no_key_and_no_token_is_in_what_is_kept(name: str) -> None:
     """Neither where the channel might have put it, nor where an alert did."""
-    setup = setup_of(load_text(CONFIG, {"KEY": KEY, "TOKEN": TOKEN}))
+    setup = worker_setup(load_text(CONFIG, {"KEY": KEY, "TOKEN": TOKEN}))
     channel, incident = setup.channels[name], sample_incident(resolved=False)
     for alert in incident.alerts.values():
         alert.annotations["summary"] = f"curl -d {KEY} {TOKEN} failed"  # type: ignore[index]

@@ -17,7 +17,6 @@ from bridge.observability.metrics import Metrics
 from bridge.rendering.renderer import Renderer
 from bridge.store import Policy, StoreDeliveries, StoreEscalations, StoreIntake, StoreReader, open_database
 from bridge.worker import Setup, Worker
-from bridge.worker.duties import NoDuties
 from tests.builders import a_group, an_alert
 
 TREE = Route(notify=("pager",), fallback=("mail",), fallback_after=timedelta(seconds=0.2))
@@ -53,8 +52,8 @@ def test_a_worker_tells_the_fallback_with_the_reason_and_the_recovered_channel_t
     engine = open_database(f"sqlite:///{tmp_path}/bridge.db")
     escalations = StoreEscalations(engine, lambda: POLICY)
 
-    class Watching(NoDuties):
-        def watch(self, since: datetime, now: datetime) -> Sequence[str]:
+    class Checks:
+        def run(self, since: datetime, now: datetime) -> Sequence[str]:
             return escalations.watch(now)
 
     pager, mail = ToldChannel("pager", down=True), ToldChannel("mail")
@@ -64,7 +63,7 @@ def test_a_worker_tells_the_fallback_with_the_reason_and_the_recovered_channel_t
 
     async def main() -> None:
         worker = Worker(
-            StoreDeliveries(engine), setup, Metrics(), now, duties=Watching(), poll_seconds=0.05, alive_seconds=0.05
+            StoreDeliveries(engine), setup, Metrics(), now, checks=Checks(), poll_seconds=0.05, alive_seconds=0.05
         )
         running = asyncio.create_task(worker.run())
         while not mail.taken:

@@ -62,7 +62,7 @@ def test_a_burst_is_one_digest(tmp_path: Path) -> None:
 
     async def main() -> None:
         store = StoreDeliveries(engine, "w", lambda: POLICY)
-        worker = Worker(store, setup, Metrics(), now, poll_seconds=0.05)  # without duties: nobody watches
+        worker = Worker(store, setup, Metrics(), now, poll_seconds=0.05)  # without periodic checks
         running = asyncio.create_task(worker.run())
         while not slack.taken:
             await asyncio.sleep(0.01)

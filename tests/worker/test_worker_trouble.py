@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Sequence
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,8 @@ from bridge.core.errors import Reason, SendError, StoreRefused, StoreUnavailable
 from bridge.core.ports import Claim, Sent
 from bridge.worker import Worker
 from bridge.worker.settling import STOPPING_TRIES, Settler
-from tests.builders import a_group, an_alert
+from bridge.worker.store_thread import StoreThread
+from tests.builders import a_group, an_alert, at
 from tests.worker.test_worker import Machine, ToldChannel, until_sent
 
 AWAY = StoreUnavailable("the server closed the connection unexpectedly")
@@ -111,24 +113,33 @@ def test_a_worker_that_is_to_stop_waits_some_seconds_for_the_database_and_not_fo
     assert "sending" == machine.status()
 
 
-def settled(settle: Callable[[Sequence[Any]], Awaitable[None]], *items: Any) -> list[str]:
-    """What each of them was told, when all are handed in at once."""
+class PickyStore:
+    """Refuses what is spoilt, and with it all that is settled at the same time."""
+
+    def __init__(self, fault: Exception) -> None:
+        self.fault = fault
+
+    def settle(self, settled: Sequence[Any], now: datetime) -> None:
+        if any(claim == "spoilt" for claim, _ in settled):
+            raise self.fault
+
+
+def settled(store: Any, *items: Any) -> list[str]:
+    """What each of them was answered, when all are handed in at once."""
 
     async def main() -> list[str]:
-        settler = Settler(settle, lambda: False)
-        told = await asyncio.gather(*(settler.add((item, Sent({}))) for item in items), return_exceptions=True)
-        return ["stored" if each is None else type(each).__name__ for each in told]
+        thread = StoreThread("database")
+        settler = Settler(store, thread, lambda: at(0))
+        answers = await asyncio.gather(*(settler.add((item, Sent({}))) for item in items), return_exceptions=True)
+        thread.close()
+        return ["stored" if each is None else type(each).__name__ for each in answers]
 
     return asyncio.run(main())
 
 
 @pytest.mark.parametrize("fault", [StoreRefused("no such letter"), UnicodeEncodeError("utf-8", "\ud800", 0, 1, "no")])
 def test_an_outcome_that_the_database_refuses_fails_alone(fault: Exception) -> None:
-    async def settle(outcomes: Sequence[Any]) -> None:
-        if any(claim == "spoilt" for claim, _ in outcomes):
-            raise fault
-
-    assert ["stored", type(fault).__name__, "stored"] == settled(settle, "one", "spoilt", "two")
+    assert ["stored", type(fault).__name__, "stored"] == settled(PickyStore(fault), "one", "spoilt", "two")
 
 
 def test_a_vendors_answer_of_strange_letters_is_written_down_and_settled(machine: Machine) -> None:
