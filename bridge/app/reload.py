@@ -23,7 +23,7 @@ log = logs.get("bridge")
 class Configuration:
     """The settings in force. reload() takes the new ones, or keeps the old and returns the faults.
 
-    process: web or worker, by which its measurements are told apart. One for each process.
+    process: web or worker, the label of its metrics. One for each process.
     """
 
     def __init__(self, path: Path, process: str) -> None:
@@ -65,13 +65,13 @@ def metrics_of(process: str) -> Metrics:
 
 
 def _configure_logs(settings: Settings) -> None:
-    """Raises ValueError for a word in the environment that is none."""
+    """Raises ValueError for an unknown level or format in the environment."""
     level, style = chosen(os.environ, settings.log.level, settings.log.format)
     logs.configure(level, secret_values(settings), style)
 
 
 def freeze_what_stays() -> None:
-    """Once all is set up: each full garbage collection would look at it again, which is a tenth of a storm's CPU."""
+    """Once all is set up: each full garbage collection would scan it again, which is a tenth of a storm's CPU."""
     gc.collect()
     gc.freeze()
 
@@ -86,20 +86,20 @@ def settings_or_exit(path: Path) -> Settings:
 
 @contextlib.contextmanager
 def explained(config: str) -> Iterator[None]:
-    """Faults of set-up become words, and exit code 2, which tells the supervisor not to try again.
+    """Faults of set-up are printed, with exit code 2, after which the supervisor does not restart the process.
 
     A database that does not answer is exit code 1: it may, a moment later.
     """
     try:
         yield
     except ConfigurationFaults as faults:
-        _leave("\n".join(each.render(config) for each in faults.faults), 2)
+        _exit("\n".join(each.render(config) for each in faults.faults), 2)
     except StoreUnavailable as fault:
-        _leave(str(fault), 2 if isinstance(fault, StoreUnusable) else 1)
+        _exit(str(fault), 2 if isinstance(fault, StoreUnusable) else 1)
     except (ValueError, OSError) as fault:
-        _leave(str(fault), 2)
+        _exit(str(fault), 2)
 
 
-def _leave(words: str, code: int) -> None:
-    print(words, file=sys.stderr, flush=True)
+def _exit(text: str, code: int) -> None:
+    print(text, file=sys.stderr, flush=True)
     sys.exit(code)

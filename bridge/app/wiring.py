@@ -1,4 +1,4 @@
-"""The composition root: the only file that knows everybody."""
+"""The composition root: the only file that imports every package."""
 
 from __future__ import annotations
 
@@ -186,27 +186,27 @@ def policy_of(settings: Settings) -> Policy:
         canonical=canonical_of(settings),
     )
     specs = {name: _spec(channel) for name, channel in settings.channels.items()}
-    told = tuple(_told_of_changes(settings))
+    change_channels = tuple(_change_channels(settings))
     changes = settings.context.changes if settings.context else CHANGE_RULES
     return Policy(
         rules,
         settings.route,
         specs,
         changes,
-        change_channels=told,
+        change_channels=change_channels,
         heartbeats=settings.heartbeats,
         storms=settings.storms,
     )
 
 
 def change_senders_of(settings: Settings) -> Mapping[str, ChangeSender]:
-    """By channel: who tells it of every change."""
+    """By channel: what sends it every change event."""
     from bridge.channels.pagerduty.change_events import PagerDutyChanges
 
-    return {name: PagerDutyChanges(channel) for name, channel in _told_of_changes(settings).items()}
+    return {name: PagerDutyChanges(channel) for name, channel in _change_channels(settings).items()}
 
 
-def _told_of_changes(settings: Settings) -> dict[str, PagerDutySettings]:
+def _change_channels(settings: Settings) -> dict[str, PagerDutySettings]:
     """A key that begins with R is one of a global ruleset, which takes no change events."""
     return {
         name: channel

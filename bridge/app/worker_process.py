@@ -8,7 +8,7 @@ import os
 import secrets
 import signal
 import socket
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from functools import partial
 from pathlib import Path
 
@@ -91,7 +91,7 @@ class WorkerTasks:
     def __init__(
         self, configuration: Configuration, engine: Engine, store: StoreDeliveries, worker_id: str, place: str
     ) -> None:
-        self._configuration, self._engine = configuration, engine
+        self._configuration = configuration
         settings, metrics = configuration.settings, configuration.metrics
         metrics.know(settings.channels, ())
         self._worker = Worker(
@@ -124,16 +124,17 @@ class WorkerTasks:
         self._start_reload(self._worker.reload(worker_setup(settings, metrics.context_queried)))
         self._start_reload(self._changes.reload(change_senders_of(settings)))
 
-    async def run(self, beat: _BeatWithMetrics) -> None:
+    async def run(self, beat: Callable[[], None]) -> None:
         """Until stop(); what is being sent then is finished first."""
+        beside = (self._changes, self._reconciler, self._pinger)
         liveness = self._loop.create_task(Liveness(beat, self._worker.store_idle).run())
-        beside = [self._loop.create_task(each.run()) for each in (self._changes, self._reconciler, self._pinger)]
+        running = [self._loop.create_task(each.run()) for each in beside]
         try:
             await self._worker.run()
         finally:
-            for each in (self._changes, self._reconciler, self._pinger):
+            for each in beside:
                 each.stop()
-            await asyncio.gather(*beside)
+            await asyncio.gather(*running)
             await asyncio.to_thread(self._listener.close)
             liveness.cancel()
 
@@ -157,6 +158,6 @@ def _is_another(pid: int) -> bool:
         return False
     except PermissionError:
         return True
-    with contextlib.suppress(OSError):  # killed, but its parent has not looked yet
+    with contextlib.suppress(OSError):  # killed, and not yet reaped by its parent
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] not in "ZX"
     return True

@@ -1,6 +1,6 @@
 """The drawing process: one at a time, started when it is needed, killed when it hangs, ended when it is idle.
 
-A thread would keep matplotlib's 50 MB for ever and take the interpreter's lock from the loop that sends.
+A thread would keep matplotlib's 50 MB for good, and the interpreter's lock from the loop that sends.
 Invariant: draw() never raises for what happens to a picture; there is a picture or there is none.
 """
 
@@ -27,7 +27,7 @@ PASSED_ON = ("PATH", "LANG", "LC_ALL", "TMPDIR", "LD_LIBRARY_PATH")
 
 
 class DrawingProcess:
-    """Make and use it inside the running loop; close() ends the process."""
+    """Make it anywhere, use it inside one running loop; close() ends the process."""
 
     def __init__(self, *, timeout_seconds: float = 15.0, idle_seconds: float = 60.0) -> None:
         """timeout_seconds: for one picture, with the second or two of the process's start."""

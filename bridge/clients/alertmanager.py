@@ -19,7 +19,7 @@ from aiohttp import encode_basic_auth
 from bridge.clients.alertmanager_answers import alerts_of, groups_of, silences_of, status_of
 from bridge.config.secret_files import UnreadableSecret
 from bridge.core.errors import InvalidPayload
-from bridge.core.reconciliation import AlertmanagerState, Answer, StateQuery, Unavailable
+from bridge.core.reconciliation import AlertmanagerAnswer, AlertmanagerState, StateQuery, Unavailable
 from bridge.outbound.http import CallFailed, HttpClient, Oversized, TimedOut
 from bridge.rendering.text import cut
 from bridge.sources.reading import read_json
@@ -32,7 +32,7 @@ NOTIFIED = {"active": "true", "silenced": "false", "inhibited": "false"}
 
 @dataclass(frozen=True, slots=True)
 class Server:
-    """Its address, up to and without /api/v2. `token` is read anew for each request."""
+    """Its address, up to and without /api/v2. `token` is read for each request."""
 
     url: str
     token: Callable[[], str] | None = field(default=None, repr=False)
@@ -51,7 +51,7 @@ class AlertmanagerApi:
         self._server, self._clock = server, clock
         self._http = HttpClient(connections=2, most=MAX_ANSWER)
 
-    async def fetch(self, query: StateQuery) -> Answer:
+    async def fetch(self, query: StateQuery) -> AlertmanagerAnswer:
         limit = self._server.timeout_seconds
         try:
             async with asyncio.timeout(limit):

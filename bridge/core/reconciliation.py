@@ -68,7 +68,7 @@ class Unavailable:
     why: str
 
 
-Answer = AlertmanagerState | Unavailable
+AlertmanagerAnswer = AlertmanagerState | Unavailable
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +123,7 @@ def query_for(incidents: Iterable[Incident]) -> StateQuery:
     return StateQuery(alerts, frozenset(each.receiver for each in opened if each.truncated))
 
 
-def is_verified(answers: Iterable[Answer], incidents: Sequence[Incident]) -> bool:
+def is_verified(answers: Iterable[AlertmanagerAnswer], incidents: Sequence[Incident]) -> bool:
     """They have an alert that this source sent, with the same start: labels alone can be equal in two clusters."""
     firing = {alert.fingerprint: alert.starts_at for incident in incidents for alert in incident.firing}
     return any(
@@ -135,7 +135,9 @@ def is_verified(answers: Iterable[Answer], incidents: Sequence[Incident]) -> boo
     )
 
 
-def outcome_of(answers: Sequence[Answer], asked_at: datetime, grace: GracePeriods, *, verified: bool) -> Outcome:
+def outcome_of(
+    answers: Sequence[AlertmanagerAnswer], asked_at: datetime, grace: GracePeriods, *, verified: bool
+) -> Outcome:
     """How far these answers can be trusted; the first doubt counts. verified: is_verified() was true once."""
     states = [state for state in answers if isinstance(state, AlertmanagerState)]
     if not answers or len(states) < len(answers):
@@ -149,7 +151,7 @@ def outcome_of(answers: Sequence[Answer], asked_at: datetime, grace: GracePeriod
 
 def decide(
     incidents: Sequence[Incident],
-    answers: Sequence[Answer],
+    answers: Sequence[AlertmanagerAnswer],
     absent_since: Mapping[str, datetime],
     asked_at: datetime,
     grace: GracePeriods,

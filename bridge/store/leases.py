@@ -16,9 +16,9 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 @dataclass(frozen=True, slots=True)
 class Lease:
-    """Which columns of a table are one: of each row, named by `name`, one holder at a time until it expires.
+    """The columns that make a table's rows leases: each, named by `name`, has one holder at a time until it expires.
 
-    Without a column for the holder nobody renews: the lease is free for all once it has expired.
+    Without a column for the holder no process can renew it: it is free for all once it has expired.
     """
 
     name: sa.Column[Any]  #: unique
@@ -47,6 +47,6 @@ class Lease:
 
     def _is_free(self, duration: timedelta, now: datetime, holder: str) -> sa.ColumnElement[bool]:
         # None ends so far ahead, unless the clock was set back or the duration was changed. Not just one duration
-        # ahead: who waited for another's transaction has an older `now`.
+        # ahead: a process that waited for another transaction has an older `now`.
         free = self.until.is_(None) | (self.until <= now) | (self.until > now + 2 * duration)
         return free if self.holder is None else free | self.holder.is_(None) | (self.holder == holder)

@@ -64,7 +64,7 @@ class StoreReconciling:
             return with_alerts(found, connection.execute(alerts).mappings())
 
     def write(self, findings: Sequence[Finding], now: datetime) -> list[Finding]:
-        """Those that were written; an incident that changed meanwhile is looked at again next time."""
+        """Those that were written; an incident that changed meanwhile is examined again next time."""
         written: list[Finding] = []
         for start in range(0, len(findings), BATCH):
             written += self._write(findings[start : start + BATCH], now)

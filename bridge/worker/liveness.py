@@ -1,4 +1,4 @@
-"""The worker's sign of life: its event loop gives it, while the store's thread makes progress as well."""
+"""The worker's sign of life: given while both its event loop and the store's thread make progress."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable
 
 from bridge.worker.periodic import PeriodicTask
 
-#: A statement may wait for a lock or a slow disk; a worker that is started anew would only wait for it, too.
+#: A statement may wait for a lock or a slow disk; a restarted worker would only wait for it, too.
 DATABASE_SECONDS = 120.0
 
 

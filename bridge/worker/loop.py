@@ -75,11 +75,11 @@ class Worker:
         self._wake = asyncio.Event()
         self._stopping = False
         self._claimed = False  # anything, by the last claim
-        self._vain = 0  # so many claims in a row found nothing to try, though something was due
+        self._empty_claims = 0  # in a row, though something was due
         self._in_flight: Counter[str] = Counter()
         self._doubtful: Counter[str] = Counter()  # of these, those that may hang again
         self._full: set[str] = set()  # the channels that the last claim left no room in
-        self._soon: asyncio.TimerHandle | None = None  # the next claim for what has landed
+        self._soon: asyncio.TimerHandle | None = None  # the next claim for what has ended
         self._tasks: set[asyncio.Task[None]] = set()
         self._settler, self._freezer = Settler(store, thread, clock), Freezer(store, thread)
         self._housekeeping = Housekeeping(
@@ -181,12 +181,12 @@ class Worker:
         except Exception:  # the lease ends by itself and the delivery is tried again, as unknown
             log.exception("delivery_not_settled", incident=claim.incident_number, channel=claim.target.channel)
         finally:
-            self._landed(claim)
+            self._ended(claim)
 
-    def _landed(self, claim: Claim) -> None:
-        """Claim again when half of a full channel is free, or soon: for each single landing it would be mostly commits.
+    def _ended(self, claim: Claim) -> None:
+        """Claim again when half of a full channel is free, or soon: one claim for each end would be mostly commits.
 
-        Soon and not never: what landed may have to be tried again, or there is a newer revision to send.
+        Soon and not never: what ended may have to be tried again, or there is a newer revision to send.
         """
         channel = claim.target.channel
         self._in_flight[channel] -= 1
@@ -201,7 +201,7 @@ class Worker:
         refused: Any = ""
         try:
             channel = self._setup.value.channels[claim.target.channel]
-            # a mail whose bytes are fixed says what it said
+            # a mail whose bytes are frozen has its context already
             context = await content.context if content.context is not None and claim.frozen is None else None
             render = self._setup.value.renderer.message
             message = render(claim.incident, claim, claim.news, context, html=channel.wants_html)
@@ -251,7 +251,7 @@ class Worker:
             await asyncio.wait_for(self._wake.wait(), seconds)
 
     def _until(self, due_seconds: float) -> float:
-        """What is due and may not be tried (there is no room for its kind, its incident is being changed) is looked for
-        less and less often: what makes room wakes."""
-        self._vain = self._vain + 1 if due_seconds <= 0 and not self._claimed else 0
-        return min(self._poll, max(due_seconds, SHORTEST_SECONDS * 2.0 ** min(self._vain, 10)))
+        """What is due and may not be tried (no room for its kind, its incident is being changed) is polled for less and
+        less often: what makes room wakes the loop."""
+        self._empty_claims = self._empty_claims + 1 if due_seconds <= 0 and not self._claimed else 0
+        return min(self._poll, max(due_seconds, SHORTEST_SECONDS * 2.0 ** min(self._empty_claims, 10)))

@@ -15,7 +15,7 @@ from typing import Protocol
 from bridge.core.errors import StoreUnavailable
 from bridge.core.model import Incident
 from bridge.core.reconciliation import (
-    Answer,
+    AlertmanagerAnswer,
     Finding,
     GracePeriods,
     Outcome,
@@ -37,7 +37,7 @@ log = logs.get("worker")
 class Alertmanager(Protocol):
     """One server. fetch() never raises."""
 
-    async def fetch(self, query: StateQuery) -> Answer: ...
+    async def fetch(self, query: StateQuery) -> AlertmanagerAnswer: ...
 
     async def close(self) -> None: ...
 
@@ -78,7 +78,7 @@ class ReconciledSource:
 
 
 class SourceReconciliation:
-    """Of one source. Its memory lasts as long as it does: after a restart an absence is only counted anew."""
+    """Of one source. It keeps in memory since when alerts are absent: after a restart that is counted from zero."""
 
     def __init__(
         self,
@@ -126,7 +126,7 @@ class SourceReconciliation:
         if decision.findings:
             self._observe_written(await self._thread.call(self._store.write, decision.findings, self._clock()))
 
-    async def _verified(self, answers: Sequence[Answer], incidents: Sequence[Incident]) -> bool:
+    async def _verified(self, answers: Sequence[AlertmanagerAnswer], incidents: Sequence[Incident]) -> bool:
         """Once true for these addresses, it stays so."""
         source = self._source
         if await self._thread.call(self._store.verified_addresses, source.name) == source.addresses:
@@ -136,7 +136,7 @@ class SourceReconciliation:
         await self._thread.call(self._store.save_verified, source.name, source.addresses)
         return True
 
-    def _observe(self, answers: Sequence[Answer], outcome: Outcome) -> None:
+    def _observe(self, answers: Sequence[AlertmanagerAnswer], outcome: Outcome) -> None:
         """In the log only when it changes; a source that is not verified yet is no fault while nothing has fired."""
         name = self._source.name
         self._metrics.reconciliation_ended(name, outcome.value)

@@ -10,7 +10,7 @@ from bridge.core.charts.chart import Picture
 from bridge.core.context.measurements import Measured
 from bridge.core.facts import ChangeEvent, Context
 from bridge.core.model import Incident
-from bridge.core.ports import Illustration
+from bridge.core.ports import Deliveries, Illustration
 from bridge.worker.store_thread import StoreThread
 
 
@@ -44,10 +44,6 @@ class PeriodicChecks(Protocol):
         ...
 
 
-class Incidents(Protocol):
-    def incidents(self, numbers: Sequence[int]) -> Mapping[int, Incident]: ...
-
-
 class NoRecords:
     """For a worker that only delivers."""
 
@@ -75,12 +71,12 @@ class NoChecks:
 class RecordsThread:
     """IncidentRecords as coroutines, in the worker's store thread."""
 
-    def __init__(self, thread: StoreThread, incidents: Incidents, records: IncidentRecords) -> None:
-        self._thread, self._incidents, self._records = thread, incidents, records
+    def __init__(self, thread: StoreThread, deliveries: Deliveries, records: IncidentRecords) -> None:
+        self._thread, self._deliveries, self._records = thread, deliveries, records
 
     async def incident(self, number: int) -> Incident | None:
         """As it is now."""
-        return (await self._thread.call(self._incidents.incidents, [number])).get(number)
+        return (await self._thread.call(self._deliveries.incidents, [number])).get(number)
 
     def changes_before(self, incident: Incident) -> Awaitable[Sequence[ChangeEvent]]:
         return self._thread.call(self._records.changes_before, incident)

@@ -10,10 +10,9 @@ import asyncio
 from collections.abc import Callable, Sequence
 from datetime import datetime
 from functools import partial
-from typing import Protocol
 
 from bridge.core.errors import StoreRefused, StoreUnavailable
-from bridge.core.ports import Claim, Outcome
+from bridge.core.ports import Claim, Deliveries, Outcome
 from bridge.observability import logs
 from bridge.worker.batching import Batcher
 from bridge.worker.store_thread import StoreThread
@@ -27,16 +26,10 @@ LONGEST_WAIT = 5.0
 TOGETHER_SECONDS = 0.01
 
 
-class SettlingStore(Protocol):
-    """Calls block."""
-
-    def settle(self, settled: Sequence[Settled], now: datetime) -> None: ...
-
-
 class Settler:
     """add() returns once the outcome is stored, or raises the store's error."""
 
-    def __init__(self, store: SettlingStore, thread: StoreThread, clock: Callable[[], datetime]) -> None:
+    def __init__(self, store: Deliveries, thread: StoreThread, clock: Callable[[], datetime]) -> None:
         self._store, self._thread, self._clock = store, thread, clock
         self._stopping = False
         self._batcher = Batcher[Settled](self._settle, partial(asyncio.sleep, TOGETHER_SECONDS))
@@ -62,16 +55,10 @@ class Settler:
             tries += 1
 
 
-class FreezingStore(Protocol):
-    """Calls block."""
-
-    def freeze(self, claims: Sequence[tuple[Claim, bytes]]) -> None: ...
-
-
 class Freezer:
     """Stores the bytes of mails before they are sent, many in one commit."""
 
-    def __init__(self, store: FreezingStore, thread: StoreThread) -> None:
+    def __init__(self, store: Deliveries, thread: StoreThread) -> None:
         self._store, self._thread = store, thread
         self._batcher = Batcher[tuple[Claim, bytes]](self._freeze)
 

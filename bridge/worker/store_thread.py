@@ -12,7 +12,7 @@ Arguments = TypeVarTuple("Arguments")
 
 
 class StoreThread:
-    """One thread, so that calls run one at a time, in the order in which they were made, even if nobody awaits them."""
+    """One thread, so that calls run one at a time, in their order, also when their caller was cancelled."""
 
     def __init__(self, name: str) -> None:
         self._executor = ThreadPoolExecutor(1, name)

@@ -11,7 +11,7 @@ import pytest
 from aiohttp import encode_basic_auth, web
 
 from bridge.clients.alertmanager import MAX_ANSWER, AlertmanagerApi, Server
-from bridge.core.reconciliation import AlertmanagerState, Answer, Silence, StateQuery, Unavailable
+from bridge.core.reconciliation import AlertmanagerAnswer, AlertmanagerState, Silence, StateQuery, Unavailable
 
 NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 DATE = "Mon, 23 Nov 2026 12:00:00 GMT"
@@ -34,10 +34,10 @@ ANSWERS = {"alerts": [ALERT], "silences": [SILENCE], "alerts/groups": [GROUP], "
 QUERY = StateQuery(frozenset([ALERT["fingerprint"]]), frozenset(["bridge", "a.b"]))
 
 
-def fetched(handler: Handler, query: StateQuery = QUERY, seconds: float = 60, **server: Any) -> Answer:
+def fetched(handler: Handler, query: StateQuery = QUERY, seconds: float = 60, **server: Any) -> AlertmanagerAnswer:
     """What the client makes of a server that handles every request so."""
 
-    async def fetch() -> Answer:
+    async def fetch() -> AlertmanagerAnswer:
         application = web.Application()
         application.router.add_get("/am/api/v2/{path:.*}", handler)
         runner = web.AppRunner(application, shutdown_timeout=0.1)
@@ -233,7 +233,7 @@ def test_nobody_there_and_no_token_are_no_looks_either() -> None:
     def missing() -> str:
         raise FileNotFoundError("/run/secrets/token")
 
-    async def fetch(server: Server) -> Answer:
+    async def fetch(server: Server) -> AlertmanagerAnswer:
         api = AlertmanagerApi(server, lambda: NOW)
         try:
             return await api.fetch(StateQuery())

@@ -9,8 +9,8 @@ from datetime import datetime, timedelta
 from bridge.core.incidents.transitions import Rules, receive
 from bridge.core.model import Alert, Incident
 from bridge.core.reconciliation import (
+    AlertmanagerAnswer,
     AlertmanagerState,
-    Answer,
     Decision,
     Finding,
     GracePeriods,
@@ -39,7 +39,7 @@ def a_state(*alerts: Alert | Listed, started: float = LONG_AGO, **more: object) 
 
 def deciding(
     incident: Incident,
-    *answers: Answer,
+    *answers: AlertmanagerAnswer,
     absent: Mapping[str, datetime] | None = None,
     now: float = 1000,
     verified: bool = True,

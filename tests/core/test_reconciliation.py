@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from bridge.core.incidents.transitions import Rules, receive
 from bridge.core.model import Group
 from bridge.core.reconciliation import (
+    AlertmanagerAnswer,
     AlertmanagerState,
-    Answer,
     Listed,
     ListedGroup,
     Outcome,
@@ -104,7 +104,7 @@ def test_what_was_told_since_the_look_began_is_left_alone() -> None:
         ),
     ],
 )
-def test_any_doubt_ends_nothing(answers: list[Answer], verified: bool, outcome: Outcome) -> None:
+def test_any_doubt_ends_nothing(answers: list[AlertmanagerAnswer], verified: bool, outcome: Outcome) -> None:
     assert outcome is outcome_of(answers, at(1000), GRACE, verified=verified)
     absent = {ONE.fingerprint: at(1000)}
     assert () == deciding(an_incident(), *answers, absent=absent, now=1000, verified=verified).findings
@@ -167,7 +167,7 @@ def test_whatever_happens_nothing_is_ended_that_any_alertmanager_had_or_could_ha
     started, history = [LONG_AGO, LONG_AGO], list[tuple[float, set[str], bool]]()
     for seconds, servers in rounds:
         now += seconds
-        answers: list[Answer] = []
+        answers: list[AlertmanagerAnswer] = []
         for index, (up, restarted, has) in enumerate(servers):
             started[index] = now if restarted else started[index]
             answers.append(a_state(*(ALERTS[each] for each in has), started=started[index]) if up else Unavailable(""))

@@ -104,7 +104,7 @@ def take_the_disk(machine: Machine) -> None:
 
 
 def leave_a_lease(machine: Machine) -> None:
-    """Its delivery is not overdue: what it tells is quite new."""
+    """Its delivery is not overdue: its revision is quite new."""
     machine.accept()
     StoreDeliveries(machine.engine, "w").claim([Lane("pager", 1, None, 1, 60.0)], machine.now())
     machine.ahead = timedelta(minutes=7)
@@ -154,7 +154,7 @@ def test_what_is_wrong_stops_the_pings_is_said_once_and_recovery_begins_them_aga
     assert "s3cret" not in str(lines)
 
 
-def test_who_wants_to_hear_of_failures_is_told_once_with_the_reason(machine: Machine) -> None:
+def test_a_failure_is_reported_once_with_its_reason_where_that_is_configured(machine: Machine) -> None:
     async def story() -> None:
         await machine.until("ok")
         kill_the_worker(machine)

@@ -1,4 +1,4 @@
-"""What is kept of a refused message: all that a person needs, and no secret, whoever put it there."""
+"""What is kept of a refused message: all that a responder needs, and no secret, wherever it came from."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from bridge.observability.logs import HIDDEN, Redactor
 from bridge.rendering.sample import sample_claim, sample_incident, sample_news
 from bridge.worker.refusing import kept
 from tests.builders import a_group, an_alert
-from tests.worker.test_worker import Machine, ToldChannel, until_sent
+from tests.worker.test_worker import Machine, ScriptedChannel, until_sent
 
 KEY, TOKEN = "r0uting-key-of-pagerduty", "xoxb-token-of-slack"
 CONFIG = """
@@ -53,7 +53,7 @@ def test_a_mail_is_kept_as_it_is_and_what_was_not_composed_is_empty() -> None:
 def test_the_worker_keeps_it_with_the_dead_letter(tmp_path: Path) -> None:
     machine = Machine(tmp_path)
     machine.accept(a_group(an_alert()))
-    channel = ToldChannel(SendError(Reason.DESTINATION, "550 no such person"), freezes=True)
+    channel = ScriptedChannel(SendError(Reason.DESTINATION, "550 no such person"), freezes=True)
     machine.run(channel, until_sent(channel, 1))
     (delivery,) = machine.reader.deliveries(1)
     machine.engine.dispose()

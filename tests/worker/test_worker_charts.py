@@ -1,4 +1,4 @@
-"""Pictures never hold a message up: a mail may wait within its budget, the others hear later."""
+"""Pictures never hold a message up: a mail may wait within its budget, the others get them later."""
 
 from __future__ import annotations
 
@@ -46,12 +46,12 @@ class ScriptedMaker:
 class Thread:
     def __init__(self, fault: Exception | None = None) -> None:
         self.fault = fault
-        self.told: list[tuple[str, Any]] = []
+        self.taken: list[tuple[str, Any]] = []
 
     async def illustrate(self, picture: Illustration, handle: Mapping[str, Any]) -> None:
         if self.fault is not None:
             raise self.fault
-        self.told.append((picture.title, handle["ts"]))
+        self.taken.append((picture.title, handle["ts"]))
 
 
 def an_incident(number: int = 1, **alert: Any) -> Incident:
@@ -61,7 +61,7 @@ def an_incident(number: int = 1, **alert: Any) -> Incident:
 
 
 class Records:
-    """Of incidents that change as `states` says, from look to look."""
+    """Of an incident that is the next of `states` each time it is read."""
 
     def __init__(self, *states: Incident | None) -> None:
         self.states, self.looked = list(states), asyncio.Event()
@@ -97,24 +97,24 @@ def test_what_is_not_ready_in_time_is_left_out() -> None:
     assert [(), (SHOWN,), ()] == asyncio.run(story())
 
 
-def test_the_thread_hears_later() -> None:
+def test_the_thread_gets_its_pictures_later() -> None:
     async def story() -> list[tuple[str, Any]]:
         maker, thread = ScriptedMaker(), Thread()
         illustrator = an_illustrator(maker)
         incident = an_incident()
         illustrator.begin(incident)
         illustrator.follow(thread, incident, {"ts": "1.2"})
-        before = list(thread.told)
+        before = list(thread.taken)
         maker.gate.set()
         await asyncio.gather(*illustrator._following)
         await illustrator.close()
-        return before + thread.told
+        return before + thread.taken
 
     assert [("Errors", "1.2")] == asyncio.run(story())
 
 
 @pytest.mark.parametrize("makes_fault", [True, False])
-def test_what_goes_wrong_with_a_picture_is_only_told_to_the_log(makes_fault: bool) -> None:
+def test_what_goes_wrong_with_a_picture_is_only_logged(makes_fault: bool) -> None:
     async def story() -> tuple[Illustration, ...]:
         maker = ScriptedMaker(RuntimeError("no") if makes_fault else None)
         illustrator, incident = an_illustrator(maker), an_incident()

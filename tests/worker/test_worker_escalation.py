@@ -1,4 +1,4 @@
-"""The worker's own look at the timers, between its deliveries."""
+"""The worker's own check of the timers, between its deliveries."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ TREE = Route(notify=("pager",), fallback=("mail",), fallback_after=timedelta(sec
 POLICY = Policy(Rules(), TREE, {name: ChannelSpec(name) for name in ("pager", "mail")})
 
 
-class ToldChannel:
+class ScriptedChannel:
     """Refuses for as long as it is down, and keeps what it was given."""
 
     kind, edits, wants_html, freezes, recipients = "pagerduty", True, False, False, ("",)
@@ -48,7 +48,7 @@ def now() -> datetime:
     return datetime.now(UTC)
 
 
-def test_a_worker_tells_the_fallback_with_the_reason_and_the_recovered_channel_the_truth(tmp_path: Path) -> None:
+def test_a_worker_notifies_the_fallback_with_the_reason_and_the_recovered_channel_of_the_latest(tmp_path: Path) -> None:
     engine = open_database(f"sqlite:///{tmp_path}/bridge.db")
     escalations = StoreEscalations(engine, lambda: POLICY)
 
@@ -56,7 +56,7 @@ def test_a_worker_tells_the_fallback_with_the_reason_and_the_recovered_channel_t
         def run(self, since: datetime, now: datetime) -> Sequence[str]:
             return escalations.watch(now)
 
-    pager, mail = ToldChannel("pager", down=True), ToldChannel("mail")
+    pager, mail = ScriptedChannel("pager", down=True), ScriptedChannel("mail")
     lane = Lane("pager", 4, None, 1, 60.0)
     lanes = {"pager": lane, "mail": replace(lane, channel="mail")}
     setup = Setup({"pager": pager, "mail": mail}, lanes, Renderer(None, None), timedelta(days=90))

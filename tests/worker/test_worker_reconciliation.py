@@ -14,7 +14,15 @@ import pytest
 from bridge.core.errors import StoreUnavailable
 from bridge.core.incidents.transitions import Rules
 from bridge.core.model import ChannelSpec
-from bridge.core.reconciliation import AlertmanagerState, Answer, GracePeriods, Listed, Silence, StateQuery, Unavailable
+from bridge.core.reconciliation import (
+    AlertmanagerAnswer,
+    AlertmanagerState,
+    GracePeriods,
+    Listed,
+    Silence,
+    StateQuery,
+    Unavailable,
+)
 from bridge.core.routing.tree import Route
 from bridge.observability.metrics import Metrics
 from bridge.store import Policy, StoreIntake, StoreReconciling, open_database
@@ -30,13 +38,13 @@ OLD = at(-100_000)
 class ScriptedAlertmanager:
     """Answers with `answer`."""
 
-    def __init__(self, answer: Answer | Exception | None = None) -> None:
-        self.answer: Answer | Exception = answer or having(ONE)
+    def __init__(self, answer: AlertmanagerAnswer | Exception | None = None) -> None:
+        self.answer: AlertmanagerAnswer | Exception = answer or having(ONE)
         self.queries: list[StateQuery] = []
         self.closed, self.gate = False, asyncio.Event()
         self.gate.set()
 
-    async def fetch(self, query: StateQuery) -> Answer:
+    async def fetch(self, query: StateQuery) -> AlertmanagerAnswer:
         self.queries.append(query)
         await self.gate.wait()
         assert not self.closed

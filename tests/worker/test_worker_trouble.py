@@ -17,7 +17,7 @@ from bridge.worker import Worker
 from bridge.worker.settling import STOPPING_TRIES, Settler
 from bridge.worker.store_thread import StoreThread
 from tests.builders import a_group, an_alert, at
-from tests.worker.test_worker import Machine, ToldChannel, until_sent
+from tests.worker.test_worker import Machine, ScriptedChannel, until_sent
 
 AWAY = StoreUnavailable("the server closed the connection unexpectedly")
 
@@ -47,7 +47,7 @@ def test_a_claim_that_fails_does_not_end_the_worker(
 ) -> None:
     machine.accept(a_group(an_alert()))
     monkeypatch.setattr(machine.store, "claim", failing(machine.store.claim, fault))
-    channel = ToldChannel()
+    channel = ScriptedChannel()
     machine.run(channel, until_sent(channel, 1))
     assert "delivered" == machine.status()
 
@@ -56,7 +56,7 @@ def test_an_incident_that_cannot_be_read_holds_up_no_other(machine: Machine) -> 
     machine.accept(*(a_group(an_alert(name), key=name) for name in ("Spoilt", "Whole", "Sound")))
     with machine.engine.begin() as connection:
         connection.execute(sa.text("UPDATE alert SET labels = 'no JSON' WHERE incident_number = 1"))
-    channel = ToldChannel()
+    channel = ScriptedChannel()
     machine.run(channel, until_sent(channel, 2))
     assert ["sending", "delivered", "delivered"] == [machine.reader.deliveries(n)[0].status for n in (1, 2, 3)]
 
@@ -72,7 +72,7 @@ def test_a_mail_whose_lease_is_lost_is_not_sent(machine: Machine, monkeypatch: p
         freeze(claims)
 
     monkeypatch.setattr(machine.store, "freeze", late)
-    channel = ToldChannel(freezes=True)
+    channel = ScriptedChannel(freezes=True)
     machine.run(channel, until_sent(channel, 1))
     assert [2] == [claim.incident_number for claim in channel.seen]
     assert ["sending", "delivered"] == [machine.reader.deliveries(n)[0].status for n in (1, 2)]
@@ -85,7 +85,7 @@ def test_an_outcome_is_kept_until_the_database_is_back_however_long_that_takes(
     monkeypatch.setattr("bridge.worker.settling.LONGEST_WAIT", 0.01)
     settle = failing(machine.store.settle, *[AWAY] * 50)
     monkeypatch.setattr(machine.store, "settle", settle)
-    channel = ToldChannel()
+    channel = ScriptedChannel()
 
     async def until_delivered(_: Worker) -> None:
         while machine.status() != "delivered":
@@ -107,7 +107,7 @@ def test_a_worker_that_is_to_stop_waits_some_seconds_for_the_database_and_not_fo
         raise AWAY
 
     monkeypatch.setattr(machine.store, "settle", away)
-    channel = ToldChannel()
+    channel = ScriptedChannel()
     machine.run(channel, until_sent(channel, 1))
     assert STOPPING_TRIES < len(tries)
     assert "sending" == machine.status()
@@ -145,7 +145,7 @@ def test_an_outcome_that_the_database_refuses_fails_alone(fault: Exception) -> N
 def test_a_vendors_answer_of_strange_letters_is_written_down_and_settled(machine: Machine) -> None:
     """PostgreSQL stores no NUL, and nothing encodes half a surrogate pair."""
     machine.accept(a_group(an_alert()))
-    channel = ToldChannel(SendError(Reason.SERVER, "no\x00thing \ud800 works\x1b[31m"))
+    channel = ScriptedChannel(SendError(Reason.SERVER, "no\x00thing \ud800 works\x1b[31m"))
     machine.run(channel, until_sent(channel, 2))
     texts = [entry.text for entry in machine.reader.timeline(1)]
     assert "not delivered yet, trying again: server: nothing \ufffd works[31m" in texts
