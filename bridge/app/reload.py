@@ -93,13 +93,13 @@ def explained(config: str) -> Iterator[None]:
     try:
         yield
     except ConfigurationFaults as faults:
-        _exit("\n".join(each.render(config) for each in faults.faults), 2)
+        _exit_with("\n".join(each.render(config) for each in faults.faults), 2)
     except StoreUnavailable as fault:
-        _exit(str(fault), 2 if isinstance(fault, StoreUnusable) else 1)
+        _exit_with(str(fault), 2 if isinstance(fault, StoreUnusable) else 1)
     except (ValueError, OSError) as fault:
-        _exit(str(fault), 2)
+        _exit_with(str(fault), 2)
 
 
-def _exit(text: str, code: int) -> None:
+def _exit_with(text: str, code: int) -> None:
     print(text, file=sys.stderr, flush=True)
     sys.exit(code)

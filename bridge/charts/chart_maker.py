@@ -145,9 +145,7 @@ def drawable_alert(incident: Incident) -> Alert | None:
     """The alert whose expression is drawn: the most severe and earliest of those that have one."""
     alerts = incident.firing or tuple(incident.alerts.values())
     drawable = [alert for alert in alerts if expression_in(alert.generator_url)]
-    return min(
-        drawable, key=lambda each: (Severity.of(each.labels).rank, each.starts_at, each.fingerprint), default=None
-    )
+    return min(drawable, key=_urgency, default=None)
 
 
 def _alike(alert: Alert, incident: Incident) -> list[Alert]:
