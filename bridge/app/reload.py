@@ -15,6 +15,7 @@ from bridge.core.errors import StoreUnavailable, StoreUnusable
 from bridge.observability import logs
 from bridge.observability.log_lines import chosen
 from bridge.observability.metrics import Metrics
+from bridge.store import Policy
 
 log = logs.get("bridge")
 
@@ -22,7 +23,7 @@ log = logs.get("bridge")
 class Configuration:
     """The settings in force. reload() takes the new ones, or keeps the old and returns the faults.
 
-    process: web or worker, by which its measurements are told apart. One for each process.
+    process: web or worker, the label of its metrics. One for each process.
     """
 
     def __init__(self, path: Path, process: str) -> None:
@@ -33,14 +34,20 @@ class Configuration:
         self.metrics = metrics_of(process)
         self.metrics.loaded(refused=False)
 
+    def current_settings(self) -> Settings:
+        return self.settings
+
+    def current_policy(self) -> Policy:
+        return self.policy
+
     def reload(self) -> list[str]:
         try:
             settings = load_settings(self._path)
         except ConfigurationFaults as faults:
-            told = [fault.render(str(self._path)) for fault in faults.faults]
-            log.error("reload_refused", faults=told)
+            lines = [fault.render(str(self._path)) for fault in faults.faults]
+            log.error("reload_refused", faults=lines)
             self.metrics.loaded(refused=True)
-            return told
+            return lines
         self.settings, self.policy = settings, policy_of(settings)
         _configure_logs(settings)
         self.metrics.loaded(refused=False)
@@ -49,7 +56,7 @@ class Configuration:
 
 
 def metrics_of(process: str) -> Metrics:
-    """To be made once, before anything is measured. A folder that cannot be shared keeps nobody from working."""
+    """To be made once, before anything is measured. A folder that cannot be shared stops no process."""
     try:
         return Metrics.of_process(process)
     except OSError as fault:
@@ -58,13 +65,13 @@ def metrics_of(process: str) -> Metrics:
 
 
 def _configure_logs(settings: Settings) -> None:
-    """Raises ValueError for a word in the environment that is none."""
+    """Raises ValueError for an unknown level or format in the environment."""
     level, style = chosen(os.environ, settings.log.level, settings.log.format)
     logs.configure(level, secret_values(settings), style)
 
 
 def freeze_what_stays() -> None:
-    """Once all is set up: each full garbage collection would look at it again, which is a tenth of a storm's CPU."""
+    """Once all is set up: each full garbage collection would scan it again, which is a tenth of a storm's CPU."""
     gc.collect()
     gc.freeze()
 
@@ -79,20 +86,20 @@ def settings_or_exit(path: Path) -> Settings:
 
 @contextlib.contextmanager
 def explained(config: str) -> Iterator[None]:
-    """Faults of set-up become words, and exit code 2, which tells the supervisor not to try again.
+    """Faults of set-up are printed, with exit code 2, after which the supervisor does not restart the process.
 
     A database that does not answer is exit code 1: it may, a moment later.
     """
     try:
         yield
     except ConfigurationFaults as faults:
-        _leave("\n".join(each.render(config) for each in faults.faults), 2)
+        _exit_with("\n".join(each.render(config) for each in faults.faults), 2)
     except StoreUnavailable as fault:
-        _leave(str(fault), 2 if isinstance(fault, StoreUnusable) else 1)
+        _exit_with(str(fault), 2 if isinstance(fault, StoreUnusable) else 1)
     except (ValueError, OSError) as fault:
-        _leave(str(fault), 2)
+        _exit_with(str(fault), 2)
 
 
-def _leave(words: str, code: int) -> None:
-    print(words, file=sys.stderr, flush=True)
+def _exit_with(text: str, code: int) -> None:
+    print(text, file=sys.stderr, flush=True)
     sys.exit(code)

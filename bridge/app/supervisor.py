@@ -131,7 +131,7 @@ class Supervisor:
         _remove_left_overs(Path(tempfile.gettempdir()))
         self._folder = Path(tempfile.mkdtemp(prefix=_FOLDER))
         lock = os.open(self._folder / _IN_USE, os.O_WRONLY | os.O_CREAT, 0o600)
-        with contextlib.suppress(OSError):  # where nobody can lock, nobody removes it either
+        with contextlib.suppress(OSError):  # where no process can lock, none removes it either
             fcntl.flock(lock, fcntl.LOCK_SH)
         # The metrics of both processes meet in this folder (prometheus_client's multiprocess mode).
         shared = {**environment, "PROMETHEUS_MULTIPROC_DIR": str(self._folder)}
@@ -149,14 +149,14 @@ class Supervisor:
             shutil.rmtree(self._folder, ignore_errors=True)
 
     def _watch(self) -> int:
-        looked = time.monotonic()
+        checked_at = time.monotonic()
         while not self._stopping:
             now = time.monotonic()
             for child in self._children:
-                child.silent_seconds = silence(child.silent_seconds, now - looked)
+                child.silent_seconds = silence(child.silent_seconds, now - checked_at)
                 if not self._mend(child, now):
                     return CANNOT_RUN
-            looked = now
+            checked_at = now
             self._listen()
         return 0
 
@@ -214,7 +214,7 @@ class Supervisor:
 def silence(before: float, elapsed: float) -> float:
     """How long a child has been silent, in seconds in which the supervisor itself could listen.
 
-    One step counts a second at most: when all of us were stopped, or the machine slept, nobody is to blame.
+    One step counts a second at most: when all processes were stopped, or the machine slept, no child is at fault.
     """
     return before + min(elapsed, 1.0)
 
@@ -237,8 +237,8 @@ def serve(config: str, database: str, listen: str, hang_seconds: float) -> int:
     try:
         supervisor = Supervisor({"web": web, "worker": worker}, environment, hang_seconds)
     except OSError as fault:
-        told = "name a folder for temporary files in TMPDIR; under systemd, PrivateTmp=yes makes one"
-        print(f"bridge serve cannot start: {fault}; {told}", file=sys.stderr, flush=True)
+        hint = "name a folder for temporary files in TMPDIR; under systemd, PrivateTmp=yes makes one"
+        print(f"bridge serve cannot start: {fault}; {hint}", file=sys.stderr, flush=True)
         return CANNOT_RUN
     return supervisor.run()
 
@@ -258,7 +258,7 @@ def _log(level: str, event: str, **fields: object) -> None:
         return
     now = datetime.now(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
     line = {**fields, "event": event, "logger": "supervisor", "level": level, "timestamp": now}
-    # a full disk, or whoever read the log has gone: no reason to go, too
+    # a full disk, or the reader of the log has gone: no reason to end
     with contextlib.suppress(OSError, ValueError):
         print(WRITERS[style](line), file=sys.stderr, flush=True)
 

@@ -32,7 +32,7 @@ def run_web(
     address = parse_listen(listen)
     check_listen(address.host, configuration.settings)
     engine = open_database(database)
-    intake = StoreIntake(engine, lambda: configuration.policy, utc_now)
+    intake = StoreIntake(engine, configuration.current_policy, utc_now)
 
     def reload() -> list[str]:
         faults = configuration.reload()
@@ -41,7 +41,7 @@ def run_web(
         return faults
 
     app = create_app(
-        lambda: configuration.settings,
+        configuration.current_settings,
         intake,
         StoreReader(engine),
         StoreChanges(engine, utc_now, lambda: configuration.policy.change_channels),
@@ -52,8 +52,8 @@ def run_web(
         require_login=not address.loopback,
     )
     watched: dict[int, Any] = {}
-    server = make_server(app, listen_on(address), lambda: configuration.settings, watched)
-    _on_signal(signal.SIGHUP, lambda: configuration.reload())
+    server = make_server(app, listen_on(address), configuration.current_settings, watched)
+    _on_signal(signal.SIGHUP, configuration.reload)
     signal.signal(signal.SIGTERM, _raise_exit)
     _InEachRound(watched, beat)
     freeze_what_stays()

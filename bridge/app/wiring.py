@@ -1,4 +1,4 @@
-"""The composition root: the only file that knows everybody."""
+"""The composition root: the only file that imports every package."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from bridge.core.changes import CHANGE_RULES
 from bridge.core.incidents.transitions import Rules
 from bridge.core.model import ChannelSpec, Incident
 from bridge.core.ports import Lane
-from bridge.core.reconciliation import Patience
+from bridge.core.reconciliation import GracePeriods
 from bridge.core.routing.tree import canonical_labels, template_for, walk
 from bridge.core.storms.detection import StormLimits
 from bridge.observability.logs import Redactor
@@ -29,10 +29,10 @@ from bridge.rendering.links import addresses_of
 from bridge.rendering.renderer import Renderer, check_templates
 from bridge.rendering.view import in_order
 from bridge.store import Policy
-from bridge.worker import Gathers, Makes, Setup
+from bridge.worker import ContextGatherer, PictureMaker, Setup
 from bridge.worker.change_events import ChangeSender
-from bridge.worker.pings import Pinged
-from bridge.worker.reconciliation import Asked
+from bridge.worker.pings import PingTarget
+from bridge.worker.reconciliation import ReconciledSource
 
 if TYPE_CHECKING:
     from bridge.clients.alertmanager import Server
@@ -49,8 +49,8 @@ def load_settings(path: Path | str) -> Settings:
     return load(path, os.environ, check_templates)
 
 
-def setup_of(settings: Settings, observe: Observe = lambda outcome, seconds: None) -> Setup:
-    """observe hears how each query for context ended, and how many seconds it took."""
+def worker_setup(settings: Settings, observe: Observe = lambda outcome, seconds: None) -> Setup:
+    """observe: called with how each query for context ended, and its seconds."""
     from bridge.channels import build  # here, so that the web process need not carry the vendors' libraries
 
     channels = {name: build(channel) for name, channel in settings.channels.items()}
@@ -68,7 +68,7 @@ def setup_of(settings: Settings, observe: Observe = lambda outcome, seconds: Non
     )
 
 
-def _gatherer_of(settings: Settings, observe: Observe) -> Gathers | None:
+def _gatherer_of(settings: Settings, observe: Observe) -> ContextGatherer | None:
     context = settings.context
     if context is None or not context.questions:
         return None
@@ -89,18 +89,19 @@ def _gatherer_of(settings: Settings, observe: Observe) -> Gathers | None:
     return Gatherer(source, context.questions, context.labels, limits, utc_now, observe, context.changes)
 
 
-def _pictures_of(settings: Settings) -> Makes | None:
+def _pictures_of(settings: Settings) -> PictureMaker | None:
     context = settings.context
     if context is None or not context.pictures:
         return None
-    from bridge.charts import Illustrating
+    from bridge.charts import ChartMaker, DrawingProcess
     from bridge.clients.prometheus import (
         Prometheus,
         Server,  # here, for the same reason
     )
 
     server = Server(context.prometheus.url, context.prometheus.headers, _token_of(context.prometheus))
-    return Illustrating(Prometheus(server, utc_now), utc_now, context.distributions, context.labels)
+    source, drawing = Prometheus(server, utc_now), DrawingProcess()
+    return ChartMaker(source, drawing, utc_now, distributions=context.distributions, scope=context.labels)
 
 
 def _token_of(server: PrometheusSettings | ReconcileSettings) -> Callable[[], str] | None:
@@ -110,20 +111,20 @@ def _token_of(server: PrometheusSettings | ReconcileSettings) -> Callable[[], st
     return token.get_secret_value if token is not None else None
 
 
-def asked_of(settings: Settings) -> Sequence[Asked]:
-    """The Alertmanagers that are asked about open incidents. Make them inside the running loop."""
+def reconciled_sources(settings: Settings) -> Sequence[ReconciledSource]:
+    """The sources that are reconciled with their Alertmanagers. Call it inside the running loop."""
     from bridge.clients.alertmanager import AlertmanagerApi  # here, so that the web process need not carry its library
 
-    asked = ((source, source.reconcile) for source in settings.sources)
+    pairs = ((source, source.reconcile) for source in settings.sources)
     return [
-        Asked(
-            source=source.name,
+        ReconciledSource(
+            name=source.name,
             alertmanagers={url: AlertmanagerApi(_server(url, reconcile), utc_now) for url in source.urls},
-            patience=Patience(reconcile.after, reconcile.settled),
+            grace=GracePeriods(reconcile.after, reconcile.settled),
             every_seconds=reconcile.every.total_seconds(),
             timeout_seconds=reconcile.timeout.total_seconds(),
         )
-        for source, reconcile in asked
+        for source, reconcile in pairs
         if reconcile is not None
     ]
 
@@ -136,16 +137,16 @@ def _server(url: str, reconcile: ReconcileSettings) -> Server:
     return Server(url, _token_of(reconcile), pair, reconcile.timeout.total_seconds())
 
 
-def pinged_of(settings: Settings) -> Pinged | None:
-    """Who is told outside that the bridge is well."""
+def ping_target(settings: Settings) -> PingTarget | None:
+    """The monitor outside that is pinged while the bridge is healthy."""
     ping = settings.ping
     if ping is None:
         return None
-    from bridge.clients.outside_ping import OutsideUrl  # here, for the same reason
+    from bridge.clients.outside_ping import PingUrl  # here, for the same reason
 
-    outside = OutsideUrl(ping.url.get_secret_value, ping.timeout.total_seconds())
+    monitor = PingUrl(ping.url.get_secret_value, ping.timeout.total_seconds())
     redact = Redactor(secret_values(settings)).text
-    return Pinged(outside, ping.every, settings.limits.overdue, ping.tell_failures, redact)
+    return PingTarget(monitor, ping.every, settings.limits.overdue, ping.tell_failures, redact)
 
 
 def renderer_of(settings: Settings) -> Renderer:
@@ -185,27 +186,27 @@ def policy_of(settings: Settings) -> Policy:
         canonical=canonical_of(settings),
     )
     specs = {name: _spec(channel) for name, channel in settings.channels.items()}
-    told = tuple(_told_of_changes(settings))
+    change_channels = tuple(_change_channels(settings))
     changes = settings.context.changes if settings.context else CHANGE_RULES
     return Policy(
         rules,
         settings.route,
         specs,
         changes,
-        change_channels=told,
+        change_channels=change_channels,
         heartbeats=settings.heartbeats,
         storms=settings.storms,
     )
 
 
 def change_senders_of(settings: Settings) -> Mapping[str, ChangeSender]:
-    """By channel: who tells it of every change."""
+    """By channel: what sends it every change event."""
     from bridge.channels.pagerduty.change_events import PagerDutyChanges
 
-    return {name: PagerDutyChanges(channel) for name, channel in _told_of_changes(settings).items()}
+    return {name: PagerDutyChanges(channel) for name, channel in _change_channels(settings).items()}
 
 
-def _told_of_changes(settings: Settings) -> dict[str, PagerDutySettings]:
+def _change_channels(settings: Settings) -> dict[str, PagerDutySettings]:
     """A key that begins with R is one of a global ruleset, which takes no change events."""
     return {
         name: channel

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def endpoint(metrics: Callable[[], bytes], fault: Callable[[], str]) -> WSGIApplication:
-    """fault: why the worker does not live, in words."""
+    """fault: why the worker is not live; empty when it is."""
 
     def app(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         status, kind, body = _answer(environ["REQUEST_METHOD"], environ["PATH_INFO"], metrics, fault)

@@ -8,22 +8,16 @@ import os
 import secrets
 import signal
 import socket
-from collections.abc import Mapping, Sequence
-from datetime import datetime
+from collections.abc import Callable, Coroutine
 from functools import partial
 from pathlib import Path
 
 import uvloop
 
 from bridge.app.reload import Configuration, freeze_what_stays
-from bridge.app.wiring import asked_of, change_senders_of, pinged_of, setup_of, utc_now
+from bridge.app.wiring import change_senders_of, ping_target, reconciled_sources, utc_now, worker_setup
 from bridge.app.worker_endpoint import endpoint, listen_for_probes
-from bridge.core.changes import WINDOW, period_of
-from bridge.core.charts.chart import Picture
-from bridge.core.context.measurements import Measured
-from bridge.core.facts import ChangeEvent, Context
-from bridge.core.model import Incident
-from bridge.core.ports import Illustration
+from bridge.app.worker_records import StoreChecks, StoreRecords
 from bridge.observability import logs
 from bridge.observability.metrics import Metrics
 from bridge.processes.lifeline import Beat
@@ -31,21 +25,14 @@ from bridge.store import (
     Engine,
     Listener,
     StoreChangeDeliveries,
-    StoreChanges,
-    StoreContexts,
     StoreDeliveries,
-    StoreEscalations,
-    StoreHeartbeats,
-    StorePeople,
-    StorePictures,
     StorePings,
     StoreReconciling,
-    StoreStorms,
     open_database,
 )
 from bridge.worker import Worker
-from bridge.worker.beating import beat_while_it_moves
-from bridge.worker.change_events import ChangeTeller
+from bridge.worker.change_events import ChangeNotifier
+from bridge.worker.liveness import Liveness
 from bridge.worker.pings import Pinger
 from bridge.worker.reconciliation import Reconciler
 
@@ -66,101 +53,99 @@ def run_worker(path: Path, database: str, beat: Beat | None = None, metrics_list
 
 
 async def _work(configuration: Configuration, database: str, beat: Beat) -> None:
-    loop, metrics = asyncio.get_running_loop(), configuration.metrics
     engine = await asyncio.to_thread(open_database, database)
-    worker_id, host = secrets.token_hex(8), socket.gethostname()
-    store = StoreDeliveries(engine, worker_id, lambda: configuration.policy)
+    host = socket.gethostname()
+    worker_id, place = secrets.token_hex(8), f"{host} {os.getpid()}"
+    store = StoreDeliveries(engine, worker_id, configuration.current_policy)
     await asyncio.to_thread(store.end_pauses)
     freed = await asyncio.to_thread(store.release_dead_leases, host, _is_another, utc_now())
-    place, born = f"{host} {os.getpid()}", utc_now()
-    await asyncio.to_thread(store.alive, place, born, born)  # before the first lease: so a successor can end it
-    metrics.know(configuration.settings.channels, ())
-    duties = _Duties(engine, configuration)
-    setup = setup_of(configuration.settings, metrics.asked)
-    worker = Worker(store, setup, metrics, utc_now, duties=duties, place=place)
-    teller = ChangeTeller(StoreChangeDeliveries(engine), change_senders_of(configuration.settings), metrics, utc_now)
-    reconciler = Reconciler(
-        StoreReconciling(engine, lambda: configuration.policy, worker_id),
-        asked_of(configuration.settings),
-        metrics,
-        utc_now,
-    )
-    pinger = Pinger(StorePings(engine), pinged_of(configuration.settings), metrics, utc_now)
-    listener = Listener(engine, lambda: _wake(loop, worker))
-    reloads: set[asyncio.Task[None]] = set()
-
-    def reload() -> None:
-        if not configuration.reload():
-            reconciler.reload(asked_of(configuration.settings))
-            pinger.reload(pinged_of(configuration.settings))
-            changes = change_senders_of(configuration.settings)
-            for work in (worker.reload(setup_of(configuration.settings, metrics.asked)), teller.reload(changes)):
-                task = loop.create_task(work)
-                reloads.add(task)
-                task.add_done_callback(reloads.discard)
-
+    now = utc_now()
+    await asyncio.to_thread(store.alive, place, now, now)  # before the first lease: so a successor can end it
+    tasks = WorkerTasks(configuration, engine, store, worker_id, place)
     for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, worker.stop)
-    loop.add_signal_handler(signal.SIGHUP, reload)
+        asyncio.get_running_loop().add_signal_handler(number, tasks.stop)
+    asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, tasks.reload)
     freeze_what_stays()
     log.info("worker_ready", worker=worker_id, freed=freed)
     beat.ready()
-    beating = loop.create_task(beat_while_it_moves(lambda: _moves(beat, metrics), worker.database_moved))
-    beside = [loop.create_task(work) for work in (teller.run(), reconciler.run(), pinger.run())]
     try:
-        await worker.run()
+        await tasks.run(_BeatWithMetrics(beat, configuration.metrics))
     finally:
-        teller.stop()
-        reconciler.stop()
-        pinger.stop()
-        await asyncio.gather(*beside)
-        await asyncio.to_thread(listener.close)
-        beating.cancel()
         log.info("worker_stopped")
 
 
-def _moves(beat: Beat, metrics: Metrics) -> None:
-    beat()
-    metrics.system.refresh()
+class _BeatWithMetrics:
+    """A sign of life that brings the process's metrics up to date."""
+
+    def __init__(self, beat: Beat, metrics: Metrics) -> None:
+        self._beat, self._metrics = beat, metrics
+
+    def __call__(self) -> None:
+        self._beat()
+        self._metrics.system.refresh()
 
 
-class _Duties:
-    """What the worker asks of the store besides deliveries, by the policy in force."""
+class WorkerTasks:
+    """The delivery loop and what runs beside it. Make and use it inside the running loop."""
 
-    def __init__(self, engine: Engine, configuration: Configuration) -> None:
+    def __init__(
+        self, configuration: Configuration, engine: Engine, store: StoreDeliveries, worker_id: str, place: str
+    ) -> None:
         self._configuration = configuration
-        self._changes = StoreChanges(engine, utc_now)
-        self._contexts = StoreContexts(engine)
-        self._pictures = StorePictures(engine, utc_now)
-        self._people = StorePeople(engine, lambda: configuration.policy)
-        self._heartbeats = StoreHeartbeats(engine, lambda: configuration.policy)
-        self._escalations = StoreEscalations(engine, lambda: configuration.policy)
-        self._storms = StoreStorms(engine, lambda: configuration.policy)
+        settings, metrics = configuration.settings, configuration.metrics
+        metrics.know(settings.channels, ())
+        self._worker = Worker(
+            store,
+            worker_setup(settings, metrics.context_queried),
+            metrics,
+            utc_now,
+            records=StoreRecords(engine, configuration),
+            checks=StoreChecks(engine, configuration),
+            place=place,
+        )
+        self._changes = ChangeNotifier(StoreChangeDeliveries(engine), change_senders_of(settings), metrics, utc_now)
+        reconciling = StoreReconciling(engine, configuration.current_policy, worker_id)
+        self._reconciler = Reconciler(reconciling, reconciled_sources(settings), metrics, utc_now)
+        self._pinger = Pinger(StorePings(engine), ping_target(settings), metrics, utc_now)
+        self._loop = asyncio.get_running_loop()
+        self._listener = Listener(engine, self._wake)
+        self._reloads: set[asyncio.Task[None]] = set()
 
-    def changes_before(self, incident: Incident) -> Sequence[ChangeEvent]:
-        context = self._configuration.settings.context
-        period = period_of(incident, utc_now(), context.window if context else WINDOW)
-        return self._changes.changes_for([each.labels for each in incident.alerts.values()], *period)
+    def stop(self) -> None:
+        self._worker.stop()
 
-    def keep(self, contexts: Mapping[int, Context]) -> None:
-        self._contexts.keep(contexts)
+    def reload(self) -> None:
+        """Keeps the settings in force when the new ones have faults."""
+        if self._configuration.reload():
+            return
+        settings, metrics = self._configuration.settings, self._configuration.metrics
+        self._reconciler.reload(reconciled_sources(settings))
+        self._pinger.reload(ping_target(settings))
+        self._start_reload(self._worker.reload(worker_setup(settings, metrics.context_queried)))
+        self._start_reload(self._changes.reload(change_senders_of(settings)))
 
-    def measured(self, number: int) -> Measured:
-        return self._contexts.measured(number, utc_now())
+    async def run(self, beat: Callable[[], None]) -> None:
+        """Until stop(); what is being sent then is finished first."""
+        beside = (self._changes, self._reconciler, self._pinger)
+        liveness = self._loop.create_task(Liveness(beat, self._worker.store_idle).run())
+        running = [self._loop.create_task(each.run()) for each in beside]
+        try:
+            await self._worker.run()
+        finally:
+            for each in beside:
+                each.stop()
+            await asyncio.gather(*running)
+            await asyncio.to_thread(self._listener.close)
+            liveness.cancel()
 
-    def illustrate(self, number: int, picture: Picture) -> Illustration | None:
-        kept = self._pictures.keep(number, picture)
-        base = self._configuration.settings.external_url
-        if kept is None:
-            return None
-        return Illustration(picture.title, picture.alt, picture.png, f"{base}{kept.path}" if base else None)
+    def _start_reload(self, reloading: Coroutine[None, None, None]) -> None:
+        task = self._loop.create_task(reloading)
+        self._reloads.add(task)
+        task.add_done_callback(self._reloads.discard)
 
-    def tell(self, number: int, text: str) -> None:
-        self._people.learn(number, text, utc_now())
-
-    def watch(self, since: datetime, now: datetime) -> Sequence[str]:
-        turned = [f"heartbeat {name}" for name in self._heartbeats.watch(since, now)]
-        return [*turned, *self._escalations.watch(now), *self._storms.watch(now)]
+    def _wake(self) -> None:
+        """From the listener's thread."""
+        self._loop.call_soon_threadsafe(self._worker.wake)
 
 
 def _is_another(pid: int) -> bool:
@@ -173,10 +158,6 @@ def _is_another(pid: int) -> bool:
         return False
     except PermissionError:
         return True
-    with contextlib.suppress(OSError):  # killed, but its parent has not looked yet
+    with contextlib.suppress(OSError):  # killed, and not yet reaped by its parent
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] not in "ZX"
     return True
-
-
-def _wake(loop: asyncio.AbstractEventLoop, worker: Worker) -> None:
-    loop.call_soon_threadsafe(worker.wake)

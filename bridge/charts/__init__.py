@@ -1,11 +1,9 @@
-"""Charts as PNG: the only place that knows matplotlib, which runs in a process of its own and never here.
+"""Charts as PNG: the only package that knows matplotlib, which runs in a process of its own and never here.
 
-Invariant: a picture is worth a message's while only when it costs the message nothing. Nothing here raises or waits
-long.
+Invariant: a picture costs its message nothing. Nothing here raises or waits long.
 """
 
-from bridge.charts.chart_maker import DrawingLimits, PictureMaker, Ranges
-from bridge.charts.drawing_process import Studio
-from bridge.charts.worker_charts import Illustrating
+from bridge.charts.chart_maker import ChartMaker, DrawingLimits, MetricSource
+from bridge.charts.drawing_process import DrawingProcess
 
-__all__ = ["DrawingLimits", "Illustrating", "PictureMaker", "Ranges", "Studio"]
+__all__ = ["ChartMaker", "DrawingLimits", "DrawingProcess", "MetricSource"]

@@ -1,6 +1,6 @@
 """The drawing process: charts come in on standard input, PNGs go out on standard output, until the input ends.
 
-It is started by bridge.charts.drawing_process only, whose pickles it can trust.
+Only bridge.charts.drawing_process starts it, whose pickles it can trust.
 """
 
 from __future__ import annotations

@@ -21,7 +21,7 @@ from matplotlib.text import Text
 from bridge.rendering.text import one_line
 
 WIDTH, HEIGHT, SCALE = 640, 240, 2  # CSS pixels, and device pixels to each
-#: Okabe and Ito's colours, told apart by colour-blind people too: https://jfly.uni-koeln.de/color/
+#: Okabe and Ito's colours, which colour-blind readers distinguish too: https://jfly.uni-koeln.de/color/
 #: the warm and the green ones darker, so that small text in them is read on white.
 BLUE, GREEN, BROWN, VERMILLION, PURPLE = "#0072B2", "#00795A", "#7A5C00", "#D55E00", "#8E4175"
 BAR, LIMIT_TEXT = "#56A5D8", "#B04A00"

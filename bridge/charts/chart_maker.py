@@ -1,4 +1,4 @@
-"""An incident's pictures: asks for the values, and has them drawn.
+"""An incident's pictures: queries the values, and has them drawn.
 
 Invariant: make() never raises, asks within limits, and under a flood makes none rather than many.
 """
@@ -26,16 +26,22 @@ from bridge.observability import logs
 log = logs.get("pictures")
 
 
-class Ranges(Protocol):
-    """Whoever knows; bridge.clients.prometheus.Prometheus does."""
+class MetricSource(Protocol):
+    """bridge.clients.prometheus.Prometheus is one."""
 
     async def query(self, query: Query, timeout_seconds: float) -> Answer: ...
 
     async def query_range(self, query: RangeQuery, timeout_seconds: float) -> tuple[Series, ...] | Failure: ...
 
+    async def close(self) -> None: ...
 
-class Draws(Protocol):
+
+class Drawing(Protocol):
+    """bridge.charts.drawing_process.DrawingProcess is one."""
+
     async def draw(self, chart: Chart) -> bytes | None: ...
+
+    async def close(self) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,13 +50,13 @@ class DrawingLimits:
     waiting: int = 8  #: incidents whose pictures are being made; further ones get none
 
 
-class PictureMaker:
-    """Make and use it inside the running loop."""
+class ChartMaker:
+    """Make it anywhere, use and close it inside one running loop."""
 
     def __init__(
         self,
-        ranges: Ranges,
-        studio: Draws,
+        source: MetricSource,
+        drawing: Drawing,
         clock: Callable[[], datetime],
         *,
         distributions: Sequence[DistributionQuestion] = (),
@@ -58,10 +64,10 @@ class PictureMaker:
         limits: DrawingLimits | None = None,
     ) -> None:
         """scope: the labels, in order, that `{{ labels }}` narrows a distribution to."""
-        self._ranges, self._studio, self._clock = ranges, studio, clock
+        self._source, self._drawing, self._clock = source, drawing, clock
         self._distributions, self._scope = distributions, scope
         self._limits, self._waiting = limits or DrawingLimits(), 0
-        self._expressions = ExpressionQueries(ranges, self._limits.per_query_seconds)
+        self._expressions = ExpressionQueries(source, self._limits.per_query_seconds)
 
     async def make(self, incident: Incident, changes: Sequence[ChangeEvent] = ()) -> tuple[Picture, ...]:
         """The expression first, then the distributions that concern the incident; what cannot be had is left out."""
@@ -79,8 +85,12 @@ class PictureMaker:
         finally:
             self._waiting -= 1
 
+    async def close(self) -> None:
+        await self._drawing.close()
+        await self._source.close()
+
     async def _picture(self, chart: Chart) -> Picture | None:
-        png = await self._studio.draw(chart)
+        png = await self._drawing.draw(chart)
         if png is None:
             return None
         kind = "expression" if isinstance(chart, LineChart) else "distribution"
@@ -91,7 +101,7 @@ class PictureMaker:
         return [chart for chart in await asyncio.gather(*asked) if chart is not None]
 
     async def _expression(self, incident: Incident, changes: Sequence[ChangeEvent]) -> Chart | None:
-        alert = drawable(incident)
+        alert = drawable_alert(incident)
         expr = expression_in(alert.generator_url) if alert else None
         if alert is None or expr is None:
             return None
@@ -128,16 +138,20 @@ class PictureMaker:
     async def _samples(self, expr: str | None) -> Answer:
         if expr is None:
             return Failure("the alerts lack a label that the query needs", silent=False)
-        return await self._ranges.query(Query(expr), self._limits.per_query_seconds)
+        return await self._source.query(Query(expr), self._limits.per_query_seconds)
 
 
-def drawable(incident: Incident) -> Alert | None:
+def drawable_alert(incident: Incident) -> Alert | None:
     """The alert whose expression is drawn: the most severe and earliest of those that have one."""
     alerts = incident.firing or tuple(incident.alerts.values())
-    having = [alert for alert in alerts if expression_in(alert.generator_url)]
-    return min(having, key=lambda each: (each.severity.rank, each.starts_at, each.fingerprint), default=None)
+    drawable = [alert for alert in alerts if expression_in(alert.generator_url)]
+    return min(drawable, key=_urgency, default=None)
 
 
 def _alike(alert: Alert, incident: Incident) -> list[Alert]:
     """The alerts of the same rule."""
     return [each for each in incident.alerts.values() if each.generator_url == alert.generator_url]
+
+
+def _urgency(alert: Alert) -> tuple[int, datetime, str]:
+    return alert.severity.rank, alert.starts_at, alert.fingerprint

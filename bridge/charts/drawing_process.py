@@ -1,6 +1,6 @@
-"""The drawing process: one at a time, started when it is needed, killed when it hangs, ended when it rests.
+"""The drawing process: one at a time, started when it is needed, killed when it hangs, ended when it is idle.
 
-A thread would keep matplotlib's 50 MB for ever and take the interpreter's lock from the loop that sends.
+A thread would keep matplotlib's 50 MB for good, and the interpreter's lock from the loop that sends.
 Invariant: draw() never raises for what happens to a picture; there is a picture or there is none.
 """
 
@@ -21,27 +21,27 @@ from bridge.observability import logs
 log = logs.get("pictures")
 LENGTH = 8  # bytes before each message of either side, big-endian
 DRAWN = b"\x00"  # before a PNG; anything else is before the text of a fault
-LARGEST = 8 * 2**20  # bytes that are believed of an answer
+LARGEST = 8 * 2**20  # bytes of an answer
 #: The process gets these of the environment and no secret.
 PASSED_ON = ("PATH", "LANG", "LC_ALL", "TMPDIR", "LD_LIBRARY_PATH")
 
 
-class Studio:
-    """Make and use it inside the running loop; close() ends the process."""
+class DrawingProcess:
+    """Make it anywhere, use it inside one running loop; close() ends the process."""
 
     def __init__(self, *, timeout_seconds: float = 15.0, idle_seconds: float = 60.0) -> None:
         """timeout_seconds: for one picture, with the second or two of the process's start."""
         self._timeout, self._idle = timeout_seconds, idle_seconds
-        self._turn = asyncio.Lock()
+        self._lock = asyncio.Lock()
         self._process: Process | None = None
-        self._rest: asyncio.TimerHandle | None = None
+        self._idle_timer: asyncio.TimerHandle | None = None
         self._ending: list[Process] = []
         self._folder: tempfile.TemporaryDirectory[str] | None = None
 
     async def draw(self, chart: Chart) -> bytes | None:
         """The PNG; None when it could not be drawn in time, which the log explains."""
-        async with self._turn:
-            self._awake()
+        async with self._lock:
+            self._cancel_idle_timer()
             try:
                 async with asyncio.timeout(self._timeout):
                     return await self._drawn(chart)
@@ -53,13 +53,13 @@ class Studio:
                 self._kill()
                 raise
             finally:
-                self._rest = asyncio.get_running_loop().call_later(self._idle, self._kill)
+                self._idle_timer = asyncio.get_running_loop().call_later(self._idle, self._kill)
             self._kill()
             return None
 
     async def close(self) -> None:
-        async with self._turn:
-            self._awake()
+        async with self._lock:
+            self._cancel_idle_timer()
             self._kill()
             for process in self._ending:
                 await process.wait()
@@ -86,7 +86,7 @@ class Studio:
         return None
 
     async def _start(self) -> Process:
-        # matplotlib keeps its list of fonts there: built once a studio, not in somebody's home
+        # matplotlib keeps its list of fonts there: built once, and not in a home directory
         self._folder = self._folder or tempfile.TemporaryDirectory(prefix="incident-bridge-")
         environment = {name: os.environ[name] for name in PASSED_ON if name in os.environ}
         environment |= {
@@ -99,13 +99,13 @@ class Studio:
             *command, stdin=PIPE, stdout=PIPE, stderr=DEVNULL, env=environment, limit=LARGEST
         )
 
-    def _awake(self) -> None:
-        if self._rest is not None:
-            self._rest.cancel()
-            self._rest = None
+    def _cancel_idle_timer(self) -> None:
+        if self._idle_timer is not None:
+            self._idle_timer.cancel()
+            self._idle_timer = None
 
     def _kill(self) -> None:
-        """It holds nothing that would have to be put away."""
+        """It has nothing to clean up."""
         process, self._process = self._process, None
         self._ending = [each for each in self._ending if each.returncode is None]
         if process is not None and process.returncode is None:

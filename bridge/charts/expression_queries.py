@@ -1,4 +1,4 @@
-"""Runs alerts' own expressions. Whoever may send alerts chooses them, so they get a small part of Prometheus' time.
+"""Runs alerts' own expressions. The senders of alerts choose them, so they get a small part of Prometheus' time.
 
 Invariant: run() never raises for what a server does; what it does not run is a Failure that says why.
 """

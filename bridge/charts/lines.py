@@ -13,9 +13,9 @@ from matplotlib.figure import Figure
 from bridge.charts import canvas
 from bridge.charts.canvas import HEIGHT, WIDTH, points, write
 from bridge.charts.scales import Axis, thinned, time_ticks, value_axis, within
-from bridge.core.charts.chart import DAY, Line, LineChart, date, day, moment, told_value
+from bridge.core.charts.chart import DAY, Line, LineChart, date, day, moment, value_text
 
-#: Colour and dash: each alone tells the lines apart.
+#: Colour and dash: each alone distinguishes the lines.
 STYLES = (
     (canvas.BLUE, "-"),
     (canvas.GREEN, (0, (5, 2))),
@@ -167,13 +167,13 @@ def _beside(chart: LineChart) -> list[Word]:
     """What the lines' ends say: name and last value, and the limit."""
     words = []
     for line, (color, _) in zip(chart.lines, STYLES, strict=False):
-        value = told_value(line.points[-1][1], chart.unit)
+        value = value_text(line.points[-1][1], chart.unit)
         room = MOST_BESIDE - canvas.width_of(f" {value}", 15, True)
         name = canvas.fitted(canvas.printable(line.name, True), room, 15, True)
         words.append(Word(within(line.points[-1][1]), f"{name} {value}".strip(), color, True))
     if chart.threshold:
         word = {"==": "alert at", "!=": "alert unless"}.get(chart.threshold.operator, "limit")
-        limit = f"{word} {told_value(chart.threshold.number, chart.unit)}"
+        limit = f"{word} {value_text(chart.threshold.number, chart.unit)}"
         words.append(Word(within(chart.threshold.number), limit, canvas.LIMIT_TEXT))
     return [Word(w.at, canvas.fitted(w.text, MOST_BESIDE, 15, w.bold), w.color, w.bold) for w in words]
 

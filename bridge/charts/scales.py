@@ -1,4 +1,4 @@
-"""Axes for people: round values, each with a label of its own. Pure."""
+"""Readable axes: round values, each with a label of its own. Pure."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from bridge.core.charts.chart import told_value
+from bridge.core.charts.chart import value_text
 from bridge.core.facts import Unit
 
 MOST_TICKS = 5
@@ -56,7 +56,7 @@ def within(value: float) -> float:
 
 def label(value: float, unit: Unit) -> str:
     """As everywhere in the bridge; numbers too long for an axis in scientific notation."""
-    text = told_value(value, unit)
+    text = value_text(value, unit)
     return text if len(text) <= 10 else f"{value:.0e}".replace("e+", "e")
 
 

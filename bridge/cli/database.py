@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from bridge.cli.options import database_option, until_the_end
-from bridge.store import back_up, distrust, open_restored
+from bridge.store import back_up, mark_restored, open_restored
 
 
 @click.command()
@@ -35,6 +35,6 @@ def backup(target: Path, database: str) -> None:
 def restored(file: Path | None, database: str, skip_numbers: int) -> None:
     """Say that the database (or the SQLite FILE) comes from a backup, once, before the bridge starts on it."""
     engine = until_the_end(open_restored(f"sqlite:///{file}" if file else database))
-    marked = distrust(engine, skip_numbers)
+    marked = mark_restored(engine, skip_numbers)
     click.echo(f"{marked} waiting messages may have been sent already, and are looked for before they are sent.")
     click.echo(f"{skip_numbers} incident numbers are left out.")

@@ -16,7 +16,7 @@ from typing import BinaryIO
 import click
 
 from bridge.app.reload import settings_or_exit
-from bridge.app.wiring import policy_of, renderer_of, setup_of, utc_now
+from bridge.app.wiring import policy_of, renderer_of, utc_now, worker_setup
 from bridge.cli.options import config_option, settings_without_secrets
 from bridge.config import Settings
 from bridge.core.errors import InvalidPayload, SendError
@@ -127,7 +127,7 @@ async def _send(settings: Settings, channel: str, incident: Incident) -> None:
 def _message(
     settings: Settings, channel: str, incident: Incident, context: Context | None = None
 ) -> tuple[Channel, Message, Claim]:
-    sender = setup_of(settings).channels.get(channel)
+    sender = worker_setup(settings).channels.get(channel)
     if sender is None:
         names = ", ".join(sorted(settings.channels))
         raise click.ClickException(f"There is no channel '{channel}'; there are {names}.")

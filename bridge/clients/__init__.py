@@ -1,1 +1,1 @@
-"""Clients of the servers that the bridge asks: Prometheus, Alertmanager, the outside heartbeat."""
+"""Clients of the servers that the bridge asks: Prometheus, Alertmanager, the outside monitor."""

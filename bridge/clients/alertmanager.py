@@ -1,6 +1,6 @@
 """One Alertmanager's API over HTTP.
 
-Invariant: look() returns within its time whatever the server does; it never raises.
+Invariant: fetch() never raises, and returns within its timeout whatever the server does.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from aiohttp import encode_basic_auth
 from bridge.clients.alertmanager_answers import alerts_of, groups_of, silences_of, status_of
 from bridge.config.secret_files import UnreadableSecret
 from bridge.core.errors import InvalidPayload
-from bridge.core.reconciliation import Look, NoLook, Wanted
+from bridge.core.reconciliation import AlertmanagerAnswer, AlertmanagerState, StateQuery, Unavailable
 from bridge.outbound.http import CallFailed, HttpClient, Oversized, TimedOut
 from bridge.rendering.text import cut
 from bridge.sources.reading import read_json
@@ -32,16 +32,16 @@ NOTIFIED = {"active": "true", "silenced": "false", "inhibited": "false"}
 
 @dataclass(frozen=True, slots=True)
 class Server:
-    """Where to ask, up to and without /api/v2. `token` is read anew for each look."""
+    """Its address, up to and without /api/v2. `token` is read for each request."""
 
     url: str
     token: Callable[[], str] | None = field(default=None, repr=False)
     basic: tuple[str, str] | None = field(default=None, repr=False)  #: name and password
-    timeout_seconds: float = 10.0  #: for a whole look
+    timeout_seconds: float = 10.0  #: for everything that one fetch() asks
 
 
 class Refused(Exception):
-    """It answered something else than what was asked for; the text is safe to log."""
+    """An answer that is not the one asked for; the text is safe to log."""
 
 
 class AlertmanagerApi:
@@ -51,43 +51,43 @@ class AlertmanagerApi:
         self._server, self._clock = server, clock
         self._http = HttpClient(connections=2, most=MAX_ANSWER)
 
-    async def look(self, wanted: Wanted) -> Look | NoLook:
+    async def fetch(self, query: StateQuery) -> AlertmanagerAnswer:
         limit = self._server.timeout_seconds
         try:
             async with asyncio.timeout(limit):
-                return await self._look(wanted)
+                return await self._fetch(query)
         except (TimeoutError, TimedOut):
-            return NoLook(f"does not answer within {limit:g} s")
+            return Unavailable(f"does not answer within {limit:g} s")
         except Refused as fault:
-            return NoLook(str(fault))
+            return Unavailable(str(fault))
         except CallFailed as fault:
-            return NoLook(f"does not answer ({fault.detail})")
+            return Unavailable(f"does not answer ({fault.detail})")
         except UnreadableSecret as fault:
-            return NoLook(f"is not asked: no token ({fault})")
+            return Unavailable(f"is not asked: no token ({fault})")
         except (OSError, ValueError) as fault:  # of the token's file
-            return NoLook(f"does not answer ({type(fault).__name__})")
+            return Unavailable(f"does not answer ({type(fault).__name__})")
 
     async def close(self) -> None:
         await self._http.close()
 
-    async def _look(self, wanted: Wanted) -> Look:
+    async def _fetch(self, query: StateQuery) -> AlertmanagerState:
         alerts, _ = await self._get("alerts", alerts_of, EVERY_STATE)
-        silenced = any(alerts[name].silenced_by for name in wanted.alerts & alerts.keys())
+        silenced = any(alerts[name].silenced_by for name in query.alerts & alerts.keys())
         silences = (await self._get("silences", silences_of))[0] if silenced else {}
-        groups = (await self._get("alerts/groups", groups_of, _of(wanted)))[0] if wanted.receivers else ()
-        # Last, so that a restart between the questions is seen.
+        groups = (await self._get("alerts/groups", groups_of, _filters(query)))[0] if query.receivers else ()
+        # Last, so that a restart between the requests is seen.
         (started, name, peers, settling), theirs = await self._get("status", status_of)
         now = self._clock()
-        # By its own clock, or by ours: whichever makes it younger.
+        # By its own clock or by ours: the shorter age is the safer one.
         age = max(timedelta(0), min(theirs - started, now - started))
-        return Look(now - age, alerts, silences, groups, name, peers, settling)
+        return AlertmanagerState(now - age, alerts, silences, groups, name, peers, settling)
 
     async def _get(
         self, path: str, read: Callable[[object], T], query: Mapping[str, str] = MappingProxyType({})
     ) -> tuple[T, datetime]:
         """What `read` makes of the answer, and the time on the server's clock."""
         url = f"{self._server.url.rstrip('/')}/api/v2/{path}"
-        limit = self._server.timeout_seconds  # the whole look has the same
+        limit = self._server.timeout_seconds  # fetch() as a whole has the same
         try:
             answer = await self._http.call("GET", url, limit, headers=self._headers(), query=query)
         except Oversized:
@@ -105,9 +105,9 @@ class AlertmanagerApi:
         return {"Authorization": f"Bearer {token}"} if token else {}
 
 
-def _of(wanted: Wanted) -> dict[str, str]:
+def _filters(query: StateQuery) -> dict[str, str]:
     """Alertmanager puts ^ and $ around the expression."""
-    return {**NOTIFIED, "receiver": "|".join(re.escape(name) for name in sorted(wanted.receivers))}
+    return {**NOTIFIED, "receiver": "|".join(re.escape(name) for name in sorted(query.receivers))}
 
 
 def _read(body: bytes, path: str, read: Callable[[object], T]) -> T:

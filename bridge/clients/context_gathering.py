@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from typing import Protocol
 
 from bridge.core.changes import CHANGE_RULES, SERVICE_LABELS, ChangeRule, began_to_serve, only_tells
-from bridge.core.context.enrichment import Answer, Asked, Failure, Query, asked_of, fact_of
+from bridge.core.context.enrichment import Answer, Failure, Query, QuestionQueries, fact_of, queries_for
 from bridge.core.context.hypotheses import Evidence, hypothesis_of
 from bridge.core.context.questions import Question
 from bridge.core.facts import ChangeEvent, Context, Fact, Unknown
@@ -39,7 +39,7 @@ class QueryLimits:
 
     budget: float = 1.5  #: for the whole context of one message
     per_query: float = 1.0
-    shared: float = 5.0  #: one answer serves everybody who asks the same within this time
+    shared: float = 5.0  #: one answer serves all equal queries within this time
     parallel: int = 8
     failures: int = 3  #: after so many in a row the server is left alone ...
     pause: float = 20.0  #: ... for this long
@@ -59,7 +59,7 @@ class Gatherer:
         observe: Observe = lambda outcome, seconds: None,
         rules: Sequence[ChangeRule] = CHANGE_RULES,
     ) -> None:
-        """rules: which alerts tell of changes."""
+        """rules: which alerts announce changes."""
         self._source, self._questions, self._scope = source, questions, scope
         self._limits, self._clock, self._observe = limits, clock, observe
         self._rules = rules
@@ -68,16 +68,16 @@ class Gatherer:
         self._failed, self._rest_until = 0, 0.0
 
     async def gather(self, incident: Incident, changes: Sequence[ChangeEvent], *, known: bool = True) -> Context:
-        """known: whether `changes` is all there is, or the place that keeps them could not be asked."""
+        """known: False when the store did not answer, so that `changes` may lack some."""
         began = time.monotonic()
         period, now = firing_period(incident), self._clock()
         started = period.started_at
         over = timedelta(seconds=max(0, int((now - (period.ended_at or now)).total_seconds())))
-        asked = asked_of(self._questions, incident, self._scope, now - started, over)
+        questions = queries_for(self._questions, incident, self._scope, now - started, over)
         # an answer of before the end says nothing of after it
         shared = min(self._limits.shared, over.total_seconds()) if period.ended_at else self._limits.shared
-        answers = await self._within_budget({query for each in asked for query in each.queries}, shared)
-        facts, unknown, serving_since = self._sorted(asked, answers)
+        answers = await self._within_budget({query for each in questions for query in each.queries}, shared)
+        facts, unknown, serving_since = self._sorted(questions, answers)
         window = timedelta(seconds=self._limits.window)
         seen = began_to_serve(serving_since, _service_of(incident), changes)
         every = sorted([*changes, *seen], key=lambda change: change.at, reverse=True)
@@ -95,17 +95,17 @@ class Gatherer:
         await self._source.close()
 
     def _sorted(
-        self, asked: Iterable[Asked], answers: dict[Query, Answer]
+        self, questions: Iterable[QuestionQueries], answers: dict[Query, Answer]
     ) -> tuple[list[Fact], list[Unknown], dict[str, float]]:
         """The third: since when each new version serves. It is a change and no fact, and usually there is none."""
-        every = [(each.question.role, fact_of(each, answers)) for each in asked]
+        every = [(each.question.role, fact_of(each, answers)) for each in questions]
         facts = [fact for role, fact in every if isinstance(fact, Fact) and role != BEGAN]
         began = [fact for role, fact in every if isinstance(fact, Fact) and role == BEGAN]
         unknown = [fact for role, fact in every if isinstance(fact, Unknown) and (role != BEGAN or fact.silent)]
         return facts, unknown, {part.name: part.value for fact in began for part in fact.parts}
 
     async def _within_budget(self, queries: set[Query], shared: float) -> dict[Query, Answer]:
-        """What is not there in time goes on being asked: the next message may have it."""
+        """A query that is late goes on: the next message may have its answer."""
         tasks = {query: self._shared(query, shared) for query in queries}
         if tasks:
             await asyncio.wait(tasks.values(), timeout=self._limits.budget)

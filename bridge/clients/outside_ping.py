@@ -1,7 +1,7 @@
-"""A URL outside that wants to be called while all is well, as Healthchecks and its like do.
+"""The URL of a monitor outside that is pinged while the bridge is healthy, as Healthchecks and its like expect.
 
 https://healthchecks.io/docs/http_api/ and https://healthchecks.io/docs/signaling_failures/
-Invariant: the URL holds a key, so nothing here says it; and no call raises, or takes longer than its time.
+Invariant: the URL contains a key, so it is in no text from here; no call raises or outlasts its timeout.
 """
 
 from __future__ import annotations
@@ -14,21 +14,21 @@ from bridge.outbound.http import CallFailed, HttpClient, TimedOut
 MAX_REASON = 10_000  #: bytes; Healthchecks keeps the first 100 kB
 
 
-class OutsideUrl:
+class PingUrl:
     """Make and use it inside the running loop."""
 
     def __init__(self, url: Callable[[], str], timeout_seconds: float) -> None:
         self._url, self._timeout = url, timeout_seconds
 
-    async def well(self) -> str:
-        """Empty when it was heard, else why not."""
+    async def report_success(self) -> str:
+        """Empty when the ping arrived, else why it did not."""
         return await self._call("GET", self._url())
 
-    async def unwell(self, reason: str) -> str:
-        return await self._call("POST", failing(self._url()), reason.encode()[:MAX_REASON])
+    async def report_failure(self, reason: str) -> str:
+        return await self._call("POST", failure_url(self._url()), reason.encode()[:MAX_REASON])
 
     async def _call(self, method: str, url: str, body: bytes | None = None) -> str:
-        """A connection each time: calls are a minute apart, and the way to the outside is what is tried."""
+        """A new connection each time: pings are a minute apart, and the way out is what they test."""
         http = HttpClient(connections=1, most=0)
         try:
             answer = await http.call(method, url, self._timeout, body=body)
@@ -41,7 +41,7 @@ class OutsideUrl:
         return "" if 200 <= answer.status < 300 else f"HTTP {answer.status}"
 
 
-def failing(url: str) -> str:
+def failure_url(url: str) -> str:
     """The same with /fail at the end of its path."""
     parts = urlsplit(url)
     return urlunsplit(parts._replace(path=f"{parts.path.rstrip('/')}/fail"))

@@ -29,7 +29,7 @@ Read = TypeVar("Read")
 
 @dataclass(frozen=True, slots=True)
 class Server:
-    """Where to ask. `token` is read anew for each query, for one that changes while the bridge runs."""
+    """Its address. `token` is read for each query, for it may change while the bridge runs."""
 
     url: str  #: up to, and without, /api/v1/query
     headers: Mapping[str, str] = field(default_factory=dict)
@@ -109,9 +109,9 @@ class Prometheus:
         return document.get("data")
 
     def _refusal(self, status: int, document: Any) -> Failure:
-        told = one_line(document.get("error", "")) if isinstance(document, dict) else ""
-        if status in (400, 422) and told:
-            return Failure(cut(f"{self.name} refuses the query: {told}", 200), silent=False)
+        reason = one_line(document.get("error", "")) if isinstance(document, dict) else ""
+        if status in (400, 422) and reason:
+            return Failure(cut(f"{self.name} refuses the query: {reason}", 200), silent=False)
         return Failure(f"{self.name} {SILENT} (HTTP {status})")
 
 

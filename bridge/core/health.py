@@ -1,4 +1,4 @@
-"""Whether the bridge can be relied on just now, judged from what its store says. Pure.
+"""Whether the bridge is healthy, judged from what its store says. Pure.
 
 Invariant: what is not known is not fine.
 """
@@ -35,7 +35,7 @@ def readiness(health: Health | None, overdue: timedelta, refused: str = "") -> d
 
 
 def audit(health: Health | None, overdue: timedelta, refused: str = "") -> dict[str, Check]:
-    """More than a probe that is asked often looks at. refused: what the store said to a write that was tried."""
+    """readiness(), and what a frequent probe leaves out. refused: what the store said to a write that was tried."""
     return {**readiness(health, overdue, refused), "leases": _leases(health)}
 
 
@@ -78,8 +78,8 @@ def _late(channel: str, seconds: float, health: Health) -> str:
 def _leases(health: Health | None) -> Check:
     if health is None:
         return Check(False, "unknown: the store did not answer")
-    patience, expired = LEASE_STUCK.total_seconds(), health.expired_lease_seconds
-    stuck = {channel: seconds for channel, seconds in expired.items() if seconds >= patience}
+    limit, expired = LEASE_STUCK.total_seconds(), health.expired_lease_seconds
+    stuck = {channel: seconds for channel, seconds in expired.items() if seconds >= limit}
     if not stuck:
         return Check(True, "none is stuck")
     names = ", ".join(f"{channel} for {seconds:.0f} s" for channel, seconds in sorted(stuck.items()))

@@ -1,4 +1,4 @@
-"""The seams: what the drivers need of the adapters, as Protocols and the values that cross them."""
+"""What the drivers need of the adapters: Protocols, and the values that cross them."""
 
 from __future__ import annotations
 
@@ -80,12 +80,12 @@ class Illustration:
     title: str
     alt: str  #: the same in words
     png: bytes
-    url: str | None  #: a signed link that ends by itself; None where nobody could follow it
+    url: str | None  #: a signed link that ends by itself; None where there is no public address
 
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """One incident as people should see it now: the one view model behind every channel's rendering."""
+    """One incident as users should see it now: the one view model behind every channel's rendering."""
 
     number: int
     uid: str
@@ -117,7 +117,7 @@ class Message:
     context: Context | None = None  #: what was measured for it; None when nothing was to be asked
     pictures: tuple[Illustration, ...] = ()  #: those that were ready in time
     flapping: str = ""  #: "4 times in 21 min" while it begins and ends again and again
-    informational: bool = False  #: nothing is wrong, and was not: what it tells is of severity info
+    informational: bool = False  #: nothing is wrong, and was not: all its alerts are of severity info
     started_at: datetime | None = None  #: of the newest outbreak, by its alerts; None is opened_at
     ended_at: datetime | None = None  #: None while it fires, for this target
     lasted: str = ""  #: "34 min", "at least 34 min": from its start to its end, or so far
@@ -125,7 +125,7 @@ class Message:
 
 @dataclass(frozen=True, slots=True)
 class Receipt:
-    """The vendor took it. `handle` replaces the delivery's handle. skipped: there was nothing to tell the vendor.
+    """The vendor took it. `handle` replaces the delivery's handle. skipped: there was nothing to send.
 
     unfinished: more is to be sent, and only once this is kept: sending what came before again would be seen."""
 
@@ -167,7 +167,7 @@ class Channel(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Sent:
-    """Settled well. skipped: there was nothing to tell."""
+    """Delivered. skipped: there was nothing to send."""
 
     handle: Mapping[str, Any]
     note: str = ""
@@ -223,7 +223,7 @@ class Lane:
     per_second: float | None  #: None is unlimited
     burst: int
     lease_seconds: float
-    storm_at: int | None = None  #: so many that wait untold are a storm; None: it never storms
+    storm_at: int | None = None  #: so many unnotified incidents are a storm; None: it never storms
     doubtful: int | None = None  #: how many of these may be in doubt; None: as core.delivery.failures has it
 
 
@@ -268,7 +268,7 @@ class Accepted:
 
     number: int  #: the incident's; 0 when a group without firing alerts opened none
     outcome: WebhookOutcome
-    changes: tuple[str, ...] = ()  #: the kinds of the changes that its alerts were the first to tell of
+    changes: tuple[str, ...] = ()  #: the kinds of the changes that its alerts were the first to announce
 
 
 class Intake(Protocol):
@@ -279,12 +279,12 @@ class Intake(Protocol):
         ...
 
     def fault(self, seconds: float) -> str:
-        """Why nothing can be stored just now, in words; empty when it can. Takes no longer than that to find out."""
+        """Why nothing can be stored just now; empty when it can. Takes at most so many seconds."""
         ...
 
 
 class ChangeLog(Protocol):
-    """Where it is written down what people and machines changed."""
+    """Records what users and machines changed."""
 
     def record(self, change: ChangeEvent) -> bool:
         """Return once it is committed, else raise StoreUnavailable. False: a change of this id was there already."""
@@ -301,7 +301,7 @@ class Changes(Protocol):
     def changes_for(self, alerts: Iterable[Mapping[str, str]], since: datetime, until: datetime) -> list[ChangeEvent]:
         """Those from since to until, both included, that concern one of the alerts, given by their labels.
 
-        What was done once and told by several is there once.
+        A change that several sources reported is there once.
         """
         ...
 
@@ -311,7 +311,7 @@ class ChangeStore(ChangeLog, Changes, Protocol): ...
 
 @dataclass(frozen=True, slots=True)
 class ChangeClaim:
-    """One channel is to be told of one change by this worker, and by no other until the lease ends."""
+    """This worker, and no other until the lease ends, sends one change event to one channel."""
 
     change: ChangeEvent
     channel: str

@@ -106,7 +106,7 @@ class Metrics:
         for event in (each for each in WebhookOutcome if each.is_event):
             self.incidents.labels(event.value)
 
-    def asked(self, outcome: str, seconds: float) -> None:
+    def context_queried(self, outcome: str, seconds: float) -> None:
         """One query for context ended."""
         self.context.labels(outcome).inc()
         if outcome != "paused":
@@ -116,19 +116,19 @@ class Metrics:
         """One of PING_OUTCOMES."""
         self.pings.labels(outcome).inc()
 
-    def know_reconciled(self, sources: Iterable[str]) -> None:
-        """Make the series of every source whose Alertmanagers are asked."""
+    def declare_reconciled(self, sources: Iterable[str]) -> None:
+        """Create the series of every source that is reconciled with its Alertmanagers."""
         for source in sources:
             self.ended.labels(source)
             for outcome in Outcome:
                 self.looks.labels(source, outcome.value)
 
-    def looked(self, source: str, outcome: str) -> None:
+    def reconciliation_ended(self, source: str, outcome: str) -> None:
         """All Alertmanagers of a source were asked."""
         self.looks.labels(source, outcome).inc()
 
-    def reconciled(self, source: str, ended: int) -> None:
-        """So many alerts were ended because no Alertmanager has them."""
+    def alerts_ended(self, source: str, ended: int) -> None:
+        """So many alerts were ended because no Alertmanager lists them."""
         self.ended.labels(source).inc(ended)
 
     def _counter(self, name: str, help_text: str, *labels: str) -> Counter:
@@ -212,14 +212,14 @@ class Metrics:
         self.attempts.labels(channel, reason).inc()
         self.deliveries.labels(channel, "dead").inc()
 
-    def know_told(self, channels: Iterable[str]) -> None:
-        """Make the series of the channels that are told of changes."""
+    def declare_change_channels(self, channels: Iterable[str]) -> None:
+        """Create the series of the channels that take change events."""
         for channel in channels:
             for result in ATTEMPT_RESULTS:
                 self.change_events.labels(channel, result)
 
-    def told(self, channel: str, result: str) -> None:
-        """A channel was told of a change: one of ATTEMPT_RESULTS."""
+    def change_event_tried(self, channel: str, result: str) -> None:
+        """A change event was sent to a channel, or not; result is one of ATTEMPT_RESULTS."""
         self.change_events.labels(channel, result).inc()
 
     def exposition(

@@ -21,7 +21,7 @@ from multidict import CIMultiDict
 from yarl import URL
 
 from bridge.core.network.proxies import UnusableProxy, proxy_for
-from bridge.outbound.metered import MeteredConnector, TooMuch
+from bridge.outbound.metered import AnswerTooLarge, MeteredConnector
 from bridge.outbound.trust import tls_fault, trusted
 
 MAX_ANSWER = 4 * 2**20  #: octets; a hundred of Slack's largest messages are less
@@ -75,11 +75,12 @@ class HttpClient:
         body: bytes | Mapping[str, str] | None = None,
     ) -> Answer:
         """Raises CallFailed. body: a mapping is sent as a form."""
-        session = self.session()  # the first takes its time, to read whose certificates are believed
+        session = self.session()  # the first takes its time, to read the trusted certificates
         async with limited(seconds):
             request = session.request(method, url, headers=headers, params=query, data=body, allow_redirects=False)
             async with request as answer:
-                return Answer(answer.status, answer.headers, await bounded(answer, self._most) if self._most else b"")
+                content = await read_at_most(answer, self._most) if self._most else b""
+                return Answer(answer.status, answer.headers, content)
 
     def session(self, middlewares: Sequence[aiohttp.ClientMiddlewareType] = ()) -> aiohttp.ClientSession:
         """For a library that speaks through aiohttp itself: use it within limited()."""
@@ -114,7 +115,7 @@ async def limited(seconds: float) -> AsyncIterator[None]:
             yield
     except TimeoutError:
         raise TimedOut("no answer in time", sent=progress.sent) from None
-    except TooMuch:
+    except AnswerTooLarge:
         raise Oversized("an answer without end", sent=progress.sent) from None
     except (aiohttp.ClientError, OSError, ValueError) as error:
         raise CallFailed(_words(error), sent=progress.sent) from None
@@ -122,14 +123,14 @@ async def limited(seconds: float) -> AsyncIterator[None]:
         _PROGRESS.reset(token)
 
 
-async def bounded(answer: aiohttp.ClientResponse, most: int) -> bytes:
-    """The body. Raises TooMuch."""
+async def read_at_most(answer: aiohttp.ClientResponse, most: int) -> bytes:
+    """The body; most: octets of it. Raises AnswerTooLarge. The one place where a body from outside is read."""
     body = bytearray()
     async for piece in answer.content.iter_any():
         body += piece
         if len(body) > most:
             answer.close()
-            raise TooMuch
+            raise AnswerTooLarge
     return bytes(body)
 
 
@@ -161,7 +162,7 @@ class _Response(aiohttp.ClientResponse):
 
     async def read(self) -> bytes:
         if self._body is None:
-            self._body = await bounded(self, MAX_ANSWER)
+            self._body = await read_at_most(self, MAX_ANSWER)
         return self._body
 
 

@@ -18,7 +18,7 @@ HEAD_OCTETS = 2**20  #: of heads, chunk sizes and trailers: more than the parser
 MAX_INTERIM = 16
 
 
-class TooMuch(aiohttp.ClientPayloadError):
+class AnswerTooLarge(aiohttp.ClientPayloadError):
     """None that a vendor could have meant."""
 
 
@@ -55,7 +55,7 @@ class Metered(ResponseHandler):
             super().close()
 
     def _give_up(self) -> None:
-        fault = TooMuch()
+        fault = AnswerTooLarge()
         if self._payload is not None:
             self._payload.set_exception(fault)
         self.set_exception(fault)

@@ -21,7 +21,7 @@ class TooMuch(OSError):
 
 
 class Allowance:
-    """What one conversation may still take. Its sockets share it, and it is granted anew for the next conversation."""
+    """What one conversation may still take. Its sockets share it; each conversation is granted its own."""
 
     def __init__(self) -> None:
         self._until, self._octets = 0.0, 0
@@ -120,7 +120,7 @@ def tls_context(authorities: Path | None) -> ssl.SSLContext:
 
 
 def over_tls(connection: AllowedSocket, context: ssl.SSLContext, name: str) -> AllowedTlsSocket:
-    """name: whom the certificate must name. The handshake, too, is within the allowance."""
+    """name: what the certificate must be issued for. The handshake, too, is within the allowance."""
     connection.hasten()  # OpenSSL counts a socket's timeout for all of the handshake
     secured = context.wrap_socket(connection, server_hostname=name)
     assert isinstance(secured, AllowedTlsSocket)

@@ -1,4 +1,4 @@
-"""Whose certificates are believed, for every vendor alike, and why one was not."""
+"""The trusted certificate authorities, the same for every vendor, and why a certificate was not trusted."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ BUNDLES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
 
 
 class UnusableAuthorities(ValueError):
-    """No certificate can be believed; the text says why."""
+    """No certificate can be verified; the text says why."""
 
 
 def trusting(authorities: Path | str | None = None) -> ssl.SSLContext:
@@ -39,7 +39,7 @@ trusted = lru_cache(maxsize=1)(trusting)
 
 
 def tls_fault(error: BaseException | None) -> str:
-    """What OpenSSL says of a certificate or a handshake that failed, in words; empty when that was not it."""
+    """What OpenSSL says of a certificate or a handshake that failed; empty when it was another fault."""
     while error is not None:
         below = getattr(error, "certificate_error", None) or getattr(error, "os_error", None)  # aiohttp's own
         if below is None and isinstance(error, ssl.SSLError):

@@ -4,7 +4,7 @@ from sqlalchemy import Engine
 
 from bridge.store.actions import StorePeople
 from bridge.store.applying import Policy
-from bridge.store.backups import back_up, distrust
+from bridge.store.backups import back_up, mark_restored
 from bridge.store.change_deliveries import StoreChangeDeliveries
 from bridge.store.changes import StoreChanges
 from bridge.store.charts import KeptPicture, StorePictures
@@ -43,7 +43,7 @@ __all__ = [
     "StoreStorms",
     "Waker",
     "back_up",
-    "distrust",
+    "mark_restored",
     "open_database",
     "open_restored",
     "open_to_change",

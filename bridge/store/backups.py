@@ -28,7 +28,7 @@ def back_up(url: str, target: Path) -> int:
         raise ValueError(f"{target} is there already, and a backup never replaces another; give a new name")
     partial = target.with_name(f"{target.name}.partial")
     try:
-        os.close(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))  # it has everything that people wrote
+        os.close(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))  # it has everything that users wrote
     except FileExistsError:
         raise ValueError(f"{partial} is there: another backup runs, or one was ended; then remove it") from None
     try:
@@ -42,7 +42,7 @@ def back_up(url: str, target: Path) -> int:
     return target.stat().st_size
 
 
-def distrust(engine: sa.Engine, skipped_numbers: int) -> int:
+def mark_restored(engine: sa.Engine, skipped_numbers: int) -> int:
     """After a restore: what waits may have been sent since the copy was made, and numbers may have been given.
 
     A delivery that is in flight is looked for before it is sent. Returns how many there are.
@@ -70,10 +70,10 @@ def _copy(source: Path, partial: Path) -> None:
     with closing(sqlite3.connect(source, timeout=10)) as connection:
         connection.execute("VACUUM INTO ?", (str(partial),))
     with closing(sqlite3.connect(partial)) as connection:
-        told = [row[0] for row in connection.execute("PRAGMA integrity_check")]
+        answer = [row[0] for row in connection.execute("PRAGMA integrity_check")]
         connection.execute("SELECT count(*) FROM incident").fetchone()  # fails where it is no database of a bridge
-    if told != ["ok"]:
-        raise sqlite3.DatabaseError(f"the copy is not whole: {told[0]}")
+    if answer != ["ok"]:
+        raise sqlite3.DatabaseError(f"the copy is not whole: {answer[0]}")
     _to_disk(partial)
 
 

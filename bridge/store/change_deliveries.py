@@ -1,6 +1,6 @@
-"""Telling channels of changes, durably: a row for each change and channel, tried until it is told or can never be.
+"""Change events on their way to channels: a row for each event and channel, tried until it is sent or never can be.
 
-Invariant: a claim puts the next try off by its lease, and counts; who lost a claim settles nothing.
+Invariant: a claim puts the next try off by its lease, and counts; a worker that lost its claim settles nothing.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from bridge.store.tables import change, change_delivery, delivery, storm
 
 
 class StoreChangeDeliveries:
-    """What the worker that tells channels of changes needs: bridge.worker.change_events.ChangeDeliveries."""
+    """See bridge.worker.change_events.ChangeDeliveries."""
 
     def __init__(self, engine: sa.Engine) -> None:
         self._engine = engine
@@ -78,7 +78,7 @@ def _this(claim: ChangeClaim, attempts: int) -> sa.Update:
 
 
 def _put_off(connection: sa.Connection, channel: str, until: datetime | None) -> None:
-    """The vendor asked to wait, or refuses the credential: that holds of every change."""
+    """The vendor asked to wait, or refuses the credential: both concern every change event."""
     if until is not None:
         others = sa.update(change_delivery).where(
             change_delivery.c.channel == channel, change_delivery.c.pending, change_delivery.c.due_at < until

@@ -1,6 +1,6 @@
 """Pictures where web and worker both see them, and the key of their links.
 
-The key is a row: whoever can read it can read the pictures anyway, and every process on the database agrees.
+The key is a row: what can read it can read the pictures anyway, and every process on the database agrees.
 Deleting the row and starting the bridge again ends every link that was given out.
 """
 
@@ -135,7 +135,7 @@ def _key(engine: sa.Engine) -> bytes:
         return found
     insert = postgresql.insert if engine.dialect.name == "postgresql" else sqlite.insert
     row = {"purpose": _PURPOSE, "key": secrets.token_bytes(KEY_BYTES)}
-    with transaction(engine) as connection:  # whoever is first wins, and all read what the winner wrote
+    with transaction(engine) as connection:  # the first one wins, and all read what it wrote
         connection.execute(insert(signing_key).values(row).on_conflict_do_nothing(index_elements=["purpose"]))
         return bytes(connection.execute(query).scalar_one())
 

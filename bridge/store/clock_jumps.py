@@ -1,7 +1,7 @@
 """What the clock left behind when it went back: times that lie further ahead than anything sets them.
 
 Without this, a channel that was paused for eight seconds would wait for as long as the clock went back, and a heartbeat
-that was heard in the future could not be missed before then.
+that was seen in the future could not be missed before then.
 
 Invariant: what is held on purpose (mute intervals) is not touched, and neither is anything that a clock which is a
 little ahead of this one may have written.
@@ -60,7 +60,7 @@ def mend_times(connection: sa.Connection, now: datetime, ahead: timedelta) -> in
     ):
         late = sa.update(column.table).where(mine, column > limit)
         mended += connection.execute(late.values({column.name: now})).rowcount
-    # Whoever lives says so again at once, and whoever does not must not look alive until then.
+    # A live worker reports itself again at once, and a dead one must not seem alive until then.
     return mended + connection.execute(sa.delete(worker).where(worker.c.seen_at > limit)).rowcount
 
 

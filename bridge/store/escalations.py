@@ -24,7 +24,7 @@ from bridge.store.tables import channel_state, event, incident, timer
 from bridge.store.waking import Waker
 
 BATCH = 100  #: incidents in one transaction: others must be able to write in between
-ROUNDS = 10  #: transactions in one watch: the worker's other duties must have their turn
+ROUNDS = 10  #: transactions in one watch: the worker's other calls must have their turn
 
 
 class StoreEscalations:

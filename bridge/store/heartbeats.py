@@ -1,4 +1,4 @@
-"""When each heartbeat was heard last, and the incident that its silence opens. Any number of workers may watch."""
+"""When each heartbeat was last seen, and the incident that a missing one opens. Any number of workers may check."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from bridge.store.waking import Waker
 
 
 class StoreHeartbeats:
-    """The worker's watch over the heartbeats of the policy in force."""
+    """Checks the heartbeats of the policy in force."""
 
     def __init__(self, engine: sa.Engine, policy: Callable[[], Policy]) -> None:
         self._engine, self._policy, self._waker = engine, policy, Waker(engine)
@@ -25,20 +25,20 @@ class StoreHeartbeats:
     def watch(self, since: datetime, now: datetime) -> list[str]:
         """Open an incident for each that has become late, end it for each that is there again; their names.
 
-        since: when this worker began. What was silent while nothing ran gets its time to be heard from then on.
+        since: when this worker began. What was missing while no worker ran has its time from then on.
         """
         with transaction(self._engine) as connection:
             expected = self._policy().heartbeats
             _expect(connection, expected, now)
-            turned = [each for each in expected if self._turned(connection, each, since, now)]
-            if turned:
+            changed = [each for each in expected if self._has_changed(connection, each, since, now)]
+            if changed:
                 self._waker.within(connection)
-        if turned:
+        if changed:
             self._waker.after_commit()
-        return [each.name for each in turned]
+        return [each.name for each in changed]
 
-    def _turned(self, connection: sa.Connection, beat: Heartbeat, since: datetime, now: datetime) -> bool:
-        """Of several workers that look at the same time, only one changes the row, and so tells."""
+    def _has_changed(self, connection: sa.Connection, beat: Heartbeat, since: datetime, now: datetime) -> bool:
+        """Of several workers that check at the same time, only one changes the row, and notifies."""
         mine = heartbeat.c.name == beat.name
         row = connection.execute(sa.select(heartbeat).where(mine).with_for_update()).mappings().one()
         missing = beat.is_late(max(row["seen_at"], since), now)

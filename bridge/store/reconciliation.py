@@ -9,19 +9,20 @@ from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 
 import sqlalchemy as sa
-from sqlalchemy.dialects import postgresql, sqlite
 
 from bridge.core.heartbeats import split
 from bridge.core.model import Group, Incident, State
 from bridge.core.reconciliation import Finding
 from bridge.store.applying import Policy, newest_by_key
 from bridge.store.database import reading, transaction
+from bridge.store.leases import Lease
 from bridge.store.receiving import receive_groups
 from bridge.store.rows import incident_from, with_alerts
 from bridge.store.tables import alert, incident, reconciling
 from bridge.store.waking import Waker
 
 BATCH = 100  #: findings a transaction, so that webhooks need not wait long for theirs
+_LEASE = Lease(reconciling.c.source, reconciling.c.held_until, reconciling.c.holder)
 
 
 class StoreReconciling:
@@ -30,38 +31,24 @@ class StoreReconciling:
     def __init__(self, engine: sa.Engine, policy: Callable[[], Policy], holder: str) -> None:
         self._engine, self._policy, self._holder, self._waker = engine, policy, holder, Waker(engine)
 
-    def take(self, source: str, lease_seconds: float, now: datetime) -> bool:
-        """Whether this worker is the one that asks now."""
-        mine = reconciling.c.source == source
-        lease = timedelta(seconds=lease_seconds)
-        until, too_far = now + lease, now + 2 * lease  # too far: the clock has gone back
-        free = (
-            reconciling.c.holder.is_(None)
-            | (reconciling.c.holder == self._holder)
-            | (reconciling.c.held_until < now)
-            | (reconciling.c.held_until > too_far)
-        )
+    def acquire(self, source: str, lease_seconds: float, now: datetime) -> bool:
+        """Whether this worker is the one that asks now; asking again renews its lease."""
         with transaction(self._engine) as connection:
-            make = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
-            connection.execute(
-                make(reconciling).values(source=source).on_conflict_do_nothing(index_elements=["source"])
-            )
-            taken = sa.update(reconciling).where(mine, free).values(holder=self._holder, held_until=until)
-            return connection.execute(taken).rowcount == 1
+            return _LEASE.acquire(connection, source, timedelta(seconds=lease_seconds), now, self._holder)
 
-    def leave(self) -> None:
+    def release(self) -> None:
         """Another worker may ask at once."""
         with transaction(self._engine) as connection:
-            held = sa.update(reconciling).where(reconciling.c.holder == self._holder)
-            connection.execute(held.values(holder=None, held_until=None))
+            _LEASE.release(connection, self._holder)
 
-    def recognised(self, source: str) -> str:
-        """The addresses that were proved to be this source's; empty when none were."""
+    def verified_addresses(self, source: str) -> str:
+        """The addresses that were verified to be this source's; empty when none were."""
         with reading(self._engine) as connection:
             query = sa.select(reconciling.c.recognised).where(reconciling.c.source == source)
             return connection.scalar(query) or ""
 
-    def recognise(self, source: str, addresses: str) -> None:
+    def save_verified(self, source: str, addresses: str) -> None:
+        """The source has a row: this worker has acquired its lease."""
         with transaction(self._engine) as connection:
             mine = sa.update(reconciling).where(reconciling.c.source == source)
             connection.execute(mine.values(recognised=addresses))
@@ -77,7 +64,7 @@ class StoreReconciling:
             return with_alerts(found, connection.execute(alerts).mappings())
 
     def write(self, findings: Sequence[Finding], now: datetime) -> list[Finding]:
-        """Those that were written; an incident that changed meanwhile is looked at again next time."""
+        """Those that were written; an incident that changed meanwhile is examined again next time."""
         written: list[Finding] = []
         for start in range(0, len(findings), BATCH):
             written += self._write(findings[start : start + BATCH], now)

@@ -41,7 +41,7 @@ class Waker:
         self._postgres = engine.dialect.name == "postgresql"
 
     def within(self, connection: sa.Connection) -> None:
-        """Inside the transaction: PostgreSQL tells the listeners when, and only if, it commits."""
+        """Inside the transaction: PostgreSQL notifies the listeners when, and only if, it commits."""
         if self._postgres:
             connection.execute(sa.text(f"NOTIFY {_CHANNEL}"))
 
@@ -74,14 +74,14 @@ class Listener:
 
     def _read(self) -> None:
         _remove_former(Path(f"{self._engine.url.database}.wake"))
-        told = ""
+        reported = ""
         while not self._stopping.is_set():
             try:
                 self._listen_to_pipe()
             except OSError as fault:  # a read-only or full disk, perhaps
-                if str(fault) != told:
-                    told = str(fault)
-                    log.warning("not_woken", why=told, instead="looking every few seconds")
+                if str(fault) != reported:
+                    reported = str(fault)
+                    log.warning("not_woken", why=reported, instead="polling every few seconds")
                 self._stopping.wait(1)  # polling goes on meanwhile
 
     def _listen_to_pipe(self) -> None:
@@ -118,12 +118,12 @@ class Listener:
 
 
 def _make(pipe: Path) -> None:
-    """In a folder that is ours alone. Raises OSError, also where somebody else's stands in the way."""
+    """In a folder that is ours alone. Raises OSError, also where another user's is in the way."""
     with contextlib.suppress(FileExistsError):
         pipe.parent.mkdir(mode=0o700)
     found = pipe.parent.lstat()
     if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.geteuid():
-        raise PermissionError(f"{pipe.parent} belongs to somebody else, or is no folder: remove it")
+        raise PermissionError(f"{pipe.parent} belongs to another user, or is no folder: remove it")
     pipe.parent.chmod(0o700)
     with contextlib.suppress(FileExistsError):
         os.mkfifo(pipe, mode=0o600)

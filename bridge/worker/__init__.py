@@ -1,7 +1,6 @@
 """The worker: claims due deliveries, gathers, renders, sends, settles."""
 
-from bridge.worker.charts import Makes
-from bridge.worker.context import Gathers
-from bridge.worker.loop import Setup, Worker
+from bridge.worker.loop import Worker
+from bridge.worker.setup import ContextGatherer, PictureMaker, Setup
 
-__all__ = ["Gathers", "Makes", "Setup", "Worker"]
+__all__ = ["ContextGatherer", "PictureMaker", "Setup", "Worker"]

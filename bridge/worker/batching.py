@@ -1,4 +1,4 @@
-"""Calls that gather while one is under way and go on together: many settlements, one commit."""
+"""Calls that arrive while one is under way go on together: many settlements, one commit."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ T = TypeVar("T")
 
 class Batcher(Generic[T]):
     """add() returns once its item was part of a successful flush, or raises what the flush of it alone raised: one item
-    that is refused fails by itself.
+    that is refused fails alone.
 
     pause: what to wait for before each flush, so that others may join.
     """
@@ -42,17 +42,17 @@ class Batcher(Generic[T]):
             await self._flush([item for item, _ in batch])
         except Exception as fault:
             if len(batch) == 1:
-                _tell(batch[0][1], fault)
+                _finish(batch[0][1], fault)
             else:
                 for each in batch:
                     await self._flush_all([each])
             return
         for _, done in batch:
-            _tell(done)
+            _finish(done)
 
 
-def _tell(done: asyncio.Future[None], fault: Exception | None = None) -> None:
-    if done.done():  # whoever waited was cancelled
+def _finish(done: asyncio.Future[None], fault: Exception | None = None) -> None:
+    if done.done():  # the caller was cancelled
         return
     if fault is None:
         done.set_result(None)

@@ -1,39 +1,28 @@
 """Pictures for messages.
 
-Invariant: they follow the message, or come along if they are ready; nothing waits for them.
+Invariant: they follow the message, or come with it if they are ready; no message waits for them beyond its budget.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable
 
-from bridge.core.charts.chart import Picture
-from bridge.core.facts import ChangeEvent
 from bridge.core.model import Incident
 from bridge.core.ports import Illustration
 from bridge.observability import logs
+from bridge.worker.records import RecordsThread
+from bridge.worker.setup import CurrentSetup, PictureMaker
 
 log = logs.get("worker")
 MOST = 20  #: incidents whose pictures are made or remembered at the same time
 AGAIN_SECONDS, AGAIN_SHARE = 120.0, 0.1  #: when they are drawn again: the least, and of the time that it has lasted
 
 
-async def nowhere(number: int) -> Incident | None:
-    """For who draws nothing again."""
-    return None
-
-
-class Makes(Protocol):
-    async def make(self, incident: Incident, changes: Sequence[ChangeEvent]) -> tuple[Picture, ...]: ...
-
-    async def close(self) -> None: ...
-
-
 @runtime_checkable
-class Illustrates(Protocol):
+class IllustratedChannel(Protocol):
     """A channel that takes pictures after its message."""
 
     async def illustrate(self, picture: Illustration, handle: Mapping[str, Any]) -> None: ...
@@ -56,31 +45,28 @@ class Illustrator:
 
     def __init__(
         self,
-        changes: Callable[[Incident], Awaitable[Sequence[ChangeEvent]]],
-        keep: Callable[[int, Picture], Awaitable[Illustration | None]],
-        look: Callable[[int], Awaitable[Incident | None]] = nowhere,
-        maker: Callable[[], Makes | None] = lambda: None,
+        records: RecordsThread,
+        setup: CurrentSetup,
         pause: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
-        """look: the incident as it is now; maker: who makes pictures now, which a reload may change."""
-        self._changes, self._keep = changes, keep
-        self._look, self._maker, self._pause = look, maker, pause
+        self._records, self._setup, self._pause = records, setup, pause
         self._sets: dict[int, PictureSet] = {}
         self._again: dict[int, asyncio.Task[None]] = {}
         self._following: set[asyncio.Task[None]] = set()
 
-    def begin(self, makes: Makes | None, incident: Incident) -> asyncio.Task[tuple[Illustration, ...]] | None:
+    def begin(self, incident: Incident) -> asyncio.Task[tuple[Illustration, ...]] | None:
         """The pictures of an incident that fires or is over, in the making or made; None when it gets none."""
         number, known = incident.number, self._sets.get(incident.number)
-        if known is not None and (known.over == incident.resolved or makes is None):
+        maker = self._setup.value.pictures
+        if known is not None and (known.over == incident.resolved or maker is None):
             return known.making
-        if makes is None or not (incident.firing or incident.resolved):
+        if maker is None or not (incident.firing or incident.resolved):
             return None
         self._forget()
         if known is None and len(self._sets) >= MOST:
             return None
         self._sets[number] = PictureSet(
-            asyncio.create_task(self._make(makes, incident)), incident.resolved, _made(known) if known else ()
+            asyncio.create_task(self._make(maker, incident)), incident.resolved, _made(known) if known else ()
         )
         self._draw_again(incident)
         return self._sets[number].making
@@ -97,7 +83,7 @@ class Illustrator:
     def follow(self, channel: object, incident: Incident, handle: Mapping[str, Any]) -> None:
         """Send the pictures after the message, when they are made."""
         found = self._sets.get(incident.number)
-        if found is not None and isinstance(channel, Illustrates):
+        if found is not None and isinstance(channel, IllustratedChannel):
             following = asyncio.create_task(self._follow(channel, found.making, incident.number, handle))
             self._following.add(following)
             following.add_done_callback(self._following.discard)
@@ -110,7 +96,7 @@ class Illustrator:
 
     async def _follow(
         self,
-        channel: Illustrates,
+        channel: IllustratedChannel,
         made: asyncio.Task[tuple[Illustration, ...]],
         number: int,
         handle: Mapping[str, Any],
@@ -118,7 +104,7 @@ class Illustrator:
         try:
             for picture in await asyncio.shield(made):
                 await channel.illustrate(picture, handle)
-        except Exception as fault:  # the message is there; a picture is only kind
+        except Exception as fault:  # the message was sent; a picture is an extra
             log.warning("picture_not_sent", incident=number, fault=f"{type(fault).__name__}: {fault}"[:300])
 
     def _draw_again(self, incident: Incident) -> None:
@@ -136,22 +122,22 @@ class Illustrator:
                 wait = max(AGAIN_SECONDS, AGAIN_SHARE * lasted)
                 await self._pause(wait)
                 lasted += wait
-                now, makes = await self._look(number), self._maker()
+                now, maker = await self._records.incident(number), self._setup.value.pictures
                 if now is None:
                     return
                 if now.resolved:
-                    self.begin(makes, now)
+                    self.begin(now)
                     return
-                if makes is not None and now.firing:
-                    await self._make(makes, now)
+                if maker is not None and now.firing:
+                    await self._make(maker, now)
         except Exception as fault:
             log.warning("no_pictures", incident=number, fault=type(fault).__name__)
 
-    async def _make(self, makes: Makes, incident: Incident) -> tuple[Illustration, ...]:
+    async def _make(self, maker: PictureMaker, incident: Incident) -> tuple[Illustration, ...]:
         try:
-            drawn = await makes.make(incident, await self._changes(incident))
-            kept = [await self._keep(incident.number, picture) for picture in drawn]
-            return tuple(picture for picture in kept if picture is not None)
+            drawn = await maker.make(incident, await self._records.changes_before(incident))
+            saved = [await self._records.save_picture(incident.number, picture) for picture in drawn]
+            return tuple(picture for picture in saved if picture is not None)
         except Exception as fault:
             log.warning("no_pictures", incident=incident.number, fault=type(fault).__name__)
             return ()

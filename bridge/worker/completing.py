@@ -1,4 +1,4 @@
-"""What was missing in a message is told later, when it can be learned.
+"""What was missing in a message is sent later, once it can be measured.
 
 Invariant: best effort, and never a flood.
 """
@@ -6,37 +6,38 @@ Invariant: best effort, and never a flood.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Iterable
 
 from bridge.core.facts import Context, Fact
 from bridge.core.model import Incident
 from bridge.core.numbers import measured
 from bridge.observability import logs
+from bridge.worker.context import ContextCollector
+from bridge.worker.records import RecordsThread
 
 log = logs.get("worker")
 MOST_FACTS = 5
 
 
 class Completer:
-    """Asks again for incidents that were told while whoever knows did not answer. Use it inside one running loop."""
+    """Asks again for incidents that were notified while Prometheus did not answer. Use it inside one running loop."""
 
     def __init__(
         self,
-        look: Callable[[int], Awaitable[Incident | None]],
-        gather: Callable[[Incident], Awaitable[Context | None]],
-        tell: Callable[[int, str], Awaitable[object]],
+        records: RecordsThread,
+        context: ContextCollector,
         *,
         every_seconds: float = 10.0,
         tries: int = 60,
         most: int = 20,
     ) -> None:
-        """most: incidents that are asked about again at the same time; the others stay as they were told."""
-        self._look, self._gather, self._tell = look, gather, tell
+        """most: incidents that are asked about again at the same time; the others stay as they were notified."""
+        self._records, self._context = records, context
         self._every, self._tries, self._most = every_seconds, tries, most
         self._tasks: dict[int, asyncio.Task[None]] = {}
 
     def consider(self, incident: Incident, context: Context | None) -> None:
-        """The incident was told with this context."""
+        """The incident was notified with this context."""
         number = incident.number
         if context is None or context.complete or incident.resolved:
             return
@@ -56,18 +57,19 @@ class Completer:
         try:
             for _ in range(self._tries):
                 await asyncio.sleep(self._every)
-                incident = await self._look(number)
+                incident = await self._records.incident(number)
                 if incident is None or incident.resolved:
                     return
-                context = await self._gather(incident)
+                context = await self._context.collect(incident)
                 if context is not None and context.complete:
-                    await self._tell(number, words(fact for fact in context.facts if fact.title in missing))
+                    text = in_words(fact for fact in context.facts if fact.title in missing)
+                    await self._records.add_measurements(number, text)
                     return
         except Exception:
             log.exception("context_not_completed", incident=number)
 
 
-def words(facts: Iterable[Fact]) -> str:
+def in_words(facts: Iterable[Fact]) -> str:
     """`Known now: Toxic share 43 %, P95 of inference 412 ms`."""
-    told = [f"{fact.title} {measured(fact)}" for fact in facts if fact.value is not None]
-    return f"Known now: {', '.join(told[:MOST_FACTS])}" if told else "Measured now: nothing out of the ordinary"
+    values = [f"{fact.title} {measured(fact)}" for fact in facts if fact.value is not None]
+    return f"Known now: {', '.join(values[:MOST_FACTS])}" if values else "Measured now: nothing out of the ordinary"

@@ -6,100 +6,98 @@ Invariant: it never delays a message beyond its budget, and never prevents one.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Protocol
+from collections.abc import Mapping, Sequence
 
 from bridge.core.context.measurements import Measured, as_of, merged
 from bridge.core.facts import ChangeEvent, Context
 from bridge.core.incidents.periods import firing_period
 from bridge.core.model import Incident
 from bridge.observability import logs
+from bridge.worker.records import RecordsThread
+from bridge.worker.setup import ContextGatherer, CurrentSetup
 
 log = logs.get("worker")
-Changes = Callable[[Incident], Awaitable[Sequence[ChangeEvent]]]
+STORE_SECONDS = 0.5  #: a message waits no longer for what the store knows
 
 
-class Gathers(Protocol):
-    async def gather(self, incident: Incident, changes: Sequence[ChangeEvent], *, known: bool = True) -> Context: ...
+class ContextCollector:
+    """Gathers incidents' contexts, and saves them for the pages."""
 
-    async def close(self) -> None: ...
+    def __init__(self, records: RecordsThread, setup: CurrentSetup) -> None:
+        self._records, self._setup = records, setup
+        self._writer = ContextWriter(records)
 
+    async def collect(self, incident: Incident) -> Context | None:
+        """None when nothing is configured to be asked. Never raises."""
+        gatherer = self._setup.value.context
+        if gatherer is None:
+            return None
+        try:
+            context = await self._gathered(gatherer, incident)
+            unsaved = self._writer.unsaved(incident.number)
+            self._writer.add(incident.number, context)
+            return await self._with_measured_before(context, incident, unsaved) if incident.resolved else context
+        except Exception:  # whatever is wrong with the context, the message goes
+            log.exception("context_bug", incident=incident.number)
+            return None
 
-@dataclass(frozen=True)
-class Story:
-    """What the messages of one incident share beyond it, among those that were claimed together."""
+    async def close(self) -> None:
+        await self._writer.close()
 
-    context: asyncio.Task[Context | None] | None
-    until: float  #: the loop's time at which whoever could wait for pictures goes without
-
-
-async def context_of(gathers: Gathers | None, changes: Changes, incident: Incident) -> Context | None:
-    """None when there is nobody to ask."""
-    if gathers is None:
-        return None
-    try:
+    async def _gathered(self, gatherer: ContextGatherer, incident: Incident) -> Context:
+        changes: Sequence[ChangeEvent] = ()
         known = True
         try:
-            found = await asyncio.wait_for(changes(incident), 0.5)
+            changes = await asyncio.wait_for(self._records.changes_before(incident), STORE_SECONDS)
         except Exception as fault:
             log.warning("changes_unknown", incident=incident.number, fault=type(fault).__name__)
-            known, found = False, ()
-        return await gathers.gather(incident, found, known=known)
-    except Exception:  # whatever is wrong with the context, the message goes
-        log.exception("context_bug", incident=incident.number)
-        return None
+            known = False
+        return await gatherer.gather(incident, changes, known=known)
+
+    async def _with_measured_before(self, context: Context, incident: Incident, unsaved: Sequence[Context]) -> Context:
+        """After the end: with what was measured while it fired, if the store answers in time."""
+        period = firing_period(incident)
+        before = Measured()
+        try:
+            before = await asyncio.wait_for(self._records.measured(incident.number), STORE_SECONDS)
+        except Exception as fault:
+            log.warning("measured_before_unknown", incident=incident.number, fault=type(fault).__name__)
+        for each in (*unsaved, context):
+            before = merged(before, each, period.started_at, period.ended_at)
+        return as_of(before, period.started_at, period.ended_at) or context
 
 
-async def with_before(
-    context: Context, incident: Incident, known: Awaitable[Measured], waiting: Sequence[Context] = ()
-) -> Context:
-    """After the end: with what was measured while it fired, if the store gives it in time.
+class ContextWriter:
+    """Saves contexts, many at once and after the sends. Invariant: no message waits for it."""
 
-    waiting: what is still on its way to the store.
-    """
-    period = firing_period(incident)
-    before = Measured()
-    try:
-        before = await asyncio.wait_for(known, 0.5)
-    except Exception as fault:
-        log.warning("measured_before_unknown", incident=incident.number, fault=type(fault).__name__)
-    for each in (*waiting, context):
-        before = merged(before, each, period.started_at, period.ended_at)
-    return as_of(before, period.started_at, period.ended_at) or context
-
-
-class Keeper:
-    """Keeps contexts for the pages, many at once, behind the messages' back. Invariant: it holds no message up."""
-
-    def __init__(self, keep: Callable[[Mapping[int, Context]], Awaitable[object]]) -> None:
-        self._keep = keep
-        self._waiting: dict[int, list[Context]] = {}
+    def __init__(self, records: RecordsThread) -> None:
+        self._records = records
+        self._unsaved: dict[int, list[Context]] = {}
         self._task: asyncio.Task[None] | None = None
 
-    def keep(self, number: int, context: Context) -> None:
-        self._waiting.setdefault(number, []).append(context)
+    def add(self, number: int, context: Context) -> None:
+        self._unsaved.setdefault(number, []).append(context)
         if self._task is None or self._task.done():
             self._task = asyncio.create_task(self._run())
 
-    def waiting(self, number: int) -> Sequence[Context]:
-        """What the store is not given yet, the oldest first."""
-        return tuple(self._waiting.get(number, ()))
+    def unsaved(self, number: int) -> Sequence[Context]:
+        """What was not given to the store yet, the oldest first."""
+        return tuple(self._unsaved.get(number, ()))
 
     async def close(self) -> None:
         if self._task is not None:
             await self._task
 
     async def _run(self) -> None:
-        while self._waiting:
+        while self._unsaved:
             await asyncio.sleep(0.2)  # the sends first
-            kept, self._waiting = self._waiting, {}
-            while kept:  # of one incident, the older one first: it may be the last from while it fired
-                await self._write({number: contexts[0] for number, contexts in kept.items()})
-                kept = {number: contexts[1:] for number, contexts in kept.items() if contexts[1:]}
+            batch, self._unsaved = self._unsaved, {}
+            while batch:  # of one incident, the older one first: it may be the last from while it fired
+                await self._write({number: contexts[0] for number, contexts in batch.items()})
+                batch = {number: contexts[1:] for number, contexts in batch.items() if contexts[1:]}
 
-    async def _write(self, kept: Mapping[int, Context]) -> None:
+    async def _write(self, contexts: Mapping[int, Context]) -> None:
         try:
-            await self._keep(kept)
+            await self._records.save_contexts(contexts)
         except Exception as fault:
-            log.warning("context_not_kept", incidents=sorted(kept)[:20], fault=type(fault).__name__)
+            log.warning("context_not_saved", incidents=sorted(contexts)[:20], fault=type(fault).__name__)

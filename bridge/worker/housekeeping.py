@@ -1,70 +1,74 @@
-"""What a worker does beside delivering: says that it lives, watches what time brings, mends and forgets.
+"""What a worker does besides delivering: reports that it is alive, runs the periodic checks, mends times, deletes old
+incidents.
 
-Invariant: a fault here is logged and looked at again at the next beat; deliveries go on whatever happens.
+Invariant: a fault here is logged and tried again at the next run; deliveries go on whatever happens.
 """
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from collections.abc import Callable
 from datetime import datetime, timedelta
-from typing import Any, Protocol
+from typing import Protocol
 
 from bridge.core.delivery.retries import PAUSE_CAP
 from bridge.observability import logs
-from bridge.worker.duties import Duties
+from bridge.worker.periodic import PeriodicTask
+from bridge.worker.records import PeriodicChecks
+from bridge.worker.setup import CurrentSetup
+from bridge.worker.store_thread import StoreThread
 
 log = logs.get("worker")
 LONGEST_AHEAD = timedelta(seconds=PAUSE_CAP) + timedelta(minutes=5)  #: nothing is put off for longer by itself
-MEND_BEATS, FORGET_BEATS = 12, 720
+MEND_EVERY, FORGET_EVERY = 12, 720  #: runs
 
 
 class HousekeepingStore(Protocol):
+    """Calls block."""
+
     def alive(self, place: str, started_at: datetime, now: datetime) -> None: ...
 
     def mend_times(self, now: datetime, ahead: timedelta) -> int:
-        """After the clock went back; how many times were further ahead than that."""
+        """After the clock went back; returns how many times were further ahead than that."""
         ...
 
     def forget(self, before: datetime) -> int: ...
 
 
-@dataclass(frozen=True)
 class Housekeeping:
-    """Runs until it is cancelled. `retention` and `longest_lease` ask the settings in force."""
+    """Runs until it is cancelled."""
 
-    store: HousekeepingStore
-    duties: Duties
-    clock: Callable[[], datetime]
-    in_thread: Callable[..., Awaitable[Any]]
-    retention: Callable[[], timedelta]
-    longest_lease: Callable[[], timedelta]
-    place: str
-    every_seconds: float
+    def __init__(
+        self,
+        store: HousekeepingStore,
+        checks: PeriodicChecks,
+        thread: StoreThread,
+        setup: CurrentSetup,
+        clock: Callable[[], datetime],
+        *,
+        place: str,
+        every_seconds: float,
+    ) -> None:
+        self._store, self._checks, self._thread, self._setup, self._clock = store, checks, thread, setup, clock
+        self._place, self._started, self._runs = place, clock(), 0
+        self._task = PeriodicTask("housekeeping", self._run_once, every_seconds)
 
     async def run(self) -> None:
-        started, beats = self.clock(), 0
-        while True:
-            started = min(started, self.clock())  # a clock that went back must not give heartbeats a day of grace
-            try:
-                await self._beat(started, beats)
-            except Exception as fault:
-                log.error("store_unavailable", fault=str(fault))
-            beats += 1
-            await asyncio.sleep(self.every_seconds)
+        self._started = self._clock()
+        await self._task.run()
 
-    async def _beat(self, started: datetime, beats: int) -> None:
-        now = self.clock()
-        await self.in_thread(self.store.alive, self.place, started, now)
-        if beats % MEND_BEATS == 0:
+    async def _run_once(self) -> None:
+        runs, now = self._runs, self._clock()
+        self._runs += 1
+        self._started = min(self._started, now)  # a clock that went back must not give heartbeats a day of grace
+        await self._thread.call(self._store.alive, self._place, self._started, now)
+        if runs % MEND_EVERY == 0:
             await self._mend_times(now)
-        if turned := await self.in_thread(self.duties.watch, started, now):
-            log.warning("watched", told=turned)
-        if beats % FORGET_BEATS == 0:
-            await self.in_thread(self.store.forget, now - self.retention())
+        if changes := await self._thread.call(self._checks.run, self._started, now):
+            log.warning("checks_changed_state", changes=changes)
+        if runs % FORGET_EVERY == 0:
+            await self._thread.call(self._store.forget, now - self._setup.value.retention)
 
     async def _mend_times(self, now: datetime) -> None:
-        ahead = max(LONGEST_AHEAD, 2 * self.longest_lease())
-        if mended := await self.in_thread(self.store.mend_times, now, ahead):
+        ahead = max(LONGEST_AHEAD, 2 * self._setup.value.longest_lease)
+        if mended := await self._thread.call(self._store.mend_times, now, ahead):
             log.warning("clock_went_back", mended=mended)

@@ -1,4 +1,4 @@
-"""How each try ended, in metrics and in one line of the log."""
+"""How each attempt ended, in metrics and in one line of the log."""
 
 from __future__ import annotations
 

@@ -1,52 +1,54 @@
-"""Pinging somebody outside, beside the delivery loop, and only while the bridge's own audit is clean.
+"""Pings a monitor outside, beside the delivery loop, and only while the bridge's own audit is clean.
 
 Invariant: silence is the alarm. What cannot be judged or written is not clean; a fault here is logged, and no more.
 """
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
-from collections.abc import Awaitable, Callable
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, Protocol, TypeVar
+from typing import Protocol
 
 from bridge.core.errors import StoreUnavailable
 from bridge.core.health import audit, faults
 from bridge.core.views import Health
 from bridge.observability import logs
 from bridge.observability.metrics import Metrics
+from bridge.worker.periodic import PeriodicTask
+from bridge.worker.store_thread import StoreThread
 
 log = logs.get("worker")
-T = TypeVar("T")
+UNCONFIGURED_SECONDS = 3600.0  #: until a reload, which wakes the task
+SHORTEST_SECONDS = 0.02
 
 
-class Outside(Protocol):
-    """Who is pinged. Both answer why they were not heard, or nothing; neither raises."""
+class Monitor(Protocol):
+    """What is pinged. Both calls return why the ping did not arrive, or an empty text; neither raises."""
 
-    async def well(self) -> str: ...
+    async def report_success(self) -> str: ...
 
-    async def unwell(self, reason: str) -> str: ...
+    async def report_failure(self, reason: str) -> str: ...
 
 
 class PingStore(Protocol):
     """The pinger's side of the store. Calls block."""
 
-    def take(self, every: timedelta, now: datetime) -> tuple[bool, datetime]: ...
+    def acquire_turn(self, every: timedelta, now: datetime) -> tuple[bool, datetime]:
+        """Whether this worker pings now, and when the next ping is due."""
+        ...
 
     def health(self, now: datetime) -> Health: ...
 
 
 @dataclass(frozen=True, slots=True)
-class Pinged:
-    """Who is pinged, and how often."""
+class PingTarget:
+    """What is pinged, and how often."""
 
-    outside: Outside
+    monitor: Monitor
     every: timedelta
     overdue: timedelta  #: from then on a message that waits is late
-    tell_failures: bool = False
+    report_failures: bool = False
     redact: Callable[[str], str] = str
 
 
@@ -54,74 +56,67 @@ class Pinger:
     """Runs until stop()."""
 
     def __init__(
-        self, store: PingStore, pinged: Pinged | None, metrics: Metrics, clock: Callable[[], datetime]
+        self, store: PingStore, target: PingTarget | None, metrics: Metrics, clock: Callable[[], datetime]
     ) -> None:
-        self._store, self._pinged, self._metrics, self._clock = store, pinged, metrics, clock
-        self._stopping = False
-        self._wake = asyncio.Event()
-        self._clean: bool | None = None  # as it was logged last
-        self._database = ThreadPoolExecutor(1, "pinging")
+        self._store, self._metrics, self._clock = store, metrics, clock
+        self._thread = StoreThread("pinging")
+        self._task = PeriodicTask("pings", self._run_once, UNCONFIGURED_SECONDS)
+        self._take(target)
 
     def stop(self) -> None:
-        self._stopping = True
-        self._wake.set()
+        self._task.stop()
 
-    def reload(self, pinged: Pinged | None) -> None:
-        self._pinged, self._clean = pinged, None
-        self._wake.set()
+    def reload(self, target: PingTarget | None) -> None:
+        self._take(target)
+        self._task.wake()
 
     async def run(self) -> None:
-        while not self._stopping:
-            self._wake.clear()
-            seconds = await self._round(self._pinged) if self._pinged is not None else None
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._wake.wait(), seconds)
-        self._database.shutdown(wait=False)
+        await self._task.run()
+        self._thread.close(wait=False)
 
-    async def _round(self, pinged: Pinged) -> float:
-        """Never raises: messages go on whatever happens here. How many seconds until the next."""
-        try:
-            return await self._turn(pinged)
-        except Exception:
-            log.exception("not_pinged")
-            return pinged.every.total_seconds()
+    def _take(self, target: PingTarget | None) -> None:
+        self._target = target
+        self._clean: bool | None = None  # as it was logged last
+        self._task.every_seconds = target.every.total_seconds() if target is not None else UNCONFIGURED_SECONDS
 
-    async def _turn(self, pinged: Pinged) -> float:
+    async def _run_once(self) -> float | None:
+        """Seconds until the next ping is due."""
+        target = self._target
+        if target is None:
+            return None
         now, refused = self._clock(), ""
-        mine, due = True, now + pinged.every
+        mine, due = True, now + target.every
         try:
-            mine, due = await self._in_thread(self._store.take, pinged.every, now)
+            mine, due = await self._thread.call(self._store.acquire_turn, target.every, now)
         except StoreUnavailable as fault:
             refused = str(fault)
         if mine:
             health = await self._health(now)
-            await self._tell(pinged, pinged.redact(faults(audit(health, pinged.overdue, refused))))
-        return max(0.02, (due - self._clock()).total_seconds())
+            await self._ping(target, target.redact(faults(audit(health, target.overdue, refused))))
+        until_due = min(due - self._clock(), 2 * target.every)  # later than that, the clock was set back meanwhile
+        return max(SHORTEST_SECONDS, until_due.total_seconds())
 
     async def _health(self, now: datetime) -> Health | None:
         try:
-            return await self._in_thread(self._store.health, now)
+            return await self._thread.call(self._store.health, now)
         except StoreUnavailable:
             return None
 
-    async def _tell(self, pinged: Pinged, wrong: str) -> None:
-        turned, self._clean = (not wrong) != self._clean, not wrong
+    async def _ping(self, target: PingTarget, wrong: str) -> None:
+        changed, self._clean = (not wrong) != self._clean, not wrong
         if wrong:
             self._metrics.pinged("withheld")
-            if turned:
+            if changed:
                 log.error("ping_withheld", why=wrong)
-                await self._say(pinged, wrong)
+                await self._report_failure(target, wrong)
             return
-        unheard = await pinged.outside.well()
-        self._metrics.pinged("failed" if unheard else "ok")
-        if unheard:
-            log.warning("ping_failed", why=unheard)
-        elif turned:
+        fault = await target.monitor.report_success()
+        self._metrics.pinged("failed" if fault else "ok")
+        if fault:
+            log.warning("ping_failed", why=fault)
+        elif changed:
             log.info("pinging")
 
-    async def _say(self, pinged: Pinged, wrong: str) -> None:
-        if pinged.tell_failures and (unheard := await pinged.outside.unwell(wrong)):
-            log.warning("ping_failed", why=unheard)
-
-    def _in_thread(self, call: Callable[..., T], *arguments: Any) -> Awaitable[T]:
-        return asyncio.get_running_loop().run_in_executor(self._database, call, *arguments)
+    async def _report_failure(self, target: PingTarget, wrong: str) -> None:
+        if target.report_failures and (fault := await target.monitor.report_failure(wrong)):
+            log.warning("ping_failed", why=fault)

@@ -1,58 +1,57 @@
-"""Asking each source's Alertmanagers what they did not tell, beside the delivery loop and never in its way.
+"""Asks each source's Alertmanagers for what no webhook said, beside the delivery loop and never in its way.
 
-Invariant: what is not known for certain changes nothing (core.reconciling decides); a fault here is logged, and no
-more.
+Invariant: what is not certain changes nothing (core.reconciliation decides); a fault here is logged, and no more.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Protocol, TypeVar
+from typing import Protocol
 
 from bridge.core.errors import StoreUnavailable
 from bridge.core.model import Incident
 from bridge.core.reconciliation import (
+    AlertmanagerAnswer,
     Finding,
-    Look,
-    NoLook,
+    GracePeriods,
     Outcome,
-    Patience,
-    Wanted,
+    StateQuery,
+    Unavailable,
     decide,
+    is_verified,
     outcome_of,
-    recognised,
-    wanted,
+    query_for,
 )
 from bridge.observability import logs
 from bridge.observability.metrics import Metrics
+from bridge.worker.periodic import PeriodicTask
+from bridge.worker.store_thread import StoreThread
 
 log = logs.get("worker")
-T = TypeVar("T")
 
 
 class Alertmanager(Protocol):
-    """One server. look() never raises."""
+    """One server. fetch() never raises."""
 
-    async def look(self, wanted: Wanted) -> Look | NoLook: ...
+    async def fetch(self, query: StateQuery) -> AlertmanagerAnswer: ...
 
     async def close(self) -> None: ...
 
 
-class ReconcilerStore(Protocol):
+class ReconciliationStore(Protocol):
     """The reconciler's side of the store. Calls block."""
 
-    def take(self, source: str, lease_seconds: float, now: datetime) -> bool: ...
+    def acquire(self, source: str, lease_seconds: float, now: datetime) -> bool: ...
 
-    def leave(self) -> None: ...
+    def release(self) -> None: ...
 
-    def recognised(self, source: str) -> str: ...
+    def verified_addresses(self, source: str) -> str: ...
 
-    def recognise(self, source: str, addresses: str) -> None: ...
+    def save_verified(self, source: str, addresses: str) -> None: ...
 
     def unresolved(self, source: str) -> list[Incident]: ...
 
@@ -60,121 +59,144 @@ class ReconcilerStore(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
-    """A source, and whom to ask about it: by address."""
+class ReconciledSource:
+    """A source and its Alertmanagers, by address."""
 
-    source: str
+    name: str
     alertmanagers: Mapping[str, Alertmanager]
-    patience: Patience
+    grace: GracePeriods
     every_seconds: float
-    timeout_seconds: float  #: no Alertmanager takes longer for one look
+    timeout_seconds: float  #: no Alertmanager takes longer to answer
 
     @property
     def addresses(self) -> str:
         return " ".join(sorted(self.alertmanagers))
 
+    @property
+    def lease_seconds(self) -> float:
+        return 2 * (self.every_seconds + self.timeout_seconds)
 
-@dataclass(slots=True)
-class Memory:
-    """Of one source, while this process runs: forgotten, an absence is only counted anew."""
 
-    absent_since: Mapping[str, datetime] = field(default_factory=dict)
-    told: str = ""  #: the last outcome that was logged
+class SourceReconciliation:
+    """Of one source. It keeps in memory since when alerts are absent: after a restart that is counted from zero."""
+
+    def __init__(
+        self,
+        source: ReconciledSource,
+        store: ReconciliationStore,
+        thread: StoreThread,
+        metrics: Metrics,
+        clock: Callable[[], datetime],
+    ) -> None:
+        self._source, self._store, self._thread = source, store, thread
+        self._metrics, self._clock = metrics, clock
+        self._task = PeriodicTask("reconciliation", self._run_once, source.every_seconds, source=source.name)
+        self._absent_since: Mapping[str, datetime] = {}
+        self._logged: Outcome | None = None
+
+    async def run(self) -> None:
+        """Until it is cancelled."""
+        await self._task.run()
+
+    async def run_once(self) -> None:
+        """Never raises."""
+        await self._task.run_once()
+
+    async def close(self) -> None:
+        await asyncio.gather(*(each.close() for each in self._source.alertmanagers.values()))
+
+    async def _run_once(self) -> None:
+        source = self._source
+        if await self._thread.call(self._store.acquire, source.name, source.lease_seconds, self._clock()):
+            await self._reconcile()
+        else:
+            self._absent_since = {}  # what another worker's Alertmanagers answered is unknown here
+
+    async def _reconcile(self) -> None:
+        source = self._source
+        incidents = await self._thread.call(self._store.unresolved, source.name)
+        asked_at, query = self._clock(), query_for(incidents)
+        answers = await asyncio.gather(*(each.fetch(query) for each in source.alertmanagers.values()))
+        verified = await self._verified(answers, incidents)
+        decision = await asyncio.to_thread(
+            decide, incidents, answers, self._absent_since, asked_at, source.grace, verified=verified
+        )
+        self._absent_since = decision.absent_since
+        self._observe(answers, outcome_of(answers, asked_at, source.grace, verified=verified))
+        if decision.findings:
+            self._observe_written(await self._thread.call(self._store.write, decision.findings, self._clock()))
+
+    async def _verified(self, answers: Sequence[AlertmanagerAnswer], incidents: Sequence[Incident]) -> bool:
+        """Once true for these addresses, it stays so."""
+        source = self._source
+        if await self._thread.call(self._store.verified_addresses, source.name) == source.addresses:
+            return True
+        if not is_verified(answers, incidents):
+            return False
+        await self._thread.call(self._store.save_verified, source.name, source.addresses)
+        return True
+
+    def _observe(self, answers: Sequence[AlertmanagerAnswer], outcome: Outcome) -> None:
+        """In the log only when it changes; a source that is not verified yet is no fault while nothing has fired."""
+        name = self._source.name
+        self._metrics.reconciliation_ended(name, outcome.value)
+        if self._logged != outcome:
+            pairs = zip(self._source.alertmanagers, answers, strict=True)
+            why = {address: answer.why for address, answer in pairs if isinstance(answer, Unavailable)}
+            quiet = outcome in (Outcome.OK, Outcome.UNVERIFIED, Outcome.FRESH)
+            (log.info if quiet else log.warning)("reconciling", source=name, outcome=outcome.value, why=why)
+            self._logged = outcome
+
+    def _observe_written(self, written: Sequence[Finding]) -> None:
+        name = self._source.name
+        for found in written:
+            log.info("reconciled", source=name, incident=found.incident.number, ended=found.ended)
+        self._metrics.alerts_ended(name, sum(found.ended for found in written))
 
 
 class Reconciler:
-    """Runs until stop()."""
+    """Runs until stop(). One task for each source."""
 
     def __init__(
-        self, store: ReconcilerStore, asked: Sequence[Asked], metrics: Metrics, clock: Callable[[], datetime]
+        self,
+        store: ReconciliationStore,
+        sources: Sequence[ReconciledSource],
+        metrics: Metrics,
+        clock: Callable[[], datetime],
     ) -> None:
-        self._store, self._asked, self._metrics, self._clock = store, asked, metrics, clock
-        self._stopping, self._changed = asyncio.Event(), asyncio.Event()
-        self._memory: dict[str, Memory] = {}
-        # One thread: what was given up while it ran is over before leave() is called.
-        self._database = ThreadPoolExecutor(1, "reconciling")
-        metrics.know_reconciled(each.source for each in asked)
+        self._store, self._metrics, self._clock = store, metrics, clock
+        # One thread: an acquire() whose task was cancelled has ended before release() is called.
+        self._thread = StoreThread("reconciling")
+        self._stopping, self._changed = False, asyncio.Event()
+        self._take(sources)
 
     def stop(self) -> None:
-        self._stopping.set()
+        self._stopping = True
         self._changed.set()
 
-    def reload(self, asked: Sequence[Asked]) -> None:
-        """From now on these; a look that is under way is given up, what is being written is not."""
-        self._asked, self._memory = asked, {}
-        self._metrics.know_reconciled(each.source for each in asked)
+    def reload(self, sources: Sequence[ReconciledSource]) -> None:
+        """Cancels what is being asked, but not what is being written."""
+        self._take(sources)
         self._changed.set()
 
     async def run(self) -> None:
-        while not self._stopping.is_set():
+        while not self._stopping:
             self._changed.clear()
-            asked = self._asked
-            asking = [asyncio.create_task(self._again_and_again(each)) for each in asked]
-            await self._changed.wait()
-            for task in asking:
-                task.cancel()
-            await asyncio.gather(*asking, return_exceptions=True)
-            await asyncio.gather(*(each.close() for one in asked for each in one.alertmanagers.values()))
+            await self._run_until_changed(self._sources)
         with contextlib.suppress(StoreUnavailable):
-            await self._in_thread(self._store.leave)
-        self._database.shutdown()
+            await self._thread.call(self._store.release)
+        self._thread.close()
 
-    async def _again_and_again(self, asked: Asked) -> None:
-        memory = self._memory.setdefault(asked.source, Memory())
-        while True:
-            await self.round(asked, memory)
-            await asyncio.sleep(asked.every_seconds)
+    def _take(self, sources: Sequence[ReconciledSource]) -> None:
+        self._sources = [
+            SourceReconciliation(each, self._store, self._thread, self._metrics, self._clock) for each in sources
+        ]
+        self._metrics.declare_reconciled(each.name for each in sources)
 
-    async def round(self, asked: Asked, memory: Memory) -> None:
-        """Never raises: the pages go on whatever happens here."""
-        try:
-            lease = 2 * (asked.every_seconds + asked.timeout_seconds)
-            if await self._in_thread(self._store.take, asked.source, lease, self._clock()):
-                await self._look(asked, memory)
-            else:
-                memory.absent_since = {}  # another worker's looks are not ours
-        except StoreUnavailable as fault:
-            log.error("store_unavailable", fault=str(fault))
-        except Exception:
-            log.exception("not_reconciled", source=asked.source)
-
-    async def _look(self, asked: Asked, memory: Memory) -> None:
-        before = await self._in_thread(self._store.unresolved, asked.source)
-        began, want = self._clock(), wanted(before)
-        looks = await asyncio.gather(*(each.look(want) for each in asked.alertmanagers.values()))
-        known = await self._known(asked, looks, before)
-        decision = await asyncio.to_thread(
-            decide, before, looks, memory.absent_since, began, asked.patience, known=known
-        )
-        memory.absent_since = decision.absent_since
-        self._tell(asked, memory, looks, outcome_of(looks, began, asked.patience, known=known))
-        if decision.findings:
-            written = await self._in_thread(self._store.write, decision.findings, self._clock())
-            self._told(asked.source, written)
-
-    async def _known(self, asked: Asked, looks: Sequence[Look | NoLook], incidents: Sequence[Incident]) -> bool:
-        """Proved once for these addresses, it stays so."""
-        if await self._in_thread(self._store.recognised, asked.source) == asked.addresses:
-            return True
-        if not recognised(looks, incidents):
-            return False
-        await self._in_thread(self._store.recognise, asked.source, asked.addresses)
-        return True
-
-    def _tell(self, asked: Asked, memory: Memory, looks: Sequence[Look | NoLook], outcome: Outcome) -> None:
-        """In the log only when it turns; what is not known yet is no fault while nothing has fired."""
-        self._metrics.looked(asked.source, outcome.value)
-        if memory.told != outcome:
-            pairs = zip(asked.alertmanagers, looks, strict=True)
-            why = {address: look.why for address, look in pairs if isinstance(look, NoLook)}
-            quiet = outcome in (Outcome.OK, Outcome.UNRECOGNISED, Outcome.FRESH)
-            (log.info if quiet else log.warning)("reconciling", source=asked.source, outcome=outcome.value, why=why)
-            memory.told = outcome
-
-    def _told(self, source: str, written: Sequence[Finding]) -> None:
-        for found in written:
-            log.info("reconciled", source=source, incident=found.incident.number, ended=found.ended)
-        self._metrics.reconciled(source, sum(found.ended for found in written))
-
-    def _in_thread(self, call: Callable[..., T], *arguments: Any) -> Awaitable[T]:
-        return asyncio.get_running_loop().run_in_executor(self._database, call, *arguments)
+    async def _run_until_changed(self, sources: Sequence[SourceReconciliation]) -> None:
+        running = [asyncio.create_task(each.run()) for each in sources]
+        await self._changed.wait()
+        for task in running:
+            task.cancel()
+        await asyncio.gather(*running, return_exceptions=True)
+        await asyncio.gather(*(each.close() for each in sources))

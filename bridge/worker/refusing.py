@@ -1,4 +1,4 @@
-"""What is kept of a message that a vendor refused, so that a person can see what was wrong with it.
+"""What is kept of a message that a vendor refused, so that a responder can see what was wrong with it.
 
 Invariant: no secret is kept, not even one that came in with an alert.
 """

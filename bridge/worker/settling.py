@@ -1,19 +1,21 @@
-"""Putting outcomes down, many at once.
+"""Stores outcomes, many in one commit.
 
 Invariant: tried until it works, for an outcome that is known must not become unknown while the database is away. One
-that the database refuses fails alone, and not its neighbours.
+that the database refuses fails alone.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Sequence
+from datetime import datetime
 from functools import partial
 
 from bridge.core.errors import StoreRefused, StoreUnavailable
-from bridge.core.ports import Claim, Outcome
+from bridge.core.ports import Claim, Deliveries, Outcome
 from bridge.observability import logs
 from bridge.worker.batching import Batcher
+from bridge.worker.store_thread import StoreThread
 
 log = logs.get("worker")
 Settled = tuple[Claim, Outcome]
@@ -25,24 +27,44 @@ TOGETHER_SECONDS = 0.01
 
 
 class Settler:
-    """add() returns once the outcome is stored, or raises what the store said of it."""
+    """add() returns once the outcome is stored, or raises the store's error."""
 
-    def __init__(self, settle: Callable[[Sequence[Settled]], Awaitable[None]], stopping: Callable[[], bool]) -> None:
-        self._settle, self._stopping = settle, stopping
-        self._batcher = Batcher[Settled](self._patiently, partial(asyncio.sleep, TOGETHER_SECONDS))
+    def __init__(self, store: Deliveries, thread: StoreThread, clock: Callable[[], datetime]) -> None:
+        self._store, self._thread, self._clock = store, thread, clock
+        self._stopping = False
+        self._batcher = Batcher[Settled](self._settle, partial(asyncio.sleep, TOGETHER_SECONDS))
 
     async def add(self, settled: Settled) -> None:
         await self._batcher.add(settled)
 
-    async def _patiently(self, settled: Sequence[Settled]) -> None:
+    def stop(self) -> None:
+        """From now on, give up after STOPPING_TRIES."""
+        self._stopping = True
+
+    async def _settle(self, settled: Sequence[Settled]) -> None:
         tries = 0
         while True:
             try:
-                await self._settle(settled)
+                await self._thread.call(self._store.settle, settled, self._clock())
                 return
             except StoreUnavailable as fault:
-                if isinstance(fault, StoreRefused) or (self._stopping() and tries >= STOPPING_TRIES):
+                if isinstance(fault, StoreRefused) or (self._stopping and tries >= STOPPING_TRIES):
                     raise
                 log.error("not_settled_yet", deliveries=len(settled), fault=str(fault))
             await asyncio.sleep(min(LONGEST_WAIT, 0.1 * 4 ** min(tries, 5)))
             tries += 1
+
+
+class Freezer:
+    """Stores the bytes of mails before they are sent, many in one commit."""
+
+    def __init__(self, store: Deliveries, thread: StoreThread) -> None:
+        self._store, self._thread = store, thread
+        self._batcher = Batcher[tuple[Claim, bytes]](self._freeze)
+
+    async def add(self, claim: Claim, frozen: bytes) -> None:
+        """Returns once they are stored. Raises StoreRefused when the lease is lost."""
+        await self._batcher.add((claim, frozen))
+
+    async def _freeze(self, claims: Sequence[tuple[Claim, bytes]]) -> None:
+        await self._thread.call(self._store.freeze, claims)

@@ -20,7 +20,7 @@ from bridge.channels.pagerduty.change_events import PagerDutyChanges
 from bridge.channels.pagerduty.channel import PagerDutyChannel
 from bridge.clients.alertmanager import AlertmanagerApi
 from bridge.clients.alertmanager import Server as Alertmanager
-from bridge.clients.outside_ping import OutsideUrl
+from bridge.clients.outside_ping import PingUrl
 from bridge.clients.prometheus import Prometheus
 from bridge.clients.prometheus import Server as PrometheusServer
 from bridge.config.settings import PagerDutySettings
@@ -28,7 +28,7 @@ from bridge.core.context.enrichment import Failure, Query
 from bridge.core.errors import Reason, SendError
 from bridge.core.facts import ChangeEvent
 from bridge.core.ports import Illustration
-from bridge.core.reconciliation import NoLook, Wanted
+from bridge.core.reconciliation import StateQuery, Unavailable
 
 JSON = "Content-Type: application/json"
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
@@ -115,7 +115,7 @@ class Caller:
             "upload": lambda: a_slack(f"{url}/api/", seconds, channel="C0123456789"),
             "prometheus": lambda: Prometheus(PrometheusServer(url), lambda: datetime.now(UTC)),
             "alertmanager": lambda: AlertmanagerApi(server, lambda: datetime.now(UTC)),
-            "ping": lambda: OutsideUrl(lambda: url, seconds),
+            "ping": lambda: PingUrl(lambda: url, seconds),
         }
         self.channel = makes[kind]()
 
@@ -132,10 +132,10 @@ class Caller:
             answer = await channel.query(Query("up"), self.seconds)
             return answer.why if isinstance(answer, Failure) else ""
         elif self.kind == "alertmanager":
-            look = await channel.look(Wanted(frozenset(), frozenset()))
-            return look.why if isinstance(look, NoLook) else ""
+            answer = await channel.fetch(StateQuery(frozenset(), frozenset()))
+            return answer.why if isinstance(answer, Unavailable) else ""
         else:
-            return str(await channel.well())
+            return str(await channel.report_success())
         return ""
 
     async def recovers(self) -> None:

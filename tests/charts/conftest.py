@@ -1,4 +1,4 @@
-"""The drawing library keeps its list of fonts in a folder of the test's, not in somebody's home."""
+"""The drawing library keeps its list of fonts in a folder of the test's, not in a home directory."""
 
 from __future__ import annotations
 

@@ -11,7 +11,7 @@ from urllib.parse import urlencode
 
 import pytest
 
-from bridge.charts import DrawingLimits, PictureMaker, Studio
+from bridge.charts import ChartMaker, DrawingLimits, DrawingProcess
 from bridge.core.charts.chart import Chart, DistributionChart, LineChart
 from bridge.core.charts.expressions import Threshold
 from bridge.core.charts.series import RangeQuery, Series
@@ -55,7 +55,7 @@ class Server:
         return self.ranges
 
 
-class Easel:
+class FakeDrawing:
     def __init__(self, png: bytes | None = b"PNG") -> None:
         self.png, self.charts = png, list[Chart]()
 
@@ -66,7 +66,7 @@ class Easel:
 
 
 def make(server: Any, easel: Any, about: Incident, changes: Sequence[ChangeEvent] = (), **more: Any) -> Any:
-    return asyncio.run(PictureMaker(server, easel, lambda: at(120), **more).make(about, changes))
+    return asyncio.run(ChartMaker(server, easel, lambda: at(120), **more).make(about, changes))
 
 
 LINE = Series({"job": "api"}, ((NOON.timestamp(), 0.02), (NOON.timestamp() + 60, 0.08)))
@@ -74,7 +74,7 @@ OTHER = Series({"job": "else"}, ((NOON.timestamp(), 0.9),))
 
 
 def test_the_alerts_own_expression_is_drawn_with_limit_start_and_changes() -> None:
-    server, easel = Server((OTHER, LINE)), Easel()
+    server, easel = Server((OTHER, LINE)), FakeDrawing()
     deployed = ChangeEvent("deploy", "api", at(-600), "", version="v2")
     (picture,) = make(server, easel, incident(fires(an_alert(job="api"))), [deployed])
     (chart,) = easel.charts
@@ -88,7 +88,7 @@ def test_the_alerts_own_expression_is_drawn_with_limit_start_and_changes() -> No
 
 
 def test_of_what_is_over_all_is_drawn_and_its_end_is_marked() -> None:
-    easel, alert = Easel(), fires(an_alert(job="api", ends=60))
+    easel, alert = FakeDrawing(), fires(an_alert(job="api", ends=60))
     about = replace(incident(fires(an_alert(job="api"))), state=State.RESOLVED, resolved_at=at(90))
     make(Server((LINE,)), easel, replace(about, alerts={alert.fingerprint: alert}))
     (chart,) = easel.charts
@@ -100,13 +100,13 @@ def test_of_what_is_over_all_is_drawn_and_its_end_is_marked() -> None:
 def test_the_most_severe_alert_is_drawn() -> None:
     server = Server((LINE,))
     info, critical = fires(an_alert("A", "info"), "a > 1"), fires(an_alert("B", "critical"), "b > 1")
-    make(server, Easel(), incident(info, critical, an_alert("C", "critical")))
+    make(server, FakeDrawing(), incident(info, critical, an_alert("C", "critical")))
     assert ["b"] == server.asked
 
 
 def test_a_distribution_is_drawn_for_the_alerts_that_it_concerns() -> None:
     samples = tuple(Sample({"le": str(bound), "upper": str(bound)}, bound, NOON) for bound in (0.5, 1.0))
-    server, easel = Server(samples=samples), Easel()
+    server, easel = Server(samples=samples), FakeDrawing()
     make(server, easel, incident(an_alert(job="api")), distributions=[SPREAD], scope=["job"])
     assert [] == easel.charts
     make(server, easel, incident(an_alert(job="api", cause="confidence")), distributions=[SPREAD], scope=["job"])
@@ -130,38 +130,38 @@ NAN = Series({}, ((NOON.timestamp(), math.nan),))
     ],
 )
 def test_where_nothing_can_be_learned_nothing_is_drawn(server: Any, about: Incident) -> None:
-    easel = Easel()
+    easel = FakeDrawing()
     everything = replace(SPREAD, matchers=())
     assert () == make(server, easel, about, distributions=[everything])
     assert [] == easel.charts
 
 
 def test_what_cannot_be_drawn_is_left_out() -> None:
-    assert () == make(Server((LINE,)), Easel(None), incident(fires(an_alert())))
+    assert () == make(Server((LINE,)), FakeDrawing(None), incident(fires(an_alert())))
 
 
 def test_a_flood_gets_few_pictures() -> None:
     async def flood() -> list[int]:
-        maker = PictureMaker(Server((LINE,)), Easel(), lambda: NOON, limits=DrawingLimits(waiting=2))
+        maker = ChartMaker(Server((LINE,)), FakeDrawing(), lambda: NOON, limits=DrawingLimits(waiting=2))
         made = await asyncio.gather(*(maker.make(incident(fires(an_alert()))) for _ in range(5)))
         return [*(len(each) for each in made), len(await maker.make(incident(fires(an_alert()))))]
 
     assert [1, 1, 0, 0, 0, 1] == asyncio.run(flood())
 
 
-def with_studio(work: Callable[[Studio], Awaitable[T]], **more: Any) -> T:
+def with_process(work: Callable[[DrawingProcess], Awaitable[T]], **more: Any) -> T:
     async def run() -> T:
-        studio = Studio(**{"timeout_seconds": 300.0, **more})
+        drawing = DrawingProcess(**{"timeout_seconds": 300.0, **more})
         try:
-            return await work(studio)
+            return await work(drawing)
         finally:
-            await studio.close()
+            await drawing.close()
 
     return asyncio.run(run())
 
 
 def a_line_chart() -> LineChart:
-    easel = Easel()
+    easel = FakeDrawing()
     make(Server((LINE,)), easel, incident(fires(an_alert(job="api"))))
     (chart,) = easel.charts
     assert isinstance(chart, LineChart)
@@ -169,72 +169,72 @@ def a_line_chart() -> LineChart:
 
 
 def test_a_process_draws_one_picture_after_the_other() -> None:
-    async def two(studio: Studio) -> list[bytes | None]:
-        return list(await asyncio.gather(studio.draw(a_chart), studio.draw(a_chart)))
+    async def two(drawing: DrawingProcess) -> list[bytes | None]:
+        return list(await asyncio.gather(drawing.draw(a_chart), drawing.draw(a_chart)))
 
     a_chart = a_line_chart()
-    first, second = with_studio(two)
+    first, second = with_process(two)
     assert first is not None
     assert first.startswith(b"\x89PNG")
     assert first == second
 
 
 def test_a_chart_that_cannot_be_drawn_leaves_the_process_alive() -> None:
-    async def broken_then_whole(studio: Studio) -> tuple[bytes | None, bytes | None, bool]:
-        broken = await studio.draw(replace(chart, title=None))  # type: ignore[arg-type]
-        before = studio._process
-        return broken, await studio.draw(chart), before is studio._process
+    async def broken_then_whole(drawing: DrawingProcess) -> tuple[bytes | None, bytes | None, bool]:
+        broken = await drawing.draw(replace(chart, title=None))  # type: ignore[arg-type]
+        before = drawing._process
+        return broken, await drawing.draw(chart), before is drawing._process
 
     chart = a_line_chart()
-    broken, whole, same = with_studio(broken_then_whole)
+    broken, whole, same = with_process(broken_then_whole)
     assert broken is None
     assert whole is not None
     assert same
 
 
 def test_a_process_that_was_killed_is_started_again() -> None:
-    async def twice(studio: Studio) -> list[bytes | None]:
-        first = await studio.draw(chart)
-        assert studio._process is not None
-        studio._process.kill()
-        await studio._process.wait()
-        return [first, await studio.draw(chart)]
+    async def twice(drawing: DrawingProcess) -> list[bytes | None]:
+        first = await drawing.draw(chart)
+        assert drawing._process is not None
+        drawing._process.kill()
+        await drawing._process.wait()
+        return [first, await drawing.draw(chart)]
 
     chart = a_line_chart()
-    first, second = with_studio(twice)
+    first, second = with_process(twice)
     assert first is not None
     assert first == second
 
 
 def test_a_process_that_is_too_slow_is_killed() -> None:
-    async def slow(studio: Studio) -> tuple[bytes | None, object]:
-        return await studio.draw(chart), studio._process
+    async def slow(drawing: DrawingProcess) -> tuple[bytes | None, object]:
+        return await drawing.draw(chart), drawing._process
 
     chart = a_line_chart()
-    assert (None, None) == with_studio(slow, timeout_seconds=0.01)
+    assert (None, None) == with_process(slow, timeout_seconds=0.01)
 
 
 def test_a_process_that_rests_is_ended() -> None:
-    async def rest(studio: Studio) -> int:
-        assert await studio.draw(chart) is not None
-        process = studio._process
+    async def rest(drawing: DrawingProcess) -> int:
+        assert await drawing.draw(chart) is not None
+        process = drawing._process
         assert process is not None
         return await process.wait()
 
     chart = a_line_chart()
-    assert with_studio(rest, idle_seconds=0.05) < 0
+    assert with_process(rest, idle_seconds=0.05) < 0
 
 
 def test_the_process_gets_no_secret(monkeypatch: pytest.MonkeyPatch) -> None:
-    async def environment(studio: Studio) -> str:
-        await studio.draw(chart)
-        assert studio._process is not None
-        with open(f"/proc/{studio._process.pid}/environ") as file:
+    async def environment(drawing: DrawingProcess) -> str:
+        await drawing.draw(chart)
+        assert drawing._process is not None
+        with open(f"/proc/{drawing._process.pid}/environ") as file:
             return file.read()
 
     monkeypatch.setenv("SLACK_BOT_TOKEN", "xoxb-very-secret")
     chart = a_line_chart()
-    assert "xoxb-very-secret" not in with_studio(environment)
+    assert "xoxb-very-secret" not in with_process(environment)
 
 
 def test_the_process_that_sends_never_imports_the_drawing_library() -> None:
@@ -251,6 +251,6 @@ def test_the_process_that_sends_never_imports_the_drawing_library() -> None:
 
 def test_an_expression_that_costs_too_much_is_not_asked() -> None:
     server = Server((LINE,))
-    assert () == make(server, Easel(), incident(fires(an_alert(), "max_over_time(x[365d:1s]) > 1")))
-    assert () == make(server, Easel(), incident(fires(an_alert(), "count({__name__=~'.+'}) > 1")))
+    assert () == make(server, FakeDrawing(), incident(fires(an_alert(), "max_over_time(x[365d:1s]) > 1")))
+    assert () == make(server, FakeDrawing(), incident(fires(an_alert(), "count({__name__=~'.+'}) > 1")))
     assert [] == server.asked

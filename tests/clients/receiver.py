@@ -1,4 +1,4 @@
-"""A small server that notes what it is asked and answers as it is told."""
+"""A small server that notes what it is asked and answers as configured."""
 
 from __future__ import annotations
 

@@ -11,7 +11,7 @@ import pytest
 from aiohttp import encode_basic_auth, web
 
 from bridge.clients.alertmanager import MAX_ANSWER, AlertmanagerApi, Server
-from bridge.core.reconciliation import Look, NoLook, Silence, Wanted
+from bridge.core.reconciliation import AlertmanagerAnswer, AlertmanagerState, Silence, StateQuery, Unavailable
 
 NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 DATE = "Mon, 23 Nov 2026 12:00:00 GMT"
@@ -31,13 +31,13 @@ SILENCE = {"id": SILENT_ID, "status": {"state": "active"}, "createdBy": "alice",
 STATUS: dict[str, Any] = {"cluster": {"peers": [], "status": "disabled"}, "uptime": "2026-11-23T11:00:00.5Z"}
 GROUP = {"alerts": [ALERT], "labels": {"alertname": "B"}, "receiver": {"name": "bridge"}}
 ANSWERS = {"alerts": [ALERT], "silences": [SILENCE], "alerts/groups": [GROUP], "status": STATUS}
-WANTED = Wanted(frozenset([ALERT["fingerprint"]]), frozenset(["bridge", "a.b"]))
+QUERY = StateQuery(frozenset([ALERT["fingerprint"]]), frozenset(["bridge", "a.b"]))
 
 
-def looking(handler: Handler, wanted: Wanted = WANTED, seconds: float = 60, **server: Any) -> Look | NoLook:
+def fetched(handler: Handler, query: StateQuery = QUERY, seconds: float = 60, **server: Any) -> AlertmanagerAnswer:
     """What the client makes of a server that handles every request so."""
 
-    async def look() -> Look | NoLook:
+    async def fetch() -> AlertmanagerAnswer:
         application = web.Application()
         application.router.add_get("/am/api/v2/{path:.*}", handler)
         runner = web.AppRunner(application, shutdown_timeout=0.1)
@@ -46,12 +46,12 @@ def looking(handler: Handler, wanted: Wanted = WANTED, seconds: float = 60, **se
         port = runner.addresses[0][1]
         api = AlertmanagerApi(Server(f"http://127.0.0.1:{port}/am/", timeout_seconds=seconds, **server), lambda: NOW)
         try:
-            return await api.look(wanted)
+            return await api.fetch(query)
         finally:
             await api.close()
             await runner.cleanup()
 
-    return asyncio.run(look())
+    return asyncio.run(fetch())
 
 
 def says(date: str = DATE, **changed: Any) -> Handler:
@@ -71,20 +71,20 @@ def test_everything_is_asked_for_in_one_look_and_the_start_last() -> None:
         asked.append((request.match_info["path"], dict(request.query)))
         return await says()(request)
 
-    look = looking(handle)
-    assert isinstance(look, Look)
+    state = fetched(handle)
+    assert isinstance(state, AlertmanagerState)
     every = {"active": "true", "silenced": "true", "inhibited": "true", "unprocessed": "true"}
     notified = {"active": "true", "silenced": "false", "inhibited": "false", "receiver": r"a\.b|bridge"}
     assert [("alerts", every), ("silences", {}), ("alerts/groups", notified), ("status", {})] == asked
-    (listed,) = look.alerts.values()
+    (listed,) = state.alerts.values()
     assert ((SILENT_ID,), True, "B") == (listed.silenced_by, listed.alert.firing, listed.alert.name)
-    assert {SILENT_ID: Silence("alice", NOW + timedelta(hours=2))} == look.silences
-    assert [("bridge", {"alertname": "B"}, (listed,))] == [(g.receiver, g.labels, g.alerts) for g in look.groups]
+    assert {SILENT_ID: Silence("alice", NOW + timedelta(hours=2))} == state.silences
+    assert [("bridge", {"alertname": "B"}, (listed,))] == [(g.receiver, g.labels, g.alerts) for g in state.groups]
     assert (NOW - timedelta(seconds=3599.5), "", frozenset(), False) == (
-        look.started_at,
-        look.name,
-        look.peers,
-        look.settling,
+        state.started_at,
+        state.name,
+        state.peers,
+        state.settling,
     )
 
 
@@ -95,7 +95,7 @@ def test_silences_and_groups_are_asked_for_only_when_they_matter() -> None:
         asked.append(request.match_info["path"])
         return await says()(request)
 
-    assert isinstance(looking(handle, Wanted()), Look)
+    assert isinstance(fetched(handle, StateQuery()), AlertmanagerState)
     assert ["alerts", "status"] == asked
 
 
@@ -114,15 +114,15 @@ def test_the_credential_is_sent(server: dict[str, Any], credential: str | None) 
         seen.append(request.headers.get("Authorization"))
         return await says()(request)
 
-    assert isinstance(looking(handle, **server), Look)
+    assert isinstance(fetched(handle, **server), AlertmanagerState)
     assert {credential} == set(seen)
 
 
 def test_a_member_of_a_cluster_tells_its_name_and_its_peers() -> None:
     peers = [{"name": name, "address": "10.0.0.1:9094"} for name in ("one", "two")]
-    look = looking(says(status={**STATUS, "cluster": {"name": "one", "peers": peers, "status": "settling"}}))
-    assert isinstance(look, Look)
-    assert ("one", frozenset({"one", "two"}), True) == (look.name, look.peers, look.settling)
+    state = fetched(says(status={**STATUS, "cluster": {"name": "one", "peers": peers, "status": "settling"}}))
+    assert isinstance(state, AlertmanagerState)
+    assert ("one", frozenset({"one", "two"}), True) == (state.name, state.peers, state.settling)
 
 
 @pytest.mark.parametrize(
@@ -135,9 +135,9 @@ def test_a_member_of_a_cluster_tells_its_name_and_its_peers() -> None:
     ],
 )
 def test_it_counts_as_young_by_either_clock(date: str, age: float) -> None:
-    look = looking(says(date))
-    assert isinstance(look, Look)
-    assert timedelta(seconds=age) == NOW - look.started_at
+    state = fetched(says(date))
+    assert isinstance(state, AlertmanagerState)
+    assert timedelta(seconds=age) == NOW - state.started_at
 
 
 async def hang(request: web.Request) -> web.StreamResponse:
@@ -213,19 +213,19 @@ def strange(**fields: Any) -> Handler:
     ],
 )
 def test_what_is_no_answer_is_no_look_and_says_so(handler: Handler, why: str) -> None:
-    answer = looking(handler)
-    assert isinstance(answer, NoLook)
+    answer = fetched(handler)
+    assert isinstance(answer, Unavailable)
     assert why in answer.why
 
 
 @pytest.mark.parametrize("handler", [pytest.param(hang, id="hang"), pytest.param(drip, id="drip")])
 def test_a_slow_answer_is_given_up(handler: Handler) -> None:
-    assert NoLook("does not answer within 0.5 s") == looking(handler, seconds=0.5)
+    assert Unavailable("does not answer within 0.5 s") == fetched(handler, seconds=0.5)
 
 
 def test_an_endless_answer_is_cut_off() -> None:
-    answer = looking(flood)
-    assert isinstance(answer, NoLook)
+    answer = fetched(flood)
+    assert isinstance(answer, Unavailable)
     assert "with more than 32 MiB" in answer.why
 
 
@@ -233,16 +233,16 @@ def test_nobody_there_and_no_token_are_no_looks_either() -> None:
     def missing() -> str:
         raise FileNotFoundError("/run/secrets/token")
 
-    async def look(server: Server) -> Look | NoLook:
+    async def fetch(server: Server) -> AlertmanagerAnswer:
         api = AlertmanagerApi(server, lambda: NOW)
         try:
-            return await api.look(Wanted())
+            return await api.fetch(StateQuery())
         finally:
             await api.close()
 
-    assert NoLook("does not answer (ClientConnectorError)") == asyncio.run(look(Server("http://127.0.0.1:9")))
+    assert Unavailable("does not answer (ClientConnectorError)") == asyncio.run(fetch(Server("http://127.0.0.1:9")))
     unread = Server("http://127.0.0.1:9", token=missing)
-    assert NoLook("does not answer (FileNotFoundError)") == asyncio.run(look(unread))
+    assert Unavailable("does not answer (FileNotFoundError)") == asyncio.run(fetch(unread))
 
 
 def test_a_server_shows_no_secret() -> None:

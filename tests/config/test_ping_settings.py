@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from bridge.app.wiring import pinged_of
+from bridge.app.wiring import ping_target
 from bridge.config import ConfigurationFaults, Settings, load, load_text, secret_values
 
 SMALL = """
@@ -31,9 +31,9 @@ def test_the_address_is_a_secret_and_the_rest_has_defaults() -> None:
         settings.ping.tell_failures,
     )
     assert "s3cret" not in repr(settings) and URL in secret_values(settings)
-    pinged = pinged_of(settings)
-    assert pinged is not None
-    assert "x [redacted]/fail" == pinged.redact(f"x {URL}/fail")
+    target = ping_target(settings)
+    assert target is not None
+    assert "x [redacted]/fail" == target.redact(f"x {URL}/fail")
 
 
 def test_it_may_stand_in_a_file_of_its_own(tmp_path: Path) -> None:
@@ -45,7 +45,7 @@ def test_it_may_stand_in_a_file_of_its_own(tmp_path: Path) -> None:
 
 
 def test_without_it_nobody_is_pinged() -> None:
-    assert pinged_of(loaded("")) is None
+    assert ping_target(loaded("")) is None
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from bridge.app.wiring import asked_of
+from bridge.app.wiring import reconciled_sources
 from bridge.config import ConfigurationFaults, load, load_text, secret_values
 from bridge.config.settings import SourceSettings
 
@@ -66,7 +66,7 @@ def test_the_credential_is_a_secret() -> None:
         ENVIRON,
     )
     assert {"xoxb-secret", "t0ken", "passw0rd"} == secret_values(settings)
-    assert "t0ken" not in repr(settings) and "passw0rd" not in repr(asked_of(settings))
+    assert "t0ken" not in repr(settings) and "passw0rd" not in repr(reconciled_sources(settings))
 
 
 def test_a_file_with_the_token_is_read_later_and_must_be_there(tmp_path: Path) -> None:
@@ -104,11 +104,11 @@ def test_all_of_it_reaches_the_worker() -> None:
     reconcile = "{every: 10s, after: 2m, settled: 3m, timeout: 4s}"
     text = f"sources: [{{name: prod, urls: [http://a, http://b], reconcile: {reconcile}}}, {{name: none}}]{REST}"
     settings = load_text(text, ENVIRON)
-    (asked,) = asked_of(settings)
+    (source,) = reconciled_sources(settings)
     assert ("prod", ["http://a", "http://b"], 10.0, 4.0) == (
-        asked.source,
-        list(asked.alertmanagers),
-        asked.every_seconds,
-        asked.timeout_seconds,
+        source.name,
+        list(source.alertmanagers),
+        source.every_seconds,
+        source.timeout_seconds,
     )
-    assert (timedelta(minutes=2), timedelta(minutes=3)) == (asked.patience.after, asked.patience.settled)
+    assert (timedelta(minutes=2), timedelta(minutes=3)) == (source.grace.after, source.grace.settled)

@@ -1,4 +1,4 @@
-"""One incident, one look at an Alertmanager, and what was decided."""
+"""One incident, one state of an Alertmanager, and what was decided."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ from datetime import datetime, timedelta
 from bridge.core.incidents.transitions import Rules, receive
 from bridge.core.model import Alert, Incident
 from bridge.core.reconciliation import (
+    AlertmanagerAnswer,
+    AlertmanagerState,
     Decision,
     Finding,
+    GracePeriods,
     Listed,
-    Look,
-    NoLook,
-    Patience,
     decide,
 )
 from tests.builders import a_group, an_alert, at
 
-PATIENCE = Patience(after=timedelta(minutes=5), settled=timedelta(minutes=5))
+GRACE = GracePeriods(after=timedelta(minutes=5), settled=timedelta(minutes=5))
 ONE, TWO, THREE = an_alert("One"), an_alert("Two", "warning"), an_alert("One", pod="3")
 LONG_AGO = -100_000.0
 
@@ -31,20 +31,20 @@ def an_incident(*alerts: Alert, seen: float = 0, **more: object) -> Incident:
     return replace(change.incident, number=7)
 
 
-def a_look(*alerts: Alert | Listed, started: float = LONG_AGO, **more: object) -> Look:
+def a_state(*alerts: Alert | Listed, started: float = LONG_AGO, **more: object) -> AlertmanagerState:
     listed = [each if isinstance(each, Listed) else Listed(each) for each in alerts]
     by_fingerprint = {each.alert.fingerprint: each for each in listed}
-    return Look(at(started), by_fingerprint, **more)  # type: ignore[arg-type]
+    return AlertmanagerState(at(started), by_fingerprint, **more)  # type: ignore[arg-type]
 
 
 def deciding(
     incident: Incident,
-    *looks: Look | NoLook,
+    *answers: AlertmanagerAnswer,
     absent: Mapping[str, datetime] | None = None,
     now: float = 1000,
-    known: bool = True,
+    verified: bool = True,
 ) -> Decision:
-    return decide([incident], looks, absent or {}, at(now), PATIENCE, known=known)
+    return decide([incident], answers, absent or {}, at(now), GRACE, verified=verified)
 
 
 def after(finding: Finding, now: float = 1000) -> Incident:

@@ -12,22 +12,23 @@ from hypothesis import strategies as st
 from bridge.core.incidents.transitions import Rules, receive
 from bridge.core.model import Group
 from bridge.core.reconciliation import (
+    AlertmanagerAnswer,
+    AlertmanagerState,
     Listed,
     ListedGroup,
-    Look,
-    NoLook,
     Outcome,
+    Unavailable,
     decide,
+    is_verified,
     outcome_of,
-    recognised,
 )
 from tests.builders import an_alert, at
 from tests.core.reconciliation_builders import (
+    GRACE,
     LONG_AGO,
     ONE,
-    PATIENCE,
     TWO,
-    a_look,
+    a_state,
     after,
     an_incident,
     deciding,
@@ -37,11 +38,11 @@ from tests.core.reconciliation_builders import (
 
 def test_an_alert_is_ended_by_the_second_look_that_misses_it_long_enough_after_the_first() -> None:
     incident = an_incident()
-    first = deciding(incident, a_look(), now=1000)
+    first = deciding(incident, a_state(), now=1000)
     assert ((), {ONE.fingerprint: at(1000)}) == (first.findings, first.absent_since)
-    early = deciding(incident, a_look(), absent=first.absent_since, now=1299)
+    early = deciding(incident, a_state(), absent=first.absent_since, now=1299)
     assert ((), first.absent_since) == (early.findings, early.absent_since)
-    (found,) = deciding(incident, a_look(), absent=early.absent_since, now=1300).findings
+    (found,) = deciding(incident, a_state(), absent=early.absent_since, now=1300).findings
     assert 1 == found.ended
     ended = after(found, 1300)
     assert (True, at(1000)) == (ended.resolved, ended.alerts[ONE.fingerprint].ends_at)
@@ -50,91 +51,91 @@ def test_an_alert_is_ended_by_the_second_look_that_misses_it_long_enough_after_t
 
 def test_what_is_seen_between_two_misses_is_missed_anew() -> None:
     incident = an_incident()
-    first = deciding(incident, a_look(), now=1000)
-    there = deciding(incident, a_look(ONE), absent=first.absent_since, now=1060)
+    first = deciding(incident, a_state(), now=1000)
+    there = deciding(incident, a_state(ONE), absent=first.absent_since, now=1060)
     assert {} == there.absent_since
-    again = deciding(incident, a_look(), absent=there.absent_since, now=1400)
+    again = deciding(incident, a_state(), absent=there.absent_since, now=1400)
     assert ((), {ONE.fingerprint: at(1400)}) == (again.findings, again.absent_since)
 
 
 def test_what_one_has_while_the_other_is_down_is_missed_anew() -> None:
-    there = deciding(an_incident(), a_look(ONE), NoLook(""), absent={ONE.fingerprint: at(0)}, now=1000)
+    there = deciding(an_incident(), a_state(ONE), Unavailable(""), absent={ONE.fingerprint: at(0)}, now=1000)
     assert ((), {}) == (there.findings, there.absent_since)
 
 
 def test_an_alert_that_starts_in_the_future_is_ended_all_the_same() -> None:
     ahead = an_alert("One", starts=5000)
-    (found,) = deciding(an_incident(ahead), a_look(), absent={ahead.fingerprint: at(600)}).findings
+    (found,) = deciding(an_incident(ahead), a_state(), absent={ahead.fingerprint: at(600)}).findings
     assert after(found).resolved
 
 
 def test_the_other_alerts_of_the_group_stay() -> None:
     absent = {ONE.fingerprint: at(0)}
-    (found,) = deciding(an_incident(ONE, TWO), a_look(TWO), absent=absent).findings
+    (found,) = deciding(an_incident(ONE, TWO), a_state(TWO), absent=absent).findings
     assert ["Two"] == [alert.name for alert in after(found).firing]
 
 
 def test_what_was_told_since_the_look_began_is_left_alone() -> None:
     absent = {ONE.fingerprint: at(0)}
-    assert () == deciding(an_incident(seen=1000), a_look(), absent=absent, now=1000).findings
-    assert () == deciding(replace(an_incident(), truncated=3), a_look(), now=0).findings
+    assert () == deciding(an_incident(seen=1000), a_state(), absent=absent, now=1000).findings
+    assert () == deciding(replace(an_incident(), truncated=3), a_state(), now=0).findings
 
 
 @pytest.mark.parametrize(
-    ("looks", "known", "outcome"),
+    ("answers", "verified", "outcome"),
     [
         pytest.param([], True, Outcome.UNANSWERED, id="nobody to ask"),
-        pytest.param([NoLook("")], True, Outcome.UNANSWERED, id="no answer"),
-        pytest.param([a_look(), NoLook("")], True, Outcome.UNANSWERED, id="one of two does not answer"),
-        pytest.param([a_look(), a_look(started=701)], True, Outcome.FRESH, id="one of two started lately"),
-        pytest.param([a_look(started=1500)], True, Outcome.FRESH, id="started in the future"),
-        pytest.param([a_look(settling=True)], True, Outcome.FRESH, id="its cluster is not there yet"),
-        pytest.param([a_look(name="a", peers=frozenset("ab"))], True, Outcome.INCOMPLETE, id="a peer is not asked"),
+        pytest.param([Unavailable("")], True, Outcome.UNANSWERED, id="no answer"),
+        pytest.param([a_state(), Unavailable("")], True, Outcome.UNANSWERED, id="one of two does not answer"),
+        pytest.param([a_state(), a_state(started=701)], True, Outcome.FRESH, id="one of two started lately"),
+        pytest.param([a_state(started=1500)], True, Outcome.FRESH, id="started in the future"),
+        pytest.param([a_state(settling=True)], True, Outcome.FRESH, id="its cluster is not there yet"),
+        pytest.param([a_state(name="a", peers=frozenset("ab"))], True, Outcome.INCOMPLETE, id="a peer is not asked"),
         pytest.param(
-            [a_look(name="a", peers=frozenset("ab")), a_look(name="c", peers=frozenset("c"))],
+            [a_state(name="a", peers=frozenset("ab")), a_state(name="c", peers=frozenset("c"))],
             True,
             Outcome.INCOMPLETE,
             id="another cluster instead of the peer",
         ),
-        pytest.param([a_look()], False, Outcome.UNRECOGNISED, id="it never had anything of ours"),
-        pytest.param([a_look(started=700)], True, Outcome.OK, id="old enough"),
+        pytest.param([a_state()], False, Outcome.UNVERIFIED, id="it never had anything of ours"),
+        pytest.param([a_state(started=700)], True, Outcome.OK, id="old enough"),
         pytest.param(
-            [a_look(name=name, peers=frozenset("ab")) for name in "ab"], True, Outcome.OK, id="the whole cluster"
+            [a_state(name=name, peers=frozenset("ab")) for name in "ab"], True, Outcome.OK, id="the whole cluster"
         ),
     ],
 )
-def test_any_doubt_ends_nothing(looks: list[Look | NoLook], known: bool, outcome: Outcome) -> None:
-    assert outcome is outcome_of(looks, at(1000), PATIENCE, known=known)
+def test_any_doubt_ends_nothing(answers: list[AlertmanagerAnswer], verified: bool, outcome: Outcome) -> None:
+    assert outcome is outcome_of(answers, at(1000), GRACE, verified=verified)
     absent = {ONE.fingerprint: at(1000)}
-    assert () == deciding(an_incident(), *looks, absent=absent, now=1000, known=known).findings
+    assert () == deciding(an_incident(), *answers, absent=absent, now=1000, verified=verified).findings
     # At 1300 those that started lately are old enough, but were not when it was missed first.
-    later = deciding(an_incident(), *looks, absent=absent, now=1300, known=known)
+    later = deciding(an_incident(), *answers, absent=absent, now=1300, verified=verified)
     assert (outcome is Outcome.OK) == bool(later.findings)
 
 
 def test_an_absence_is_kept_while_nobody_answers_but_not_over_a_restart() -> None:
     absent = {ONE.fingerprint: at(0)}
-    silent = deciding(an_incident(), NoLook(""), absent=absent, now=600)
+    silent = deciding(an_incident(), Unavailable(""), absent=absent, now=600)
     assert absent == silent.absent_since
-    restarted = deciding(an_incident(), a_look(started=600), absent=absent, now=1000)
+    restarted = deciding(an_incident(), a_state(started=600), absent=absent, now=1000)
     assert ((), {ONE.fingerprint: at(1000)}) == (restarted.findings, restarted.absent_since)
 
 
 def test_nothing_is_marked_or_completed_by_a_stranger() -> None:
-    silenced = a_look(
+    silenced = a_state(
         Listed(ONE, silenced_by=("s",)), groups=(ListedGroup("bridge", {"alertname": "One"}, (Listed(TWO),)),)
     )
     incident = replace(an_incident(), truncated=1)
-    assert () == deciding(incident, silenced, known=False).findings
+    assert () == deciding(incident, silenced, verified=False).findings
     assert 1 == len(deciding(incident, silenced).findings)
 
 
 def test_a_source_is_recognised_by_an_alert_with_its_start() -> None:
     in_milliseconds = replace(ONE, starts_at=at(-0.0009))
     elsewhere = replace(ONE, starts_at=at(-90))
-    assert recognised([NoLook(""), a_look(in_milliseconds)], [an_incident()])
-    assert not recognised([a_look(elsewhere), a_look(TWO), NoLook("")], [an_incident()])
-    assert not recognised([a_look(ONE)], [an_incident(an_alert("One", ends=10), TWO)])
+    assert is_verified([Unavailable(""), a_state(in_milliseconds)], [an_incident()])
+    assert not is_verified([a_state(elsewhere), a_state(TWO), Unavailable("")], [an_incident()])
+    assert not is_verified([a_state(ONE)], [an_incident(an_alert("One", ends=10), TWO)])
 
 
 def test_asking_is_no_reminder() -> None:
@@ -147,13 +148,13 @@ def test_asking_is_no_reminder() -> None:
 
 Server = tuple[bool, bool, tuple[int, ...]]
 ALERTS = [an_alert("Many", pod=str(pod)) for pod in range(2)]
-#: of one Alertmanager at one look: whether it answers, has restarted, and what it has
+#: of one Alertmanager in one round: whether it answers, has restarted, and what it has
 SERVER = st.tuples(
     st.sampled_from([True, True, True, False]),
     st.sampled_from([False, False, False, True]),
     st.sampled_from([(), (), (), (0,), (1,), (0, 1)]),
 )
-#: seconds since the look before, and both Alertmanagers
+#: seconds since the round before, and both Alertmanagers
 STATES = st.lists(st.tuples(st.sampled_from([60, 150, 310, 620]), st.tuples(SERVER, SERVER)), min_size=3, max_size=8)
 
 
@@ -166,14 +167,14 @@ def test_whatever_happens_nothing_is_ended_that_any_alertmanager_had_or_could_ha
     started, history = [LONG_AGO, LONG_AGO], list[tuple[float, set[str], bool]]()
     for seconds, servers in rounds:
         now += seconds
-        looks: list[Look | NoLook] = []
-        for index, (answers, restarted, has) in enumerate(servers):
+        answers: list[AlertmanagerAnswer] = []
+        for index, (up, restarted, has) in enumerate(servers):
             started[index] = now if restarted else started[index]
-            looks.append(a_look(*(ALERTS[each] for each in has), started=started[index]) if answers else NoLook(""))
-        sure = all(isinstance(look, Look) for look in looks) and now - max(started) >= 300
-        present = {name for look in looks if isinstance(look, Look) for name in look.alerts}
+            answers.append(a_state(*(ALERTS[each] for each in has), started=started[index]) if up else Unavailable(""))
+        sure = all(isinstance(state, AlertmanagerState) for state in answers) and now - max(started) >= 300
+        present = {name for state in answers if isinstance(state, AlertmanagerState) for name in state.alerts}
         history.append((now, present, sure))
-        decision = decide([incident], looks, absent, at(now), PATIENCE, known=True)
+        decision = decide([incident], answers, absent, at(now), GRACE, verified=True)
         absent = dict(decision.absent_since)
         for found in decision.findings:
             assert sure

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from bridge.core.reconciliation import Look
+from bridge.core.reconciliation import AlertmanagerState
 from tests.builders import at
 from tests.core.reconciliation_builders import LONG_AGO, ONE, an_incident, deciding
 
-EMPTY = Look(at(LONG_AGO))
+EMPTY = AlertmanagerState(at(LONG_AGO))
 
 
 def test_an_absence_that_began_in_the_future_begins_now() -> None:

@@ -11,10 +11,10 @@ from bridge.core.model import Alert, Incident
 from bridge.core.reconciliation import (
     Listed,
     ListedGroup,
-    NoLook,
     Silence,
-    Wanted,
-    wanted,
+    StateQuery,
+    Unavailable,
+    query_for,
 )
 from tests.builders import a_group, an_alert, at
 from tests.core.reconciliation_builders import (
@@ -22,7 +22,7 @@ from tests.core.reconciliation_builders import (
     ONE,
     THREE,
     TWO,
-    a_look,
+    a_state,
     after,
     an_incident,
     deciding,
@@ -46,13 +46,13 @@ SILENCES = {"a": Silence("alice", at(7200)), "b": Silence("", at(3600)), "c": Si
     ],
 )
 def test_why_an_alert_is_muted_is_said_once_and_ends_nothing(listed: Listed, why: str) -> None:
-    look = a_look(listed, TWO, silences=SILENCES)
-    (found,) = deciding(an_incident(), look).findings
+    state = a_state(listed, TWO, silences=SILENCES)
+    (found,) = deciding(an_incident(), state).findings
     marked = after(found)
     assert ([f"One: {why}"], why, False) == (told(found), marked.alerts[ONE.fingerprint].muted, marked.resolved)
     assert (1, at(0)) == (marked.revision, marked.seen_at)
-    assert () == deciding(marked, look).findings
-    (over,) = deciding(marked, a_look(ONE)).findings
+    assert () == deciding(marked, state).findings
+    (over,) = deciding(marked, a_state(ONE)).findings
     assert (["One: no longer muted"], "") == (told(over), after(over).alerts[ONE.fingerprint].muted)
 
 
@@ -60,30 +60,30 @@ def test_while_the_rest_is_muted_an_end_is_told_to_whom_it_is_the_last_one() -> 
     """PagerDuty would page anew for an incident that a person has closed there."""
     muted = [replace(alert, muted="silenced") for alert in (ONE, THREE)]
     incident = replace(an_incident(ONE, THREE), alerts={alert.fingerprint: alert for alert in muted})
-    silenced = a_look(Listed(THREE, silenced_by=("gone",)))
+    silenced = a_state(Listed(THREE, silenced_by=("gone",)))
     (found,) = deciding(incident, silenced, absent={ONE.fingerprint: at(0)}).findings
     assert (2, ["One ended: Alertmanager no longer knows it"]) == (after(found).revision, told(found))
     assert receive(incident, found.group, at(1000), Rules(), "uid").ends_only  # only for whom everything is over
-    (heard,) = deciding(incident, a_look(THREE), absent={ONE.fingerprint: at(0)}).findings
+    (heard,) = deciding(incident, a_state(THREE), absent={ONE.fingerprint: at(0)}).findings
     assert 2 == after(heard).revision
-    (last,) = deciding(after(found), a_look(), absent={THREE.fingerprint: at(0)}).findings
+    (last,) = deciding(after(found), a_state(), absent={THREE.fingerprint: at(0)}).findings
     assert (True, 3) == (after(last).resolved, after(last).revision)
 
 
 def test_an_alertmanager_that_has_not_heard_of_every_alert_completes_nothing() -> None:
     group = a_listed_group(ONE, THREE)
-    look = a_look(ONE, THREE, groups=(group,), started=900)
-    assert () == deciding(a_cut_one(ONE, left_out=2), look).findings
-    old = replace(look, started_at=at(LONG_AGO))
-    (found,) = deciding(a_cut_one(ONE, left_out=2), look, old).findings
+    state = a_state(ONE, THREE, groups=(group,), started=900)
+    assert () == deciding(a_cut_one(ONE, left_out=2), state).findings
+    old = replace(state, started_at=at(LONG_AGO))
+    (found,) = deciding(a_cut_one(ONE, left_out=2), state, old).findings
     assert {ONE.fingerprint, THREE.fingerprint} == set(after(found).alerts)
 
 
 def test_a_mark_stays_while_nobody_knows_better_and_goes_with_a_webhook() -> None:
-    look = a_look(Listed(ONE, silenced_by=("a",)), silences=SILENCES)
-    (found,) = deciding(an_incident(), look).findings
+    state = a_state(Listed(ONE, silenced_by=("a",)), silences=SILENCES)
+    (found,) = deciding(an_incident(), state).findings
     marked = after(found)
-    assert () == deciding(marked, NoLook("")).findings
+    assert () == deciding(marked, Unavailable("")).findings
     heard = receive(marked, a_group(ONE, key="group"), at(1100), Rules(), "uid")
     assert heard is not None
     assert ["One: no longer muted"] == [entry.text for entry in heard.entries]
@@ -93,9 +93,9 @@ def test_a_mark_stays_while_nobody_knows_better_and_goes_with_a_webhook() -> Non
 
 
 def test_an_alert_that_one_of_two_mutes_is_not_muted() -> None:
-    muting = a_look(Listed(ONE, inhibited_by=("x",)))
-    assert () == deciding(an_incident(), muting, a_look(ONE)).findings
-    assert 1 == len(deciding(an_incident(), muting, a_look()).findings)
+    muting = a_state(Listed(ONE, inhibited_by=("x",)))
+    assert () == deciding(an_incident(), muting, a_state(ONE)).findings
+    assert 1 == len(deciding(an_incident(), muting, a_state()).findings)
 
 
 def a_cut_one(*alerts: Alert, left_out: int) -> Incident:
@@ -109,7 +109,7 @@ def a_listed_group(*alerts: Alert | Listed, receiver: str = "bridge", name: str 
 
 def test_a_cut_group_is_completed_without_what_is_muted_in_it() -> None:
     group = a_listed_group(ONE, THREE, Listed(TWO, muted_by=("nights",)))
-    (found,) = deciding(a_cut_one(ONE, left_out=1), a_look(ONE, THREE, groups=(group,))).findings
+    (found,) = deciding(a_cut_one(ONE, left_out=1), a_state(ONE, THREE, groups=(group,))).findings
     whole = after(found)
     assert ({ONE.fingerprint, THREE.fingerprint}, 0) == (set(whole.alerts), whole.truncated)
     assert ["One joined (left out of the webhook)", "no alert is left out any more"] == told(found)
@@ -128,10 +128,10 @@ def test_a_cut_group_is_completed_without_what_is_muted_in_it() -> None:
     ],
 )
 def test_a_group_that_is_not_certainly_the_same_completes_nothing(groups: tuple[ListedGroup, ...]) -> None:
-    assert () == deciding(a_cut_one(ONE, left_out=1), a_look(ONE, THREE, groups=groups)).findings
+    assert () == deciding(a_cut_one(ONE, left_out=1), a_state(ONE, THREE, groups=groups)).findings
 
 
 def test_a_whole_group_is_not_asked_for() -> None:
-    assert Wanted(frozenset([ONE.fingerprint]), frozenset()) == wanted([an_incident()])
-    assert frozenset(["bridge"]) == wanted([a_cut_one(ONE, left_out=1)]).receivers
-    assert () == deciding(an_incident(), a_look(ONE, THREE, groups=(a_listed_group(ONE, THREE),))).findings
+    assert StateQuery(frozenset([ONE.fingerprint]), frozenset()) == query_for([an_incident()])
+    assert frozenset(["bridge"]) == query_for([a_cut_one(ONE, left_out=1)]).receivers
+    assert () == deciding(an_incident(), a_state(ONE, THREE, groups=(a_listed_group(ONE, THREE),))).findings

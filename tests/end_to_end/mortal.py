@@ -120,8 +120,8 @@ def _wrap_worker(life: Life) -> None:
 
     deliveries.Settlements = Settling  # type: ignore[misc]
     worker_process.StoreDeliveries = Deliveries  # type: ignore[misc]
-    build = worker_process.setup_of
-    worker_process.setup_of = lambda *arguments: _with_mortal_channels(build(*arguments), life)
+    build = worker_process.worker_setup
+    worker_process.worker_setup = lambda *arguments: _with_mortal_channels(build(*arguments), life)
 
 
 def _of(claims: Iterable[Claim]) -> list[tuple[str, object]]:

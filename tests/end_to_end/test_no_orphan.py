@@ -142,12 +142,12 @@ def test_what_a_child_was_sending_when_its_parent_died_is_finished_first(
 
 DRAWING = """
 import asyncio
-from bridge.charts.drawing_process import Studio
+from bridge.charts.drawing_process import DrawingProcess
 from tests.charts.chart_builders import a_chart
 async def main():
-    studio = Studio(timeout_seconds=100)
-    assert await studio.draw(a_chart())
-    print(studio._process.pid, flush=True)
+    drawing = DrawingProcess(timeout_seconds=100)
+    assert await drawing.draw(a_chart())
+    print(drawing._process.pid, flush=True)
     await asyncio.sleep(600)
 asyncio.run(main())
 """

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from bridge.core.model import Alert, Group, Status
-from bridge.core.reconciliation import Listed, Look, Silence
+from bridge.core.reconciliation import AlertmanagerState, Listed, Silence
 from tests.builders import NOON, a_group, an_alert
 
 SEVERITIES = ("critical", "warning", "info")
@@ -58,10 +58,10 @@ class Alertmanager:
         for each in self.groups[group].values():
             each.ended = False
 
-    def look(self) -> Look:
+    def state(self) -> AlertmanagerState:
         every = [each for group in self.groups.values() for each in group.values() if each.firing]
         listed = {each.alert.fingerprint: Listed(each.alert, ("s",) if each.silenced else ()) for each in every}
-        return Look(NOON.replace(hour=0), listed, {"s": Silence("ada", None)})
+        return AlertmanagerState(NOON.replace(hour=0), listed, {"s": Silence("ada", None)})
 
     def heard(self, group: str) -> set[str]:
         """The severities of what fires and is not silenced."""

@@ -20,7 +20,7 @@ from bridge.core.errors import SendError
 from bridge.core.incidents.transitions import Rules
 from bridge.core.model import ChannelSpec, Group, Incident
 from bridge.core.ports import Begun, Claim, Lane, Outcome, Sent
-from bridge.core.reconciliation import Look, Patience, decide
+from bridge.core.reconciliation import AlertmanagerState, GracePeriods, decide
 from bridge.core.routing.matchers import parse_matchers
 from bridge.core.routing.tree import Escalation, Route
 from bridge.rendering.renderer import Renderer
@@ -138,9 +138,9 @@ class SmallBridge:
     def watch(self) -> None:
         self._escalations.watch(self._clock())
 
-    def reconcile(self, look: Look) -> None:
+    def reconcile(self, state: AlertmanagerState) -> None:
         before, now = self._reconciling.unresolved("prod"), self._clock()
-        decision = decide(before, [look], self._absent_since, now, Patience(), known=True)
+        decision = decide(before, [state], self._absent_since, now, GracePeriods(), verified=True)
         self._absent_since = decision.absent_since
         self._reconciling.write(decision.findings, now)
 

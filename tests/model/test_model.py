@@ -149,7 +149,7 @@ class Bridge(RuleBasedStateMachine):
 
     @rule()
     def reconcile(self) -> None:
-        self.bridge.reconcile(self.alertmanager.look())
+        self.bridge.reconcile(self.alertmanager.state())
         self._look_at_all()
 
     @precondition(lambda self: self.shown)

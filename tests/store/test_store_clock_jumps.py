@@ -143,11 +143,11 @@ def test_the_reconciler_looks_at_incidents_that_were_told_of_in_the_future(
     assert at(0) == found.seen_at
 
 
-def test_another_worker_takes_over_the_asking_of_one_that_died_in_the_future(engine: sa.Engine) -> None:
+def test_another_worker_takes_over_the_lease_of_one_that_died_in_the_future(engine: sa.Engine) -> None:
     first, second = (StoreReconciling(engine, lambda: POLICY, name) for name in ("first", "second"))
-    assert first.take("prod", 100, at(DAY))
-    assert second.take("prod", 100, at(0))
-    assert not first.take("prod", 100, at(1))
+    assert first.acquire("prod", 100, at(DAY))
+    assert second.acquire("prod", 100, at(0))
+    assert not first.acquire("prod", 100, at(1))
 
 
 def test_a_change_that_was_being_told_is_told_again(engine: sa.Engine, store: StoreDeliveries) -> None:

@@ -18,10 +18,10 @@ MINUTE = timedelta(minutes=1)
 
 def test_a_turn_is_taken_once_and_then_a_minute_later(engine: sa.Engine) -> None:
     one, other = StorePings(engine), StorePings(engine)
-    assert (True, at(60)) == one.take(MINUTE, at(0))
-    assert (False, at(60)) == other.take(MINUTE, at(59))
-    assert (True, at(120)) == other.take(MINUTE, at(60))
-    assert (False, at(120)) == one.take(MINUTE, at(60))
+    assert (True, at(60)) == one.acquire_turn(MINUTE, at(0))
+    assert (False, at(60)) == other.acquire_turn(MINUTE, at(59))
+    assert (True, at(120)) == other.acquire_turn(MINUTE, at(60))
+    assert (False, at(120)) == one.acquire_turn(MINUTE, at(60))
 
 
 def test_of_many_workers_at_the_same_time_one_pings(engine: sa.Engine) -> None:
@@ -30,7 +30,7 @@ def test_of_many_workers_at_the_same_time_one_pings(engine: sa.Engine) -> None:
 
     def take() -> None:
         together.wait()
-        taken.append(StorePings(engine).take(MINUTE, at(0))[0])
+        taken.append(StorePings(engine).acquire_turn(MINUTE, at(0))[0])
 
     threads = [threading.Thread(target=take) for _ in range(6)]
     for thread in threads:
@@ -41,21 +41,21 @@ def test_of_many_workers_at_the_same_time_one_pings(engine: sa.Engine) -> None:
 
 
 def test_a_worker_that_looked_at_its_clock_before_it_had_to_wait_does_not_ping_too(engine: sa.Engine) -> None:
-    assert (True, at(60.5)) == StorePings(engine).take(MINUTE, at(0.5))
-    assert (False, at(60.5)) == StorePings(engine).take(MINUTE, at(0))
+    assert (True, at(60.5)) == StorePings(engine).acquire_turn(MINUTE, at(0.5))
+    assert (False, at(60.5)) == StorePings(engine).acquire_turn(MINUTE, at(0))
 
 
 def test_a_clock_that_was_set_back_and_a_shorter_pace_stop_no_pings(engine: sa.Engine) -> None:
     pings = StorePings(engine)
-    pings.take(MINUTE, at(7200))
-    assert (True, at(60)) == pings.take(MINUTE, at(0))
-    assert (True, at(11)) == pings.take(timedelta(seconds=10), at(1))
+    pings.acquire_turn(MINUTE, at(7200))
+    assert (True, at(60)) == pings.acquire_turn(MINUTE, at(0))
+    assert (True, at(11)) == pings.acquire_turn(timedelta(seconds=10), at(1))
 
 
 def test_a_store_that_takes_no_writes_gives_no_turn(engine: sa.Engine) -> None:
     refuse(engine)
     with pytest.raises(StoreUnavailable):
-        StorePings(engine).take(MINUTE, at(0))
+        StorePings(engine).acquire_turn(MINUTE, at(0))
 
 
 def refuse(engine: sa.Engine) -> None:

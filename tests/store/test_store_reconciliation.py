@@ -44,16 +44,16 @@ def texts(engine: sa.Engine, number: int = 1) -> list[str]:
     return [entry.text for entry in StoreReader(engine).timeline(number)]
 
 
-def test_one_worker_asks_until_its_lease_ends_or_it_leaves(engine: sa.Engine) -> None:
+def test_one_worker_asks_until_its_lease_ends_or_is_released(engine: sa.Engine) -> None:
     me, other = asking(engine), asking(engine, "other")
-    assert me.take("prod", 100, at(0))
-    assert me.take("prod", 100, at(50))
-    assert not other.take("prod", 100, at(149))
-    assert other.take("staging", 100, at(149))
-    assert other.take("prod", 100, at(151))
-    assert not me.take("prod", 100, at(152))
-    other.leave()
-    assert me.take("prod", 100, at(153))
+    assert me.acquire("prod", 100, at(0))
+    assert me.acquire("prod", 100, at(50))
+    assert not other.acquire("prod", 100, at(149))
+    assert other.acquire("staging", 100, at(149))
+    assert other.acquire("prod", 100, at(151))
+    assert not me.acquire("prod", 100, at(152))
+    other.release()
+    assert me.acquire("prod", 100, at(153))
 
 
 def test_of_many_workers_one_asks(engine: sa.Engine) -> None:
@@ -62,7 +62,7 @@ def test_of_many_workers_one_asks(engine: sa.Engine) -> None:
 
     def take(name: str) -> None:
         together.wait()
-        taken.append(asking(engine, name).take("prod", 100, at(0)))
+        taken.append(asking(engine, name).acquire("prod", 100, at(0)))
 
     threads = [threading.Thread(target=take, args=(str(number),)) for number in range(6)]
     for thread in threads:
@@ -72,13 +72,16 @@ def test_of_many_workers_one_asks(engine: sa.Engine) -> None:
     assert [False] * 5 + [True] == sorted(taken)
 
 
-def test_what_was_recognised_is_kept(engine: sa.Engine) -> None:
+def test_verified_addresses_are_kept(engine: sa.Engine) -> None:
     store = asking(engine)
-    assert "" == store.recognised("prod")
-    store.take("prod", 100, at(0))
-    store.recognise("prod", "http://am")
-    assert not asking(engine, "other").take("prod", 100, at(1))
-    assert ("http://am", "") == (asking(engine, "other").recognised("prod"), store.recognised("staging"))
+    assert "" == store.verified_addresses("prod")
+    store.acquire("prod", 100, at(0))
+    store.save_verified("prod", "http://am")
+    assert not asking(engine, "other").acquire("prod", 100, at(1))
+    assert ("http://am", "") == (
+        asking(engine, "other").verified_addresses("prod"),
+        store.verified_addresses("staging"),
+    )
 
 
 def test_open_incidents_of_the_source_are_given_with_their_alerts(engine: sa.Engine) -> None:

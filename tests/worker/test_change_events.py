@@ -1,4 +1,4 @@
-"""Telling channels of changes, with the real store and a sender that does as it is told."""
+"""Change events on their way to channels, with the real store and a scripted sender."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from bridge.core.errors import Reason, SendError, StoreUnavailable
 from bridge.core.facts import ChangeEvent
 from bridge.observability.metrics import Metrics
 from bridge.store import StoreChangeDeliveries, StoreChanges, open_database
-from bridge.worker.change_events import ChangeTeller
+from bridge.worker.change_events import ChangeNotifier
 from tests.builders import at
 
 
-class ToldSender:
+class ScriptedSender:
     lease_seconds = 30.0
 
     def __init__(self, *script: Exception | None) -> None:
@@ -54,14 +54,14 @@ class Machine:
         for each in ids:
             kept.record(ChangeEvent("deploy", "api", at(0), "v2", id=each))
 
-    def teller(self, **senders: ToldSender) -> ChangeTeller:
-        return ChangeTeller(self.store, senders, self.metrics, self.clock, pace_seconds=0.01)
+    def notifier(self, **senders: ScriptedSender) -> ChangeNotifier:
+        return ChangeNotifier(self.store, senders, self.metrics, self.clock, pace_seconds=0.01)
 
-    def rounds(self, count: int, **senders: ToldSender) -> None:
+    def runs(self, count: int, **senders: ScriptedSender) -> None:
         async def main() -> None:
-            teller = self.teller(**senders)
+            notifier = self.notifier(**senders)
             for _ in range(count):
-                await teller.round()
+                await notifier.run_once()
                 self.now += timedelta(seconds=2)
 
         asyncio.run(main())
@@ -78,20 +78,20 @@ def machine(tmp_path: Path) -> Iterator[Machine]:
     machine.engine.dispose()
 
 
-def test_each_round_tells_each_channel_of_one_change(machine: Machine) -> None:
+def test_each_run_sends_one_change_event_to_each_channel(machine: Machine) -> None:
     machine.record("a", "b", channels=("pager", "second"))
-    pager, second = ToldSender(), ToldSender()
-    machine.rounds(1, pager=pager, second=second)
+    pager, second = ScriptedSender(), ScriptedSender()
+    machine.runs(1, pager=pager, second=second)
     assert (["a"], ["a"]) == (pager.seen, second.seen)
-    machine.rounds(3, pager=pager, second=second)
+    machine.runs(3, pager=pager, second=second)
     assert (["a", "b"], ["a", "b"]) == (pager.seen, second.seen)
     assert (2, 0) == (machine.tries("ok"), machine.tries("network"))
 
 
 def test_a_failure_is_tried_again_until_it_works(machine: Machine) -> None:
     machine.record("a")
-    sender = ToldSender(SendError(Reason.NETWORK, "down"), SendError(Reason.SERVER, "503"))
-    machine.rounds(6, pager=sender)
+    sender = ScriptedSender(SendError(Reason.NETWORK, "down"), SendError(Reason.SERVER, "503"))
+    machine.runs(6, pager=sender)
     assert ["a", "a", "a"] == sender.seen
     assert (1, 1, 1) == tuple(machine.tries(result) for result in ("network", "server", "ok"))
 
@@ -99,8 +99,8 @@ def test_a_failure_is_tried_again_until_it_works(machine: Machine) -> None:
 @pytest.mark.parametrize("error", [SendError(Reason.PAYLOAD, "no"), SendError(Reason.DESTINATION, "no"), ValueError()])
 def test_what_can_never_work_is_tried_once_and_stops_nothing_else(machine: Machine, error: Exception) -> None:
     machine.record("a", "b")
-    sender = ToldSender(error)
-    machine.rounds(5, pager=sender)
+    sender = ScriptedSender(error)
+    machine.runs(5, pager=sender)
     assert ["a", "b"] == sender.seen
 
 
@@ -120,29 +120,29 @@ def test_a_store_that_fails_is_asked_again(machine: Machine, fault: Exception) -
 
     machine.record("a")
     machine.store = Failing(machine.store)
-    sender = ToldSender()
-    machine.rounds(2, pager=sender)
+    sender = ScriptedSender()
+    machine.runs(2, pager=sender)
     assert ["a"] == sender.seen
 
 
 def test_what_is_being_sent_is_finished_before_the_end_and_before_a_reload_closes_it(machine: Machine) -> None:
     machine.record("a", "b")
-    old, new = ToldSender(), ToldSender()
+    old, new = ScriptedSender(), ScriptedSender()
 
     async def main() -> None:
         old.gate = asyncio.Event()
-        teller = machine.teller(pager=old)
-        running = asyncio.create_task(teller.run())
+        notifier = machine.notifier(pager=old)
+        running = asyncio.create_task(notifier.run())
         while not old.begun:
             await asyncio.sleep(0.01)
-        reloading = asyncio.create_task(teller.reload({"pager": new}))
+        reloading = asyncio.create_task(notifier.reload({"pager": new}))
         await asyncio.sleep(0.05)
         assert not old.closed
         old.gate.set()
         await asyncio.wait_for(reloading, 300)
         while not new.seen:
             await asyncio.sleep(0.01)
-        teller.stop()
+        notifier.stop()
         await asyncio.wait_for(running, 300)
 
     asyncio.run(asyncio.wait_for(main(), 300))

@@ -11,14 +11,14 @@ import pytest
 import sqlalchemy as sa
 from structlog.testing import capture_logs
 
-from bridge.clients.outside_ping import OutsideUrl
+from bridge.clients.outside_ping import PingUrl
 from bridge.core.incidents.transitions import Rules
 from bridge.core.model import ChannelSpec
 from bridge.core.ports import Lane
 from bridge.core.routing.tree import Route
 from bridge.observability.metrics import Metrics
 from bridge.store import Policy, StoreDeliveries, StoreIntake, StorePings, open_database
-from bridge.worker.pings import Pinged, Pinger
+from bridge.worker.pings import Pinger, PingTarget
 from tests.builders import a_group, an_alert
 from tests.clients.receiver import Receiver, receiving
 
@@ -50,9 +50,9 @@ class Machine:
         intake.close()
 
     def pinger(self, **more: bool) -> Pinger:
-        outside = OutsideUrl(lambda: self.receiver.url, 10)
-        pinged = Pinged(outside, EVERY, timedelta(minutes=5), **more)
-        return Pinger(StorePings(self.engine), pinged, self.metrics, self.now)
+        monitor = PingUrl(lambda: self.receiver.url, 10)
+        target = PingTarget(monitor, EVERY, timedelta(minutes=5), **more)
+        return Pinger(StorePings(self.engine), target, self.metrics, self.now)
 
     def run(self, pinger: Pinger, story: Callable[[], Awaitable[None]]) -> None:
         async def main() -> None:
@@ -104,7 +104,7 @@ def take_the_disk(machine: Machine) -> None:
 
 
 def leave_a_lease(machine: Machine) -> None:
-    """Its delivery is not overdue: what it tells is quite new."""
+    """Its delivery is not overdue: its revision is quite new."""
     machine.accept()
     StoreDeliveries(machine.engine, "w").claim([Lane("pager", 1, None, 1, 60.0)], machine.now())
     machine.ahead = timedelta(minutes=7)
@@ -154,13 +154,13 @@ def test_what_is_wrong_stops_the_pings_is_said_once_and_recovery_begins_them_aga
     assert "s3cret" not in str(lines)
 
 
-def test_who_wants_to_hear_of_failures_is_told_once_with_the_reason(machine: Machine) -> None:
+def test_a_failure_is_reported_once_with_its_reason_where_that_is_configured(machine: Machine) -> None:
     async def story() -> None:
         await machine.until("ok")
         kill_the_worker(machine)
         await machine.until("withheld", 4)
 
-    machine.run(machine.pinger(tell_failures=True), story)
+    machine.run(machine.pinger(report_failures=True), story)
     (failed,) = [body for method, path, body in machine.receiver.heard if path.endswith("/fail")]
     assert failed.startswith("worker: no worker has been seen for 4")
     assert "/fail" == machine.receiver.paths()[-1]
@@ -197,7 +197,7 @@ def test_without_a_url_nothing_happens_until_a_reload_brings_one(machine: Machin
     async def story() -> None:
         await asyncio.sleep(0.1)
         assert [] == machine.receiver.heard
-        pinger.reload(Pinged(OutsideUrl(lambda: machine.receiver.url, 10), EVERY, timedelta(minutes=5)))
+        pinger.reload(PingTarget(PingUrl(lambda: machine.receiver.url, 10), EVERY, timedelta(minutes=5)))
         await machine.until("ok")
 
     machine.run(pinger, story)

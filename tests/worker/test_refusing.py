@@ -1,4 +1,4 @@
-"""What is kept of a refused message: all that a person needs, and no secret, whoever put it there."""
+"""What is kept of a refused message: all that a responder needs, and no secret, wherever it came from."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from bridge.app.wiring import setup_of
+from bridge.app.wiring import worker_setup
 from bridge.config import load_text
 from bridge.core.errors import Reason, SendError
 from bridge.core.ports import GiveUp
@@ -15,7 +15,7 @@ from bridge.observability.logs import HIDDEN, Redactor
 from bridge.rendering.sample import sample_claim, sample_incident, sample_news
 from bridge.worker.refusing import kept
 from tests.builders import a_group, an_alert
-from tests.worker.test_worker import Machine, ToldChannel, until_sent
+from tests.worker.test_worker import Machine, ScriptedChannel, until_sent
 
 KEY, TOKEN = "r0uting-key-of-pagerduty", "xoxb-token-of-slack"
 CONFIG = """
@@ -29,7 +29,7 @@ route: {notify: [pagerduty-ml, slack-ml]}
 @pytest.mark.parametrize("name", ["pagerduty-ml", "slack-ml"])
 def test_no_key_and_no_token_is_in_what_is_kept(name: str) -> None:
     """Neither where the channel might have put it, nor where an alert did."""
-    setup = setup_of(load_text(CONFIG, {"KEY": KEY, "TOKEN": TOKEN}))
+    setup = worker_setup(load_text(CONFIG, {"KEY": KEY, "TOKEN": TOKEN}))
     channel, incident = setup.channels[name], sample_incident(resolved=False)
     for alert in incident.alerts.values():
         alert.annotations["summary"] = f"curl -d {KEY} {TOKEN} failed"  # type: ignore[index]
@@ -53,7 +53,7 @@ def test_a_mail_is_kept_as_it_is_and_what_was_not_composed_is_empty() -> None:
 def test_the_worker_keeps_it_with_the_dead_letter(tmp_path: Path) -> None:
     machine = Machine(tmp_path)
     machine.accept(a_group(an_alert()))
-    channel = ToldChannel(SendError(Reason.DESTINATION, "550 no such person"), freezes=True)
+    channel = ScriptedChannel(SendError(Reason.DESTINATION, "550 no such person"), freezes=True)
     machine.run(channel, until_sent(channel, 1))
     (delivery,) = machine.reader.deliveries(1)
     machine.engine.dispose()

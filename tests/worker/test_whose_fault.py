@@ -152,7 +152,7 @@ def test_an_outage_is_probed_ever_less_often_and_ends_within_seconds(tmp_path: P
 
 
 def test_many_that_come_in_a_silent_outage_are_not_all_tried(tmp_path: Path) -> None:
-    """Each try that may have arrived must be followed up: what nobody heard of is told in a digest, or not at all."""
+    """Each try that may have arrived must be followed up: what was not notified is in a digest or not sent."""
     with a_world(tmp_path) as world:
         world.fault = lambda claim, now: HANGS
         for number in range(100):

@@ -1,4 +1,4 @@
-"""The loop between a store and its channels, with the real store and channels that do as they are told."""
+"""The loop between a store and its channels, with the real store and scripted channels."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from tests.builders import a_group, an_alert
 POLICY = Policy(Rules(), Route(notify=("pager",)), {"pager": ChannelSpec("pager")})
 
 
-class ToldChannel:
+class ScriptedChannel:
     """Does the next thing on its list: raises an error, gives a receipt, or takes the message."""
 
     kind, edits, wants_html, recipients = "pagerduty", True, False, ("",)
@@ -66,7 +66,7 @@ class Machine:
             intake.accept(group)
         intake.close()
 
-    def run(self, channel: ToldChannel, until: Callable[[Worker], Awaitable[None]]) -> None:
+    def run(self, channel: ScriptedChannel, until: Callable[[Worker], Awaitable[None]]) -> None:
         lane = Lane("pager", 4, None, 1, 60.0)
         setup = Setup({"pager": channel}, {"pager": lane}, Renderer(None, None), timedelta(days=90))
 
@@ -90,7 +90,7 @@ def machine(tmp_path: Path) -> Any:
     machine.engine.dispose()
 
 
-def until_sent(channel: ToldChannel, tries: int) -> Callable[[Worker], Awaitable[None]]:
+def until_sent(channel: ScriptedChannel, tries: int) -> Callable[[Worker], Awaitable[None]]:
     async def wait(_worker: Worker) -> None:
         while len(channel.seen) < tries:
             await asyncio.sleep(0.01)
@@ -100,7 +100,7 @@ def until_sent(channel: ToldChannel, tries: int) -> Callable[[Worker], Awaitable
 
 def test_what_is_stored_is_sent_and_settled(machine: Machine) -> None:
     machine.accept(a_group(an_alert()))
-    channel = ToldChannel()
+    channel = ScriptedChannel()
     machine.run(channel, until_sent(channel, 1))
     assert "delivered" == machine.status()
     assert channel.closed
@@ -109,7 +109,7 @@ def test_what_is_stored_is_sent_and_settled(machine: Machine) -> None:
 def test_a_failure_is_tried_again_until_it_works(machine: Machine) -> None:
     machine.accept(a_group(an_alert()))
     fault = SendError(Reason.SERVER, "503", ambiguous=True)
-    channel = ToldChannel(fault)
+    channel = ScriptedChannel(fault)
     machine.run(channel, until_sent(channel, 2))
     assert [(0, False), (1, True)] == [(claim.attempts, claim.unknown) for claim in channel.seen]
     assert "delivered" == machine.status()
@@ -118,7 +118,7 @@ def test_a_failure_is_tried_again_until_it_works(machine: Machine) -> None:
 def test_a_refused_payload_is_sent_once_more_smaller_and_then_is_a_dead_letter(machine: Machine) -> None:
     machine.accept(a_group(an_alert()))
     refused = [SendError(Reason.PAYLOAD, "too long"), SendError(Reason.PAYLOAD, "too long")]
-    channel = ToldChannel(*refused)
+    channel = ScriptedChannel(*refused)
     machine.run(channel, until_sent(channel, 2))
     assert [False, True] == [claim.shrink for claim in channel.seen]
     assert "dead" == machine.status()
@@ -127,7 +127,7 @@ def test_a_refused_payload_is_sent_once_more_smaller_and_then_is_a_dead_letter(m
 
 def test_what_a_channel_only_began_is_kept_and_then_finished(machine: Machine) -> None:
     machine.accept(a_group(an_alert()))
-    channel = ToldChannel(Receipt({"state": "half"}, unfinished=True))
+    channel = ScriptedChannel(Receipt({"state": "half"}, unfinished=True))
     machine.run(channel, until_sent(channel, 2))
     assert [({}, False), ({"state": "half"}, False)] == [(claim.handle, claim.unknown) for claim in channel.seen]
     assert "delivered" == machine.status()
@@ -135,14 +135,14 @@ def test_what_a_channel_only_began_is_kept_and_then_finished(machine: Machine) -
 
 def test_a_bug_in_a_channel_takes_nothing_else_down(machine: Machine) -> None:
     machine.accept(a_group(an_alert(), key="1"), a_group(an_alert("Down"), key="2"))
-    channel = ToldChannel(ZeroDivisionError("oops"))
+    channel = ScriptedChannel(ZeroDivisionError("oops"))
     machine.run(channel, until_sent(channel, 3))
     assert ["delivered", "delivered"] == [machine.reader.deliveries(n)[0].status for n in (1, 2)]
 
 
 def test_frozen_bytes_are_stored_before_they_are_sent(machine: Machine) -> None:
     machine.accept(a_group(an_alert()))
-    channel = ToldChannel(SendError(Reason.NETWORK, "reset after the last dot", ambiguous=True), freezes=True)
+    channel = ScriptedChannel(SendError(Reason.NETWORK, "reset after the last dot", ambiguous=True), freezes=True)
     machine.run(channel, until_sent(channel, 2))
     assert [None, b"mail 1"] == [claim.frozen for claim in channel.seen]
 
@@ -159,7 +159,7 @@ def test_an_outcome_that_cannot_be_written_at_once_is_written_later(
         settle(*arguments)
 
     monkeypatch.setattr(machine.store, "settle", locked)
-    channel = ToldChannel()
+    channel = ScriptedChannel()
     machine.run(channel, until_sent(channel, 1))
     assert "delivered" == machine.status()
     assert 1 == len(channel.seen)
@@ -167,7 +167,7 @@ def test_an_outcome_that_cannot_be_written_at_once_is_written_later(
 
 def test_stopping_finishes_what_is_being_sent(machine: Machine) -> None:
     machine.accept(a_group(an_alert()))
-    channel = ToldChannel()
+    channel = ScriptedChannel()
 
     async def stop_in_the_middle(worker: Worker) -> None:
         channel.gate = asyncio.Event()

@@ -1,11 +1,11 @@
-"""Pictures never hold a message up: a mail may wait within its budget, the others hear later."""
+"""Pictures never hold a message up: a mail may wait within its budget, the others get them later."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -15,7 +15,9 @@ from bridge.core.facts import ChangeEvent
 from bridge.core.incidents.transitions import Rules, receive
 from bridge.core.model import Incident, State
 from bridge.core.ports import Illustration
+from bridge.worker import Setup
 from bridge.worker.charts import MOST, Illustrator
+from bridge.worker.setup import CurrentSetup
 from tests.builders import a_group, an_alert
 
 NOW = datetime(2026, 11, 23, tzinfo=UTC)
@@ -23,7 +25,7 @@ DRAWN = Picture("expression", "Errors", "Errors rise", b"png", NOW)
 SHOWN = Illustration("Errors", "Errors rise", b"png", None)
 
 
-class Makes:
+class ScriptedMaker:
     """Draws one picture as soon as it may; `fault` instead, if there is one."""
 
     def __init__(self, fault: Exception | None = None) -> None:
@@ -44,12 +46,12 @@ class Makes:
 class Thread:
     def __init__(self, fault: Exception | None = None) -> None:
         self.fault = fault
-        self.told: list[tuple[str, Any]] = []
+        self.taken: list[tuple[str, Any]] = []
 
     async def illustrate(self, picture: Illustration, handle: Mapping[str, Any]) -> None:
         if self.fault is not None:
             raise self.fault
-        self.told.append((picture.title, handle["ts"]))
+        self.taken.append((picture.title, handle["ts"]))
 
 
 def an_incident(number: int = 1, **alert: Any) -> Incident:
@@ -58,22 +60,35 @@ def an_incident(number: int = 1, **alert: Any) -> Incident:
     return replace(change.incident, number=number)
 
 
-def an_illustrator(*more: Any) -> Illustrator:
-    async def changes(incident: Incident) -> Sequence[ChangeEvent]:
+class Records:
+    """Of an incident that is the next of `states` each time it is read."""
+
+    def __init__(self, *states: Incident | None) -> None:
+        self.states, self.looked = list(states), asyncio.Event()
+
+    async def incident(self, number: int) -> Incident | None:
+        self.looked.set()
+        return self.states.pop(0) if self.states else None
+
+    async def changes_before(self, incident: Incident) -> Sequence[ChangeEvent]:
         return ()
 
-    async def keep(number: int, picture: Picture) -> Illustration | None:
+    async def save_picture(self, number: int, picture: Picture) -> Illustration | None:
         return Illustration(picture.title, picture.alt, picture.png, None)
 
-    return Illustrator(changes, keep, *more)
+
+def an_illustrator(maker: ScriptedMaker | None, records: Records | None = None, *more: Any) -> Illustrator:
+    setup = CurrentSetup(Setup({}, {}, None, timedelta(days=90), pictures=maker))  # type: ignore[arg-type]
+    return Illustrator(records or Records(), setup, *more)  # type: ignore[arg-type]
 
 
 def test_what_is_not_ready_in_time_is_left_out() -> None:
     async def story() -> list[tuple[Illustration, ...]]:
-        makes, illustrator = Makes(), an_illustrator()
-        illustrator.begin(makes, an_incident())
+        maker = ScriptedMaker()
+        illustrator = an_illustrator(maker)
+        illustrator.begin(an_incident())
         late = await illustrator.ready(1, 0.01)
-        makes.gate.set()
+        maker.gate.set()
         in_time = await illustrator.ready(1, 5.0)
         none = await illustrator.ready(2, 5.0)
         await illustrator.close()
@@ -82,29 +97,30 @@ def test_what_is_not_ready_in_time_is_left_out() -> None:
     assert [(), (SHOWN,), ()] == asyncio.run(story())
 
 
-def test_the_thread_hears_later() -> None:
+def test_the_thread_gets_its_pictures_later() -> None:
     async def story() -> list[tuple[str, Any]]:
-        makes, illustrator, thread = Makes(), an_illustrator(), Thread()
+        maker, thread = ScriptedMaker(), Thread()
+        illustrator = an_illustrator(maker)
         incident = an_incident()
-        illustrator.begin(makes, incident)
+        illustrator.begin(incident)
         illustrator.follow(thread, incident, {"ts": "1.2"})
-        before = list(thread.told)
-        makes.gate.set()
+        before = list(thread.taken)
+        maker.gate.set()
         await asyncio.gather(*illustrator._following)
         await illustrator.close()
-        return before + thread.told
+        return before + thread.taken
 
     assert [("Errors", "1.2")] == asyncio.run(story())
 
 
 @pytest.mark.parametrize("makes_fault", [True, False])
-def test_what_goes_wrong_with_a_picture_is_only_told_to_the_log(makes_fault: bool) -> None:
+def test_what_goes_wrong_with_a_picture_is_only_logged(makes_fault: bool) -> None:
     async def story() -> tuple[Illustration, ...]:
-        makes = Makes(RuntimeError("no") if makes_fault else None)
-        illustrator, incident = an_illustrator(), an_incident()
-        illustrator.begin(makes, incident)
+        maker = ScriptedMaker(RuntimeError("no") if makes_fault else None)
+        illustrator, incident = an_illustrator(maker), an_incident()
+        illustrator.begin(incident)
         illustrator.follow(Thread(RuntimeError("no")), incident, {"ts": "1"})
-        makes.gate.set()
+        maker.gate.set()
         await asyncio.gather(*illustrator._following)
         found = await illustrator.ready(1, 1.0)
         await illustrator.close()
@@ -115,16 +131,17 @@ def test_what_goes_wrong_with_a_picture_is_only_told_to_the_log(makes_fault: boo
 
 def test_an_incident_is_drawn_once_and_a_storm_not_at_all() -> None:
     async def story() -> list[int]:
-        makes, illustrator = Makes(), an_illustrator()
+        maker = ScriptedMaker()
+        illustrator = an_illustrator(maker)
         for number in [*range(1, MOST + 30), 1, 2]:
-            illustrator.begin(makes, an_incident(number))
-        makes.gate.set()
+            illustrator.begin(an_incident(number))
+        maker.gate.set()
         for number in range(1, MOST + 1):
             await illustrator.ready(number, 5.0)
-        illustrator.begin(makes, an_incident(999))
+        illustrator.begin(an_incident(999))
         await illustrator.ready(999, 5.0)
         await illustrator.close()
-        return makes.made
+        return maker.made
 
     assert [*range(1, MOST + 1), 999] == asyncio.run(story())
 
@@ -135,26 +152,27 @@ def over(number: int = 1) -> Incident:
 
 def test_what_neither_fires_nor_is_over_is_not_drawn() -> None:
     async def story() -> bool:
-        illustrator = an_illustrator()
-        held = replace(an_incident(ends=5), state=State.OPEN)
-        return illustrator.begin(Makes(), held) is None and illustrator.begin(None, an_incident()) is None
+        neither = replace(an_incident(ends=5), state=State.OPEN)
+        nothing = an_illustrator(ScriptedMaker()).begin(neither)
+        return nothing is None and an_illustrator(None).begin(an_incident()) is None
 
     assert asyncio.run(story())
 
 
 def test_the_end_gets_pictures_of_its_own_and_until_they_are_made_the_former_ones() -> None:
     async def story() -> list[Any]:
-        makes, illustrator = Makes(), an_illustrator()
-        makes.gate.set()
-        illustrator.begin(makes, an_incident())
+        maker = ScriptedMaker()
+        illustrator = an_illustrator(maker)
+        maker.gate.set()
+        illustrator.begin(an_incident())
         await illustrator.ready(1, 5.0)
-        makes.gate.clear()
-        first, again = illustrator.begin(makes, over()), illustrator.begin(makes, over())
+        maker.gate.clear()
+        first, again = illustrator.begin(over()), illustrator.begin(over())
         former = await illustrator.ready(1, 0.0)
-        makes.gate.set()
+        maker.gate.set()
         await illustrator.ready(1, 5.0)
         await illustrator.close()
-        return [first is again, former, makes.made]
+        return [first is again, former, maker.made]
 
     assert [True, (SHOWN,), [1, 1]] == asyncio.run(story())
 
@@ -163,31 +181,28 @@ def test_while_it_lasts_it_is_drawn_again_less_and_less_often_and_once_more_when
     """Without any message: a channel may send no end at all."""
 
     async def story() -> tuple[list[int], list[float]]:
-        makes, pauses = Makes(), list[float]()
-        states = [
+        maker, pauses = ScriptedMaker(), list[float]()
+        records = Records(
             an_incident(),
             an_incident(),
             replace(an_incident(ends=5), state=State.OPEN),
             *[an_incident()] * 60,
             over(),
-        ]
-        makes.gate.set()
-
-        async def look(number: int) -> Incident | None:
-            return states.pop(0)
+        )
+        maker.gate.set()
 
         async def pause(seconds: float) -> None:
             pauses.append(seconds)
             await asyncio.sleep(0)
 
-        illustrator = an_illustrator(look, lambda: makes, pause)
-        illustrator.begin(makes, an_incident())
-        while states:
+        illustrator = an_illustrator(maker, records, pause)
+        illustrator.begin(an_incident())
+        while records.states:
             await asyncio.sleep(0)
         await illustrator.ready(1, 5.0)
         await asyncio.sleep(0)
         await illustrator.close()
-        return makes.made, pauses
+        return maker.made, pauses
 
     made, pauses = asyncio.run(story())
     assert [1] * (1 + 2 + 60 + 1) == made
@@ -196,21 +211,17 @@ def test_while_it_lasts_it_is_drawn_again_less_and_less_often_and_once_more_when
 
 def test_what_is_gone_is_not_drawn_again() -> None:
     async def story() -> list[int]:
-        makes, looked = Makes(), asyncio.Event()
-        makes.gate.set()
-
-        async def look(number: int) -> Incident | None:
-            looked.set()
-            return None
+        maker, records = ScriptedMaker(), Records()
+        maker.gate.set()
 
         async def pause(seconds: float) -> None:
             await asyncio.sleep(0)
 
-        illustrator = an_illustrator(look, lambda: makes, pause)
-        illustrator.begin(makes, an_incident())
-        await asyncio.wait_for(looked.wait(), 30)
+        illustrator = an_illustrator(maker, records, pause)
+        illustrator.begin(an_incident())
+        await asyncio.wait_for(records.looked.wait(), 30)
         await illustrator.ready(1, 5.0)
         await illustrator.close()
-        return makes.made
+        return maker.made
 
     assert [1] == asyncio.run(story())

@@ -19,8 +19,8 @@ from bridge.observability.metrics import Metrics
 from bridge.rendering.renderer import Renderer
 from bridge.store import StoreDeliveries, StoreIntake, StorePeople, StoreReader, open_database
 from bridge.worker import Setup, Worker
-from bridge.worker.completing import Completer, words
-from bridge.worker.duties import NoDuties
+from bridge.worker.completing import Completer, in_words
+from bridge.worker.records import NoRecords
 from tests.builders import a_group, an_alert
 from tests.worker.test_worker import POLICY
 
@@ -51,8 +51,8 @@ class Keeps:
         pass
 
 
-class Says:
-    """Gathers whatever is next on its list; the last one for ever."""
+class ScriptedGatherer:
+    """Returns the next of its script; the last one for ever."""
 
     def __init__(self, *script: Context | Exception) -> None:
         self.script = list(script)
@@ -68,7 +68,7 @@ class Says:
         self.closed = True
 
 
-def delivered(folder: Path, gathers: Says, count: int = 1) -> list[Message]:
+def delivered(folder: Path, gatherer: ScriptedGatherer, count: int = 1) -> list[Message]:
     """What one incident's channel is sent, once it was sent `count` messages."""
     engine = open_database(f"sqlite:///{folder}/bridge.db")
     intake = StoreIntake(engine, lambda: POLICY, now)
@@ -77,14 +77,14 @@ def delivered(folder: Path, gathers: Says, count: int = 1) -> list[Message]:
     people = StorePeople(engine, lambda: POLICY)
     channel = Keeps()
     lanes = {"pager": Lane("pager", 4, None, 1, 60.0)}
-    setup = Setup({"pager": channel}, lanes, Renderer(None, None), timedelta(days=90), gathers)
+    setup = Setup({"pager": channel}, lanes, Renderer(None, None), timedelta(days=90), gatherer)
 
     async def main() -> None:
-        class Tells(NoDuties):
-            def tell(self, number: int, text: str) -> None:
+        class Records(NoRecords):
+            def add_measurements(self, number: int, text: str) -> None:
                 people.learn(number, text, now())
 
-        worker = Worker(StoreDeliveries(engine, "w"), setup, Metrics(), now, duties=Tells(), poll_seconds=0.05)
+        worker = Worker(StoreDeliveries(engine, "w"), setup, Metrics(), now, records=Records(), poll_seconds=0.05)
         worker._completer._every = 0.05
         running = asyncio.create_task(worker.run())
         async with asyncio.timeout(300):
@@ -102,20 +102,20 @@ def delivered(folder: Path, gathers: Says, count: int = 1) -> list[Message]:
 
 def test_a_message_carries_what_was_learned(tmp_path: Path) -> None:
     context = Context(now(), facts=(FACT,))
-    gathers = Says(context)
-    (message,) = delivered(tmp_path, gathers)
+    gatherer = ScriptedGatherer(context)
+    (message,) = delivered(tmp_path, gatherer)
     assert context == message.context
-    assert gathers.closed
+    assert gatherer.closed
 
 
 def test_a_fault_of_the_context_does_not_hold_the_message_up(tmp_path: Path) -> None:
-    (message,) = delivered(tmp_path, Says(RuntimeError("a bug")))
+    (message,) = delivered(tmp_path, ScriptedGatherer(RuntimeError("a bug")))
     assert message.context is None
 
 
 def test_what_was_missing_is_told_when_it_is_known(tmp_path: Path) -> None:
     without, with_it = Context(now(), unknown=(SILENT,)), Context(now(), facts=(FACT,))
-    first, second = delivered(tmp_path, Says(without, without, with_it), count=2)
+    first, second = delivered(tmp_path, ScriptedGatherer(without, without, with_it), count=2)
     assert (without, with_it) == (first.context, second.context)
     assert ["Known now: Toxic share 43 %"] == [entry.text for entry in second.news]
 
@@ -130,21 +130,20 @@ def test_what_was_missing_is_told_when_it_is_known(tmp_path: Path) -> None:
     ],
 )
 def test_what_is_known_now_in_words(facts: tuple[Fact, ...], told: str) -> None:
-    assert told == words(facts)
+    assert told == in_words(facts)
 
 
 def test_a_storm_is_not_asked_about_again_all_at_once() -> None:
     asked: list[int] = []
 
-    async def look(number: int) -> Incident | None:
-        asked.append(number)
-        return None
-
-    async def never(*_: Any) -> Any:
-        raise AssertionError("there is nothing to tell")
+    class Gone:
+        async def incident(self, number: int) -> Incident | None:
+            asked.append(number)
+            return None
 
     async def main() -> None:
-        completer = Completer(look, never, never, every_seconds=0.01, most=3)
+        gone: Any = Gone()
+        completer = Completer(gone, None, every_seconds=0.01, most=3)  # type: ignore[arg-type]
         for number in range(1, 50):
             completer.consider(an_incident(number), Context(now(), unknown=(SILENT,)))
         while len(asked) < 3:

@@ -1,4 +1,4 @@
-"""The worker's own look at the timers, between its deliveries."""
+"""The worker's own check of the timers, between its deliveries."""
 
 from __future__ import annotations
 
@@ -17,14 +17,13 @@ from bridge.observability.metrics import Metrics
 from bridge.rendering.renderer import Renderer
 from bridge.store import Policy, StoreDeliveries, StoreEscalations, StoreIntake, StoreReader, open_database
 from bridge.worker import Setup, Worker
-from bridge.worker.duties import NoDuties
 from tests.builders import a_group, an_alert
 
 TREE = Route(notify=("pager",), fallback=("mail",), fallback_after=timedelta(seconds=0.2))
 POLICY = Policy(Rules(), TREE, {name: ChannelSpec(name) for name in ("pager", "mail")})
 
 
-class ToldChannel:
+class ScriptedChannel:
     """Refuses for as long as it is down, and keeps what it was given."""
 
     kind, edits, wants_html, freezes, recipients = "pagerduty", True, False, False, ("",)
@@ -49,22 +48,22 @@ def now() -> datetime:
     return datetime.now(UTC)
 
 
-def test_a_worker_tells_the_fallback_with_the_reason_and_the_recovered_channel_the_truth(tmp_path: Path) -> None:
+def test_a_worker_notifies_the_fallback_with_the_reason_and_the_recovered_channel_of_the_latest(tmp_path: Path) -> None:
     engine = open_database(f"sqlite:///{tmp_path}/bridge.db")
     escalations = StoreEscalations(engine, lambda: POLICY)
 
-    class Watching(NoDuties):
-        def watch(self, since: datetime, now: datetime) -> Sequence[str]:
+    class Checks:
+        def run(self, since: datetime, now: datetime) -> Sequence[str]:
             return escalations.watch(now)
 
-    pager, mail = ToldChannel("pager", down=True), ToldChannel("mail")
+    pager, mail = ScriptedChannel("pager", down=True), ScriptedChannel("mail")
     lane = Lane("pager", 4, None, 1, 60.0)
     lanes = {"pager": lane, "mail": replace(lane, channel="mail")}
     setup = Setup({"pager": pager, "mail": mail}, lanes, Renderer(None, None), timedelta(days=90))
 
     async def main() -> None:
         worker = Worker(
-            StoreDeliveries(engine), setup, Metrics(), now, duties=Watching(), poll_seconds=0.05, alive_seconds=0.05
+            StoreDeliveries(engine), setup, Metrics(), now, checks=Checks(), poll_seconds=0.05, alive_seconds=0.05
         )
         running = asyncio.create_task(worker.run())
         while not mail.taken:

@@ -111,7 +111,7 @@ LOCKED_OUT = SendError(Reason.CREDENTIAL, "invalid_auth")
 
 
 def an_outage(world: World, seconds: float, fault: SendError) -> None:
-    """What happens meanwhile: some alerts last, some come and go, some flap, some end that were told before it."""
+    """What happens meanwhile: some alerts last, some come and go, some flap, some end that were notified before it."""
     world.tell("told-and-lasting")
     world.tell("told-and-ending")
     world.run(20)

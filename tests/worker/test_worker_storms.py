@@ -1,4 +1,4 @@
-"""The worker's loop and a burst: nothing trickles, even before anybody looks after storms."""
+"""The worker's loop and a burst: nothing trickles, even without the periodic checks."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ LANE = Lane("slack", 4, LIMITS.per_second, 2, 60.0, LIMITS.begins_at)
 BURST = 1000
 
 
-class ToldChannel:
+class ScriptedChannel:
     """Takes everything, and keeps what it was given."""
 
     kind, edits, wants_html, freezes, recipients = "slack", True, False, False, ("",)
@@ -57,12 +57,12 @@ def accept_a_burst(engine: Engine) -> None:
 def test_a_burst_is_one_digest(tmp_path: Path) -> None:
     engine = open_database(f"sqlite:///{tmp_path}/bridge.db")
     accept_a_burst(engine)
-    slack = ToldChannel()
+    slack = ScriptedChannel()
     setup = Setup({"slack": slack}, {"slack": LANE}, Renderer(None, None), timedelta(days=90))
 
     async def main() -> None:
         store = StoreDeliveries(engine, "w", lambda: POLICY)
-        worker = Worker(store, setup, Metrics(), now, poll_seconds=0.05)  # without duties: nobody watches
+        worker = Worker(store, setup, Metrics(), now, poll_seconds=0.05)  # without periodic checks
         running = asyncio.create_task(worker.run())
         while not slack.taken:
             await asyncio.sleep(0.01)

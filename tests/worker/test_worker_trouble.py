@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Sequence
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +15,9 @@ from bridge.core.errors import Reason, SendError, StoreRefused, StoreUnavailable
 from bridge.core.ports import Claim, Sent
 from bridge.worker import Worker
 from bridge.worker.settling import STOPPING_TRIES, Settler
-from tests.builders import a_group, an_alert
-from tests.worker.test_worker import Machine, ToldChannel, until_sent
+from bridge.worker.store_thread import StoreThread
+from tests.builders import a_group, an_alert, at
+from tests.worker.test_worker import Machine, ScriptedChannel, until_sent
 
 AWAY = StoreUnavailable("the server closed the connection unexpectedly")
 
@@ -45,7 +47,7 @@ def test_a_claim_that_fails_does_not_end_the_worker(
 ) -> None:
     machine.accept(a_group(an_alert()))
     monkeypatch.setattr(machine.store, "claim", failing(machine.store.claim, fault))
-    channel = ToldChannel()
+    channel = ScriptedChannel()
     machine.run(channel, until_sent(channel, 1))
     assert "delivered" == machine.status()
 
@@ -54,7 +56,7 @@ def test_an_incident_that_cannot_be_read_holds_up_no_other(machine: Machine) -> 
     machine.accept(*(a_group(an_alert(name), key=name) for name in ("Spoilt", "Whole", "Sound")))
     with machine.engine.begin() as connection:
         connection.execute(sa.text("UPDATE alert SET labels = 'no JSON' WHERE incident_number = 1"))
-    channel = ToldChannel()
+    channel = ScriptedChannel()
     machine.run(channel, until_sent(channel, 2))
     assert ["sending", "delivered", "delivered"] == [machine.reader.deliveries(n)[0].status for n in (1, 2, 3)]
 
@@ -70,7 +72,7 @@ def test_a_mail_whose_lease_is_lost_is_not_sent(machine: Machine, monkeypatch: p
         freeze(claims)
 
     monkeypatch.setattr(machine.store, "freeze", late)
-    channel = ToldChannel(freezes=True)
+    channel = ScriptedChannel(freezes=True)
     machine.run(channel, until_sent(channel, 1))
     assert [2] == [claim.incident_number for claim in channel.seen]
     assert ["sending", "delivered"] == [machine.reader.deliveries(n)[0].status for n in (1, 2)]
@@ -83,7 +85,7 @@ def test_an_outcome_is_kept_until_the_database_is_back_however_long_that_takes(
     monkeypatch.setattr("bridge.worker.settling.LONGEST_WAIT", 0.01)
     settle = failing(machine.store.settle, *[AWAY] * 50)
     monkeypatch.setattr(machine.store, "settle", settle)
-    channel = ToldChannel()
+    channel = ScriptedChannel()
 
     async def until_delivered(_: Worker) -> None:
         while machine.status() != "delivered":
@@ -105,36 +107,45 @@ def test_a_worker_that_is_to_stop_waits_some_seconds_for_the_database_and_not_fo
         raise AWAY
 
     monkeypatch.setattr(machine.store, "settle", away)
-    channel = ToldChannel()
+    channel = ScriptedChannel()
     machine.run(channel, until_sent(channel, 1))
     assert STOPPING_TRIES < len(tries)
     assert "sending" == machine.status()
 
 
-def settled(settle: Callable[[Sequence[Any]], Awaitable[None]], *items: Any) -> list[str]:
-    """What each of them was told, when all are handed in at once."""
+class PickyStore:
+    """Refuses what is spoilt, and with it all that is settled at the same time."""
+
+    def __init__(self, fault: Exception) -> None:
+        self.fault = fault
+
+    def settle(self, settled: Sequence[Any], now: datetime) -> None:
+        if any(claim == "spoilt" for claim, _ in settled):
+            raise self.fault
+
+
+def settled(store: Any, *items: Any) -> list[str]:
+    """What each of them was answered, when all are handed in at once."""
 
     async def main() -> list[str]:
-        settler = Settler(settle, lambda: False)
-        told = await asyncio.gather(*(settler.add((item, Sent({}))) for item in items), return_exceptions=True)
-        return ["stored" if each is None else type(each).__name__ for each in told]
+        thread = StoreThread("database")
+        settler = Settler(store, thread, lambda: at(0))
+        answers = await asyncio.gather(*(settler.add((item, Sent({}))) for item in items), return_exceptions=True)
+        thread.close()
+        return ["stored" if each is None else type(each).__name__ for each in answers]
 
     return asyncio.run(main())
 
 
 @pytest.mark.parametrize("fault", [StoreRefused("no such letter"), UnicodeEncodeError("utf-8", "\ud800", 0, 1, "no")])
 def test_an_outcome_that_the_database_refuses_fails_alone(fault: Exception) -> None:
-    async def settle(outcomes: Sequence[Any]) -> None:
-        if any(claim == "spoilt" for claim, _ in outcomes):
-            raise fault
-
-    assert ["stored", type(fault).__name__, "stored"] == settled(settle, "one", "spoilt", "two")
+    assert ["stored", type(fault).__name__, "stored"] == settled(PickyStore(fault), "one", "spoilt", "two")
 
 
 def test_a_vendors_answer_of_strange_letters_is_written_down_and_settled(machine: Machine) -> None:
     """PostgreSQL stores no NUL, and nothing encodes half a surrogate pair."""
     machine.accept(a_group(an_alert()))
-    channel = ToldChannel(SendError(Reason.SERVER, "no\x00thing \ud800 works\x1b[31m"))
+    channel = ScriptedChannel(SendError(Reason.SERVER, "no\x00thing \ud800 works\x1b[31m"))
     machine.run(channel, until_sent(channel, 2))
     texts = [entry.text for entry in machine.reader.timeline(1)]
     assert "not delivered yet, trying again: server: nothing \ufffd works[31m" in texts

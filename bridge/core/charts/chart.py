@@ -118,39 +118,39 @@ def _course(line: Line, chart: LineChart) -> str:
     below = chart.threshold is not None and chart.threshold.operator in ("<", "<=", "==")
     at, extreme = (min if below else max)(line.points, key=lambda point: point[1])
     when = moment(datetime.fromtimestamp(at, UTC), chart.span)
-    first, last = told_value(values[0], chart.unit), told_value(values[-1], chart.unit)
+    first, last = value_text(values[0], chart.unit), value_text(values[-1], chart.unit)
     word = "lowest" if below else "highest"
     name = f"{line.name} " if line.name else ""
-    return f"{name}{first} at first, {word} {told_value(extreme, chart.unit)} at {when}, {last} at the end"
+    return f"{name}{first} at first, {word} {value_text(extreme, chart.unit)} at {when}, {last} at the end"
 
 
 def _distribution_words(chart: DistributionChart) -> str:
     if not chart.bins:
         return f"Bar chart of {chart.title}; no data."
     largest = max(chart.bins, key=lambda each: each.share)
-    told = f"{told_value(largest.share, Unit.RATIO)} {chart.now_name} are {bin_words(largest, chart.unit)}"
+    told = f"{value_text(largest.share, Unit.RATIO)} {chart.now_name} are {bin_words(largest, chart.unit)}"
     if largest.baseline is None:
         return f"Bar chart of {chart.title}; {told}, the most."
-    distance = told_value(largest_difference(chart.bins), Unit.NUMBER)
-    compared = f"{told}, the most, against {told_value(largest.baseline, Unit.RATIO)} in {chart.baseline_name}"
+    distance = value_text(largest_difference(chart.bins), Unit.NUMBER)
+    compared = f"{told}, the most, against {value_text(largest.baseline, Unit.RATIO)} in {chart.baseline_name}"
     return f"Bar chart of {chart.title}; {compared}; largest difference of the cumulative shares {distance}."
 
 
 def bin_words(each: Bin, unit: Unit) -> str:
     if each.above == float("-inf"):
-        return f"up to {told_value(each.up_to, unit)}"
+        return f"up to {value_text(each.up_to, unit)}"
     if each.up_to == float("inf"):
-        return f"above {told_value(each.above, unit)}"
-    return f"from {told_value(each.above, unit)} to {told_value(each.up_to, unit)}"
+        return f"above {value_text(each.above, unit)}"
+    return f"from {value_text(each.above, unit)} to {value_text(each.up_to, unit)}"
 
 
 def limit_words(threshold: Threshold, unit: Unit) -> str:
     """`above 5 %`, `below 0.65`, `at 0`: where it fires."""
     words = {">": "above", ">=": "from", "<": "below", "<=": "up to", "==": "at", "!=": "not at"}
-    return f"{words[threshold.operator]} {told_value(threshold.number, unit)}"
+    return f"{words[threshold.operator]} {value_text(threshold.number, unit)}"
 
 
-def told_value(value: float, unit: Unit) -> str:
+def value_text(value: float, unit: Unit) -> str:
     """As everywhere, for any finite value: a time that is negative or longer than all calendars too."""
     if unit is not Unit.SECONDS:
         return shown(value, unit)

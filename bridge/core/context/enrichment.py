@@ -45,7 +45,7 @@ Answer = tuple[Sample, ...] | Failure
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class QuestionQueries:
     """A question and the queries that answer it for one incident."""
 
     question: Question
@@ -60,9 +60,9 @@ class Asked:
         return (self.now, *beside, *self.past)
 
 
-def asked_of(
+def queries_for(
     questions: Iterable[Question], incident: Incident, scope: Sequence[str], lasted: timedelta, over: timedelta = NOW
-) -> list[Asked]:
+) -> list[QuestionQueries]:
     """What to ask about an incident: questions that concern one of its alerts and whose labels it has.
 
     scope: the labels, in order, that `{{ labels }}` narrows a question to; only those which all the alerts share.
@@ -74,7 +74,7 @@ def asked_of(
     return [each for each in asked if each is not None]
 
 
-def fact_of(asked: Asked, answers: Mapping[Query, Answer]) -> Fact | Unknown:
+def fact_of(asked: QuestionQueries, answers: Mapping[Query, Answer]) -> Fact | Unknown:
     """The fact, or why there is none. What is missing of the past only makes the fact poorer."""
     question, answer = asked.question, answers.get(asked.now, Failure("not asked in time"))
     if isinstance(answer, Failure):
@@ -118,7 +118,7 @@ USUALLY = "usually"
 
 def _asked(
     question: Question, labels: Mapping[str, str], scope: Sequence[str], lasted: timedelta, over: timedelta
-) -> Asked | None:
+) -> QuestionQueries | None:
     ago = over if question.role == PEAK else NOW
     lasted -= ago
     expr, usual, whole = (
@@ -128,7 +128,9 @@ def _asked(
     if expr is None:
         return None
     past = tuple(Query(expr, each) for each in question.ago)
-    return Asked(question, Query(expr, ago), Query(usual) if usual else None, past, Query(whole) if whole else None)
+    return QuestionQueries(
+        question, Query(expr, ago), Query(usual) if usual else None, past, Query(whole) if whole else None
+    )
 
 
 def _value(question: Question, samples: Sequence[Sample]) -> float | None:
@@ -149,7 +151,7 @@ def _parts(question: Question, samples: Sequence[Sample]) -> tuple[Part, ...]:
     return (*ordered[:MAX_PARTS], *others)
 
 
-def _past(asked: Asked, answers: Mapping[Query, Answer]) -> tuple[Past, ...]:
+def _past(asked: QuestionQueries, answers: Mapping[Query, Answer]) -> tuple[Past, ...]:
     wanted = [(USUALLY, asked.usual)] if asked.usual else []
     wanted += [(f"{in_words(query.ago)} ago", query) for query in asked.past]
     found = ((when, _single(answers.get(query))) for when, query in wanted if query is not None)

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from bridge.core.context.enrichment import Answer, Asked, Failure, Query, Sample, asked_of, fact_of
+from bridge.core.context.enrichment import Answer, Failure, Query, QuestionQueries, Sample, fact_of, queries_for
 from bridge.core.context.questions import Question
 from bridge.core.facts import Fact, Part, Past, Unit, Unknown, Verdict
 from bridge.core.incidents.transitions import Rules, receive
@@ -37,7 +37,7 @@ def an_incident_of(*alerts: Alert) -> Incident:
 def the_fact(
     question: Question, now: Answer, usual: Answer | None = None, past: Answer | None = None
 ) -> Fact | Unknown:
-    asked = Asked(question, Query("x"), Query("u"), (Query("x", HOUR),))
+    asked = QuestionQueries(question, Query("x"), Query("u"), (Query("x", HOUR),))
     answers: dict[Query, Answer] = {asked.now: now}
     answers |= {Query("u"): usual} if usual is not None else {}
     answers |= {Query("x", HOUR): past} if past is not None else {}
@@ -69,7 +69,7 @@ def test_a_verdict_stands_on_something(
     [({"bad_above": 0.5}, False), ({"bad_below": 0.5}, True), ({"bad_unless_all": True}, True), ({}, False)],
 )
 def test_a_fact_says_which_way_it_gets_worse(bounds: dict[str, Any], less: bool) -> None:
-    asked = Asked(a_question(**bounds), Query("up"), None, (), None)
+    asked = QuestionQueries(a_question(**bounds), Query("up"), None, (), None)
     fact = fact_of(asked, {asked.now: samples(0.3)})
     assert isinstance(fact, Fact)
     assert less is fact.less_is_worse
@@ -124,7 +124,7 @@ def test_an_incident_is_asked_about_by_what_its_firing_alerts_share() -> None:
         a_question(name="pod", expr='up{pod="{{ labels.pod }}"}'),
         a_question(name="other", matchers=(parse_matcher("cause=x"),)),
     ]
-    (asked,) = asked_of(questions, change.incident, ("namespace", "job"), HOUR)
+    (asked,) = queries_for(questions, change.incident, ("namespace", "job"), HOUR)
     expected = (Query('up{job="api"}'), Query('avg(up{job="api"})'), Query('up{job="api"}', HOUR))
     assert expected == asked.queries
 
@@ -140,7 +140,7 @@ def test_an_incident_is_asked_about_by_what_its_firing_alerts_share() -> None:
 )
 def test_a_part_of_a_whole(there: Answer | None, verdict: Verdict, why: str, of: float | None) -> None:
     question = a_question(unit=Unit.COUNT, of="up", bad_unless_all=True)
-    (asked,) = asked_of([question], an_incident_of(an_alert()), (), HOUR)
+    (asked,) = queries_for([question], an_incident_of(an_alert()), (), HOUR)
     assert Query("up") in asked.queries
     fact = fact_of(asked, {asked.now: samples(2)} | ({Query("up"): there} if there is not None else {}))
     assert isinstance(fact, Fact)

@@ -7,7 +7,7 @@ import threading
 from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 
-from bridge.worker.beating import beat_while_it_moves
+from bridge.worker.liveness import Liveness
 
 
 class World:
@@ -22,13 +22,12 @@ class World:
     def beat(self) -> None:
         self.beats += 1
 
-    def moved(self) -> Awaitable[None]:
+    def idle(self) -> Awaitable[None]:
         return asyncio.get_running_loop().run_in_executor(self.thread, lambda: self.free.wait(100) and None)
 
-    async def run(self, story: Callable[[], Awaitable[None]], patience: float = 100.0) -> None:
-        beating = asyncio.create_task(
-            beat_while_it_moves(self.beat, self.moved, every_seconds=0.01, patience_seconds=patience)
-        )
+    async def run(self, story: Callable[[], Awaitable[None]], longest: float = 100.0) -> None:
+        liveness = Liveness(self.beat, self.idle, every_seconds=0.01, longest_seconds=longest)
+        beating = asyncio.create_task(liveness.run())
         try:
             await story()
         finally:
@@ -76,7 +75,7 @@ def test_a_database_thread_that_never_comes_back_ends_the_beats_until_it_moves_a
         world.free.set()
         await world.more()
 
-    asyncio.run(world.run(story, patience=0.2))
+    asyncio.run(world.run(story, longest=0.2))
 
 
 def test_a_worker_that_has_ended_its_thread_and_still_closes_its_channels_moves() -> None:
@@ -86,4 +85,4 @@ def test_a_worker_that_has_ended_its_thread_and_still_closes_its_channels_moves(
         world.thread.shutdown()
         await world.more(20)
 
-    asyncio.run(world.run(story, patience=0.2))
+    asyncio.run(world.run(story, longest=0.2))

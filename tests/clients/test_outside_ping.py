@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from bridge.clients.outside_ping import OutsideUrl, failing
+from bridge.clients.outside_ping import PingUrl, failure_url
 from tests.clients.receiver import Receiver, receiving
 
 
@@ -18,10 +18,10 @@ def receiver() -> Iterator[Receiver]:
 
 
 def test_well_is_a_get_and_unwell_a_post_with_the_reason(receiver: Receiver) -> None:
-    outside = OutsideUrl(lambda: receiver.url, 10)
+    outside = PingUrl(lambda: receiver.url, 10)
 
     async def both() -> tuple[str, str]:
-        return await outside.well(), await outside.unwell("messages are late: pager by 400 s")
+        return await outside.report_success(), await outside.report_failure("messages are late: pager by 400 s")
 
     assert ("", "") == asyncio.run(both())
     assert [
@@ -33,18 +33,18 @@ def test_well_is_a_get_and_unwell_a_post_with_the_reason(receiver: Receiver) -> 
 @pytest.mark.parametrize("status", [302, 404, 503])
 def test_only_a_2xx_answer_was_heard_and_no_redirect_is_followed(receiver: Receiver, status: int) -> None:
     receiver.status = status
-    assert f"HTTP {status}" == asyncio.run(OutsideUrl(lambda: receiver.url, 10).well())
+    assert f"HTTP {status}" == asyncio.run(PingUrl(lambda: receiver.url, 10).report_success())
     assert 1 == len(receiver.heard)
 
 
 def test_who_does_not_answer_in_time_was_not_heard(receiver: Receiver) -> None:
     receiver.delay = 2
-    assert "no answer within 0.05 s" == asyncio.run(OutsideUrl(lambda: receiver.url, 0.05).well())
+    assert "no answer within 0.05 s" == asyncio.run(PingUrl(lambda: receiver.url, 0.05).report_success())
 
 
 @pytest.mark.parametrize("url", ["http://127.0.0.1:9/s3cret-key", "http://[s3cret-key", "ftp://s3cret-key"])
 def test_no_fault_says_the_url(url: str) -> None:
-    told = asyncio.run(OutsideUrl(lambda: url, 10).well())
+    told = asyncio.run(PingUrl(lambda: url, 10).report_success())
     assert told and "s3cret" not in told
 
 
@@ -57,4 +57,4 @@ def test_no_fault_says_the_url(url: str) -> None:
     ],
 )
 def test_fail_is_the_last_part_of_the_path(url: str, expected: str) -> None:
-    assert expected == failing(url)
+    assert expected == failure_url(url)

@@ -1,0 +1,68 @@
+"""What the worker needs of the settings, and what it asks of the adapters that are built from them."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Protocol
+
+from bridge.core.charts.chart import Picture
+from bridge.core.facts import ChangeEvent, Context
+from bridge.core.model import Incident
+from bridge.core.ports import Channel, Claim, Lane, Message
+from bridge.core.timeline import Entry
+
+
+class MessageRenderer(Protocol):
+    def message(
+        self, incident: Incident, claim: Claim, news: Sequence[Entry], context: Context | None = None, *, html: bool
+    ) -> Message: ...
+
+
+class ContextGatherer(Protocol):
+    async def gather(self, incident: Incident, changes: Sequence[ChangeEvent], *, known: bool = True) -> Context: ...
+
+    async def close(self) -> None: ...
+
+
+class PictureMaker(Protocol):
+    async def make(self, incident: Incident, changes: Sequence[ChangeEvent]) -> tuple[Picture, ...]: ...
+
+    async def close(self) -> None: ...
+
+
+@dataclass(frozen=True)
+class Setup:
+    """Of the settings that were loaded last; a reload replaces it as a whole."""
+
+    channels: Mapping[str, Channel]
+    lanes: Mapping[str, Lane]
+    renderer: MessageRenderer
+    retention: timedelta
+    context: ContextGatherer | None = None
+    pictures: PictureMaker | None = None
+    budget_seconds: float = 0.0
+    redact: Callable[[str], str] = str  #: takes every secret out of what is kept of a refused message
+
+    @property
+    def longest_lease(self) -> timedelta:
+        return timedelta(seconds=max((lane.lease_seconds for lane in self.lanes.values()), default=0.0))
+
+    async def close(self) -> None:
+        closing = [channel.close() for channel in self.channels.values()]
+        closing += [each.close() for each in (self.context, self.pictures) if each is not None]
+        await asyncio.gather(*closing, return_exceptions=True)
+
+
+class CurrentSetup:
+    """The setup in force. What keeps this sees a reload at once."""
+
+    def __init__(self, setup: Setup) -> None:
+        self.value = setup
+
+    def swap(self, setup: Setup) -> Setup:
+        """Returns the former one."""
+        former, self.value = self.value, setup
+        return former
