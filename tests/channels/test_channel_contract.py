@@ -10,11 +10,12 @@ from typing import Any
 import pytest
 from channel_builders import SECRETS, a_channel, a_claim, a_message, a_pagerduty, a_slack, an_email
 
-from bridge.channels import BUILDERS, build
+from bridge.channels import CHANNEL_TYPES
 from bridge.core.errors import Reason, SendError
 from bridge.core.ports import Claim, Message, Receipt
 from dev.sandbox.running import RunningSandbox
 
+KINDS = [kind.word() for kind in CHANNEL_TYPES]
 TARGETS = {"pagerduty": "pagerduty", "slack": "slack", "email": "smtp"}
 
 
@@ -136,7 +137,7 @@ def test_a_fault_becomes_its_reason(
     assert sum(each["hits"] for each in vendors.state["faults"]) == 1, "sent more than once"
 
 
-@pytest.mark.parametrize("kind", BUILDERS)
+@pytest.mark.parametrize("kind", KINDS)
 def test_nobody_listening_is_certain(kind: str) -> None:
     channel = {"pagerduty": a_pagerduty(), "slack": a_slack(), "email": an_email()}[kind]
     with pytest.raises(SendError) as caught:
@@ -144,7 +145,7 @@ def test_nobody_listening_is_certain(kind: str) -> None:
     assert (caught.value.reason, caught.value.ambiguous) == (Reason.NETWORK, False)
 
 
-@pytest.mark.parametrize("kind", BUILDERS)
+@pytest.mark.parametrize("kind", KINDS)
 def test_a_healthy_vendor_takes_it(vendors: RunningSandbox, kind: str) -> None:
     assert send(a_channel(kind, vendors)).handle
     part = {"pagerduty": "pagerduty", "slack": "slack", "email": "mail"}[kind]
@@ -159,5 +160,6 @@ def test_a_wrong_routing_key_is_a_matter_of_the_credential(vendors: RunningSandb
     assert caught.value.reason is Reason.CREDENTIAL
 
 
-def test_build_knows_every_kind() -> None:
-    assert build(an_email()._settings).kind == "email"
+def test_every_kind_is_built_with_its_name() -> None:
+    built = an_email()._settings.build("mail-ml")
+    assert ("mail-ml", "email") == (built.name, built.kind)

@@ -14,16 +14,15 @@ from typing import Any
 import pytest
 from channel_builders import AT, KEY, SECRETS, a_claim, a_message, a_slack
 from hostile_vendor import Script, answering, dripping
-from pydantic import SecretStr
 
 from bridge.channels.pagerduty.change_events import PagerDutyChanges
 from bridge.channels.pagerduty.channel import PagerDutyChannel
+from bridge.channels.pagerduty.settings import PagerDutySettings
 from bridge.clients.alertmanager import AlertmanagerApi
 from bridge.clients.alertmanager import Server as Alertmanager
 from bridge.clients.outside_ping import OutsideUrl
 from bridge.clients.prometheus import Prometheus
 from bridge.clients.prometheus import Server as PrometheusServer
-from bridge.config.settings import PagerDutySettings
 from bridge.core.context.enrichment import Failure, Query
 from bridge.core.errors import Reason, SendError
 from bridge.core.facts import ChangeEvent
@@ -106,10 +105,13 @@ class Caller:
 
     def __init__(self, kind: str, url: str, seconds: float, concurrency: int = 8) -> None:
         self.kind, self.seconds = kind, seconds
-        pager = PagerDutySettings("c", SecretStr(KEY), url, None, concurrency, timedelta(seconds=seconds), True)
+        pager = PagerDutySettings(
+            type="pagerduty", routing_key=KEY, base_url=url, rate="unlimited", concurrency=concurrency,
+            timeout=timedelta(seconds=seconds),
+        )  # fmt: skip
         server = Alertmanager(url, timeout_seconds=seconds)
         makes: dict[str, Callable[[], Any]] = {
-            "pagerduty": lambda: PagerDutyChannel(pager),
+            "pagerduty": lambda: PagerDutyChannel("c", pager),
             "changes": lambda: PagerDutyChanges(pager),
             "slack": lambda: a_slack(f"{url}/api/", seconds, channel="C0123456789"),
             "upload": lambda: a_slack(f"{url}/api/", seconds, channel="C0123456789"),

@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from bridge.config import ConfigurationFaults, load
+from bridge.app.settings import load
+from bridge.channels import CHANNEL_TYPES
+from bridge.config import ConfigurationFaults
 from bridge.config.advice import Advice, advise
 
 ROOT = Path(__file__).parents[2]
@@ -31,8 +33,8 @@ def look(tmp_path: Path, text: str, environ: dict[str, str] | None = None) -> Ad
     try:
         load(file, environ)
     except ConfigurationFaults as found:
-        return advise(file, environ, NOW, found.faults)
-    return advise(file, environ, NOW)
+        return advise(file, environ, NOW, CHANNEL_TYPES, found.faults)
+    return advise(file, environ, NOW, CHANNEL_TYPES)
 
 
 def only(advice: Advice) -> tuple[str, str]:
@@ -55,7 +57,7 @@ def test_the_shipped_files_are_answered_with_silence(file: str) -> None:
     names = ("ALERTMANAGER_TOKEN", "BRIDGE_PASSWORD_HASH", "CLOUD_MONITORING_PASSWORD")
     secrets = dict.fromkeys(names, "scrypt:1:1:1$ab$00")
     environ = {**secrets, "PAGERDUTY_ROUTING_KEY": KEY, "SLACK_BOT_TOKEN": BOT}
-    assert Advice() == advise(ROOT / file, environ, NOW)
+    assert Advice() == advise(ROOT / file, environ, NOW, CHANNEL_TYPES)
 
 
 TOKENS = [
