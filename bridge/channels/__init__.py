@@ -8,6 +8,7 @@ from __future__ import annotations
 from bridge.channels.email.settings import EmailSettings
 from bridge.channels.pagerduty.settings import PagerDutySettings
 from bridge.channels.slack.settings import SlackSettings
+from bridge.channels.webhook.settings import WebhookSettings
 from bridge.config.channel import ChannelTypes
 
 #: Every type of channel that routes.yaml may have.
@@ -15,4 +16,5 @@ CHANNEL_TYPES: ChannelTypes = (
     PagerDutySettings,
     SlackSettings,
     EmailSettings,
+    WebhookSettings,
 )

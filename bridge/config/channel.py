@@ -41,6 +41,7 @@ class ChannelSettings(Section, abc.ABC):
     """
 
     pages: ClassVar[bool] = False  #: it wakes the on-call
+    keeps_open: ClassVar[bool] = False  #: an incident stays open there until its end is sent
     edits: ClassVar[bool] = True  #: it shows every revision; otherwise only loud changes are sent
     shows_bodies: ClassVar[bool] = False  #: it shows the templates body.txt and body.html
     address: ClassVar[str] = "base_url"  #: the key of the URL that messages go to; empty: there is none

@@ -66,8 +66,10 @@ class _DefaultsAsWritten(GenerateJsonSchema):
 
 
 def _is_section(default: Any) -> bool:
-    many = isinstance(default, tuple) and default
-    return isinstance(default, BaseModel) or (is_dataclass(default) and not isinstance(default, Rate)) or bool(many)
+    """Or a list of sections; as models, or as what is made of them."""
+    if isinstance(default, tuple):
+        return any(map(_is_section, default))
+    return isinstance(default, BaseModel) or (is_dataclass(default) and not isinstance(default, Rate))
 
 
 def _with_variables(node: Any) -> Any:

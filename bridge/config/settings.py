@@ -42,7 +42,7 @@ from bridge.core.storms.detection import StormLimits
 
 
 class StormSettings(Section):
-    """When more waits for a channel than it can carry, and is told in one digest."""
+    """When a channel storms: what waits for it is then sent as one digest."""
 
     enabled: bool = True
     """false: every message by itself, however long that takes."""
@@ -57,7 +57,7 @@ class StormSettings(Section):
 
 
 class FlappingSettings(Section):
-    """When the end of an incident is held, for it will not be the last."""
+    """When an incident flaps: its end is deferred, for it will not be the last."""
 
     turns: Annotated[int, Field(le=100), AfterValidator(check_turns)] = 4
     """An incident that begins and ends so often flaps: its end is deferred; 0 switches it off."""

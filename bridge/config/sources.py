@@ -21,7 +21,7 @@ class BasicAuthSettings(Section):
 
 
 class ReconcileSettings(Section):
-    """Asking a source's Alertmanagers about what they do not tell by themselves."""
+    """Asking a source's Alertmanagers about what they do not send by themselves."""
 
     enabled: bool = True
     """Whether the source's Alertmanagers are asked at all."""

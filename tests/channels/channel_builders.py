@@ -11,6 +11,8 @@ from bridge.channels.pagerduty.channel import PagerDutyChannel
 from bridge.channels.pagerduty.settings import PagerDutySettings
 from bridge.channels.slack.channel import SlackChannel
 from bridge.channels.slack.settings import SlackSettings
+from bridge.channels.webhook.channel import WebhookChannel
+from bridge.channels.webhook.settings import WebhookSettings
 from bridge.core.model import State, Target
 from bridge.core.ports import AlertLine, Channel, Claim, Link, Message
 from bridge.core.timeline import Entry, EntryKind
@@ -21,7 +23,9 @@ AT = datetime(2026, 11, 23, 10, 0, tzinfo=UTC)
 KEY = "0123456789abcdef0123456789abcdef"
 TOKEN = "xoxb-123456789012-abcdefabcdef"
 PASSWORD = "correct-horse-battery"
-SECRETS = (KEY, TOKEN, PASSWORD)
+SIGNING = "5162a0d3b3b94a4ec2d1d3f6a5e8c7b9"
+BEARER = "b3arer-0123456789"
+SECRETS = (KEY, TOKEN, PASSWORD, SIGNING, BEARER)
 
 
 def an_alert(**changes: Any) -> AlertLine:
@@ -89,9 +93,16 @@ def an_email(address: str = "127.0.0.1:9", seconds: float = 5, **changes: Any) -
     return EmailChannel("c", EmailSettings(**{**fields, **given}))
 
 
+def a_webhook(url: str = "http://127.0.0.1:9", seconds: float = 5, **changes: Any) -> WebhookChannel:
+    fields: dict[str, Any] = {"type": "webhook", "secret": SIGNING, "token": BEARER, "concurrency": 2, **changes}
+    return WebhookChannel("c", WebhookSettings(url=url, timeout=timedelta(seconds=seconds), **fields))
+
+
 def a_channel(kind: str, sandbox: RunningSandbox, seconds: float = 5) -> Channel:
     if kind == "pagerduty":
         return a_pagerduty(sandbox.http_url, seconds)
     if kind == "slack":
         return a_slack(sandbox.slack_base_url, seconds)
+    if kind == "webhook":
+        return a_webhook(sandbox.webhook_url, seconds)
     return an_email(sandbox.smtp_address, seconds)

@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from channel_builders import SECRETS, a_channel, a_claim, a_message, a_pagerduty, a_slack, an_email
+from channel_builders import SECRETS, a_channel, a_claim, a_message, a_pagerduty, a_slack, a_webhook, an_email
 
 from bridge.channels import CHANNEL_TYPES
 from bridge.core.errors import Reason, SendError
@@ -16,7 +16,7 @@ from bridge.core.ports import Claim, Message, Receipt
 from dev.sandbox.running import RunningSandbox
 
 KINDS = [kind.word() for kind in CHANNEL_TYPES]
-TARGETS = {"pagerduty": "pagerduty", "slack": "slack", "email": "smtp"}
+TARGETS = {"pagerduty": "pagerduty", "slack": "slack", "email": "smtp", "webhook": "webhook"}
 
 
 def send(channel: Any, message: Message | None = None, claim: Claim | None = None) -> Receipt:
@@ -96,6 +96,23 @@ TABLE = [
     ("slack", said("invalid_blocks"), Reason.PAYLOAD, False),
     ("slack", said("msg_blocks_too_long"), Reason.PAYLOAD, False),
     ("slack", said("a_word_of_tomorrow"), Reason.DESTINATION, False),
+    ("webhook", status(302), Reason.SERVER, False),
+    ("webhook", status(400), Reason.PAYLOAD, False),
+    ("webhook", status(401), Reason.CREDENTIAL, False),
+    ("webhook", status(403), Reason.CREDENTIAL, False),
+    ("webhook", status(404), Reason.DESTINATION, False),
+    ("webhook", status(405), Reason.DESTINATION, False),
+    ("webhook", status(408), Reason.SERVER, True),
+    ("webhook", status(409), Reason.SERVER, True),
+    ("webhook", status(410), Reason.DESTINATION, False),
+    ("webhook", status(413), Reason.PAYLOAD, False),
+    ("webhook", status(422), Reason.PAYLOAD, False),
+    ("webhook", status(429, retry_after=7), Reason.RATE_LIMITED, False),
+    ("webhook", status(500), Reason.SERVER, True),
+    ("webhook", status(503), Reason.SERVER, True),
+    ("webhook", RESET, Reason.NETWORK, True),
+    ("webhook", ACCEPTED, Reason.NETWORK, True),
+    ("webhook", HANG, Reason.NETWORK, True),
     ("email", reply(421), Reason.SERVER, False),
     ("email", reply(450), Reason.SERVER, False),
     ("email", reply(451), Reason.SERVER, False),
@@ -139,7 +156,7 @@ def test_a_fault_becomes_its_reason(
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_nobody_listening_is_certain(kind: str) -> None:
-    channel = {"pagerduty": a_pagerduty(), "slack": a_slack(), "email": an_email()}[kind]
+    channel = {"pagerduty": a_pagerduty(), "slack": a_slack(), "email": an_email(), "webhook": a_webhook()}[kind]
     with pytest.raises(SendError) as caught:
         send(channel)
     assert (caught.value.reason, caught.value.ambiguous) == (Reason.NETWORK, False)
@@ -148,7 +165,7 @@ def test_nobody_listening_is_certain(kind: str) -> None:
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_healthy_vendor_takes_it(vendors: RunningSandbox, kind: str) -> None:
     assert send(a_channel(kind, vendors)).handle
-    part = {"pagerduty": "pagerduty", "slack": "slack", "email": "mail"}[kind]
+    part = {"pagerduty": "pagerduty", "slack": "slack", "email": "mail", "webhook": "webhook"}[kind]
     assert any(vendors.summary[part].values())
 
 

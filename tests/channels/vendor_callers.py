@@ -12,7 +12,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from channel_builders import AT, KEY, SECRETS, a_claim, a_message, a_slack
+from channel_builders import AT, KEY, SECRETS, a_claim, a_message, a_slack, a_webhook
 from hostile_vendor import Script, answering, dripping
 
 from bridge.channels.pagerduty.change_events import PagerDutyChanges
@@ -35,8 +35,8 @@ CHUNKED = HEAD + b"Transfer-Encoding: chunked\r\n\r\n"
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 HINTS = b"HTTP/1.1 103 Early Hints\r\nLink: </x>\r\n\r\n"
 
-SENDERS = ("pagerduty", "changes", "slack", "upload")
-CALLERS = ("pagerduty", "changes", "slack", "prometheus", "alertmanager", "ping")
+SENDERS = ("pagerduty", "changes", "slack", "upload", "webhook")
+CALLERS = ("pagerduty", "changes", "slack", "webhook", "prometheus", "alertmanager", "ping")
 
 
 def flooding(start: bytes, flood: bytes) -> Script:
@@ -115,6 +115,7 @@ class Caller:
             "changes": lambda: PagerDutyChanges(pager),
             "slack": lambda: a_slack(f"{url}/api/", seconds, channel="C0123456789"),
             "upload": lambda: a_slack(f"{url}/api/", seconds, channel="C0123456789"),
+            "webhook": lambda: a_webhook(url, seconds, concurrency=concurrency),
             "prometheus": lambda: Prometheus(PrometheusServer(url), lambda: datetime.now(UTC)),
             "alertmanager": lambda: AlertmanagerApi(server, lambda: datetime.now(UTC)),
             "ping": lambda: OutsideUrl(lambda: url, seconds),
@@ -124,7 +125,7 @@ class Caller:
     async def call(self) -> str:
         """Empty when the vendor's answer was a good one; what was said of it else. Raises SendError."""
         channel, message, claim = self.channel, a_message(), a_claim()
-        if self.kind in ("pagerduty", "slack"):
+        if self.kind in ("pagerduty", "slack", "webhook"):
             await channel.send(channel.compose(message, claim), message, claim)
         elif self.kind == "changes":
             await channel.send(ChangeEvent("deploy", "api", AT, "api was deployed"))

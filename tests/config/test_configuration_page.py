@@ -28,6 +28,7 @@ SECTIONS = {
     "pagerduty": ["PagerDutySettings"],
     "slack": ["SlackSettings"],
     "email": ["EmailSettings"],
+    "webhook": ["WebhookSettings"],
     "route": ["RouteNode"],
     "escalate[]": ["EscalationSettings"],
     "time_intervals[]": ["TimeIntervalEntry"],

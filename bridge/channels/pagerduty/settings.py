@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 class PagerDutySettings(ChannelSettings):
     pages: ClassVar[bool] = True
+    keeps_open: ClassVar[bool] = True
 
     type: Literal["pagerduty"]
     """pagerduty: the Events API v2."""
