@@ -8,15 +8,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bridge.config import Rate, Settings, load, secret_values
+from bridge.app.settings import load
+from bridge.channels.pagerduty.settings import PagerDutySettings
+from bridge.config import ChannelSettings, Rate, Settings, secret_values
+from bridge.config.context import PrometheusSettings
 from bridge.config.secret_files import read_secret
-from bridge.config.settings import (
-    ChannelSettings,
-    EmailSettings,
-    PagerDutySettings,
-    PrometheusSettings,
-    ReconcileSettings,
-)
+from bridge.config.sources import ReconcileSettings
 from bridge.core.changes import CHANGE_RULES
 from bridge.core.incidents.transitions import Rules
 from bridge.core.model import ChannelSpec, Incident
@@ -51,10 +48,8 @@ def load_settings(path: Path | str) -> Settings:
 
 def worker_setup(settings: Settings, observe: Observe = lambda outcome, seconds: None) -> Setup:
     """observe: called with how each query for context ended, and its seconds."""
-    from bridge.channels import build  # here, so that the web process need not carry the vendors' libraries
-
-    channels = {name: build(channel) for name, channel in settings.channels.items()}
-    lanes = {name: _lane(channel, settings.storms.get(name)) for name, channel in settings.channels.items()}
+    channels = {name: channel.build(name) for name, channel in settings.channels.items()}
+    lanes = {name: _lane(name, channel, settings.storms.get(name)) for name, channel in settings.channels.items()}
     context = settings.context
     return Setup(
         channels,
@@ -73,10 +68,7 @@ def _gatherer_of(settings: Settings, observe: Observe) -> ContextGatherer | None
     if context is None or not context.questions:
         return None
     from bridge.clients.context_gathering import Gatherer, QueryLimits
-    from bridge.clients.prometheus import (
-        Prometheus,
-        Server,  # here, for the same reason
-    )
+    from bridge.clients.prometheus import Prometheus, Server  # here, so that the web process need not carry its library
 
     server = Server(context.prometheus.url, context.prometheus.headers, _token_of(context.prometheus))
     limits = QueryLimits(
@@ -94,10 +86,7 @@ def _pictures_of(settings: Settings) -> PictureMaker | None:
     if context is None or not context.pictures:
         return None
     from bridge.charts import ChartMaker, DrawingProcess
-    from bridge.clients.prometheus import (
-        Prometheus,
-        Server,  # here, for the same reason
-    )
+    from bridge.clients.prometheus import Prometheus, Server  # here, so that the web process need not carry its library
 
     server = Server(context.prometheus.url, context.prometheus.headers, _token_of(context.prometheus))
     source, drawing = Prometheus(server, utc_now), DrawingProcess()
@@ -115,11 +104,11 @@ def reconciled_sources(settings: Settings) -> Sequence[ReconciledSource]:
     """The sources that are reconciled with their Alertmanagers. Call it inside the running loop."""
     from bridge.clients.alertmanager import AlertmanagerApi  # here, so that the web process need not carry its library
 
-    pairs = ((source, source.reconcile) for source in settings.sources)
+    pairs = ((source, source.reconciliation) for source in settings.sources)
     return [
         ReconciledSource(
             name=source.name,
-            alertmanagers={url: AlertmanagerApi(_server(url, reconcile), utc_now) for url in source.urls},
+            alertmanagers={url: AlertmanagerApi(_server(url, reconcile), utc_now) for url in source.alertmanagers},
             grace=GracePeriods(reconcile.after, reconcile.settled),
             every_seconds=reconcile.every.total_seconds(),
             timeout_seconds=reconcile.timeout.total_seconds(),
@@ -185,7 +174,7 @@ def policy_of(settings: Settings) -> Policy:
         incidents.flapping,
         canonical=canonical_of(settings),
     )
-    specs = {name: _spec(channel) for name, channel in settings.channels.items()}
+    specs = {name: _spec(name, channel) for name, channel in settings.channels.items()}
     change_channels = tuple(_change_channels(settings))
     changes = settings.context.changes if settings.context else CHANGE_RULES
     return Policy(
@@ -207,32 +196,27 @@ def change_senders_of(settings: Settings) -> Mapping[str, ChangeSender]:
 
 
 def _change_channels(settings: Settings) -> dict[str, PagerDutySettings]:
-    """A key that begins with R is one of a global ruleset, which takes no change events."""
     return {
         name: channel
         for name, channel in settings.channels.items()
-        if isinstance(channel, PagerDutySettings)
-        and channel.change_events
-        and not channel.routing_key.get_secret_value().startswith("R")
+        if isinstance(channel, PagerDutySettings) and channel.takes_changes
     }
 
 
 def canonical_of(settings: Settings) -> Callable[[Mapping[str, str]], Mapping[str, str]]:
-    label, aliases = settings.severities.label, settings.severities.aliases
+    label, aliases = settings.incidents.severity_label, settings.incidents.severity_aliases
     return lambda labels: canonical_labels(labels, aliases, label)
 
 
-def _spec(channel: ChannelSettings) -> ChannelSpec:
-    if isinstance(channel, EmailSettings):
-        return ChannelSpec(channel.name, recipients=channel.to, edits=False, send_resolved=channel.send_resolved)
-    return ChannelSpec(channel.name, send_resolved=channel.send_resolved)
+def _spec(name: str, channel: ChannelSettings) -> ChannelSpec:
+    return ChannelSpec(name, recipients=channel.recipients, edits=channel.edits, send_resolved=channel.send_resolved)
 
 
-def _lane(channel: ChannelSettings, storm: StormLimits | None) -> Lane:
+def _lane(name: str, channel: ChannelSettings, storm: StormLimits | None) -> Lane:
     rate: Rate | None = channel.rate
     per_second = None if rate is None else rate.per_second
     # A burst of one second's worth (at least one): vendors tolerate short bursts, and a lone page never waits.
     burst = 1 if per_second is None else max(1, int(per_second))
     lease = channel.timeout.total_seconds() * 3 + 30  # several calls may make one send
     storm_at = storm.begins_at if storm is not None else None
-    return Lane(channel.name, channel.concurrency, per_second, burst, lease, storm_at)
+    return Lane(name, channel.concurrency, per_second, burst, lease, storm_at)

@@ -1,22 +1,20 @@
-"""The vendors: one adapter each, behind the Channel protocol; `build` makes what the settings ask for."""
+"""The vendors: one folder each, with its settings, messages and calls, behind the Channel protocol.
+
+Invariant: to import this imports no vendor's library; `settings.build(name)` does.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
+from bridge.channels.email.settings import EmailSettings
+from bridge.channels.pagerduty.settings import PagerDutySettings
+from bridge.channels.slack.settings import SlackSettings
+from bridge.channels.webhook.settings import WebhookSettings
+from bridge.config.channel import ChannelTypes
 
-from bridge.channels.email.channel import EmailChannel
-from bridge.channels.pagerduty.channel import PagerDutyChannel
-from bridge.channels.slack.channel import SlackChannel
-from bridge.config.settings import ChannelSettings
-from bridge.core.ports import Channel
-
-BUILDERS: dict[str, Callable[[Any], Channel]] = {
-    "pagerduty": PagerDutyChannel,
-    "slack": SlackChannel,
-    "email": EmailChannel,
-}
-
-
-def build(settings: ChannelSettings) -> Channel:
-    return BUILDERS[settings.type](settings)
+#: Every type of channel that routes.yaml may have.
+CHANNEL_TYPES: ChannelTypes = (
+    PagerDutySettings,
+    SlackSettings,
+    EmailSettings,
+    WebhookSettings,
+)

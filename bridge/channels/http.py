@@ -1,4 +1,4 @@
-"""What the two HTTP vendors share: what no answer means, and reading Retry-After."""
+"""What the HTTP vendors share: what no answer means, and reading Retry-After."""
 
 from __future__ import annotations
 

@@ -14,9 +14,11 @@ from typing import Any
 
 import click
 
+from bridge.app.settings import load
+from bridge.channels import CHANNEL_TYPES
 from bridge.cli.options import config_option, environ_of, template_check_of
 from bridge.cli.rule_coverage import RuleCheck, check_rules
-from bridge.config import ConfigurationFaults, Fault, Settings, load
+from bridge.config import ConfigurationFaults, Fault, Settings
 from bridge.config.advice import advise
 from bridge.core.routing.tree import route_alert
 
@@ -60,7 +62,7 @@ def check(context: click.Context, config: str, rules: tuple[Path, ...], no_rules
 def _checked(context: click.Context, config: str, paths: tuple[Path, ...]) -> Checked:
     now, environ = datetime.now(UTC), environ_of(context)
     settings, faults, warnings = _read(config, environ, context)
-    advice = advise(config, environ, now, faults, _useless_templates)
+    advice = advise(config, environ, now, CHANNEL_TYPES, faults, _useless_templates)
     every, all_warnings = sorted({*faults, *advice.faults}), sorted({*warnings, *advice.warnings})
     return Checked(config, settings, tuple(every), tuple(all_warnings), check_rules(paths, settings, now))
 
@@ -78,7 +80,8 @@ def _read(
 def _useless_templates(folder: Path, kinds: Mapping[str, str], named: Collection[str]) -> Iterable[str]:
     from bridge.rendering.template_checks import useless_files  # Jinja is for who has templates
 
-    return useless_files(folder, kinds, named)
+    bodiless = {kind.word() for kind in CHANNEL_TYPES if not kind.shows_bodies}
+    return useless_files(folder, kinds, named, bodiless)
 
 
 def _rule_paths(config: str, rules: tuple[Path, ...], no_rules: bool) -> tuple[Path, ...]:

@@ -13,9 +13,10 @@ from typing import Any
 
 import click
 
+from bridge.app.settings import json_schema
 from bridge.cli.check import check
 from bridge.cli.options import config_option, settings_without_secrets
-from bridge.config import Settings, json_schema
+from bridge.config import Settings
 from bridge.core.numbers import in_words
 from bridge.core.routing.tree import Explanation, Match, Step, canonical_labels, explain
 
@@ -29,7 +30,7 @@ from bridge.core.routing.tree import Explanation, Match, Step, canonical_labels,
 def route(context: click.Context, labels: tuple[str, ...], config: str, as_json: bool, at: str | None) -> None:
     """Which routes take an alert with these labels, why, and who hears of it."""
     settings = settings_without_secrets(context, config)
-    found = canonical_labels(_labels(labels), settings.severities.aliases, settings.severities.label)
+    found = canonical_labels(_labels(labels), settings.incidents.severity_aliases, settings.incidents.severity_label)
     explanation = explain(settings.route, found, _time(at))
     click.echo(_route_json(found, explanation) if as_json else _route_text(settings, found, explanation))
 

@@ -22,7 +22,7 @@ from bridge.config import Settings
 from bridge.core.errors import InvalidPayload, SendError
 from bridge.core.facts import Context
 from bridge.core.incidents.transitions import receive
-from bridge.core.model import Alert, Group, Incident, Status, Target
+from bridge.core.model import Alert, Group, Incident, State, Status, Target
 from bridge.core.ports import Channel, Claim, Message
 from bridge.rendering.context_file import ContextFault, context_of
 from bridge.sources import alertmanager
@@ -113,15 +113,21 @@ async def _send(settings: Settings, channel: str, incident: Incident) -> None:
             theirs = replace(claim, target=Target(channel, recipient))
             receipt = await sender.send(sender.compose(message, theirs), message, theirs)
             click.echo(f"{channel} {recipient}".strip() + f": sent. {receipt.note}".rstrip())
-            if sender.kind == "pagerduty":
-                ended = replace(message, firing=False)
-                theirs = replace(theirs, handle=receipt.handle, sent=1, revision=2)
-                await sender.send(sender.compose(ended, theirs), ended, theirs)
-                click.echo(f"{channel}: the test page is resolved again.")
+            if settings.channels[channel].keeps_open:
+                over = _ended(incident, utc_now())
+                theirs = replace(theirs, incident=over, firing=False, handle=receipt.handle, sent=1, revision=2)
+                end = renderer_of(settings).message(over, theirs, (), html=sender.wants_html)
+                await sender.send(sender.compose(end, theirs), end, theirs)
+                click.echo(f"{channel}: the test is resolved again.")
     except SendError as error:
         raise click.ClickException(f"{channel}: {error}") from None
     finally:
         await sender.close()
+
+
+def _ended(incident: Incident, now: datetime) -> Incident:
+    over = {name: replace(alert, status=Status.RESOLVED, ends_at=now) for name, alert in incident.alerts.items()}
+    return replace(incident, state=State.RESOLVED, revision=2, resolved_at=now, ended_at=now, alerts=over)
 
 
 def _message(

@@ -157,7 +157,8 @@ def template_check_of(context: click.Context) -> TemplateCheck | None:
 
 def settings_without_secrets(context: click.Context, config: str) -> Settings:
     """For commands that send nothing: no secret is needed, or looked at. Exit 1, with every fault, if there is any."""
-    from bridge.config import ConfigurationFaults, load
+    from bridge.app.settings import load
+    from bridge.config import ConfigurationFaults
 
     try:
         return load(config, environ_of(context), template_check_of(context), secrets=False)

@@ -81,8 +81,8 @@ def _short(covered: Iterable[Covered], *, warning: bool) -> Iterator[tuple[str, 
 
 
 def _routing(settings: Settings) -> Routing:
-    paging = frozenset(name for name, channel in settings.channels.items() if channel.type == "pagerduty")
-    return Routing(settings.route, paging, settings.severities.aliases, settings.severities.label)
+    paging = frozenset(name for name, channel in settings.channels.items() if channel.pages)
+    return Routing(settings.route, paging, settings.incidents.severity_aliases, settings.incidents.severity_label)
 
 
 def _covered(files: Iterable[RuleFile], routing: Routing, now: datetime) -> Iterator[Covered]:

@@ -1,40 +1,23 @@
-"""routes.yaml and the environment -> frozen, typed settings; every fault at once, with its path and line."""
+"""routes.yaml and the environment -> frozen, typed settings; every fault at once, with its path and line.
 
+Which types of channels there are is an argument: bridge.app.settings gives those of bridge.channels.
+"""
+
+from bridge.config.channel import ChannelSettings, ChannelTypes
 from bridge.config.faults import ConfigurationFaults, Fault
 from bridge.config.json_schema import json_schema
 from bridge.config.loading import TemplateCheck, load, load_text
-from bridge.config.settings import (
-    BasicAuthSettings,
-    ChannelSettings,
-    EmailSettings,
-    IncidentSettings,
-    LimitSettings,
-    PagerDutySettings,
-    Settings,
-    SeveritySettings,
-    SlackSettings,
-    SourceSettings,
-    WebSettings,
-    secret_values,
-)
+from bridge.config.settings import Settings, secret_values
 from bridge.config.values import Rate
 
 __all__ = [
-    "BasicAuthSettings",
     "ChannelSettings",
+    "ChannelTypes",
     "ConfigurationFaults",
-    "EmailSettings",
     "Fault",
-    "IncidentSettings",
-    "LimitSettings",
-    "PagerDutySettings",
     "Rate",
     "Settings",
-    "SeveritySettings",
-    "SlackSettings",
-    "SourceSettings",
     "TemplateCheck",
-    "WebSettings",
     "json_schema",
     "load",
     "load_text",

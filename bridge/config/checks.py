@@ -9,26 +9,26 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
+from bridge.config.channel import ChannelTypes
 from bridge.config.document import Document
 from bridge.config.exposure import check_limits, exposed
 from bridge.config.faults import Fault, Path, did_you_mean, format_path
-from bridge.config.schema_routes import RouteNode
-from bridge.config.values import is_loopback, parse_host_port
+from bridge.config.routes import RouteNode
 from bridge.core.model import SOURCE
 from bridge.core.routing.matchers import Matcher, MatcherError, format_matchers, parse_matchers
 from bridge.core.routing.reachability import unreachable_routes
 from bridge.core.routing.tree import Route
 
-#: as bridge.channels.slack.channel tells an id, which can be read from, from a name, which cannot
-SLACK_CHANNEL_ID = re.compile(r"[CGD][A-Z0-9]{6,}")
 _ROUTE_KEYS = {field.alias or name for name, field in RouteNode.model_fields.items()}
 _CHANNEL_NAME = re.compile(r"[a-z0-9][a-z0-9_-]*")
 
 
-def check_document(document: Document) -> None:
+def check_document(document: Document, types: ChannelTypes) -> None:
     """Add every fault of meaning to the document."""
     data = mapping(document.data)
     _check_channels(document, mapping(data.get("channels")))
+    for kind in types:
+        kind.faults(document)
     _check_names_once(document, ("sources",), sequence(data.get("sources")))
     _check_own_name(document, sequence(data.get("sources")))
     _check_reconciling(document, sequence(data.get("sources")))
@@ -38,19 +38,22 @@ def check_document(document: Document) -> None:
     check_limits(document, mapping(data.get("limits")))
     context = mapping(data.get("context"))
     _check_names_once(document, ("context", "questions"), sequence(context.get("questions")))
+    server = mapping(context.get("prometheus"))
+    if "token_file" in server and "token" in server:
+        document.fault(("context", "prometheus", "token_file"), "there is a token too", "keep one of the two")
     if isinstance(data.get("route"), dict):
         _check_root(document, data["route"])
         _check_references(document, data)
         _check_reachable(document, data["route"])
 
 
-def find_warnings(document: Document) -> Iterator[Fault]:
+def find_warnings(document: Document, types: ChannelTypes) -> Iterator[Fault]:
     """What is no fault, but would surprise."""
     data = mapping(document.data)
     yield from _unused_channels(document, data)
-    yield from _slack_channels_by_name(document, data)
     yield from _sources_that_cannot_send(document, data)
-    yield from _shared_dedup_keys(document, data)
+    for kind in types:
+        yield from kind.warnings(document)
     yield from exposed(document, data)
 
 
@@ -60,6 +63,13 @@ def routes(route: Any, path: Path) -> Iterator[tuple[Path, dict[str, Any]]]:
         yield path, route
         for index, child in enumerate(sequence(route.get("routes"))):
             yield from routes(child, (*path, "routes", index))
+
+
+def channels_of(document: Document, type_: str) -> Iterator[tuple[Path, str, dict[str, Any]]]:
+    """Path, name and keys of each channel of this type."""
+    for name, channel in mapping(mapping(document.data).get("channels")).items():
+        if mapping(channel).get("type") == type_:
+            yield ("channels", name), name, channel
 
 
 def mapping(thing: Any) -> dict[str, Any]:
@@ -73,25 +83,10 @@ def sequence(thing: Any) -> list[Any]:
 def _check_channels(document: Document, channels: dict[str, Any]) -> None:
     if not channels and ("channels",) in document.lines:
         document.fault(("channels",), "there is no channel in it", "an alert needs somewhere to go")
-    for name, channel in channels.items():
+    for name in channels:
         if not _CHANNEL_NAME.fullmatch(name):
             hint = "use small letters, digits, - and _, a letter or digit first"
             document.note(("channels", name), f"{name!r} is no name for a channel", hint)
-        if mapping(channel).get("type") == "email":
-            _check_email(document, ("channels", name), channel)
-
-
-def _check_email(document: Document, path: Path, email: dict[str, Any]) -> None:
-    has_password = "password" in email
-    if email.get("username") and not has_password and not _faulty_below(document, path, "password"):
-        document.fault((*path, "username"), "a username needs a password or password_file")
-    if has_password and not email.get("username"):
-        document.fault((*path, "password"), "a password needs a username")
-    if email.get("tls") == "none" and str(email.get("allow_plaintext", False)).lower() != "true":
-        host = _host(email.get("smarthost"))
-        if host and not is_loopback(host):
-            hint = "use starttls or implicit, or set allow_plaintext: true if the network is trusted"
-            document.fault((*path, "tls"), f"mail to {host} would travel unencrypted", hint)
 
 
 def _check_own_name(document: Document, sources: list[Any]) -> None:
@@ -108,20 +103,13 @@ def _check_signatures(document: Document, sources: list[Any]) -> None:
         if given and source.get("type", "alertmanager") != "grafana":
             hint = "only Grafana signs what it sends: use tokens or basic_auth, or correct the type"
             document.fault((*path, given[0]), "a signature needs type: grafana", hint)
-        elif given and "hmac_secret" not in source and not _faulty_below(document, path, "hmac_secret"):
+        elif given and "hmac_secret" not in source and not faulty_below(document, path, "hmac_secret"):
             hint = "write hmac_secret: ${NAME_OF_A_VARIABLE} or hmac_secret_file: a/path, as in Grafana's contact point"
             document.fault((*path, given[0]), "a signature needs hmac_secret", hint)
 
 
-def _faulty_below(document: Document, path: Path, key: str) -> bool:
+def faulty_below(document: Document, path: Path, key: str) -> bool:
     return bool(document.faulty & {(*path, key), (*path, f"{key}_file")})
-
-
-def _host(smarthost: object) -> str | None:
-    try:
-        return parse_host_port(str(smarthost))[0]
-    except ValueError:
-        return None
 
 
 def _check_names_once(document: Document, section: Path, entries: list[Any]) -> None:
@@ -223,33 +211,9 @@ def _unused_channels(document: Document, data: dict[str, Any]) -> Iterator[Fault
             yield document.place(("channels", name), "no route sends anything to this channel")
 
 
-def _slack_channels_by_name(document: Document, data: dict[str, Any]) -> Iterator[Fault]:
-    for name, channel in mapping(data.get("channels")).items():
-        to = mapping(channel).get("channel")
-        if mapping(channel).get("type") == "slack" and isinstance(to, str) and not SLACK_CHANNEL_ID.fullmatch(to):
-            message = "a channel by name: after a restart, a message whose answer was lost may be posted twice"
-            hint = "Slack lets a message be looked up by the channel's id only: write that (C012ABCDEF)"
-            yield document.place(("channels", name, "channel"), message, hint)
-
-
 def _sources_that_cannot_send(document: Document, data: dict[str, Any]) -> Iterator[Fault]:
     for index, source in enumerate(map(mapping, sequence(data.get("sources")))):
         if source.get("type") == "cloud_monitoring" and not source.get("tokens") and not source.get("basic_auth"):
             message = "without a credential only this machine may send, and Google sends from its own"
             hint = 'add tokens: ["${NAME}"], and ?auth_token=... to the URL in the notification channel; or basic_auth'
             yield document.place(("sources", index), message, hint)
-
-
-def _shared_dedup_keys(document: Document, data: dict[str, Any]) -> Iterator[Fault]:
-    plain = [
-        index
-        for index, source in enumerate(sequence(data.get("sources")))
-        if mapping(source).get("type", "alertmanager") == "alertmanager"
-        and mapping(source).get("dedup_key", "group") == "group"
-    ]
-    pagerduty = [n for n, c in mapping(data.get("channels")).items() if mapping(c).get("type") == "pagerduty"]
-    if len(plain) > 1 and pagerduty:
-        shared = f"{len(plain)} Alertmanagers share {', '.join(pagerduty)}"
-        message = f"{shared}: equal groups become one PagerDuty incident"
-        hint = "right for a high-availability pair; else set dedup_key: source_and_group"
-        yield document.place(("sources", plain[1]), message, hint)

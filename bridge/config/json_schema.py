@@ -6,13 +6,15 @@ Invariant: what `bridge check` takes, the schema takes. `${NAME}` may stand wher
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import is_dataclass
 from datetime import timedelta
 from typing import Any
 
 from pydantic import BaseModel
 from pydantic.json_schema import GenerateJsonSchema
 
-from bridge.config.schema import RoutesFile
+from bridge.config.channel import ChannelTypes
+from bridge.config.settings import file_model
 from bridge.config.values import Rate, format_duration
 
 _DIALECT = "https://json-schema.org/draft/2020-12/schema"
@@ -32,9 +34,9 @@ _WORDS = ("title", "description", "default", "examples")
 _LIMITS = ("enum", "const", "pattern", "minLength", "maxLength")
 
 
-def json_schema() -> dict[str, Any]:
+def json_schema(types: ChannelTypes) -> dict[str, Any]:
     """A JSON Schema of dialect 2020-12."""
-    schema = RoutesFile.model_json_schema(by_alias=True, schema_generator=_DefaultsAsWritten)
+    schema = file_model(types).model_json_schema(by_alias=True, schema_generator=_DefaultsAsWritten)
     written: dict[str, Any] = _with_variables(schema)
     written["$defs"] |= {"Variable": _VARIABLE, "Secret": _SECRET}
     return {"$schema": _DIALECT, **written}
@@ -46,13 +48,28 @@ class _DefaultsAsWritten(GenerateJsonSchema):
     def encode_default(self, dft: Any) -> Any:
         if isinstance(dft, timedelta):
             return format_duration(dft)
+        if isinstance(dft, Mapping):
+            return dict(dft)
         return str(dft) if isinstance(dft, Rate) else super().encode_default(dft)
 
     def default_schema(self, schema: Any) -> dict[str, Any]:
-        made = super().default_schema(schema)
-        if schema.get("default", ...) is None or isinstance(schema.get("default"), BaseModel):
-            made.pop("default", None)
-        return made
+        if schema.get("default", ...) is None or _is_section(schema.get("default")):
+            return self.generate_inner(schema["schema"])
+        return super().default_schema(schema)
+
+    def model_schema(self, schema: Any) -> dict[str, Any]:
+        """A secret may also stand in a file."""
+        made = super().model_schema(schema)
+        files = {f"{key}_file" for key in made.get("required", ())} & set(made.get("properties", {}))
+        made["required"] = [key for key in made.get("required", ()) if f"{key}_file" not in files]
+        return made if made["required"] else {key: value for key, value in made.items() if key != "required"}
+
+
+def _is_section(default: Any) -> bool:
+    """Or a list of sections; as models, or as what is made of them."""
+    if isinstance(default, tuple):
+        return any(map(_is_section, default))
+    return isinstance(default, BaseModel) or (is_dataclass(default) and not isinstance(default, Rate))
 
 
 def _with_variables(node: Any) -> Any:

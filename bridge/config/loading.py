@@ -8,17 +8,17 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
-from bridge.config.building import build
-from bridge.config.checks import check_document, find_warnings, mapping, routes, sequence
+from bridge.config.channel import ChannelTypes
+from bridge.config.checks import check_document, find_warnings, mapping, routes
 from bridge.config.document import Document, read_document
 from bridge.config.faults import ConfigurationFaults, Fault
-from bridge.config.faults import Path as Place
-from bridge.config.schema import RoutesFile
-from bridge.config.secret_files import read_secret
+from bridge.config.fields import Folder
+from bridge.config.routes import route_tree
 from bridge.config.secrets import resolve_secrets, stand_ins
-from bridge.config.settings import Settings
+from bridge.config.settings import RoutesFile, Settings, file_model, storms_of
 from bridge.config.validation import validated
 from bridge.config.vendor_checks import find_vendor_warnings
 
@@ -31,12 +31,14 @@ TemplateCheck = Callable[[Path | None], Iterable[str]]
 def load(
     path: Path | str,
     environ: Mapping[str, str],
+    types: ChannelTypes,
     check_templates: TemplateCheck | None = None,
     *,
     secrets: bool = True,
 ) -> Settings:
     """Read the file; raises ConfigurationFaults with everything that is wrong.
 
+    types: the models of all channel types.
     secrets: without them, for who sends nothing, a stand-in is in the place of each that is not there.
     """
     path = Path(path)
@@ -49,12 +51,13 @@ def load(
     except UnicodeDecodeError as error:
         fault = Fault(1, "", f"the file is not UTF-8 text: byte {error.start} is {error.object[error.start]:#04x}")
         raise ConfigurationFaults(str(path), [fault]) from None
-    return load_text(text, environ, str(path), path.parent, check_templates, secrets=secrets)
+    return load_text(text, environ, types, str(path), path.parent, check_templates, secrets=secrets)
 
 
 def load_text(
     text: str,
     environ: Mapping[str, str],
+    types: ChannelTypes,
     filename: str = "routes.yaml",
     folder: Path = Path(),
     check_templates: TemplateCheck | None = None,
@@ -63,18 +66,26 @@ def load_text(
 ) -> Settings:
     document = read_document(text, environ)
     if not secrets:
-        document = read_document(text, {**environ, **stand_ins(document, environ)})
+        document = read_document(text, {**environ, **stand_ins(document, environ, file_model(types))})
     readable = document.data is not None or not document.faults
-    file = _checked(document, folder, check_templates, secrets) if readable else None
-    warnings = tuple(sorted([*find_warnings(document), *find_vendor_warnings(document, environ)]))
+    file = _checked(document, types, Folder(folder, look=secrets), check_templates) if readable else None
+    warnings = tuple(sorted([*find_warnings(document, types), *find_vendor_warnings(document, environ)]))
     if document.faults or file is None:
         raise ConfigurationFaults(filename, document.faults, warnings)
     digest = hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
-    return build(file, document, folder, warnings, digest)
+    return _settings(file, document, warnings, digest)
+
+
+def _settings(file: RoutesFile, document: Document, warnings: tuple[Fault, ...], digest: str) -> Settings:
+    """Nothing can go wrong here any more."""
+    intervals = {each.name: each for each in file.time_intervals}
+    route = route_tree(file.route, document, intervals, file.incidents.fallback_after)
+    found = {"route": route, "storms": MappingProxyType(dict(storms_of(file))), "warnings": warnings, "digest": digest}
+    return Settings.model_construct(**{**dict(file), **found})
 
 
 def _checked(
-    document: Document, folder: Path, check_templates: TemplateCheck | None, secrets: bool
+    document: Document, types: ChannelTypes, folder: Folder, check_templates: TemplateCheck | None
 ) -> RoutesFile | None:
     if document.data is None:
         document.fault((), "the file is empty", "it needs at least channels and route; see the default routes.yaml")
@@ -82,27 +93,14 @@ def _checked(
     if not isinstance(document.data, dict):
         document.fault((), "the file should be keys with values", "it starts with channels: and route:")
         return None
-    resolve_secrets(document, folder, read_files=secrets)
-    check_document(document)
-    file = validated(document)
-    _check_files(document, folder, check_templates, secrets)
+    resolve_secrets(document, folder.path, file_model(types), read_files=folder.look)
+    check_document(document, types)
+    file = validated(document, folder, types)
+    _check_templates(document, folder.path, check_templates)
     return file
 
 
-def _check_files(document: Document, folder: Path, check_templates: TemplateCheck | None, secrets: bool) -> None:
-    for name, channel in mapping(mapping(document.data).get("channels")).items():
-        ca_file: Any = mapping(channel).get("ca_file")
-        if secrets and isinstance(ca_file, str) and not (folder / ca_file).is_file():
-            document.fault(("channels", name, "ca_file"), f"there is no file {ca_file!r}")
-    server = mapping(mapping(mapping(document.data).get("context")).get("prometheus"))
-    if secrets:
-        _check_token_file(document, folder, ("context", "prometheus", "token_file"), server.get("token_file"))
-    if "token_file" in server and "token" in server:
-        document.fault(("context", "prometheus", "token_file"), "there is a token too", "keep one of the two")
-    for index, source in enumerate(sequence(mapping(document.data).get("sources"))):
-        token_file: Any = mapping(mapping(source).get("reconcile")).get("token_file")
-        if secrets:
-            _check_token_file(document, folder, ("sources", index, "reconcile", "token_file"), token_file)
+def _check_templates(document: Document, folder: Path, check_templates: TemplateCheck | None) -> None:
     templates: Any = mapping(document.data).get("templates")
     for path, route in routes(mapping(document.data).get("route"), ("route",)):
         named = route.get("template")
@@ -115,17 +113,3 @@ def _check_files(document: Document, folder: Path, check_templates: TemplateChec
     elif check_templates is not None and not document.already_faulty(("templates",)):
         for message in check_templates(folder / templates if isinstance(templates, str) else None):
             document.fault(("templates",), message)
-
-
-def _check_token_file(document: Document, folder: Path, place: Place, name: object) -> None:
-    """It is read anew at each use, and should be readable now."""
-    if not isinstance(name, str):
-        return
-    if not (folder / name).exists():
-        document.fault(place, f"there is no file {name!r}")
-        return
-    try:
-        if not read_secret(folder / name):
-            document.fault(place, "the secret is empty")
-    except ValueError as error:
-        document.fault(place, f"cannot read {name!r}: {error}")

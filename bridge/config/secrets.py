@@ -6,50 +6,58 @@ Invariant: nothing here puts a secret, or what looks like one, into a fault.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path as FilePath
 from typing import Any
 
 from bridge.config.document import Document
 from bridge.config.faults import Path
+from bridge.config.fields import Section
+from bridge.config.places import Place, places, secrets_of
 from bridge.config.secret_files import bare, read_secret
 
 _ONE_VARIABLE = re.compile(r"\$\{[A-Za-z_][A-Za-z0-9_]*\}")
-#: channel type -> its secret, and whether it cannot do without
-_CHANNEL_SECRETS = {
-    "pagerduty": ("routing_key", True),
-    "slack": ("token", True),
-    "email": ("password", False),
-}
 
 
-def resolve_secrets(document: Document, folder: FilePath, *, read_files: bool = True) -> None:
+def resolve_secrets(document: Document, folder: FilePath, file: type[Section], *, read_files: bool = True) -> None:
     """Check where each secret comes from, and put the content of *_file in its place, or a stand-in."""
-    for path, holder, key, required in _places(document.data):
-        if not read_files and f"{key}_file" in holder and key not in holder:
-            del holder[f"{key}_file"]
-            document.raw[*path, key] = "${STAND_IN}"
-            holder[key] = _stand_in((*path, key))
-        _resolve(document, folder, path, holder, key, required)
-    for path, holder in _token_lists(document.data):
-        for index, token in enumerate(holder["tokens"]):
-            if _from_environment(document, (*path, "tokens", index), token):
-                holder["tokens"][index] = _clean(document, (*path, "tokens", index), token)
+    for place in list(places(file, document.data)):
+        for secret in secrets_of(place.model):
+            if secret.many:
+                _resolve_list(document, (*place.path, secret.key), place.data.get(secret.key))
+            elif not (secret.reread and f"{secret.key}_file" in place.data):
+                if not read_files:
+                    _stand_in_for_file(document, place, secret.key)
+                _resolve(document, folder, place.path, place.data, secret.key, secret.required)
 
 
-def stand_ins(document: Document, environ: Mapping[str, str]) -> dict[str, str]:
+def _stand_in_for_file(document: Document, place: Place, key: str) -> None:
+    if f"{key}_file" in place.data and key not in place.data:
+        del place.data[f"{key}_file"]
+        document.raw[*place.path, key] = "${STAND_IN}"
+        place.data[key] = _stand_in((*place.path, key))
+
+
+def _resolve_list(document: Document, path: Path, tokens: Any) -> None:
+    for index, token in enumerate(tokens if isinstance(tokens, list) else ()):
+        if _from_environment(document, (*path, index), token):
+            tokens[index] = _clean(document, (*path, index), token)
+
+
+def stand_ins(document: Document, environ: Mapping[str, str], file: type[Section]) -> dict[str, str]:
     """A value for each variable that is not set and holds nothing but a secret, for who does not need it."""
     found: dict[str, str] = {}
+    secrets = secret_paths(document.data, file)
     for path, raw in document.raw.items():
         name = raw.strip()[2:-1]
-        if _ONE_VARIABLE.fullmatch(raw) and not environ.get(name) and _is_secret(document.data, path):
+        if _ONE_VARIABLE.fullmatch(raw) and not environ.get(name) and _is_secret(path, secrets):
             found[name] = _stand_in(path)
     return found
 
 
-def _is_secret(data: Any, path: Path) -> bool:
+def _is_secret(path: Path, secrets: Collection[Path]) -> bool:
     hashes = path[:2] == ("web", "users")  # no secrets to the log, but as little known to who runs a command
-    return hashes or any(path[: len(secret)] == secret for secret in secret_paths(data))
+    return hashes or any(path[: len(secret)] == secret for secret in secrets)
 
 
 def _stand_in(path: Path) -> str:
@@ -59,47 +67,9 @@ def _stand_in(path: Path) -> str:
     return "https://stand-in.invalid" if path[-1] == "url" else "stand-in"
 
 
-def secret_paths(data: Any) -> Iterator[Path]:
-    """Where secrets stand, for whoever must not show what is there."""
-    for path, _, key, _ in _places(data):
-        yield (*path, key)
-    for path, _ in _token_lists(data):
-        yield (*path, "tokens")
-
-
-def _places(data: Any) -> Iterator[tuple[Path, dict[str, Any], str, bool]]:
-    for name, channel in _mapping(_mapping(data).get("channels")).items():
-        kind = _mapping(channel).get("type")
-        if isinstance(kind, str) and kind in _CHANNEL_SECRETS:
-            yield ("channels", name), channel, *_CHANNEL_SECRETS[kind]
-    for path, source in _sources(data):
-        if isinstance(source.get("basic_auth"), dict):
-            yield (*path, "basic_auth"), source["basic_auth"], "password", True
-        yield from _of_reconciling((*path, "reconcile"), _mapping(source.get("reconcile")))
-        yield path, source, "hmac_secret", False
-    if isinstance(_mapping(data).get("ping"), dict):
-        yield ("ping",), data["ping"], "url", True
-    server = _mapping(_mapping(_mapping(data).get("context")).get("prometheus"))
-    if "token_file" not in server:  # that file is read at each query, for such tokens change while the bridge runs
-        yield ("context", "prometheus"), server, "token", False
-
-
-def _of_reconciling(path: Path, reconcile: dict[str, Any]) -> Iterator[tuple[Path, dict[str, Any], str, bool]]:
-    if "token_file" not in reconcile:  # read at each look
-        yield path, reconcile, "token", False
-    if isinstance(reconcile.get("basic_auth"), dict):
-        yield (*path, "basic_auth"), reconcile["basic_auth"], "password", True
-
-
-def _token_lists(data: Any) -> Iterator[tuple[Path, dict[str, Any]]]:
-    return ((path, source) for path, source in _sources(data) if isinstance(source.get("tokens"), list))
-
-
-def _sources(data: Any) -> Iterator[tuple[Path, dict[str, Any]]]:
-    sources = _mapping(data).get("sources")
-    for index, source in enumerate(sources if isinstance(sources, list) else ()):
-        if isinstance(source, dict):
-            yield ("sources", index), source
+def secret_paths(data: Any, file: type[Section]) -> frozenset[Path]:
+    """Where secrets stand, or may stand, for whoever must not show what is there."""
+    return frozenset((*place.path, secret.key) for place in places(file, data) for secret in secrets_of(place.model))
 
 
 def _resolve(
@@ -110,7 +80,9 @@ def _resolve(
         document.fault((*path, file_key), f"there is a {key} too", "keep one of the two")
     elif file_key in holder:
         content = _read(document, folder, (*path, file_key), holder.pop(file_key))
-        if content is not None:
+        if content is None:
+            document.faulty.add(here)  # that it is missing is said
+        else:
             holder[key] = _clean(document, (*path, file_key), content)
     elif holder.get(key) is not None:
         if _from_environment(document, here, holder[key]):
@@ -148,7 +120,3 @@ def _clean(document: Document, path: Path, value: str) -> str:
     elif re.search(r"[\x00-\x1f\x7f]", value):
         document.fault(path, "the secret has a line break or control character in it", "it must be one line")
     return value
-
-
-def _mapping(thing: Any) -> dict[str, Any]:
-    return thing if isinstance(thing, dict) else {}

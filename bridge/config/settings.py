@@ -1,204 +1,229 @@
-"""What the rest of the bridge sees of routes.yaml: frozen, typed, complete, secrets hidden.
+"""routes.yaml as frozen models, which are the settings: keys, types and defaults stand here and nowhere else.
 
-Invariant: repr() and str() of anything here never show a secret; secret_values() lists them, for log redaction.
+Invariant: an unknown key is a fault, and every fault is found in one go. repr() and str() never show a secret;
+secret_values() lists them, for log redaction. What the keys mean together is in checks.py.
 """
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, fields, is_dataclass
 from datetime import timedelta
-from pathlib import Path
-from typing import Literal
+from typing import Annotated, Any, Literal, Union
 
-from pydantic import SecretStr
+from pydantic import AfterValidator, BaseModel, Field, SecretStr, create_model
 
+from bridge.config.channel import ChannelSettings, ChannelTypes
+from bridge.config.context import ContextSettings
 from bridge.config.faults import Fault
-from bridge.config.values import Network, Rate
-from bridge.core.changes import ChangeRule
-from bridge.core.context.questions import DistributionQuestion, Question
+from bridge.config.fields import (
+    FROZEN,
+    BaseUrl,
+    Duration,
+    FolderPath,
+    Line,
+    Networks,
+    PasswordHash,
+    RootUrl,
+    Section,
+    Size,
+    SomeMatchers,
+    Written,
+)
+from bridge.config.routes import RouteNode, TimeIntervalEntry
+from bridge.config.sources import SourceSettings
+from bridge.config.values import check_interval, check_secret_url, check_turns
 from bridge.core.heartbeats import Heartbeat
 from bridge.core.incidents.state_changes import Flapping
+from bridge.core.model import Severity
+from bridge.core.routing.time_intervals import NamedIntervals
 from bridge.core.routing.tree import Route
 from bridge.core.storms.detection import StormLimits
 
 
-@dataclass(frozen=True, slots=True)
-class PagerDutySettings:
-    name: str
-    routing_key: SecretStr
-    base_url: str
-    rate: Rate | None  #: None is unlimited
-    concurrency: int
-    timeout: timedelta
-    send_resolved: bool
-    change_events: bool = True  #: tell it of deployments, too
-    type: Literal["pagerduty"] = "pagerduty"
+class StormSettings(Section):
+    """When a channel storms: what waits for it is then sent as one digest."""
+
+    enabled: bool = True
+    """false: every message by itself, however long that takes."""
+    patience: Duration = timedelta(minutes=1)
+    """A storm is more waiting messages than the channel's rate carries in so long."""
+    at_least: Annotated[int, Field(ge=2)] = 20
+    """... and at least so many."""
+    calm: Duration = timedelta(minutes=1)
+    """It is over when for so long all that waited could have been sent within the patience."""
+    update_every: Annotated[Duration, AfterValidator(check_interval)] = timedelta(seconds=30)
+    """How often the digest is written anew at most; at least 100ms."""
 
 
-@dataclass(frozen=True, slots=True)
-class SlackSettings:
-    name: str
-    token: SecretStr
-    channel: str
-    base_url: str  #: always ends with a slash
-    rate: Rate | None
-    concurrency: int
-    timeout: timedelta
-    send_resolved: bool
-    mention: str | None
-    type: Literal["slack"] = "slack"
+class FlappingSettings(Section):
+    """When an incident flaps: its end is deferred, for it will not be the last."""
+
+    turns: Annotated[int, Field(le=100), AfterValidator(check_turns)] = 4
+    """An incident that begins and ends so often flaps: its end is deferred; 0 switches it off."""
+    within: Duration = timedelta(hours=1)
+    """... within this time."""
+    calm: Duration = timedelta(minutes=10)
+    """It flaps until its state has not changed for so long; then what was deferred is sent."""
 
 
-@dataclass(frozen=True, slots=True)
-class EmailSettings:
-    name: str
-    host: str
-    port: int
-    tls: Literal["implicit", "starttls", "none"]
-    ca_file: Path | None
-    username: str | None
-    password: SecretStr | None
-    from_: str
-    to: tuple[str, ...]
-    hello: str | None
-    domain: str  #: of the Message-ID
-    rate: Rate | None
-    concurrency: int
-    timeout: timedelta
-    send_resolved: bool
-    type: Literal["email"] = "email"
+class IncidentSettings(Section):
+    reopen_within: Duration = timedelta(minutes=15)
+    """A group that fires again so soon after its end is the same incident."""
+    late_within: Duration = timedelta(minutes=1)
+    """For so long after an alert's end, firing with the same start is taken for a straggler."""
+    page_again: bool = True
+    """Whether a new critical alert in an acknowledged incident opens it again."""
+    acknowledge_for: Annotated[timedelta | None, Written(Duration, lambda time: time or None)] = timedelta(hours=12)
+    """After so long an acknowledged incident is open again, and all are reminded; 0: never."""
+    fallback_after: Duration = timedelta(minutes=5)
+    """How long a channel may fail before the fallback of a route is notified; a route's own wins."""
+    flapping: Annotated[
+        Flapping | None,
+        Written(FlappingSettings, lambda own: Flapping(own.turns, own.within, own.calm) if own.turns else None),
+    ] = Flapping()
+    """When the end of an incident is deferred, for it will not be the last."""
+    severity_label: Line = "severity"
+    """The label that carries the severity."""
+    severity_aliases: Annotated[Mapping[str, Literal["critical", "warning", "info", "none", "unknown"]], FROZEN] = (
+        Field(default={"page": "critical"}, validate_default=True)
+    )
+    """Other words for critical, warning, info, none and unknown, such as page: critical."""
 
 
-ChannelSettings = PagerDutySettings | SlackSettings | EmailSettings
+class WebSettings(Section):
+    users: Annotated[Mapping[str, PasswordHash], FROZEN] = Field(default={}, validate_default=True)
+    """Who may log in: name, and the hash that `bridge hash-password` makes."""
+    trusted_proxies: Annotated[tuple[Networks, ...], Field(max_length=100)] = ()
+    """Addresses and ranges whose Forwarded and X-Forwarded-* headers are believed; 127.0.0.1 for an nginx beside it."""
 
 
-@dataclass(frozen=True, slots=True)
-class BasicAuthSettings:
-    username: str
-    password: SecretStr
+class LogSettings(Section):
+    """What is written to stderr, and how; BRIDGE_LOG_LEVEL and BRIDGE_LOG_FORMAT come before it."""
+
+    level: Literal["debug", "info", "warning", "error"] = "info"
+    """What is less than that is not written."""
+    format: Literal["json", "console"] = "json"
+    """json: one object a line; console: a line to read."""
 
 
-@dataclass(frozen=True, slots=True)
-class ReconcileSettings:
-    every: timedelta
-    after: timedelta  #: an alert must be unknown for so long before it is ended
-    settled: timedelta  #: so long after its start an Alertmanager knows every alert again
-    timeout: timedelta
-    token: SecretStr | None
-    token_file: Path | None  #: read anew for each look
-    basic_auth: BasicAuthSettings | None
+class LimitSettings(Section):
+    body: Size = 32 * 2**20
+    """Larger webhooks are refused with 413."""
+    buffered: Size | None = None
+    """How much of all bodies may be in memory; the rest is answered 503. By default a quarter above `body`."""
+    overdue: Duration = timedelta(minutes=5)
+    """A message that waits for longer makes /-/ready fail."""
+
+    @property
+    def room(self) -> int:
+        """Bytes of all bodies together that are being received or worked on: the largest fits in, and some others."""
+        return self.buffered if self.buffered is not None else max(40 * 2**20, self.body * 5 // 4)
 
 
-@dataclass(frozen=True, slots=True)
-class SourceSettings:
-    name: str
-    type: Literal["alertmanager", "grafana", "cloud_monitoring"]
-    url: str | None
-    tokens: tuple[SecretStr, ...]
-    basic_auth: BasicAuthSettings | None
-    dedup_key: Literal["group", "source_and_group"]
-    urls: tuple[str, ...] = ()  #: of all its Alertmanagers
-    alertmanager_ui: str | None = None  #: its pages, without a slash at the end; None: it has none
-    reconcile: ReconcileSettings | None = None  #: None: they are not asked
-    hmac_secret: SecretStr | None = None  #: what Grafana signs its bodies with
-    hmac_timestamp_header: str | None = None  #: when given, the time in it is signed too, and checked
-    hmac_max_age: timedelta = timedelta(minutes=5)
+class HeartbeatSettings(Section):
+    """Firing alerts of which all matchers hold must come at least so often."""
+
+    name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]*$", max_length=50)]
+    """How it is named in its incident and metrics."""
+    matchers: SomeMatchers
+    """Which firing alerts are this heartbeat; they open no incident."""
+    every: Duration
+    """If it comes less often than this, it is missing."""
+    severity: Literal["critical", "warning", "info"] = "critical"
+    """Of the incident that opens when it is missing."""
+
+    def heartbeat(self) -> Heartbeat:
+        return Heartbeat(self.name, self.matchers, self.every, Severity(self.severity))
 
 
-@dataclass(frozen=True, slots=True)
-class IncidentSettings:
-    reopen_within: timedelta
-    late_within: timedelta
-    page_again: bool
-    acknowledge_for: timedelta | None  #: None: until the incident's end
-    flapping: Flapping | None  #: None: no end is ever held
+class PingSettings(Section):
+    """Whom to call outside while all is well. The URL is a secret: whoever knows it can pretend that all is well."""
+
+    url: Annotated[SecretStr, AfterValidator(check_secret_url)]
+    """Who is called: ${NAME} of a variable, because who knows it can pretend that all is well."""
+    url_file: Line | None = None
+    """Instead: the file that holds the URL."""
+    every: Annotated[Duration, AfterValidator(check_interval)] = timedelta(minutes=1)
+    """How often; at least 100ms."""
+    timeout: Duration = timedelta(seconds=10)
+    """How long the answer may take."""
+    tell_failures: bool = False
+    """Whether URL/fail is called once when it turns bad, with the reason, as healthchecks.io understands."""
 
 
-@dataclass(frozen=True, slots=True)
-class SeveritySettings:
-    """For canonical_labels: which label carries the severity, and other words for the bridge's own."""
+class _Keys(Section):
+    """What the file and the settings have in common."""
 
-    label: str
-    aliases: Mapping[str, str]
-
-
-@dataclass(frozen=True, slots=True)
-class WebSettings:
-    users: Mapping[str, SecretStr]  #: name -> werkzeug password hash
-    trusted_proxies: tuple[Network, ...] = ()  #: whose Forwarded and X-Forwarded-* headers count
-
-
-@dataclass(frozen=True, slots=True)
-class LimitSettings:
-    body: int  #: bytes
-    overdue: timedelta
-    buffered: int  #: bytes of all bodies together that are being received or worked on
-
-
-@dataclass(frozen=True, slots=True)
-class LogSettings:
-    """Before the environment has had its say."""
-
-    level: str
-    format: str
-
-
-@dataclass(frozen=True, slots=True)
-class PrometheusSettings:
-    url: str
-    name: str
-    headers: Mapping[str, str]
-    token: SecretStr | None
-    token_file: Path | None  #: read anew for each query
-
-
-@dataclass(frozen=True, slots=True)
-class ContextSettings:
-    prometheus: PrometheusSettings
-    budget: timedelta
-    query_timeout: timedelta
-    shared_for: timedelta
-    window: timedelta
-    labels: tuple[str, ...]
-    questions: tuple[Question, ...]
-    changes: tuple[ChangeRule, ...]  #: which alerts tell of changes
-    pictures: bool
-    distributions: tuple[DistributionQuestion, ...]  #: drawn beside the alert's own expression
-
-
-@dataclass(frozen=True, slots=True)
-class PingSettings:
-    url: SecretStr  #: it carries a key
-    every: timedelta
-    timeout: timedelta
-    tell_failures: bool  #: call URL/fail, too
-
-
-@dataclass(frozen=True, slots=True)
-class Settings:
+    sources: tuple[SourceSettings, ...] = ()
+    """Who may send alerts in; without any, only this machine."""
     channels: Mapping[str, ChannelSettings]
-    sources: tuple[SourceSettings, ...]  #: when empty, only loopback may send in
+    """Where messages go: name -> channel."""
+    time_intervals: tuple[Annotated[NamedIntervals, Written(TimeIntervalEntry, TimeIntervalEntry.named)], ...] = ()
+    """Named times for routes."""
+    incidents: IncidentSettings = IncidentSettings()
+    """When something is the same incident."""
+    web: WebSettings = WebSettings()
+    """Logins of the pages."""
+    limits: LimitSettings = LimitSettings()
+    """Sizes, and how long something may wait."""
+    log: LogSettings = LogSettings()
+    """What is written to stderr, and how."""
+    retention: Duration = timedelta(days=90)
+    """Closed incidents are deleted after this."""
+    external_url: RootUrl | None = None
+    """The bridge's own address, for links in messages."""
+    runbook_base_url: BaseUrl = None
+    """Stands before a runbook_url that is a path; without it, the bridge's own /runbooks."""
+    dashboard_base_url: BaseUrl = None
+    """Stands before a dashboard_url that is a path; without it, such a one is no link."""
+    templates: FolderPath | None = None
+    """A folder whose summary.txt, body.txt and body.html replace the bridge's own."""
+    context: ContextSettings | None = None
+    """What is asked of Prometheus about an incident."""
+    heartbeats: tuple[Annotated[Heartbeat, Written(HeartbeatSettings, HeartbeatSettings.heartbeat)], ...] = ()
+    """Alerts that must keep coming."""
+    ping: PingSettings | None = None
+    """Who is called outside while all is well."""
+    storm: StormSettings = StormSettings()
+    """When more waits for a channel than it can carry, and is sent as one digest."""
+
+
+class RoutesFile(_Keys):
+    """routes.yaml of the incident bridge."""
+
+    route: RouteNode
+    """Which channels are notified of what; the root takes what no other route takes."""
+
+
+class Settings(_Keys):
+    """What the rest of the bridge sees: the file's keys, and what several of them mean together."""
+
     route: Route
-    incidents: IncidentSettings
-    severities: SeveritySettings
-    retention: timedelta
-    external_url: str | None  #: without a slash at the end
-    runbook_base_url: str | None  #: None: the bridge's own pages
-    dashboard_base_url: str | None  #: None: there are none
-    web: WebSettings
-    limits: LimitSettings
-    log: LogSettings
-    templates: Path | None
-    context: ContextSettings | None
-    heartbeats: tuple[Heartbeat, ...]
-    ping: PingSettings | None
     storms: Mapping[str, StormLimits]  #: by channel; one that is not in it never storms
     warnings: tuple[Fault, ...]
     digest: str  #: SHA-256 of the file's text, whatever the environment holds
 
 
-def secret_values(settings: object) -> frozenset[str]:
+@functools.cache
+def file_model(channel_types: ChannelTypes) -> type[RoutesFile]:
+    """The file, where a channel may be any of these."""
+    any_of: Any = Annotated[Union[channel_types], Field(discriminator="type")]  # noqa: UP007
+    channels: Any = (Annotated[Mapping[str, any_of], FROZEN], Field(description="Where messages go: name -> channel."))
+    return create_model("RoutesFile", __base__=RoutesFile, __doc__=RoutesFile.__doc__, channels=channels)
+
+
+def storms_of(file: RoutesFile) -> Iterator[tuple[str, StormLimits]]:
+    """By channel. One without a rate can carry everything."""
+    for name, channel in file.channels.items():
+        own = file.storm.model_copy(update=channel.storm.model_dump(exclude_none=True))
+        if own.enabled and channel.rate is not None:
+            pace = channel.rate.per_second
+            page = f"{file.external_url}/?channel={name}&held=storm" if file.external_url else None
+            yield name, StormLimits(pace, own.patience, own.at_least, own.calm, own.update_every, page)
+
+
+def secret_values(settings: BaseModel) -> frozenset[str]:
     """Every secret in the settings, for a log filter that must never let one pass."""
     return frozenset(value for value in _secrets(settings) if value)
 
@@ -206,11 +231,9 @@ def secret_values(settings: object) -> frozenset[str]:
 def _secrets(thing: object) -> Iterator[str]:
     if isinstance(thing, SecretStr):
         yield thing.get_secret_value()
-    elif isinstance(thing, Route | Question | Heartbeat | ChangeRule | DistributionQuestion):
-        return
-    elif is_dataclass(thing):
-        for each in fields(thing):
-            yield from _secrets(getattr(thing, each.name))
+    elif isinstance(thing, BaseModel):
+        for _, value in thing:
+            yield from _secrets(value)
     elif isinstance(thing, Mapping):
         for value in thing.values():
             yield from _secrets(value)

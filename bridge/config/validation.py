@@ -5,16 +5,19 @@ Invariant: nothing of the value is shown where a secret or a variable stands.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
+from bridge.config.channel import ChannelTypes
 from bridge.config.document import Document
 from bridge.config.faults import Path, did_you_mean
-from bridge.config.schema import RoutesFile
+from bridge.config.fields import Folder
+from bridge.config.places import keys_of, places
 from bridge.config.secrets import secret_paths
+from bridge.config.settings import RoutesFile, file_model
 
 _QUOTE = "put it in quotes if it is text with : { or # in it"
 _WORDS: Mapping[str, tuple[str, str]] = {
@@ -36,19 +39,20 @@ _WORDS: Mapping[str, tuple[str, str]] = {
 }
 
 
-def validated(document: Document) -> RoutesFile | None:
+def validated(document: Document, folder: Folder, types: ChannelTypes) -> RoutesFile | None:
     """The file as typed models; None when there are faults, which are then in the document."""
+    file = file_model(types)
     try:
-        return RoutesFile.model_validate(document.data if document.data is not None else {})
+        return file.model_validate(document.data if document.data is not None else {}, context=folder)
     except ValidationError as error:
         already = set(document.faulty)
-        hidden = set(secret_paths(document.data))
+        hidden = secret_paths(document.data, file)
         for detail in error.errors(include_url=False):
             path = _path(detail, document.data)
             # Pydantic calls a list too short when its only item is faulty; that item has its own error.
             empty = detail["type"] != "too_short" or not detail["input"]
             if empty and not any(path[: len(bad)] == bad for bad in already):
-                document.fault(path, *_told(detail, path, document, hidden))
+                document.fault(path, *_said(detail, path, document, hidden, types))
         return None
 
 
@@ -64,8 +68,10 @@ def _path(detail: ErrorDetails, data: Any) -> Path:
     return path
 
 
-def _told(detail: ErrorDetails, path: Path, document: Document, hidden: set[Path]) -> tuple[str, str]:
-    message, hint = _words(detail, path, document)
+def _said(
+    detail: ErrorDetails, path: Path, document: Document, hidden: Collection[Path], types: ChannelTypes
+) -> tuple[str, str]:
+    message, hint = _words(detail, path, document, types)
     if any(path[: len(secret)] == secret for secret in hidden):
         if path[-1:] == ("url",):
             return "is no usable address", "it must start with http:// or https://, and come from ${NAME} or url_file"
@@ -73,19 +79,19 @@ def _told(detail: ErrorDetails, path: Path, document: Document, hidden: set[Path
     return message, hint
 
 
-def _words(detail: ErrorDetails, path: Path, document: Document) -> tuple[str, str]:
+def _words(detail: ErrorDetails, path: Path, document: Document, types: ChannelTypes) -> tuple[str, str]:
     kind, context = detail["type"], detail.get("ctx", {})
     if kind == "extra_forbidden":
-        return "unknown key", did_you_mean(str(path[-1]), _known_keys(path[:-1], document.data))
+        return "unknown key", did_you_mean(str(path[-1]), _known_keys(path[:-1], document.data, types))
     if kind == "value_error":
         message, _, hint = str(context["error"]).partition("; ")
         return message, hint
     if kind in ("literal_error", "enum"):
         return f"should be {context['expected']}", did_you_mean(str(detail["input"]), _words_of(context["expected"]))
     if kind == "union_tag_not_found":
-        return "type is missing", "write type: pagerduty, type: slack or type: email"
+        return "type is missing", _choice([f"type: {each.word()}" for each in types])
     if kind == "union_tag_invalid":
-        return f"no channel type {context['tag']!r}", did_you_mean(context["tag"], ("pagerduty", "slack", "email"))
+        return f"no channel type {context['tag']!r}", did_you_mean(context["tag"], [each.word() for each in types])
     if kind == "string_pattern_mismatch":
         return "has characters that are not allowed here", f"it must match {context['pattern']}"
     return _WORDS.get(kind, (detail["msg"].lower(), ""))
@@ -95,31 +101,10 @@ def _words_of(expected: str) -> list[str]:
     return [word.strip("' ") for word in expected.replace(" or ", ",").split(",")]
 
 
-def _known_keys(path: Path, data: Any) -> list[str]:
-    schema = RoutesFile.model_json_schema(by_alias=True)
-    node: Any = schema
-    for part in path:
-        data = data[part]
-        node = next(_below(node, part, schema, data), {})
-    return sorted(node.get("properties", {}))
+def _choice(words: list[str]) -> str:
+    return f"write {', '.join(words[:-1])} or {words[-1]}"
 
 
-def _below(node: Any, part: str | int, schema: Any, data: Any) -> Iterator[Any]:
-    """The schema's own way one step down, with references and unions followed."""
-    child = node.get("items") if isinstance(part, int) else node.get("properties", {}).get(part)
-    return _resolved(child or node.get("additionalProperties") or {}, schema, data)
-
-
-def _resolved(node: Any, schema: Any, data: Any) -> Iterator[Any]:
-    if not isinstance(node, dict):
-        return
-    if "$ref" in node:
-        yield from _resolved(schema["$defs"][node["$ref"].rsplit("/", 1)[1]], schema, data)
-    elif "discriminator" in node:
-        reference = node["discriminator"]["mapping"].get(data.get("type"))
-        yield from _resolved({"$ref": reference} if reference else {}, schema, data)
-    elif "anyOf" in node:
-        for option in node["anyOf"]:
-            yield from _resolved(option, schema, data)
-    elif "properties" in node or "items" in node or "additionalProperties" in node:
-        yield node
+def _known_keys(path: Path, data: Any, types: ChannelTypes) -> list[str]:
+    models = (place.model for place in places(file_model(types), data) if place.path == path)
+    return sorted(key for model in models for key in keys_of(model))

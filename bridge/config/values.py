@@ -9,6 +9,7 @@ import ipaddress
 import re
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import NamedTuple
 from urllib.parse import urlsplit
 
 from pydantic import SecretStr
@@ -125,11 +126,16 @@ def check_address(text: str) -> str:
     return text
 
 
-def parse_host_port(text: str) -> tuple[str, int]:
+class HostPort(NamedTuple):
+    host: str
+    port: int
+
+
+def parse_host_port(text: str) -> HostPort:
     found = re.fullmatch(r"(?:\[([0-9A-Fa-f:.]+)\]|([^\s:\[\]/@]+)):(\d{1,5})", text)
     if not found or not 0 < int(found[3]) < 65536:
         raise ValueError(f"{text!r} is no host:port; write for example smtp.example.org:587")
-    return found[1] or found[2], int(found[3])
+    return HostPort(found[1] or found[2], int(found[3]))
 
 
 def check_mention(text: str) -> str:
@@ -141,10 +147,10 @@ def check_mention(text: str) -> str:
     return text
 
 
-def check_password_hash_text(text: str) -> str:
+def check_password_hash(text: str) -> SecretStr:
     if not _PASSWORD_HASH.fullmatch(text):
         raise ValueError("this is no password hash; `bridge hash-password` makes one")
-    return text
+    return SecretStr(text)
 
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network

@@ -26,17 +26,20 @@ def template_faults(folder: Path | None, views: Sequence[Mapping[str, Any]]) -> 
         yield from _faults([each, *general], names, views, f"{each.name}/")
 
 
-def useless_files(folder: Path, kinds: Mapping[str, str], named: Collection[str]) -> Iterator[str]:
+def useless_files(
+    folder: Path, kinds: Mapping[str, str], named: Collection[str], bodiless: Collection[str]
+) -> Iterator[str]:
     """Files and folders that look like templates and that nobody looks for.
 
     kinds: each channel's kind by its name. named: the folders that routes name.
+    bodiless: the kinds that show no body.
     """
     places = {*kinds, *kinds.values(), *named}
     for each in sorted(each for each in folder.iterdir() if each.is_dir() and not each.name.startswith(".")):
         if each in subfolders(folder) and each.name not in places:
             hint = _instead(each.name, places)
             yield f"{each.name}/ is used by nothing: no channel, kind or route's template has this name; {hint}"
-        elif {kinds.get(each.name, each.name)} & {"slack", "pagerduty"}:
+        elif kinds.get(each.name, each.name) in bodiless:
             yield from (
                 f"{each.name}/{name} replaces nothing: only mail shows it"
                 for name in _BODIES

@@ -10,7 +10,8 @@ from datetime import datetime, timedelta
 
 from flask import Request
 
-from bridge.config.settings import Settings, SourceSettings
+from bridge.config.settings import Settings
+from bridge.config.sources import SourceSettings
 from bridge.config.values import is_loopback
 
 SIGNATURE = "X-Grafana-Alerting-Signature"

@@ -11,7 +11,8 @@ from datetime import datetime
 
 from flask import Blueprint, Response, jsonify, request
 
-from bridge.config.settings import Settings, SourceSettings
+from bridge.config.settings import Settings
+from bridge.config.sources import SourceSettings
 from bridge.core.errors import InvalidPayload, StoreUnavailable
 from bridge.core.ports import ChangeLog
 from bridge.observability import logs

@@ -153,7 +153,7 @@ def _silencing(settings: Settings, incident: Incident) -> Silencing:
 
 def _address(settings: Settings, incident: Incident) -> str:
     """Of its Alertmanager: what the source's settings say, else what it says of itself."""
-    urls = next((source.urls for source in settings.sources if source.name == incident.source), ())
+    urls = next((source.alertmanagers for source in settings.sources if source.name == incident.source), ())
     return urls[0] if urls else safe_link(incident.external_url)
 
 

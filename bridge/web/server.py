@@ -166,7 +166,7 @@ def make_server(
     """run() serves until SystemExit, close() ends it. watched: what its loop looks at in each round, by file."""
     edge = Edge(
         lambda environ: wanted_of(app, environ),
-        Room(lambda: current().limits.buffered),
+        Room(lambda: current().limits.room),
         max(KEPT_FREE * 2, min(CONNECTIONS, raise_file_limit() - OTHER_FILES)),
     )
     for name in ("waitress", "waitress.queue"):

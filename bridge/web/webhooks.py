@@ -15,7 +15,8 @@ from typing import Literal
 from flask import Blueprint, Response, jsonify, request
 from werkzeug.exceptions import ClientDisconnected, RequestEntityTooLarge
 
-from bridge.config.settings import Settings, SourceSettings
+from bridge.config.settings import Settings
+from bridge.config.sources import SourceSettings
 from bridge.core.errors import InvalidPayload, StoreUnavailable
 from bridge.core.model import Group
 from bridge.core.ports import Intake
@@ -209,7 +210,7 @@ def _admit_neighbour(kind: Kind, settings: Settings, name: str | None) -> Source
         raise Refused(403, text)
     if name is not None and not NAME.fullmatch(name):
         raise Refused(404, "a source's name has small letters, digits, - and _ only, and at most 63 of them")
-    return SourceSettings(name or kind.path, kind.type, None, (), None, "group")
+    return SourceSettings(name=name or kind.path, type=kind.type)
 
 
 def _without_credential(settings: Settings, asked: list[SourceSettings]) -> list[SourceSettings]:

@@ -22,6 +22,7 @@ def main() -> None:
 @click.option("--smtp", default="127.0.0.1:2525", show_default=True, metavar="HOST:PORT")
 @click.option("--routing-key", "routing_keys", multiple=True, envvar="PAGERDUTY_ROUTING_KEY", help="May be repeated.")
 @click.option("--slack-token", "slack_tokens", multiple=True, envvar="SLACK_BOT_TOKEN", help="May be repeated.")
+@click.option("--webhook-secret", "webhook_secrets", multiple=True, envvar="WEBHOOK_SECRET", help="May be repeated.")
 @click.option("--missing-channel", "missing_channels", multiple=True, help="Answers channel_not_found.")
 @click.option("--rate-limits", is_flag=True, help="PagerDuty 120 a minute, Slack one message a second and channel.")
 @click.option("--smtp-tls", type=click.Choice(["none", "starttls", "implicit"]), default="none", show_default=True)

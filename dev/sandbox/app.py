@@ -10,6 +10,7 @@ from dev.sandbox.pages import add_pages
 from dev.sandbox.slack import add_slack
 from dev.sandbox.slack_files import MAX_UPLOAD_BYTES
 from dev.sandbox.state import OPTIONS, STATE, State
+from dev.sandbox.webhooks import add_webhooks
 
 
 def create_app(state: State, options: Options) -> web.Application:
@@ -17,6 +18,7 @@ def create_app(state: State, options: Options) -> web.Application:
     app[STATE], app[OPTIONS] = state, options
     add_pagerduty(app)
     add_slack(app)
+    add_webhooks(app)
     add_inspection(app)
     add_pages(app)
     return app

@@ -6,7 +6,7 @@ from typing import Any
 
 from dev.sandbox.wire import Json
 
-TARGETS = ("slack", "pagerduty", "smtp")
+TARGETS = ("slack", "pagerduty", "webhook", "smtp")
 HTTP_KINDS = (
     "status", "latency", "reset", "hang", "drip", "continue", "endless", "ok_false", "accept_then_reset", "malformed",
     "outage",
@@ -106,7 +106,7 @@ def read_fault(number: int, body: Any) -> Fault:
     target = _one_of(body, "target", TARGETS)
     kind = _one_of(body, "kind", SMTP_KINDS if target == "smtp" else HTTP_KINDS, f" for {target}")
     if kind == "ok_false" and target != "slack":
-        raise FaultRequestError("kind ok_false exists for slack only: PagerDuty answers errors with a status")
+        raise FaultRequestError("kind ok_false exists for slack only: others answer errors with a status")
     given = {name: _FIELDS[name](name, value) for name, value in body.items() if name not in ("target", "kind")}
     return _with_defaults(Fault(number, target, kind, **{k: v for k, v in given.items() if v is not None}), given)
 

@@ -16,7 +16,13 @@ from dev.sandbox.state import STATE
 from dev.sandbox.wire import answer
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
-TARGET_PATHS = {"/v2/": "pagerduty", "/api/": "slack", "/services/": "slack", "/upload/": "slack"}
+TARGET_PATHS = {
+    "/v2/": "pagerduty",
+    "/api/": "slack",
+    "/services/": "slack",
+    "/upload/": "slack",
+    "/webhook/": "webhook",
+}
 
 
 @web.middleware
@@ -38,7 +44,7 @@ async def _status(fault: Fault, request: web.Request, handler: Handler) -> web.S
     headers = {} if fault.retry_after is None else {"Retry-After": f"{fault.retry_after:g}"}
     if fault.status == 429 and fault.target == "pagerduty":
         return throttled(fault.retry_after)
-    if fault.status == 429:
+    if fault.status == 429 and fault.target == "slack":
         error = SlackError("ratelimited", retry_after=fault.retry_after)
         return answer(error.body(), 429, error.headers())
     return web.Response(status=fault.status, headers=headers, text=f"<h1>{fault.status}</h1>", content_type="text/html")

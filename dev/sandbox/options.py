@@ -13,6 +13,7 @@ class Options:
     smtp: str = "127.0.0.1:0"
     routing_keys: tuple[str, ...] = ()  # none: any 32 letters and digits
     slack_tokens: tuple[str, ...] = ()  # none: any xoxb- token
+    webhook_secrets: tuple[str, ...] = ()  # none: signatures are not verified
     missing_channels: tuple[str, ...] = ()
     rate_limits: bool = False
     smtp_tls: SmtpTls = "none"

@@ -21,7 +21,7 @@ HERE = Path(__file__).parent
 SHOWN = 100  # newest incidents, messages and mails
 STREAM_PAUSE_SECONDS = 0.2
 KEEPALIVE_SECONDS = 15.0
-FRAGMENTS = ("pagerduty", "slack", "mail", "faults")
+FRAGMENTS = ("pagerduty", "slack", "mail", "webhook", "faults")
 COLOURS = {"good": "#2eb67d", "warning": "#ecb22e", "danger": "#e01e5a"}
 
 PAGE_POLICY = (
@@ -123,7 +123,16 @@ def _faults_view(state: State, query: Mapping[str, str]) -> Json:
     return {"faults": state.faults.faults, "kinds": kinds, "stages": STAGES, "timed": list(DEFAULT_SECONDS)}
 
 
-_VIEWS = {"pagerduty": _pagerduty_view, "slack": _slack_view, "mail": _mail_view, "faults": _faults_view}
+def _webhook_view(state: State, query: Mapping[str, str]) -> Json:
+    receiver = state.webhook
+    newest = list(islice(reversed(receiver.deliveries.values()), SHOWN))
+    return {"deliveries": newest, "counts": receiver.counts(), "refused": _last(receiver.refused)}
+
+
+_VIEWS = {
+    "pagerduty": _pagerduty_view, "slack": _slack_view, "mail": _mail_view, "webhook": _webhook_view,
+    "faults": _faults_view,
+}  # fmt: skip
 
 
 async def stream(request: web.Request) -> web.StreamResponse:

@@ -30,6 +30,10 @@ class RunningSandbox:
         return f"{self.http_url}/api/"
 
     @property
+    def webhook_url(self) -> str:
+        return f"{self.http_url}/webhook/ml"
+
+    @property
     def smtp_address(self) -> str:
         return self._serving.smtp_address
 

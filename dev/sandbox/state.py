@@ -10,10 +10,11 @@ from dev.sandbox.faults import FaultBoard
 from dev.sandbox.incidents import PagerDutyAccount
 from dev.sandbox.mailbox import Mailbox
 from dev.sandbox.options import Options
+from dev.sandbox.receiver import Receiver
 from dev.sandbox.wire import Json
 
-Part = Literal["pagerduty", "slack", "mail", "faults"]
-PARTS: tuple[Part, ...] = ("pagerduty", "slack", "mail", "faults")
+Part = Literal["pagerduty", "slack", "mail", "webhook", "faults"]
+PARTS: tuple[Part, ...] = ("pagerduty", "slack", "mail", "webhook", "faults")
 
 
 class Feed:
@@ -48,13 +49,15 @@ class State:
         self.pagerduty = PagerDutyAccount(history)
         self.slack = SlackWorkspace(history)
         self.mail = Mailbox(history)
+        self.webhook = Receiver(history)
 
     def reset(self) -> None:
         """Forgets what was received; faults stay until they are cleared."""
         self.pagerduty.reset()
         self.slack.reset()
         self.mail.reset()
-        self.feed.touch("pagerduty", "slack", "mail")
+        self.webhook.reset()
+        self.feed.touch("pagerduty", "slack", "mail", "webhook")
 
     def snapshot(self) -> Json:
         return {
@@ -62,6 +65,7 @@ class State:
             "slack": self.slack.snapshot(),
             "mail": self.mail.snapshot(),
             "mail_refused": list(self.mail.refused),
+            "webhook": self.webhook.snapshot(),
             "faults": self.faults.snapshot(),
         }
 
@@ -70,6 +74,7 @@ class State:
             "pagerduty": self.pagerduty.counts(),
             "slack": self.slack.counts(),
             "mail": self.mail.counts(),
+            "webhook": self.webhook.counts(),
             "faults": len(self.faults.faults),
         }
 

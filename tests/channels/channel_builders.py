@@ -5,12 +5,14 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from pydantic import SecretStr
-
 from bridge.channels.email.channel import EmailChannel
+from bridge.channels.email.settings import EmailSettings
 from bridge.channels.pagerduty.channel import PagerDutyChannel
+from bridge.channels.pagerduty.settings import PagerDutySettings
 from bridge.channels.slack.channel import SlackChannel
-from bridge.config.settings import EmailSettings, PagerDutySettings, SlackSettings
+from bridge.channels.slack.settings import SlackSettings
+from bridge.channels.webhook.channel import WebhookChannel
+from bridge.channels.webhook.settings import WebhookSettings
 from bridge.core.model import State, Target
 from bridge.core.ports import AlertLine, Channel, Claim, Link, Message
 from bridge.core.timeline import Entry, EntryKind
@@ -21,7 +23,9 @@ AT = datetime(2026, 11, 23, 10, 0, tzinfo=UTC)
 KEY = "0123456789abcdef0123456789abcdef"
 TOKEN = "xoxb-123456789012-abcdefabcdef"
 PASSWORD = "correct-horse-battery"
-SECRETS = (KEY, TOKEN, PASSWORD)
+SIGNING = "5162a0d3b3b94a4ec2d1d3f6a5e8c7b9"
+BEARER = "b3arer-0123456789"
+SECRETS = (KEY, TOKEN, PASSWORD, SIGNING, BEARER)
 
 
 def an_alert(**changes: Any) -> AlertLine:
@@ -62,26 +66,36 @@ def a_claim(**changes: Any) -> Claim:
 
 def a_pagerduty(url: str = "http://127.0.0.1:9", seconds: float = 5) -> PagerDutyChannel:
     every = timedelta(seconds=seconds)
-    return PagerDutyChannel(PagerDutySettings("c", SecretStr(KEY), url, None, 2, every, True))
+    return PagerDutyChannel(
+        "c",
+        PagerDutySettings(
+            type="pagerduty", routing_key=KEY, base_url=url, rate="unlimited", concurrency=2, timeout=every
+        ),
+    )
 
 
 def a_slack(url: str = "http://127.0.0.1:9/api/", seconds: float = 5, **changes: Any) -> SlackChannel:
     fields = {"channel": "#alerts", "mention": "<!here>", **changes}
     every = timedelta(seconds=seconds)
     return SlackChannel(
-        SlackSettings("c", SecretStr(TOKEN), fields["channel"], url, None, 2, every, True, mention=fields["mention"])
+        "c",
+        SlackSettings(type="slack", token=TOKEN, base_url=url, concurrency=2, timeout=every, **fields),
     )
 
 
 def an_email(address: str = "127.0.0.1:9", seconds: float = 5, **changes: Any) -> EmailChannel:
-    host, _, port = address.rpartition(":")
     fields: dict[str, Any] = {
-        "name": "c", "host": host, "port": int(port), "tls": "none", "ca_file": None, "username": None,
-        "password": None, "from_": "Bridge <bridge@example.org>", "to": ("oncall@example.org",), "hello": "test",
-        "domain": "bridge.example", "rate": None, "concurrency": 2, "timeout": timedelta(seconds=seconds),
-        "send_resolved": True,
+        "type": "email", "smarthost": address, "tls": "none", "from": "Bridge <bridge@example.org>",
+        "to": ("oncall@example.org",), "hello": "test", "domain": "bridge.example", "rate": "unlimited",
+        "concurrency": 2, "timeout": timedelta(seconds=seconds),
     }  # fmt: skip
-    return EmailChannel(EmailSettings(**{**fields, **changes}))
+    given = {"from" if name == "from_" else name: value for name, value in changes.items()}
+    return EmailChannel("c", EmailSettings(**{**fields, **given}))
+
+
+def a_webhook(url: str = "http://127.0.0.1:9", seconds: float = 5, **changes: Any) -> WebhookChannel:
+    fields: dict[str, Any] = {"type": "webhook", "secret": SIGNING, "token": BEARER, "concurrency": 2, **changes}
+    return WebhookChannel("c", WebhookSettings(url=url, timeout=timedelta(seconds=seconds), **fields))
 
 
 def a_channel(kind: str, sandbox: RunningSandbox, seconds: float = 5) -> Channel:
@@ -89,4 +103,6 @@ def a_channel(kind: str, sandbox: RunningSandbox, seconds: float = 5) -> Channel
         return a_pagerduty(sandbox.http_url, seconds)
     if kind == "slack":
         return a_slack(sandbox.slack_base_url, seconds)
+    if kind == "webhook":
+        return a_webhook(sandbox.webhook_url, seconds)
     return an_email(sandbox.smtp_address, seconds)

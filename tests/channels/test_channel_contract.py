@@ -8,14 +8,15 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from channel_builders import SECRETS, a_channel, a_claim, a_message, a_pagerduty, a_slack, an_email
+from channel_builders import SECRETS, a_channel, a_claim, a_message, a_pagerduty, a_slack, a_webhook, an_email
 
-from bridge.channels import BUILDERS, build
+from bridge.channels import CHANNEL_TYPES
 from bridge.core.errors import Reason, SendError
 from bridge.core.ports import Claim, Message, Receipt
 from dev.sandbox.running import RunningSandbox
 
-TARGETS = {"pagerduty": "pagerduty", "slack": "slack", "email": "smtp"}
+KINDS = [kind.word() for kind in CHANNEL_TYPES]
+TARGETS = {"pagerduty": "pagerduty", "slack": "slack", "email": "smtp", "webhook": "webhook"}
 
 
 def send(channel: Any, message: Message | None = None, claim: Claim | None = None) -> Receipt:
@@ -95,6 +96,23 @@ TABLE = [
     ("slack", said("invalid_blocks"), Reason.PAYLOAD, False),
     ("slack", said("msg_blocks_too_long"), Reason.PAYLOAD, False),
     ("slack", said("a_word_of_tomorrow"), Reason.DESTINATION, False),
+    ("webhook", status(302), Reason.SERVER, False),
+    ("webhook", status(400), Reason.PAYLOAD, False),
+    ("webhook", status(401), Reason.CREDENTIAL, False),
+    ("webhook", status(403), Reason.CREDENTIAL, False),
+    ("webhook", status(404), Reason.DESTINATION, False),
+    ("webhook", status(405), Reason.DESTINATION, False),
+    ("webhook", status(408), Reason.SERVER, True),
+    ("webhook", status(409), Reason.SERVER, True),
+    ("webhook", status(410), Reason.DESTINATION, False),
+    ("webhook", status(413), Reason.PAYLOAD, False),
+    ("webhook", status(422), Reason.PAYLOAD, False),
+    ("webhook", status(429, retry_after=7), Reason.RATE_LIMITED, False),
+    ("webhook", status(500), Reason.SERVER, True),
+    ("webhook", status(503), Reason.SERVER, True),
+    ("webhook", RESET, Reason.NETWORK, True),
+    ("webhook", ACCEPTED, Reason.NETWORK, True),
+    ("webhook", HANG, Reason.NETWORK, True),
     ("email", reply(421), Reason.SERVER, False),
     ("email", reply(450), Reason.SERVER, False),
     ("email", reply(451), Reason.SERVER, False),
@@ -137,18 +155,18 @@ def test_a_fault_becomes_its_reason(
     assert sum(each["hits"] for each in vendors.state["faults"]) == 1, "sent more than once"
 
 
-@pytest.mark.parametrize("kind", BUILDERS)
+@pytest.mark.parametrize("kind", KINDS)
 def test_nobody_listening_is_certain(kind: str) -> None:
-    channel = {"pagerduty": a_pagerduty(), "slack": a_slack(), "email": an_email()}[kind]
+    channel = {"pagerduty": a_pagerduty(), "slack": a_slack(), "email": an_email(), "webhook": a_webhook()}[kind]
     with pytest.raises(SendError) as caught:
         send(channel)
     assert (caught.value.reason, caught.value.ambiguous) == (Reason.NETWORK, False)
 
 
-@pytest.mark.parametrize("kind", BUILDERS)
+@pytest.mark.parametrize("kind", KINDS)
 def test_a_healthy_vendor_takes_it(vendors: RunningSandbox, kind: str) -> None:
     assert send(a_channel(kind, vendors)).handle
-    part = {"pagerduty": "pagerduty", "slack": "slack", "email": "mail"}[kind]
+    part = {"pagerduty": "pagerduty", "slack": "slack", "email": "mail", "webhook": "webhook"}[kind]
     assert any(vendors.summary[part].values())
 
 
@@ -160,5 +178,6 @@ def test_a_wrong_routing_key_is_a_matter_of_the_credential(vendors: RunningSandb
     assert caught.value.reason is Reason.CREDENTIAL
 
 
-def test_build_knows_every_kind() -> None:
-    assert build(an_email()._settings).kind == "email"
+def test_every_kind_is_built_with_its_name() -> None:
+    built = an_email()._settings.build("mail-ml")
+    assert ("mail-ml", "email") == (built.name, built.kind)

@@ -8,10 +8,9 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
-from pydantic import SecretStr
 
 from bridge.channels.pagerduty.change_events import PagerDutyChanges, event_of
-from bridge.config.settings import PagerDutySettings
+from bridge.channels.pagerduty.settings import PagerDutySettings
 from bridge.core.errors import Reason, SendError
 from bridge.core.facts import ChangeEvent
 from dev.sandbox.running import RunningSandbox
@@ -33,7 +32,7 @@ CHANGE = ChangeEvent(
 
 
 def send(url: str, change: ChangeEvent = CHANGE, key: str = KEY, seconds: float = 5) -> None:
-    settings = PagerDutySettings("pager", SecretStr(key), url, None, 2, timedelta(seconds=seconds), True)
+    settings = PagerDutySettings(type="pagerduty", routing_key=key, base_url=url, timeout=timedelta(seconds=seconds))
 
     async def main() -> None:
         sender = PagerDutyChanges(settings)

@@ -103,7 +103,7 @@ def test_a_tls_handshake_without_end_is_given_up(kind: str, way: str) -> None:
 
 
 @pytest.mark.filterwarnings("ignore:Sending a large body directly:ResourceWarning")
-@pytest.mark.parametrize("kind", ["pagerduty", "slack"])
+@pytest.mark.parametrize("kind", ["pagerduty", "slack", "webhook"])
 def test_a_vendor_that_takes_no_bytes_is_given_up(kind: str) -> None:
     """It accepts, and reads a byte now and then of more than what the kernel holds for it."""
 

@@ -47,7 +47,7 @@ uvloop.run(main(sys.argv[3], json.loads(sys.argv[4])))
 """
 
 
-@pytest.mark.parametrize("kind", ["pagerduty", "slack", "prometheus", "alertmanager", "ping"])
+@pytest.mark.parametrize("kind", ["pagerduty", "slack", "webhook", "prometheus", "alertmanager", "ping"])
 def test_no_flood_fills_the_memory(kind: str) -> None:
     """Of an Alertmanager 32 MiB are read, of others 4."""
     ways = {way: script for way, script in EVERYTHING.items() if kind != "ping" or way not in {*AFTER_THE_HEAD, *BOMBS}}

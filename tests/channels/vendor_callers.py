@@ -12,18 +12,17 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from channel_builders import AT, KEY, SECRETS, a_claim, a_message, a_slack
+from channel_builders import AT, KEY, SECRETS, a_claim, a_message, a_slack, a_webhook
 from hostile_vendor import Script, answering, dripping
-from pydantic import SecretStr
 
 from bridge.channels.pagerduty.change_events import PagerDutyChanges
 from bridge.channels.pagerduty.channel import PagerDutyChannel
+from bridge.channels.pagerduty.settings import PagerDutySettings
 from bridge.clients.alertmanager import AlertmanagerApi
 from bridge.clients.alertmanager import Server as Alertmanager
 from bridge.clients.outside_ping import PingUrl
 from bridge.clients.prometheus import Prometheus
 from bridge.clients.prometheus import Server as PrometheusServer
-from bridge.config.settings import PagerDutySettings
 from bridge.core.context.enrichment import Failure, Query
 from bridge.core.errors import Reason, SendError
 from bridge.core.facts import ChangeEvent
@@ -36,8 +35,8 @@ CHUNKED = HEAD + b"Transfer-Encoding: chunked\r\n\r\n"
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 HINTS = b"HTTP/1.1 103 Early Hints\r\nLink: </x>\r\n\r\n"
 
-SENDERS = ("pagerduty", "changes", "slack", "upload")
-CALLERS = ("pagerduty", "changes", "slack", "prometheus", "alertmanager", "ping")
+SENDERS = ("pagerduty", "changes", "slack", "upload", "webhook")
+CALLERS = ("pagerduty", "changes", "slack", "webhook", "prometheus", "alertmanager", "ping")
 
 
 def flooding(start: bytes, flood: bytes) -> Script:
@@ -106,13 +105,17 @@ class Caller:
 
     def __init__(self, kind: str, url: str, seconds: float, concurrency: int = 8) -> None:
         self.kind, self.seconds = kind, seconds
-        pager = PagerDutySettings("c", SecretStr(KEY), url, None, concurrency, timedelta(seconds=seconds), True)
+        pager = PagerDutySettings(
+            type="pagerduty", routing_key=KEY, base_url=url, rate="unlimited", concurrency=concurrency,
+            timeout=timedelta(seconds=seconds),
+        )  # fmt: skip
         server = Alertmanager(url, timeout_seconds=seconds)
         makes: dict[str, Callable[[], Any]] = {
-            "pagerduty": lambda: PagerDutyChannel(pager),
+            "pagerduty": lambda: PagerDutyChannel("c", pager),
             "changes": lambda: PagerDutyChanges(pager),
             "slack": lambda: a_slack(f"{url}/api/", seconds, channel="C0123456789"),
             "upload": lambda: a_slack(f"{url}/api/", seconds, channel="C0123456789"),
+            "webhook": lambda: a_webhook(url, seconds, concurrency=concurrency),
             "prometheus": lambda: Prometheus(PrometheusServer(url), lambda: datetime.now(UTC)),
             "alertmanager": lambda: AlertmanagerApi(server, lambda: datetime.now(UTC)),
             "ping": lambda: PingUrl(lambda: url, seconds),
@@ -122,7 +125,7 @@ class Caller:
     async def call(self) -> str:
         """Empty when the vendor's answer was a good one; what was said of it else. Raises SendError."""
         channel, message, claim = self.channel, a_message(), a_claim()
-        if self.kind in ("pagerduty", "slack"):
+        if self.kind in ("pagerduty", "slack", "webhook"):
             await channel.send(channel.compose(message, claim), message, claim)
         elif self.kind == "changes":
             await channel.send(ChangeEvent("deploy", "api", AT, "api was deployed"))

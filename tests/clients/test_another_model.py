@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 import yaml
 
+from bridge.app.settings import load
 from bridge.clients.context_gathering import Gatherer, QueryLimits
-from bridge.config import Settings, load
+from bridge.config import Settings
 from bridge.core.context.enrichment import Answer, Query, Sample
 from bridge.core.facts import ChangeEvent, Context
 from bridge.core.incidents.transitions import Rules, receive

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from bridge.app.settings import load
 from bridge.clients.context_gathering import Gatherer, QueryLimits
 from bridge.clients.prometheus import Prometheus, Server
-from bridge.config import load
 from bridge.core.facts import ChangeEvent, Context, Verdict
 from bridge.core.incidents.transitions import Rules, receive
 from bridge.core.model import Alert, Status

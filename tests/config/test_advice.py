@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from bridge.config import ConfigurationFaults, load
+from bridge.app.settings import load, load_text
+from bridge.channels import CHANNEL_TYPES
+from bridge.config import ConfigurationFaults
 from bridge.config.advice import Advice, advise
 
 ROOT = Path(__file__).parents[2]
@@ -31,8 +33,8 @@ def look(tmp_path: Path, text: str, environ: dict[str, str] | None = None) -> Ad
     try:
         load(file, environ)
     except ConfigurationFaults as found:
-        return advise(file, environ, NOW, found.faults)
-    return advise(file, environ, NOW)
+        return advise(file, environ, NOW, CHANNEL_TYPES, found.faults)
+    return advise(file, environ, NOW, CHANNEL_TYPES)
 
 
 def only(advice: Advice) -> tuple[str, str]:
@@ -55,7 +57,7 @@ def test_the_shipped_files_are_answered_with_silence(file: str) -> None:
     names = ("ALERTMANAGER_TOKEN", "BRIDGE_PASSWORD_HASH", "CLOUD_MONITORING_PASSWORD")
     secrets = dict.fromkeys(names, "scrypt:1:1:1$ab$00")
     environ = {**secrets, "PAGERDUTY_ROUTING_KEY": KEY, "SLACK_BOT_TOKEN": BOT}
-    assert Advice() == advise(ROOT / file, environ, NOW)
+    assert Advice() == advise(ROOT / file, environ, NOW, CHANNEL_TYPES)
 
 
 TOKENS = [
@@ -398,3 +400,56 @@ def test_data_of_any_shape_is_borne(tmp_path: Path) -> None:
         for shape in shapes:
             look(tmp_path, f"{key}: {shape}\nroute: {{routes: {shape}, notify: {shape}, escalate: {shape}}}\n")
             look(tmp_path, f"{key}: {{questions: {shape}, flapping: {shape}, a: {shape}, severity_aliases: {shape}}}\n")
+
+
+WEBHOOK = SMALL.replace("route:\n", '  hook: {type: webhook, url: "https://hook.ml.dev/x"%s}\nroute:\n', 1).replace(
+    "email-ml]", "email-ml, hook]"
+)
+
+
+@pytest.mark.parametrize(
+    ("keys", "secret", "words"),
+    [
+        (
+            "",
+            "",
+            "5: channels.hook: hook signs nothing, so its receiver cannot tell the bridge from others",
+        ),
+        (
+            ', secret: "${S}"',
+            "2short4u",
+            "5: channels.hook.secret: is shorter than 16 characters; make one with: openssl",
+        ),
+        (', secret: "${S}"', f"'{KEY}'", "5: channels.hook.secret: there are quotes around the secret"),
+        (f', secret: "${{S}}", token: "{"${OTHER}"}"', KEY, ""),
+    ],
+)
+def test_a_webhook_that_nobody_can_believe(tmp_path: Path, keys: str, secret: str, words: str) -> None:
+    advice = look(tmp_path, WEBHOOK % keys, {"S": secret} if secret else None)
+    if not words:
+        assert Advice() == advice
+        return
+    kind, told = only(advice)
+    assert kind == "warning"
+    assert told.startswith(words)
+    assert not secret or secret not in told
+
+
+@pytest.mark.parametrize(
+    ("url", "words"),
+    [
+        ("http://hook.ml.dev/x", "what is posted to hook.ml.dev travels unencrypted"),
+        ("http://127.0.0.1:8080/x", ""),
+        ("http://127.0.0.1:9119/webhook/alertmanager/prod", "posts the bridge's incidents to the bridge itself"),
+        ("http://[::1]:8080/x", ""),
+        ("https://hook.ml.dev/x?team=ml", ""),
+    ],
+)
+def test_a_webhook_without_encryption(url: str, words: str) -> None:
+    settings = load_text(
+        "external_url: http://127.0.0.1:9119\n"
+        + (WEBHOOK % ', secret: "${OTHER}"').replace("https://hook.ml.dev/x", url),
+        GOOD,
+    )
+    told = [str(each) for each in settings.warnings]
+    assert (len(told) == 1 and words in told[0]) if words else told == []

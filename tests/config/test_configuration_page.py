@@ -1,4 +1,4 @@
-"""docs/configuration.md has every key of the models, each with its default, and no other."""
+"""Every key stands in the models, in the JSON Schema and in docs/configuration.md, and nowhere in one of them alone."""
 
 from __future__ import annotations
 
@@ -6,38 +6,43 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 
-from bridge.config import json_schema
+from bridge.app.settings import json_schema
+from bridge.channels import CHANNEL_TYPES
+from bridge.config.fields import Section
+from bridge.config.places import keys_of, kind_of, options, secrets_of
+from bridge.config.settings import file_model
 
 PAGE = (Path(__file__).parents[2] / "docs" / "configuration.md").read_text()
 SCHEMA = json_schema()
 #: heading -> the models that the tables below it are about; a key of several must be in all of them
 SECTIONS = {
     "Top level": ["RoutesFile"],
-    "sources[]": ["Source"],
-    "reconcile": ["Reconcile"],
-    "basic_auth": ["BasicAuth"],
-    "channels: what all have": ["PagerDutyChannel", "SlackChannel", "EmailChannel"],
-    "pagerduty": ["PagerDutyChannel"],
-    "slack": ["SlackChannel"],
-    "email": ["EmailChannel"],
+    "sources[]": ["SourceSettings"],
+    "reconcile": ["ReconcileSettings"],
+    "basic_auth": ["BasicAuthSettings"],
+    "channels: what all have": [each.__name__ for each in CHANNEL_TYPES],
+    "pagerduty": ["PagerDutySettings"],
+    "slack": ["SlackSettings"],
+    "email": ["EmailSettings"],
+    "webhook": ["WebhookSettings"],
     "route": ["RouteNode"],
-    "escalate[]": ["EscalationStep"],
+    "escalate[]": ["EscalationSettings"],
     "time_intervals[]": ["TimeIntervalEntry"],
     "time_intervals[].time_intervals[]": ["Interval"],
-    "incidents": ["Incidents"],
+    "incidents": ["IncidentSettings"],
     "web, limits, log": ["RoutesFile"],
-    "Context": ["Context"],
-    "context.prometheus": ["PrometheusServer"],
-    "context.questions[]": ["QuestionEntry"],
-    "context.distributions[]": ["DistributionEntry"],
-    "context.changes[]": ["ChangeRuleEntry"],
-    "Heartbeats": ["Heartbeat"],
-    "Ping": ["Ping"],
-    "storm": ["Storm", "ChannelStorm"],
+    "Context": ["ContextSettings"],
+    "context.prometheus": ["PrometheusSettings"],
+    "context.questions[]": ["QuestionSettings"],
+    "context.distributions[]": ["DistributionSettings"],
+    "context.changes[]": ["ChangeRuleSettings"],
+    "Heartbeats": ["HeartbeatSettings"],
+    "Ping": ["PingSettings"],
+    "storm": ["StormSettings", "ChannelStorm"],
 }
 #: described in the words of another key
 IN_WORDS = {("Times", "start_time"), ("Times", "end_time")}
@@ -79,6 +84,39 @@ def found(name: str, key: str) -> tuple[str, str]:
 def documented() -> set[tuple[str, str]]:
     named = [(name, key) for row in ROWS for name in SECTIONS[row.section] for key in row.keys]
     return {found(name, part) for name, key in named for part in (key, key.partition(".")[0])}
+
+
+def sections() -> dict[str, type[Section]]:
+    """Every model below the file's, by its name in the schema."""
+    found: dict[str, type[Section]] = {}
+
+    def collect(kind: Any) -> None:
+        for option in options(kind):
+            for inner in get_args(option):
+                collect(inner)
+            if isinstance(option, type) and issubclass(option, Section) and option.__name__ not in found:
+                found[option.__name__] = option
+                for field in keys_of(option).values():
+                    collect(kind_of(field))
+
+    collect(file_model(CHANNEL_TYPES))
+    return found
+
+
+MODELS = sections()
+
+
+def test_the_models_and_the_schema_have_the_same_keys() -> None:
+    assert set(MODELS) == {"RoutesFile", *(name for name in SCHEMA["$defs"] if "properties" in model(name))}
+    for name, section in MODELS.items():
+        assert set(keys_of(section)) == set(model(name)["properties"]), name
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_a_secret_is_one_for_an_editor_too_and_may_stand_in_a_file(name: str) -> None:
+    for secret in secrets_of(MODELS[name]):
+        assert "#/$defs/Secret" in str(model(name)["properties"][secret.key]), secret.key
+        assert secret.many or f"{secret.key}_file" in keys_of(MODELS[name]), secret.key
 
 
 def test_every_section_is_there() -> None:

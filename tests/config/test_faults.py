@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from bridge.config import ConfigurationFaults, load, load_text
+from bridge.app.settings import load, load_text
+from bridge.config import ConfigurationFaults
 from bridge.config.faults import Fault, did_you_mean, format_path
 
 FOLDER = Path(__file__).parent / "faulty_routes"

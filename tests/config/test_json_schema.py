@@ -12,7 +12,7 @@ import pytest
 import yaml
 from jsonschema import Draft202012Validator
 
-from bridge.config import json_schema, load_text
+from bridge.app.settings import json_schema, load_text
 from bridge.config.document import read_document
 
 ROOT = Path(__file__).parents[2]

@@ -1,6 +1,5 @@
 """A good file becomes Settings: defaults, secrets that stay hidden, warnings, the default routes.yaml."""
 
-import dataclasses
 import hashlib
 import json
 import logging
@@ -9,18 +8,13 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from pydantic import ValidationError
 
-from bridge.config import (
-    EmailSettings,
-    PagerDutySettings,
-    Rate,
-    SlackSettings,
-    json_schema,
-    load,
-    load_text,
-    secret_values,
-)
-from bridge.config.settings import IncidentSettings
+from bridge.app.settings import json_schema, load, load_text
+from bridge.channels.email.settings import EmailSettings
+from bridge.channels.pagerduty.settings import PagerDutySettings
+from bridge.channels.slack.settings import SlackSettings
+from bridge.config import Rate, secret_values
 from bridge.core.incidents.state_changes import Flapping
 from bridge.core.routing.tree import Escalation, route_alert
 from bridge.core.storms.detection import StormLimits
@@ -64,7 +58,7 @@ def test_the_default_file_talks_to_the_sandbox():
     pagerduty, slack, email = settings.channels.values()
     assert "http://127.0.0.1:9911" == pagerduty.base_url
     assert "http://127.0.0.1:9911/api/" == slack.base_url
-    assert ("127.0.0.1", 2525, "none") == (email.host, email.port, email.tls)
+    assert ("127.0.0.1", 2525, "none") == (*email.smarthost, email.tls)
     assert ["http://127.0.0.1:9093"] == [source.url for source in settings.sources]
     assert "http://127.0.0.1:9119" == settings.external_url
 
@@ -78,8 +72,7 @@ def test_the_default_file_follows_the_environment():
     settings = load(ROOT / "routes.yaml", {**ENVIRON, **elsewhere})
     email, slack = settings.channels["email-ml"], settings.channels["slack-ml"]
     assert ("smtp.example.org", 465, "implicit", "https://x/api/") == (
-        email.host,
-        email.port,
+        *email.smarthost,
         email.tls,
         slack.base_url,
     )
@@ -107,7 +100,7 @@ def test_channel_defaults(small):
     )
     assert ("starttls", "mail.example.org", Rate(10, second), 4, 150 * second) == (
         email.tls,
-        email.domain,
+        email.id_domain,
         email.rate,
         email.concurrency,
         email.timeout,
@@ -117,11 +110,21 @@ def test_channel_defaults(small):
 def test_other_defaults(small):
     assert () == small.sources
     minute, flapping = timedelta(minutes=1), Flapping(4, timedelta(hours=1), timedelta(minutes=10))
-    assert IncidentSettings(15 * minute, minute, True, 720 * minute, flapping) == small.incidents
+    assert (15 * minute, minute, True, 720 * minute, flapping) == (
+        small.incidents.reopen_within,
+        small.incidents.late_within,
+        small.incidents.page_again,
+        small.incidents.acknowledge_for,
+        small.incidents.flapping,
+    )
     assert load_text(SMALL + "incidents: {flapping: {turns: 0}}", ENVIRON).incidents.flapping is None
     assert timedelta(minutes=5) == small.route.fallback_after
-    assert ("severity", {"page": "critical"}) == (small.severities.label, small.severities.aliases)
-    assert (32 * 2**20, timedelta(minutes=5), 40 * 2**20) == dataclasses.astuple(small.limits)
+    assert ("severity", {"page": "critical"}) == (small.incidents.severity_label, small.incidents.severity_aliases)
+    assert (32 * 2**20, timedelta(minutes=5), 40 * 2**20) == (
+        small.limits.body,
+        small.limits.overdue,
+        small.limits.room,
+    )
     assert (timedelta(days=90), None, None, ()) == (
         small.retention,
         small.external_url,
@@ -131,8 +134,8 @@ def test_other_defaults(small):
 
 
 def test_the_room_for_all_bodies_grows_with_the_largest(small):
-    assert 125 * 2**20 == load_text(SMALL + "limits: {body: 100MiB}", ENVIRON).limits.buffered
-    assert 64 * 2**20 == load_text(SMALL + "limits: {buffered: 64MiB}", ENVIRON).limits.buffered
+    assert 125 * 2**20 == load_text(SMALL + "limits: {body: 100MiB}", ENVIRON).limits.room
+    assert 64 * 2**20 == load_text(SMALL + "limits: {buffered: 64MiB}", ENVIRON).limits.room
 
 
 def test_trusted_proxies_are_addresses_and_ranges():
@@ -150,7 +153,7 @@ def test_secrets_are_known_to_the_log_filter_and_shown_nowhere(caplog):
     settings = load(ROOT / "routes.yaml", ENVIRON)
     assert frozenset(ENVIRON.values()) == secret_values(settings)
     logging.getLogger("test").warning("%s %r", settings, settings)
-    shown = f"{settings} {settings!r} {dataclasses.asdict(settings.limits)} {caplog.text}"
+    shown = f"{settings} {settings!r} {settings.limits.model_dump()} {caplog.text}"
     for secret in ENVIRON.values():
         assert secret not in shown
 
@@ -299,7 +302,7 @@ def test_mail_without_encryption_only_to_this_machine_or_when_allowed():
 
 
 def test_the_settings_are_frozen(small):
-    with pytest.raises(dataclasses.FrozenInstanceError):
+    with pytest.raises(ValidationError):
         small.digest = ""
     with pytest.raises(TypeError):
         small.channels["x"] = None

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from bridge.app.settings import load, load_text
 from bridge.app.wiring import ping_target
-from bridge.config import ConfigurationFaults, Settings, load, load_text, secret_values
+from bridge.config import ConfigurationFaults, Settings, secret_values
 
 SMALL = """
 channels: {slack-ml: {type: slack, token: "${SLACK}", channel: C012ABCDEF}}

@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from bridge.app.settings import load, load_text
 from bridge.app.wiring import reconciled_sources
-from bridge.config import ConfigurationFaults, load, load_text, secret_values
-from bridge.config.settings import SourceSettings
+from bridge.config import ConfigurationFaults, secret_values
+from bridge.config.sources import SourceSettings
 
 ENVIRON = {"SLACK": "xoxb-secret", "TOKEN": "t0ken", "PASSWORD": "passw0rd"}
 REST = """
@@ -31,8 +32,8 @@ def faults(fields: str) -> str:
 
 def test_a_source_with_an_address_is_asked_once_a_minute() -> None:
     found = source('url: "http://am:9093/"')
-    assert (("http://am:9093",), "http://am:9093") == (found.urls, found.url)
-    assert found.reconcile is not None
+    assert (("http://am:9093",), "http://am:9093") == (found.alertmanagers, found.url)
+    assert found.reconciliation is not None
     five = timedelta(minutes=5)
     assert (timedelta(minutes=1), five, five) == (
         found.reconcile.every,
@@ -43,7 +44,7 @@ def test_a_source_with_an_address_is_asked_once_a_minute() -> None:
 
 def test_every_member_of_a_cluster_is_asked_once() -> None:
     found = source("urls: [http://a:9093/, http://b:9093, http://a:9093]")
-    assert (("http://a:9093", "http://b:9093"), "http://a:9093") == (found.urls, found.url)
+    assert ("http://a:9093", "http://b:9093") == found.alertmanagers
 
 
 @pytest.mark.parametrize(
@@ -56,7 +57,7 @@ def test_every_member_of_a_cluster_is_asked_once() -> None:
     ],
 )
 def test_who_has_no_address_is_no_alertmanager_or_shall_not_be_asked_is_not(fields: str) -> None:
-    assert source(fields).reconcile is None
+    assert source(fields).reconciliation is None
 
 
 def test_the_credential_is_a_secret() -> None:
@@ -77,7 +78,7 @@ def test_a_file_with_the_token_is_read_later_and_must_be_there(tmp_path: Path) -
     assert "sources[0].reconcile.token_file: there is no file 'am-token'" in str(raised.value.faults[0].render("x"))
     (tmp_path / "am-token").write_text("first")
     (found,) = load(file, ENVIRON).sources
-    assert found.reconcile is not None
+    assert found.reconciliation is not None
     assert tmp_path / "am-token" == found.reconcile.token_file
 
 

@@ -8,10 +8,14 @@ from pathlib import Path
 import pytest
 from pydantic import SecretStr
 
+from bridge.app.settings import load
 from bridge.app.wiring import _token_of
-from bridge.config import ConfigurationFaults, load
+from bridge.channels.email.settings import EmailSettings
+from bridge.channels.pagerduty.settings import PagerDutySettings
+from bridge.channels.slack.settings import SlackSettings
+from bridge.config import ConfigurationFaults
 from bridge.config.secret_files import MAX_OCTETS, UnreadableSecret, read_secret
-from bridge.config.settings import EmailSettings, PagerDutySettings, Settings, SlackSettings
+from bridge.config.settings import Settings
 from docker.start.with_secrets import merged
 
 SECRET = "k€y-ä-0123456789"
@@ -60,7 +64,7 @@ def secrets_of(settings: Settings) -> list[str]:
     pager, chat, mail = (settings.channels[name] for name in ("pager", "chat", "mail"))
     assert isinstance(pager, PagerDutySettings) and isinstance(chat, SlackSettings) and isinstance(mail, EmailSettings)
     am, am2, grafana = settings.sources
-    assert am.basic_auth and am.reconcile and am2.reconcile and am2.reconcile.basic_auth and settings.context
+    assert am.basic_auth and am2.reconcile.basic_auth and settings.context
     kept = [pager.routing_key, chat.token, mail.password, am.basic_auth.password, am2.reconcile.basic_auth.password]
     read = [_token_of(settings.context.prometheus), _token_of(am.reconcile)]
     shown = [each.get_secret_value() for each in [*kept, grafana.hmac_secret] if isinstance(each, SecretStr)]

@@ -7,7 +7,7 @@ from pathlib import Path
 import promql_parser
 import pytest
 
-from bridge.config import load
+from bridge.app.settings import load
 from bridge.core.context.questions import ROLES, Question, expression
 
 ROOT = Path(__file__).parents[2]

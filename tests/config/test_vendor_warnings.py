@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from bridge.app.settings import load_text
 from bridge.config import ConfigurationFaults
-from bridge.config.loading import load_text
 
 BASE = "https://events.pagerduty.com"
 ROUTES = """

@@ -31,7 +31,7 @@ from cluster_objects import (
 from werkzeug.security import generate_password_hash
 
 from bert_api.service.settings import from_environment
-from bridge.config import load
+from bridge.app.settings import load
 from bridge.web.auth import check_listen
 from dev.sandbox.credentials import fresh_credentials
 from dev.stack.binaries import find

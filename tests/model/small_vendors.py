@@ -11,12 +11,12 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
 
-from pydantic import SecretStr
-
 from bridge.channels.email.channel import EmailChannel
+from bridge.channels.email.settings import EmailSettings
 from bridge.channels.pagerduty.channel import PagerDutyChannel
+from bridge.channels.pagerduty.settings import PagerDutySettings
 from bridge.channels.slack.channel import SlackChannel
-from bridge.config.settings import EmailSettings, PagerDutySettings, SlackSettings
+from bridge.channels.slack.settings import SlackSettings
 from bridge.core.errors import Reason, SendError
 from bridge.core.ports import Claim, Composed, Message, Receipt
 from dev.sandbox.incidents import PagerDutyAccount
@@ -124,14 +124,14 @@ class SlackCallsInMemory:
 
 
 def slack_channel(vendor: Slack) -> SlackChannel:
-    channel = SlackChannel(SlackSettings("slack", SecretStr("xoxb-1"), "C0000001", "", None, 2, SECONDS, True, None))
+    channel = SlackChannel("slack", SlackSettings(type="slack", token="xoxb-1", channel="C0000001", rate="unlimited"))
     channel._calls = SlackCallsInMemory(vendor)  # type: ignore[assignment]
     return channel
 
 
 class PagerDutyInMemory(PagerDutyChannel):
     def __init__(self, vendor: PagerDuty) -> None:
-        super().__init__(PagerDutySettings("pager", SecretStr("0" * 32), "", None, 2, SECONDS, True))
+        super().__init__("pager", PagerDutySettings(type="pagerduty", routing_key="0" * 32, rate="unlimited"))
         self._vendor = vendor
 
     async def _post(self, event: Any, progress: Mapping[str, Any] | None) -> None:
@@ -146,11 +146,10 @@ class PagerDutyInMemory(PagerDutyChannel):
 class EmailInMemory(EmailChannel):
     def __init__(self, vendor: Mail) -> None:
         about = EmailSettings(
-            name="mail", host="", port=25, tls="none", ca_file=None, username=None, password=None,
-            from_="bridge@example.org", to=("ml@example.org",), hello="test", domain="example.org", rate=None,
-            concurrency=2, timeout=SECONDS, send_resolved=True,
+            **{"type": "email", "smarthost": "localhost:25", "tls": "none", "from": "bridge@example.org"},
+            to=("ml@example.org",), hello="test", rate="unlimited", timeout=SECONDS,
         )  # fmt: skip
-        super().__init__(about)
+        super().__init__("mail", about)
         self._vendor = vendor
 
     async def send(self, composed: Composed, message: Message, claim: Claim) -> Receipt:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from bridge.config import load_text
+from bridge.app.settings import load_text
 from bridge.sources import cloud_monitoring
 
 PAGE = (Path(__file__).parents[2] / "docs" / "sources.md").read_text()

@@ -11,9 +11,10 @@ from pathlib import Path
 
 from werkzeug.serving import make_server
 
+from bridge.app.settings import load_text
 from bridge.app.wiring import policy_of
 from bridge.charts.drawing import draw
-from bridge.config import Settings, load_text
+from bridge.config import Settings
 from bridge.core.charts.chart import Line, LineChart, Mark, Picture, in_words
 from bridge.core.charts.expressions import Threshold
 from bridge.core.charts.series import Span

@@ -8,7 +8,7 @@ from werkzeug.datastructures import Headers
 from werkzeug.test import EnvironBuilder
 from werkzeug.wrappers import Request
 
-from bridge.config import load_text
+from bridge.app.settings import load_text
 from bridge.web.callers import caller_of, from_another_site, is_proxy
 from bridge.web.forwarded import Hops, hops_of
 

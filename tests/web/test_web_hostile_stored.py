@@ -12,8 +12,8 @@ import sqlalchemy as sa
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from bridge.app.settings import load_text
 from bridge.app.wiring import policy_of, utc_now
-from bridge.config import load_text
 from bridge.observability.metrics import Metrics
 from bridge.store import StoreChanges, StoreIntake, StorePictures, StoreReader, open_database
 from bridge.web import create_app

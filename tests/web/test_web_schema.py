@@ -16,8 +16,8 @@ import yaml
 from schemathesis.config import SchemathesisConfig
 from werkzeug.security import generate_password_hash
 
+from bridge.app.settings import load_text
 from bridge.app.wiring import policy_of
-from bridge.config import load_text
 from bridge.core.errors import Reason
 from bridge.core.facts import ChangeEvent
 from bridge.core.ports import GiveUp, Lane, Sent

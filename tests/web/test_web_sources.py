@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from web_fakes import ENVIRON, NOW, PLAIN, World
 
-from bridge.config import load_text
+from bridge.app.settings import load_text
 from bridge.core.errors import StoreUnavailable
 from bridge.observability import logs
 from bridge.web import check_listen

@@ -3,7 +3,7 @@
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
-from bridge.config import load_text
+from bridge.app.settings import load_text
 from bridge.core.changes import concerning
 from bridge.core.context.measurements import Measured
 from bridge.core.cursors import Page

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from bridge.app.settings import load_text
 from bridge.app.wiring import worker_setup
-from bridge.config import load_text
 from bridge.core.errors import Reason, SendError
 from bridge.core.ports import GiveUp
 from bridge.observability.logs import HIDDEN, Redactor

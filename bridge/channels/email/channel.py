@@ -12,7 +12,7 @@ from contextlib import contextmanager
 
 from bridge.channels.email.connection import MailConnection
 from bridge.channels.email.message import mail_bytes, subject_in
-from bridge.config.settings import EmailSettings
+from bridge.channels.email.settings import EmailSettings
 from bridge.core.errors import Reason, SendError
 from bridge.core.network.mailboxes import parse_mailbox
 from bridge.core.ports import Claim, Composed, Message, Receipt
@@ -29,26 +29,26 @@ class EmailChannel:
     edits = False
     wants_html = True
 
-    def __init__(self, settings: EmailSettings) -> None:
-        self.name = settings.name
+    def __init__(self, name: str, settings: EmailSettings) -> None:
+        self.name = name
         self._settings = settings
         self._seconds = settings.timeout.total_seconds()
         self._sender = parse_mailbox(settings.from_).address
-        self._threads = ThreadPoolExecutor(settings.concurrency, f"channel-{settings.name}")
+        self._threads = ThreadPoolExecutor(settings.concurrency, f"channel-{name}")
         self._own = threading.local()
         self._opened: list[MailConnection] = []  # to close them from another thread at the end
 
     @property
     def recipients(self) -> tuple[str, ...]:
-        return self._settings.to
+        return self._settings.recipients
 
     def compose(self, message: Message, claim: Claim) -> Composed:
         if claim.frozen is not None:
             return Composed(claim.frozen)
-        settings, recipient = self._settings, claim.target.recipient
+        recipient, sender, domain = claim.target.recipient, self._settings.from_, self._settings.id_domain
         with _addresses():
             subject = _subject_before(message, claim)
-            mail = mail_bytes(message, recipient, settings.from_, settings.domain, shrink=claim.shrink, subject=subject)
+            mail = mail_bytes(message, recipient, sender, domain, shrink=claim.shrink, subject=subject)
         return Composed(mail)
 
     async def send(self, composed: Composed, message: Message, claim: Claim) -> Receipt:

@@ -16,7 +16,7 @@ from contextlib import contextmanager, suppress
 from functools import lru_cache
 
 from bridge.channels.email.login import logged_in
-from bridge.config.settings import EmailSettings
+from bridge.channels.email.settings import EmailSettings
 from bridge.core.errors import Reason, SendError
 from bridge.outbound.sockets import Allowance, AllowedTlsSocket, TooMuch, connected, cut, over_tls, tls_context
 from bridge.outbound.trust import UnusableAuthorities, tls_fault
@@ -104,7 +104,7 @@ class MailConnection:
         smtp = self._opening = _Smtp(self._settings, self._allowance)
         try:
             with _failures("connect"):
-                _expect(smtp.connect(self._settings.host, self._settings.port), 220)
+                _expect(smtp.connect(*self._settings.smarthost), 220)
                 smtp.ehlo_or_helo_if_needed()
                 self._secured(smtp)
                 smtp.ehlo_or_helo_if_needed()
@@ -159,7 +159,7 @@ class _Smtp(smtplib.SMTP):
         seconds = min(CONNECT_SECONDS, settings.timeout.total_seconds())
         super().__init__(local_hostname=settings.hello or _own_name(), timeout=seconds)
         self._settings, self._allowance = settings, allowance
-        self._host = settings.host  # whom the certificate must name
+        self._host = settings.smarthost.host  # whom the certificate must name
 
     def patience(self, seconds: float) -> None:
         """For each step, within the allowance."""

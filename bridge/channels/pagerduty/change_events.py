@@ -13,7 +13,7 @@ import orjson
 from bridge.channels.http import failed
 from bridge.channels.pagerduty.channel import refusal_of
 from bridge.channels.pagerduty.events import MAX_FIELD, MAX_SUMMARY
-from bridge.config.settings import PagerDutySettings
+from bridge.channels.pagerduty.settings import PagerDutySettings
 from bridge.core.errors import SendError
 from bridge.core.facts import ChangeEvent
 from bridge.outbound.http import CallFailed, HttpClient
@@ -31,7 +31,7 @@ class PagerDutyChanges:
 
     def __init__(self, settings: PagerDutySettings) -> None:
         self._key = settings.routing_key.get_secret_value()
-        self._url = f"{settings.base_url.rstrip('/')}/v2/change/enqueue"
+        self._url = f"{settings.base_url}/v2/change/enqueue"
         self._timeout = settings.timeout.total_seconds()
         self._http = HttpClient(connections=1)
         self.lease_seconds = self._timeout + 30

@@ -20,7 +20,7 @@ import requests
 from bridge.channels.http import failed, retry_after_seconds
 from bridge.channels.pagerduty.events import ACKNOWLEDGING, Event, events_of, state_after
 from bridge.channels.pagerduty.requests_transport import LoopTransport
-from bridge.config.settings import PagerDutySettings
+from bridge.channels.pagerduty.settings import PagerDutySettings
 from bridge.core.errors import Reason, SendError
 from bridge.core.ports import Claim, Composed, Message, Receipt
 from bridge.outbound.http import Answer, CallFailed, HttpClient
@@ -40,13 +40,13 @@ class PagerDutyChannel:
     wants_html = False
     recipients: tuple[str, ...] = ("",)
 
-    def __init__(self, settings: PagerDutySettings) -> None:
-        self.name = settings.name
+    def __init__(self, name: str, settings: PagerDutySettings) -> None:
+        self.name = name
         self._key = settings.routing_key.get_secret_value()
-        self._base_url = settings.base_url.rstrip("/")
+        self._base_url = settings.base_url
         self._timeout = settings.timeout.total_seconds()
         self._http = HttpClient(connections=settings.concurrency)
-        self._threads = ThreadPoolExecutor(settings.concurrency, f"channel-{settings.name}")
+        self._threads = ThreadPoolExecutor(settings.concurrency, f"channel-{name}")
         self._own = threading.local()
 
     def compose(self, message: Message, claim: Claim) -> Composed:

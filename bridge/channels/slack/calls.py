@@ -18,7 +18,7 @@ from slack_sdk.errors import SlackApiError
 from slack_sdk.web.async_client import AsyncWebClient
 
 from bridge.channels.http import failed, retry_after_seconds
-from bridge.config.settings import SlackSettings
+from bridge.channels.slack.settings import SlackSettings
 from bridge.core.errors import Reason, SendError
 from bridge.core.ports import Illustration
 from bridge.outbound.http import REDIRECTS, CallFailed, HttpClient, limited

@@ -6,18 +6,17 @@ no duplicates. https://docs.slack.dev/messaging/message-metadata
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
 from bridge.channels.slack.calls import Refused, SlackCalls, TooMany, no_call_after
+from bridge.channels.slack.checks import CHANNEL_ID
 from bridge.channels.slack.message import delivery_id, first_posted, message_of, own, rung, thread_of, told
-from bridge.config.settings import SlackSettings
+from bridge.channels.slack.settings import SlackSettings
 from bridge.core.errors import Reason, SendError
 from bridge.core.ports import Claim, Composed, Illustration, Message, Receipt
 
-CHANNEL_ID = re.compile(r"[CGD][A-Z0-9]{6,}")
 CLOCK_SECONDS = 5.0  # Slack's clock and ours
 MAX_CALLS = 3  # as many timeouts as a lease has room for: to look for a message, to edit it, to reply
 _EDIT_LOST = {"message_not_found", "cant_update_message", "edit_window_closed", "block_mismatch"}
@@ -36,8 +35,8 @@ class SlackChannel:
     wants_html = False
     recipients: tuple[str, ...] = ("",)
 
-    def __init__(self, settings: SlackSettings) -> None:
-        self.name = settings.name
+    def __init__(self, name: str, settings: SlackSettings) -> None:
+        self.name = name
         self._channel = settings.channel
         self._mention = settings.mention
         self._seconds = settings.timeout.total_seconds()

@@ -11,7 +11,6 @@ from datetime import datetime
 from pathlib import Path
 
 from bridge.config.advice import (
-    channels,
     credentials,
     expressions,
     limits,
@@ -21,13 +20,15 @@ from bridge.config.advice import (
     time_intervals,
 )
 from bridge.config.advice.notes import Advice, Notes
+from bridge.config.channel import ChannelTypes
 from bridge.config.document import read_document
 from bridge.config.faults import Fault
 from bridge.config.secrets import resolve_secrets
+from bridge.config.settings import file_model
 
 __all__ = ["Advice", "advise"]
 
-_TOPICS = (credentials, channels, routes, matchers, severities, time_intervals, expressions, limits)
+_TOPICS = (credentials, routes, matchers, severities, time_intervals, expressions, limits)
 
 
 #: Given the operator's template folder, each channel's kind and what routes name: files there that replace nothing.
@@ -38,6 +39,7 @@ def advise(
     path: Path | str,
     environ: Mapping[str, str],
     now: datetime,
+    types: ChannelTypes,
     known: Iterable[Fault] = (),
     useless_templates: TemplateFiles = lambda folder, kinds, named: (),
 ) -> Advice:
@@ -49,10 +51,12 @@ def advise(
     document = read_document(text, environ)
     if not isinstance(document.data, dict):
         return Advice()
-    resolve_secrets(document, Path(path).parent)
-    notes = Notes(document, frozenset(fault.path for fault in known), now)
+    resolve_secrets(document, Path(path).parent, file_model(types))
+    notes = Notes(document, frozenset(fault.path for fault in known), now, types)
     for topic in _TOPICS:
         topic.look(notes)
+    for kind in types:
+        kind.advise(notes)
     _templates(notes, Path(path).parent, useless_templates)
     return notes.advice()
 

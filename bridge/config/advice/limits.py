@@ -49,15 +49,17 @@ def _times(notes: Notes) -> None:
 
 def _links(notes: Notes) -> None:
     url = notes.data.get("external_url")
-    real = [name for _, name, channel in notes.channels() if _is_real(channel)]
+    real = [name for _, name, channel in notes.channels() if _is_real(notes, channel)]
     if real and isinstance(url, str) and _is_local(url):
         message = f"links in messages of {', '.join(real)} lead to this machine only"
         notes.warn(("external_url",), message, "write the address at which responders reach the bridge")
 
 
-def _is_real(channel: dict[str, Any]) -> bool:
-    kind, url = channel.get("type"), channel.get("base_url")
-    return kind in ("pagerduty", "slack") and not (isinstance(url, str) and _is_local(url))
+def _is_real(notes: Notes, channel: dict[str, Any]) -> bool:
+    """Its messages leave this machine, as far as its address tells."""
+    key = next((each.address for each in notes.types if each.word() == channel.get("type")), "")
+    url = channel.get(key)
+    return bool(key) and not (isinstance(url, str) and _is_local(url))
 
 
 def _is_local(url: str) -> bool:

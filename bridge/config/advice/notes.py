@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+from bridge.config.channel import ChannelTypes
 from bridge.config.checks import mapping, routes, sequence
 from bridge.config.document import Document
 from bridge.config.faults import Fault, Path, format_path
@@ -27,6 +28,7 @@ class Notes:
     document: Document
     faulty: frozenset[str]
     now: datetime
+    types: ChannelTypes
     faults: set[Fault] = field(default_factory=set)
     warnings: set[Fault] = field(default_factory=set)
 

@@ -7,9 +7,8 @@ from typing import Any
 from pydantic import ValidationError
 
 from bridge.config.advice.notes import Notes, texts
-from bridge.config.building import named_intervals
 from bridge.config.checks import mapping, sequence
-from bridge.config.schema_routes import TimeIntervalEntry
+from bridge.config.routes import TimeIntervalEntry
 from bridge.core.routing.time_intervals import NamedIntervals, muted_by, unmuted_at
 
 _KEYS = ("mute_time_intervals", "active_time_intervals")
@@ -34,7 +33,7 @@ def look(notes: Notes) -> None:
 
 def _read(entry: Any) -> NamedIntervals | None:
     try:
-        return named_intervals(TimeIntervalEntry.model_validate(entry))
+        return TimeIntervalEntry.model_validate(entry).named()
     except ValidationError:
         return None  # told as a fault of the file
 

@@ -134,7 +134,7 @@ def test_a_fault_that_is_not_json_is_refused(sandbox: RunningSandbox) -> None:
     ("body", "said"),
     [
         ([], "a fault is a JSON object"),
-        ({"kind": "reset"}, "target is None; it must be one of slack, pagerduty, smtp"),
+        ({"kind": "reset"}, "target is None; it must be one of slack, pagerduty, webhook, smtp"),
         ({"target": "smtp", "kind": "drip"}, "kind is 'drip'"),
         ({"target": "pagerduty", "kind": "ok_false"}, "for slack only"),
         ({"target": "slack", "kind": "reset", "often": 2}, "unknown field often"),

@@ -1,32 +1,47 @@
-"""The shape of `context` in routes.yaml: what is asked of Prometheus, and what tells of changes."""
+"""The settings of `context`: what is asked of Prometheus, and what announces changes."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import timedelta
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, SecretStr
 
-from bridge.config.fields import Duration, LabelName, Line, MatcherText, PromQL, Section, Url
+from bridge.config.fields import (
+    FROZEN,
+    Duration,
+    LabelName,
+    Line,
+    Matchers,
+    PromQL,
+    SecretFile,
+    Section,
+    SomeMatchers,
+    Url,
+    Written,
+)
+from bridge.core.changes import CHANGE_RULES, ChangeRule
+from bridge.core.context.questions import DistributionQuestion, Question
 from bridge.core.facts import Unit
 
 
-class PrometheusServer(Section):
+class PrometheusSettings(Section):
     """Prometheus, or what speaks its API: Thanos, Mimir, Google's managed service."""
 
     url: Url
     """Up to, and without, /api/v1/query."""
     name: Line = "Prometheus"
     """What messages call it."""
-    headers: dict[Line, Line] = Field(default={})
+    headers: Annotated[Mapping[Line, Line], FROZEN] = Field(default={}, validate_default=True)
     """Sent with each query, such as X-Scope-OrgID."""
     token: SecretStr | None = None
     """A bearer token: ${NAME} of a variable."""
-    token_file: Line | None = None
+    token_file: SecretFile | None = None
     """Instead: a file with the token, read anew for each query."""
 
 
-class QuestionEntry(Section):
+class QuestionSettings(Section):
     """One thing to ask about an incident. The order of the questions is their importance."""
 
     name: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$", max_length=63)]
@@ -53,7 +68,7 @@ class QuestionEntry(Section):
     """The answer is bad when it is so many times what is usual."""
     bad_unless_all: bool = False
     """The answer is bad when it is less than `of`."""
-    matchers: tuple[MatcherText, ...] = ()
+    matchers: Matchers = ()
     """The alerts that it is asked for, all matchers holding; without any, every alert."""
     role: Literal[
         "errors_by_version", "errors_by_pod", "pods_by_version", "pods_up", "pods_failing", "version_began",
@@ -62,10 +77,10 @@ class QuestionEntry(Section):
     """What it may prove about the cause."""
 
 
-class ChangeRuleEntry(Section):
+class ChangeRuleSettings(Section):
     """Which alerts tell of a change, and where they name its version and service."""
 
-    matchers: Annotated[tuple[MatcherText, ...], Field(min_length=1)]
+    matchers: SomeMatchers
     """Which alerts announce a change; all must hold."""
     kind: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]*$", max_length=40)]
     """What kind of change it is, such as deploy, rollback or retraining."""
@@ -75,7 +90,7 @@ class ChangeRuleEntry(Section):
     """The label that names the service; without it, those that are usual."""
 
 
-class DistributionEntry(Section):
+class DistributionSettings(Section):
     """A histogram that is drawn against what it is compared with."""
 
     title: Line
@@ -92,14 +107,26 @@ class DistributionEntry(Section):
     """What the chart calls the one."""
     baseline_name: Line = "training"
     """What the chart calls the other."""
-    matchers: tuple[MatcherText, ...] = ()
+    matchers: Matchers = ()
     """The alerts that it is drawn for, all matchers holding; without any, every alert."""
 
 
-class Context(Section):
+def _as(kind: type[Any], written: type[Section]) -> Written:
+    """A value of the core that has the section's fields."""
+    return Written(written, lambda section: kind(**dict(section)))
+
+
+_ChangeRules = tuple[Annotated[ChangeRule, _as(ChangeRule, ChangeRuleSettings)], ...]
+
+
+def _or_usual(rules: tuple[ChangeRule, ...] | None) -> tuple[ChangeRule, ...]:
+    return CHANGE_RULES if rules is None else rules
+
+
+class ContextSettings(Section):
     """What is asked about an incident before it is told; never for longer than the budget."""
 
-    prometheus: PrometheusServer
+    prometheus: PrometheusSettings
     """Who is asked."""
     budget: Duration = timedelta(seconds=1.5)
     """How long a message waits for all answers."""
@@ -111,11 +138,11 @@ class Context(Section):
     """How long before an incident its cause is looked for."""
     labels: tuple[LabelName, ...] = ("namespace", "job")
     """What {{ labels }} narrows a question to, of the labels that all alerts share."""
-    questions: tuple[QuestionEntry, ...] = ()
+    questions: tuple[Annotated[Question, _as(Question, QuestionSettings)], ...] = ()
     """What is asked, in the order of importance."""
-    changes: tuple[ChangeRuleEntry, ...] | None = None
+    changes: Annotated[tuple[ChangeRule, ...], Written(_ChangeRules | None, _or_usual)] = CHANGE_RULES
     """Which alerts announce changes; without it, MLModelDeployed and MLRetrainingStarted."""
     pictures: bool = True
     """Whether the alert's own expression is drawn; Slack's token then needs files:write."""
-    distributions: tuple[DistributionEntry, ...] = ()
+    distributions: tuple[Annotated[DistributionQuestion, _as(DistributionQuestion, DistributionSettings)], ...] = ()
     """Histograms that are drawn against what they are compared with."""

@@ -1,0 +1,94 @@
+"""A type of channel that bridge.config has never seen: its model alone tells about keys, secrets and words."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Literal
+
+import pytest
+from pydantic import SecretStr
+
+from bridge.channels import CHANNEL_TYPES
+from bridge.config import ChannelSettings, ConfigurationFaults, json_schema, load_text, secret_values
+from bridge.config.fields import ExistingFile, Line, Section
+from bridge.core.ports import Channel
+
+
+class Cage(Section):
+    keeper: Line
+    """Who feeds them."""
+    lock: SecretStr
+    """The number of its lock."""
+    lock_file: Line | None = None
+    """Instead: the file that holds it."""
+
+
+class PigeonSettings(ChannelSettings):
+    type: Literal["pigeon"]
+    """pigeon: on wings."""
+    ring: SecretStr
+    """The number of the ring."""
+    ring_file: Line | None = None
+    """Instead: the file that holds it."""
+    map: ExistingFile | None = None
+    """Where to fly."""
+    cages: tuple[Cage, ...] = ()
+    """Where they live."""
+
+    def build(self, name: str) -> Channel:
+        raise NotImplementedError
+
+
+TYPES = (*CHANNEL_TYPES, PigeonSettings)
+ROUTES = "channels: {{coop: {{type: pigeon, {keys}}}}}\nroute: {{notify: [coop]}}\n"
+
+
+def load(keys: str, folder: Path = Path(), secrets: bool = True, **environ: str) -> PigeonSettings:
+    text = ROUTES.format(keys=keys)
+    found = load_text(text, environ, TYPES, folder=folder, secrets=secrets).channels["coop"]
+    assert isinstance(found, PigeonSettings)
+    return found
+
+
+def faults(keys: str, **environ: str) -> list[str]:
+    with pytest.raises(ConfigurationFaults) as caught:
+        load(keys, **environ)
+    assert "hunter2" not in f"{caught.value} {caught.value!r}"
+    return [str(fault) for fault in caught.value.faults]
+
+
+def test_its_secrets_come_from_outside_and_are_known_to_the_log(tmp_path: Path) -> None:
+    (tmp_path / "lock").write_text("from-a-file\n")
+    cage = "cages: [{keeper: ann, lock_file: lock}]"
+    settings = load(f'ring: "${{RING}}", {cage}', tmp_path, RING="from-outside")
+    assert {"from-outside", "from-a-file"} == secret_values(settings)
+    assert "from-" not in repr(settings)
+    assert "stand-in" == load(f'ring: "${{RING}}", {cage}', secrets=False).ring.get_secret_value()
+
+
+def test_every_fault_is_told_at_once_and_no_secret() -> None:
+    told = faults("cages: [{keper: ann, lock: hunter2}], map: nowhere.txt, rate: often")
+    assert [
+        "channels.coop.cages[0].keeper: is missing",
+        "channels.coop.cages[0].keper: unknown key; did you mean 'keeper'?",
+        "channels.coop.cages[0].lock: a secret is written in the file; write ${NAME_OF_A_VARIABLE} instead, or keep it "
+        "in a file and name that with *_file; and change that secret, it is known now",
+        "channels.coop.map: there is no file 'nowhere.txt'",
+        "channels.coop.rate: 'often' is no rate; write for example 1/s, 120/m, 1000/h or unlimited",
+        "channels.coop.ring: is missing; write ring: ${NAME_OF_A_VARIABLE} or ring_file: a/path",
+    ] == sorted(told)
+
+
+def test_its_type_is_among_the_words() -> None:
+    with pytest.raises(ConfigurationFaults) as caught:
+        load_text(ROUTES.format(keys="").replace("type: pigeon,", "type: pigoen"), {}, TYPES)
+    assert "no channel type 'pigoen'; did you mean 'pigeon'?" in str(caught.value)
+    assert "PigeonSettings" in json.dumps(json_schema(TYPES))
+    assert "PigeonSettings" not in json.dumps(json_schema(CHANNEL_TYPES))
+
+
+def test_an_editor_learns_that_a_secret_may_stand_in_a_file() -> None:
+    section = json_schema(TYPES)["$defs"]["PigeonSettings"]
+    assert ["type"] == section["required"]
+    assert {"$ref": "#/$defs/Secret"}.items() <= section["properties"]["ring"].items()
