@@ -21,7 +21,7 @@ MAX_ALERTS = 25
 MAX_SUMMARY = 300
 MAX_LABEL = 1000
 MAX_NAME = 100  #: of a source or a person
-_HELD = "its end is held while it flaps"
+_HELD = "its end is deferred while it flaps"
 _MUTE_LABELS = ("alertname", "severity")
 
 

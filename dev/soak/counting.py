@@ -46,7 +46,7 @@ def verdict(state: Mapping[str, Any], accepted: Mapping[int, bool]) -> Verdict:
             for name, each in shown.items()}  # fmt: skip
     doubled = {name: sum(count - 1 for count in each.told.values()) for name, each in shown.items()}
     wrong = {name: each.wrong for name, each in shown.items()}
-    # Nobody needs a word of what ended before they were told of it; how often that was must be seen all the same.
+    # Nobody needs a word of what ended unnotified of it; how often that was must be seen all the same.
     unheard = {name: sum(not fires and number not in each.now for number, fires in accepted.items())
                for name, each in shown.items()}  # fmt: skip
     delivered = len(CHANNELS) * len(accepted) - sum(lost.values()) - sum(unheard.values())

@@ -106,7 +106,7 @@ def test_large_counts_are_readable(world: World) -> None:
 def test_the_way_through_what_is_held_back_keeps_its_channel(world: World) -> None:
     world.reader.page_of_held = lambda *_: Page((INCIDENT,), 3, 1, "held:0:7")
     page = world.get("/?channel=slack-ml&held=storm&cursor=held:0:1").text.replace("%3A", ":")
-    assert "3 incidents held back from slack-ml" in page and "showing 2–2 of 3" in page
+    assert "3 incidents suppressed on slack-ml" in page and "showing 2–2 of 3" in page
     assert "cursor=held:0:7" in page
     assert 2 <= page.count("channel=slack-ml&amp;held=storm")
 

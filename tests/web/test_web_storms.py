@@ -20,7 +20,7 @@ def world():
 
 def test_the_link_of_a_digest_leads_to_what_it_stands_for(world):
     page = world.get("/?channel=slack-ml&held=storm").text
-    assert "1 incident held back from slack-ml" in page
+    assert "1 incident suppressed on slack-ml" in page
     assert "#7" in page
     assert "Old one" not in page
 
