@@ -270,8 +270,8 @@ def test_check_tells_of_templates_that_replace_nothing(run, routes):
     (routes.parent / "mine" / "sumary.txt").write_text("x")
     routes.write_text(TIERS + "templates: mine\n")
     output = run("check", "--config", str(routes), "--no-rules").output
-    assert f"{routes}:9: warning: templates: slak-ml/ is used by nothing" in output
-    assert f"{routes}:9: warning: templates: sumary.txt replaces nothing; did you mean 'summary.txt'?" in output
+    assert f"{routes}:9: warning: templates: slak-ml/ is not used" in output
+    assert f"{routes}:9: warning: templates: sumary.txt has no effect; did you mean 'summary.txt'?" in output
 
 
 @pytest.mark.parametrize(
