@@ -1,1 +1,1 @@
-"""The ways out: what every call to a vendor has in common, whichever library speaks."""
+"""Outbound connections: what every call to a vendor has in common, whichever library makes it."""
