@@ -30,8 +30,8 @@ def names_of(alerts: Sequence[Alert]) -> str:
 def title_of(group_labels: Mapping[str, str], alerts: Sequence[Alert], truncated: int = 0) -> str:
     """`HighLatency (ml/toxicity-api)`, or `7 alerts: HighLatency, LowTraffic and 2 more (ml)`.
 
-    The alertname that the group is by, else the names of its alerts. In brackets the place: its other group labels, or
-    when none of these says where, the labels that all its alerts share. truncated: further alerts of the group.
+    The group label alertname, else the names of its alerts. In brackets the place: the other group labels, or if none
+    of these says where, the place labels that all its alerts share. truncated: further alerts of the group.
     """
     named = _plain(group_labels.get("alertname", ""))
     what = _cut(named, MAX_NAME) or _called(alerts, truncated)

@@ -180,9 +180,7 @@ class Logins:
         if not self._guesses.count(address, name):
             return _too_many_guesses()
         user = self._current().web.users.get(name)
-        unknown = (
-            self._unknown_user
-        )  # hashed on first use, for known users too, so that timing does not reveal who exists
+        unknown = self._unknown_user  # hashed on first use, for known users too: timing must not reveal who exists
         right = check_password_hash(user.get_secret_value() if user else unknown, password)
         if not (user and right):
             return _refusal(401, "Wrong name or password.")

@@ -23,10 +23,7 @@ from bridge.web.room import Upload
 if TYPE_CHECKING:
     from bridge.web.server import Edge
 
-IDLE, IDLE_KNOWN = (
-    30.0,
-    120.0,
-)  #: seconds without a request; longer for an authenticated source, which keeps its connection
+IDLE, IDLE_KNOWN = 30.0, 120.0  #: seconds without a request; longer for an authenticated source, which keeps it open
 HEADER = 20.0  #: seconds for a request's line and headers
 STALL = 30.0  #: seconds without progress in receiving a body or sending an answer
 SLOWEST = 16 * 2**10  #: bytes a second of a body, after its first minute

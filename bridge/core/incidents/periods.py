@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from bridge.core.model import Alert, Incident, State
 from bridge.core.numbers import in_words
 
-LONGEST = timedelta(days=366)  #: an older start is rather a zero time or an unset clock than an alert
+LONGEST = timedelta(days=366)  #: an older start is more likely a zero time or an unset clock
 SKEW = timedelta(minutes=1)  #: tolerated clock difference between two machines
 #: An alert after so long without any starts a new outbreak: Alertmanager's default group_interval.
 PAUSE = timedelta(minutes=5)

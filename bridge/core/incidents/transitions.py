@@ -143,7 +143,7 @@ def _called(incident: Incident) -> str:
 
 
 def _left_out(known: Incident, group: Group) -> int:
-    """Truncated alerts that are unknown: known firing alerts missing from a truncated webhook are among its count."""
+    """How many truncated alerts are unknown: known firing ones that the webhook lacks are subtracted."""
     if group.asked or not group.truncated:
         return group.truncated
     named = {alert.fingerprint for alert in group.alerts}
