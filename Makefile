@@ -60,16 +60,16 @@ soak: .venv/.dev tools ## kill and break everything at random (SECONDS=300), in 
 	$(BIN)/python -m dev.soak --seconds $(or $(SECONDS),300) $(ONLY:%=--only %) $(SEED:%=--seed %)
 	MODEL_EXAMPLES=$(or $(EXAMPLES),500) $(BIN)/python -m pytest tests/model
 
-mutate: .venv/.dev tools ## try every mistake on the alert rules and tell which ones their tests miss
+mutate: .venv/.dev tools ## mutate the alert rules and list the mutants that their tests miss
 	$(BIN)/python -m dev.tools.mutate_rules --promtool $$($(TOOL) promtool)
 
-dashboards: .venv/.dev ## write the Grafana dashboards anew
+dashboards: .venv/.dev ## write the Grafana dashboards
 	$(BIN)/python -m dashboards write
 
 manifests: .venv/.dev ## copy what the Kubernetes manifests share with the rest
 	$(BIN)/python -m k8s write
 
-model: .venv/.dev ## build the toxicity model anew, from its published encoder and the corpus
+model: .venv/.dev ## rebuild the toxicity model from its published encoder and the corpus
 	$(BIN)/python -m bert_api.build --work .run/model
 
 pins: .venv/.dev ## compile the newest versions that fit pyproject.toml into the requirements files

@@ -86,7 +86,7 @@ def retrain(trigger: Trigger, data: Path | None, force: bool) -> None:
         raise click.ClickException(f"{fault}: install what bert_api/requirements-train.txt lists.") from None
     settings, known = _known()
     webhook = _webhook(settings)
-    webhook.tell(_change("retraining", known, _or_explain(known.current)))
+    webhook.notify(_change("retraining", known, _or_explain(known.current)))
     try:
         outcome = _or_explain(lambda: run(known, RunHistory(settings.state), trigger, data, force))
     except FeedbackError as fault:
@@ -119,7 +119,7 @@ def _webhook(settings: Settings) -> ChangeWebhook:
 
 def _tell(settings: Settings, change: Change) -> None:
     webhook = _webhook(settings)
-    webhook.tell(change)
+    webhook.notify(change)
     _finish(webhook)
 
 

@@ -49,9 +49,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="python -m bert_api.build", description=__doc__)
     parser.add_argument("--work", type=Path, required=True, help="a folder for downloads and the environment (1.4 GB)")
     parser.add_argument("--models", type=Path, default=MODELS, help="where the artefacts go")
-    parser.add_argument(
-        "--heads-only", action="store_true", help="keep the encoder that is there, train the heads anew"
-    )
+    parser.add_argument("--heads-only", action="store_true", help="keep the encoder that is there, retrain the heads")
     options = parser.parse_args(arguments)
     if not options.heads_only:
         build_encoder(options.work.resolve(), options.models / "encoder")
@@ -91,7 +89,7 @@ def build_versions(models: Path) -> None:
 
 
 def _written(part: Part) -> Part:
-    """Only what was written by hand: harder, and closer to what people send, than filled templates."""
+    """Only what was written by hand: harder, and closer to what users send, than filled templates."""
     rows = [row for row, one in enumerate(part.sentences) if one.origin == "written"]
     return Part([part.sentences[row] for row in rows], part.embeddings[rows])
 

@@ -1,6 +1,6 @@
 """Faults on purpose, so that each alert can be seen and tested: bounded, and each ends by itself.
 
-Invariant: a drill changes what really happens (or, for the memory limit, one number that is told), never a rule or an
+Invariant: a drill changes what really happens (or, for the memory limit, one reported number), never a rule or an
 alert.
 """
 
@@ -39,7 +39,7 @@ KINDS: Mapping[str, Kind] = {
     "timeouts": Kind("this share of requests gets no answer in time", "share", 0.2, 0.0, 1.0),
     "unload": Kind("no model is loaded; the end of the drill loads it again"),
     "memory": Kind("this much memory leaks within a minute", "megabytes", 256.0, 1.0, 4096.0),
-    "memory-limit": Kind("app_memory_limit_bytes tells this limit", "megabytes", 512.0, 1.0, 1_000_000.0),
+    "memory-limit": Kind("app_memory_limit_bytes exposes this limit", "megabytes", 512.0, 1.0, 1_000_000.0),
 }
 
 

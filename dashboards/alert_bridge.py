@@ -35,7 +35,7 @@ STORE = Panel(
 WORKER = Panel(
     id=2,
     title="Worker seen",
-    description="Since a worker last said that it lives. Without a worker alerts are stored and told to nobody.",
+    description="Since a worker's last sign of life. Without a worker alerts are stored, but no one is notified.",
     look=stat(graph=False),
     unit="s",
     queries=(Query(f"max({series('bridge_worker_seen_seconds')})", "seen"),),
@@ -66,7 +66,7 @@ OVERDUE_NOW = Panel(
 DEAD_NOW = Panel(
     id=5,
     title="Dead letters",
-    description="Deliveries that were given up and wait for somebody to replay them: `bridge incidents replay`.",
+    description="Dead letters, which wait for an operator to replay them: `bridge incidents replay`.",
     look=stat(),
     unit="none",
     queries=(Query(f"sum({of_channels('bridge_deliveries_dead')})", "dead"),),
@@ -87,7 +87,7 @@ INCIDENTS_NOW = Panel(
 DELIVERIES = Panel(
     id=7,
     title="Deliveries by channel and outcome",
-    description="Deliveries that ended: sent, skipped (there was nothing more to tell), dead (given up).",
+    description="Finished deliveries: sent, skipped (nothing was left to send), dead.",
     look=lines(stacked=True, bars=True),
     unit="none",
     queries=(
@@ -147,7 +147,7 @@ OVERDUE = Panel(
 DEAD = Panel(
     id=12,
     title="Dead letters by channel",
-    description="Deliveries that were given up: refused for good, or tried for too long.",
+    description="Dead letters: refused permanently, or retried for too long.",
     look=lines(steps=True),
     unit="none",
     queries=(Query(of_channels("bridge_deliveries_dead"), "{{channel}}"),),

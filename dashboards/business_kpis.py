@@ -1,4 +1,4 @@
-"""Business KPIs: how much is asked, how much of it is toxic, in which languages, and how long people wait."""
+"""Business KPIs: how much is asked, how much of it is toxic, in which languages, and how long users wait."""
 
 from __future__ import annotations
 
@@ -180,7 +180,7 @@ BUDGET = Panel(
 DASHBOARD = Dashboard(
     uid=UID,
     title=TITLES[UID],
-    description="How much is asked, how much of it is toxic, in which languages, and how long people wait.",
+    description="How much is asked, how much of it is toxic, in which languages, and how long users wait.",
     rows=(
         Row(id=100, title="At a glance", panels=(TOXIC_RATE, LAST_HOUR, LAST_DAY, MEAN, MEDIAN, SERVICE_LEVEL)),
         Row(id=101, title="Volume", panels=(PER_HOUR, DAY_BEFORE)),

@@ -22,7 +22,7 @@ SCHEMA_VERSION = 39
 
 @dataclass(frozen=True, kw_only=True)
 class Panel:
-    """One picture. `width` of 24 columns, `height` in Grafana's rows of 30 pixels.
+    """One panel. `width` of 24 columns, `height` in Grafana's rows of 30 pixels.
 
     `states`: value, text and colour of each; `time_from`: how far it looks back, whatever the dashboard says;
     `least_step`: the shortest distance of two points.
@@ -82,7 +82,7 @@ class Panel:
 
 @dataclass(frozen=True, kw_only=True)
 class Row:
-    """Panels under a heading. A collapsed row asks nothing until somebody opens it."""
+    """Panels under a heading. A collapsed row queries nothing until it is opened."""
 
     id: int
     title: str

@@ -30,7 +30,7 @@ def text(dashboard: Dashboard) -> str:
 def write(folder: Path = FOLDER) -> list[Path]:
     """Write all of them; what is there and belongs to none is deleted."""
     folder.mkdir(parents=True, exist_ok=True)
-    for path in _strangers(folder):
+    for path in _unknown_files(folder):
         path.unlink()
     return [_write(folder / name, content) for name, content in texts().items()]
 
@@ -41,10 +41,10 @@ def _write(path: Path, content: str) -> Path:
 
 
 def verify(folder: Path = FOLDER) -> list[str]:
-    """One sentence for each file that is missing, different or nobody's."""
+    """One sentence for each file that is missing, different or unknown."""
     advice = "Change the Python in dashboards/, then run `python -m dashboards write`."
     faults = [f"{folder / name} is {fault}. {advice}" for name, fault in _differences(folder)]
-    return faults + [f"{path} belongs to no dashboard. {advice}" for path in _strangers(folder)]
+    return faults + [f"{path} belongs to no dashboard. {advice}" for path in _unknown_files(folder)]
 
 
 def _differences(folder: Path) -> Iterator[tuple[str, str]]:
@@ -56,5 +56,5 @@ def _differences(folder: Path) -> Iterator[tuple[str, str]]:
             yield name, "not what its Python says"
 
 
-def _strangers(folder: Path) -> list[Path]:
+def _unknown_files(folder: Path) -> list[Path]:
     return [path for path in sorted(folder.glob("*.json")) if path.name not in texts()]

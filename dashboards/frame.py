@@ -139,7 +139,7 @@ def _alerts(*matchers: str) -> Annotation:
 
 
 ALERTS = _alerts('namespace=~"$namespace"')
-# The bridge tells of alerts from everywhere, while the variable chooses its own namespace.
+# The bridge reports alerts from everywhere, while the variable chooses its own namespace.
 ALERTS_EVERYWHERE = _alerts()
 
 

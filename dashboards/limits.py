@@ -1,4 +1,4 @@
-"""The limits of the alert rules, to be drawn where the measured value is: a panel never has a limit of its own.
+"""The limits of the alert rules, to be shown beside the measured value: a panel never has a limit of its own.
 
 tests/dashboards holds each of them against the rule itself.
 """
@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from dashboards.looks import Json
 
-#: Where the bridge's pages are, as people reach them. Write your own here, then `make dashboards`; the manifests for
+#: Where the bridge's pages are, as users reach them. Write your own here, then `make dashboards`; the manifests for
 #: Kubernetes take that of the bridge (k8s/shared_files.py).
 RUNBOOKS = "http://127.0.0.1:9119/runbooks"
 COLOURS = {"critical": "red", "warning": "orange", "info": "yellow"}

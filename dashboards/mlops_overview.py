@@ -235,7 +235,7 @@ DASHBOARD = Dashboard(
             id=104,
             title="Pods, as Google Cloud sees them",
             panels=(CLOUD_CPU, CLOUD_MEMORY, CLOUD_MEMORY_SHARE),
-            collapsed=True,  # off Google Cloud the data source answers with an error, so nobody is asked
+            collapsed=True,  # off Google Cloud the data source answers with an error, so it is not queried
         ),
     ),
     variables=(*variables("ml_model_status"), CLOUD_DATA_SOURCE),

@@ -143,7 +143,7 @@ RUNS = Panel(
     look=lines(stacked=True, bars=True),
     unit="none",
     queries=(
-        # The replicas tell of one trainer, so the largest of them and not their sum.
+        # The replicas report one trainer, so the largest of them and not their sum.
         Query(
             f"max by (namespace, trigger, status) (increase({series('ml_retraining_runs_total')}[1h]))",
             "{{namespace}}, {{trigger}}: {{status}}",

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Makes the Secrets that the pods read, or brings them up to date. What nobody outside needs to know is made up, once;
+# Makes the Secrets that the pods read, or brings them up to date. What no one outside needs to know is generated, once;
 # what a vendor gave you comes from the environment. docs/gke.md lists all of it.
 #
 #   PAGERDUTY_ROUTING_KEY=... SLACK_BOT_TOKEN=xoxb-... BRIDGE_PASSWORD_HASH=... BRIDGE_DATABASE_URL=... \

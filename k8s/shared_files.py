@@ -1,8 +1,8 @@
 """The files that pods read and that are kept elsewhere in the repository, as Kubernetes needs them.
 
-kustomize reads nothing outside of its own folders (`kubectl apply -k` cannot be told otherwise), hence copies, checked
+kustomize reads nothing outside of its own folders (`kubectl apply -k` has no option for it), hence copies, checked
 in.
-Invariant: a copy differs from its original only by what is written here, and `verify` tells when one is out of date.
+Invariant: a copy differs from its original only by what is written here, and `verify` reports when one is out of date.
 """
 
 from __future__ import annotations
@@ -69,7 +69,7 @@ def compact(root: Path, dashboard: Path) -> str:
 
 
 def with_pages(root: Path, text: str) -> str:
-    """With the address that the bridge's pages have in the cluster, once somebody has filled it in."""
+    """With the address that the bridge's pages have in the cluster, once it is filled in."""
     found = EXTERNAL_URL.search((root / KUSTOMIZATION).read_text(encoding="utf-8"))
     if found is None:
         raise OriginalError(f"{KUSTOMIZATION} does not say BRIDGE_EXTERNAL_URL=..., the address of the bridge's pages")
@@ -87,7 +87,7 @@ def real_alertmanager(root: Path) -> str:
 
 
 def routes(root: Path, *, cloud_monitoring: bool) -> str:
-    """routes.yaml with a login, without which the bridge listens to nobody but its own machine."""
+    """routes.yaml with a login, without which the bridge listens on its own machine only."""
     content: dict[str, Any] = yaml.safe_load((root / "routes.yaml").read_text(encoding="utf-8"))
     content.setdefault("web", {"users": {"oncall": "${BRIDGE_PASSWORD_HASH}"}})
     if cloud_monitoring:

@@ -54,7 +54,7 @@ TAIL = """
 
 
 def cumulative(metric: str, label: str, bound: str) -> str:
-    """The share at or below a bound. Every pod tells the same baseline; what is recorded is there once."""
+    """The share at or below a bound. Every pod exposes the same baseline; what is recorded is there once."""
     selector = f'{metric}{{{label}="{bound}"{JOB if metric == THEN else ""}}}'
     return f"max by (namespace, job, version) ({selector})" if metric == THEN else selector
 

@@ -1,4 +1,4 @@
-"""Other people's models: a folder with an ONNX sequence-classification export, as optimum and transformers write it.
+"""Third-party models: a folder with an ONNX sequence-classification export, as optimum and transformers write it.
 
 Files: config.json (id2label, problem_type), tokenizer.json, model.onnx. Single-label heads (softmax over classes, one
 sigmoid) and multi-label heads (a sigmoid each, for instance unitary/toxic-bert) both become one probability of toxic.
@@ -77,7 +77,7 @@ def load_export(folder: Path, threads: int) -> ExportClassifier:
     heads = _heads(folder / CONFIG, config)
     max_tokens = _max_tokens(config)
     tokenizer = TextTokenizer(folder / TOKENIZER, max_tokens)
-    session = Session(folder / GRAPH, threads, exact=True)  # quantised by whom and how, nobody knows
+    session = Session(folder / GRAPH, threads, exact=True)  # its quantisation is unknown
     _check_inputs(folder, session)
     name = str(config.get("_name_or_path") or folder.name)
     info = ModelInfo(name, sha256(folder / GRAPH)[:12], FRAMEWORK, "unknown", max_tokens, ())

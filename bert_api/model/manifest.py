@@ -18,7 +18,7 @@ from bert_api.model.prediction import CONFIDENCE_BOUNDS
 MANIFEST = "model.json"
 #: Raised when a version of an older program could be misread by a newer one.
 SCHEMA = 1
-_REBUILD = "Restore it from the repository, or build it anew with `python -m bert_api.build`."
+_REBUILD = "Restore it from the repository, or rebuild it with `python -m bert_api.build`."
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from bert_api.model.errors import ModelLoadError
 
-ort.disable_telemetry_events()  # what is served here, and on what machine, is nobody else's business
+ort.disable_telemetry_events()  # no usage data leaves this machine
 FRAMEWORK = f"onnxruntime {ort.__version__}"
 
 

@@ -49,7 +49,7 @@ class Versions:
         raise VersionError(f"there is no version {version!r}. There are: {', '.join(self.names()) or 'none'}.")
 
     def current(self) -> str:
-        """The version to serve: the activated one, or the newest shipped one while nobody has chosen."""
+        """The version to serve: the activated one, or the newest shipped one while none is activated."""
         return self._current(self._pointer())
 
     def history(self) -> list[str]:

@@ -1,4 +1,4 @@
-"""Tells a webhook what people change about the model: deploys, rollbacks, retrainings.
+"""Notifies a webhook of changes of the model: deploys, rollbacks, retrainings.
 
 Invariant: telling is never in the way; it runs beside, is tried a few times, and its failure is said but harms nothing.
 """
@@ -45,7 +45,7 @@ class ChangeWebhook:
         self._given_up = threading.Event()
         self._threads: list[threading.Thread] = []
 
-    def tell(self, change: Change) -> None:
+    def notify(self, change: Change) -> None:
         """Returns at once."""
         if self._url:
             thread = threading.Thread(target=self._send, args=(change,), name="change-webhook", daemon=True)
@@ -53,7 +53,7 @@ class ChangeWebhook:
             thread.start()
 
     def finish(self, seconds: float) -> bool:
-        """Waits for what is being told; False when something is not told by then."""
+        """Waits for pending notifications; False if one is not delivered by then."""
         for thread in self._threads:
             thread.join(seconds)
         return not (self._given_up.is_set() or any(thread.is_alive() for thread in self._threads))

@@ -40,7 +40,7 @@ def blueprint(drills: Drills) -> Blueprint:
 
     @routes.errorhandler(DrillError)
     def unfit(error: DrillError) -> ResponseReturnValue:
-        return problem(422, "drill", str(error), "GET /drills tells what each drill takes.")
+        return problem(422, "drill", str(error), "GET /drills lists each drill's parameters.")
 
     return routes
 

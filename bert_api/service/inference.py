@@ -1,8 +1,8 @@
 """The bounded queue before the model, and the threads that ask it.
 
-Invariant: who asks waits no longer than the timeout, waiting and work together; what nobody waits for any more is not
-done. Requests are not put together into batches: the models here run each text alone, so a batch would save nothing and
-make the first wait for the last.
+Invariant: a caller waits no longer than the timeout, for queueing and inference together; abandoned requests are not
+run. Requests are not batched: the models here run each text alone, so a batch would save nothing and make the first
+wait for the last.
 """
 
 from __future__ import annotations
@@ -99,7 +99,7 @@ class _Job:
 
 
 class Inference:
-    """Start it before asking; close it when nobody asks any more."""
+    """Start it before asking; close it when there are no more callers."""
 
     def __init__(
         self,
@@ -153,7 +153,7 @@ class Inference:
         now = self._clock()
         job = _Job(texts, now, now + self._limits.timeout_seconds)
         if self._faults.loses():
-            return job  # never queued, so nobody will answer
+            return job  # never queued, so never answered
         with self._changed:
             if len(self._waiting) >= self._limits.queue:
                 raise QueueFull

@@ -1,8 +1,8 @@
 """The server in front of the application: waitress, and what it answers without asking the application.
 
-Waitress reads whole requests before a thread sees them, so a slow client holds no thread; docs/bert-api.md compares it
-with gunicorn.
-Invariant: what the server refuses by itself is told as every other error, in our words: its own repeat what was sent.
+Waitress reads whole requests before a thread sees them, so a slow client occupies no thread; docs/bert-api.md compares
+it with gunicorn.
+Invariant: the server's own refusals are reported as every other error: waitress' texts would repeat what was sent.
 """
 
 from __future__ import annotations
@@ -81,5 +81,5 @@ def channel_class(draining: threading.Event, body_bytes: int) -> type[HTTPChanne
 
 
 def refusal(status: int, body_bytes: int) -> bytes:
-    told = too_large(body_bytes) if status == 413 else content(*REFUSALS.get(status, OUR_FAULT))
-    return json.dumps(told).encode() + b"\n"
+    document = too_large(body_bytes) if status == 413 else content(*REFUSALS.get(status, OUR_FAULT))
+    return json.dumps(document).encode() + b"\n"

@@ -1,7 +1,7 @@
-"""What this process's memory is, and how much it may have.
+"""This process's memory and its limit.
 
-A control group (version 2) is asked first: its numbers are those that the kernel kills by. Where it has no limit and
-houses other processes too (a desktop session), its usage says nothing about us, and resident memory is told instead.
+A control group (version 2) comes first: its numbers are those that the kernel kills by. Where it has no limit and
+contains other processes too (a desktop session), resident memory is reported instead.
 https://docs.kernel.org/admin-guide/cgroup-v2.html#memory-interface-files
 """
 

@@ -98,7 +98,7 @@ def clean(text: str) -> str:
 
 
 def _language(value: Any) -> str:
-    """The primary subtag: `pt-BR` is Portuguese. Nobody need name one: then it is undetermined."""
+    """The primary subtag: `pt-BR` is Portuguese. Without one it is undetermined."""
     if value is None:
         return "und"
     if not isinstance(value, str):

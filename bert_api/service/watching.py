@@ -36,7 +36,7 @@ class Source(Protocol):
 
 @dataclass(frozen=True)
 class OneFolder:
-    """Somebody's own export, served without versions."""
+    """A user's own export, served without versions."""
 
     path: Path
 
@@ -145,7 +145,7 @@ class Watcher:
 
 
 def _warmed(classifier: Classifier) -> Classifier:
-    """Raises when the model cannot answer, as long as nobody depends on it yet."""
+    """Raises when the model cannot answer, as long as no caller depends on it yet."""
     answers = classifier.predict(WARM_UP)
     if len(answers) != len(WARM_UP):
         raise ValueError(f"the warm-up asked {len(WARM_UP)} texts and got {len(answers)} answers")

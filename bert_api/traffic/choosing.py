@@ -1,6 +1,6 @@
 """Chooses the strange texts of the drift scenario: python -m bert_api.traffic.choosing, after a new model was shipped.
 
-Thousands of candidates (slang and phrases of several languages with what people type around them, sentences with
+Thousands of candidates (slang and phrases of several languages with what users type around them, sentences with
 broken letters) are asked of every shipped version; kept are those that all of them are unsure of.
 """
 

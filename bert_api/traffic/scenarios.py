@@ -51,9 +51,9 @@ def request_body(mix: Mix, sentences: Sentences, chance: random.Random) -> dict[
 
 
 def _text(mix: Mix, sentences: Sentences, chance: random.Random) -> tuple[str, str]:
-    drawn = chance.random()
-    if drawn < mix.rude:
+    number = chance.random()
+    if number < mix.rude:
         return sentences.any_rude(chance)
-    if drawn < mix.rude + mix.strange:
+    if number < mix.rude + mix.strange:
         return sentences.any_strange(chance)
     return sentences.paragraph(chance) if chance.random() < SHARE_OF_PARAGRAPHS else sentences.any_ordinary(chance)

@@ -1,4 +1,4 @@
-"""Feedback: a CSV file of texts that people labelled, with the columns text and label.
+"""Feedback: a CSV file of texts that users labelled, with the columns text and label.
 
 Invariant: a file with any fault is refused whole, with its line; the texts themselves are never shown in an error.
 """

@@ -22,7 +22,7 @@ Vector = NDArray[np.float64]
 Embeddings = NDArray[np.float32]
 #: scikit-learn's C, tried from strong to weak regularisation.
 STRENGTHS = (1.0, 3.0, 10.0, 30.0)
-#: Fillings of one template say nearly the same, so each counts for less than a sentence that somebody wrote.
+#: Fillings of one template say nearly the same, so each counts for less than a hand-written sentence.
 WEIGHTS = {"written": 1.0, "feedback": 1.0, "template": 0.2}
 FOLDS = 5
 #: Weak enough for a slope and an intercept to be free.

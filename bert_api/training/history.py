@@ -47,7 +47,7 @@ class RunHistory:
         return run
 
     def finished(self, run: str, at: float, status: RunStatus, version: str | None = None, detail: str = "") -> None:
-        """version: the one that was written, if any. detail: why, for people; no text of anybody's in it."""
+        """version: the one that was written, if any. detail: why, for users; without any user's text."""
         self._append(
             {"event": "finished", "run": run, "at": at, "status": status, "version": version, "detail": detail[:500]}
         )

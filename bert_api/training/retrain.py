@@ -52,7 +52,7 @@ def retrain(
     threads: int = 1,
     clock: Callable[[], float] = time.time,
 ) -> Outcome:
-    """Writes a new version, which is not served before somebody activates it.
+    """Writes a new version, which is not served before it is activated.
 
     sentences: instead of the whole corpus. Raises FeedbackError, ModelLoadError or VersionError, recorded as failed.
     """

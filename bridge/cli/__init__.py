@@ -1,1 +1,1 @@
-"""The `bridge` command: one file for each group of subcommands. Options and output only; the work is done elsewhere."""
+"""The `bridge` command: one file for each group of subcommands. Options and output only."""

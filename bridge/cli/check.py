@@ -1,4 +1,4 @@
-"""`bridge check`: every fault of the configuration, its templates and the rules' coverage at once, before it is live.
+"""`bridge check`: reports every fault of the configuration, its templates and the rules' coverage at once.
 
 Invariant: nothing here sends, stores or shows a secret.
 """
@@ -27,7 +27,7 @@ _SEVERITIES = ("critical", "warning", "info", "")
 
 @dataclass(frozen=True, slots=True)
 class Checked:
-    """What was found in one file; `settings` is None when it cannot be used at all."""
+    """The findings for one file; `settings` is None when it cannot be loaded."""
 
     file: str
     settings: Settings | None
@@ -78,7 +78,7 @@ def _read(
 
 
 def _useless_templates(folder: Path, kinds: Mapping[str, str], named: Collection[str]) -> Iterable[str]:
-    from bridge.rendering.template_checks import useless_files  # Jinja is for who has templates
+    from bridge.rendering.template_checks import useless_files  # imports Jinja, which is only needed with templates
 
     bodiless = {kind.word() for kind in CHANNEL_TYPES if not kind.shows_bodies}
     return useless_files(folder, kinds, named, bodiless)
@@ -87,8 +87,8 @@ def _useless_templates(folder: Path, kinds: Mapping[str, str], named: Collection
 def _rule_paths(config: str, rules: tuple[Path, ...], no_rules: bool) -> tuple[Path, ...]:
     if rules and no_rules:
         raise click.UsageError("--rules and --no-rules contradict each other; give one of the two")
-    beside = Path(config).parent / "rules"
-    return () if no_rules else rules or ((beside,) if beside.is_dir() else ())
+    default = Path(config).parent / "rules"
+    return () if no_rules else rules or ((default,) if default.is_dir() else ())
 
 
 def _lines(checked: Checked) -> Iterator[str]:
@@ -108,11 +108,13 @@ def _summary(checked: Checked, settings: Settings) -> Iterator[str]:
     if not checked.faults:
         yield f"{checked.file} is good: {len(settings.channels)} channels, sources: {len(settings.sources)}"
     yield "severity         reaches"
-    yield from (f"  {severity:<14} {', '.join(names) or 'nobody'}" for severity, names in _reached(settings).items())
+    yield from (
+        f"  {severity:<14} {', '.join(names) or 'no channel'}" for severity, names in _reached(settings).items()
+    )
 
 
 def _reached(settings: Settings) -> dict[str, list[str]]:
-    """By severity alone; routes that ask for other labels are for `bridge route`."""
+    """By severity alone; use `bridge route` for routes that match other labels."""
     now, reached = datetime.now(UTC), {}
     for severity in _SEVERITIES:
         matches = route_alert(settings.route, {"severity": severity} if severity else {}, now)
@@ -130,8 +132,8 @@ def _as_json(checked: Checked) -> str:
     return json.dumps(plain, indent=2)
 
 
-def _plain(told: Iterable[tuple[str, Fault]]) -> list[dict[str, str | int]]:
+def _plain(found: Iterable[tuple[str, Fault]]) -> list[dict[str, str | int]]:
     return [
         {"file": file, "path": fault.path, "line": fault.line, "message": fault.message, "hint": fault.hint}
-        for file, fault in told
+        for file, fault in found
     ]

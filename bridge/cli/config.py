@@ -1,6 +1,6 @@
-"""The commands about routes.yaml that show rather than judge: route, schema, hash-password. COMMANDS has check, too.
+"""The commands route, schema and hash-password; COMMANDS has check, too.
 
-Invariant: the same pure functions as production decide; nothing here sends, stores, or needs a secret.
+Invariant: routing is decided by production's own functions; nothing here sends, stores, or needs a secret.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from bridge.core.routing.tree import Explanation, Match, Step, canonical_labels,
 @click.option("--at", metavar="TIME", help="As if it were this time: 2026-11-23T22:30:00+01:00 (UTC without a zone).")
 @click.pass_context
 def route(context: click.Context, labels: tuple[str, ...], config: str, as_json: bool, at: str | None) -> None:
-    """Which routes take an alert with these labels, why, and who hears of it."""
+    """Which routes match an alert with these labels, why, and which channels are notified."""
     settings = settings_without_secrets(context, config)
     found = canonical_labels(_labels(labels), settings.incidents.severity_aliases, settings.incidents.severity_label)
     explanation = explain(settings.route, found, _time(at))
@@ -63,7 +63,7 @@ def _labels(words: tuple[str, ...]) -> dict[str, str]:
     for word in words:
         name, equals, value = word.partition("=")
         if not equals or not name:
-            raise click.UsageError(f"{word!r} is no label; write NAME=VALUE, such as severity=critical")
+            raise click.UsageError(f"{word!r} is not a label; write NAME=VALUE, such as severity=critical")
         labels[name] = value.strip('"') if value[:1] == value[-1:] == '"' else value
     return labels
 
@@ -74,7 +74,7 @@ def _time(text: str | None) -> datetime:
     try:
         time = datetime.fromisoformat(text)
     except ValueError:
-        raise click.UsageError(f"{text!r} is no time; write it as 2026-11-23T22:30:00+01:00") from None
+        raise click.UsageError(f"{text!r} is not a time; write it as 2026-11-23T22:30:00+01:00") from None
     return time if time.tzinfo else time.replace(tzinfo=UTC)
 
 
@@ -82,7 +82,7 @@ def _route_text(settings: Settings, labels: Mapping[str, str], explanation: Expl
     lines = ["alert  {" + ", ".join(f'{name}="{value}"' for name, value in sorted(labels.items())) + "}", ""]
     lines += [_step_line(step) for step in explanation.steps]
     for match in explanation.matches:
-        lines += ["", f"{match.route}: {match.reason}", *_hears(settings, match)]
+        lines += ["", f"{match.route}: {match.reason}", *_notified(settings, match)]
     return "\n".join(lines)
 
 
@@ -92,16 +92,16 @@ def _step_line(step: Step) -> str:
     return f"{'  ' * step.depth}{mark} {step.route}" + ("" if step.matched else f"   fails {step.failed}: {seen}")
 
 
-def _hears(settings: Settings, match: Match) -> list[str]:
-    lines = [f"  -> {name} ({settings.channels[name].type})" for name in match.channels] or ["  -> nobody"]
+def _notified(settings: Settings, match: Match) -> list[str]:
+    lines = [f"  -> {name} ({settings.channels[name].type})" for name in match.channels] or ["  -> no channel"]
     if match.muted:
         until = f"until {match.muted_until.isoformat()}" if match.muted_until else "for ever (over a year)"
         lines.append(f"     muted {until}: {match.muted_by}")
-    return [*lines, *_hears_later(match)]
+    return [*lines, *_notified_later(match)]
 
 
-def _hears_later(match: Match) -> list[str]:
-    """Who is told when that was not enough."""
+def _notified_later(match: Match) -> list[str]:
+    """The fallback and escalation channels."""
     lines = []
     if match.fallback and match.channels:
         when = f"at a dead letter, or when one above fails for {in_words(match.fallback_after)}"

@@ -1,4 +1,4 @@
-"""`bridge backup` and `bridge restored`: the two ends of a copy of the database. The whole way: docs/operating.md."""
+"""`bridge backup` and `bridge restored`: see docs/operating.md for the whole procedure."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def backup(target: Path, database: str) -> None:
         size = back_up(database, target)
     except ValueError as fault:
         raise click.ClickException(str(fault)) from None
-    click.echo(f"{target}: {size:,} bytes, whole. To use it: stop the bridge, put it in place, `bridge restored`.")
+    click.echo(f"{target}: {size:,} bytes, complete. To use it: stop the bridge, put it in place, `bridge restored`.")
 
 
 @click.command()
@@ -30,11 +30,11 @@ def backup(target: Path, database: str) -> None:
     type=click.IntRange(0, 1_000_000),
     default=1000,
     show_default=True,
-    help="Incident numbers that may have been given since the backup; they are not given again.",
+    help="Incident numbers that may have been used since the backup; they are not used again.",
 )
 def restored(file: Path | None, database: str, skip_numbers: int) -> None:
-    """Say that the database (or the SQLite FILE) comes from a backup, once, before the bridge starts on it."""
+    """Mark the database (or the SQLite FILE) as restored from a backup, once, before the bridge starts."""
     engine = until_the_end(open_restored(f"sqlite:///{file}" if file else database))
     marked = mark_restored(engine, skip_numbers)
-    click.echo(f"{marked} waiting messages may have been sent already, and are looked for before they are sent.")
+    click.echo(f"{marked} waiting messages may have been sent already; the bridge checks before it sends them.")
     click.echo(f"{skip_numbers} incident numbers are left out.")

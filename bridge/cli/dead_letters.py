@@ -1,4 +1,4 @@
-"""`bridge incidents dead` and `replay`: what could not be delivered, why, and once more."""
+"""`bridge incidents dead` and `replay`: list and retry dead letters."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ REASON = click.option("--reason", type=click.Choice(list(map(str, Reason))), hel
 @database_option
 @CHANNEL
 @REASON
-@click.option("--json", "as_json", is_flag=True, help="As JSON, with all of what was refused.")
-@click.option("--show", nargs=2, type=(NUMBER, str), metavar="NUMBER CHANNEL", help="All of what was refused.")
+@click.option("--json", "as_json", is_flag=True, help="As JSON, with the whole refused payload.")
+@click.option("--show", nargs=2, type=(NUMBER, str), metavar="NUMBER CHANNEL", help="The whole refused payload.")
 def dead(database: str, channel: str | None, reason: str | None, as_json: bool, show: tuple[int, str] | None) -> None:
-    """What could not be delivered, the oldest first, and what to do about it."""
+    """List dead letters, the oldest first, and what to do about them."""
     letters = StoreDeadLetters(until_the_end(open_to_read(database)))
     if show is not None:
         _show(letters, *show)
@@ -37,9 +37,9 @@ def dead(database: str, channel: str | None, reason: str | None, as_json: bool, 
         click.echo(json.dumps([_as_json(letter) for letter in found], indent=2))
         return
     for letter in found:
-        click.echo(_told(letter))
+        click.echo(_text(letter))
     if not found:
-        click.echo("There is no dead letter.")
+        click.echo("No dead letters.")
 
 
 @click.command()
@@ -47,8 +47,8 @@ def dead(database: str, channel: str | None, reason: str | None, as_json: bool, 
 @database_option
 @CHANNEL
 @REASON
-@click.option("--all", "everything", is_flag=True, help="Every dead letter there is.")
-@click.option("--dry-run", is_flag=True, help="Only say how many it would be.")
+@click.option("--all", "everything", is_flag=True, help="Every dead letter.")
+@click.option("--dry-run", is_flag=True, help="Only count them.")
 def replay(
     database: str,
     number: int | None,
@@ -57,7 +57,7 @@ def replay(
     everything: bool,
     dry_run: bool,
 ) -> None:
-    """Try dead letters again: those of incident NUMBER, or of a choice. People then see what is true now."""
+    """Retry dead letters of incident NUMBER or of a selection, with the incident's current state."""
     wanted = DeadLetterFilter(number, channel, Reason(reason) if reason else None)
     if everything == (wanted != DeadLetterFilter()):
         raise click.UsageError("Say which ones: a number, --channel, --reason, or else --all.")
@@ -75,15 +75,15 @@ def _show(letters: StoreDeadLetters, number: int, channel: str) -> None:
     if not found:
         raise click.ClickException(f"There is no dead letter of incident {number} for {channel}.")
     for letter in found:
-        click.echo(_told(letter, excerpt=False))
+        click.echo(_text(letter, excerpt=False))
         click.echo(clean(letter.refused) or "(it was not composed)")
 
 
-def _told(letter: DeadLetter, *, excerpt: bool = True) -> str:
-    whom = f"{letter.channel} {letter.recipient}".strip()
+def _text(letter: DeadLetter, *, excerpt: bool = True) -> str:
+    target = f"{letter.channel} {letter.recipient}".strip()
     about = f"{letter.severity}, {letter.state}  {one_line(letter.title)}"
     lines = [
-        f"#{letter.incident_number}  {whom}  since {letter.since:%Y-%m-%d %H:%M}Z  {about}",
+        f"#{letter.incident_number}  {target}  since {letter.since:%Y-%m-%d %H:%M}Z  {about}",
         f"    {letter.reason or 'unknown'}: {one_line(letter.detail)}",
         f"    {letter.advice.why} {letter.advice.what_to_do}",
     ]
@@ -93,5 +93,5 @@ def _told(letter: DeadLetter, *, excerpt: bool = True) -> str:
 
 
 def _as_json(letter: DeadLetter) -> dict[str, Any]:
-    told = {"why": letter.advice.why, "what_to_do": letter.advice.what_to_do}
-    return {**asdict(letter), "since": letter.since.isoformat(), **told}
+    advice = {"why": letter.advice.why, "what_to_do": letter.advice.what_to_do}
+    return {**asdict(letter), "since": letter.since.isoformat(), **advice}

@@ -1,7 +1,7 @@
-"""How a command ends: in words and with an exit code, whatever a user gives it. A traceback is a defect of ours.
+"""Turns errors of a command into messages and exit codes. A traceback is a defect of the bridge.
 
-0: done. 1: it cannot be done, or `check` found a fault; stderr says why. 2: the command line is wrong, or the bridge
-cannot start as it is configured.
+0: success. 1: failure, or `check` found a fault; stderr says why. 2: the command line is wrong, or the bridge cannot
+start as configured.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ import click
 
 
 @contextlib.contextmanager
-def ended_in_words() -> Iterator[None]:
-    _print_whatever_comes()
+def errors_as_messages() -> Iterator[None]:
+    _tolerate_encoding_errors()
     try:
         yield
         _flush()
@@ -25,13 +25,13 @@ def ended_in_words() -> Iterator[None]:
         _flush()
         raise
     except BrokenPipeError:
-        raise  # click ends quietly: who reads has seen enough
+        raise  # click ends quietly: the reader has closed the pipe
     except Exception as error:
-        raise _in_words(error) from None
+        raise _as_message(error) from None
 
 
-def _in_words(error: Exception) -> Exception:
-    """The error itself, if it is a defect of ours."""
+def _as_message(error: Exception) -> Exception:
+    """The error itself, if it is a defect of the bridge."""
     from bridge.core.errors import StoreUnusable
 
     words = _words(error)
@@ -40,20 +40,20 @@ def _in_words(error: Exception) -> Exception:
     return click.UsageError(words) if isinstance(error, StoreUnusable) else click.ClickException(words)
 
 
-def _print_whatever_comes() -> None:
-    """A terminal without UTF-8, or half a character in a label, is no reason to show nothing."""
+def _tolerate_encoding_errors() -> None:
+    """Prints escapes for a terminal without UTF-8, and for lone surrogates in a label."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
 
 
 def _flush() -> None:
-    """Here, and not at the interpreter's end, where it would be too late for words."""
+    """Flush now, as at the interpreter's exit it would be too late for a message."""
     try:
         if sys.stdout is not None:
             sys.stdout.flush()
     except OSError as error:
-        with contextlib.suppress(OSError, ValueError):  # what is left must not be tried again at the end
+        with contextlib.suppress(OSError, ValueError):  # the rest must not be written again at exit
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         if isinstance(error, BrokenPipeError):
             raise
@@ -61,7 +61,7 @@ def _flush() -> None:
 
 
 def _words(error: Exception) -> str | None:
-    """Of what a user can put right; None for a defect of ours."""
+    """The message for an error that a user can fix; None for a defect of the bridge."""
     from bridge.config.faults import ConfigurationFaults
     from bridge.core.errors import BridgeError
 

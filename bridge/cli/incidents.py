@@ -1,4 +1,4 @@
-"""`bridge incidents`: the same as the pages, from a shell."""
+"""`bridge incidents`: the pages' functions from a shell."""
 
 from __future__ import annotations
 
@@ -42,15 +42,15 @@ def incidents(context: click.Context) -> None:
 @click.option("--all", "everything", is_flag=True, help="Resolved ones too.")
 @click.option("--limit", type=click.IntRange(1, 1_000_000), default=LIMIT, show_default=True, help="So many at most.")
 def list_incidents(database: str, everything: bool = False, limit: int = LIMIT) -> None:
-    """Open incidents, the most urgent first: by severity, then those that nobody has acknowledged."""
+    """Open incidents, the most urgent first: by severity, then unacknowledged ones first."""
     reader = StoreReader(until_the_end(open_to_read(database)))
     page = reader.page_of_incidents(resolved=None if everything else False, limit=limit)
     for incident in page.items:
         click.echo(_line(incident, notice=incident.severity is Severity.INFO))
     what = "incidents" if everything else "open incidents"
     if page.total > len(page.items):
-        told = f"{len(page.items):,} of {page.total:,} {what}, the most urgent first"
-        click.echo(f"{told}; --limit {page.total} shows them all.")
+        shown = f"{len(page.items):,} of {page.total:,} {what}, the most urgent first"
+        click.echo(f"{shown}; --limit {page.total} shows them all.")
     if not page.items:
         click.echo("No incident." if everything else "No open incident.")
 
@@ -85,9 +85,9 @@ def show(database: str, number: int) -> None:
 @database_option
 @click.pass_context
 def ack(context: click.Context, config: str, database: str, number: int, actor: str) -> None:
-    """Say that somebody has it."""
+    """Acknowledge an incident."""
     people = _people(context, config, database)
-    _tell(people.acknowledge(number, actor, utc_now()), number)
+    _report(people.acknowledge(number, actor, utc_now()), number)
 
 
 @incidents.command()
@@ -97,9 +97,9 @@ def ack(context: click.Context, config: str, database: str, number: int, actor: 
 @database_option
 @click.pass_context
 def resolve(context: click.Context, config: str, database: str, number: int, actor: str) -> None:
-    """Say that it is over."""
+    """Resolve an incident."""
     people = _people(context, config, database)
-    _tell(people.resolve(number, actor, utc_now()), number)
+    _report(people.resolve(number, actor, utc_now()), number)
 
 
 incidents.add_command(dead)
@@ -111,11 +111,11 @@ def _people(context: click.Context, config: str, database: str) -> StorePeople:
     return StorePeople(until_the_end(open_to_change(database)), lambda: policy)
 
 
-def _tell(change: Change | None, number: int) -> None:
+def _report(change: Change | None, number: int) -> None:
     if change is None:
         raise click.ClickException(f"There is no incident {number}.")
-    told = "; ".join(entry.text for entry in change.entries)
-    click.echo(told or f"Nothing to do: incident {number} is {change.incident.state}.")
+    text = "; ".join(entry.text for entry in change.entries)
+    click.echo(text or f"Nothing to do: incident {number} is {change.incident.state}.")
 
 
 def _line(incident: Incident, *, notice: bool) -> str:
@@ -127,5 +127,5 @@ def _line(incident: Incident, *, notice: bool) -> str:
 
 
 def _labels(labels: Mapping[str, str]) -> str:
-    """As a matcher is written, so that it can be pasted: {pod="a",team="ml"}."""
+    """As matchers, ready to paste: {pod="a",team="ml"}."""
     return format_matchers(tuple(Matcher(name, "=", value) for name, value in sorted(labels.items())))

@@ -1,4 +1,4 @@
-"""The commands. Each does its work elsewhere; here are only options and words."""
+"""The `bridge` command group: options and help texts; the work is done elsewhere."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from typing import Any
 import click
 
 from bridge import __version__
-from bridge.cli.exits import ended_in_words
+from bridge.cli.exits import errors_as_messages
 from bridge.cli.options import (
     ListenAddress,
     both_for_subcommands,
@@ -24,8 +24,8 @@ from bridge.cli.options import (
 )
 from bridge.processes import lifeline
 
-#: Where the commands are that live elsewhere. Each process carries only what its own command imports: that
-#: is a third of its memory, and most of the time to start.
+#: Commands that are imported on demand. Each process then loads only what its command needs: that saves a third of
+#: its memory, and most of its start-up time.
 ELSEWHERE = {
     "backup": "bridge.cli.database:backup",
     "check": "bridge.cli.check:check",
@@ -40,7 +40,7 @@ ELSEWHERE = {
 
 
 class Commands(click.Group):
-    """Imports a command when it is asked for: https://click.palletsprojects.com/en/stable/complex/#lazily-loading-subcommands"""
+    """Imports commands on demand: https://click.palletsprojects.com/en/stable/complex/#lazily-loading-subcommands"""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return sorted([*super().list_commands(ctx), *ELSEWHERE])
@@ -57,7 +57,7 @@ class Commands(click.Group):
         return command
 
     def invoke(self, ctx: click.Context) -> Any:
-        with ended_in_words():
+        with errors_as_messages():
             return super().invoke(ctx)
 
 
@@ -66,8 +66,8 @@ class Commands(click.Group):
 @both_for_subcommands
 @click.pass_context
 def main(context: click.Context) -> None:
-    """Alertmanager's notifications to PagerDuty, email and Slack; nothing lost, nobody paged twice."""
-    os.umask(0o077)  # whatever is written here has alerts, addresses or keys in it
+    """Alertmanager's notifications to PagerDuty, email and Slack; nothing lost, no one paged twice."""
+    os.umask(0o077)  # files may contain alerts, addresses or keys
     context.obj = {"check_templates": _check_templates, "environ": os.environ}
 
 
@@ -95,9 +95,9 @@ def serve(config: str, database: str, listen: str, hang_timeout: float) -> None:
 @listen_option
 @click.option("--reload-parent", is_flag=True, hidden=True, help="Pass POST /-/reload on to the supervisor.")
 def web(config: str, database: str, listen: str, reload_parent: bool) -> None:
-    """Only the half that takes notifications in and shows the pages."""
+    """Only the process that receives webhooks and serves the pages."""
     parent = os.getppid()
-    beat = lifeline.tied(os.environ, lifeline.GRACE_SECONDS["web"])  # before what may take long
+    beat = lifeline.tied(os.environ, lifeline.GRACE_SECONDS["web"])  # before anything that may take long
     from bridge.app.reload import explained
     from bridge.app.web_process import run_web
 
@@ -118,17 +118,17 @@ def web(config: str, database: str, listen: str, reload_parent: bool) -> None:
     "--beat-file",
     type=click.Path(dir_okay=False, path_type=Path),
     metavar="FILE",
-    help="Changed every second while the worker moves; for a liveness probe, where it runs without `bridge serve`.",
+    help="Touched every second while the worker makes progress; for a liveness probe without `bridge serve`.",
 )
 @click.option(
     "--metrics-listen",
     type=ListenAddress(),
     envvar="BRIDGE_METRICS_LISTEN",
     metavar="HOST:PORT",
-    help="Answer /metrics and /-/healthy there, for a worker that runs apart.",
+    help="Serve /metrics and /-/healthy there, for a worker without `bridge serve`.",
 )
 def worker(config: str, database: str, beat_file: Path | None, metrics_listen: str | None) -> None:
-    """Only the half that delivers."""
+    """Only the process that delivers."""
     try:
         beat = lifeline.tied(os.environ, lifeline.GRACE_SECONDS["worker"], beat_file)
     except OSError as fault:

@@ -1,4 +1,4 @@
-"""`bridge preview` and `bridge send-test`: what a channel would say, and whether it can."""
+"""`bridge preview` and `bridge send-test`: show or send a channel's message."""
 
 from __future__ import annotations
 
@@ -34,27 +34,27 @@ from bridge.sources.alertmanager import UNKNOWN_START
 @click.argument("payload", type=click.File("rb"))
 @config_option
 @click.option(
-    "--context", "learned", type=click.File("rb"), help="What was learned about it, as JSON: docs/messages.md."
+    "--context", "context_file", type=click.File("rb"), help="The incident's context as JSON: docs/messages.md."
 )
 @click.option("--html", is_flag=True, help="For mail: the HTML part.")
-@click.option("--open", "look", is_flag=True, help="For mail: the HTML part in the browser.")
+@click.option("--open", "in_browser", is_flag=True, help="For mail: the HTML part in the browser.")
 @click.pass_context
 def preview(
     click_context: click.Context,
     channel: str,
     payload: BinaryIO,
     config: str,
-    learned: BinaryIO | None,
+    context_file: BinaryIO | None,
     html: bool,
-    look: bool,
+    in_browser: bool,
 ) -> None:
-    """The exact message that CHANNEL would get for a webhook PAYLOAD; of a mail, its headers and its text."""
+    """The exact message that CHANNEL would get for a webhook PAYLOAD; for mail, its headers and text."""
     settings = settings_without_secrets(click_context, config)
-    incident, context = _previewed(settings, _group(payload)), _context(learned)
+    incident, context = _previewed(settings, _group(payload)), _context(context_file)
     sender, message, claim = _message(settings, channel, incident, context)
     content = sender.compose(message, claim).content
-    if html or look:
-        _show_html(message, channel, look=look)
+    if html or in_browser:
+        _show_html(message, channel, in_browser=in_browser)
     elif isinstance(content, bytes):
         click.echo(readable(content))
     else:
@@ -68,17 +68,17 @@ def _group(payload: BinaryIO) -> Group:
         raise click.ClickException(str(fault)) from None
 
 
-def _context(learned: BinaryIO | None) -> Context | None:
+def _context(context_file: BinaryIO | None) -> Context | None:
     try:
-        return context_of(learned.read(), utc_now()) if learned else None
+        return context_of(context_file.read(), utc_now()) if context_file else None
     except ContextFault as fault:
-        raise click.ClickException(f"{learned.name if learned else ''}: {fault}") from None
+        raise click.ClickException(f"{context_file.name if context_file else ''}: {fault}") from None
 
 
-def _show_html(message: Message, channel: str, *, look: bool) -> None:
+def _show_html(message: Message, channel: str, *, in_browser: bool) -> None:
     if not message.html:
         raise click.ClickException(f"Messages of '{channel}' have no HTML: leave out --html and --open.")
-    if not look:
+    if not in_browser:
         click.echo(message.html)
         return
     with tempfile.NamedTemporaryFile("w", prefix="preview-", suffix=".html", encoding="utf-8", delete=False) as file:
@@ -140,14 +140,14 @@ def _message(
     now = utc_now()
     recipient = next(iter(sender.recipients), "")
     target, firing = Target(channel, recipient), bool(incident.firing)
-    told = {} if firing else {"state": "triggered"}  # an end is only told to those who know of the start
-    claim = Claim(incident, target, "", 1, 0, firing, 0, False, False, now, None, told)
+    handle = {} if firing else {"state": "triggered"}  # a resolve is only sent after a trigger
+    claim = Claim(incident, target, "", 1, 0, firing, 0, False, False, now, None, handle)
     message = renderer_of(settings).message(incident, claim, (), context, html=sender.wants_html)
     return sender, message, claim
 
 
 def _previewed(settings: Settings, group: Group) -> Incident:
-    """As if the first alert had been received when it started, and a resolved one when it ended."""
+    """As if the first alert had been received at its start, and a resolved one at its end."""
     ends = [alert.ends_at for alert in group.alerts if alert.ends_at]
     starts = [alert.starts_at for alert in group.alerts]
     seen = max(starts if any(alert.firing for alert in group.alerts) else [*ends, *starts], default=utc_now())
@@ -158,7 +158,7 @@ def _previewed(settings: Settings, group: Group) -> Incident:
 def _incident(settings: Settings, group: Group, now: datetime) -> Incident:
     change = receive(None, group, now, policy_of(settings).rules, secrets.token_hex(8))
     if change is None:
-        raise click.ClickException("The payload carries no alert.")
+        raise click.ClickException("The payload has no alert.")
     return change.incident
 
 

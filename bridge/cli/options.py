@@ -1,7 +1,6 @@
-"""What commands share: --config and --database before or after a command's name, other options, and the settings that
-they need.
+"""Shared options and settings of commands; --config and --database may precede or follow a command's name.
 
-This file is imported by each process, so it imports little.
+Every process imports this file, so it imports little.
 """
 
 from __future__ import annotations
@@ -43,7 +42,7 @@ def both_for_subcommands(group: F) -> F:
 
 
 def resolved(context: click.Context, option: tuple[str, ...], value: str | None = None) -> str:
-    """What stands nearest to the end counts, then the variable, then the default."""
+    """The last occurrence on the command line, then the variable, then the default."""
     name, variable, default, *_ = option
     key = f"{__name__}.{name}"
     if value:
@@ -60,8 +59,8 @@ def _option(option: tuple[str, ...], *, expose_value: bool = True) -> Callable[[
             right = what if option is DATABASE else metavar
             raise click.BadParameter(f"it is empty; write {right}", context, parameter)
         if value is not None and option is DATABASE and has_password(value):
-            told = "every user of this machine can read the password in --database (ps shows it)"
-            click.echo(f"warning: {told}: give the URL in {variable}, or the password in PGPASSWORD", err=True)
+            risk = "every user of this machine can read the password in --database (ps shows it)"
+            click.echo(f"warning: {risk}: give the URL in {variable}, or the password in PGPASSWORD", err=True)
         return resolved(context, option, value)
 
     shown = f"{what}  [env var: {variable}; default: {default}]"
@@ -74,7 +73,7 @@ def has_password(url: str) -> bool:
 
 
 class ListenAddress(click.ParamType[str]):
-    """Stays the text that it was: the process that listens reads it again."""
+    """Checked, but kept as text: the listening process parses it again."""
 
     name = "address"
 
@@ -95,18 +94,18 @@ hang_option = click.option(
     default=60.0,
     show_default=True,
     metavar="SECONDS",
-    help="A half that shows no sign of life for so long is killed and started again; 0 is never.",
+    help="A process without a sign of life for so long is killed and restarted; 0: never.",
 )
 
 
 def until_the_end(engine: Engine) -> Engine:
-    """Closed when the command has ended, however it ends."""
+    """Dispose of the engine when the command ends, however it ends."""
     click.get_current_context().call_on_close(engine.dispose)
     return engine
 
 
 class IncidentNumber(click.ParamType[int]):
-    """A number that no incident has is answered at once: databases refuse to compare what they cannot hold."""
+    """Refuses numbers beyond the column's range, with which databases refuse to compare."""
 
     name = "number"
 
@@ -114,7 +113,7 @@ class IncidentNumber(click.ParamType[int]):
         try:
             number = int(value)
         except ValueError:
-            self.fail(f"{value!r} is no whole number.", param, ctx)
+            self.fail(f"{value!r} is not a whole number.", param, ctx)
         if not 0 < number < 2**31:
             raise click.ClickException(f"There is no incident {number}.")
         return number
@@ -138,7 +137,7 @@ def _actor(_: click.Context, __: click.Parameter, value: str | None) -> str:
 
 
 def _user() -> str:
-    """In a container the user may have a number only."""
+    """The user's name; in a container there may be only a number."""
     try:
         return getpass.getuser()
     except (KeyError, OSError):
@@ -156,7 +155,7 @@ def template_check_of(context: click.Context) -> TemplateCheck | None:
 
 
 def settings_without_secrets(context: click.Context, config: str) -> Settings:
-    """For commands that send nothing: no secret is needed, or looked at. Exit 1, with every fault, if there is any."""
+    """For commands that send nothing, so no secret is read. Exits with 1 and every fault if there is any."""
     from bridge.app.settings import load
     from bridge.config import ConfigurationFaults
 
@@ -168,5 +167,5 @@ def settings_without_secrets(context: click.Context, config: str) -> Settings:
 
 
 def _injected(context: click.Context) -> Mapping[str, Any]:
-    """What `bridge.cli.main` put into click's obj: check_templates and environ."""
+    """The values that bridge.cli.main puts into click's obj: check_templates and environ."""
     return context.obj if isinstance(context.obj, Mapping) else {}

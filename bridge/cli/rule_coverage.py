@@ -1,6 +1,6 @@
-"""Part of `bridge check`: the alerting rules against the routing, as a table for people and as data for programs.
+"""Part of `bridge check`: the routing of each alerting rule, as a table and as JSON.
 
-Invariant: the walk of production decides (core.coverage); here are only files, rows and words.
+Invariant: routing is decided by bridge.core.routing.rule_coverage; here are only files, rows and texts.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ class Covered:
 
 @dataclass(frozen=True, slots=True)
 class RuleCheck:
-    """What the rules say; `faults` and `warnings` are pairs of file and fault. `covered` is empty without settings."""
+    """The findings about rules: `faults` and `warnings` are (file, fault). `covered` is empty without settings."""
 
     asked: bool
     covered: tuple[Covered, ...]
@@ -48,9 +48,9 @@ class RuleCheck:
         return [f"{file}:{fault.line}: warning: {fault}" for file, fault in self.warnings]
 
     def table(self) -> list[str]:
-        """One line an alert, in the order of the files, columns aligned."""
+        """One aligned line per alert, in the order of the files."""
         if not self.asked:
-            return ["no rules were read: --rules PATH says where they are"]
+            return ["no rules were read: give their path with --rules PATH"]
         rows = [_HEADINGS, *(_row(each.coverage) for each in self.covered)]
         widths = [max(len(row[column]) for row in rows) for column in range(len(_HEADINGS))]
         lines = ("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) for row in rows)
@@ -63,7 +63,7 @@ class RuleCheck:
 
 
 def check_rules(paths: tuple[Path, ...], settings: Settings | None, now: datetime) -> RuleCheck:
-    """Without settings (they have faults of their own), only what the rules alone can tell."""
+    """Without settings (these have faults), only the checks that need no routing."""
     files = read_rule_files(paths)
     unread = [(file.filename, fault) for file in files for fault in file.faults]
     if settings is None:
@@ -77,7 +77,7 @@ def check_rules(paths: tuple[Path, ...], settings: Settings | None, now: datetim
 def _short(covered: Iterable[Covered], *, warning: bool) -> Iterator[tuple[str, Fault]]:
     for each in covered:
         these = (shortcoming for shortcoming in each.coverage.shortcomings if shortcoming.warning == warning)
-        yield from ((each.file, fault) for fault in _told(each.placed, these))
+        yield from ((each.file, fault) for fault in _faults(each.placed, these))
 
 
 def _routing(settings: Settings) -> Routing:
@@ -94,17 +94,17 @@ def _covered(files: Iterable[RuleFile], routing: Routing, now: datetime) -> Iter
 def _without_runbook(files: Iterable[RuleFile]) -> Iterator[tuple[str, Fault]]:
     for file in files:
         for placed in file.rules:
-            yield from ((file.filename, fault) for fault in _told(placed, without_runbook(placed.rule)))
+            yield from ((file.filename, fault) for fault in _faults(placed, without_runbook(placed.rule)))
 
 
-def _told(placed: PlacedRule, shortcomings: Iterable[Shortcoming]) -> Iterator[Fault]:
+def _faults(placed: PlacedRule, shortcomings: Iterable[Shortcoming]) -> Iterator[Fault]:
     return (Fault(placed.line, placed.path, each.message, each.hint) for each in shortcomings)
 
 
 def _row(coverage: Coverage) -> tuple[str, str, str, str]:
     depends = f"depends on {', '.join(coverage.depends_on)}" if coverage.depends_on else ""
     note = "; ".join(part for part in (_NOTES[coverage.way], depends) if part)
-    reaches = "PagerDuty" if coverage.way is Way.DIRECT else ", ".join(coverage.channels) or "nobody"
+    reaches = "PagerDuty" if coverage.way is Way.DIRECT else ", ".join(coverage.channels) or "no channel"
     return coverage.rule.alert, coverage.severity or "(none)", reaches, note
 
 

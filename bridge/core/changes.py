@@ -1,7 +1,6 @@
-"""What was changed: which alerts tell of a change, when two tellings are one, and which incidents a change concerns.
+"""Change events: which alerts report one, when two reports are the same, and which incidents a change concerns.
 
-Pure. The value is bridge.core.facts.ChangeEvent; what a change may have caused is decided in
-bridge.core.context.hypotheses.
+Pure. The value is bridge.core.facts.ChangeEvent; bridge.core.context.hypotheses decides what a change may have caused.
 """
 
 from __future__ import annotations
@@ -16,43 +15,43 @@ from bridge.core.incidents.periods import firing_period
 from bridge.core.model import Alert, Group, Incident
 from bridge.core.routing.matchers import Matcher
 
-#: The kinds that the bridge has words for. Others are kept as they are, and counted as `other`.
+#: The kinds that the bridge describes. Others are stored as they are and counted as `other`.
 KINDS = ("deploy", "rollback", "retraining", "config")
 OTHER = "other"
 LATEST = 253402300800.0  #: Unix seconds of the year 10000, which no datetime holds
-#: A deployment that its job posted is also seen by the alert that watches versions, somewhat later.
+#: A deployment that its job posted is reported again by the alert that watches versions, somewhat later.
 SEEN_AGAIN_WITHIN = timedelta(minutes=15)
-#: How long before an incident's start its cause is looked for.
+#: How far before an incident's start its cause may lie.
 WINDOW = timedelta(hours=2)
-#: Labels that may name the service of an alert, the most telling first.
+#: Labels that may name the service of an alert, the most specific first.
 SERVICE_LABELS = ("service", "job", "app", "model")
-#: Labels that say where: a change that gives one concerns no alert that gives another value of it.
+#: Labels that say where: a change and an alert that differ in one do not concern each other.
 PLACE_LABELS = ("service", "job", "app", "model", "namespace", "cluster", "environment")
 
 
 @dataclass(frozen=True, slots=True)
 class ChangeRule:
-    """Alerts of which all matchers hold tell of a change. service_label None: the first of SERVICE_LABELS it has."""
+    """Alerts that match all matchers report a change. service_label None: the first of SERVICE_LABELS present."""
 
     matchers: tuple[Matcher, ...]
     kind: str
     version_label: str = "version"
     service_label: str | None = None
 
-    def tells(self, alert: Alert) -> bool:
+    def matches(self, alert: Alert) -> bool:
         return all(matcher.matches(alert.labels) for matcher in self.matchers)
 
 
-#: What the rules that come with the bridge tell of.
+#: For the change alerts among the rules that come with the bridge.
 CHANGE_RULES = (
     ChangeRule((Matcher("alertname", "=", "MLModelDeployed"),), "deploy"),
     ChangeRule((Matcher("alertname", "=", "MLRetrainingStarted"),), "retraining"),
 )
 
 
-def began_to_serve(began: Mapping[str, float], service: str, told: Sequence[ChangeEvent]) -> list[ChangeEvent]:
-    """Versions that the metrics show to be new, where nobody told of them: by version, since when (Unix seconds)."""
-    known = {change.version for change in told if change.version}
+def began_to_serve(began: Mapping[str, float], service: str, reported: Sequence[ChangeEvent]) -> list[ChangeEvent]:
+    """New versions seen in metrics that no change event reported. began: version -> since when (Unix seconds)."""
+    known = {change.version for change in reported if change.version}
     return [
         ChangeEvent(
             kind="appeared",
@@ -73,7 +72,7 @@ def bounded(kind: str) -> str:
 
 
 def summary_of(kind: str, service: str, version: str = "", previous: str = "") -> str:
-    """What to say of a change that brought no summary; a time may follow: `bert-api was deployed 6 min before`."""
+    """The text for a change without a summary; a time may follow: `bert-api was deployed 6 min before`."""
     what = service or "something"
     match kind:
         case "deploy":
@@ -89,57 +88,57 @@ def summary_of(kind: str, service: str, version: str = "", previous: str = "") -
 
 
 def sent_id(source: str, given: str) -> str:
-    """The identity of a change whose sender gave it one: no other sender's is the same."""
+    """The id of a change whose sender gave it one; distinct from every other sender's."""
     return _digest("sent", source, given)
 
 
 def plain_id(change: ChangeEvent) -> str:
-    """The identity of a change that came without: a retry tells the same of the same moment."""
+    """The id of a change that came without one: the same for a retry, which reports the same moment."""
     labels = [f"{name}={value}" for name, value in sorted(change.labels.items())]
     return _digest("told", change.kind, change.service, change.version, change.at.isoformat(), *labels)
 
 
 def alert_id(alert: Alert) -> str:
-    """Repeats, reminders, the end of the alert and the other Alertmanagers of a cluster all tell of one change."""
+    """The id of a change that an alert reports: the same for repeats, its end and an Alertmanager's peers."""
     return _digest("alert", alert.fingerprint, alert.starts_at.isoformat())
 
 
 def told_by(group: Group, rules: Sequence[ChangeRule]) -> list[ChangeEvent]:
-    """The changes that the alerts of a webhook tell of; the first rule that matches an alert decides."""
-    found = ((alert, next((rule for rule in rules if rule.tells(alert)), None)) for alert in group.alerts)
+    """The changes that a webhook's alerts report; the first rule that matches an alert decides."""
+    found = ((alert, next((rule for rule in rules if rule.matches(alert)), None)) for alert in group.alerts)
     return [_from_alert(alert, rule, group.source) for alert, rule in found if rule is not None]
 
 
 def only_tells(incident: Incident, rules: Sequence[ChangeRule]) -> bool:
-    """Whether all its alerts tell of changes: such an incident says itself what happened, and needs no explanation."""
+    """Whether all its alerts report changes: such an incident says itself what happened."""
     alerts = incident.alerts.values()
-    return bool(alerts) and all(any(rule.tells(alert) for rule in rules) for alert in alerts)
+    return bool(alerts) and all(any(rule.matches(alert) for rule in rules) for alert in alerts)
 
 
 def concerns(change: ChangeEvent, labels: Mapping[str, str]) -> bool:
-    """Whether an alert with these labels is about what was changed.
+    """Whether the change may concern an alert with these labels.
 
-    The alert must name the service, or share with the change a label that names one; and where both say in which
-    place they are, they must not contradict each other.
+    The alert must name the service, or share a service label with the change; and the place labels that both have must
+    not differ.
     """
-    said = {name: value for name, value in change.labels.items() if name in PLACE_LABELS and labels.get(name)}
-    if any(labels[name] != value for name, value in said.items()):
+    shared = {name: value for name, value in change.labels.items() if name in PLACE_LABELS and labels.get(name)}
+    if any(labels[name] != value for name, value in shared.items()):
         return False
     named = bool(change.service) and any(labels.get(name) == change.service for name in SERVICE_LABELS)
-    return named or any(name in SERVICE_LABELS for name in said)
+    return named or any(name in SERVICE_LABELS for name in shared)
 
 
 def concerning(changes: Iterable[ChangeEvent], alerts: Iterable[Mapping[str, str]]) -> list[ChangeEvent]:
-    """The changes that concern at least one of the alerts, given by their labels; the order stays."""
+    """The changes that concern at least one of the alerts, given by their labels; in the same order."""
     places = {tuple((name, labels[name]) for name in PLACE_LABELS if labels.get(name)) for labels in alerts}
-    different = [dict(place) for place in places]  # of a thousand pods there are few services
+    different = [dict(place) for place in places]  # a thousand pods have few services
     return [change for change in changes if any(concerns(change, labels) for labels in different)]
 
 
 def told_once(changes: Iterable[ChangeEvent]) -> list[ChangeEvent]:
-    """The same, newest first, without those that only tell again what somebody else had told shortly before.
+    """Without repeated reports, newest first.
 
-    That is: the same was done to the same service in the same place, and nothing else to it in between.
+    A repeat is the same change of the same service and place shortly after, with no other change in between.
     """
     kept: list[ChangeEvent] = []
     for change in sorted(changes, key=lambda each: each.at):
@@ -161,7 +160,7 @@ def _again(before: ChangeEvent, change: ChangeEvent) -> bool:
 
 
 def period_of(incident: Incident, now: datetime, window: timedelta = WINDOW) -> tuple[datetime, datetime]:
-    """In which time changes matter to an incident: from before its start, where causes are, to its end or now."""
+    """When changes matter to an incident: from `window` before its start to its end or now."""
     return firing_period(incident).started_at - window, incident.resolved_at or now
 
 
@@ -170,12 +169,12 @@ def _from_alert(alert: Alert, rule: ChangeRule, source: str) -> ChangeEvent:
     names = SERVICE_LABELS if rule.service_label is None else (rule.service_label,)
     service = next((labels[name] for name in names if labels.get(name)), "")
     version = labels.get(rule.version_label, "")
-    told = alert.annotations.get("summary", "") if rule.kind not in KINDS else ""
+    text = alert.annotations.get("summary", "") if rule.kind not in KINDS else ""
     change = ChangeEvent(
         kind=rule.kind,
         service=service,
         at=alert.starts_at,
-        summary=told or summary_of(rule.kind, service, version),
+        summary=text or summary_of(rule.kind, service, version),
         version=version,
         labels={name: labels[name] for name in PLACE_LABELS if labels.get(name)},
         source=source,

@@ -1,6 +1,6 @@
-"""Where in a long list to go on: the sort key of the last item seen, as a text. Pure.
+"""Pagination cursors: the sort key of the last item seen, as text. Pure.
 
-Invariant: what is read back is of the kinds that were asked for, and no database chokes on it, whatever the text is.
+Invariant: whatever the text, the key read back has the requested types and is a value that every database accepts.
 """
 
 from __future__ import annotations
@@ -21,17 +21,17 @@ _STEP = timedelta(microseconds=1)
 
 
 class BadCursor(ValueError):
-    """The text is none that a list of this kind gave."""
+    """The text is not a cursor of this kind of list."""
 
 
 @dataclass(frozen=True, slots=True)
 class Page(Generic[T]):
-    """A part of a list that is longer."""
+    """One page of a list."""
 
     items: tuple[T, ...]
     total: int  #: of the whole list
-    before: int = 0  #: how many come before these
-    next: str | None = None  #: the cursor of what follows; None: nothing does
+    before: int = 0  #: items before this page
+    next: str | None = None  #: the cursor of the next page; None: this is the last
 
 
 def cursor_of(kind: str, *key: Key) -> str:

@@ -1,13 +1,13 @@
-"""Everything that can go wrong on purpose.
+"""The bridge's exceptions.
 
 BridgeError
-├── ConfigurationFaults   what is wrong with routes.yaml: bridge.config
+├── ConfigurationFaults   the errors in routes.yaml: bridge.config
 ├── InvalidPayload        a body that can never be accepted            -> 400
 ├── StoreUnavailable      the store cannot take it now                 -> 503
-│   ├── StoreRefused      this alone; others it would take             -> 503
-│   ├── StoreDown         nothing at all, whatever it is               -> 503
-│   └── StoreUnusable     as it was configured, it never will          -> the process ends with exit code 2
-└── SendError             a vendor did not take a message; Reason says what follows
+│   ├── StoreRefused      this value only; it would accept others      -> 503
+│   ├── StoreDown         it accepts nothing at present                -> 503
+│   └── StoreUnusable     misconfigured, so it never will              -> the process ends with exit code 2
+└── SendError             a vendor did not accept a message; Reason says what follows
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ _UNSTORABLE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
 
 
 class BridgeError(Exception):
-    """The root; never raised itself."""
+    """The root; never raised directly."""
 
 
 class InvalidPayload(BridgeError):
-    """The body can never be accepted; `field` is the path of what is wrong in it."""
+    """The body can never be accepted; `field` is the path of the invalid value."""
 
     def __init__(self, field: str, message: str) -> None:
         super().__init__(f"{field}: {message}" if field else message)
@@ -34,39 +34,39 @@ class InvalidPayload(BridgeError):
 
 
 class StoreUnavailable(BridgeError):
-    """The store cannot take or give anything now; try again."""
+    """The store cannot be read or written now; try again."""
 
 
 class StoreRefused(StoreUnavailable):
-    """The store works, and cannot take this: a lost race, or a value that it has no place for."""
+    """The store works but refuses this write: a lost race, or a value that it cannot represent."""
 
 
 class StoreDown(StoreUnavailable):
-    """The store takes nothing just now: it is locked, cannot be reached, or its file is gone."""
+    """The store accepts nothing at present: it is locked, unreachable, or its file is gone."""
 
 
 class StoreUnusable(StoreUnavailable):
-    """What the configuration names can never be the bridge's database; the text says what to write instead."""
+    """The configured database can never work; the text says what to configure instead."""
 
 
 class Reason(enum.StrEnum):
     """Why a send failed, which decides what follows. Also the label of the metric."""
 
-    NETWORK = "network"  #: nobody answered, or the connection broke
+    NETWORK = "network"  #: no answer, or the connection broke
     SERVER = "server"  #: the vendor failed
-    RATE_LIMITED = "rate_limited"  #: the vendor asks to wait: the whole channel waits
+    RATE_LIMITED = "rate_limited"  #: the vendor asks to slow down: the whole channel waits
     CREDENTIAL = "credential"  #: key, token or password refused: the whole channel waits for an operator
-    PAYLOAD = "payload"  #: this message refused: once more, smaller
+    PAYLOAD = "payload"  #: this message refused: retried once, smaller
     DESTINATION = "destination"  #: can never work for this destination: dead letter
-    BUG = "bug"  #: our own fault while composing or sending
+    BUG = "bug"  #: the bridge's own fault while composing or sending
 
 
 class SendError(BridgeError):
-    """A vendor did not take a message. `ambiguous`: it may have taken it all the same.
+    """A vendor did not accept a message. `ambiguous`: it may have accepted it nevertheless.
 
-    `progress` is what is known of the vendor's side already (for instance the ts of a message whose thread reply
-    failed); `retry_after` is in seconds. `detail` must hold no secret: it is shown to people. A vendor may have said
-    it, so it is cleaned of what no database stores.
+    `progress` is what the vendor is known to have already (for instance the ts of a message whose thread reply
+    failed); `retry_after` is in seconds. `detail` is shown to users, so it must contain no secret. It may quote a
+    vendor, so characters that no database stores are removed.
     """
 
     def __init__(

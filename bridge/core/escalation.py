@@ -1,6 +1,6 @@
-"""When an incident needs more people: a channel cannot deliver, nobody acknowledges, an acknowledgement grows old.
+"""Fallback channels, escalation steps and expiring acknowledgements of one incident.
 
-Pure: what is known of the incident and the time come in; what to tell whom, and when to look again, come out.
+Pure: takes the incident's state and the time; returns which channels to add, and when to check again.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from bridge.core.numbers import in_words
 from bridge.core.routing.tree import Escalation, Match
 from bridge.core.timeline import Entry, EntryKind
 
-#: An overdue delivery of a channel that works (a backlog, a worker that was away) is looked at again so soon.
+#: When to check an overdue delivery of a working channel again (a backlog, or a worker that was away).
 RECHECK = timedelta(seconds=15)
 MAX_ERROR = 200
 
@@ -27,12 +27,12 @@ class Kind(enum.StrEnum):
     FALLBACK = "fallback"  #: its key is the channel that may be unable
     ESCALATION = "escalation"  #: its key is the step's
     ACKNOWLEDGEMENT = "acknowledgement"
-    CALM = "calm"  #: what flaps may have become calm
+    CALM = "calm"  #: a flapping incident's quiet period may be over
 
 
 @dataclass(frozen=True, slots=True)
 class Timer:
-    """When to look at an incident. due_at is None when it has acted, which a step does once."""
+    """When to check an incident. due_at is None once a step was taken, which happens once."""
 
     kind: Kind
     key: str
@@ -41,10 +41,10 @@ class Timer:
 
 @dataclass(frozen=True, slots=True)
 class EscalationInput:
-    """All that decides about one incident."""
+    """Everything that the decision about one incident depends on."""
 
     incident: Incident
-    matches: Sequence[Match] = ()  #: the routes that take what fires
+    matches: Sequence[Match] = ()  #: the routes that its firing alerts match
     deliveries: Sequence[Delivery] = ()
     timers: Sequence[Timer] = ()
     added: Sequence[Added] = ()
@@ -55,7 +55,7 @@ class EscalationInput:
 
 @dataclass(frozen=True, slots=True)
 class EscalationDecision:
-    """What to do now. The change has no entries when there is nothing to do."""
+    """What to do now; the change has no entries when nothing is due."""
 
     change: Change
     added: tuple[Added, ...] = ()
@@ -63,42 +63,42 @@ class EscalationDecision:
 
 
 def timers_of(known: EscalationInput, now: datetime, *, anew: bool = False, looked: bool = False) -> tuple[Timer, ...]:
-    """Every timer that the incident should have. anew: it is a matter for people anew, so the steps start again.
+    """Every timer that the incident should have. anew: it needs a responder again, so the steps start over.
 
-    looked: it has just been looked at, so that what is overdue without any need for a fallback may wait.
+    looked: it has just been checked, so deliveries that are overdue without needing a fallback are rechecked later.
     """
     state = known.incident.state
     if state is State.RESOLVED:
         return ()
-    calming = (Timer(Kind.CALM, "", known.calm_at),) if known.calm_at else ()
+    quiet = (Timer(Kind.CALM, "", known.calm_at),) if known.calm_at else ()
     if state is State.ACKNOWLEDGED:
-        return (*_acknowledgement(known), *calming)
+        return (*_acknowledgement(known), *quiet)
     failing = _fallback_timers(known, now + RECHECK if looked else None)
-    return (*_step_timers(known, now, anew), *failing, *calming)
+    return (*_step_timers(known, now, anew), *failing, *quiet)
 
 
 def look(known: EscalationInput, failing: Collection[str], now: datetime) -> EscalationDecision:
-    """What is due. failing: the channels that cannot deliver just now."""
+    """What is due now. failing: the channels that cannot deliver at present."""
     incident = known.incident
     if incident.state is State.ACKNOWLEDGED and any(_is_due(timer, now) for timer in _acknowledgement(known)):
         return EscalationDecision(expire(incident, now))
     if incident.state is not State.OPEN:
         return EscalationDecision(Change(incident, (), ()))
     steps = _due_steps(known, now)
-    told = [*(_escalated(step, now) for step in steps), *_fallen_back(known, failing, now)]
-    if not told:
+    notifications = [*(_escalated(step, now) for step in steps), *_fallen_back(known, failing, now)]
+    if not notifications:
         return EscalationDecision(Change(incident, (), ()))
     revision = incident.revision + 1
-    entries = tuple(Entry(now, kind, "bridge", text, revision, loud=True) for kind, text, _ in told)
-    added = tuple(each for _, _, channels in told for each in channels)
+    entries = tuple(Entry(now, kind, "bridge", text, revision, loud=True) for kind, text, _ in notifications)
+    added = tuple(each for _, _, channels in notifications for each in channels)
     changed = replace(incident, revision=revision, updated_at=now)
     return EscalationDecision(Change(changed, entries, ()), added, frozenset(step.key for step in steps))
 
 
 def expire(incident: Incident, now: datetime) -> Change:
-    """Nobody has it any more, and everybody is reminded."""
-    held = in_words(now - (incident.acknowledged_at or now))
-    text = f"open again: {incident.acknowledged_by} acknowledged it {held} ago, and it is not over"
+    """Reopen it when its acknowledgement expires, and notify its channels again."""
+    age = in_words(now - (incident.acknowledged_at or now))
+    text = f"open again: {incident.acknowledged_by} acknowledged it {age} ago, and it is not over"
     entry = Entry(now, EntryKind.EXPIRED, "bridge", text, incident.revision + 1, loud=True)
     opened = replace(
         incident,
@@ -111,7 +111,7 @@ def expire(incident: Incident, now: datetime) -> Change:
     return Change(opened, (entry,), ())
 
 
-_Told = tuple[EntryKind, str, tuple[Added, ...]]  # kind of the entry, its text, who is told too
+_Notification = tuple[EntryKind, str, tuple[Added, ...]]  # kind and text of the entry, channels to add
 
 
 def _acknowledgement(known: EscalationInput) -> Iterator[Timer]:
@@ -131,7 +131,7 @@ def _step_timers(known: EscalationInput, now: datetime, anew: bool) -> Iterable[
 
 
 def _step_timer(step: Escalation, match: Match, before: Timer | None, now: datetime) -> Timer:
-    """While a route is mute nobody was told, so nobody can have missed it: its time begins when it may speak."""
+    """A step's time starts after the route's mute interval, for no one was notified before."""
     if before is not None and before.due_at is None:
         return before
     due_at = now + step.after if before is None or before.due_at is None else before.due_at
@@ -156,19 +156,19 @@ def _is_due(timer: Timer, now: datetime) -> bool:
     return timer.due_at is not None and timer.due_at <= now
 
 
-def _escalated(step: Escalation, now: datetime) -> _Told:
-    why = f"nobody acknowledged it within {in_words(step.after)}"
+def _escalated(step: Escalation, now: datetime) -> _Notification:
+    why = f"not acknowledged within {in_words(step.after)}"
     added = tuple(Added(name, Cause.ESCALATION, step.key, why, now) for name in step.notify)
-    return EntryKind.ESCALATED, f"{why}: told {_listed(step.notify)} too", added
+    return EntryKind.ESCALATED, f"{why}: notified {_listed(step.notify)} too", added
 
 
 @dataclass(frozen=True, slots=True)
 class _Guard:
-    """Who is told when a channel is unable for so long."""
+    """The fallback channels when a channel cannot deliver for so long."""
 
     channel: str
     after: timedelta
-    others: tuple[str, ...]  #: without those that were told already
+    others: tuple[str, ...]  #: without those already notified
 
 
 def _guards(known: EscalationInput) -> list[_Guard]:
@@ -180,12 +180,12 @@ def _guards(known: EscalationInput) -> list[_Guard]:
             seen = found.get(channel, _Guard(channel, match.fallback_after, ()))
             others = tuple(dict.fromkeys((*seen.others, *match.fallback)))
             found[channel] = _Guard(channel, min(seen.after, match.fallback_after), others)
-    return [left for guard in found.values() if (left := _left(guard, known.added)).others]
+    return [left for guard in found.values() if (left := _remaining(guard, known.added)).others]
 
 
-def _left(guard: _Guard, added: Iterable[Added]) -> _Guard:
-    told = {each.channel for each in added if each.cause is Cause.FALLBACK and each.key == guard.channel}
-    others = tuple(name for name in guard.others if name not in told and name != guard.channel)
+def _remaining(guard: _Guard, added: Iterable[Added]) -> _Guard:
+    notified = {each.channel for each in added if each.cause is Cause.FALLBACK and each.key == guard.channel}
+    others = tuple(name for name in guard.others if name not in notified and name != guard.channel)
     return replace(guard, others=others)
 
 
@@ -197,13 +197,13 @@ def _fallback_timers(known: EscalationInput, not_before: datetime | None) -> Ite
             yield Timer(Kind.FALLBACK, guard.channel, max(due_at, not_before) if not_before else due_at)
 
 
-def _fallen_back(known: EscalationInput, failing: Collection[str], now: datetime) -> Iterator[_Told]:
+def _fallen_back(known: EscalationInput, failing: Collection[str], now: datetime) -> Iterator[_Notification]:
     for guard in _guards(known):
         overdue = (each for each in _to(guard, known) if _is_overdue(each, guard, known.loud, now))
         why = next((why for each in overdue if (why := _unable(each, failing, now))), "")
         if why:
             added = tuple(Added(name, Cause.FALLBACK, guard.channel, why, now) for name in guard.others)
-            yield EntryKind.FALLBACK, f"{why}: told {_listed(guard.others)} instead", added
+            yield EntryKind.FALLBACK, f"{why}: notified {_listed(guard.others)} instead", added
 
 
 def _to(guard: _Guard, known: EscalationInput) -> Iterable[Delivery]:

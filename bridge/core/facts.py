@@ -1,6 +1,6 @@
-"""What a message knows beyond its alerts: measured facts, what changed, what could not be learned.
+"""The context of an incident: measured facts, changes, and what could not be measured.
 
-Invariant: nothing here is guessed. A fact was measured, and says when; what was not measured is an Unknown that says
+Invariant: nothing is guessed. A fact was measured and says when; what could not be measured is an Unknown that says
 why.
 """
 
@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 
 
 class Unit(enum.StrEnum):
-    """What a number counts; how it is written for people is rendering's business."""
+    """A number's unit; rendering decides how it is written."""
 
     RATIO = "ratio"  #: 0.073 is 7.3 %
     SECONDS = "seconds"
@@ -26,7 +26,7 @@ class Unit(enum.StrEnum):
 class Verdict(enum.StrEnum):
     GOOD = "good"
     BAD = "bad"
-    NEUTRAL = "neutral"  #: nobody said which values are bad
+    NEUTRAL = "neutral"  #: no thresholds are configured
 
 
 PEAK = "peak"  #: the role of the worst value of an incident's life
@@ -34,7 +34,7 @@ PEAK = "peak"  #: the role of the worst value of an incident's life
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """One share of a fact that is broken down: by pod, by version, by error type."""
+    """One part of a fact broken down by a label: by pod, version or error type."""
 
     name: str
     value: float
@@ -42,7 +42,7 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class Past:
-    """The same question at an earlier time, or what is usual. `when` reads after the number: `1 h ago`, `usually`."""
+    """The same value earlier, or its usual one. `when` follows the number: `1 h ago`, `usually`."""
 
     when: str
     value: float
@@ -50,7 +50,7 @@ class Past:
 
 @dataclass(frozen=True, slots=True)
 class Fact:
-    """One answer. value is the sum or the single value; parts, the largest first, when it was asked by a label."""
+    """One answer. value is the sum or the single value; parts, the largest first, if broken down by a label."""
 
     name: str  #: of the question
     title: str
@@ -60,24 +60,24 @@ class Fact:
     past: tuple[Past, ...] = ()
     parts: tuple[Part, ...] = ()
     verdict: Verdict = Verdict.NEUTRAL
-    why: str = ""  #: what the verdict stands on: `above 5 %`
+    why: str = ""  #: the reason for the verdict: `above 5 %`
     role: str = ""  #: what the hypotheses may use it for
     of: float | None = None  #: the whole that value is a part of: 2 of 3 pods
-    less_is_worse: bool = False  #: such as a confidence, or the pods that there are of all
+    less_is_worse: bool = False  #: such as a confidence, or ready pods
 
 
 @dataclass(frozen=True, slots=True)
 class Unknown:
-    """A question that was asked and not answered."""
+    """A question that could not be answered."""
 
     title: str
-    why: str  #: for people: `Prometheus did not answer within 1.5 s`
-    silent: bool = False  #: whoever knows did not answer, and may do so later
+    why: str  #: shown to users: `Prometheus did not answer within 1.5 s`
+    silent: bool = False  #: the server did not answer, and may do so later
 
 
 @dataclass(frozen=True, slots=True)
 class ChangeEvent:
-    """Something that people or machines did to the service: a deployment, a rollback, a retraining."""
+    """Something that was done to a service: a deployment, a rollback, a retraining."""
 
     kind: str  #: deploy | rollback | retraining | config, or any other word
     service: str
@@ -88,13 +88,13 @@ class ChangeEvent:
     by: str = ""
     link: str = ""
     labels: Mapping[str, str] = field(default_factory=dict)
-    source: str = ""  #: who told us
-    id: str = ""  #: the same however often this one change is told
+    source: str = ""  #: who reported it
+    id: str = ""  #: the same however often this change is reported
 
 
 @dataclass(frozen=True, slots=True)
 class Hypothesis:
-    """What probably happened, in one sentence with its evidence, and the name of the rule that said so."""
+    """The probable cause in one sentence, with its evidence and the rule that found it."""
 
     rule: str
     text: str
@@ -103,7 +103,7 @@ class Hypothesis:
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """Everything that was learned about one incident at one time."""
+    """Everything known about one incident at one time."""
 
     at: datetime
     facts: tuple[Fact, ...] = ()
@@ -111,13 +111,13 @@ class Context:
     changes: tuple[ChangeEvent, ...] = ()  #: the newest first
     hypothesis: Hypothesis | None = None
     took: timedelta = timedelta(0)
-    after_end: bool = False  #: the incident was over by then: none of these values is what it was about
-    during: Context | None = None  #: of what was measured after the end: the last one from while it fired
-    peaks: tuple[Fact, ...] = ()  #: and each fact at its worst while it fired
+    after_end: bool = False  #: measured after the incident's end, so the values do not show the fault
+    during: Context | None = None  #: if measured after the end: the last context from while it fired
+    peaks: tuple[Fact, ...] = ()  #: each fact at its worst while it fired
 
     @property
     def complete(self) -> bool:
-        """Nothing more can be learned by asking again."""
+        """Whether asking again would add nothing."""
         return not any(unknown.silent for unknown in self.unknown)
 
     def by_role(self, role: str) -> Fact | None:

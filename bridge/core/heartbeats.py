@@ -1,6 +1,6 @@
-"""Alerts that must keep coming: when one stays away, whoever sends it may have stopped sending anything.
+"""Heartbeats: alerts that must keep arriving; a missing one means that its sender may be down.
 
-Pure. What is heard opens no incident; silence does, through an alert of the bridge's own.
+Pure. A heartbeat opens no incident; its absence does, through an alert that the bridge raises itself.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ ALERTNAME = "HeartbeatMissing"
 
 @dataclass(frozen=True, slots=True)
 class Heartbeat:
-    """Firing alerts of which all matchers hold are expected at least so often."""
+    """Firing alerts that match all matchers are expected at least this often."""
 
     name: str
     matchers: tuple[Matcher, ...]
@@ -33,17 +33,17 @@ class Heartbeat:
 
 
 def split(group: Group, heartbeats: Sequence[Heartbeat]) -> tuple[Group, set[str]]:
-    """The group without its heartbeats, and the names of those heard: one that has ended is no sign of life."""
-    heard, rest = set[str](), []
+    """The group without its heartbeats, and the names of those received; a resolved one does not count."""
+    received, rest = set[str](), []
     for alert in group.alerts:
         names = {heartbeat.name for heartbeat in heartbeats if heartbeat.is_beat(alert)}
-        heard |= names if alert.firing else set()
+        received |= names if alert.firing else set()
         rest += [] if names else [alert]
-    return (replace(group, alerts=tuple(rest)) if len(rest) < len(group.alerts) else group), heard
+    return (replace(group, alerts=tuple(rest)) if len(rest) < len(group.alerts) else group), received
 
 
 def alarm(heartbeat: Heartbeat, seen_at: datetime, now: datetime, *, missing: bool) -> Group:
-    """What the bridge tells itself when a heartbeat begins to be missing, or is there again."""
+    """The alert that the bridge raises when a heartbeat is missing, or resolves when it is back."""
     labels = {"alertname": ALERTNAME, "heartbeat": heartbeat.name, "severity": heartbeat.severity.value}
     silent = in_words(now - seen_at)
     alert = Alert(
@@ -52,7 +52,7 @@ def alarm(heartbeat: Heartbeat, seen_at: datetime, now: datetime, *, missing: bo
         labels=labels,
         annotations={
             "summary": f"No heartbeat {heartbeat.name} for {silent} (expected every {in_words(heartbeat.every)})",
-            "description": "Whoever sends it may have stopped sending anything, real alerts included. Check that its "
+            "description": "Its sender may have stopped sending anything, real alerts included. Check that its "
             "Watchdog alert fires, and that its Alertmanager reaches the bridge.",
         },
         starts_at=now if missing else seen_at,

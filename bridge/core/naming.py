@@ -1,4 +1,4 @@
-"""What alerts and groups are called in one line of text. Pure."""
+"""Names of alerts and titles of groups, in one line of text. Pure."""
 
 from __future__ import annotations
 
@@ -23,15 +23,15 @@ _BLANKS = re.compile(r"[\s\x00-\x1f\x7f-\x9f]+")
 def names_of(alerts: Sequence[Alert]) -> str:
     """ "HighLatency" or "HighLatency (3), LowTraffic", at most three names."""
     counts = Counter(name_of(alert, "an unnamed alert") for alert in alerts)
-    told = [f"{name} ({count})" if count > 1 else name for name, count in counts.items()]
-    return ", ".join(told[:3]) + (f" and {len(told) - 3} more" if len(told) > 3 else "")
+    names = [f"{name} ({count})" if count > 1 else name for name, count in counts.items()]
+    return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
 
 
 def title_of(group_labels: Mapping[str, str], alerts: Sequence[Alert], truncated: int = 0) -> str:
     """`HighLatency (ml/toxicity-api)`, or `7 alerts: HighLatency, LowTraffic and 2 more (ml)`.
 
-    The name that the group is made by, else those of its alerts. In brackets where it is: the other labels that it is
-    made by, or when none of them says where, those that all its alerts share. truncated: alerts that it has besides.
+    The group label alertname, else the names of its alerts. In brackets the place: the other group labels, or if none
+    of these says where, the place labels that all its alerts share. truncated: further alerts of the group.
     """
     named = _plain(group_labels.get("alertname", ""))
     what = _cut(named, MAX_NAME) or _called(alerts, truncated)
@@ -40,18 +40,18 @@ def title_of(group_labels: Mapping[str, str], alerts: Sequence[Alert], truncated
 
 
 def is_named_by_group(group_labels: Mapping[str, str]) -> bool:
-    """Then no alert that comes or goes changes its name."""
+    """Whether it is grouped by alertname, so that no alert changes its title."""
     return bool(_plain(group_labels.get("alertname", "")))
 
 
 def name_of(alert: Alert, otherwise: str = UNNAMED) -> str:
-    """Its alertname; without one, as from sources that have none, the first words that say what it is about."""
+    """Its alertname; without one, as from some sources, the first annotation that describes it."""
     texts = (alert.name, *(alert.annotations.get(name, "") for name in ("summary", "message", "title", "description")))
     return _cut(next((found for text in texts if (found := _plain(text))), otherwise), MAX_NAME)
 
 
 def _called(alerts: Sequence[Alert], truncated: int) -> str:
-    """The most severe names first, of these the most frequent."""
+    """The most severe names first, then the most frequent."""
     counts: Counter[str] = Counter()
     ranks: dict[str, int] = {}
     for alert in alerts:
@@ -73,16 +73,16 @@ def _listed(names: Sequence[str]) -> str:
 
 
 def _place(group_labels: Mapping[str, str], alerts: Sequence[Alert]) -> str:
-    told = {name: value for name, text in group_labels.items() if (value := _plain(text)) and name not in _ELSEWHERE}
-    shared = {} if any(name in told for name in PLACES) else _shared_place(alerts)
-    where = dict.fromkeys(told.get(name) or shared.get(name) or "" for name in PLACES)
+    shown = {name: value for name, text in group_labels.items() if (value := _plain(text)) and name not in _ELSEWHERE}
+    shared = {} if any(name in shown for name in PLACES) else _shared_place(alerts)
+    where = dict.fromkeys(shown.get(name) or shared.get(name) or "" for name in PLACES)
     parts = ["/".join(_fitting([value for value in where if value], MAX_PLACE, "/"))]
-    rest = [f"{_plain(name)}={value}" for name, value in sorted(told.items()) if name not in PLACES]
+    rest = [f"{_plain(name)}={value}" for name, value in sorted(shown.items()) if name not in PLACES]
     return ", ".join(_fitting([part for part in [*parts, *rest] if part], MAX_PLACE, ", "))
 
 
 def _shared_place(alerts: Sequence[Alert]) -> dict[str, str]:
-    """Of the places, those that all alerts have alike."""
+    """The place labels that all alerts share."""
     first = alerts[0].labels if alerts else {}
     return {
         name: _plain(first[name])
@@ -92,7 +92,7 @@ def _shared_place(alerts: Sequence[Alert]) -> dict[str, str]:
 
 
 def _fitting(parts: Sequence[str], most: int, between: str) -> Iterator[str]:
-    """As many as have room, from the first on; the first always, if need be cut."""
+    """As many as fit, from the first; the first always, truncated if necessary."""
     room = most
     for index, part in enumerate(parts):
         shown = part if index else _cut(part, most)

@@ -1,4 +1,4 @@
-"""Numbers and times as people read them: `7.3 %`, `412 ms`, `1.6 GB`, `3 min ago`. The one place for it."""
+"""Numbers and times for users: `7.3 %`, `412 ms`, `1.6 GB`, `3 min ago`. The one place for it."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _BYTES = ("B", "kB", "MB", "GB", "TB", "PB")
 
 
 def shown(value: float, unit: Unit) -> str:
-    """Two or three digits that matter, and the unit."""
+    """Two or three significant digits, and the unit."""
     if not math.isfinite(value):
         return "unknown"
     match unit:
@@ -33,8 +33,8 @@ def measured(fact: Fact) -> str:
     """`7.3 %`, or `2 of 3`; nothing where only its parts mean something."""
     if fact.value is None:
         return ""
-    told = shown(fact.value, fact.unit)
-    return told if fact.of is None else f"{told} of {shown(fact.of, fact.unit)}"
+    text = shown(fact.value, fact.unit)
+    return text if fact.of is None else f"{text} of {shown(fact.of, fact.unit)}"
 
 
 def times(factor: float) -> str:
@@ -61,7 +61,7 @@ def ago(time: timedelta) -> str:
 
 
 def _digits(value: float) -> str:
-    """Whole above ten, two digits below: `1,240`, `94`, `7.3`, `0.42`, `0.0031`; 1e+18 only beyond all reading."""
+    """Whole above ten, two digits below: `1,240`, `94`, `7.3`, `0.42`, `0.0031`; 1e+18 only if huge."""
     size = abs(value)
     if size >= _UNREADABLE:
         return f"{value:.2g}"

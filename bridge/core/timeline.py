@@ -60,13 +60,13 @@ class EntryKind(enum.StrEnum):
 
     @property
     def explains_target(self) -> bool:
-        """It says why a channel is notified that the routes alone would not notify."""
+        """It explains why a channel is notified beyond the routes."""
         return self in (EntryKind.ESCALATED, EntryKind.FALLBACK)
 
 
 _AWAKENS = frozenset({EntryKind.OPENED, EntryKind.REOPENED, EntryKind.EXPIRED, EntryKind.PAGED_AGAIN})
 _ONLY_NOTED = frozenset({EntryKind.HELD, EntryKind.RETURNED, EntryKind.MUTED, EntryKind.UNMUTED})
-#: Of a storm's incident: they come with what its digest says.
+#: Of a storm's incident: entries that its digest's text accompanies.
 WITH_DIGEST = (EntryKind.OPENED, EntryKind.STORM, EntryKind.REOPENED, EntryKind.PAGED_AGAIN)
 
 

@@ -1,4 +1,4 @@
-"""The pages' side of the store: what people and probes see of incidents, deliveries and the bridge's health."""
+"""The store as the pages read it: incidents, deliveries and the bridge's health."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from bridge.core.timeline import Entry
 
 @dataclass(frozen=True, slots=True)
 class DeliveryView:
-    """One delivery as people see it. status: delivered | skipped | pending | sending | held | dead."""
+    """One delivery as shown. status: delivered | skipped | pending | sending | held | dead."""
 
     channel: str
     recipient: str
@@ -26,10 +26,10 @@ class DeliveryView:
     sent: int
     attempts: int
     due_at: datetime | None
-    why: str  #: why it is held, what will happen next, or why it is told at all
+    why: str  #: why it is deferred, what happens next, or why it is notified at all
     last_error: str
     sent_at: datetime | None
-    refused: str = ""  #: what the vendor did not take, while it is dead
+    refused: str = ""  #: the vendor's error, while it is dead
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,33 +41,33 @@ class Health:
     overdue_seconds: Mapping[str, float]  #: by channel: how long ago the oldest waiting change was due; 0 if none
     paused: Mapping[str, str]  #: channel -> why it is paused, or probed because its vendor fails
     open_incidents: Mapping[str, int]  #: by severity
-    worker_seen_seconds: float | None  #: since a worker last wrote that it lives; None: never
-    heartbeat_seconds: Mapping[str, float] = field(default_factory=dict)  #: by name: since it was heard
+    worker_seen_seconds: float | None  #: since a worker's last sign of life; None: never
+    heartbeat_seconds: Mapping[str, float] = field(default_factory=dict)  #: by name: since it was received
     flapping_incidents: int = 0
-    expired_lease_seconds: Mapping[str, float] = field(default_factory=dict)  #: by channel: the oldest that none took
-    alone: Mapping[str, int] = field(default_factory=dict)  #: by channel: deliveries that fail while others get through
-    storms: Mapping[str, int] = field(default_factory=dict)  #: channel that storms -> incidents told in its digest only
+    expired_lease_seconds: Mapping[str, float] = field(default_factory=dict)  #: by channel: the oldest not taken over
+    alone: Mapping[str, int] = field(default_factory=dict)  #: by channel: deliveries that fail while others succeed
+    storms: Mapping[str, int] = field(default_factory=dict)  #: channel that storms -> incidents in its digest only
 
 
 class Reader(Protocol):
-    """The pages' side of the store."""
+    """The store as the pages read it."""
 
     def page_of_incidents(
         self, *, resolved: bool | None = None, limit: int = 100, after: str | None = None
     ) -> Page[Incident]:
         """Without their alerts; resolved None means both. Raises BadCursor.
 
-        The open ones come first: the most severe, of these the unacknowledged, of these the oldest. Then the resolved
-        ones, the newest change first.
+        Open ones first, by severity, then unacknowledged ones first, then the oldest; then the resolved ones, the
+        latest change first.
         """
         ...
 
     def open_counts(self) -> Mapping[Severity, tuple[int, int]]:
-        """severity -> (open, of which acknowledged), the most severe first; without those of which there are none."""
+        """severity -> (open, of which acknowledged), the most severe first; without severities that have none."""
         ...
 
     def page_of_held(self, channel: str, now: datetime, limit: int = 1000, after: str | None = None) -> Page[Incident]:
-        """What the digest of this channel stands for, the most severe first, then the oldest, without their alerts.
+        """The suppressed incidents of this channel, the most severe first, then the oldest, without their alerts.
 
         Raises BadCursor.
         """
@@ -86,11 +86,11 @@ class Reader(Protocol):
     def deliveries(self, number: int) -> list[DeliveryView]: ...
 
     def context(self, number: int, now: datetime) -> Context | None:
-        """What was learned when the incident was told last."""
+        """The context that the latest notification carried."""
         ...
 
     def measured(self, number: int, now: datetime) -> Measured:
-        """What was measured: last of all, and while it fired."""
+        """What was measured: the latest values, and those from while it fired."""
         ...
 
     def page_of_dead_letters(

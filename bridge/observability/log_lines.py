@@ -1,6 +1,6 @@
-"""What a line of the log looks like, and which lines are written.
+"""The format of log lines, and the chosen level and format.
 
-The standard library alone: the supervisor writes such lines as well, and carries nothing else.
+Standard library only: the supervisor writes such lines too, and imports nothing else.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _TRACES = ("exception", "stack")
 
 
 def chosen(environment: Mapping[str, str], level: str = "info", style: str = "json") -> tuple[str, str]:
-    """Level and format: the environment's, else those of routes.yaml. Raises ValueError with the words there are."""
+    """Level and format: from the environment, else from routes.yaml. Raises ValueError with the valid words."""
     return (
         _one_of(LEVEL_VARIABLE, environment.get(LEVEL_VARIABLE) or level, LEVELS),
         _one_of(FORMAT_VARIABLE, environment.get(FORMAT_VARIABLE) or style, FORMATS),
@@ -29,13 +29,13 @@ def chosen(environment: Mapping[str, str], level: str = "info", style: str = "js
 
 
 def glimpsed(environment: Mapping[str, str], routes: str) -> tuple[str, str]:
-    """As chosen, from the text of routes.yaml and without a YAML library, for who only tells of processes."""
+    """As chosen, from the text of routes.yaml without a YAML library, for the supervisor."""
     section = _SECTION.search(routes)
     text = _COMMENT.sub("", section[1]) if section else ""
     level, style = (_glimpse(key, text, environment) for key in ("level", "format"))
     try:
         return chosen(environment, level or "info", style or "json")
-    except ValueError:  # the processes say so
+    except ValueError:  # the processes report it
         return "info", "json"
 
 
@@ -46,7 +46,7 @@ def as_json(event: Mapping[str, Any]) -> str:
 def as_console(event: Mapping[str, Any]) -> str:
     """`2026-11-23T08:34:20.123456Z warning  store  ping_failed why="no answer"`, a traceback on lines of its own.
 
-    Nothing that was sent to us can end a line or reach the terminal as a command.
+    Untrusted text can neither end a line nor send control sequences to the terminal.
     """
     timestamp, level, logger, name = (_shown(str(event.get(key, ""))) for key in _FIRST)
     fields = (f"{_shown(key)}={_value(value)}" for key, value in event.items() if key not in (*_FIRST, *_TRACES))

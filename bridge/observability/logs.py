@@ -1,7 +1,7 @@
-"""One line of JSON, or one to read, for each event on stderr, from structlog and the standard library alike.
+"""One line of JSON or plain text per event on stderr, for structlog and the standard library alike.
 
-Invariant: no secret passes: redaction is the last step before the line is written, and reads the traceback too. And a
-log that cannot be written, perhaps for the same full disk, stops nothing.
+Invariant: no secret is logged: redaction is the last step before writing, and covers tracebacks too. A log that cannot
+be written, perhaps because of a full disk, stops nothing.
 """
 
 from __future__ import annotations
@@ -29,8 +29,8 @@ DEEPEST = 20
 def configure(level: str, secrets: frozenset[str] = frozenset(), style: str = "json") -> None:
     """May be called again, for instance when a reload brought new secrets. style: json or console.
 
-    Libraries are never asked for more than `info`: what they say of their connections may hold what we know as a secret
-    in parts only.
+    Libraries log at most `info`: their debug lines about connections may contain secrets in fragments, which redaction
+    does not find.
     """
     ending = _ending(secrets, style)
     _configure(level, ending, partial(_Stream, sys.stderr))
@@ -43,12 +43,12 @@ def configure(level: str, secrets: frozenset[str] = frozenset(), style: str = "j
 
 
 def configure_for_command() -> None:
-    """Warnings, to read, on stderr: what a command prints is for others to read. The standard library is left alone."""
+    """Warnings as plain text on stderr, as stdout is the command's output. The standard library is left alone."""
     _configure("warning", _ending(frozenset(), "console"), lambda name: _Stream(sys.stderr, name))
 
 
 def _configure(level: str, ending: tuple[Processor, ...], stream: Callable[[str], _Stream]) -> None:
-    """Straight to the stream: on its way through the standard library an event would cost three times as much."""
+    """Writes directly to the stream: going through the standard library would triple an event's cost."""
     structlog.configure(
         processors=[structlog.contextvars.merge_contextvars, *_SHARED, *ending],
         wrapper_class=structlog.make_filtering_bound_logger(level),
@@ -58,19 +58,19 @@ def _configure(level: str, ending: tuple[Processor, ...], stream: Callable[[str]
 
 
 def remember(**fields: str) -> None:
-    """For every line of this thread from now on; what was remembered before is forgotten."""
+    """Add these fields to every line of this thread from now on, instead of earlier ones."""
     structlog.contextvars.clear_contextvars()
     structlog.contextvars.bind_contextvars(**fields)
 
 
 def get(name: str) -> FilteringBoundLogger:
-    """A logger of events with fields: get(__name__).info("incident opened", incident=7)."""
+    """A logger of events with fields: get(__name__).info("incident_opened", incident=7)."""
     logger: FilteringBoundLogger = structlog.get_logger(name)
     return logger
 
 
 class _Stream:
-    """Writes whole lines; knows its name, as a logger of the standard library does."""
+    """Writes whole lines; has a name, as a logger of the standard library does."""
 
     def __init__(self, stream: TextIO, name: str) -> None:
         self._stream, self.name = stream, name
@@ -109,7 +109,7 @@ def _formatter(ending: tuple[Processor, ...]) -> logging.Formatter:
 
 
 class Redactor:
-    """Replaces every secret, wherever it stands, and the values of keys that sound like one."""
+    """Replaces every secret anywhere in an event, and the values of keys that look like one."""
 
     def __init__(self, secrets: frozenset[str]) -> None:
         spellings = {spelling for secret in secrets if secret for spelling in _spellings(secret)}
@@ -149,5 +149,5 @@ def _as_text(value: object) -> str:
 
 
 def _spellings(secret: str) -> set[str]:
-    """As it is, in a URL, in JSON and in Python's repr."""
+    """The secret as it is, in a URL, in JSON and in Python's repr."""
     return {secret, quote(secret, safe=""), json.dumps(secret)[1:-1], repr(secret)[1:-1]}

@@ -1,6 +1,6 @@
-"""What the bridge measures about itself, in Prometheus' words.
+"""The bridge's own metrics.
 
-Invariant: labels come from the configuration or from the lists here, never from what was sent; every configured
+Invariant: label values come from the configuration or from the lists here, never from requests; every configured
 channel has its series from the start, as 0.
 """
 
@@ -31,12 +31,12 @@ from bridge.core.views import Health
 from bridge.observability.metric_files import LIVE, SharedFiles, shared_files
 from bridge.observability.process_metrics import ProcessMetrics
 
-disable_created_metrics()  # type: ignore[no-untyped-call]  # a series for each counter, which nobody asks for
+disable_created_metrics()  # type: ignore[no-untyped-call]  # one more series per counter, which nothing uses
 CONTENT_TYPE = CONTENT_TYPE_LATEST
 BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600, 1800, 3600)
 WEBHOOK_BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 20, 30)
 CONTEXT_BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 1.5, 2.5)
-#: failed: no usable answer; refused: the query itself is wrong; paused: not asked, for it has not answered lately
+#: failed: no usable answer; refused: the query itself is wrong; paused: not sent, as Prometheus has not answered lately
 CONTEXT_OUTCOMES = ("ok", "failed", "refused", "paused")
 REFUSED = ("invalid", "too_large", "unauthorized", "unavailable")
 DELIVERY_OUTCOMES = ("sent", "skipped", "dead")
@@ -45,13 +45,13 @@ ATTEMPT_RESULTS = ("ok", *map(str, Reason))
 
 
 class Metrics:
-    """Give each test a Metrics of its own; a process has one."""
+    """One per process; each test needs its own."""
 
     @classmethod
     def of_process(cls, name: str) -> Metrics:
-        """name: web or worker. What processes in one PROMETHEUS_MULTIPROC_DIR count is added up.
+        """name: web or worker. Counters of processes with the same PROMETHEUS_MULTIPROC_DIR are summed.
 
-        Raises OSError where that folder cannot be used; then Metrics(process=name) counts for itself.
+        Raises OSError if that folder cannot be used; then Metrics(process=name) counts for itself.
         """
         return cls(process=name, shared=shared_files(name))
 
@@ -61,7 +61,7 @@ class Metrics:
         self.registry = registry if registry is not None else CollectorRegistry()
         self._process, self._shared = process, shared
         counter = self._counter
-        self.webhooks = counter("bridge_webhooks_received", "Webhooks, by what came of them", "source", "outcome")
+        self.webhooks = counter("bridge_webhooks_received", "Webhooks by outcome", "source", "outcome")
         self.webhook_seconds = Histogram(
             "bridge_webhook_duration_seconds",
             "From a webhook's whole body to its answer, by the type of its source",
@@ -71,16 +71,16 @@ class Metrics:
         )
         self.alerts = counter("bridge_alerts_received", "Alerts in accepted webhooks", "source")
         self.incidents = counter("bridge_incidents", "What happened to incidents", "event")
-        self.deliveries = counter("bridge_deliveries", "Deliveries that ended", "channel", "outcome")
-        self.attempts = counter("bridge_delivery_attempts", "Single tries to deliver", "channel", "result")
+        self.deliveries = counter("bridge_deliveries", "Finished deliveries", "channel", "outcome")
+        self.attempts = counter("bridge_delivery_attempts", "Delivery attempts", "channel", "result")
         self.changes = counter("bridge_changes", "Recorded deployments and other changes", "kind", "source")
-        self.change_events = counter("bridge_change_events", "Tries to tell a channel of a change", "channel", "result")
+        self.change_events = counter(
+            "bridge_change_events", "Attempts to send a change event to a channel", "channel", "result"
+        )
         self.looks = counter(
-            "bridge_reconciler_looks", "Rounds of asking a source's Alertmanagers", "source", "outcome"
+            "bridge_reconciler_looks", "Reconciliation rounds of a source's Alertmanagers", "source", "outcome"
         )
-        self.ended = counter(
-            "bridge_reconciler_ended_alerts", "Alerts that ended without Alertmanager's word", "source"
-        )
+        self.ended = counter("bridge_reconciler_ended_alerts", "Alerts ended by reconciliation", "source")
         self.latency = Histogram(
             "bridge_delivery_latency_seconds",
             "From accepting a change to a channel showing it",
@@ -88,14 +88,14 @@ class Metrics:
             buckets=BUCKETS,
             registry=self.registry,
         )
-        self.context = counter("bridge_context_queries", "Queries for messages' context, by how they ended", "outcome")
+        self.context = counter("bridge_context_queries", "Queries for messages' context by outcome", "outcome")
         self.context_seconds = Histogram(
             "bridge_context_query_seconds",
             "How long a query for context took",
             buckets=CONTEXT_BUCKETS,
             registry=self.registry,
         )
-        self.pings = counter("bridge_pings", "Pings to the outside: withheld while the audit is not clean", "outcome")
+        self.pings = counter("bridge_pings", "Outside pings; withheld while the audit has findings", "outcome")
         for outcome in PING_OUTCOMES:
             self.pings.labels(outcome)
         self._build_info()
@@ -141,29 +141,29 @@ class Metrics:
         self._gauge("bridge_build_info", "The version that runs; always 1", "version").labels(__version__).set(1)
 
     def _of_configuration(self) -> None:
-        """As Prometheus and Alertmanager tell it, but for each process: each reads the file for itself."""
+        """As Prometheus and Alertmanager expose it, but per process, as each process reads the file."""
         loads = self._counter(
-            "bridge_config_reloads", "Tries to take routes.yaml, the first included", "process", "outcome"
+            "bridge_config_reloads", "Attempts to load routes.yaml, including the first", "process", "outcome"
         )
         self._loads = {
             refused: loads.labels(self._process, "refused" if refused else "ok") for refused in (False, True)
         }
-        good = self._gauge(
+        successful = self._gauge(
             "bridge_config_last_reload_successful", "0 while a changed routes.yaml is refused", "process"
         )
-        text = "When routes.yaml was taken last"
-        taken = self._gauge("bridge_config_last_reload_success_timestamp_seconds", text, "process")
-        self._good, self._taken = good.labels(self._process), taken.labels(self._process)
+        text = "When routes.yaml was last loaded"
+        loaded_at = self._gauge("bridge_config_last_reload_success_timestamp_seconds", text, "process")
+        self._loaded_ok, self._loaded_at = successful.labels(self._process), loaded_at.labels(self._process)
 
     def loaded(self, *, refused: bool) -> None:
-        """routes.yaml was read, and taken unless it was refused."""
+        """routes.yaml was read, and is in force unless refused."""
         self._loads[refused].inc()
-        self._good.set(not refused)
+        self._loaded_ok.set(not refused)
         if not refused:
-            self._taken.set_to_current_time()
+            self._loaded_at.set_to_current_time()
 
     def know(self, channels: Iterable[str], sources: Iterable[str], types: Iterable[str] = ()) -> None:
-        """Make the series of every configured name, so that they are 0 and not absent."""
+        """Create the series of every configured name, so that they are 0 rather than absent."""
         for channel in channels:
             self.latency.labels(channel)
             for outcome in DELIVERY_OUTCOMES:
@@ -189,7 +189,7 @@ class Metrics:
             self.changed(source, kind)
 
     def changed(self, source: str, kind: str) -> None:
-        """A change was recorded that nobody had told of before."""
+        """A new change was recorded."""
         self.changes.labels(bounded(kind), source).inc()
 
     def refused(self, source: str, outcome: str) -> None:
@@ -197,18 +197,18 @@ class Metrics:
         self.webhooks.labels(source, outcome).inc()
 
     def sent(self, channel: str, seconds: float, *, skipped: bool) -> None:
-        """A delivery ended well; seconds since the change was accepted. skipped: there was nothing to tell."""
+        """A delivery succeeded; seconds since the change was accepted. skipped: nothing had to be sent."""
         self.deliveries.labels(channel, "skipped" if skipped else "sent").inc()
         if not skipped:
             self.attempts.labels(channel, "ok").inc()
             self.latency.labels(channel).observe(seconds)
 
     def failed(self, channel: str, reason: str) -> None:
-        """A try failed, and another follows."""
+        """An attempt failed and will be retried."""
         self.attempts.labels(channel, reason).inc()
 
     def dead(self, channel: str, reason: str) -> None:
-        """A try failed for good."""
+        """An attempt failed permanently."""
         self.attempts.labels(channel, reason).inc()
         self.deliveries.labels(channel, "dead").inc()
 
@@ -232,7 +232,7 @@ class Metrics:
     ) -> bytes:
         """The text of GET /metrics, of all processes that share PROMETHEUS_MULTIPROC_DIR if there is one.
 
-        heartbeats: name -> how many seconds may pass until it is heard again. writable: what comes in can be stored.
+        heartbeats: name -> expected interval in seconds. writable: webhooks can be stored.
         """
         self.system.refresh()
         collector = StoreCollector(health, tuple(channels), heartbeats, writable=writable)
@@ -241,7 +241,7 @@ class Metrics:
         return generate_latest(self._gathered()) + generate_latest(of_the_store)
 
     def of_this_process(self) -> bytes:
-        """The text of a worker's own /metrics: what it measured since it started, and nothing of the others."""
+        """The text of a worker's own /metrics: only its own metrics since it started."""
         self.system.refresh()
         return generate_latest(self.registry)
 
@@ -252,7 +252,7 @@ class Metrics:
 
 
 class StoreCollector(Collector):
-    """Gauges that the store answers when it is scraped. When it cannot, only those of the store itself are there."""
+    """Gauges read from the store at scrape time; if it does not answer, only the store's own."""
 
     def __init__(
         self,
@@ -269,7 +269,7 @@ class StoreCollector(Collector):
     def collect(self) -> Iterator[GaugeMetricFamily]:
         health = self._health()
         yield GaugeMetricFamily("bridge_store_up", "1 when the store answered this scrape", float(health is not None))
-        text = "1 when what comes in could be stored at this scrape"
+        text = "1 when webhooks could be stored at this scrape"
         yield GaugeMetricFamily("bridge_store_writable", text, float(self._writable))
         if health is not None:
             yield from self._of_channels(health)
@@ -277,8 +277,10 @@ class StoreCollector(Collector):
             yield from self._of_heartbeats(health)
 
     def _of_heartbeats(self, health: Health) -> Iterator[GaugeMetricFamily]:
-        age = GaugeMetricFamily("bridge_heartbeat_age_seconds", "Since a heartbeat was heard", labels=["name"])
-        limit = GaugeMetricFamily("bridge_heartbeat_expected_seconds", "When it is missing", labels=["name"])
+        age = GaugeMetricFamily("bridge_heartbeat_age_seconds", "Since a heartbeat was received", labels=["name"])
+        limit = GaugeMetricFamily(
+            "bridge_heartbeat_expected_seconds", "Age at which a heartbeat is missing", labels=["name"]
+        )
         for name, seconds in self._heartbeats.items():
             limit.add_metric([name], seconds)
             if name in health.heartbeat_seconds:
@@ -287,16 +289,16 @@ class StoreCollector(Collector):
 
     def _of_channels(self, health: Health) -> Iterator[GaugeMetricFamily]:
         yield self._pending(health)
-        yield self._each_channel("deliveries_dead", "Deliveries that were given up", health.dead)
+        yield self._each_channel("deliveries_dead", "Dead letters", health.dead)
         overdue = "How long the oldest waiting delivery is overdue"
         yield self._each_channel("delivery_overdue_seconds", overdue, health.overdue_seconds)
         paused = dict.fromkeys(health.paused, 1.0)
-        yield self._each_channel("channel_paused", "1 while the whole channel waits, or is only probed", paused)
-        alone = "Deliveries that fail while others of their channel get through"
+        yield self._each_channel("channel_paused", "1 while the whole channel is paused, or only probed", paused)
+        alone = "Deliveries that fail while others of their channel succeed"
         yield self._each_channel("deliveries_failing_alone", alone, health.alone)
         storms = dict.fromkeys(health.storms, 1.0)
-        yield self._each_channel("storm_active", "1 while what waits is told in one digest", storms)
-        yield self._each_channel("storm_collapsed", "Incidents that are told in the digest only", health.storms)
+        yield self._each_channel("storm_active", "1 while a storm's digest represents waiting incidents", storms)
+        yield self._each_channel("storm_collapsed", "Incidents that are in the digest only", health.storms)
 
     def _pending(self, health: Health) -> GaugeMetricFamily:
         none = {(channel, str(severity)): 0 for channel in self._channels for severity in Severity}
@@ -317,8 +319,8 @@ class StoreCollector(Collector):
         for severity, count in (dict.fromkeys(map(str, Severity), 0) | dict(health.open_incidents)).items():
             family.add_metric([severity], count)
         yield family
-        flapping = "Incidents whose end is held, for they begin and end again and again"
+        flapping = "Incidents that flap, whose end is deferred"
         yield GaugeMetricFamily("bridge_flapping_incidents", flapping, float(health.flapping_incidents))
         seen = health.worker_seen_seconds
-        text = "Since a worker last said that it lives; infinite when none ever did"
+        text = "Since a worker's last sign of life; infinite if there was none"
         yield GaugeMetricFamily("bridge_worker_seen_seconds", text, float("inf") if seen is None else seen)

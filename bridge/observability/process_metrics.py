@@ -1,6 +1,6 @@
-"""What the system says of this process, as prometheus_client's own collector does, with the label `process`.
+"""The process metrics of prometheus_client's own collector, with the label `process`.
 
-The collector itself cannot be used where processes share their measurements: it knows only the one that is asked.
+The collector itself cannot be used with shared metrics: it covers only the scraped process.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ _GAUGES = {
 
 
 class ProcessMetrics:
-    """As they were when refresh() was called last."""
+    """Values as of the last refresh()."""
 
     def __init__(self, registry: CollectorRegistry, process: str) -> None:
         self._collector = ProcessCollector(registry=None)

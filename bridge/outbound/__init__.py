@@ -1,1 +1,1 @@
-"""Outbound calls: what every call to a vendor has in common, whichever library makes it."""
+"""Outbound connections: what every call to a vendor has in common, whichever library makes it."""

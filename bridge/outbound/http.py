@@ -1,7 +1,7 @@
-"""Every HTTP call to a vendor: one deadline, an answer with an end, no redirect, the environment's proxy.
+"""Every HTTP call to a vendor: one deadline, a bounded response, no redirects, the environment's proxy.
 
-Invariant: a call ends by its deadline whatever the server does, and then holds no connection, task or thread; what it
-raises holds no address, for that may have a password or a key in it.
+Invariant: a call ends by its deadline whatever the server does, and then leaves no connection, task or thread; its
+errors contain no URL, which may include a password or a key.
 """
 
 from __future__ import annotations
@@ -26,13 +26,13 @@ from bridge.outbound.trust import tls_fault, trusted
 
 MAX_ANSWER = 4 * 2**20  #: octets; a hundred of Slack's largest messages are less
 KEEPALIVE_SECONDS = 60.0
-#: Nothing small that unpacks to something huge: none is asked for, and none is unpacked.
+#: No compression, so that a small response cannot unpack to a huge one.
 HEADERS = {"Accept-Encoding": "identity"}
 REDIRECTS = frozenset({301, 302, 303, 307, 308})
 
 
 class CallFailed(Exception):
-    """No answer. `sent`: the request was begun, so that the server may have acted on it."""
+    """No response. `sent`: the request was started, so the server may have acted on it."""
 
     def __init__(self, detail: str, *, sent: bool) -> None:
         super().__init__(detail)
@@ -40,24 +40,24 @@ class CallFailed(Exception):
 
 
 class TimedOut(CallFailed):
-    """No whole answer by the deadline."""
+    """No complete response by the deadline."""
 
 
 class Oversized(CallFailed):
-    """More than the server could have meant."""
+    """The response exceeds its limit."""
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
     status: int
-    headers: Mapping[str, str]  #: whatever the case of their names
+    headers: Mapping[str, str]  #: case-insensitive
     body: bytes
 
 
 class HttpClient:
-    """One vendor's, over kept connections, in the loop that uses it first.
+    """One vendor's client with keep-alive connections, bound to the event loop that uses it first.
 
-    most: octets of an answer; 0 reads none beyond its head.
+    most: octets of a response body; 0 reads only the head.
     """
 
     def __init__(self, *, connections: int = 8, most: int = MAX_ANSWER) -> None:
@@ -75,7 +75,7 @@ class HttpClient:
         body: bytes | Mapping[str, str] | None = None,
     ) -> Answer:
         """Raises CallFailed. body: a mapping is sent as a form."""
-        session = self.session()  # the first takes its time, to read the trusted certificates
+        session = self.session()  # outside the deadline: the first call loads the trusted certificates
         async with limited(seconds):
             request = session.request(method, url, headers=headers, params=query, data=body, allow_redirects=False)
             async with request as answer:
@@ -83,7 +83,7 @@ class HttpClient:
                 return Answer(answer.status, answer.headers, content)
 
     def session(self, middlewares: Sequence[aiohttp.ClientMiddlewareType] = ()) -> aiohttp.ClientSession:
-        """For a library that speaks through aiohttp itself: use it within limited()."""
+        """For a library that uses aiohttp itself: call it within limited()."""
         if self._session is None or self._session.closed:
             connector = MeteredConnector(self._most, self._connections, KEEPALIVE_SECONDS, trusted())
             self._session = aiohttp.ClientSession(
@@ -107,7 +107,7 @@ class HttpClient:
 
 @asynccontextmanager
 async def limited(seconds: float) -> AsyncIterator[None]:
-    """One call's deadline; every way in which aiohttp fails within it is a CallFailed."""
+    """One call's deadline; turns every error of aiohttp into CallFailed."""
     progress = _Progress()
     token = _PROGRESS.set(progress)
     try:
@@ -143,7 +143,7 @@ _PROGRESS: ContextVar[_Progress] = ContextVar("progress of the call")
 
 
 class _Request(ClientRequest):
-    """Takes the environment's proxy, and notes when the first octet goes to the vendor."""
+    """Uses the environment's proxy, and records when the first octet is sent."""
 
     def update_proxy(self, proxy: Any, proxy_auth: Any, proxy_headers: Any) -> None:
         found = proxy_for(str(self.url), os.environ)
@@ -158,7 +158,7 @@ class _Request(ClientRequest):
 
 
 class _Response(aiohttp.ClientResponse):
-    """Is read whole, but only while it is of a size that a vendor could have meant."""
+    """Read completely, up to MAX_ANSWER."""
 
     async def read(self) -> bytes:
         if self._body is None:

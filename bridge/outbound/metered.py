@@ -1,7 +1,7 @@
-"""aiohttp's connection with an end to what a server may send in answer to one request.
+"""aiohttp's connection with a limit on what a server may send in response to one request.
 
-aiohttp bounds a line, a header and the number of headers; but it reads interim answers (RFC 9110 section 15.2), chunk
-extensions and what comes unasked for as long as they come, faster than the loop can do anything else.
+aiohttp limits a line, a header and the number of headers; but it reads interim responses (RFC 9110 section 15.2), chunk
+extensions and unsolicited data without limit, and can starve the event loop.
 """
 
 from __future__ import annotations
@@ -14,16 +14,16 @@ from typing import Any
 import aiohttp
 from aiohttp.client_proto import ResponseHandler
 
-HEAD_OCTETS = 2**20  #: of heads, chunk sizes and trailers: more than the parser lets through in one answer
+HEAD_OCTETS = 2**20  #: for heads, chunk sizes and trailers: more than the parser accepts in one response
 MAX_INTERIM = 16
 
 
 class AnswerTooLarge(aiohttp.ClientPayloadError):
-    """None that a vendor could have meant."""
+    """The response exceeds its limit."""
 
 
 class Metered(ResponseHandler):
-    """Counts from the beginning of each request."""
+    """Counts octets and interim responses per request."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop, most: int) -> None:
         super().__init__(loop)
@@ -48,7 +48,7 @@ class Metered(ResponseHandler):
             super().feed_data(data, size)
 
     def close(self) -> None:
-        """What a server does not take would be kept for it until it does."""
+        """Aborts with unsent data, which would otherwise be kept until the server reads it."""
         if self.transport is not None and self.transport.get_write_buffer_size():
             self.abort()
         else:
@@ -64,7 +64,7 @@ class Metered(ResponseHandler):
 
 
 class MeteredConnector(aiohttp.TCPConnector):
-    """most: octets of an answer's body."""
+    """most: octets of a response body."""
 
     def __init__(self, most: int, connections: int, keepalive_seconds: float, trust: ssl.SSLContext) -> None:
         super().__init__(limit=connections, keepalive_timeout=keepalive_seconds, ssl=trust)

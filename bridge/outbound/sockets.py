@@ -1,6 +1,6 @@
-"""Sockets for libraries that block: a conversation on them has one deadline, and an end to what is read.
+"""Sockets for blocking libraries, with one deadline and a limit on what is read per conversation.
 
-A socket's own timeout counts from byte to byte, and smtplib keeps every line of an answer until the last.
+A socket's own timeout restarts with each byte, and smtplib keeps every line of a response until the last.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ from bridge.outbound.trust import trusting
 
 
 class TooMuch(OSError):
-    """More than a server could have meant to answer."""
+    """The server sent more than the allowance."""
 
 
 class Allowance:
-    """What one conversation may still take. Its sockets share it; each conversation is granted its own."""
+    """What remains of one conversation's time and octets. Its sockets share it; each conversation gets a new grant."""
 
     def __init__(self) -> None:
         self._until, self._octets = 0.0, 0
@@ -32,7 +32,7 @@ class Allowance:
 
     @contextlib.contextmanager
     def at_most(self, seconds: float) -> Iterator[None]:
-        """For what is not worth more; it takes nothing of what was granted but time."""
+        """Limits a part of the conversation further in time; the grant itself stays."""
         granted = self._until, self._octets
         self._until = min(self._until, time.monotonic() + seconds)
         try:
@@ -42,7 +42,7 @@ class Allowance:
 
     @property
     def seconds(self) -> float:
-        """Raises TimeoutError when none are left."""
+        """The remaining seconds. Raises TimeoutError when none are left."""
         left = self._until - time.monotonic()
         if left <= 0:
             raise TimeoutError("no end of the conversation in time")
@@ -56,7 +56,7 @@ class Allowance:
 
 
 class _Allowed:
-    """What both kinds of sockets have: each step waits for its own timeout, and never beyond the allowance."""
+    """For both kinds of sockets: each call uses its own timeout, but never beyond the allowance."""
 
     allowance: Allowance | None = None
     _own: float | None = None
@@ -113,14 +113,14 @@ def connected(host: str, port: int, allowance: Allowance, seconds: float) -> All
 
 
 def tls_context(authorities: Path | None) -> ssl.SSLContext:
-    """Its sockets keep to an allowance, once they have one. Raises UnusableAuthorities."""
+    """A context whose sockets respect an allowance. Raises UnusableAuthorities."""
     context = trusting(authorities)
     context.sslsocket_class = AllowedTlsSocket
     return context
 
 
 def over_tls(connection: AllowedSocket, context: ssl.SSLContext, name: str) -> AllowedTlsSocket:
-    """name: what the certificate must be issued for. The handshake, too, is within the allowance."""
+    """name: the host that the certificate must name. The handshake, too, is within the allowance."""
     connection.hasten()  # OpenSSL counts a socket's timeout for all of the handshake
     secured = context.wrap_socket(connection, server_hostname=name)
     assert isinstance(secured, AllowedTlsSocket)
@@ -129,9 +129,9 @@ def over_tls(connection: AllowedSocket, context: ssl.SSLContext, name: str) -> A
 
 
 def cut(connection: socket.socket | None) -> None:
-    """From another thread: what waits for the peer's next byte waits no longer.
+    """Unblock, from another thread, a call that waits for the peer.
 
-    Of the plain socket even below TLS: ssl's own shutdown would have the waiting thread go on in plain text.
+    Shuts down the plain socket below TLS: with ssl's own shutdown the waiting thread would continue in plain text.
     """
     if connection is not None:
         with contextlib.suppress(OSError):

@@ -1,4 +1,4 @@
-"""The trusted certificate authorities, the same for every vendor, and why a certificate was not trusted."""
+"""Trusted certificate authorities for every vendor, and why a certificate was rejected."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ BUNDLES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
 
 
 class UnusableAuthorities(ValueError):
-    """No certificate can be verified; the text says why."""
+    """The authorities cannot be loaded; the text says why."""
 
 
 def trusting(authorities: Path | str | None = None) -> ssl.SSLContext:
-    """Those alone when they are given; UnusableAuthorities when they cannot be read.
+    """Trusts only the given authorities; raises UnusableAuthorities when they cannot be read.
 
-    Else the system's (or SSL_CERT_FILE, SSL_CERT_DIR), certifi's, for a machine without any, and those of the variables
-    that requests and curl know. One of these that cannot be read adds nothing, and `bridge check` says so.
+    By default the system's (or SSL_CERT_FILE, SSL_CERT_DIR), certifi's, for a machine without any, and those of the
+    variables of requests and curl. A bundle that cannot be read is skipped, and `bridge check` reports it.
     """
     try:
         context = ssl.create_default_context(cafile=str(authorities) if authorities else None)
     except OSError:
-        raise UnusableAuthorities("ca_file cannot be read, or holds no certificates") from None
+        raise UnusableAuthorities("ca_file cannot be read, or contains no certificates") from None
     if authorities is None:
         for path in filter(None, [certifi.where(), *map(os.environ.get, BUNDLES)]):
             with suppress(OSError):
@@ -34,12 +34,12 @@ def trusting(authorities: Path | str | None = None) -> ssl.SSLContext:
     return context
 
 
-#: for all connections without authorities of their own: to read them takes a while
+#: shared by all connections without their own authorities, for loading takes a while
 trusted = lru_cache(maxsize=1)(trusting)
 
 
 def tls_fault(error: BaseException | None) -> str:
-    """What OpenSSL says of a certificate or a handshake that failed; empty when it was another fault."""
+    """OpenSSL's reason for a rejected certificate or failed handshake; empty for other errors."""
     while error is not None:
         below = getattr(error, "certificate_error", None) or getattr(error, "os_error", None)  # aiohttp's own
         if below is None and isinstance(error, ssl.SSLError):

@@ -1,1 +1,1 @@
-"""What a process is given by the operating system: its sockets, and the bond between parent and children."""
+"""Operating system resources of a process: listening sockets, and the tie between parent and children."""

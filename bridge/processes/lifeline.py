@@ -1,6 +1,6 @@
-"""What ties a process to its parent, and what shows that it moves. Standard library only: the supervisor has no more.
+"""Ties a process to its supervisor, and sends its liveness beats. Standard library only, as for the supervisor.
 
-Invariant: when the parent is gone, whatever killed it, the child ends: in order where it can, and soon in any case.
+Invariant: when the parent is gone, however it died, the child ends: gracefully if it can, and soon in any case.
 """
 
 from __future__ import annotations
@@ -16,26 +16,26 @@ import time
 from collections.abc import MutableMapping
 from pathlib import Path
 
-#: Of a child's environment: the number of its end of the line to the supervisor.
+#: A child's environment variable: the file descriptor of its socket to the supervisor.
 VARIABLE = "BRIDGE_LIFELINE"
-#: One of them a beat; the first READY may be lost while nobody listens, so it is said again.
+#: One of these per beat; READY is repeated, for the first may be lost while the supervisor is not reading.
 READY, MOVES = b"r", b"."
-#: Told before a kill: a process that hangs writes where it does, each thread of it.
+#: Sent before a kill: a hanging process writes the traceback of each thread.
 SAY_WHERE = signal.SIGUSR1
-#: How long an orphan may take to end in order. The web's is shorter than the next one waits for its address.
+#: An orphan's time for a graceful end. The web's is shorter than its successor waits for the address.
 GRACE_SECONDS = {"web": 10.0, "worker": 30.0}
-_SELDOM_SECONDS = 0.5
+_MIN_INTERVAL_SECONDS = 0.5
 _PR_SET_PDEATHSIG = 1  # linux/prctl.h
 
 
 class Beat:
-    """Shows that this process moves: to its supervisor, and in a file for a probe. Call it from what must move.
+    """Reports progress of this process: to its supervisor, and in a file for probes. Call it from the main loop.
 
-    Until ready() a thread does that, for a start may take long in one place: a migration, a database that is locked.
+    Until ready() a thread does so, as a start may block for long: in a migration, or on a locked database.
     """
 
     def __init__(self, line: socket.socket | None = None, file: Path | None = None) -> None:
-        """file: its modification time is the last beat. Raises OSError where it cannot be written."""
+        """file: its modification time is the last beat. Raises OSError if it cannot be written."""
         self._line, self._file = line, file
         self._at = time.monotonic()
         self._ready = False
@@ -50,29 +50,29 @@ class Beat:
         return time.monotonic() - self._at
 
     def fault(self, seconds: float) -> str:
-        """Why this process does not live, in words, when it has not moved for so long; it does while it starts."""
+        """Why this process is not alive, if it had no beat for so long; empty if it is, or is still starting."""
         silent = self.silent_seconds
         if not self._ready or silent <= seconds:
             return ""
-        return f"it has not moved for {silent:.0f} s (limit {seconds:.0f} s)"
+        return f"it made no progress for {silent:.0f} s (limit {seconds:.0f} s)"
 
     def ready(self) -> None:
-        """Set up: from now on only calls count."""
+        """The start is complete: from now on only calls count as beats."""
         self._ready = True
         self._send(READY)
 
     def __call__(self) -> None:
-        if self.silent_seconds < _SELDOM_SECONDS:
+        if self.silent_seconds < _MIN_INTERVAL_SECONDS:
             return
         self._at = time.monotonic()
         self._send(READY if self._ready else MOVES)
         if self._file is not None:
-            with contextlib.suppress(OSError):  # the probe will tell
+            with contextlib.suppress(OSError):  # the probe will notice
                 self._file.touch()
 
     def _send(self, word: bytes) -> None:
         if self._line is not None:
-            with contextlib.suppress(OSError):  # full of beats that nobody has read yet, or nobody is there
+            with contextlib.suppress(OSError):  # the buffer is full of unread beats, or the supervisor is gone
                 self._line.send(word, socket.MSG_DONTWAIT)
 
     def _while_starting(self) -> None:
@@ -82,19 +82,19 @@ class Beat:
 
 
 def tied(environ: MutableMapping[str, str], grace_seconds: float, file: Path | None = None) -> Beat:
-    """Called first in a process that may have a supervisor: from then on it ends when that does."""
+    """Call this first in a process that may have a supervisor: from then on it ends when that ends."""
     line = _line(environ.pop(VARIABLE, ""))
     if line is None:
         return Beat(file=file)
     faulthandler.register(SAY_WHERE, all_threads=True)
-    # Not to end it: a stopped process must first run again to see the end of the line.
+    # Only to wake it: a stopped process must run again to see that the socket closed.
     tell_at_parents_end(signal.SIGCONT)
     threading.Thread(target=_end_with, args=(line, grace_seconds), name="lifeline", daemon=True).start()
     return Beat(line, file)
 
 
 def _line(number: str) -> socket.socket | None:
-    """None without a supervisor, or with a number that is no longer what it was."""
+    """None without a supervisor, or if the descriptor is not a socket."""
     if not number.isdecimal():
         return None
     with contextlib.suppress(OSError):
@@ -105,8 +105,8 @@ def _line(number: str) -> socket.socket | None:
 
 
 def _end_with(line: socket.socket, grace_seconds: float) -> None:
-    """Waits for the end of the line. Nothing is ever sent this way."""
-    with contextlib.suppress(OSError):  # reset, for beats that it had not read
+    """Waits until the supervisor's end closes; it never sends anything."""
+    with contextlib.suppress(OSError):  # reset, because of unread beats
         while line.recv(1):
             pass
     os.kill(os.getpid(), signal.SIGTERM)
@@ -115,7 +115,7 @@ def _end_with(line: socket.socket, grace_seconds: float) -> None:
 
 
 def tell_at_parents_end(number: signal.Signals) -> None:
-    """Have the kernel send this signal when the thread ends that started this process. Linux only; elsewhere nothing.
+    """Have the kernel send this signal when the parent's starting thread ends. Linux only; elsewhere a no-op.
 
     https://man7.org/linux/man-pages/man2/PR_SET_PDEATHSIG.2const.html: a parent that ended before this call sends none.
     """

@@ -18,14 +18,14 @@ Ip = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 @dataclass(frozen=True, slots=True)
 class Holder:
-    """A process; `words` are its arguments, which may hold a secret."""
+    """A process; `words` are its arguments, which may contain a secret."""
 
     pid: int
     words: tuple[str, ...]
 
     @property
     def command(self) -> str:
-        """What runs, without its options: another program may have a password there."""
+        """The command without its options, which may contain another program's password."""
         kept = self.words[:4] if self.words[1:2] == ("-m",) else _before_options(self.words)
         return re.sub(r"[^\x20-\x7e]", "?", " ".join(kept))[:_SHOWN]
 
@@ -36,7 +36,7 @@ class Holder:
 
 
 def holder_of(host: str, port: int) -> Holder | None:
-    """Whoever listens where `host:port` would; None when nobody does, or when this user may not see who."""
+    """The process that listens on `host:port`; None if there is none, or if it is another user's."""
     sockets = {f"socket:[{inode}]" for inode in _inodes(_ip(host), port)}
     if not sockets:
         return None
@@ -54,7 +54,7 @@ def _inodes(wanted: Ip | None, port: int) -> Iterator[str]:
 
 
 def _collide(one: Ip | None, other: Ip) -> bool:
-    """Without an address of its own, a name, it may be any."""
+    """Whether the addresses conflict; None, for a name, may be any address."""
     return one is None or one == other or one.is_unspecified or other.is_unspecified
 
 
@@ -89,10 +89,12 @@ def _words(pid: int) -> tuple[str, ...]:
 def _open_files(pid: int) -> set[str]:
     found = set()
     try:
-        for entry in list(os.scandir(f"/proc/{pid}/fd")):  # closed even when a link vanishes on the way
+        for entry in list(
+            os.scandir(f"/proc/{pid}/fd")
+        ):  # a list, so that the iterator is closed even if a link vanishes
             found.add(os.readlink(entry.path))
     except OSError:
-        pass  # another user's process, or gone meanwhile
+        pass  # another user's process, or it ended
     return found
 
 

@@ -1,4 +1,4 @@
-"""Waitress on sockets that are bound already: one object to run, however many addresses the host's name has."""
+"""Waitress on already bound sockets: one object to run, however many addresses the host has."""
 
 from __future__ import annotations
 

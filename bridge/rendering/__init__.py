@@ -1,1 +1,1 @@
-"""Turning an incident into what people read: text hygiene, links, and the view behind every template."""
+"""Renders incidents for users: sanitized text, links, and the view behind every template."""

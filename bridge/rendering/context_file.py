@@ -1,6 +1,6 @@
-"""A Context as JSON, to keep it and to try what messages look like: bridge.core.facts under the fields' names.
+"""A Context as JSON, for storing it and for previews: the fields of bridge.core.facts under their names.
 
-Times are RFC 3339 or left out, which is now; every fault names its place and what belongs there.
+Times are RFC 3339, or left out for now; every fault names its field and what is expected there.
 """
 
 from __future__ import annotations
@@ -33,9 +33,9 @@ def context_of(text: bytes | str, now: datetime) -> Context:
 
 
 def written(context: Context) -> str:
-    """What context_of reads; times are RFC 3339, durations seconds."""
-    told = {name: value for name, value in asdict(context).items() if value or name not in _OF_AN_END}
-    return json.dumps(told, default=_json, ensure_ascii=False)
+    """The text that context_of reads; times are RFC 3339, durations seconds."""
+    document = {name: value for name, value in asdict(context).items() if value or name not in _OF_AN_END}
+    return json.dumps(document, default=_json, ensure_ascii=False)
 
 
 def _json(value: object) -> object:
@@ -107,7 +107,7 @@ def _time(value: Any, path: str) -> datetime:
     try:
         at = datetime.fromisoformat(written)
     except ValueError as error:
-        raise ContextFault(f"{path}: {value!r} is no time such as 2026-01-02T03:04:05Z") from error
+        raise ContextFault(f"{path}: {value!r} is not a time such as 2026-01-02T03:04:05Z") from error
     return at.astimezone(UTC) if at.tzinfo else at.replace(tzinfo=UTC)
 
 

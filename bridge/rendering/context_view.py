@@ -1,6 +1,6 @@
-"""What was learned about an incident, as short texts in the order of importance: the one view behind every channel.
+"""The context of an incident as short texts in order of importance: the one view behind every channel.
 
-Texts are clean and cut but not escaped: escaping belongs to the channel. Nothing here is measured or guessed.
+Texts are cleaned and truncated but not escaped: escaping is the channel's task. Nothing here is measured or guessed.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ MAX_PEAKS = 5
 MAX_NAME = 60
 MAX_SENTENCE = 500
 MAX_UNKNOWN = 300
-STALE = timedelta(minutes=2)  #: a fact that is older than the whole by more than this tells its own age
-STEADY = 0.1  #: a change by less than this share is none
+STALE = timedelta(minutes=2)  #: a fact that is older than the context by more than this shows its own age
+STEADY = 0.1  #: a smaller relative change counts as none
 MARKS = {Verdict.BAD: "🔴", Verdict.GOOD: "🟢", Verdict.NEUTRAL: ""}
 
 
@@ -33,15 +33,15 @@ class FactLine:
     name: str
     title: str
     value: str  #: `7.3 %`
-    verdict: str  #: `good`, `bad`, or `neutral` when nobody said which values are bad
-    judgement: str  #: `bad, above 5 %`; colour alone never says it
+    verdict: str  #: `good`, `bad`, or `neutral` without configured thresholds
+    judgement: str  #: `bad, above 5 %`; never shown by colour alone
     trend: str  #: `↑ usually 2.1 %, 1 h ago 240 ms`
     parts: str  #: `api-2 94 %, api-1 6 %`
     age: str  #: only when it is much older than the rest
 
     @property
     def mark(self) -> str:
-        """A symbol for the verdict, to stand before the judgement."""
+        """A symbol for the verdict, shown before the judgement."""
         return MARKS[Verdict(self.verdict)]
 
     @property
@@ -51,7 +51,7 @@ class FactLine:
 
     @property
     def line(self) -> str:
-        """All of it on one line, without symbols: `7.3 % (bad, above 5 %); ↑ usually 2.1 %; api-2 94 %`."""
+        """Everything on one line, without symbols: `7.3 % (bad, above 5 %); ↑ usually 2.1 %; api-2 94 %`."""
         judged = f"({self.judgement})" if self.judgement else ""
         head = " ".join(text for text in (self.value, judged) if text)
         return "; ".join(text for text in (head, self.trend, self.parts, self.age) if text)
@@ -68,22 +68,22 @@ class ChangeLine:
 
 @dataclass(frozen=True, slots=True)
 class ContextView:
-    """Empty texts and tuples where nothing was learned."""
+    """Empty texts and tuples where nothing is known."""
 
     facts: tuple[FactLine, ...] = ()
     unknown: tuple[str, ...] = ()  #: `PSI, memory: Prometheus did not answer within 1.5 s`
     changes: tuple[ChangeLine, ...] = ()
     more_changes: int = 0
     probably: str = ""  #: the hypothesis, one sentence
-    rule: str = ""  #: and the name of the rule that said so
-    causes: tuple[str, ...] = ()  #: short forms to append to a summary, the most telling first
-    scope: str = ""  #: `on 3 of 3 pods`: is it one, or all
-    peak: str = ""  #: the worst value of the incident's life
+    rule: str = ""  #: the name of its rule
+    causes: tuple[str, ...] = ()  #: short forms to append to a summary, the most specific first
+    scope: str = ""  #: `on 3 of 3 pods`
+    peak: str = ""  #: the worst value while it fired
     measured: str = ""  #: `2026-01-02 03:04:05 UTC`
     measured_at: datetime | None = None
-    when: str = ""  #: of an incident that is over: `while it fired` or `after the end`; so were the facts measured
-    peaks: tuple[FactLine, ...] = ()  #: facts that were worse before they were measured last while it fired
-    after: tuple[FactLine, ...] = ()  #: what was measured after the end, where `facts` are of before
+    when: str = ""  #: of an incident that is over: `while it fired` or `after the end`, when the facts were measured
+    peaks: tuple[FactLine, ...] = ()  #: facts that were worse at an earlier time while it fired
+    after: tuple[FactLine, ...] = ()  #: facts measured after the end, if `facts` are from before
     after_measured: str = ""
     after_measured_at: datetime | None = None
 
@@ -92,12 +92,12 @@ NOTHING = ContextView()
 
 
 def view_of(context: Context | None, started_at: datetime, component: str = "") -> ContextView:
-    """started_at: what the changes are told against. component: a change of another service says of which."""
+    """started_at: changes are dated relative to it. component: changes of other services name theirs."""
     return NOTHING if context is None else _view(_Same(context), started_at, component)
 
 
 class _Same:
-    """A context as a key: itself and no equal one, for comparing contexts costs more than it saves."""
+    """A context as a key by identity, for comparing contexts costs more than it saves."""
 
     __slots__ = ("context",)
 
@@ -143,9 +143,9 @@ def _lines(facts: Iterable[Fact], measured_at: datetime) -> tuple[FactLine, ...]
 
 
 def _worse(peaks: Iterable[Fact], facts: Iterable[Fact]) -> list[Fact]:
-    """Bad ones that do not read the same among the facts."""
-    told = {(fact.name, measured(fact)) for fact in facts}
-    return [fact for fact in peaks if fact.verdict is Verdict.BAD and (fact.name, measured(fact)) not in told][
+    """Bad peaks that differ from the facts as shown."""
+    current = {(fact.name, measured(fact)) for fact in facts}
+    return [fact for fact in peaks if fact.verdict is Verdict.BAD and (fact.name, measured(fact)) not in current][
         :MAX_PEAKS
     ]
 
@@ -181,14 +181,14 @@ def _arrow(now: float, before: float) -> str:
 
 
 def _part(part: Part, fact: Fact) -> str:
-    """A rate's parts are told as shares of it: who has most of the errors is the question, not how many a second."""
+    """Parts of a rate are shown as shares: which part has most of the errors matters, not how many per second."""
     shares = fact.unit is Unit.PER_SECOND and fact.value is not None and fact.value > 0
     number = shown(part.value / fact.value, Unit.RATIO) if shares and fact.value else shown(part.value, fact.unit)
     return f"{_name(part.name)} {number}"
 
 
 def _unknown(unknown: tuple[Unknown, ...]) -> Iterator[str]:
-    """What is missing for one reason is told together."""
+    """Unknown facts, grouped by their reason."""
     titles: dict[str, list[str]] = {}
     for each in unknown:
         titles.setdefault(each.why, []).append(_name(each.title))
@@ -208,8 +208,8 @@ def _what(change: ChangeEvent) -> str:
     version, previous = _name(change.version), _name(change.previous)
     if change.kind in ("deploy", "rollback") and version:
         done = "deployed" if change.kind == "deploy" else "rolled back to"
-        told = f"{version} {done}" if change.kind == "deploy" else f"{done} {version}"
-        return f"{told} (before: {previous})" if previous else told
+        text = f"{version} {done}" if change.kind == "deploy" else f"{done} {version}"
+        return f"{text} (before: {previous})" if previous else text
     return cut(one_line(change.summary), 150) or _name(change.kind)
 
 

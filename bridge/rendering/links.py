@@ -1,4 +1,4 @@
-"""Links of an incident: runbook, dashboard, the bridge's own pages about it, and where its alerts come from."""
+"""Links of an incident: runbook, dashboard, the bridge's pages about it, and its alerts' sources."""
 
 from __future__ import annotations
 
@@ -16,40 +16,42 @@ from bridge.rendering.runbooks import names
 from bridge.rendering.silencing import alert_list, silence_form, silenced_labels
 from bridge.rendering.text import clean
 
-#: Annotations whose address is a link of its own; the last two come from other sources than
-#: Alertmanager, and that of held incidents from the bridge.
+#: Annotations that are links; the last two come from sources other than Alertmanager, and that of suppressed
+#: incidents from the bridge.
 LINKED = (
     ("Runbook", "runbook_url"),
     ("Dashboard", "dashboard_url"),
-    ("Held incidents", "held_url"),
+    ("Suppressed incidents", "held_url"),
     ("Source", "url"),
     ("Silence", "silence_url"),
 )
-MAX_HREF = 2000  # Slack takes 3000, and some mail clients cut earlier
-AROUND = timedelta(hours=1)  #: what a dashboard shows before and after the start
+MAX_HREF = 2000  # Slack accepts 3000, but some mail clients truncate earlier
+AROUND = timedelta(hours=1)  #: a dashboard's time range before and after the start
 _NAME = re.compile(r"[\w.~-]+([/?]\S*)?", re.ASCII)  #: `HighLatency`, `team/HighLatency`; not `see the wiki`
 
 
 @dataclass(frozen=True, slots=True)
 class Addresses:
-    """Where links lead. None has a slash at its end."""
+    """Base URLs of links, without a trailing slash."""
 
     bridge: str | None = None  #: its pages
-    runbooks: str | None = None  #: None: the bridge's own
+    runbooks: str | None = None  #: None: the bridge's own runbooks
     dashboards: str | None = None
-    alertmanagers: Mapping[str, str] = field(default_factory=dict)  #: source -> its Alertmanager's own pages, if any
+    alertmanagers: Mapping[str, str] = field(
+        default_factory=dict
+    )  #: source -> its Alertmanager's web interface, if any
 
     def incident(self, number: int, page: str = "") -> str | None:
         return safe_href(f"{self.bridge}/incidents/{number}{page}") if self.bridge else None
 
     def runbook(self, reference: str) -> str | None:
-        """Of an address, or a path below where the runbooks are; of the bridge's own only where there is one."""
+        """The link of a URL or of a path below `runbooks`; without a base, of the bridge's own runbook if it exists."""
         name = clean(reference).strip().strip("/")
         own = f"{self.bridge}/runbooks/{name}" if self.bridge and name in names() else None
         return safe_href(reference) or (below(self.runbooks, reference) if self.runbooks else own and safe_href(own))
 
     def dashboard(self, reference: str) -> str | None:
-        """Of an address, or a path below where the dashboards are."""
+        """The link of a URL, or of a path below `dashboards`."""
         return safe_href(reference) or (below(self.dashboards, reference) if self.dashboards else None)
 
 
@@ -59,7 +61,7 @@ def addresses_of(settings: Settings) -> Addresses:
 
 
 def safe_href(text: object) -> str | None:
-    """The address if it is http or https and has a host; anything else (javascript:, data:) is dropped."""
+    """The URL if it is http or https and has a host; anything else (javascript:, data:) is dropped."""
     href = quote(clean(text).strip(), safe="%/:?#[]@!$&'()*+,;=~-._")
     try:
         parts = urlsplit(href)
@@ -70,7 +72,7 @@ def safe_href(text: object) -> str | None:
 
 
 def below(base: str, reference: str) -> str | None:
-    """The address of a path or a page's name below the base; None of what leads anywhere else, or is no path."""
+    """The URL of a path or page name below the base; None if it is not a path, or leads out of the base."""
     text = clean(reference).strip()
     path = unquote(text.partition("?")[0])
     named = (text.startswith("/") and not text.startswith("//")) or _NAME.fullmatch(text)
@@ -80,7 +82,7 @@ def below(base: str, reference: str) -> str | None:
 
 
 def links_of(incident: Incident, alerts: Iterable[Alert], addresses: Addresses) -> tuple[Link, ...]:
-    """Each address once, the runbook first."""
+    """Each URL once, the runbook first."""
     found: dict[str, str] = {}
     for text, href in _candidates(incident, list(alerts), addresses):
         if href is not None:
@@ -107,9 +109,9 @@ def _linked(annotation: str, value: str, alerts: list[Alert], addresses: Address
 
 
 def _pages(incident: Incident, addresses: Addresses) -> Iterator[tuple[str, str | None]]:
-    """The bridge's own, which every Alertmanager has; where it has none, those of the Alertmanager, if there are such.
+    """The bridge's own pages; without external_url those of the Alertmanager, if configured.
 
-    Only an Alertmanager says an external_url, and only it can be told to be silent in this way.
+    Only an Alertmanager sends an external_url, and only its alerts can be silenced in this way.
     """
     ui, labels = addresses.alertmanagers.get(incident.source), silenced_labels(incident)
     if addresses.bridge:
@@ -125,7 +127,7 @@ def _pages(incident: Incident, addresses: Addresses) -> Iterator[tuple[str, str 
 
 
 def _sources(alerts: list[Alert]) -> Iterator[tuple[str, str | None]]:
-    """Where the first alert that says so comes from."""
+    """The generator URL of the first alert that has one."""
     for alert in alerts:
         if href := safe_href(alert.generator_url):
             yield "Prometheus" if expression_in(alert.generator_url) else "Source", href
@@ -133,7 +135,7 @@ def _sources(alerts: list[Alert]) -> Iterator[tuple[str, str | None]]:
 
 
 def around(href: str, alerts: Iterable[Alert]) -> str:
-    """A dashboard's address with its time range around the first start, unless it says its own.
+    """A dashboard's URL with a time range around the first start, unless it has one.
 
     Grafana takes epoch milliseconds: https://grafana.com/docs/grafana/latest/dashboards/build-dashboards/create-dashboard-url-variables/
     """

@@ -1,4 +1,4 @@
-"""Texts that need no template and cannot fail."""
+"""Texts built without templates, which cannot fail."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ from bridge.rendering.text import cut, one_line
 from bridge.rendering.view import MAX_SUMMARY
 
 _NOTICES_OVER = ("Notice ended", "Notices ended")
-ALOUD = 160  #: longer is tiring to hear on the phone, and cut on a lock screen
+ALOUD = 160  #: characters; longer ones are tiring by phone, and truncated on a lock screen
 
 
 def plain_summary(view: Mapping[str, Any]) -> str:
-    """Reads well aloud: `2 of 3 alerts firing: API latency is high`, `Resolved after 12 min: ...`."""
+    """A summary for a voice call: `2 of 3 alerts firing: API latency is high`, `Resolved after 12 min: ...`."""
     lines: tuple[AlertLine, ...] = view["alerts"]
     subject = (lines[0].summary or (view["alertname"] and lines[0].name) if lines else "") or view["title"]
-    standing = _standing(view)
-    told = f"{standing}: {one_line(subject)}" if standing else one_line(subject)
+    state = _state(view)
+    text = f"{state}: {one_line(subject)}" if state else one_line(subject)
     causes = view["causes"] if view["firing"] else ()
-    fitting = next((f"; {cause}" for cause in causes if len(told) + 2 + len(cause) <= ALOUD), "")
-    return cut(told + fitting, MAX_SUMMARY)
+    fitting = next((f"; {cause}" for cause in causes if len(text) + 2 + len(cause) <= ALOUD), "")
+    return cut(text + fitting, MAX_SUMMARY)
 
 
 def plain_body(view: Mapping[str, Any]) -> str:
@@ -42,7 +42,7 @@ def plain_body(view: Mapping[str, Any]) -> str:
     return "\n".join(lines)
 
 
-def _standing(view: Mapping[str, Any]) -> str:
+def _state(view: Mapping[str, Any]) -> str:
     firing, every = view["firing_count"], view["firing_count"] + view["resolved_count"]
     by = f", acknowledged by {view['acknowledged_by']}" if view["acknowledged_by"] else ""
     if not view["firing"]:
@@ -53,13 +53,13 @@ def _standing(view: Mapping[str, Any]) -> str:
         return f"Flapping, {view['flapping']}{by}"
     if view["informational"]:
         return _notices(firing, every, view["acknowledged_by"])
-    standing = f"{every} alerts firing" if firing == every else f"{firing} of {every} alerts firing"
-    return ("Firing" if every == 1 else standing) + by
+    state = f"{every} alerts firing" if firing == every else f"{firing} of {every} alerts firing"
+    return ("Firing" if every == 1 else state) + by
 
 
 def _notices(current: int, every: int, acknowledged_by: str | None) -> str:
-    """Of a single one, what it says is said alone: nothing is wrong."""
+    """`2 of 3 notices, acknowledged by Ana`; a single notice needs no count."""
     counted = "" if every == 1 else f"{every} notices" if current == every else f"{current} of {every} notices"
     by = f"acknowledged by {acknowledged_by}" if acknowledged_by else ""
-    told = ", ".join(part for part in (counted, by) if part)
-    return told[:1].upper() + told[1:]
+    text = ", ".join(part for part in (counted, by) if part)
+    return text[:1].upper() + text[1:]

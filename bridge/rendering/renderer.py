@@ -1,4 +1,4 @@
-"""Renders an incident for people: one Message behind every channel, through templates that may be replaced.
+"""Renders an incident into one Message for every channel, through templates that operators may replace.
 
 Invariant 7: a template fault never silences an alert. A text that cannot be rendered is replaced by one that needs
 no template, and the fault is reported through `on_fault`.
@@ -24,35 +24,35 @@ from bridge.rendering.context_view import ContextView, view_of
 from bridge.rendering.links import Addresses
 from bridge.rendering.plain import plain_body, plain_summary
 from bridge.rendering.template_checks import template_faults
-from bridge.rendering.templates import NAMES, TemplateSet, template_sets, told
+from bridge.rendering.templates import NAMES, TemplateSet, fault_text, template_sets
 from bridge.rendering.text import clean, cut, one_line
 from bridge.rendering.view import MAX_SUMMARY, fields_of, news_of
 
 MAX_TEXT = 60_000
 MAX_HTML_BYTES = 90_000  # Gmail clips a mail at about 102 KB: https://github.com/hteumeuleu/email-bugs/issues/41
-#: Of the rendered messages, so many are kept for the other channels of the same incident, which may lag in a storm;
-#: fewer when they are long.
+#: Rendered messages cached for the other channels of the same incident, which may lag in a storm; fewer when they
+#: are long.
 KEPT, KEPT_CHARACTERS = 1024, 1_000_000
 OnFault = Callable[[str, str], None]
 
 
 @dataclass(slots=True)
 class _Rendered:
-    """One incident, with what was learned of it, as some channels show it."""
+    """One incident and its context as some channels show it."""
 
     incident: Incident
     context: Context | None
     view: Mapping[str, Any]
     plain: Message
-    rich: Message | None = None  #: with HTML, once somebody wanted it
+    rich: Message | None = None  #: with HTML, once a channel needed it
 
 
 class Renderer:
-    """Templates are compiled once, here; `faults` counts what went wrong since.
+    """Templates are compiled once, here; `faults` counts errors since then.
 
-    kinds: the kind of each channel by its name, for templates that are replaced by kind.
-    named: the folders that routes name; choose tells which of them is an incident's.
-    addresses: where links lead, besides the bridge's own pages.
+    kinds: the kind of each channel by its name, for templates per kind.
+    named: the template folders that routes name; choose returns an incident's.
+    addresses: base URLs of links, besides the bridge's own pages.
     """
 
     def __init__(
@@ -81,12 +81,12 @@ class Renderer:
     def message(
         self, incident: Incident, claim: Claim, news: Sequence[Entry], context: Context | None = None, *, html: bool
     ) -> Message:
-        """What an incident's channels share is rendered once."""
+        """The message; channels that show the same share one rendering."""
         chosen = self._special.get((self._choose(incident) or "", claim.target.channel), self._general)
         loud = news_of(news, claim)
         key = (incident.number, id(chosen), claim.firing, loud)
         rendered = self._found(key)
-        # each channel claims an incident when it can, and each claim reads it anew: equal mostly, but never identical
+        # each claim reads the incident again: mostly equal, but never identical
         if rendered is None or rendered.incident != incident or rendered.context != context:
             rendered = self._rendered(chosen, incident, claim, loud, context)
             self._keep(key, rendered)
@@ -118,7 +118,7 @@ class Renderer:
                 self._characters -= len(self._kept.popitem(last=False)[1].plain.text)
 
     def _html(self, chosen: TemplateSet, view: Mapping[str, Any]) -> str:
-        """With fewer alerts, then fewer facts, if it would be clipped; empty, so plain text only, if it still would."""
+        """With fewer alerts, then fewer facts, if it would be clipped; empty (plain text only) if still too long."""
         alerts, facts = view["alerts"], view["facts"]
         for most_alerts, most_facts in ((len(alerts), len(facts)), (10, len(facts)), (3, 20), (1, 8), (0, 0)):
             hidden = view["hidden"] + max(0, len(alerts) - most_alerts)
@@ -134,7 +134,7 @@ class Renderer:
         try:
             return chosen.render(name, view)
         except Exception as error:  # a template can raise anything: arithmetic, types, recursion
-            self._fault(name, told(error))
+            self._fault(name, fault_text(error))
             return ""
 
     def _fault(self, name: str, fault: str) -> None:
@@ -145,18 +145,18 @@ class Renderer:
 
 
 _WORDS = {"in_words": in_words, "status_word": status_word, "state_word": state_word}
-_LEARNED = tuple(field.name for field in fields(ContextView))
+_CONTEXT_FIELDS = tuple(field.name for field in fields(ContextView))
 
 
 def template_view(shown: Mapping[str, Any]) -> dict[str, Any]:
-    """Everything that templates may use, but `summary`: see docs/templates.md."""
-    learned = view_of(shown["context"], shown["started_at"], shown["component"])
-    told_facts = {name: getattr(learned, name) for name in _LEARNED}
-    return {**shown, **told_facts, "hidden_facts": 0, **_WORDS}
+    """Everything that templates may use, except `summary`: see docs/templates.md."""
+    context = view_of(shown["context"], shown["started_at"], shown["component"])
+    context_fields = {name: getattr(context, name) for name in _CONTEXT_FIELDS}
+    return {**shown, **context_fields, "hidden_facts": 0, **_WORDS}
 
 
 def check_templates(folder: Path | None) -> Iterator[str]:
-    """Every fault that compiling, or rendering a sample incident, shows; `slack-ml/body.txt: ...`."""
+    """Every fault found by compiling, or by rendering a sample incident; `slack-ml/body.txt: ...`."""
     views = [_sample_view(resolved, known) for resolved in (False, True) for known in (False, True)]
     yield from template_faults(folder, views)
 

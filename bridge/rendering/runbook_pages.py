@@ -1,6 +1,6 @@
 """Runbooks as HTML.
 
-Invariant: what is HTML in them stays text, and a link leads to another runbook or to the web.
+Invariant: HTML in them is shown as text, and links lead to other runbooks or to http(s) URLs.
 """
 
 from __future__ import annotations
@@ -36,20 +36,20 @@ def runbook(name: str) -> Runbook | None:
     text = markdown_of(name)
     if text is None:
         return None
-    # as CommonMark has it, but HTML is text
+    # CommonMark, with HTML as text
     parser = MarkdownIt("commonmark", {"html": False})
     tokens = parser.parse(text)
     for token in tokens:
-        _lead(token.children or [])
+        _rewrite_links(token.children or [])
     return Runbook(name, _first_paragraph(tokens), parser.renderer.render(tokens, parser.options, {}))
 
 
-def _lead(tokens: Sequence[Token]) -> None:
-    """Links between files of the repository become links between runbooks, or plain text where they lead elsewhere."""
-    href = ""  # there is no link inside of a link
+def _rewrite_links(tokens: Sequence[Token]) -> None:
+    """Links between files of the repository become links between runbooks, or plain text if they lead elsewhere."""
+    href = ""  # links are not nested
     for token in tokens:
         if token.type == "image":
-            token.type, token.children = "text", None  # its words
+            token.type, token.children = "text", None  # its alternative text
         elif token.type == "link_open":
             href = _target(str(token.attrGet("href") or ""))
             token.attrSet("href", href)

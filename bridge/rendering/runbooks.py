@@ -1,4 +1,4 @@
-"""The runbooks that come with the bridge: a page about each of its alerts, by the alert's name."""
+"""The runbooks that come with the bridge: one page for each of its alerts, by the alert's name."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ FOLDER = Path(__file__).parent.with_name("runbooks")  #: in a checkout, docs/run
 
 @cache
 def names() -> frozenset[str]:
-    """Of the pages that there are."""
+    """The names of all runbooks."""
     return frozenset(page.stem for page in FOLDER.glob("*.md"))
 
 
 def markdown_of(name: str) -> str | None:
-    """The page as it is written; None when there is none of that name."""
+    """The page's Markdown; None when there is none of that name."""
     return (FOLDER / f"{name}.md").read_text(encoding="utf-8") if name in names() else None

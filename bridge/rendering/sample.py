@@ -1,4 +1,4 @@
-"""An incident with something of everything, on which templates are tried before they are needed."""
+"""A sample incident that uses every field, to test templates before they are needed."""
 
 from __future__ import annotations
 
@@ -59,8 +59,8 @@ def sample_context() -> Context:
     )  # fmt: skip
     peak = Fact("peak", "Peak of failing predictions", Unit.RATIO, 0.091, _AT, role="peak")
     change = ChangeEvent("deploy", "api", _AT - timedelta(minutes=6), "Deploy of v2", "v2", "v1", "ci")
-    told = "v2 was deployed 6 min before"
+    cause = "v2 was deployed 6 min before"
     return Context(
         _AT + timedelta(minutes=12), (errors, pods, peak), (Unknown("Drift score", "Prometheus did not answer"),),
-        (change,), Hypothesis("changed_before", f"{told}.", (told,)),
+        (change,), Hypothesis("changed_before", f"{cause}.", (cause,)),
     )  # fmt: skip

@@ -1,4 +1,4 @@
-"""The command that silences an incident's alerts in their Alertmanager, and the same as the address of its form. Pure.
+"""The amtool command that silences an incident's alerts, and the URL of Alertmanager's form for it. Pure.
 
 https://github.com/prometheus/alertmanager#amtool
 """
@@ -16,18 +16,18 @@ from bridge.rendering.text import clean, one_line
 
 DURATION = "2h"
 MAX_COMMENT = 200
-_CLASSIC = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*")  #: the names that every version of amtool takes as they are
+_CLASSIC = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*")  #: names that every version of amtool accepts unquoted
 _ESCAPED = str.maketrans({"\\": "\\\\", '"': '\\"', "\n": "\\n"})
 
 
 def silenced_labels(incident: Incident) -> Mapping[str, str]:
-    """What the matchers of a silence name: the labels that the group is made by, or else what its alerts share.
+    """The labels for a silence's matchers: the group labels, or else the labels that its alerts share.
 
-    Empty when neither says anything: such a silence would silence everything, and Alertmanager refuses it.
+    Empty when there are neither: such a silence would match everything, and Alertmanager refuses it.
     """
-    made_by = incident.group_labels
+    group_labels = incident.group_labels
     shared = common_labels([*incident.firing] or [*incident.alerts.values()])
-    return next((labels for labels in (made_by, shared) if any(labels.values())), {})
+    return next((labels for labels in (group_labels, shared) if any(labels.values())), {})
 
 
 def common_labels(alerts: Iterable[Alert]) -> dict[str, str]:
@@ -37,7 +37,7 @@ def common_labels(alerts: Iterable[Alert]) -> dict[str, str]:
 
 
 def amtool_command(labels: Mapping[str, str], comment: str, alertmanager: str) -> str:
-    """For a shell, on one line, whatever the labels hold. alertmanager: its address; empty when it is not known."""
+    """For a shell, on one line, whatever the labels contain. alertmanager: its URL; empty when unknown."""
     options = [f"--alertmanager.url={alertmanager}"] if alertmanager else []
     options += [f"--duration={DURATION}", f"--comment={one_line(comment)[:MAX_COMMENT]}"]
     return shlex.join(
@@ -46,17 +46,17 @@ def amtool_command(labels: Mapping[str, str], comment: str, alertmanager: str) -
 
 
 def silence_form(base: str, labels: Mapping[str, str]) -> str:
-    """Of Alertmanager's own page, filled in; base: where that is."""
+    """The URL of Alertmanager's silence form, filled in. base: the URL of its web interface."""
     return f"{base}/#/silences/new?filter={matcher_filter(labels)}"
 
 
 def alert_list(base: str, labels: Mapping[str, str]) -> str:
-    """Of Alertmanager's own page."""
+    """The URL of Alertmanager's alert list. base: the URL of its web interface."""
     return f"{base}/#/alerts?filter={matcher_filter(labels)}"
 
 
 def matcher_filter(labels: Mapping[str, str]) -> str:
-    """As Alertmanager's own page parses it: JSON-quoted values, all percent-encoded, a space as %20.
+    """The filter as Alertmanager's web interface parses it: JSON-quoted values, all percent-encoded, a space as %20.
 
     https://github.com/prometheus/alertmanager/blob/main/ui/app/src/Utils/Filter.elm
     """
@@ -65,7 +65,7 @@ def matcher_filter(labels: Mapping[str, str]) -> str:
 
 
 def _matcher(name: str, value: str) -> str:
-    """`job="x"`; a name with other letters in quotes, as version 0.27 and newer take it."""
+    """`job="x"`; a name with other characters in quotes, as version 0.27 and newer accept it."""
     shown = name if _CLASSIC.fullmatch(name) else _quoted(name)
     return f"{shown}={_quoted(value)}"
 

@@ -1,4 +1,4 @@
-"""What is wrong with an operator's templates, before one is needed: what they name, and which files replace nothing."""
+"""Checks an operator's templates before they are needed: unknown variables, and files without effect."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from typing import Any
 from jinja2 import TemplateError, nodes
 from jinja2.meta import find_undeclared_variables
 
-from bridge.rendering.templates import NAMES, environment_of, subfolders, template_of, told
+from bridge.rendering.templates import NAMES, environment_of, fault_text, subfolders, template_of
 
-#: what only mail shows
+#: templates that only mail uses
 _BODIES = ("body.txt", "body.html")
 _ENDINGS = (".txt", ".html", ".htm", ".j2", ".jinja", ".jinja2", ".tmpl", ".tpl")
 
 
 def template_faults(folder: Path | None, views: Sequence[Mapping[str, Any]]) -> Iterator[str]:
-    """Every fault that compiling, or rendering one of the views, shows; and names that no view has, in any branch."""
+    """Every fault found by compiling or rendering the views, and variables in any branch that no view has."""
     general = [folder] if folder is not None else []
     yield from _faults(general, NAMES, views, "")
     for each in subfolders(folder):
@@ -29,7 +29,7 @@ def template_faults(folder: Path | None, views: Sequence[Mapping[str, Any]]) -> 
 def useless_files(
     folder: Path, kinds: Mapping[str, str], named: Collection[str], bodiless: Collection[str]
 ) -> Iterator[str]:
-    """Files and folders that look like templates and that nobody looks for.
+    """Files and folders that look like templates but are not used.
 
     kinds: each channel's kind by its name. named: the folders that routes name.
     bodiless: the kinds that show no body.
@@ -38,12 +38,10 @@ def useless_files(
     for each in sorted(each for each in folder.iterdir() if each.is_dir() and not each.name.startswith(".")):
         if each in subfolders(folder) and each.name not in places:
             hint = _instead(each.name, places)
-            yield f"{each.name}/ is used by nothing: no channel, kind or route's template has this name; {hint}"
+            yield f"{each.name}/ is not used: no channel, kind or route's template has this name; {hint}"
         elif kinds.get(each.name, each.name) in bodiless:
             yield from (
-                f"{each.name}/{name} replaces nothing: only mail shows it"
-                for name in _BODIES
-                if (each / name).is_file()
+                f"{each.name}/{name} has no effect: only mail uses it" for name in _BODIES if (each / name).is_file()
             )
     yield from _misnamed(folder)
 
@@ -53,18 +51,18 @@ def _misnamed(folder: Path) -> Iterator[str]:
     for file in files:
         if file.name in NAMES or not file.name.endswith(_ENDINGS) or _is_included(file, files):
             continue
-        yield f"{file.relative_to(folder)} replaces nothing; {_instead(file.name, NAMES)}"
+        yield f"{file.relative_to(folder)} has no effect; {_instead(file.name, NAMES)}"
 
 
 def _is_included(file: Path, files: Iterable[Path]) -> bool:
-    """A part of other templates: {% include "footer.txt" %}."""
+    """Whether other templates include it: {% include "footer.txt" %}."""
     others = (each for each in files if each != file)
     return any(file.name in each.read_text("utf-8", "replace") for each in others)
 
 
 def _instead(name: str, known: Collection[str]) -> str:
     near = difflib.get_close_matches(name.casefold(), known, n=1, cutoff=0.6)
-    return f"did you mean {near[0]!r}?" if near else f"looked for are {', '.join(sorted(known))}"
+    return f"did you mean {near[0]!r}?" if near else f"known are {', '.join(sorted(known))}"
 
 
 def _faults(
@@ -82,23 +80,23 @@ def _when_rendered(folders: Sequence[Path], name: str, views: Sequence[Mapping[s
         for view in views:
             template.render(view)
     except Exception as error:
-        yield told(error)
+        yield fault_text(error)
 
 
 def _unknown_names(folders: Sequence[Path], name: str, known: Sequence[str]) -> Iterator[str]:
-    """Of the file itself; what it extends may set names of its own."""
+    """Variables of the file itself; templates that it extends may set their own."""
     file = next((folder / name for folder in folders if (folder / name).is_file()), None)
     if file is None:
         return
     environment = environment_of(folders)
     try:
         tree = environment.parse(file.read_text("utf-8"))
-        named = find_undeclared_variables(tree)  # which refuses filters and tests that there are not
+        named = find_undeclared_variables(tree)  # raises for unknown filters and tests
     except (TemplateError, OSError, ValueError):
-        return  # said when it is rendered
+        return  # reported when it is rendered
     if tree.find(nodes.Extends) is not None or tree.find(nodes.FromImport) is not None:
         return
-    missing = named - set(known) - set(environment.globals) - _asked_about(tree)
+    missing = named - set(known) - set(environment.globals) - _optional_names(tree)
     for word in sorted(missing):
         line = next((node.lineno for node in tree.find_all(nodes.Name) if node.name == word), 1)
         near = difflib.get_close_matches(word, known, n=1, cutoff=0.6)
@@ -106,8 +104,8 @@ def _unknown_names(folders: Sequence[Path], name: str, known: Sequence[str]) -> 
         yield f"UndefinedError in line {line}: unknown variable {word!r}; {meant}known: {', '.join(known)}"
 
 
-def _asked_about(tree: nodes.Template) -> set[str]:
-    """{% if x is defined %} and {{ x | default("") }} are right without x."""
+def _optional_names(tree: nodes.Template) -> set[str]:
+    """{% if x is defined %} and {{ x | default("") }} are valid without x."""
     tests = (node.node for node in tree.find_all(nodes.Test) if node.name in ("defined", "undefined"))
     filters = (node.node for node in tree.find_all(nodes.Filter) if node.name in ("default", "d"))
     return {node.name for node in (*tests, *filters) if isinstance(node, nodes.Name)}

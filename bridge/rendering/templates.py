@@ -1,4 +1,4 @@
-"""The operator's templates before the built-in ones: where each channel's are looked for; compiled once, sandboxed.
+"""Finds each channel's templates, the operator's before the built-in ones; compiled once, sandboxed.
 
 For each file the first that exists: FOLDER/<what the route names>/, FOLDER/<channel's name>/, FOLDER/<channel's kind>/,
 FOLDER/, the built-in ones.
@@ -25,7 +25,7 @@ NAMES = ("summary.txt", "body.txt", "body.html")
 
 
 class TemplateSet:
-    """The three templates of some channels. `faults` tells what could not be compiled, by the template's name."""
+    """The three templates of some channels. `faults`: compile errors by the template's name."""
 
     def __init__(self, folders: Sequence[Path]) -> None:
         self.faults: dict[str, str] = {}
@@ -34,24 +34,24 @@ class TemplateSet:
             try:
                 self._templates[name] = template_of(folders, name)
             except Exception as error:  # a loader, a compiler and a file system can raise anything
-                self.faults[name] = told(error)
+                self.faults[name] = fault_text(error)
 
     def render(self, name: str, view: Mapping[str, Any]) -> str:
-        """Empty when it could not be compiled; raises whatever the template raises."""
+        """Empty if it could not be compiled; raises whatever the template raises."""
         template = self._templates.get(name)
         return template.render(view) if template is not None else ""
 
 
-Choice = tuple[str, str]  #: what the route names, empty for nothing; and the channel
+Choice = tuple[str, str]  #: the folder that the route names, or empty; and the channel
 
 
 def template_sets(
     folder: Path | None, kinds: Mapping[str, str], named: Iterable[str] = ()
 ) -> tuple[TemplateSet, dict[Choice, TemplateSet]]:
-    """The set of most messages, and those of routes and channels with folders of their own.
+    """The general set, and the sets of routes and channels with their own folders.
 
-    kinds: each channel's kind. A folder that bears the name of no known channel counts as a channel's.
-    named: what routes name.
+    kinds: each channel's kind. A folder without a known channel's name counts as a channel's.
+    named: the folders that routes name.
     """
     channels = {**{each.name: "" for each in subfolders(folder)}, **kinds}
     general = (folder,) if folder is not None else ()
@@ -67,7 +67,7 @@ def template_sets(
 
 
 def subfolders(folder: Path | None) -> list[Path]:
-    """Those that hold at least one template."""
+    """The subfolders with at least one template."""
     if folder is None or not folder.is_dir():
         return []
     found = (each for each in sorted(folder.iterdir()) if each.is_dir())
@@ -75,19 +75,19 @@ def subfolders(folder: Path | None) -> list[Path]:
 
 
 def template_of(folders: Sequence[Path], name: str) -> Template:
-    """Sandboxed if it is an operator's: it is meant to be words, not a program. Raises whatever is wrong with it."""
+    """Sandboxed if it is an operator's, for it should not run code. Raises any error of loading or compiling."""
     own = any((folder / name).is_file() for folder in folders)
     return (environment_of(folders) if own else _built_in()).get_template(name)
 
 
-@functools.cache  # compiling is most of a process's start, and the check of the configuration has done it already
+@functools.cache  # compiling dominates a process's start, and the configuration check has already done it
 def _built_in() -> Environment:
     return environment_of(())
 
 
 def environment_of(folders: Sequence[Path]) -> Environment:
-    """Without folders, for the bridge's own templates: they are code, and the sandbox's looking at
-    every attribute is most of what a rendering costs."""
+    """Without folders, for the bridge's own templates: these are trusted, and the sandbox's attribute checks dominate
+    the cost of rendering."""
     loaders: list[BaseLoader] = [FileSystemLoader(each) for each in (*folders, BUILT_IN)]
     kind = SandboxedEnvironment if folders else Environment
     return kind(
@@ -100,20 +100,20 @@ def environment_of(folders: Sequence[Path]) -> Environment:
     )
 
 
-def told(error: Exception) -> str:
+def fault_text(error: Exception) -> str:
     """For operators, on one line: `TemplateSyntaxError in line 3: unexpected '}'`."""
     line = getattr(error, "lineno", None) or _line_of(error)
     return f"{type(error).__name__}{f' in line {line}' if line else ''}: {one_line(error)}"[:300]
 
 
 def _line_of(error: Exception) -> int | None:
-    """Jinja puts the templates' own lines into the traceback."""
+    """The template's line, which Jinja puts into the traceback."""
     frames = [frame for frame in traceback.extract_tb(error.__traceback__) if Path(frame.filename).suffix != ".py"]
     return frames[-1].lineno if frames and frames[-1].filename.startswith(("/", ".")) else None
 
 
 class ExplainedUndefined(StrictUndefined):
-    """Says what there is instead, for a fault is read by who wrote the template."""
+    """Lists the known names, for the template's author."""
 
     __slots__ = ()
 

@@ -1,4 +1,4 @@
-"""Untrusted text made harmless: control characters gone, lengths cut. Pure functions."""
+"""Sanitizes untrusted text: removes control characters, limits lengths. Pure."""
 
 from __future__ import annotations
 
@@ -17,9 +17,11 @@ ELLIPSIS = "…"
 
 
 def clean(text: object) -> str:
-    """Lines stay lines."""
+    """Without control and bidirectional characters; line breaks are kept."""
     shown = str(text)
-    if shown.isascii() and shown.isprintable():  # nearly every label; the two passes below are a tenth of a message
+    if (
+        shown.isascii() and shown.isprintable()
+    ):  # nearly every label; the two passes below take a tenth of a message's time
         return shown
     return _FORBIDDEN.sub("", _LINE_ENDS.sub("\n", shown))
 
@@ -32,7 +34,7 @@ def one_line(text: object) -> str:
 
 
 def beside(text: str) -> str:
-    """For a text with numbers after it: one that is written from right to left would take them in.
+    """For a text that numbers follow: right-to-left text would otherwise reorder them.
 
     https://www.unicode.org/reports/tr9/#Implicit_Directional_Marks
     """
@@ -40,7 +42,7 @@ def beside(text: str) -> str:
 
 
 def cut(text: str, limit: int, size: Callable[[str], int] = len) -> str:
-    """At most `limit` in the vendor's own unit, with an ellipsis where something was left out."""
+    """At most `limit` in the vendor's own unit, with an ellipsis if truncated."""
     if size(text) <= limit:
         return text
     low, high = 0, min(len(text), limit)
@@ -51,10 +53,10 @@ def cut(text: str, limit: int, size: Callable[[str], int] = len) -> str:
 
 
 def labelled(name: str, value: str) -> str:
-    """`team="search"`, as a matcher has it and Prometheus shows it."""
+    """`team="search"`, as in a matcher."""
     return f"{name}={json.dumps(value, ensure_ascii=False)}"
 
 
 def utf16_units(text: str) -> int:
-    """How JavaScript, and so much of Slack, counts characters: an emoji is two."""
+    """The length as JavaScript, and much of Slack, counts it: an emoji is two."""
     return len(text.encode("utf-16-le", "surrogatepass")) // 2

@@ -1,4 +1,4 @@
-"""From incident and claim to the Message without its texts: what is shown, in which order, in which words."""
+"""Builds a Message's fields, without its texts, from an incident and a claim."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ from bridge.rendering.text import beside, clean, cut, one_line
 MAX_ALERTS = 25
 MAX_SUMMARY = 300
 MAX_LABEL = 1000
-MAX_NAME = 100  #: of a source or a person
-_HELD = "its end is held while it flaps"
+MAX_NAME = 100  #: of a source or a user
+_HELD = "its end is deferred while it flaps"
 _MUTE_LABELS = ("alertname", "severity")
 
 
@@ -66,29 +66,29 @@ def fields_of(incident: Incident, claim: Claim, news: tuple[Entry, ...], address
 
 
 def news_of(news: Iterable[Entry], claim: Claim) -> tuple[Entry, ...]:
-    """What the target has not been told of and is worth telling; to one that hears of it first, only why it does."""
+    """Loud entries that the target was not notified of; for a new target only why it is notified."""
     loud = (entry for entry in news if entry.loud and entry.revision > claim.sent)
     return tuple(entry for entry in loud if claim.sent or entry.kind.explains_target)
 
 
 def why_told(message: Message) -> list[str]:
-    """Why people are told whom the routes alone would not tell, if that is new."""
+    """Why a target is notified beyond the routes, if that is new."""
     return [entry.text for entry in message.news if entry.kind.explains_target]
 
 
 def started_at(message: Message) -> datetime:
-    """The start of what is shown, which changes are told against."""
+    """The start of what is shown, to which changes are dated."""
     return message.started_at or message.opened_at
 
 
 def believable(incident: Incident, alerts: Iterable[Alert]) -> list[Alert]:
-    """With the start of the outbreak in the place of each that cannot be true, such as a zero time."""
+    """With implausible starts, such as a zero time, replaced by the outbreak's start."""
     start, seen = firing_period(incident).started_at, max(incident.opened_at, incident.updated_at)
     return [each if is_believable(each.starts_at, seen) else replace(each, starts_at=start) for each in alerts]
 
 
 def in_order(incident: Incident) -> list[Alert]:
-    """Firing first, the most severe first, then the oldest; the fingerprint makes it certain."""
+    """Firing first, the most severe first, then the oldest; ties by fingerprint."""
     return sorted(
         incident.alerts.values(),
         key=lambda a: (not a.firing, a.severity.rank, a.starts_at, a.fingerprint),

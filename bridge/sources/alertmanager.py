@@ -1,7 +1,7 @@
 """The webhook of Alertmanager 0.25 to 0.34 (version "4") as a Group.
 
-Invariant: pure; any bytes give a Group or InvalidPayload, and nothing else. Texts come out clean: no lone surrogates,
-no control characters but newline and tab.
+Invariant: pure; any bytes give a Group or InvalidPayload, and nothing else. Texts are cleaned: no lone surrogates, no
+control characters but newline and tab.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from bridge.core.model import Alert, Group, Status
 from bridge.sources.reading import read_json, shown, text, texts, time, whole_number
 
 STATUSES = {str(status): status for status in Status}
-#: Go's zero time says nothing; core.periods believes no such start, and counts from when the bridge saw the alert.
+#: For Go's zero time: bridge.core.incidents.periods treats it as implausible, and uses the time of receipt instead.
 UNKNOWN_START = datetime(1970, 1, 1, tzinfo=UTC)
 FNV_OFFSET, FNV_PRIME, FNV_MASK = 14695981039346656037, 1099511628211, 2**64 - 1
 
@@ -43,7 +43,9 @@ def parse(body: bytes, source: str, distinct: bool = False) -> Group:
 def _check_version(document: Mapping[str, Any]) -> None:
     version = document.get("version", "4")
     if version != "4":
-        raise InvalidPayload("version", f'must be "4", the only one that Alertmanager has, but is {shown(version)}')
+        raise InvalidPayload(
+            "version", f'must be "4", the only version that Alertmanager sends, but is {shown(version)}'
+        )
     if document.get("status") is not None:
         _status(document, "")
 
@@ -51,12 +53,12 @@ def _check_version(document: Mapping[str, Any]) -> None:
 def _group_key(document: Mapping[str, Any]) -> str:
     key = text(document, "groupKey", "")
     if not key:
-        raise InvalidPayload("groupKey", "is missing; it tells one group from another: is this Alertmanager's webhook?")
+        raise InvalidPayload("groupKey", "is missing; it identifies the group: is this Alertmanager's webhook?")
     return key
 
 
 def read_alerts(document: Mapping[str, Any], read: Callable[[object, str], Alert]) -> tuple[Alert, ...]:
-    """By fingerprint: of two alerts with the same one the last counts. `read` takes an item and its path."""
+    """The alerts; of several with the same fingerprint the last counts. `read` takes an item and its path."""
     listed = document.get("alerts")
     if not isinstance(listed, list):
         raise InvalidPayload("alerts", f"must be a list of alerts, but is {shown(listed)}")
@@ -72,7 +74,7 @@ def read_alert(item: object, path: str) -> Alert:
     labels = texts(item, "labels", path, required=True)
     starts_at = time(item, "startsAt", path) or (UNKNOWN_START if item.get("startsAt") else None)
     if starts_at is None:
-        raise InvalidPayload(f"{path}.startsAt", 'is missing; it must say since when, like "2026-11-23T08:34:20Z"')
+        raise InvalidPayload(f"{path}.startsAt", 'is missing; it must be a time like "2026-11-23T08:34:20Z"')
     ends_at = time(item, "endsAt", path)
     return Alert(
         fingerprint=_storable(text(item, "fingerprint", path)) or fingerprint_of(labels),
@@ -80,13 +82,13 @@ def read_alert(item: object, path: str) -> Alert:
         labels=labels,
         annotations=texts(item, "annotations", path),
         starts_at=starts_at,
-        ends_at=ends_at if status is Status.RESOLVED else None,  # an expected end is no end
+        ends_at=ends_at if status is Status.RESOLVED else None,  # of a firing alert it is only a timeout
         generator_url=text(item, "generatorURL", path),
     )
 
 
 def _storable(fingerprint: str) -> str:
-    """Alertmanager's have 16 letters. One that is longer than the store's 64 is kept as its hash."""
+    """Alertmanager's have 16 characters. One longer than the store's 64 is replaced by its hash."""
     return fingerprint if len(fingerprint) <= 64 else hashlib.sha256(fingerprint.encode()).hexdigest()
 
 

@@ -1,7 +1,6 @@
-"""A change as a deployment job or a model server posts it.
+"""Parses a change event that a deployment job or a model server posts.
 
-Invariant: pure; any bytes give a ChangeEvent or InvalidPayload, and nothing else. Every text comes out as one clean
-line.
+Invariant: pure; any bytes give a ChangeEvent or InvalidPayload, and nothing else. Every text becomes one clean line.
 """
 
 from __future__ import annotations
@@ -26,11 +25,11 @@ MAX_NAME = 200  #: characters of a service, version, id, label's name
 MAX_VALUE = 500  #: of a label's value
 MAX_SUMMARY = 1000
 MAX_LABELS = 50
-AHEAD = timedelta(days=1)  #: clocks and zones are wrong by less
+AHEAD = timedelta(days=1)  #: tolerates wrong clocks and time zones
 
 
 def parse(body: bytes, source: str, now: datetime) -> ChangeEvent:
-    """Raises InvalidPayload, which names the field. Fields that nobody knows are ignored."""
+    """Raises InvalidPayload, which names the field. Unknown fields are ignored."""
     document = read_json(body)
     if not isinstance(document, dict):
         raise InvalidPayload(
@@ -57,7 +56,7 @@ def parse(body: bytes, source: str, now: datetime) -> ChangeEvent:
 def _kind(document: Mapping[str, Any]) -> str:
     word = one_line(text(document, "kind", "")).lower()
     if not KIND.fullmatch(word):
-        what = "deploy, rollback, retraining, config, or a word of your own (small letters, digits, - and _)"
+        what = "deploy, rollback, retraining, config, or your own word (lower-case letters, digits, - and _)"
         raise InvalidPayload("kind", f"must be {what}, but is {shown(document.get('kind'))}")
     return word
 
@@ -70,7 +69,7 @@ def _required_name(document: Mapping[str, Any], name: str) -> str:
 
 
 def _name(document: Mapping[str, Any], name: str) -> str:
-    """What is compared with something else is refused when it is too long, since a part of it is something else."""
+    """Identifiers are refused when too long, rather than truncated, for they are compared."""
     found = one_line(text(document, name, ""))
     if len(found) > MAX_NAME:
         raise InvalidPayload(name, f"must have at most {MAX_NAME} characters, but has {len(found)}")
@@ -85,9 +84,7 @@ def _at(document: Mapping[str, Any], now: datetime) -> datetime:
     value = document.get("at")
     moment = _from_epoch(value) if _is_epoch(value) else time(document, "at", "")
     if moment is not None and moment > now + AHEAD:
-        raise InvalidPayload(
-            "at", f"is more than a day in the future: {shown(value)}; seconds are wanted, no milliseconds"
-        )
+        raise InvalidPayload("at", f"is more than a day in the future: {shown(value)}; give seconds, not milliseconds")
     return now if moment is None else moment
 
 
@@ -103,7 +100,7 @@ def _from_epoch(value: Any) -> datetime:
             raise ValueError
         return datetime.fromtimestamp(seconds, UTC)
     except (ValueError, OverflowError, OSError):
-        wanted = "must be seconds since 1970 (no milliseconds)"
+        wanted = "must be seconds since 1970 (not milliseconds)"
         raise InvalidPayload("at", f'{wanted} or a time like "2026-11-23T08:34:20Z", but is {shown(value)}') from None
 
 
@@ -111,13 +108,13 @@ def _link(document: Mapping[str, Any]) -> str:
     given = text(document, "link", "").strip()
     href = safe_href(given) if given else ""
     if href is None:
-        wanted = "must be an http or https address of at most 2000 characters without a name or password in it"
+        wanted = "must be an http or https URL of at most 2000 characters without a name or password in it"
         raise InvalidPayload("link", f"{wanted}, but is {shown(given)}")
     return href
 
 
 def _labels(document: Mapping[str, Any]) -> dict[str, str]:
-    """`model` may stand beside them, as the model server posts it."""
+    """`model` may also be a field of its own, as the model server posts it."""
     model = _name(document, "model")
     labels = ({"model": model} if model else {}) | texts(document, "labels", "")
     if len(labels) > MAX_LABELS:

@@ -1,4 +1,4 @@
-"""What a Cloud Monitoring policy has for its readers: an object, or in the test notification a plain text.
+"""The documentation of a Cloud Monitoring policy: an object, or plain text in the test notification.
 
 https://cloud.google.com/monitoring/alerts/doc-variables
 """
@@ -13,7 +13,7 @@ from bridge.rendering.text import cut, one_line
 from bridge.sources.reading import readable
 
 MAX_CONTENT = 10_000  #: characters; Google allows 8,192 bytes
-#: an address on the same line as the word: "runbook: https://...", "[Runbook](https://...)"
+#: a URL on the same line as the word: "runbook: https://...", "[Runbook](https://...)"
 RUNBOOK = re.compile(r"(?:run|play)book[^\n]{0,80}?(https?://[^\s<>()\[\]\"'`]+)", re.IGNORECASE)
 
 
@@ -27,7 +27,7 @@ def subject_of(documentation: object) -> str:
 
 
 def runbook_of(documentation: object) -> str:
-    """The link that is called a runbook, the one that the text calls so, or the first link; empty without any."""
+    """The link named runbook, else a runbook URL in the text, else the first link; empty without any."""
     links = list(_links(documentation))
     named = [href for name, href in links if re.search("(?:run|play)book", name, re.IGNORECASE)]
     written = [found.rstrip(".,;:!*") for found in RUNBOOK.findall(description_of(documentation))]

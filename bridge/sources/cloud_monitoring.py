@@ -1,7 +1,7 @@
 """The webhook of Google Cloud Monitoring (schema 1.2, and its test notification) as a Group of one alert.
 
 Invariant: pure; any bytes give a Group or InvalidPayload, and nothing else. Only the incident's id, state and times are
-insisted on; what decorates it is left out when it has an odd shape: it never costs the alert.
+required; other fields are left out when malformed, so they never cost the alert.
 https://cloud.google.com/monitoring/support/notification-options#webhooks
 """
 
@@ -20,8 +20,8 @@ from bridge.sources.cloud_documentation import description_of, runbook_of, subje
 from bridge.sources.reading import clean, read_json, readable, shown, time
 
 STATES = {"open": Status.FIRING, "closed": Status.RESOLVED}
-#: Google knows no info, and its ERROR stands between the two: it pages, as one page too many is better than one too
-#: few. A user label `severity` says it in the team's own words, and wins.
+#: Google has no info, and its ERROR is between the two: it pages, as one page too many is better than one too few. A
+#: user label `severity` takes precedence.
 SEVERITIES = {"critical": "critical", "error": "critical", "warning": "warning"}
 UNSPECIFIED = ("", "no severity", "severity_unspecified")
 #: as Prometheus and the default questions name them
@@ -40,7 +40,7 @@ MAX_TEXT = 1000
 
 
 def parse(body: bytes, source: str, now: datetime, distinct: bool = False) -> Group:
-    """Raises InvalidPayload, which names the field. `now` stands in for a start that was not told."""
+    """Raises InvalidPayload, which names the field. `now` replaces a missing start."""
     document = read_json(body)
     if not isinstance(document, dict):
         raise InvalidPayload("", f"must be Cloud Monitoring's webhook, a JSON object, but is {shown(document)}")
@@ -60,12 +60,12 @@ def parse(body: bytes, source: str, now: datetime, distinct: bool = False) -> Gr
 
 
 def _identity(incident: Mapping[str, Any]) -> str:
-    """The same when it opens and when it closes, whatever else has changed by then."""
+    """The same when it opens and closes, whatever else changes."""
     given = incident.get("incident_id")
-    whole = str(given) if type(given) in (int, float) else readable(given)  # rounded, two would be one
-    identity = one_line(whole)
+    exact = str(given) if type(given) in (int, float) else readable(given)  # rounding could merge two ids
+    identity = one_line(exact)
     if not identity or len(identity) > MAX_NAME:
-        raise InvalidPayload("incident.incident_id", f"must tell one incident from another, but is {shown(given)}")
+        raise InvalidPayload("incident.incident_id", f"must identify the incident, but is {shown(given)}")
     return identity
 
 
@@ -78,7 +78,7 @@ def _alert(incident: Mapping[str, Any], identity: str, labels: dict[str, str], n
         labels=labels,
         annotations=_annotations(incident, labels["alertname"]),
         starts_at=started or now,
-        # Without both, it ends when we hear of it: an end before the start would leave it open for ever.
+        # Without both, it ends when it is received: an end before the start would leave it open for ever.
         ends_at=max(started, ended) if started and ended and status is Status.RESOLVED else None,
         generator_url=readable(incident.get("url")),
     )
@@ -102,7 +102,7 @@ def _time(incident: Mapping[str, Any], name: str) -> datetime | None:
     try:
         return _from_epoch(value)
     except (TypeError, ValueError, OverflowError, OSError):
-        fault = f"must be seconds since 1970 (no milliseconds), or null, but is {shown(value)}"
+        fault = f"must be seconds since 1970 (not milliseconds), or null, but is {shown(value)}"
         raise InvalidPayload(f"incident.{name}", fault) from None
 
 
@@ -114,7 +114,7 @@ def _from_epoch(value: Any) -> datetime | None:
 
 
 def _labels(incident: Mapping[str, Any]) -> dict[str, str]:
-    """Of two with one name the more deliberate wins: the metric's, the resource's, the policy's, ours."""
+    """Later ones win for the same name: the metric's, the resource's, the policy's, the bridge's own."""
     resource, metric = _object(incident, "resource"), _object(incident, "metric")
     users = _words(incident, "policy_user_labels")
     found = {
@@ -161,16 +161,16 @@ def _annotations(incident: Mapping[str, Any], name: str) -> dict[str, str]:
 
 
 def _summary(incident: Mapping[str, Any], otherwise: str) -> str:
-    """Google's own sentence has the value in it as a rule; what it lacks is put behind it."""
-    said = one_line(readable(incident.get("summary"))) or otherwise
+    """Google's summary, which usually has the values; missing ones are appended."""
+    summary = one_line(readable(incident.get("summary"))) or otherwise
     observed = one_line(readable(incident.get("observed_value")))
     threshold = one_line(readable(incident.get("threshold_value")))
     parts = []
-    if observed and observed not in said and "a value of" not in said:
+    if observed and observed not in summary and "a value of" not in summary:
         parts.append(f"value {_short(observed)}" if _is_number(observed) else cut(observed, 300))
-    if threshold and threshold not in said and "threshold of" not in said:
+    if threshold and threshold not in summary and "threshold of" not in summary:
         parts.append(f"threshold {_short(threshold)}")
-    return cut(said, MAX_TEXT) + (f" ({', '.join(parts)})" if parts else "")
+    return cut(summary, MAX_TEXT) + (f" ({', '.join(parts)})" if parts else "")
 
 
 def _is_number(word: str) -> bool:
@@ -182,7 +182,7 @@ def _is_number(word: str) -> bool:
 
 
 def _short(word: str) -> str:
-    """A double in all its digits is unreadable."""
+    """Six significant digits of a number."""
     return f"{float(word):.6g}" if _is_number(word) else cut(word, MAX_NAME)
 
 

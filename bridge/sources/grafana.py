@@ -1,7 +1,7 @@
 """The webhook of Grafana's unified alerting (version "1") as a Group.
 
-Invariant: pure; any bytes give a Group or InvalidPayload, and nothing else. What only decorates an alert (values,
-links) is left out when it has an odd shape: it never costs the alert.
+Invariant: pure; any bytes give a Group or InvalidPayload, and nothing else. Optional fields (values, links) are left
+out when malformed, so they never cost the alert.
 https://grafana.com/docs/grafana/latest/alerting/configure-notifications/manage-contact-points/integrations/webhook-notifier/
 """
 
@@ -18,7 +18,7 @@ from bridge.sources.alertmanager import fingerprint_of, read_alert, read_alerts
 from bridge.sources.reading import clean, read_json, readable, shown, text, texts, whole_number
 
 PRIVATE = re.compile(r"__.*__")  #: Grafana's own labels and annotations, such as __alert_rule_uid__
-#: of an annotation -> where Grafana has it; the first that is there counts
+#: annotation -> Grafana's fields for it; the first present one counts
 LINKS = {
     "dashboard_url": ("panelURL", "dashboardURL"),
     "silence_url": ("silenceURL",),
@@ -41,7 +41,7 @@ def parse(body: bytes, source: str, distinct: bool = False) -> Group:
         group_key=text(document, "groupKey", "") or _key_of(group_labels, alerts),
         group_labels=group_labels,
         alerts=alerts,
-        # its externalURL stays out: messages would link to pages that only Alertmanager has
+        # without its externalURL: messages would link to pages that only Alertmanager has
         truncated=whole_number(document, "truncatedAlerts"),
         distinct=distinct,
     )
@@ -49,7 +49,7 @@ def parse(body: bytes, source: str, distinct: bool = False) -> Group:
 
 def _check_version(document: Mapping[str, Any]) -> None:
     if document.get("version") == "4" and "orgId" not in document:
-        raise InvalidPayload("version", 'is "4", as Alertmanager has it: post that to /webhook/alertmanager')
+        raise InvalidPayload("version", 'is "4", as from Alertmanager: post that to /webhook/alertmanager')
 
 
 def _key_of(group_labels: Mapping[str, str], alerts: tuple[Alert, ...]) -> str:
@@ -57,7 +57,7 @@ def _key_of(group_labels: Mapping[str, str], alerts: tuple[Alert, ...]) -> str:
     if group_labels:
         return f"grafana:{fingerprint_of(group_labels)}"
     if not alerts:
-        raise InvalidPayload("groupKey", "is missing, and no alert tells this group from another: is this Grafana's?")
+        raise InvalidPayload("groupKey", "is missing, and no alert identifies the group: is this Grafana's?")
     return "grafana:" + ",".join(sorted(alert.fingerprint for alert in alerts))
 
 
@@ -73,7 +73,7 @@ def _alert(item: object, path: str) -> Alert:
 
 
 def _annotations(alert: Alert, document: Mapping[str, Any]) -> dict[str, str]:
-    """What the rule says wins over what Grafana adds."""
+    """The rule's annotations take precedence over Grafana's fields."""
     added = {name: _first(document, *fields) for name, fields in LINKS.items()}
     values = _values(document)
     added["values"] = values
@@ -88,8 +88,10 @@ def _first(document: Mapping[str, Any], *fields: str) -> str:
 def _values(document: Mapping[str, Any]) -> str:
     """`B=0.31, C=1`, by the letters of the rule's expressions; null is what could not be evaluated."""
     values = document.get("values")
-    told = {name: readable(value) for name, value in values.items()} if isinstance(values, dict) else {}
-    return ", ".join([f"{clean(name)[:50]}={told[name]}" for name in sorted(told) if told[name]][:MAX_VALUES])
+    shown_values = {name: readable(value) for name, value in values.items()} if isinstance(values, dict) else {}
+    return ", ".join(
+        [f"{clean(name)[:50]}={shown_values[name]}" for name in sorted(shown_values) if shown_values[name]][:MAX_VALUES]
+    )
 
 
 def _public(named: Mapping[str, str]) -> dict[str, str]:

@@ -20,7 +20,7 @@ LARGEST_NUMBER = 2**31 - 1  # what every database's integer takes
 
 
 def read_json(body: bytes) -> Any:
-    """orjson is fast and strict; what it refuses for its letters, the standard library may still read."""
+    """orjson is fast and strict; the standard library may still read what it refuses, such as invalid UTF-8."""
     try:
         return orjson.loads(body)
     except orjson.JSONDecodeError:
@@ -31,26 +31,26 @@ def _read_leniently(body: bytes) -> Any:
     try:
         return json.loads(body.decode("utf-8-sig", "replace"))
     except RecursionError:
-        raise InvalidPayload("", "is nested too deeply to be read") from None
+        raise InvalidPayload("", "is nested too deeply") from None
     except json.JSONDecodeError as error:
         where = f"line {error.lineno}, column {error.colno}"
         raise InvalidPayload("", f"the body is not JSON: {error.msg} at {where}") from None
-    except ValueError:  # the standard library reads no integer of more than 4,300 digits
-        raise InvalidPayload("", "the body holds a number that is too long to be read") from None
+    except ValueError:  # the standard library refuses integers of more than 4,300 digits
+        raise InvalidPayload("", "the body contains a number that is too long") from None
 
 
 def clean(value: str) -> str:
-    """Without control characters but newline and tab; what is no Unicode becomes U+FFFD."""
+    """Without control characters but newline and tab; surrogates become U+FFFD."""
     if value.isprintable():
         return value
     return SURROGATE.sub("\ufffd", CONTROL.sub("", value))
 
 
 def readable(value: object) -> str:
-    """For what only decorates: a text or a number as clean text; empty for anything else, which is then left out."""
+    """For optional fields: a text or a number as clean text; empty for anything else."""
     if isinstance(value, str):
         return clean(value).strip()
-    if type(value) is int:  # of any length: the largest are no floats
+    if type(value) is int:  # as an integer: float() fails for the largest
         return str(value)[:30]
     return f"{value:.6g}" if isinstance(value, float) and math.isfinite(value) else ""
 
@@ -66,7 +66,7 @@ def text(thing: Mapping[str, Any], name: str, path: str) -> str:
 
 
 def texts(thing: Mapping[str, Any], name: str, path: str, required: bool = False) -> dict[str, str]:
-    """A mapping of texts; empty when it is missing or null and need not be there."""
+    """A mapping of texts; empty if it is not required and missing or null."""
     value = thing.get(name)
     if value is None and not required:
         return {}
@@ -84,14 +84,14 @@ def whole_number(thing: Mapping[str, Any], name: str) -> int:
     value = thing.get(name)
     if value is None:
         return 0
-    whole = int(value) if isinstance(value, float) and value.is_integer() else value  # in JSON, 2.0 is 2
+    whole = int(value) if isinstance(value, float) and value.is_integer() else value  # 2.0 is 2 in JSON
     if type(whole) is not int or not 0 <= whole <= LARGEST_NUMBER:
         raise InvalidPayload(name, f"must be a whole number, 0 or more, but is {shown(value)}")
     return whole
 
 
 def time(thing: Mapping[str, Any], name: str, path: str) -> datetime | None:
-    """In UTC, cut to microseconds. None when it is missing, or Go's zero time."""
+    """In UTC, truncated to microseconds. None when missing or Go's zero time."""
     value = thing.get(name)
     if value is None or value == "":
         return None
@@ -101,11 +101,11 @@ def time(thing: Mapping[str, Any], name: str, path: str) -> datetime | None:
         moment = datetime.fromisoformat(value.upper())
         return None if moment.year == 1 else moment.astimezone(UTC)
     except (ValueError, OverflowError):
-        raise InvalidPayload(_join(path, name), f"is no time that exists: {shown(value)}") from None
+        raise InvalidPayload(_join(path, name), f"is not a valid time: {shown(value)}") from None
 
 
 def shown(value: object) -> str:
-    """A value in an error text: short, and never the whole of what somebody sent."""
+    """A value for an error text, shortened: never all of what was sent."""
     kinds = {dict: "an object", list: "a list", type(None): "missing or null", bool: "true or false"}
     if isinstance(value, str):
         return json.dumps(clean(value[:60]), ensure_ascii=False)

@@ -1,4 +1,4 @@
-"""The web floor: webhooks in, health and metrics out, and pages for people. The only importer of Flask and waitress."""
+"""The web process: webhooks, health, metrics, API and pages. The only package that imports Flask and waitress."""
 
 from bridge.web.auth import check_listen
 from bridge.web.create_app import create_app

@@ -47,7 +47,7 @@ def blueprint(
         channel, resolved, limit, after = held_channel(request), _resolved(), _limit(), asked_after(request)
         if channel is None:
             page = reader.page_of_incidents(resolved=resolved, limit=limit, after=after)
-        else:  # what is over is held back no more
+        else:  # resolved incidents are never suppressed
             page = Page((), 0) if resolved else reader.page_of_held(channel, now, limit, after)
         counts = reader.alert_counts([incident.number for incident in page.items])
         return _listed("incidents", page, lambda each: _brief(each, counts.get(each.number, (0, 0)), flaps(each), now))
@@ -56,7 +56,7 @@ def blueprint(
     def show_incident(number: int) -> ResponseReturnValue:
         incident = reader.incident(number)
         if incident is None:
-            abort(404, f"There is no incident {number}. GET /api/v1/incidents lists those that there are.")
+            abort(404, f"There is no incident {number}. GET /api/v1/incidents lists all incidents.")
         changes = [_change(each) for each in _changes_of(incident)]
         return jsonify(_full(incident, reader, flaps(incident), clock()) | {"changes": changes})
 
@@ -102,7 +102,7 @@ def _limit() -> int:
 
 
 def _brief(incident: Incident, counts: tuple[int, int], flaps: Flaps | None, now: datetime) -> dict[str, Any]:
-    """Times as ISO 8601; without alerts, whose number stands instead."""
+    """Times as ISO 8601; with the number of alerts instead of the alerts."""
     firing, total = counts
     return {
         "number": incident.number,
@@ -154,7 +154,7 @@ def _full(incident: Incident, reader: Reader, flaps: Flaps | None, now: datetime
 
 
 def _measured(context: Context) -> dict[str, Any]:
-    """after_end: the values are of a time when the incident was over. during: the last ones from while it fired."""
+    """after_end: the values were measured after the incident's end. during: the last ones from while it fired."""
     return {
         "measured_at": context.at.isoformat(),
         "after_end": context.after_end,

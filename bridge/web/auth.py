@@ -1,4 +1,4 @@
-"""Who may send: the credentials of sources. Who may look is in logins.py."""
+"""The credentials of sources, which send. Logins of users are in logins.py."""
 
 from __future__ import annotations
 
@@ -22,17 +22,17 @@ UNSIGNED = f"the signature is missing ({SIGNATURE}): set the HMAC secret in Graf
 
 
 def check_listen(host: str, settings: Settings) -> None:
-    """Raise ValueError when an address that others can reach would be open to them."""
+    """Raise ValueError for an address that other machines can reach without a credential or login."""
     if is_loopback(host):
         return
     if not any(has_credential(source) for source in settings.sources):
         raise ValueError(
-            f"listening on {host} needs a source with a token, or anybody could send alerts: add "
+            f"listening on {host} needs a source with a token, or anyone could send alerts: add "
             'sources: [{name: prod, tokens: ["${ALERTMANAGER_TOKEN}"]}], or listen on 127.0.0.1'
         )
     if not settings.web.users:
         raise ValueError(
-            f"listening on {host} needs a login for the pages, or anybody could read them: add web.users "
+            f"listening on {host} needs a login for the pages, or anyone could read them: add web.users "
             "with a password hash, or listen on 127.0.0.1"
         )
 
@@ -42,18 +42,18 @@ def has_credential(source: SourceSettings) -> bool:
 
 
 def has_login(source: SourceSettings) -> bool:
-    """A credential that travels with the request, and not only a signature over it."""
+    """Whether requests carry a credential, rather than only a signature."""
     return bool(source.tokens or source.basic_auth)
 
 
 def matching_source(req: Request, sources: Iterable[SourceSettings]) -> SourceSettings | None:
-    """The source whose credential the request's header carries. Compares with all, so that time tells nothing."""
+    """The source whose credential the request's header carries. Compares all of them, to take constant time."""
     found = [source for source in sources if _carries(req, source)]
     return found[0] if found else None
 
 
 def matching_senders(req: Request, sources: Iterable[SourceSettings]) -> list[SourceSettings]:
-    """Of a webhook: also by the token in its query, and those that are known by their signature alone."""
+    """Sources that may have sent a webhook: by header, by the token in its query, or to be verified by signature."""
     sent = _query_token(req)
     return [
         source
@@ -64,7 +64,7 @@ def matching_senders(req: Request, sources: Iterable[SourceSettings]) -> list[So
 
 
 def signature_fault(req: Request, source: SourceSettings, body: bytes, now: datetime) -> str | None:
-    """Why the body is not believed to be the source's; None when it is, or when the source does not sign.
+    """Why the body's signature is not accepted; None when it is, or when the source does not sign.
 
     Grafana signs the bytes of the body, or `<seconds since 1970>:<body>` when it has a header for the time:
     https://github.com/grafana/alerting/blob/main/http/hmac.go
@@ -86,17 +86,17 @@ def _why_not_signed(sent: bytes, header: str | None, stamp: str) -> str:
         return UNSIGNED
     if header and not stamp:
         return f"the time is missing ({header}): set this timestamp header in Grafana's contact point"
-    return "the signature is not right: compare the HMAC secret and the timestamp header of Grafana with routes.yaml"
+    return "the signature is wrong: compare the HMAC secret and the timestamp header of Grafana with routes.yaml"
 
 
 def _age_fault(stamp: str, allowed: timedelta, now: datetime) -> str | None:
-    """A body that somebody recorded is refused later. Within the window it changes nothing: it was stored before."""
+    """Refuses a replayed body later than the window. Within it a replay changes nothing: it was stored before."""
     seconds = int(stamp) if SECONDS.fullmatch(stamp) else 0
     age = abs(now.timestamp() - seconds)
     if age <= allowed.total_seconds():
         return None
     window = f"{allowed.total_seconds():.0f} s of hmac_max_age"
-    return f"it was signed more than {window} from now: compare the clocks, or somebody sends it a second time"
+    return f"it was signed more than {window} from now: compare the clocks; if they agree, the request was replayed"
 
 
 def _carries(req: Request, source: SourceSettings) -> bool:
@@ -123,6 +123,6 @@ def _query_token(req: Request) -> bytes:
 
 
 def _accepts_query(source: SourceSettings, sent: bytes) -> bool:
-    """Google has no other place for a token; for the others it would only be one more place to leak from."""
+    """Only Google has no other place for a token; elsewhere a token in the URL would only be easier to leak."""
     tokens = source.tokens if source.type == "cloud_monitoring" else ()
     return any([hmac.compare_digest(sent, token.get_secret_value().encode()) for token in tokens])  # noqa: C419

@@ -1,7 +1,7 @@
-"""Which bodies are wanted, as the headers tell, before a byte of one is kept; and how a wanted one is read.
+"""Decides from a request's headers whether its body is read at all, and reads it.
 
-A view that reads a body says so with @reads_body. For every other request the server keeps none, and what is refused
-is refused by the view itself, in the same words, wherever its refusal was foreseen.
+A view that reads a body declares this with @reads_body. For every other request the server drops the body. A refusal
+that the headers already imply still comes from the view itself, with the same text.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ View = TypeVar("View", bound=Callable[..., Any])
 
 
 class Unread(StrEnum):
-    """Why the server did not keep a request's body."""
+    """Why the server dropped a request's body."""
 
     UNWANTED = "unwanted"
     TOO_LARGE = "too_large"
@@ -31,20 +31,20 @@ class Unread(StrEnum):
 
 
 class NoRoom(Exception):
-    """The body was not kept. What sent it shall send it again."""
+    """The body was dropped for lack of buffer space; the client should send it again."""
 
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    most: int  #: bytes that may come; 0: none is wanted
-    known: bool = False  #: the headers prove who sends
+    most: int  #: bytes accepted; 0: no body is read
+    known: bool = False  #: the headers authenticate the sender
 
 
 NOTHING = Wanted(0)
 
 
 def reads_body(wanted: Callable[..., Wanted]) -> Callable[[View], View]:
-    """`wanted` gets the view's arguments, inside the request's context, and looks at nothing but headers."""
+    """`wanted` is called with the view's arguments, in the request's context, and must only read headers."""
 
     def mark(view: View) -> View:
         setattr(view, _ATTRIBUTE, wanted)
@@ -54,8 +54,8 @@ def reads_body(wanted: Callable[..., Wanted]) -> Callable[[View], View]:
 
 
 def wanted_of(app: Flask, environ: Mapping[str, Any]) -> Wanted:
-    """For a request of which only the headers are there. Never raises: where it fails nothing is wanted, and the view,
-    which meets the same fault, explains it."""
+    """For a request of which only the headers have arrived. Never raises: on an error no body is read, and the view,
+    which meets the same error, reports it."""
     try:
         with app.request_context(dict(environ)):
             view = app.view_functions.get(request.endpoint or "")
@@ -64,7 +64,7 @@ def wanted_of(app: Flask, environ: Mapping[str, Any]) -> Wanted:
     except HTTPException:
         return NOTHING
     except Exception as fault:
-        log.error("headers_not_understood", path=environ.get("PATH_INFO"), exc_info=fault)
+        log.error("request_headers_invalid", path=environ.get("PATH_INFO"), exc_info=fault)
         return NOTHING
 
 
@@ -74,9 +74,9 @@ def is_plain() -> bool:
 
 
 def read_at_most(limit: int) -> bytes:
-    """Raises RequestEntityTooLarge, and NoRoom when the server has not kept it.
+    """Raises RequestEntityTooLarge, and NoRoom when the server dropped it.
 
-    One byte more is asked for: of a body without a length werkzeug gives the first bytes, and says nothing.
+    Asks for one byte more: werkzeug silently truncates a body without a length.
     """
     unread = request.environ.get(UNREAD)
     if unread == Unread.TOO_LARGE or (request.content_length or 0) > limit:

@@ -1,6 +1,6 @@
-"""Where a request comes from: its client behind the proxies, the address it asked for, and whether it is this machine.
+"""Where a request comes from: its client behind the proxies, the host it asked for, and whether it is local.
 
-Invariant: only a trusted proxy's headers add to what is known; anybody else's can only make a request less local.
+Invariant: only a trusted proxy's headers can add trust; any other client's can only make a request less local.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from bridge.config.values import Network
 from bridge.web.forwarded import Hops, hops_of
 
 IpAddress = ipaddress.IPv4Address | ipaddress.IPv6Address
-#: What proxies add of their own accord. A browser's page from elsewhere can add them too, which only takes rights away.
+#: Headers that proxies add by default. Another site's page can make a browser add them too, which only removes rights.
 SIGNS = re.compile(
     r"forwarded|x-forwarded.*|x-real-ip|via|x-client-ip|x-cluster-client-ip|x-original-forwarded-for|true-client-ip"
     r"|cf-connecting-ip|fastly-client-ip|x-envoy-external-address",
@@ -31,11 +31,11 @@ _PORT = {"http": ":80", "https": ":443"}
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Who asks, as far as it can be known."""
+    """The client of a request, as far as it is known."""
 
-    address: str  #: of the client; of the connection, where no trusted proxy tells it
-    origin: str  #: what a browser on our own page would send: scheme://host[:port]
-    remote: str  #: why it is not taken for this machine, in words; empty when it is
+    address: str  #: of the client; of the connection, unless a trusted proxy names the client
+    origin: str  #: the Origin of the bridge's own pages: scheme://host[:port]
+    remote: str  #: why it is not treated as local; empty when it is
 
     @property
     def local(self) -> bool:
@@ -46,20 +46,20 @@ def caller_of(req: Request, settings: Settings) -> Caller:
     peer = address_of(req.remote_addr or "")
     headers, proxies = req.headers, settings.web.trusted_proxies
     trusted = peer is not None and _within(peer, proxies)
-    told = hops_of(headers, lambda text: is_proxy(text, proxies)) if trusted else Hops()
-    client = address_of(told.client)
-    asked_for = told.host or headers.get("Host", "")
-    remote = _why_remote(req, peer, client if trusted else peer, trusted, own_hosts(settings), told)
+    hops = hops_of(headers, lambda text: is_proxy(text, proxies)) if trusted else Hops()
+    client = address_of(hops.client)
+    asked_for = hops.host or headers.get("Host", "")
+    remote = _why_remote(req, peer, client if trusted else peer, trusted, own_hosts(settings), hops)
     address = client or peer
     return Caller(
         str(address) if address else req.remote_addr or "",
-        f"{told.scheme or req.scheme}://{asked_for}".lower(),
+        f"{hops.scheme or req.scheme}://{asked_for}".lower(),
         remote,
     )
 
 
 def from_another_site(req: Request, settings: Settings) -> bool:
-    """A browser sends it for a page that is not ours, which must not use its reader's rights."""
+    """Whether a browser sends it for another site's page, which must not use its user's rights."""
     if req.headers.get("Sec-Fetch-Site") in {"cross-site", "same-site"}:
         return True
     origin = req.headers.get("Origin")
@@ -73,7 +73,7 @@ def from_another_site(req: Request, settings: Settings) -> bool:
 
 
 def address_of(text: str) -> IpAddress | None:
-    """An IPv4 address inside an IPv6 one is the IPv4 address; a zone is left out."""
+    """The address, IPv4-mapped IPv6 as IPv4, and without a zone."""
     try:
         address = ipaddress.ip_address(text.partition("%")[0])
     except ValueError:
@@ -92,35 +92,35 @@ def _why_remote(
     client: IpAddress | None,
     trusted: bool,
     own: frozenset[str],
-    told: Hops,
+    hops: Hops,
 ) -> str:
     if peer is None or not peer.is_loopback:
         return f"the connection comes from {req.remote_addr}"
-    foreign = next((host for host in _hosts(req.headers, told) if not _is_own(host, own)), None)
+    foreign = next((host for host in _hosts(req.headers, hops) if not _is_own(host, own)), None)
     if foreign is not None:
-        return f"it asks for the host {foreign!r:.100}, which is neither this machine's nor that of external_url"
+        return f"it asks for the host {foreign!r:.100}, which is neither this machine's nor external_url's"
     if not trusted:
         return _why_proxied(req)
     if client is None:
-        return f"the trusted proxy at {peer} does not say clearly for whom it asks: let it set X-Forwarded-For"
+        return f"the trusted proxy at {peer} does not name one client: let it set X-Forwarded-For"
     real = address_of(req.headers.get("X-Real-IP", str(client)).strip())
     return "" if client.is_loopback and real is not None and real.is_loopback else f"the client is {client}"
 
 
 def _why_proxied(req: Request) -> str:
-    """From a loopback connection that is none of a trusted proxy's."""
+    """Why a loopback connection that is not a trusted proxy's may come through a proxy."""
     sign = next((name for name, _ in req.headers if SIGNS.fullmatch(name)), None)
     if sign is not None:
-        return f"a proxy passes it on, as the header {sign} says; it is none of web.trusted_proxies"
+        return f"the header {sign} says that a proxy forwards it, and the proxy is not in web.trusted_proxies"
     if req.environ.get("SERVER_PROTOCOL", "HTTP/1.1") == "HTTP/1.0":
-        return "it is an HTTP/1.0 request, as proxies send them that have not been told to say for whom"
+        return "it is an HTTP/1.0 request, as sent by proxies that are not configured to name the client"
     return ""
 
 
-def _hosts(headers: Headers, told: Hops) -> Iterator[str]:
-    """Every host that the request names. All must be ours: a proxy may have left any of them as the client wrote it."""
+def _hosts(headers: Headers, hops: Hops) -> Iterator[str]:
+    """Every host that the request names. All must be the bridge's: a proxy may pass any of them on unchecked."""
     yield headers.get("Host", "")
-    yield from told.hosts
+    yield from hops.hosts
 
 
 def _is_own(host: str, own: frozenset[str]) -> bool:
@@ -142,6 +142,6 @@ def _within(address: IpAddress, networks: Iterable[Network]) -> bool:
 
 
 def _plain(origin: str) -> str:
-    """Without the port that its scheme has anyway."""
+    """Without its scheme's default port."""
     origin = origin.strip().lower()
     return origin.removesuffix(_PORT.get(origin.partition("://")[0], ""))

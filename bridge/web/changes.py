@@ -1,6 +1,6 @@
-"""POST /events/change: what deployment jobs, model servers and people changed.
+"""POST /events/change: changes reported by deployment jobs, model servers and users.
 
-Invariant: 2xx only after the store has committed, and 503 for everything that may pass, so that a sender may simply
+Invariant: 2xx only after the store has committed, and 503 for every transient error, so that a sender may simply
 retry.
 """
 
@@ -20,11 +20,11 @@ from bridge.observability.metrics import Metrics
 from bridge.sources import changes
 from bridge.web.auth import has_credential, matching_source
 from bridge.web.bodies import NOTHING, Wanted, is_plain, reads_body
-from bridge.web.webhooks import Refused, answer_of, body_of, not_near
+from bridge.web.webhooks import Refused, answer_of, body_of, why_not_local
 
 log = logs.get(__name__)
-MAX_BODY = 65536  #: bytes; a change is a few hundred
-THIS_MACHINE = "local"  #: who told us, while no source is configured
+MAX_BODY = 65536  #: bytes; a change has a few hundred
+THIS_MACHINE = "local"  #: the source of changes while none is configured
 
 
 def blueprint(
@@ -61,19 +61,19 @@ def _receive(settings: Settings, kept: ChangeLog, metrics: Metrics, now: datetim
     new = kept.record(change)
     if new:
         metrics.changed(source if settings.sources else "unknown", change.kind)
-        log.info("change recorded", kind=change.kind, service=change.service, version=change.version, source=source)
+        log.info("change_recorded", kind=change.kind, service=change.service, version=change.version, source=source)
     answer = jsonify(id=change.id, outcome="recorded" if new else "duplicate")
     answer.status_code = 201 if new else 200
     return answer
 
 
 def _admit(settings: Settings) -> str:
-    """The name of the sender: any source may tell of a change, whatever the type of its alerts."""
+    """The name of the sender: any source may report a change, whatever the type of its alerts."""
     sources = settings.sources
     found = matching_source(request, sources)
     if found is not None:
         return found.name
-    why = not_near(settings)
+    why = why_not_local(settings)
     if not sources and not why:
         return THIS_MACHINE
     unguarded = next((source for source in sources if not has_credential(source)), None)
@@ -87,7 +87,7 @@ def _unauthorized(sources: tuple[SourceSettings, ...], why: str) -> Refused:
         text = f"no sources are configured, so only this machine may send, and {why}: add a source with a token"
         return Refused(403, text)
     if "Authorization" in request.headers:
-        text = "the credential is none of a source in routes.yaml: correct it, or add it there under sources"
+        text = "the credential belongs to no source in routes.yaml: correct it, or add it there under sources"
     else:
         text = 'a credential is missing: send the header "Authorization: Bearer <token of a source in routes.yaml>"'
     basic = ', Basic realm="incident bridge"' if any(source.basic_auth for source in sources) else ""
@@ -95,13 +95,13 @@ def _unauthorized(sources: tuple[SourceSettings, ...], why: str) -> Refused:
 
 
 def _no(refused: Refused) -> Response:
-    log.warning("change refused", code=refused.code, source=refused.source, why=refused.message, **refused.logged)
+    log.warning("change_refused", code=refused.code, source=refused.source, why=refused.message, **refused.logged)
     return answer_of(refused)
 
 
 def _not_now(error: Exception) -> Response:
     known = isinstance(error, StoreUnavailable)
-    log.error("change not stored", error=str(error), exc_info=None if known else error)
+    log.error("change_not_stored", error=str(error), exc_info=None if known else error)
     answer = jsonify(error="the bridge cannot store this now: send it again", field="")
     answer.status_code = 503
     answer.headers["Retry-After"] = "1"

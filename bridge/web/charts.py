@@ -1,7 +1,6 @@
-"""Pictures for those who have no login here, PagerDuty above all: whoever holds a signed link sees this one picture.
+"""Charts for clients without a login, PagerDuty above all: a signed link gives access to one chart.
 
-Invariant: the signature is looked at before the store is, so that guessing costs the store nothing and tells nobody
-anything.
+Invariant: the signature is checked before the store is asked, so guessing costs the store nothing and reveals nothing.
 """
 
 from __future__ import annotations
@@ -20,7 +19,7 @@ CACHED = 24 * 3600  # seconds at most
 
 
 class Shown(Protocol):
-    """One picture with its signed link, without scheme and host."""
+    """One chart with its signed link, without scheme and host."""
 
     @property
     def picture(self) -> Picture: ...
@@ -29,8 +28,8 @@ class Shown(Protocol):
     def path(self) -> str: ...
 
 
-class KeptPictures(Protocol):
-    """The pictures' side of the store."""
+class ChartStore(Protocol):
+    """The store of rendered charts."""
 
     def png(self, name: str) -> bytes | None: ...
 
@@ -41,20 +40,20 @@ class KeptPictures(Protocol):
         ...
 
 
-def blueprint(pictures: KeptPictures, clock: Callable[[], datetime]) -> Blueprint:
+def blueprint(charts: ChartStore, clock: Callable[[], datetime]) -> Blueprint:
     routes = Blueprint("pictures", __name__)
 
     @routes.get("/pictures/<name>.png")
     def show(name: str) -> ResponseReturnValue:
         expires, now = request.args.get("expires", ""), clock()
-        found = link_check(name, expires, request.args.get("signature", ""), pictures.key(), now)
+        found = link_check(name, expires, request.args.get("signature", ""), charts.key(), now)
         if found is LinkCheck.FORGED:
-            abort(403, "This link is not one of ours, or was damaged on its way. Take it anew from the message.")
+            abort(403, "This link is not one of the bridge's, or was damaged. Copy it again from the message.")
         if found is LinkCheck.EXPIRED:
             abort(410, "This link has expired. The incident's page shows what is known now.")
-        png = pictures.png(name)
+        png = charts.png(name)
         if png is None:
-            abort(404, "This picture is no longer kept.")
+            abort(404, "This chart is no longer stored.")
         return _answer(name, png, int(expires) - int(now.timestamp()))
 
     return routes
@@ -64,7 +63,7 @@ def _answer(name: str, png: bytes, seconds_left: int) -> Response:
     answer = Response(png, mimetype="image/png")
     answer.headers["X-Content-Type-Options"] = "nosniff"
     answer.headers["Content-Disposition"] = "inline"
-    # a picture never changes; a cache may not keep it for longer than the link holds
+    # a chart never changes; a cache may not keep it for longer than the link is valid
     answer.headers["Cache-Control"] = f"private, max-age={max(0, min(CACHED, seconds_left))}, immutable"
     answer.set_etag(name)
     answer.make_conditional(request)

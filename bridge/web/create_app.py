@@ -1,4 +1,4 @@
-"""The application factory: puts the parts together, and says what every answer has in common."""
+"""The application factory: registers the blueprints, error handlers and common headers."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ from bridge.observability import logs
 from bridge.observability.metrics import Metrics
 from bridge.rendering.text import clean
 from bridge.web import api, changes, incident_pages, operations, pages, request_id, runbooks, webhooks
-from bridge.web import charts as drawn
-from bridge.web.charts import KeptPictures
+from bridge.web import charts as chart_pages
+from bridge.web.charts import ChartStore
 from bridge.web.logins import Logins
 from bridge.web.probing import StoreProbe
 
@@ -42,20 +42,20 @@ def create_app(
     intake: Intake,
     reader: Reader,
     kept: ChangeStore,
-    pictures: KeptPictures,
+    charts: ChartStore,
     *,
     metrics: Metrics,
     reload: Callable[[], list[str]] | None = None,
     clock: Callable[[], datetime],
     require_login: bool = True,
 ) -> Flask:
-    """`current` gives the settings that hold now, which a reload may change; `reload` returns its faults.
+    """`current` returns the settings in force, which a reload may change; `reload` returns its faults.
 
-    `require_login` is for servers that others can reach: pages and API then want a login, whatever the settings say.
+    `require_login` is for servers that other machines can reach: pages and API then require a login in any case.
     """
     app = Flask("bridge.web")
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
-    app.jinja_env.finalize = _harmless
+    app.jinja_env.finalize = _cleaned
     logins = Logins(current, clock, required=require_login)
 
     def flaps(found: Incident) -> Flaps | None:
@@ -67,13 +67,13 @@ def create_app(
     app.register_blueprint(api.blueprint(reader, kept, clock, logins, lambda: _window(current()), flaps))
     app.register_blueprint(pages.blueprint(reader, kept, clock, logins))
     app.register_blueprint(
-        incident_pages.blueprint(current, reader, kept, pictures, clock, logins, lambda: _window(current()), flaps)
+        incident_pages.blueprint(current, reader, kept, charts, clock, logins, lambda: _window(current()), flaps)
     )
     app.register_blueprint(runbooks.blueprint(logins))
-    app.register_blueprint(drawn.blueprint(pictures, clock))
+    app.register_blueprint(chart_pages.blueprint(charts, clock))
     app.add_url_rule("/favicon.ico", "favicon", lambda: app.send_static_file("icon.svg"))
     app.before_request(request_id.begin)
-    app.before_request(_refuse_strange_query)
+    app.before_request(_refuse_invalid_query)
     app.after_request(_safe_headers)
     app.after_request(request_id.end)
     app.register_error_handler(HTTPException, _http_error)
@@ -83,26 +83,26 @@ def create_app(
     return app
 
 
-def _harmless(value: object) -> object:
-    """What templates put out: text without control characters, nor those that reorder the text around them."""
+def _cleaned(value: object) -> object:
+    """For all template output: text without control characters or bidirectional overrides."""
     return clean(value) if type(value) is str else value
 
 
 def _window(settings: Settings) -> timedelta:
-    """How long before an incident's start its page shows what was changed: as long as its messages do."""
+    """How far before an incident's start its page shows changes: as far as its messages do."""
     return settings.context.window if settings.context else WINDOW
 
 
-def _refuse_strange_query() -> None:
-    """Werkzeug would stumble over the one wherever an argument is asked for, and PostgreSQL over the other."""
-    if isinstance(request.routing_exception, BadHost):  # comes first: without a host the page of this one has no links
+def _refuse_invalid_query() -> None:
+    """Invalid UTF-8 would fail in Werkzeug wherever an argument is read, and NUL in PostgreSQL."""
+    if isinstance(request.routing_exception, BadHost):  # handled first: without a host the error page has no links
         return
     try:
         request.query_string.decode()
     except UnicodeDecodeError:
-        abort(400, "What follows the ? in the address is no UTF-8: percent-encode it.")
+        abort(400, "The query string is not UTF-8: percent-encode it.")
     if any("\0" in value for value in request.args.values()):
-        abort(400, "What follows the ? in the address holds a NUL (%00), which no name has.")
+        abort(400, "The query string contains NUL (%00), which no name has.")
 
 
 def _safe_headers(response: Response) -> Response:
@@ -116,8 +116,8 @@ def _safe_headers(response: Response) -> Response:
 def _http_error(error: HTTPException) -> ResponseReturnValue:
     if error.response is not None:
         return error.response
-    if isinstance(error, BadHost):  # no page can be made, since no link can
-        return Response("The Host header names no host.\n", 400, mimetype="text/plain")
+    if isinstance(error, BadHost):  # the error page cannot be rendered without links
+        return Response("The Host header is not a host.\n", 400, mimetype="text/plain")
     answer = _problem(error.code or 500, error.name, error.description or error.name)
     for name, value in error.get_headers():
         if name.lower() not in {"content-type", "content-length"}:
@@ -126,20 +126,20 @@ def _http_error(error: HTTPException) -> ResponseReturnValue:
 
 
 def _bad_cursor(_: BadCursor) -> ResponseReturnValue:
-    text = "The cursor is none that this list gave: take it from the page before, or leave it out to begin anew."
-    return _problem(400, "Not a place in this list", text)
+    text = "The cursor is not one of this list: take it from the previous page, or leave it out to start over."
+    return _problem(400, "Invalid cursor", text)
 
 
 def _store_unavailable(error: StoreUnavailable) -> ResponseReturnValue:
-    log.warning("the store is unavailable", path=request.path, error=str(error))
+    log.warning("store_unavailable", path=request.path, error=str(error))
     answer = _problem(503, "Not now", "The bridge cannot reach its store. Try again in a few seconds.")
     answer.headers["Retry-After"] = "5"
     return answer
 
 
 def _unexpected(error: Exception) -> ResponseReturnValue:
-    log.error("a request failed", path=request.path, exc_info=error)
-    return _problem(500, "Our fault", "Something broke inside the bridge. Its log says what.")
+    log.error("request_failed", path=request.path, exc_info=error)
+    return _problem(500, "Internal error", "The bridge failed to answer this. Its log has the details.")
 
 
 def _problem(code: int, title: str, text: str) -> Response:

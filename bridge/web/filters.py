@@ -1,4 +1,4 @@
-"""How pages write times, counts, labels and addresses."""
+"""Template filters for times, counts, labels and links."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def add_filters(routes: Blueprint) -> None:
 
 
 def safe_link(value: str) -> str:
-    """The address itself if a browser may follow it, else nothing."""
+    """The URL if it is safe to link to, else an empty text."""
     value = value.strip()
     if any(letter.isspace() for letter in value) or not value.isprintable():
         return ""
@@ -46,7 +46,7 @@ def safe_link(value: str) -> str:
 
 
 def span(start: datetime, end: datetime) -> str:
-    """How long, in its two largest units: 3 d 4 h."""
+    """The duration in its two largest units: 3 d 4 h."""
     seconds = max(0, int((end - start).total_seconds()))
     amounts = (("d", seconds // 86400), ("h", seconds // 3600 % 24), ("min", seconds // 60 % 60))
     parts = [f"{amount} {unit}" for unit, amount in amounts if amount]
@@ -68,12 +68,12 @@ def label_texts(labels: Mapping[str, str]) -> list[str]:
 
 
 def breakable(name: str) -> Markup:
-    """A name that a narrow screen breaks between its words, `High|Latency|Of|Api`, rather than inside of one."""
+    """A name with line breaks allowed between its words, `High|Latency|Of|Api`."""
     return Markup("<wbr>").join(_JOINTS.split(clean(name)))
 
 
 def with_commands(text: str) -> Markup:
-    """What stands between backticks is a command."""
+    """Text between backticks as <code>."""
     parts = _COMMAND.split(clean(text))
     return Markup("").join(
         Markup("<code>{}</code>").format(each) if at % 2 else escape(each) for at, each in enumerate(parts)

@@ -1,4 +1,4 @@
-"""The pages for people about one incident: all about it, its alerts, and how to silence them."""
+"""The pages of one incident: details, alerts, and how to silence them."""
 
 from __future__ import annotations
 
@@ -24,25 +24,25 @@ from bridge.rendering.context_view import view_of
 from bridge.rendering.links import addresses_of, links_of
 from bridge.rendering.silencing import amtool_command, silence_form, silenced_labels
 from bridge.rendering.view import believable
-from bridge.web.charts import KeptPictures, Shown
+from bridge.web.charts import ChartStore, Shown
 from bridge.web.filters import safe_link, span
 from bridge.web.logins import Logins
 from bridge.web.pages import PAYLOAD_SHOWN, asked_after
 
 ALERTS_SHOWN = 200
-PICTURES_SHOWN = 4
+CHARTS_SHOWN = 4
 CHANGES_SHOWN = 200
-HERE = "http://here.invalid"  #: stands for the host that the reader asked, where an address must be whole
-FORM_LONGEST = 8000  #: characters of an address that a browser takes
+HERE = "http://here.invalid"  #: placeholder for the requested host where a URL must be absolute
+FORM_LONGEST = 8000  #: characters of a URL that browsers accept
 
 
 @dataclass(frozen=True, slots=True)
 class Silencing:
     """What the page says about silencing an incident's alerts."""
 
-    command: str  #: empty: there is none
-    form: str  #: of Alertmanager's own pages, filled in; empty: it has none
-    elsewhere: str  #: where another source has it; empty: nowhere
+    command: str  #: empty: none
+    form: str  #: URL of Alertmanager's own form, filled in; empty: none
+    elsewhere: str  #: URL where another source offers it; empty: none
     matched: int  #: of the firing alerts
 
 
@@ -50,7 +50,7 @@ def blueprint(
     current: Callable[[], Settings],
     reader: Reader,
     kept: Changes,
-    pictures: KeptPictures,
+    charts: ChartStore,
     clock: Callable[[], datetime],
     logins: Logins,
     window: Callable[[], timedelta],
@@ -76,9 +76,9 @@ def blueprint(
             hidden=len(alerts) - len(alerts[:ALERTS_SHOWN]),
             timeline=reader.timeline(number),
             deliveries=reader.deliveries(number),
-            pictures=_newest_of_each(pictures.of_incident(number))[:PICTURES_SHOWN],
+            charts=_newest_of_each(charts.of_incident(number))[:CHARTS_SHOWN],
             period=period,
-            learned=view_of(context, started),
+            context=view_of(context, started),
             changes=[(change, _around(change.at, started)) for change in changes[:CHANGES_SHOWN]],
             held_channel=None if incident.resolved else channel_of(incident),
             window=span(started - window(), started),
@@ -105,22 +105,22 @@ def blueprint(
     def _found(number: int) -> Incident:
         incident = reader.incident(number)
         if incident is None:
-            abort(404, f"There is no incident {number}. It may have been older than the retention in routes.yaml.")
+            abort(404, f"There is no incident {number}. It may be older than the retention in routes.yaml.")
         return incident
 
     return routes
 
 
-def _newest_of_each(pictures: Sequence[Shown]) -> list[Shown]:
-    """What is drawn again while an incident lasts is shown once."""
+def _newest_of_each(charts: Sequence[Shown]) -> list[Shown]:
+    """The newest version of each chart."""
     newest: dict[tuple[str, str], Shown] = {}
-    for each in pictures:
+    for each in charts:
         newest.setdefault((each.picture.kind, each.picture.title), each)
     return list(newest.values())
 
 
 def _links(settings: Settings, incident: Incident, alerts: list[Alert]) -> list[Link]:
-    """As messages have them; but the bridge's own pages are linked where the reader is, whatever external_url says."""
+    """As in messages, but links to the bridge's own pages are relative, whatever external_url says."""
     addresses = replace(addresses_of(settings), bridge=HERE)
     every = (replace(link, href=link.href.removeprefix(HERE)) for link in links_of(incident, alerts, addresses))
     return [link for link in every if not link.href.startswith(f"/incidents/{incident.number}")]
@@ -129,21 +129,21 @@ def _links(settings: Settings, incident: Incident, alerts: list[Alert]) -> list[
 def _page_of(incident: Incident, after: str | None) -> Page[Alert]:
     """Raises BadCursor."""
     every = sorted(incident.alerts.values(), key=_worst_first)
-    beyond = key_in(after, "alert", int, int, datetime, str) if after is not None else None
-    left = [alert for alert in every if beyond is None or _worst_first(alert) > beyond]
+    last_seen = key_in(after, "alert", int, int, datetime, str) if after is not None else None
+    left = [alert for alert in every if last_seen is None or _worst_first(alert) > last_seen]
     following = cursor_of("alert", *_worst_first(left[ALERTS_SHOWN - 1])) if len(left) > ALERTS_SHOWN else None
     return Page(tuple(left[:ALERTS_SHOWN]), len(every), len(every) - len(left), following)
 
 
 def _silencing(settings: Settings, incident: Incident) -> Silencing:
-    """Only an Alertmanager says an external_url, and amtool can speak to no other source."""
+    """Only an Alertmanager sends an external_url, and amtool works with no other source."""
     labels, ui = silenced_labels(incident), _ui(settings, incident)
-    told = bool(incident.external_url) and bool(labels)
-    form = silence_form(ui, labels) if told and ui else ""
+    possible = bool(incident.external_url) and bool(labels)
+    form = silence_form(ui, labels) if possible and ui else ""
     elsewhere = (safe_link(alert.annotations.get("silence_url", "")) for alert in incident.alerts.values())
     return Silencing(
         command=amtool_command(labels, f"#{incident.number} {incident.title}", _address(settings, incident))
-        if told
+        if possible
         else "",
         form=form if len(form) <= FORM_LONGEST else "",
         elsewhere=next(filter(None, elsewhere), ""),
@@ -152,7 +152,7 @@ def _silencing(settings: Settings, incident: Incident) -> Silencing:
 
 
 def _address(settings: Settings, incident: Incident) -> str:
-    """Of its Alertmanager: what the source's settings say, else what it says of itself."""
+    """The Alertmanager's URL: from the source's settings, else from its webhooks."""
     urls = next((source.alertmanagers for source in settings.sources if source.name == incident.source), ())
     return urls[0] if urls else safe_link(incident.external_url)
 

@@ -1,7 +1,7 @@
-"""Logins of people: basic auth against web.users, verified few at a time, guessed slowly.
+"""Logins of users: basic auth against web.users, with bounded concurrency and rate-limited guesses.
 
-Invariant: a guess is counted before it is hashed, and no request waits long for its turn: a hash takes 32 MB and a
-core, and webhooks want both.
+Invariant: a guess is counted before it is hashed, and no request waits long for a slot: a hash takes 32 MB and a core,
+which webhooks need.
 """
 
 from __future__ import annotations
@@ -28,34 +28,34 @@ from bridge.web.callers import address_of, caller_of
 
 REMEMBERED = timedelta(minutes=10)
 FAILURES, WITHIN = 5, timedelta(minutes=1)  #: for one address and name
-FROM_ONE, FROM_ALL = 100, 300  #: for all names of an address, and for everybody
-LOGINS_KEPT = 1000  #: and addresses that have guessed within the minute
+FROM_ONE, FROM_ALL = 100, 300  #: for all names of an address, and for all addresses
+LOGINS_KEPT = 1000  #: remembered logins, and addresses with guesses within the minute
 NAMES = 4096
 AT_ONCE = 2  #: hashes
-WAITING = 8  #: further requests that wait for their turn, each of which holds a thread
+WAITING = 8  #: further requests that wait for a slot, each of which occupies a thread
 EACH = 5  #: of both together, for one address
-PATIENCE = 2.0  #: seconds until one that waits is sent away
+MAX_WAIT = 2.0  #: seconds until a waiting request is refused
 Key = TypeVar("Key")
 Value = TypeVar("Value")
 
 
 class Busy(Exception):
-    """As many passwords are being verified as may be."""
+    """All slots for verifying passwords are taken."""
 
 
-class Turns:
-    """Few at a time, few more waiting, and of both no more than half for one address."""
+class VerificationSlots:
+    """Few verifications at a time, few more waiting, and at most half of both for one address."""
 
-    def __init__(self, patience_seconds: float = PATIENCE) -> None:
-        self._patience, self._running, self._lock = patience_seconds, BoundedSemaphore(AT_ONCE), Lock()
+    def __init__(self, max_wait_seconds: float = MAX_WAIT) -> None:
+        self._max_wait, self._running, self._lock = max_wait_seconds, BoundedSemaphore(AT_ONCE), Lock()
         self._places: Counter[str] = Counter()
 
     @contextmanager
-    def turn(self, address: str) -> Iterator[None]:
-        """Raises Busy at once when all places are taken, or when the turn does not come."""
+    def slot(self, address: str) -> Iterator[None]:
+        """Raises Busy at once when all places are taken, or when no slot is free in time."""
         self._take_place(address)
         try:
-            if not self._running.acquire(timeout=self._patience):
+            if not self._running.acquire(timeout=self._max_wait):
                 raise Busy
             try:
                 yield
@@ -73,13 +73,13 @@ class Turns:
     def _leave_place(self, address: str) -> None:
         with self._lock:
             self._places[address] -= 1
-            self._places += Counter()  # keeps what is above nought
+            self._places += Counter()  # drops zero counts
 
 
 @dataclass(slots=True)
 class Window:
-    """What was guessed from one address since then, counted by a part of the name's digest: names that are made up
-    cost no memory."""
+    """The guesses from one address since then, counted by part of the name's digest, so that made-up names take no
+    memory."""
 
     since: datetime
     counts: bytearray = field(default_factory=lambda: bytearray(NAMES))
@@ -87,31 +87,31 @@ class Window:
 
 
 class Guesses:
-    """Few a minute for each address and name, so that one client behind a proxy locks nobody else out; and in all so
-    few that hashing never takes more than a part of one core."""
+    """Few per minute for each address and name, so that one client behind a proxy locks no one else out; and few
+    enough in total that hashing takes only part of one core."""
 
     def __init__(self, clock: Callable[[], datetime]) -> None:
         self._clock, self._lock, self._key = clock, Lock(), secrets.token_bytes(32)
         self._windows: dict[str, Window] = {}
-        self._everybody = Window(clock())
+        self._all = Window(clock())
 
     def exhausted(self, address: str, name: str) -> bool:
         with self._lock:
             return not self._may(self._window(address), self._slot(name))
 
     def count(self, address: str, name: str) -> bool:
-        """False: it is one too many, and is not to be tried."""
+        """False: it exceeds the limit and must not be verified."""
         with self._lock:
             window, slot = self._window(address), self._slot(name)
             if not self._may(window, slot):
                 return False
             window.counts[slot] += 1
             window.total += 1
-            self._everybody.total += 1
+            self._all.total += 1
             return True
 
     def was_right(self, address: str, name: str) -> None:
-        """The last one was no guess."""
+        """Do not count the last one: it was right."""
         with self._lock:
             window, slot = self._window(address), self._slot(name)
             window.counts[slot] = max(0, window.counts[slot] - 1)
@@ -119,13 +119,13 @@ class Guesses:
 
     def _may(self, window: Window, slot: int) -> bool:
         few = window.counts[slot] < FAILURES and window.total < FROM_ONE
-        return few and self._everybody.total < FROM_ALL
+        return few and self._all.total < FROM_ALL
 
     def _window(self, address: str) -> Window:
-        """Whichever way the clock was set since: nobody is locked out for longer."""
+        """The current window; a clock that was set back or forward locks no one out for longer."""
         now = self._clock()
-        if abs(now - self._everybody.since) >= WITHIN:
-            self._everybody = Window(now)
+        if abs(now - self._all.since) >= WITHIN:
+            self._all = Window(now)
         window = self._windows.get(address)
         if window is None or abs(now - window.since) >= WITHIN:
             window = Window(now)
@@ -137,18 +137,18 @@ class Guesses:
 
 
 class Logins:
-    """A password that was right is remembered: its hash is slow on purpose."""
+    """Verifies logins; a correct password is remembered for a while, as its hash is slow on purpose."""
 
     def __init__(self, current: Callable[[], Settings], clock: Callable[[], datetime], *, required: bool) -> None:
-        """required: the server listens to others, so that a login is wanted whatever the settings say."""
+        """required: other machines reach the server, so a login is required whatever the settings say."""
         self._current, self._clock, self._required = current, clock, required
         self._key = secrets.token_bytes(32)
         self._remembered: dict[bytes, datetime] = {}
         self._lock = Lock()
-        self._guesses, self._turns = Guesses(clock), Turns()
+        self._guesses, self._slots = Guesses(clock), VerificationSlots()
 
     def demand(self) -> Response | None:
-        """For before_request: None lets it pass."""
+        """For before_request: None allows the request."""
         settings = self._current()
         if self._required or settings.web.users:
             return self._challenge()
@@ -165,9 +165,9 @@ class Logins:
             return None
         address = _limited(caller_of(request, self._current()).address)
         if self._guesses.exhausted(address, name):
-            return _tired()
+            return _too_many_guesses()
         try:
-            with self._turns.turn(address):
+            with self._slots.slot(address):
                 return self._verified(address, name, password)
         except Busy:
             raise ServiceUnavailable(
@@ -175,13 +175,13 @@ class Logins:
             ) from None
 
     def _verified(self, address: str, name: str, password: str) -> Response | None:
-        if self._remembers(name, password):  # it was verified while this one waited
+        if self._remembers(name, password):  # another request verified it meanwhile
             return None
         if not self._guesses.count(address, name):
-            return _tired()
+            return _too_many_guesses()
         user = self._current().web.users.get(name)
-        nobody = self._nobody  # for a known user, too: the first answer must not tell by its time who is known
-        right = check_password_hash(user.get_secret_value() if user else nobody, password)
+        unknown = self._unknown_user  # hashed on first use, for known users too: timing must not reveal who exists
+        right = check_password_hash(user.get_secret_value() if user else unknown, password)
         if not (user and right):
             return _refusal(401, "Wrong name or password.")
         self._guesses.was_right(address, name)
@@ -190,8 +190,8 @@ class Logins:
         return None
 
     @functools.cached_property
-    def _nobody(self) -> str:
-        """The password of whoever is not known."""
+    def _unknown_user(self) -> str:
+        """The hash that the password of an unknown user is compared with."""
         return generate_password_hash(secrets.token_hex(8))
 
     def _remembers(self, name: str, password: str) -> bool:
@@ -199,14 +199,14 @@ class Logins:
         return until is not None and timedelta() < until - self._clock() <= REMEMBERED
 
     def _digest(self, name: str, password: str) -> bytes:
-        """The stored hash is part of it: a password that was changed is forgotten at once."""
+        """Includes the stored hash, so that a changed password is forgotten at once."""
         user = self._current().web.users.get(name)
         parts = (name, password, user.get_secret_value() if user else "")
         return hmac.digest(self._key, _bytes("\x00".join(parts)), "sha256")
 
 
 def _given() -> Authorization | None:
-    """What the client logs in with; Werkzeug raises on letters that no header has."""
+    """The client's credentials; None if Werkzeug cannot decode the header."""
     try:
         return request.authorization
     except ValueError:
@@ -214,7 +214,7 @@ def _given() -> Authorization | None:
 
 
 def _limited(address: str) -> str:
-    """What one client can choose from: of IPv6, a whole /64."""
+    """The addresses that one client may use: for IPv6 a /64."""
     found = address_of(address)
     return str(ipaddress.ip_network((found, 64), strict=False)) if found and found.version == 6 else address
 
@@ -224,14 +224,14 @@ def _bytes(text: str) -> bytes:
 
 
 def _put(kept: dict[Key, Value], key: Key, value: Value) -> None:
-    """Forgets the oldest when there are too many."""
+    """Drops the oldest entries beyond the limit."""
     kept.pop(key, None)
     while len(kept) >= LOGINS_KEPT:
         del kept[next(iter(kept))]
     kept[key] = value
 
 
-def _tired() -> Response:
+def _too_many_guesses() -> Response:
     return _refusal(429, "Too many wrong passwords. Wait a minute.")
 
 

@@ -1,4 +1,4 @@
-"""What operators and their probes ask: alive? ready? how much? and: read the configuration again."""
+"""Endpoints for operators and probes: health, readiness, heartbeats, metrics and reload."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def blueprint(
 
     @routes.get("/-/watchdog")
     def watchdog() -> ResponseReturnValue:
-        checks = heard(probe.health(), current().heartbeats)
+        checks = heartbeat_checks(probe.health(), current().heartbeats)
         fine = all(check.ok for check in checks.values())
         answer = jsonify(heard=fine, heartbeats={name: asdict(check) for name, check in checks.items()})
         return answer, 200 if fine else 503
@@ -66,34 +66,34 @@ def blueprint(
     return routes
 
 
-def heard(health: Health | None, expected: Sequence[Heartbeat]) -> dict[str, Check]:
-    """For a probe from outside, which must not be calmed by a bridge that expects nothing."""
+def heartbeat_checks(health: Health | None, expected: Sequence[Heartbeat]) -> dict[str, Check]:
+    """For an outside probe, which must fail if no heartbeat is configured."""
     if not expected:
         return {"": Check(False, "no heartbeat is configured: add heartbeats to routes.yaml")}
     if health is None:
         return {each.name: Check(False, "unknown: the store did not answer") for each in expected}
-    return {each.name: _heard(each, health.heartbeat_seconds.get(each.name)) for each in expected}
+    return {each.name: _heartbeat_check(each, health.heartbeat_seconds.get(each.name)) for each in expected}
 
 
-def _heard(expected: Heartbeat, seconds: float | None) -> Check:
+def _heartbeat_check(expected: Heartbeat, seconds: float | None) -> Check:
     limit = expected.every.total_seconds()
     if seconds is None:
-        return Check(False, "never heard, and no worker expects it yet")
+        return Check(False, "never received, and no worker expects it yet")
     if seconds > limit:
-        told = f"not heard for {seconds:.0f} s (expected every {limit:.0f} s): alerts may not arrive either"
-        return Check(False, told)
-    return Check(True, f"heard {seconds:.0f} s ago")
+        text = f"not received for {seconds:.0f} s (expected every {limit:.0f} s): alerts may not arrive either"
+        return Check(False, text)
+    return Check(True, f"received {seconds:.0f} s ago")
 
 
 def _may_not_reload(settings: Settings, logins: Logins) -> ResponseReturnValue | None:
     if from_another_site(request, settings):
-        return jsonify(error="another site's page must not do this"), 403
+        return jsonify(error="requests from another site's page are refused"), 403
     return logins.demand()
 
 
 def _reload(reload: Callable[[], list[str]] | None) -> ResponseReturnValue:
     if reload is None:
-        return jsonify(error="this process cannot read its configuration again: restart it"), 404
+        return jsonify(error="this process cannot reload its configuration: restart it"), 404
     faults = reload()
     if faults:
         error = "the new configuration has faults; the old one stays in force"

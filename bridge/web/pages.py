@@ -1,6 +1,6 @@
-"""The pages for people, their long lists: what is wrong now, what is over, what was changed, what was not delivered.
+"""The list pages: open and resolved incidents, suppressed ones, changes and dead letters.
 
-Rendered here; no JavaScript.
+Rendered on the server; no JavaScript.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from bridge.web.digest_links import held_channel
 from bridge.web.filters import add_filters, safe_link, span
 from bridge.web.logins import Logins
 
-SHOWN = 100  #: of any list, on one page
+SHOWN = 100  #: items per page
 RECENT_SHOWN = 20
 PAYLOAD_SHOWN = 4000  #: characters of what a vendor refused
 
@@ -32,7 +32,7 @@ def blueprint(reader: Reader, kept: Changes, clock: Callable[[], datetime], logi
     def list_incidents() -> ResponseReturnValue:
         channel = held_channel(request)
         if channel is not None:
-            return list_held(channel)
+            return list_suppressed(channel)
         page = reader.page_of_incidents(resolved=False, limit=SHOWN, after=asked_after(request))
         recent = reader.page_of_incidents(resolved=True, limit=RECENT_SHOWN) if not page.before else None
         shown = [*page.items, *(recent.items if recent else ())]
@@ -48,7 +48,7 @@ def blueprint(reader: Reader, kept: Changes, clock: Callable[[], datetime], logi
         counts = reader.alert_counts([incident.number for incident in page.items])
         return render_template("resolved.html", page=page, counts=counts, now=clock())
 
-    def list_held(channel: str) -> ResponseReturnValue:
+    def list_suppressed(channel: str) -> ResponseReturnValue:
         page = reader.page_of_held(channel, clock(), SHOWN, asked_after(request))
         counts = reader.alert_counts([incident.number for incident in page.items])
         return render_template("held.html", channel=channel, page=page, counts=counts, now=clock())
@@ -67,7 +67,7 @@ def blueprint(reader: Reader, kept: Changes, clock: Callable[[], datetime], logi
 
 
 def asked_after(asked: Request) -> str | None:
-    """`?cursor=...`: where to go on."""
+    """The cursor in `?cursor=...`."""
     return asked.args.get("cursor") or None
 
 

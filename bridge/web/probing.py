@@ -1,4 +1,4 @@
-"""Asking the store for a probe, which has seconds: a store that takes longer is not well, and holds up nobody."""
+"""Asks the store on behalf of probes, with a time limit: a store that exceeds it counts as down."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ SECONDS = 2.0  #: a container's probe has three
 
 
 class StoreProbe:
-    """One question is under way at a time, for all who ask; a thread of its own waits for the answer."""
+    """One query at a time, shared by all callers; a separate thread waits for the answer."""
 
     def __init__(self, reader: Reader, intake: Intake, clock: Callable[[], datetime], seconds: float = SECONDS) -> None:
         self._reader, self._intake, self._clock, self._seconds = reader, intake, clock, seconds
@@ -39,7 +39,7 @@ class StoreProbe:
         try:
             return asked.result(max(0.0, seconds))
         except FutureTimeout:
-            log.warning("the store did not answer", error=f"not within {self._seconds:g} s")
+            log.warning("store_did_not_answer", error=f"not within {self._seconds:g} s")
             return None
 
     def _ask(self) -> Future[Health | None]:
@@ -53,5 +53,5 @@ class StoreProbe:
         try:
             asked.set_result(self._reader.health(self._clock()))
         except Exception as error:
-            log.warning("the store did not answer", error=str(error))
+            log.warning("store_did_not_answer", error=str(error))
             asked.set_result(None)

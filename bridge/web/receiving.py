@@ -1,8 +1,8 @@
-"""One connection, and the requests that come over it. Waitress reads whole requests before a thread sees them, so that
-slow clients hold no thread; here a body is only kept when the headers before it say that it is wanted.
+"""One connection and its requests. Waitress reads whole requests before a thread sees them, so that slow clients occupy
+no thread; here a body is only buffered if the headers before it permit.
 
-A request whose body is not kept is answered at once. Then the connection is closed as RFC 9112, 9.6 wants it: what the
-client still sends is thrown away for a while, for it might miss the answer otherwise.
+A request whose body is dropped is answered at once. Then the connection is closed as RFC 9112, 9.6 requires: what the
+client still sends is discarded for a while, as the client might miss the answer otherwise.
 """
 
 from __future__ import annotations
@@ -23,18 +23,18 @@ from bridge.web.room import Upload
 if TYPE_CHECKING:
     from bridge.web.server import Edge
 
-IDLE, IDLE_KNOWN = 30.0, 120.0  #: seconds without a request; a known one is a source that keeps its connection
+IDLE, IDLE_KNOWN = 30.0, 120.0  #: seconds without a request; longer for an authenticated source, which keeps it open
 HEADER = 20.0  #: seconds for a request's line and headers
-STALL = 30.0  #: seconds in which nothing of a body comes, or nothing of an answer goes
+STALL = 30.0  #: seconds without progress in receiving a body or sending an answer
 SLOWEST = 16 * 2**10  #: bytes a second of a body, after its first minute
-#: Bytes around a body in chunks, besides as many as are in them: tiny chunks, long extensions and trailers take far
-#: more work than they bring.
+#: Bytes of framing besides as many as there are of content: tiny chunks, long extensions and trailers cost far more
+#: work than they carry.
 FRAMES = 64 * 2**10
-LINGER, LINGER_BYTES = 15.0, 64 * 2**20  #: how long, and how much, is thrown away after an early answer
+LINGER, LINGER_BYTES = 15.0, 64 * 2**20  #: how long, and how many bytes, are discarded after an early answer
 
 
 class Incoming(HTTPRequestParser):  # type: ignore[misc]
-    """A request as it comes in."""
+    """A request being received."""
 
     body_rcv: Any
     unread: Unread | None = None
@@ -49,16 +49,16 @@ class Incoming(HTTPRequestParser):  # type: ignore[misc]
         in_header = self.body_rcv is None
         consumed: int = super().received(data)
         if self.completed and in_header:
-            self.expect_continue = False  # nothing is to come; waitress would wait for it
+            self.expect_continue = False  # no body follows; waitress would wait for one
         elif self.headers_finished and in_header:
-            self._look_at_headers()
+            self._decide_by_headers()
         elif self.upload is not None:
             self._account(consumed)
         self._connection.early |= self.error is not None
-        return len(data) if self._connection.early else consumed  # the rest would be taken for another request
+        return len(data) if self._connection.early else consumed  # the rest would be parsed as another request
 
     def refuse(self, why: Unread) -> None:
-        """It is complete without its body, and the last one of its connection."""
+        """Complete the request without its body, as the last one of its connection."""
         self.close()
         self.unread, self.body_rcv = why, None
         self.completed, self.expect_continue = True, False
@@ -70,7 +70,7 @@ class Incoming(HTTPRequestParser):  # type: ignore[misc]
         if self.upload is not None:
             self._connection.edge.room.leave(self.upload)
 
-    def _look_at_headers(self) -> None:
+    def _decide_by_headers(self) -> None:
         wanted = self._connection.wanted(self)
         self.most = wanted.most
         self._connection.known |= wanted.known
@@ -106,12 +106,12 @@ class Answering(WSGITask):  # type: ignore[misc]
 
 
 class Refusing(ErrorTask):  # type: ignore[misc]
-    """What is no HTTP never reaches the application, so it is logged here."""
+    """Invalid HTTP never reaches the application, so it is logged here."""
 
     def execute(self) -> None:
         error, name = self.request.error, request_id.named(self.request.headers.get("X_REQUEST_ID", ""))
         why = f"{error.reason}: {error.body}"
-        self.channel.edge.log("request_not_understood", code=error.code, why=why, request_id=name)
+        self.channel.edge.log("request_invalid", code=error.code, why=why, request_id=name)
         self.response_headers.append((request_id.HEADER, name))
         super().execute()
 
@@ -120,22 +120,22 @@ class Connection(HTTPChannel):  # type: ignore[misc]
     request: Any  #: the Incoming that is not complete yet
     task_class = Answering
     error_task_class = Refusing
-    known = False  #: a request's headers have proved who sends
-    early = False  #: a request is answered before its body has come, which ends the connection
+    known = False  #: a request's headers authenticated the sender
+    early = False  #: a request is answered before its body has arrived, which ends the connection
     linger_until: float | None = None
 
     def __init__(self, server: Any, *arguments: Any, **more: Any) -> None:
         self.edge: Edge = server.edge
         self.parser_class = partial(Incoming, connection=self)
         self.since = self.moved = time.monotonic()  #: of its last whole request, and of the last byte either way
-        self._thrown_away = 0
+        self._discarded = 0
         super().__init__(server, *arguments, **more)
 
     def wanted(self, request: Incoming) -> Any:
         return self.edge.wanted(Answering(self, request).get_environment())
 
     def lose_body(self) -> None:
-        """Others need the room: this request is answered without its body. Called by the thread that receives."""
+        """Answer this request without its body, to free buffer space. Called by the receiving thread."""
         with self.requests_lock:
             request, self.request = self.request, None
             if request is None or self.will_close:
@@ -161,10 +161,10 @@ class Connection(HTTPChannel):  # type: ignore[misc]
             super().handle_read()
             return
         try:
-            self._thrown_away += len(self.recv(self.adj.recv_bytes))
+            self._discarded += len(self.recv(self.adj.recv_bytes))
         except OSError:
             self.will_close = True
-        if self._thrown_away > LINGER_BYTES:
+        if self._discarded > LINGER_BYTES:
             self.will_close = True
 
     def handle_write(self) -> None:
@@ -185,7 +185,7 @@ class Connection(HTTPChannel):  # type: ignore[misc]
         super().handle_close()
 
     def expired(self, now: float) -> bool:
-        """Nothing comes of it any more."""
+        """Whether it timed out."""
         if self.linger_until is not None:
             return now > self.linger_until
         if self.total_outbufs_len:

@@ -1,6 +1,6 @@
-"""Each request has a name, which its answer and every line that is logged about it carry.
+"""Request ids: in every answer and in every log line of a request.
 
-The sender's own name is taken where it is one: a proxy's log and ours then speak of the same request.
+A valid id from the sender is kept, so that a proxy's log and the bridge's can be joined.
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/+=@-]{0,127}", re.ASCII)
 
 
 def begin() -> None:
-    """For before_request, the first of them."""
+    """For before_request; must be the first one."""
     g.request_id = named(request.headers.get(HEADER, ""))
     logs.remember(request_id=g.request_id)
 
 
 def named(given: str) -> str:
-    """The name that the sender gave, if it is one, else a new one."""
+    """The sender's id if it is valid, else a new one."""
     return given if _NAME.fullmatch(given) else secrets.token_hex(8)
 
 

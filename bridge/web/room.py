@@ -1,7 +1,7 @@
-"""How many bytes of bodies the process holds, and who gives theirs up when it becomes too many. Pure, but for a lock.
+"""Bounds the bytes of all request bodies in memory, and chooses which ones to drop. Pure, except for a lock.
 
-Invariant: whatever is sent, all bodies together stay below the bound; a small one loses last; those whose sender is not
-known leave room for the largest body of one who is.
+Invariant: all bodies together stay below the bound; small ones are dropped last; those of unauthenticated senders leave
+room for the largest body of an authenticated one.
 """
 
 from __future__ import annotations
@@ -11,65 +11,65 @@ from dataclasses import dataclass
 from threading import Lock
 
 SMALL = 64 * 2**10  #: bytes; most notifications are below it
-_SPARE = 8  #: one part in so many is added to the room for small ones
-_STRANGERS = 5  #: one part in so many is for all that may come from anybody
+_SPARE = 8  #: 1/8 is added to the bound for small ones
+_UNKNOWN = 5  #: 1/5 of the bound is for all unauthenticated senders
 
 
 @dataclass(slots=True, eq=False)
 class Upload:
-    """A body that is being received, or is being worked on."""
+    """A body that is being received or processed."""
 
-    known: bool  #: its headers prove who sends
-    give_up: Callable[[], None]  #: called for what is still being received
-    held: int = 0  #: bytes
+    known: bool  #: its headers authenticate the sender
+    give_up: Callable[[], None]  #: called to drop it while it is being received
+    size_bytes: int = 0  #: bytes
 
 
 class Room:
-    """May be used from any thread."""
+    """Thread-safe."""
 
     def __init__(self, total: Callable[[], int]) -> None:
-        """total: bytes, which may change."""
+        """total: the bound in bytes, which may change."""
         self._total, self._lock = total, Lock()
         self._receiving: set[Upload] = set()
-        self._held = 0
+        self._bytes = 0
 
     @property
-    def held(self) -> int:
-        return self._held
+    def size_bytes(self) -> int:
+        return self._bytes
 
     def grow(self, upload: Upload, size: int) -> list[Upload]:
-        """Those who lose their bytes to this growth. The upload may be one of them, and is then the last."""
-        losers: list[Upload] = []
+        """The uploads to drop for this growth. The upload itself may be one of them, and is then the last."""
+        dropped: list[Upload] = []
         with self._lock:
             self._receiving.add(upload)
-            upload.held += size
-            self._held += size
-            while upload.held and (crowd := self._crowd(upload)):
-                loser = max(crowd, key=lambda each: (each.held, not each.known))
-                losers.append(loser)
-                self._drop(loser)
-        return losers
+            upload.size_bytes += size
+            self._bytes += size
+            while upload.size_bytes and (candidates := self._candidates(upload)):
+                victim = max(candidates, key=lambda each: (each.size_bytes, not each.known))
+                dropped.append(victim)
+                self._drop(victim)
+        return dropped
 
     def complete(self, upload: Upload) -> None:
-        """It has all been received, and cannot lose any more."""
+        """It was received completely, and is not dropped any more."""
         with self._lock:
             self._receiving.discard(upload)
 
     def leave(self, upload: Upload) -> None:
-        """It is gone. May be called again."""
+        """It was processed or closed. May be called again."""
         with self._lock:
             self._drop(upload)
 
-    def _crowd(self, upload: Upload) -> list[Upload]:
-        """Among whom one must lose; nobody when there is room."""
+    def _candidates(self, upload: Upload) -> list[Upload]:
+        """The uploads of which one must be dropped; none while there is room."""
         total = self._total()
-        strangers = [each for each in self._receiving if not each.known]
-        if not upload.known and len(strangers) > 1 and sum(each.held for each in strangers) > total // _STRANGERS:
-            return strangers
-        room = total + (total // _SPARE if upload.held <= SMALL else 0)
-        return list(self._receiving) if self._held > room else []
+        unknown = [each for each in self._receiving if not each.known]
+        if not upload.known and len(unknown) > 1 and sum(each.size_bytes for each in unknown) > total // _UNKNOWN:
+            return unknown
+        room = total + (total // _SPARE if upload.size_bytes <= SMALL else 0)
+        return list(self._receiving) if self._bytes > room else []
 
     def _drop(self, upload: Upload) -> None:
         self._receiving.discard(upload)
-        self._held -= upload.held
-        upload.held = 0
+        self._bytes -= upload.size_bytes
+        upload.size_bytes = 0

@@ -1,4 +1,4 @@
-"""The runbooks, for people who have just been woken: rendered here, from the pages that come with the bridge."""
+"""The runbooks that come with the bridge, as pages."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ def blueprint(logins: Logins) -> Blueprint:
         if found is None:
             abort(
                 404,
-                f"There is no runbook called {name}: the bridge brings along those of its own alerts only. "
-                "For yours, write an address into runbook_url, or set runbook_base_url.",
+                f"There is no runbook {name}: the bridge has runbooks for its own alerts only. "
+                "For yours, set the annotation runbook_url to a URL, or set runbook_base_url.",
             )
         return render_template("runbook.html", runbook=found, body=Markup(found.html))
 

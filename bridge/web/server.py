@@ -1,4 +1,4 @@
-"""Waitress, with an edge of its own: bounded connections, of which the idlest make room, and bounded bodies."""
+"""Waitress with bounded connections, closing the idlest when full, and bounded request bodies."""
 
 from __future__ import annotations
 
@@ -25,36 +25,36 @@ from bridge.web.room import Room
 
 log = logs.get(__name__)
 THREADS = 32
-CONNECTIONS = 2000  #: at most, and as many as the limit of open files leaves
-FILES = 16_384  #: more than this is not asked for, however high the hard limit is
+CONNECTIONS = 2000  #: at most, within the limit of open files
+FILES = 16_384  #: the soft limit asked for, at most
 OTHER_FILES = 150  #: the database's connections, logs, metrics
-KEPT_FREE = 16  #: places for those who come
-NEWCOMERS = 64  #: so many unknown connections may be accepted in a turn of the loop
+KEPT_FREE = 16  #: places kept free for new connections
+NEWCOMERS = 64  #: unknown connections that may be accepted in one round of the loop
 HEADERS = 32 * 2**10  #: bytes of a request's line and headers
-LOOK_EVERY = 1.0  #: seconds
-QUIET = 10.0  #: seconds between two lines of one kind
+CHECK_EVERY = 1.0  #: seconds
+QUIET = 10.0  #: seconds between two log lines of one kind
 _STARVED = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM}
 
 
 class Edge:
-    """What all connections share. Used by the one thread that receives, but for log()."""
+    """State shared by all connections. Used only by the receiving thread, except for log()."""
 
     def __init__(self, wanted: Callable[[Mapping[str, Any]], Wanted], room: Room, most: int) -> None:
         """most: connections."""
         self.wanted, self.room, self._most = wanted, room, most
         self.connections: set[Connection] = set()
-        self._look_at, self._paused_until, self._starved = 0.0, 0.0, False
-        self._silence = Silence()
+        self._check_at, self._paused_until, self._starved = 0.0, 0.0, False
+        self._limiter = LogLimiter()
 
     @property
     def free(self) -> int:
         return self._most - len(self.connections)
 
     def accepts(self) -> bool:
-        """Closes what has expired, and the idlest when few places are free."""
+        """Whether to accept; closes expired connections, and the idlest when few places are free."""
         now = time.monotonic()
-        if now >= self._look_at:
-            self._look_at = now + LOOK_EVERY
+        if now >= self._check_at:
+            self._check_at = now + CHECK_EVERY
             for connection in [each for each in self.connections if each.expired(now)]:
                 connection.handle_close()
         if self.free < KEPT_FREE or self._starved:
@@ -63,16 +63,16 @@ class Edge:
         return self.free > 0 and now >= self._paused_until
 
     def starve(self, fault: OSError) -> None:
-        """The system gives no more files: accepting rests for a moment, and those who wait longest will make room.
+        """No more file descriptors: pause accepting, and close the idlest connections in the next round.
 
-        Not here: what waits in this turn of the loop for one of their files would go to whoever gets its number next.
+        Not at once: events pending in this round for a closed descriptor would go to the next one of its number.
         """
         self.log("no_more_files", why=str(fault))
         self._starved, self._paused_until = True, time.monotonic() + 0.1
 
     def log(self, event: str, **fields: object) -> None:
-        """One line of a kind in a while, with how many more there were."""
-        more = self._silence.broken(event)
+        """One line of a kind per interval, with the number of suppressed ones."""
+        more = self._limiter.allowed(event)
         if more is not None:
             log.warning(event, **fields, **({"more_like_it": more} if more else {}))
 
@@ -84,8 +84,8 @@ class Edge:
             self.log("connections_closed_for_others", open=len(self.connections), limit=self._most)
 
     def _merit(self) -> Callable[[Connection], tuple[int, float]]:
-        """Who is closed first: what only lingers, then those who have not proved who they are, then those who have, of
-        each the idlest first. Last those who have come just now: they had no time to say who they are."""
+        """The order of closing: lingering connections, then unauthenticated ones, then authenticated ones, of each the
+        idlest first. The newest unauthenticated ones come last: they had no time to authenticate."""
         strangers = (each for each in self.connections if not each.known)
         newcomers = set(heapq.nlargest(min(NEWCOMERS, self._most // 4), strangers, key=lambda each: each.since))
 
@@ -97,32 +97,32 @@ class Edge:
         return merit
 
 
-class Silence:
-    """Who repeats themselves is heard once in a while."""
+class LogLimiter:
+    """Limits repeated log lines to one per interval."""
 
     def __init__(self) -> None:
         self._last: dict[str, float] = {}
-        self._kept: dict[str, int] = {}
+        self._suppressed: dict[str, int] = {}
 
-    def broken(self, what: str) -> int | None:
-        """How many were kept back since the last one; None: this one is, too."""
+    def allowed(self, what: str) -> int | None:
+        """The number of lines suppressed since the last one; None: suppress this one too."""
         now = time.monotonic()
         if now - self._last.get(what, -QUIET) < QUIET:
-            self._kept[what] = self._kept.get(what, 0) + 1
+            self._suppressed[what] = self._suppressed.get(what, 0) + 1
             return None
         self._last[what] = now
-        return self._kept.pop(what, 0)
+        return self._suppressed.pop(what, 0)
 
 
 class Quiet(logging.Filter):
-    """For waitress' own lines, some of which come with every request or every turn of its loop."""
+    """For waitress' own log lines, some of which repeat with every request or loop iteration."""
 
     def __init__(self) -> None:
         super().__init__()
-        self._silence = Silence()
+        self._limiter = LogLimiter()
 
     def filter(self, record: logging.LogRecord) -> bool:
-        more = self._silence.broken(str(record.msg)[:200])
+        more = self._limiter.allowed(str(record.msg)[:200])
         if more:
             record.msg = f"{record.msg} [{more} more like it]"
         return more is not None
@@ -156,14 +156,14 @@ class Server(TcpWSGIServer):  # type: ignore[misc]
         try:
             self.set_socket_options(connection)
             self.channel_class(self, connection, self.fix_addr(address), self.adj, map=self._map)
-        except OSError:  # it has gone already
+        except OSError:  # the client has gone already
             connection.close()
 
 
 def make_server(
     app: Flask, listening: Sequence[socket.socket], current: Callable[[], Settings], watched: dict[int, Any]
 ) -> Any:
-    """run() serves until SystemExit, close() ends it. watched: what its loop looks at in each round, by file."""
+    """run() serves until SystemExit, close() ends it. watched: asyncore's socket map, by file descriptor."""
     edge = Edge(
         lambda environ: wanted_of(app, environ),
         Room(lambda: current().limits.room),
@@ -175,7 +175,7 @@ def make_server(
 
 
 def raise_file_limit() -> int:
-    """How many files may be open now: as many as the system lets this process have."""
+    """Raise the soft limit of open files, and return it."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     wanted = FILES if hard == resource.RLIM_INFINITY else min(hard, FILES)
     if soft != resource.RLIM_INFINITY and soft < wanted:
@@ -189,11 +189,11 @@ def _adjustments(listening: Sequence[socket.socket]) -> Any:
     return Adjustments(
         sockets=list(listening),
         ident=None,
-        asyncore_use_poll=True,  # select() knows no file above 1,023, and would end the process at the next connection
-        clear_untrusted_proxy_headers=False,  # bridge.web.callers wants to see who claims what
+        asyncore_use_poll=True,  # select() fails above descriptor 1,023, which would end the process
+        clear_untrusted_proxy_headers=False,  # bridge.web.callers evaluates them
         max_request_header_size=HEADERS,
-        max_request_body_size=everything,  # bridge.web.receiving knows the limit, which a reload may change
-        inbuf_overflow=everything,  # what is bounded needs no file, which would be memory again on a tmpfs
+        max_request_body_size=everything,  # bridge.web.receiving enforces the limit, which a reload may change
+        inbuf_overflow=everything,  # bodies are bounded, so they need no temporary file
         recv_bytes=65536,
         log_socket_errors=False,
     )

@@ -1,7 +1,7 @@
-"""POST /webhook/...: what monitoring sends in.
+"""POST /webhook/...: notifications from monitoring systems.
 
-Invariant: 200 only after the store has committed; 503 for everything that may pass; never 429, never 500. Alertmanager
-retries after 5xx alone, and forgets after any 4xx.
+Invariant: 200 only after the store has committed; 503 for every transient error; never 429, never 500. Alertmanager
+retries only after 5xx, and drops the notification after any 4xx.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ from bridge.web.callers import caller_of, from_another_site
 log = logs.get(__name__)
 NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE")
-#: what came of a webhook that is news; the rest comes again and again
+#: status code -> outcome in the metric
 METRIC_OF = {
     400: "invalid",
     401: "unauthorized",
@@ -51,7 +51,7 @@ METRIC_OF = {
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """One vendor's webhook: where it is posted, how it is read, and where a credential is set at the vendor's."""
+    """One vendor's webhook: its path, its parser, and where the vendor configures a credential."""
 
     type: Literal["alertmanager", "grafana", "cloud_monitoring"]
     path: str  #: also the source's name while none is configured
@@ -69,7 +69,7 @@ KINDS = (
         "alertmanager.yml",
         "set http_config.authorization.credentials in alertmanager.yml",
     ),
-    # Whatever is not 2xx Grafana counts as failed, without a retry; while the alert lasts, the group comes again after
+    # To Grafana everything but 2xx has failed, without a retry; while the alert lasts, the group is sent again after
     # group_interval: https://github.com/grafana/alerting/blob/main/receivers/webhook/v1/webhook.go
     Kind(
         "grafana",
@@ -79,7 +79,7 @@ KINDS = (
         "set Authorization Header - Credentials in Grafana's contact point",
         ("POST", "PUT"),
     ),
-    # Google documents no retries of a webhook, only that a failure stands in the project's notification_channel_events
+    # Google documents no retries of a webhook, only that a failure is in the project's notification_channel_events
     # log: https://cloud.google.com/monitoring/alerts/troubleshoot-missing-notifications
     Kind(
         "cloud_monitoring",
@@ -92,7 +92,7 @@ KINDS = (
 
 
 class Refused(Exception):
-    """The answer is no; `source` is for the metric, `wants` and `allow` are for the answer's headers, the rest is
+    """The request is refused; `source` is for the metric, `wants` and `allow` are for response headers, the rest is
     logged."""
 
     def __init__(
@@ -126,11 +126,11 @@ def blueprint(
                 provide_automatic_options=False,
             )
 
-    # Of every method, for Flask's own 405 would count those of this rule among the ones that Allow names.
+    # All methods, for Flask's own 405 would list this rule's methods in Allow.
     @routes.route("/webhook/", defaults={"path": ""}, methods=METHODS, provide_automatic_options=False)
     @routes.route("/webhook/<path:path>", methods=METHODS, provide_automatic_options=False)
-    def receive_nothing(path: str) -> Response:
-        return _no(metrics, _lost(path))
+    def refuse_unknown_path(path: str) -> Response:
+        return _no(metrics, _unknown_path(path))
 
     return routes
 
@@ -174,21 +174,21 @@ def _receive(
         raise Refused(400, str(fault), label, fault.field) from fault
     accepted = intake.accept(group)
     metrics.accepted(label, len(group.alerts), accepted)
-    tell = log.info if accepted.outcome.is_event else log.debug
-    told = {"outcome": accepted.outcome, "incident": accepted.number, "source": source.name}
-    tell("webhook_accepted", **told, alerts=len(group.alerts))
+    write = log.info if accepted.outcome.is_event else log.debug
+    fields = {"outcome": accepted.outcome, "incident": accepted.number, "source": source.name}
+    write("webhook_accepted", **fields, alerts=len(group.alerts))
     return jsonify(incident=accepted.number, outcome=accepted.outcome)
 
 
 def _label(settings: Settings, candidates: list[SourceSettings]) -> str:
-    """The source in metrics, as far as it is known."""
+    """The source's name for metrics, if it is known."""
     return candidates[0].name if settings.sources and len(candidates) == 1 else "unknown"
 
 
 def _admit(kind: Kind, settings: Settings, name: str | None) -> list[SourceSettings]:
-    """Who it can be, as far as that can be told without the body."""
+    """The sources that may have sent it, judged without the body."""
     if not settings.sources:
-        return [_admit_neighbour(kind, settings, name)]
+        return [_admit_local(kind, settings, name)]
     known = [source for source in settings.sources if source.type == kind.type]
     asked = [source for source in known if name in (None, source.name)]
     if not asked:
@@ -203,25 +203,25 @@ def _admit(kind: Kind, settings: Settings, name: str | None) -> list[SourceSetti
     return signed
 
 
-def _admit_neighbour(kind: Kind, settings: Settings, name: str | None) -> SourceSettings:
-    why = not_near(settings)
+def _admit_local(kind: Kind, settings: Settings, name: str | None) -> SourceSettings:
+    why = why_not_local(settings)
     if why:
         text = f"no sources are configured, so only this machine may send, and {why}: add a source with a token"
         raise Refused(403, text)
     if name is not None and not NAME.fullmatch(name):
-        raise Refused(404, "a source's name has small letters, digits, - and _ only, and at most 63 of them")
+        raise Refused(404, "a source's name has at most 63 lower-case letters, digits, - and _")
     return SourceSettings(name=name or kind.path, type=kind.type)
 
 
 def _without_credential(settings: Settings, asked: list[SourceSettings]) -> list[SourceSettings]:
-    """A source that has no credential is open to this machine alone."""
-    return asked if len(asked) == 1 and not has_credential(asked[0]) and not not_near(settings) else []
+    """A source without a credential accepts requests of this machine only."""
+    return asked if len(asked) == 1 and not has_credential(asked[0]) and not why_not_local(settings) else []
 
 
-def not_near(settings: Settings) -> str:
-    """Why the request is not taken for one of this machine's own programs; empty when it is."""
+def why_not_local(settings: Settings) -> str:
+    """Why the request is not treated as one of this machine's programs; empty when it is."""
     if from_another_site(request, settings):
-        return "a page of another site asks"
+        return "it comes from another site's page"
     return caller_of(request, settings).remote
 
 
@@ -237,7 +237,7 @@ def _unauthorized(kind: Kind, asked: list[SourceSettings]) -> Refused:
     source = asked[0].name if len(asked) == 1 else "unknown"
     basic = any(each.basic_auth for each in asked)
     wants = [f'{scheme} realm="incident bridge"' for scheme in ("Bearer", *(("Basic",) if basic else ()))]
-    if kind.type == "cloud_monitoring":  # it looks for this challenge, and knows no other
+    if kind.type == "cloud_monitoring":  # it requires this challenge first
         wants = wants[1:] or wants
     if "Authorization" in request.headers or QUERY_TOKEN in request.args:
         text = f"the credential is not one of this source's: compare {kind.settings_at} with routes.yaml"
@@ -247,27 +247,27 @@ def _unauthorized(kind: Kind, asked: list[SourceSettings]) -> Refused:
 
 
 def body_of(limit: int, source: str, what_to_do: str = "raise limits.body in routes.yaml") -> bytes:
-    """The request's. Raises Refused."""
+    """The request's body. Raises Refused."""
     if not is_plain():
         raise Refused(415, "the body must not be compressed: send it without Content-Encoding", source)
     try:
         return read_at_most(limit)
     except RequestEntityTooLarge:
-        size = request.content_length  # None of a body in chunks
+        size = request.content_length  # None for a chunked body
         text = f"the body is larger than the {limit} bytes that are allowed: {what_to_do}"
         raise Refused(413, text, source, size=size, limit=limit) from None
     except NoRoom:
-        text = "too much is being received at this moment (limits.buffered in routes.yaml): send it again"
+        text = "too many bytes are being received (limits.buffered in routes.yaml): send it again"
         raise Refused(503, text, source, size=request.content_length) from None
     except ClientDisconnected:
         raise Refused(400, "the body ended before its Content-Length", source) from None
 
 
-def _lost(path: str) -> Refused:
+def _unknown_path(path: str) -> Refused:
     kind = next((kind for kind in KINDS if kind.path == path.split("/")[0]), None)
     if kind is None:
         known = ", ".join(f"/webhook/{kind.path}" for kind in KINDS)
-        return Refused(404, f"nothing listens at /webhook/{path:.80}: there are {known}")
+        return Refused(404, f"there is no endpoint /webhook/{path:.80}; known are {known}")
     code = 404 if request.method in kind.methods else 405
     return Refused(code, f"POST to /webhook/{kind.path}/<source>", allow=", ".join(kind.methods))
 
@@ -291,7 +291,7 @@ def answer_of(refused: Refused) -> Response:
 
 
 def _not_now(metrics: Metrics, error: Exception) -> Response:
-    """Our side cannot take it: the sender shall try again, and what is wrong stands in our log."""
+    """The bridge cannot store it: the sender should retry, and the log has the cause."""
     metrics.refused("unknown", "unavailable")
     known = isinstance(error, StoreUnavailable)
     log.error("webhook not stored", error=str(error), exc_info=None if known else error)

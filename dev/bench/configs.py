@@ -1,4 +1,4 @@
-"""The two configurations: everybody hears of everything, and nothing slows them but themselves."""
+"""The two configurations: every channel is notified of everything, without rate limits."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ def alertmanager(http: int, smtp: int) -> str:
 
 
 def environment() -> dict[str, str]:
-    """Secrets of nobody, new in every run."""
+    """Random secrets, new in every run."""
     return {
         "BENCH_ROUTING_KEY": secrets.token_hex(16),
         "BENCH_SLACK_TOKEN": f"xoxb-{secrets.token_hex(16)}",

@@ -27,7 +27,7 @@ def _measured(mode: str, groups: int) -> Figures:
     took = [first - posted.sent[int(key)] for key, (first, _) in arrivals["pagerduty"].items() if int(key) >= WARM]
     figures = {f"page p{part} ms": percentile(took, part) * 1000 for part in (50, 99)}
     counted = losses(arrivals, groups)
-    # What was missing in a message follows when it can be learned: that is a second arrival, and meant.
+    # Facts that were missing in a message follow later: a second arrival, which is intended.
     return {**figures, "lost": counted["lost"], "completed later": counted["doubled"]}
 
 

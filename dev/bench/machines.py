@@ -1,4 +1,4 @@
-"""The processes of one measurement, each new, in a temporary folder, and ended by whoever started them."""
+"""The processes of one measurement, each new, in a temporary folder, and ended by their caller."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class Sinks:
 
 @dataclass(frozen=True)
 class System:
-    """The bridge or Alertmanager, ready. `post` turns alerts into its own kind of request."""
+    """The bridge or Alertmanager, ready. `post` makes its own kind of request from alerts."""
 
     name: str
     url: str

@@ -1,4 +1,4 @@
-"""What a process and its descendants have used, from /proc."""
+"""CPU and memory of a process and its descendants, from /proc."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ PEAK = re.compile(r"VmHWM:\s+(\d+) kB")
 
 
 def family(root: int) -> list[int]:
-    """The process and everybody below it."""
+    """The process and all its descendants."""
     parents = {int(name): _parent(int(name)) for name in os.listdir("/proc") if name.isdigit()}
     found = [root]
     for pid in found:

@@ -1,4 +1,4 @@
-"""Local stand-ins for PagerDuty, Slack and a mail server, with one page that shows what people would see.
+"""Local stand-ins for PagerDuty, Slack and a mail server, with one page that shows what responders would see.
 
 The service in `bridge` never imports this package, and this package never imports the service.
 """

@@ -12,7 +12,7 @@ from dev.sandbox.options import Options
 from dev.sandbox.serving import serving
 
 
-@click.group(help="Local stand-ins for PagerDuty, Slack and a mail server, with a page that shows what people see.")
+@click.group(help="Local stand-ins for PagerDuty, Slack and a mail server, with a page that shows what responders see.")
 def main() -> None:
     pass
 

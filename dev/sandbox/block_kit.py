@@ -1,4 +1,4 @@
-"""Slack's limits on blocks and attachments, told the way Slack tells them (text plus JSON pointer).
+"""Slack's limits on blocks and attachments, reported as Slack does (text plus JSON pointer).
 
 https://docs.slack.dev/reference/block-kit/blocks
 """
@@ -10,13 +10,13 @@ from dev.sandbox.block_checks import (
     Faults,
     count_faults,
     each_faults,
+    fault_at,
     is_text_or_absent,
     length_faults,
     objects_faults,
     repeated_faults,
     required_text_faults,
     text_object_faults,
-    told,
     unknown_faults,
     url_faults,
 )
@@ -39,7 +39,7 @@ FREE_BLOCKS = ("rich_text", "video", "table", "input", "task_card", "plan")
 
 def blocks_faults(blocks: Any, pointer: str = "/blocks") -> Faults:
     if not isinstance(blocks, list):
-        return [told("must be an array", pointer)]
+        return [fault_at("must be an array", pointer)]
     faults = count_faults(blocks, MAX_BLOCKS, pointer)
     for index, block in enumerate(blocks):
         faults += _block_faults(block, f"{pointer}/{index}")
@@ -60,7 +60,7 @@ def attachment_faults(attachments: list[Json]) -> Faults:
     for index, each in enumerate(attachments):
         pointer = f"/attachments/{index}"
         names = ("color", "fallback", "pretext", "text", "title", "title_link", "footer", "author_name")
-        faults += [told("must be a string", f"{pointer}/{n}") for n in names if not is_text_or_absent(each.get(n))]
+        faults += [fault_at("must be a string", f"{pointer}/{n}") for n in names if not is_text_or_absent(each.get(n))]
         faults += length_faults(each.get("footer"), 300, f"{pointer}/footer")
         faults += objects_faults(each.get("fields"), 100, f"{pointer}/fields")
         faults += objects_faults(each.get("actions"), 5, f"{pointer}/actions")
@@ -79,12 +79,12 @@ def markdown_characters(blocks: list[Json]) -> int:
 
 def _block_faults(block: Any, pointer: str) -> Faults:
     if not isinstance(block, dict):
-        return [told("must be an object", pointer)]
+        return [fault_at("must be an object", pointer)]
     kind = block.get("type")
     if kind in FREE_BLOCKS:
         return length_faults(block.get("block_id"), 255, f"{pointer}/block_id")
     if not isinstance(kind, str) or kind not in _BLOCKS:
-        return [told(f"unsupported type: {kind}" if kind else "missing required field: type", f"{pointer}/type")]
+        return [fault_at(f"unsupported type: {kind}" if kind else "missing required field: type", f"{pointer}/type")]
     properties, check = _BLOCKS[kind]
     faults = unknown_faults(block, {"type", "block_id", *properties}, pointer)
     return faults + length_faults(block.get("block_id"), 255, f"{pointer}/block_id") + check(block, pointer)
@@ -93,7 +93,7 @@ def _block_faults(block: Any, pointer: str) -> Faults:
 def _section(block: Json, pointer: str) -> Faults:
     faults: Faults = []
     if "text" not in block and "fields" not in block:
-        faults.append(told("missing required field: text or fields", pointer))
+        faults.append(fault_at("missing required field: text or fields", pointer))
     if "text" in block:
         faults += text_object_faults(block["text"], 3000, f"{pointer}/text")
     if "fields" in block:
@@ -140,7 +140,7 @@ def _markdown(block: Json, pointer: str) -> Faults:
 def _image(block: Json, pointer: str) -> Faults:
     faults = required_text_faults(block.get("alt_text"), 2000, f"{pointer}/alt_text")
     if ("image_url" in block) == ("slack_file" in block):
-        faults.append(told("exactly one of image_url and slack_file must be given", pointer))
+        faults.append(fault_at("exactly one of image_url and slack_file must be given", pointer))
     if "image_url" in block:
         faults += url_faults(block["image_url"], f"{pointer}/image_url")
     if "slack_file" in block:
@@ -152,13 +152,13 @@ def _image(block: Json, pointer: str) -> Faults:
 
 def _slack_file_faults(file: Any, pointer: str) -> Faults:
     if not isinstance(file, dict) or ("id" in file) == ("url" in file):
-        return [told("exactly one of id and url must be given", pointer)]
+        return [fault_at("exactly one of id and url must be given", pointer)]
     return []
 
 
 def _element_faults(element: Any, pointer: str) -> Faults:
     if not isinstance(element, dict):
-        return [told("must be an object", pointer)]
+        return [fault_at("must be an object", pointer)]
     kind = element.get("type")
     faults = length_faults(element.get("action_id"), 255, f"{pointer}/action_id")
     if "confirm" in element:
@@ -169,7 +169,7 @@ def _element_faults(element: Any, pointer: str) -> Faults:
         return faults + _image(element, pointer)
     if kind in SELECTS or kind == "overflow":
         return faults + _options(element, 5 if kind == "overflow" else 100, pointer)
-    return faults if kind in FREE_ELEMENTS else [*faults, told(f"unsupported type: {kind}", f"{pointer}/type")]
+    return faults if kind in FREE_ELEMENTS else [*faults, fault_at(f"unsupported type: {kind}", f"{pointer}/type")]
 
 
 def _button(button: Json, pointer: str) -> Faults:
@@ -181,7 +181,7 @@ def _button(button: Json, pointer: str) -> Faults:
     if "url" in button:
         faults += url_faults(button["url"], f"{pointer}/url")
     if button.get("style", "primary") not in ("primary", "danger"):
-        faults.append(told("must be one of primary, danger", f"{pointer}/style"))
+        faults.append(fault_at("must be one of primary, danger", f"{pointer}/style"))
     return faults
 
 
@@ -193,14 +193,14 @@ def _options(element: Json, most: int, pointer: str) -> Faults:
 
 def _option(option: Any, pointer: str) -> Faults:
     if not isinstance(option, dict):
-        return [told("must be an object", pointer)]
+        return [fault_at("must be an object", pointer)]
     faults = text_object_faults(option.get("text"), 75, f"{pointer}/text")
     return faults + required_text_faults(option.get("value"), 150, f"{pointer}/value")
 
 
 def _confirm_faults(confirm: Any, pointer: str) -> Faults:
     if not isinstance(confirm, dict):
-        return [told("must be an object", pointer)]
+        return [fault_at("must be an object", pointer)]
     limits = {"title": 100, "text": 300, "confirm": 30, "deny": 30}
     return [
         fault

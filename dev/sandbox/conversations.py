@@ -1,4 +1,4 @@
-"""What a Slack workspace remembers: channels, their messages by ts, threads, reactions and files."""
+"""The state of a Slack workspace: channels, their messages by ts, threads, reactions and files."""
 
 import heapq
 import re
@@ -149,13 +149,13 @@ class SlackWorkspace:
         self.calls: dict[str, int] = {}
 
     def next_ts(self) -> str:
-        """Microseconds that never repeat and never go back, in Slack's own notation."""
+        """Strictly increasing microseconds, in Slack's notation."""
         self._last_ts = max(self._last_ts + 1, time.time_ns() // 1000)
         seconds, micros = divmod(self._last_ts, 1_000_000)
         return f"{seconds}.{micros:06d}"
 
     def channel_of(self, given: str) -> Channel | None:
-        """By id or by name; a channel that nobody spoke of yet comes into being."""
+        """By id or by name; an unknown channel is created."""
         if known := self.channels.get(given):
             return known
         if CHANNEL_ID.fullmatch(given):

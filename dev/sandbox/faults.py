@@ -1,4 +1,4 @@
-"""Faults that can be switched on for a vendor: which there are, how one is asked for, and which is due."""
+"""Faults that can be switched on for a vendor: kinds, requests, and the choice of the next one."""
 
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
@@ -119,7 +119,7 @@ def _with_defaults(fault: Fault, given: Json) -> Fault:
     if fault.recipient and fault.at != "rcpt":
         raise FaultRequestError("recipient only makes sense at rcpt")
     if fault.about and fault.target == "smtp" and fault.at != "data":
-        raise FaultRequestError("about only makes sense at data: before it nobody knows what a mail is about")
+        raise FaultRequestError("about only makes sense at data: before it a mail's content is unknown")
     if not given.get("text") and fault.code >= 500:
         fault.text = "5.7.1 Refused by policy"
     return fault

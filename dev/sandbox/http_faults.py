@@ -79,7 +79,7 @@ async def _drip(fault: Fault, request: web.Request, handler: Handler) -> web.Str
     slow = web.StreamResponse(status=whole.status, headers={"Content-Type": "application/json; charset=utf-8"})
     slow.content_length = len(body)
     await slow.prepare(request)
-    with suppress(ConnectionResetError):  # the caller lost patience
+    with suppress(ConnectionResetError):  # the caller timed out
         for index in range(len(body)):
             await slow.write(body[index : index + 1])
             await asyncio.sleep(fault.seconds / len(body))
@@ -88,7 +88,7 @@ async def _drip(fault: Fault, request: web.Request, handler: Handler) -> web.Str
 
 
 async def _continue(fault: Fault, request: web.Request, handler: Handler) -> web.StreamResponse:
-    """`100 Continue` again and again: a client that counts from byte to byte waits for ever."""
+    """Endless `100 Continue`: a client whose timeout restarts with each byte waits for ever."""
     await _process_if_asked(fault, request, handler)
     until = time.monotonic() + fault.seconds
     while isinstance(request.transport, asyncio.WriteTransport) and not fault.cleared and time.monotonic() < until:
@@ -98,12 +98,12 @@ async def _continue(fault: Fault, request: web.Request, handler: Handler) -> web
 
 
 async def _endless(fault: Fault, request: web.Request, handler: Handler) -> web.StreamResponse:
-    """A body without end, as fast as it is taken."""
+    """An endless body, as fast as it is read."""
     await _process_if_asked(fault, request, handler)
     until = time.monotonic() + fault.seconds
     flood = web.StreamResponse(headers={"Content-Type": "application/json; charset=utf-8"})
     await flood.prepare(request)
-    with suppress(ConnectionError):  # the caller has had enough
+    with suppress(ConnectionError):  # the caller closed the connection
         while not fault.cleared and time.monotonic() < until:
             await flood.write(b" " * 65_536)
             await asyncio.sleep(0)

@@ -1,4 +1,4 @@
-"""What PagerDuty remembers: incidents by (routing_key, dedup_key), and every event that came in.
+"""PagerDuty's state: incidents by (routing_key, dedup_key), and every event that came in.
 
 An open incident swallows more triggers without ringing again; a trigger after the resolve rings once more.
 """

@@ -1,4 +1,4 @@
-"""What tests ask: GET and DELETE /state, and faults switched on and off at /faults."""
+"""The interface for tests: GET and DELETE /state, and faults switched on and off at /faults."""
 
 from aiohttp import web
 

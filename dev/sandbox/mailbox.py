@@ -1,6 +1,6 @@
-"""What the mail server remembers: one record a Message-ID, with how often each recipient got a copy.
+"""The mail server's state: one record a Message-ID, with how often each recipient got a copy.
 
-A mail is parsed only when somebody looks at it, so that a storm of mail stays cheap.
+A mail is parsed only when it is viewed, so that a storm of mail stays cheap.
 """
 
 import base64

@@ -1,4 +1,4 @@
-"""Which people a Slack message would ping: the active mentions in every text that Slack parses."""
+"""The users that a Slack message would ping: the active mentions in every text that Slack parses."""
 
 import re
 from collections.abc import Iterator

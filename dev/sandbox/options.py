@@ -1,4 +1,4 @@
-"""What a sandbox can be told when it starts; by default any well-formed key will do, on free ports."""
+"""A sandbox's options; by default any well-formed key is accepted, on free ports."""
 
 from dataclasses import dataclass
 from pathlib import Path

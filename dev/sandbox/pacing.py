@@ -1,4 +1,4 @@
-"""The vendors' rate limits: so many calls in a sliding window, told as the seconds to wait."""
+"""The vendors' rate limits: so many calls in a sliding window, reported as the seconds to wait."""
 
 import math
 import time

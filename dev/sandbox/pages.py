@@ -70,7 +70,7 @@ async def page(request: web.Request) -> web.Response:
 
 
 async def icon(request: web.Request) -> web.FileResponse:
-    """What a browser asks for beside an answer that is no page, as a mail or a picture."""
+    """Resources that a browser requests besides pages, such as a mail or an image."""
     return web.FileResponse(HERE / "static" / "icon.svg")
 
 
@@ -136,7 +136,7 @@ _VIEWS = {
 
 
 async def stream(request: web.Request) -> web.StreamResponse:
-    """Server-sent events that only name the parts that changed; the page fetches those anew."""
+    """Server-sent events that only name the parts that changed; the page fetches those again."""
     response = web.StreamResponse(headers={"Content-Type": "text/event-stream", **SAFE_HEADERS})
     await response.prepare(request)
     with suppress(ConnectionResetError):  # the reader closed the page
@@ -151,7 +151,7 @@ async def _tell_changes(feed: Feed, response: web.StreamResponse) -> None:
         if changed := feed.since(seen):
             seen = dict(feed.versions)
             await response.write(f"event: change\ndata: {text_of(changed)}\n\n".encode())
-            await asyncio.sleep(STREAM_PAUSE_SECONDS)  # a storm becomes five looks a second
+            await asyncio.sleep(STREAM_PAUSE_SECONDS)  # a storm becomes five updates a second
             continue
         try:
             await asyncio.wait_for(feed.wait(), KEEPALIVE_SECONDS)
@@ -208,7 +208,7 @@ def _colour(value: object) -> str:
 
 
 def _image_address(image: Json) -> str | None:
-    """Only pictures that were uploaded here are shown; the page loads nothing from elsewhere."""
+    """Only images that were uploaded here are shown; the page loads nothing from elsewhere."""
     file = image.get("slack_file") or {}
     found = re.fullmatch(r"F[A-Z0-9]+", str(file.get("id", "")))
     return f"/files/{found.group()}" if found else None

@@ -58,7 +58,7 @@ class RunningSandbox:
         self._in_loop(lambda: self._serving.state.faults.clear(target))
 
     def reset(self) -> None:
-        """Forgets what was received; faults stay."""
+        """Deletes what was received; faults stay."""
         self._in_loop(self._serving.state.reset)
 
     def _add_fault(self, fields: Json) -> Json:
@@ -76,7 +76,7 @@ class RunningSandbox:
 
 @dataclass
 class _Start:
-    """How the background thread tells the test that it listens, or why it does not."""
+    """How the background thread reports to the test that it listens, or why it does not."""
 
     done: threading.Event = field(default_factory=threading.Event)
     sandbox: RunningSandbox | None = None

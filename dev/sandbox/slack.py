@@ -83,7 +83,7 @@ def refuse(request: web.Request, method: str, error: SlackError, args: Json) -> 
 
 
 async def arguments(request: web.Request) -> tuple[Json, bool]:
-    """Query, form or JSON; a JSON body is told apart because some methods do not read it."""
+    """Query, form or JSON; a JSON body is distinguished because some methods do not read it."""
     args: Json = dict(request.query)
     if request.content_type == "application/json" and request.body_exists:
         return args | await _json_arguments(request), True

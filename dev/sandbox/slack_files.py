@@ -10,7 +10,7 @@ from dev.sandbox.state import STATE
 from dev.sandbox.wire import Json
 
 MAX_UPLOAD_BYTES = 20_000_000
-PICTURES = {b"\x89PNG": "image/png", b"\xff\xd8\xff": "image/jpeg", b"GIF8": "image/gif"}
+IMAGES = {b"\x89PNG": "image/png", b"\xff\xd8\xff": "image/jpeg", b"GIF8": "image/gif"}
 
 
 def add_upload(app: web.Application) -> None:
@@ -87,13 +87,13 @@ def info(call: Call) -> Json:
 
 
 async def show(request: web.Request) -> web.Response:
-    """Pictures only, and only by their first bytes: nothing that was uploaded may run on the page."""
+    """Images only, recognised by their first bytes: nothing that was uploaded may run on the page."""
     file = request.app[STATE].slack.files.get(request.match_info["file"])
     kind = picture_type(file.content) if file and file.content else None
     if file is None or kind is None:
-        return web.Response(status=404, text="no such picture")
+        return web.Response(status=404, text="no such image")
     return web.Response(body=file.content, content_type=kind)
 
 
 def picture_type(content: bytes) -> str | None:
-    return next((kind for start, kind in PICTURES.items() if content.startswith(start)), None)
+    return next((kind for start, kind in IMAGES.items() if content.startswith(start)), None)

@@ -1,4 +1,4 @@
-"""Everything the sandbox remembers, in memory and bounded, and the feed that says which part has changed."""
+"""The sandbox's state, in memory and bounded, and the feed that says which part has changed."""
 
 import asyncio
 from typing import Literal
@@ -18,7 +18,7 @@ PARTS: tuple[Part, ...] = ("pagerduty", "slack", "mail", "webhook", "faults")
 
 
 class Feed:
-    """A version for each part; whoever waits is woken by the next change of any of them."""
+    """A version for each part; waiting tasks are woken by the next change of any of them."""
 
     def __init__(self) -> None:
         self.versions: dict[Part, int] = dict.fromkeys(PARTS, 0)
@@ -52,7 +52,7 @@ class State:
         self.webhook = Receiver(history)
 
     def reset(self) -> None:
-        """Forgets what was received; faults stay until they are cleared."""
+        """Deletes what was received; faults stay until they are cleared."""
         self.pagerduty.reset()
         self.slack.reset()
         self.mail.reset()

@@ -1,4 +1,4 @@
-"""How long, from which seed, and on whom; one table, and exit code 1 when the bridge lost, doubled or misstated."""
+"""Runs the soak and prints one table; exit code 1 when the bridge lost, doubled or misstated something."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ Column = Mapping[str, str]
 @click.option("--per-second", default=5.0, show_default=True, help="Alerts.")
 @click.option("--only", type=click.Choice(list(SYSTEMS)), help="Leave the other one out.")
 def main(seconds: float, seed: int | None, per_second: float, only: str | None) -> None:
-    """Kill the bridge and break its vendors at random, and count what people see in the end.
+    """Kill the bridge and break its vendors at random, and count what the channels show in the end.
 
     Alertmanager's own receivers are treated the same beside it, from the same plan; they do not decide the exit code.
     """
@@ -62,7 +62,7 @@ def _column(alerts: int, tally: Tally, found: Verdict) -> Column:
         "vendor faults injected": tally.faults,
         "shown as accepted": found.delivered,
         **{f"lost: {name}": found.lost[name] for name in CHANNELS},
-        **{f"ended unheard: {name}": found.unheard[name] for name in CHANNELS},
+        **{f"ended unnotified: {name}": found.unnotified[name] for name in CHANNELS},
         **{f"seen twice: {name}": found.doubled[name] for name in CHANNELS},
         **{f"wrong: {name}": found.wrong[name] for name in CHANNELS},
         "last message after s": round(tally.recovered_seconds),

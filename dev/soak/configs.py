@@ -1,4 +1,4 @@
-"""The two configurations: everybody hears of everything, as fast as it goes, and gives a vendor two seconds."""
+"""The two configurations: every channel is notified of everything, without rate limits, with a timeout of 2 s."""
 
 from __future__ import annotations
 

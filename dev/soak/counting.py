@@ -1,7 +1,7 @@
-"""What people see in the end, against what was accepted. Pure: the sandbox's state comes in, counts come out.
+"""Compares what the channels show in the end with what was accepted. Pure: from sandbox state to counts.
 
-Invariant: a channel that shows an alert otherwise than it was accepted has lost it; what is seen twice counts; and so
-does what contradicts itself, though its latest word is right.
+Invariant: an alert that a channel shows otherwise than accepted is lost; duplicates are counted, as are messages that
+contradict themselves, even if the latest one is right.
 """
 
 from __future__ import annotations
@@ -14,15 +14,15 @@ from typing import Any
 
 CHANNELS = ("pagerduty", "slack", "email")
 NAME = re.compile(r"Soak(\d{7})")
-Seen = Counter[tuple[int, bool]]  #: by alert and whether it fires: how often a person was told so
+Seen = Counter[tuple[int, bool]]  #: by alert and whether it fires: how often a user was notified
 
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """One channel: `now` has what it says of each alert, whether it fires; `wrong` how often it contradicts itself."""
+    """One channel: `now`: whether it shows each alert as firing; `wrong`: how often it contradicts itself."""
 
     now: Mapping[int, bool]
-    told: Seen
+    notified: Seen
     wrong: int = 0
 
 
@@ -31,7 +31,7 @@ class Verdict:
     lost: Mapping[str, int]
     doubled: Mapping[str, int]
     wrong: Mapping[str, int]
-    unheard: Mapping[str, int]  #: ended before anybody was told, and nobody is
+    unnotified: Mapping[str, int]  #: ended before any notification
     delivered: int  #: of all channels: alerts that they show as they were accepted
 
     @property
@@ -40,37 +40,37 @@ class Verdict:
 
 
 def verdict(state: Mapping[str, Any], accepted: Mapping[int, bool]) -> Verdict:
-    """accepted: of each alert whether the last that was accepted of it says that it fires."""
+    """accepted: whether the last accepted state of each alert is firing."""
     shown = {"pagerduty": _pagerduty(state), "slack": _slack(state), "email": _email(state)}
     lost = {name: sum(each.now.get(number, False) is not fires for number, fires in accepted.items())
             for name, each in shown.items()}  # fmt: skip
-    doubled = {name: sum(count - 1 for count in each.told.values()) for name, each in shown.items()}
+    doubled = {name: sum(count - 1 for count in each.notified.values()) for name, each in shown.items()}
     wrong = {name: each.wrong for name, each in shown.items()}
-    # Nobody needs a word of what ended before they were told of it; how often that was must be seen all the same.
-    unheard = {name: sum(not fires and number not in each.now for number, fires in accepted.items())
+    # What ended before it was sent needs no message, but is counted.
+    unnotified = {name: sum(not fires and number not in each.now for number, fires in accepted.items())
                for name, each in shown.items()}  # fmt: skip
-    delivered = len(CHANNELS) * len(accepted) - sum(lost.values()) - sum(unheard.values())
-    return Verdict(lost, doubled, wrong, unheard, delivered)
+    delivered = len(CHANNELS) * len(accepted) - sum(lost.values()) - sum(unnotified.values())
+    return Verdict(lost, doubled, wrong, unnotified, delivered)
 
 
 def _pagerduty(state: Mapping[str, Any]) -> Shown:
-    told, now = Seen(), {}
+    notified, now = Seen(), {}
     for incident in state["pagerduty"]["incidents"]:
         number = _number(incident["summary"])
-        told[number, True] += incident["pages"]
+        notified[number, True] += incident["pages"]
         now[number] = incident["status"] != "resolved"
-    return Shown(now, told)
+    return Shown(now, notified)
 
 
 def _slack(state: Mapping[str, Any]) -> Shown:
-    """A message that is edited says one thing; so does each of several messages. The last one counts."""
+    """An edited message has one state; of several messages the last one counts."""
     messages = [each for channel in state["slack"]["channels"].values() for each in channel["messages"]]
     wrong = sum(map(_lacks_its_end, messages))
     return _read(((_number(str(each)), _fires(_words(each))) for each in messages), wrong)
 
 
 def _lacks_its_end(message: Mapping[str, Any]) -> bool:
-    """It was edited from firing to resolved, and its thread, which rings for those who follow it, never said so."""
+    """It was edited from firing to resolved, but its thread, which notifies followers, never said so."""
     if not message.get("edits") or _fires(_words(message)):
         return False
     return not any("ended" in reply["text"] for reply in message["thread"])
@@ -82,7 +82,7 @@ def _words(message: Mapping[str, Any]) -> str:
 
 
 def _email(state: Mapping[str, Any]) -> Shown:
-    """One entry a Message-ID, as a mailbox that knows its mails shows them; a copy with other words is wrong."""
+    """One entry a Message-ID, as a deduplicating mailbox shows them; a copy with another content is wrong."""
     mails = state["mail"]
     wrong = sum(mail["altered_copies"] for mail in mails)
     return _read(((_number(mail["subject"] + mail["text"]), _fires(_status(mail))) for mail in mails), wrong)
@@ -98,11 +98,11 @@ def _fires(words: str) -> bool:
 
 
 def _read(messages: Iterable[tuple[int, bool]], wrong: int) -> Shown:
-    told, now = Seen(), {}
+    notified, now = Seen(), {}
     for number, fires in messages:
-        told[number, fires] += 1
+        notified[number, fires] += 1
         now[number] = fires
-    return Shown(now, told, wrong)
+    return Shown(now, notified, wrong)
 
 
 def _number(text: str) -> int:

@@ -1,4 +1,4 @@
-"""What will happen in a run: which alerts begin and end, which vendors fail, who is killed. Pure: a seed decides."""
+"""The plan of a run: which alerts begin and end, which vendors fail, what is killed. Pure: a seed decides."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 
 TARGETS = ("pagerduty", "slack", "smtp")
 VICTIMS = ("web", "worker", "supervisor", "everything", "proxy")
-#: What a vendor does for some seconds. Each is as the sandbox names it, see dev/sandbox/faults.py.
+#: Faults of a vendor, each for some seconds, by the sandbox's names: dev/sandbox/faults.py.
 HTTP_FAULTS: Sequence[Mapping[str, Any]] = (
     {"kind": "outage"},
     {"kind": "hang"},
@@ -29,7 +29,7 @@ SMTP_FAULTS: Sequence[Mapping[str, Any]] = (
 
 @dataclass(frozen=True, slots=True)
 class Alert:
-    """One alert, a group of its own. Seconds after the start; ends is None for one that fires on."""
+    """One alert, a group of its own. Seconds after the start; ends is None for one that keeps firing."""
 
     number: int
     begins: float

@@ -1,4 +1,4 @@
-"""nginx before the bridge, as most users run it: alerts come through it, and it dies like everything else."""
+"""nginx before the bridge, as most users run it: alerts come through it, and it is killed like everything else."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One run: alerts are posted until accepted while the plan's faults happen; then all recovers, and is counted."""
+"""One run: posts alerts until accepted during the plan's faults, waits for recovery, and counts."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ from dev.soak.systems import System
 
 Make = Callable[[Path, RunningSandbox], System]
 CLIENT_SECONDS = 10.0
-#: After the last fault: a bound for a run that never comes to rest.
-PATIENCE_SECONDS = 900.0
-#: Nothing more is expected once nothing has changed for so long: of a run in which all is right, late doubles only; of
-#: another, what a system sends that does not say itself whether it has something to send.
+#: After the last fault: a limit for a run that does not settle.
+MAX_RECOVERY_SECONDS = 900.0
+#: A run is over once nothing has changed for so long: with correct results only late duplicates may follow; otherwise a
+#: system may send more that does not report whether it has anything left to send.
 QUIET_SECONDS = {True: 10.0, False: 45.0}
-LOOK_SECONDS = 1.0
+POLL_SECONDS = 1.0
 
 
 @dataclass
@@ -44,7 +44,7 @@ class Tally:
 
 
 def run(make: Make, plan: Plan) -> tuple[Tally, Verdict]:
-    """What is unsound leaves its database, its log and what the vendors showed behind, to be looked into."""
+    """An unsound run keeps its database, its log and the vendors' state for inspection."""
     folder = Path(tempfile.mkdtemp(prefix="soak-"))
     with running_sandbox(history=1_000_000) as sandbox:
         system, tally = make(folder, sandbox), Tally()
@@ -100,7 +100,7 @@ class _Run:
             self._tally.accepted[alert.number] = False
 
     async def _post(self, http: aiohttp.ClientSession, body: bytes) -> None:
-        """As whoever sends alerts does: again until it is accepted, and less and less often."""
+        """Retries until it is accepted, with growing delays, as senders of alerts do."""
         for wait in itertools.chain((0.2, 0.5, 1.0), itertools.repeat(2.0)):
             self._tally.posts += 1
             try:
@@ -127,12 +127,12 @@ class _Run:
 
 
 def _recovered(system: System, sandbox: RunningSandbox, tally: Tally) -> Verdict:
-    """Once everything is right and stays so, or nothing moves any more and nothing is to be sent."""
+    """Waits until everything is right and stays so, or nothing changes and nothing is left to send."""
     sandbox.clear_faults()
     began = moved = time.monotonic()
     before, found = sandbox.summary, verdict(sandbox.state, tally.accepted)
-    while time.monotonic() - began < PATIENCE_SECONDS and not _over(system, found, time.monotonic() - moved):
-        time.sleep(LOOK_SECONDS)
+    while time.monotonic() - began < MAX_RECOVERY_SECONDS and not _over(system, found, time.monotonic() - moved):
+        time.sleep(POLL_SECONDS)
         now = sandbox.summary
         if now != before:
             before, moved = now, time.monotonic()
@@ -142,5 +142,5 @@ def _recovered(system: System, sandbox: RunningSandbox, tally: Tally) -> Verdict
 
 
 def _over(system: System, found: Verdict, quiet_seconds: float) -> bool:
-    """How long a lease, a restart or a vendor takes is the machine's business; whether it is awaited, the system's."""
+    """Quiet for long enough, and either sound or with nothing left to send."""
     return quiet_seconds >= QUIET_SECONDS[found.sound] and (found.sound or system.at_rest())

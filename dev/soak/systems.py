@@ -1,4 +1,4 @@
-"""The bridge and Alertmanager as processes that can be killed and started again on what they had written down."""
+"""The bridge and Alertmanager as processes that can be killed and restarted on their stored state."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class System(ABC):
     """One system, in a folder of its own, with the sandbox for its vendors."""
 
     name: str
-    kept = False  #: whether its folder is worth a look when something was lost
+    kept = False  #: whether to keep its folder when something was lost
 
     def __init__(self, folder: Path) -> None:
         self._folder, self._port = folder, free_port()
@@ -57,14 +57,14 @@ class System(ABC):
 
     @property
     def headers(self) -> Mapping[str, str]:
-        """What goes with each post."""
+        """The headers of each post."""
         return {"Content-Type": "application/json"}
 
     def _environment(self) -> Mapping[str, str]:
         return {}
 
     def at_rest(self) -> bool:
-        """False while it has something to send, by its own word; one that gives no word is at rest."""
+        """False while it reports something left to send; True for a system that reports nothing."""
         return True
 
     def start(self) -> None:
@@ -80,7 +80,7 @@ class System(ABC):
             self._process.wait(60)
 
     def kill(self, victim: str) -> None:
-        """The whole of it, and it is started again as an operator's service manager would."""
+        """Kill all of it and restart it, as a service manager would."""
         assert self._process is not None
         _end(family(self._process.pid))
         self._process.wait()
@@ -123,17 +123,21 @@ class Bridge(System):
     def body(self, alert: Alert, began: datetime, ended: datetime | None) -> bytes:
         """As Alertmanager posts it."""
         status = "resolved" if ended else "firing"
-        told = {"status": status, **_told(alert, began), "endsAt": _time(ended) if ended else "0001-01-01T00:00:00Z"}
+        posted = {
+            "status": status,
+            **_alert_fields(alert, began),
+            "endsAt": _time(ended) if ended else "0001-01-01T00:00:00Z",
+        }
         named = {"alertname": alert.name}
         document: dict[str, Any] = {
             "version": "4", "groupKey": f'{{}}:{{alertname="{alert.name}"}}', "truncatedAlerts": 0, "status": status,
             "receiver": "soak", "groupLabels": named, "commonLabels": named, "commonAnnotations": {},
-            "externalURL": "http://127.0.0.1:9093", "alerts": [told],
+            "externalURL": "http://127.0.0.1:9093", "alerts": [posted],
         }  # fmt: skip
         return orjson.dumps(document)
 
     def at_rest(self) -> bool:
-        """Not while it does not answer either: it is being started then."""
+        """False also while it does not answer, for it is starting then."""
         waiting = [float(line.rpartition(" ")[2]) for line in self._metrics() if line.startswith(WAITING)]
         return bool(waiting) and not any(waiting)
 
@@ -145,7 +149,7 @@ class Bridge(System):
         return []
 
     def kill(self, victim: str) -> None:
-        """One half is started again by the bridge itself; its children are to end with the supervisor."""
+        """Web or worker are restarted by the bridge itself; its children must end with the supervisor."""
         assert self._process is not None
         if victim == "proxy":
             self._proxy.kill()
@@ -184,9 +188,9 @@ class Alertmanager(System):
         return f"{self.url}/api/v2/alerts"
 
     def body(self, alert: Alert, began: datetime, ended: datetime | None) -> bytes:
-        """As Prometheus posts it, but with an end far away: nobody sends it again."""
+        """As Prometheus posts it, but with an end far ahead, for it is not sent again."""
         ends = ended or began + timedelta(days=1)
-        return orjson.dumps([{**_told(alert, began), "endsAt": _time(ends)}])
+        return orjson.dumps([{**_alert_fields(alert, began), "endsAt": _time(ends)}])
 
     def _command(self) -> tuple[Sequence[str], Path]:
         binary = find("alertmanager")
@@ -201,7 +205,7 @@ def _end(pids: Sequence[int]) -> None:
             os.kill(pid, signal.SIGKILL)
 
 
-def _told(alert: Alert, began: datetime) -> dict[str, Any]:
+def _alert_fields(alert: Alert, began: datetime) -> dict[str, Any]:
     return {
         "labels": {"alertname": alert.name, "severity": "critical", "job": "soak"},
         "annotations": {"summary": f"{alert.name} is wrong"},

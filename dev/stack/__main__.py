@@ -19,14 +19,14 @@ from dev.stack.places import Places
 from dev.stack.terminal import Terminal
 from dev.stack.up import up as run_up
 
-PRIVATE = 0o077  #: umask: what a run leaves has alerts, mails and keys in it
+PRIVATE = 0o077  #: umask: the files of a run contain alerts, mails and keys
 FOLDER = click.Path(path_type=Path, file_okay=False, resolve_path=True)
-RUN = click.option("--run", type=FOLDER, default=Places().run, help="The folder that a run leaves everything in.")
+RUN = click.option("--run", type=FOLDER, default=Places().run, help="The folder for all files of a run.")
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
 def main() -> None:
-    """Run the whole story on this machine, without Docker and without root."""
+    """Run the whole stack on this machine, without Docker and without root."""
 
 
 @main.command()
@@ -47,9 +47,9 @@ def up(run: Path) -> None:
 @click.option("--start", is_flag=True, help="Start a stack of its own, on free ports, and end it afterwards.")
 @RUN
 def drill(scenario: str, alert: str, start: bool, run: Path) -> None:
-    """Make the API misbehave until people hear of it, then watch it resolve. `list` tells the scenarios.
+    """Make the API misbehave until its alert is notified, then watch it resolve. `list` shows the scenarios.
 
-    Exit status: 0 when all of it was seen, 1 when a step did not come, 130 after Ctrl-C (the fault is undone then).
+    Exit status: 0 when every step was seen, 1 when one timed out, 130 after Ctrl-C (the fault is undone then).
     """
     if scenario == "list":
         click.echo(drill_screen.listed())
@@ -59,7 +59,7 @@ def drill(scenario: str, alert: str, start: bool, run: Path) -> None:
     try:
         _or_explain(lambda: _drill(drilling.chosen(scenario, alert), start, Places(run)))
     except KeyboardInterrupt:
-        click.echo("Broken off; the fault is undone.", err=True)
+        click.echo("Interrupted; the fault is undone.", err=True)
         sys.exit(130)
 
 
@@ -67,7 +67,7 @@ def _drill(chosen: Drill, start: bool, places: Places) -> None:
     screen = drill_screen.Screen()
     with started() if start else nullcontext(places) as there:
         drilling.run(chosen, running_site(there), screen)
-    screen.end(f"It worked: {chosen.alert} came, was heard of, and went.")
+    screen.end(f"It worked: {chosen.alert} fired, was notified, and resolved.")
 
 
 @main.command()
@@ -79,14 +79,14 @@ def tools() -> None:
 @main.command()
 @click.argument("name")
 def tool(name: str) -> None:
-    """Say where a tool is."""
+    """Print a tool's path."""
     _or_explain(lambda: click.echo(binaries.find(name)))
 
 
 @main.command("render")
 @click.argument("folder", type=click.Path(path_type=Path, file_okay=False))
 def render_files(folder: Path) -> None:
-    """Write the configuration of Prometheus and Alertmanager as this machine would use it."""
+    """Write the configuration of Prometheus and Alertmanager for this machine."""
     tempo = speed.Tempo(1)
     _or_explain(lambda: render.write_monitoring(folder, ports.Ports(), Places(), tempo))
 

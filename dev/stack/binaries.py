@@ -18,7 +18,7 @@ PACKAGES = {
     "amtool": "prometheus-alertmanager",
     "nginx": "nginx",
 }
-STORY = ("prometheus", "promtool", "alertmanager", "amtool")  #: what `make up` starts or names
+STACK = ("prometheus", "promtool", "alertmanager", "amtool")  #: what `make up` starts or names
 SAYS_ITS_VERSION = {"nginx": "-v"}  # the others take --version
 OTHER_NAMES = {"alertmanager": ("prometheus-alertmanager",)}  # as Debian and Ubuntu call it
 

@@ -35,7 +35,7 @@ def _asked() -> str:
 
 
 def _write(places: Places, name: str, value: str) -> None:
-    """Created private: between a write and a later chmod anybody could read it."""
+    """Created private: between a write and a later chmod any user could read it."""
     file = places.secrets / name
     file.unlink(missing_ok=True)
     with os.fdopen(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as stream:

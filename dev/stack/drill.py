@@ -1,4 +1,4 @@
-"""`make drill`: one fault of the real API, followed until people have heard of it and of its end."""
+"""`make drill`: one fault of the real API, followed until its alert and its end were notified."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from dev.stack.errors import StackError
 from dev.stack.speed import Tempo
 
 POLL_SECONDS = 0.5
-SPARE_SECONDS = 300.0  # beyond what a step should take: for scrapes, evaluations, groups, retries, and a busy machine
-LOOKED_AT = {"page": "PagerDuty", "mail": "the mailbox", "slack": "Slack", "direct": "PagerDuty"}
+MARGIN_SECONDS = 300.0  # added to each step's limit: for scrapes, evaluations, grouping, retries, a busy machine
+SHOWN_BY = {"page": "PagerDuty", "mail": "the mailbox", "slack": "Slack", "direct": "PagerDuty"}
 
 
 def chosen(scenario: str, alert: str) -> Drill:
@@ -32,7 +32,7 @@ def chosen(scenario: str, alert: str) -> Drill:
 
 
 def run(drill: Drill, site: Site, screen: Screen) -> None:
-    """Raises StackError when a step did not come; the fault is undone all the same."""
+    """Raises StackError when a step timed out; the fault is undone in any case."""
     watch = Watch(site)
     try:
         rule = watch.rule(drill.alert)
@@ -52,7 +52,7 @@ class Run:
     incident: Incident | None = None
 
     def all(self) -> None:
-        self._calm()
+        self._wait_until_quiet()
         with ExitStack() as faults:
             faults.callback(self.screen.step, "undone", "the fault has ended")
             self.screen.fault_begins()
@@ -60,57 +60,58 @@ class Run:
                 faults.enter_context(fault(self.site))
             self.screen.step("fault", self.drill.does)
             self._rises()
-            self._wait("delivered", self._delivered(firing=True), SPARE_SECONDS, self._why_unheard)
+            self._wait("delivered", self._delivered(firing=True), MARGIN_SECONDS, self._why_not_notified)
         self._falls()
 
-    def _calm(self) -> None:
-        """Otherwise the end of an earlier alert would be taken for that of this one."""
-        limit = 2 * self._divided(self.drill.window) + 2 * self.rule.keep_firing_seconds + SPARE_SECONDS
-        self._wait("calm", self._is_calm, limit, self._why_not_calm)
+    def _wait_until_quiet(self) -> None:
+        """Otherwise the end of an earlier alert could be mistaken for that of this one."""
+        limit = 2 * self._divided(self.drill.window) + 2 * self.rule.keep_firing_seconds + MARGIN_SECONDS
+        self._wait("quiet", self._is_quiet, limit, self._why_not_quiet)
         if self.drill.before:
             expression = promql.rewritten(self.drill.before, Tempo(self.site.speed), {})
-            limit = self._divided(2 * 3600) + SPARE_SECONDS
+            limit = self._divided(2 * 3600) + MARGIN_SECONDS
             self._wait(
                 "ready", lambda: "" if self.watch.value(expression) is None else "what it is compared with is known",
                 limit, lambda: f"Prometheus has no answer to: {expression}",
             )  # fmt: skip
 
-    def _is_calm(self) -> str:
+    def _is_quiet(self) -> str:
         incident = self.watch.incident(self.drill.alert)
         quiet = not self.watch.state(self.drill.alert) and (incident is None or incident.state == "resolved")
         return f"{self.drill.alert} does not fire" if quiet else ""
 
-    def _why_not_calm(self) -> str:
-        """Prometheus, or somebody who posted an alert of this name by hand."""
+    def _why_not_quiet(self) -> str:
+        """It fires in Prometheus, or an alert of this name was posted by hand."""
         alert = self.drill.alert
         if state := self._state():
             return f"{alert} is still {state}"
-        return f"Prometheus has no {alert}, but {self._known_to_bridge()}, and {self.watch.since(alert)}: end it there"
+        return f"Prometheus has no {alert}, but {self._bridge_state()}, and {self.watch.since(alert)}: end it there"
 
     def _rises(self) -> None:
-        limit = 3 * self._divided(self.drill.window) + SPARE_SECONDS
-        self._wait("condition", self._condition, limit, self._look)
+        limit = 3 * self._divided(self.drill.window) + MARGIN_SECONDS
+        self._wait("condition", self._condition, limit, self._measured)
         if self.rule.for_seconds:
-            self._wait("pending", self._in_state("pending", "firing"), SPARE_SECONDS, self._look)
-        limit = 2 * self.rule.for_seconds + SPARE_SECONDS
-        self._wait("firing", self._in_state("firing"), limit, self._look)
+            self._wait("pending", self._in_state("pending", "firing"), MARGIN_SECONDS, self._measured)
+        limit = 2 * self.rule.for_seconds + MARGIN_SECONDS
+        self._wait("firing", self._in_state("firing"), limit, self._measured)
 
     def _falls(self) -> None:
-        limit = 2 * self._divided(self.drill.window) + 2 * self.rule.keep_firing_seconds + SPARE_SECONDS
-        self._wait("ended", lambda: "" if self._state() else f"{self.drill.alert} fires no more", limit, self._look)
-        self._wait("resolved", self._delivered(firing=False), SPARE_SECONDS, self._why_unheard)
+        limit = 2 * self._divided(self.drill.window) + 2 * self.rule.keep_firing_seconds + MARGIN_SECONDS
+        self._wait("ended", lambda: "" if self._state() else f"{self.drill.alert} fires no more", limit, self._measured)
+        self._wait("resolved", self._delivered(firing=False), MARGIN_SECONDS, self._why_not_notified)
 
     def _condition(self) -> str:
         if self.watch.value(self.rule.expression) is None:
             return ""
-        return f"{self._look()} (limit: {self.drill.limit})"
+        return f"{self._measured()} (limit: {self.drill.limit})"
 
     def _in_state(self, *states: str) -> Callable[[], str]:
         def ask() -> str:
             state = self._state()
             if state not in states:
                 return ""
-            return f"for {self.rule.for_seconds:g} s" if "pending" in states else f"{self.drill.alert}: {self._look()}"
+            pending = f"for {self.rule.for_seconds:g} s"
+            return pending if "pending" in states else f"{self.drill.alert}: {self._measured()}"
 
         return ask
 
@@ -119,7 +120,7 @@ class Run:
 
     def _delivered(self, firing: bool) -> Callable[[], str]:
         def ask() -> str:
-            direct = self.rule.heard_of_by == "direct"
+            direct = self.rule.notified_by == "direct"
             self.incident = None if direct else self.watch.incident(self.drill.alert)
             message = self.watch.message(self.rule, self.incident, firing)
             return message and (
@@ -128,14 +129,14 @@ class Run:
 
         return ask
 
-    def _look(self) -> str:
+    def _measured(self) -> str:
         return measured(self.watch.value(self.drill.measure), self.drill.unit)
 
-    def _why_unheard(self) -> str:
-        seen = f"{self.watch.since(self.drill.alert)}; {self._known_to_bridge()}"
-        return f"{seen}; {LOOKED_AT[self.rule.heard_of_by]} does not show it"
+    def _why_not_notified(self) -> str:
+        seen = f"{self.watch.since(self.drill.alert)}; {self._bridge_state()}"
+        return f"{seen}; {SHOWN_BY[self.rule.notified_by]} does not show it"
 
-    def _known_to_bridge(self) -> str:
+    def _bridge_state(self) -> str:
         incident = self.watch.incident(self.drill.alert)
         if incident is None:
             return f"the bridge has no incident of {self.drill.alert}"
@@ -145,7 +146,7 @@ class Run:
         return seconds / self.site.speed
 
     def _wait(self, name: str, ask: Callable[[], str], limit: float, seen: Callable[[], str]) -> None:
-        """Until it answers. Raises StackError after `limit` seconds, with what was seen last."""
+        """Until `ask` returns a text. Raises StackError after `limit` seconds, with what was seen last."""
         deadline = time.monotonic() + limit
         while True:
             answer = self._tried(ask)
@@ -160,7 +161,7 @@ class Run:
 
     @staticmethod
     def _tried(ask: Callable[[], str]) -> str:
-        """A service that does not answer may be what the drill is about."""
+        """A service that does not answer may be the drill's own fault."""
         try:
             return ask()
         except Unanswered:
@@ -169,9 +170,9 @@ class Run:
     def _failure(self, name: str, limit: float, last: str) -> str:
         site = self.site
         return (
-            f"The step {name!r} did not come within {limit:.0f} s. Seen last: {last or 'no answer'}.\n"
+            f"The step {name!r} was not reached within {limit:.0f} s. Seen last: {last or 'no answer'}.\n"
             f"  the rule:       {site.url('prometheus')}/alerts  ({self.rule.expression})\n"
-            f"  what has it:    {site.url('alertmanager')}/api/v2/alerts, {site.url('bridge')}\n"
-            f"  what people see: {site.url('sandbox')}\n"
+            f"  the alert:      {site.url('alertmanager')}/api/v2/alerts, {site.url('bridge')}\n"
+            f"  the sandbox:    {site.url('sandbox')}\n"
             f"  the logs:       {site.places.logs} (drill.log is what the drill itself started)"
         )

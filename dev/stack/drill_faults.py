@@ -1,4 +1,4 @@
-"""What a drill does to the running API, and how it is undone.
+"""The faults that drills cause in the running API, and how they are undone.
 
 Invariant: each fault is undone however the drill ends.
 """
@@ -21,7 +21,7 @@ from dev.stack.processes import send as send_signal
 from dev.stack.processes import tail
 
 Fault = Callable[[Site], AbstractContextManager[None]]
-LONGEST_SECONDS = 7200  # then a fault ends by itself, even if we were killed
+LONGEST_SECONDS = 7200  # then a fault ends by itself, even if the drill was killed
 EVERY_REPLICA = (0, 1, 2)
 MEGABYTE = 1024 * 1024
 USUAL_RATE = "max(namespace_job:http_request_duration_seconds_count:median1d_rate5m)"
@@ -56,7 +56,7 @@ def _begin(site: Site, replica: int, kind: str, values: dict[str, float]) -> Non
 
 
 def _end(site: Site, replica: int, kind: str) -> None:
-    """The next replica is asked all the same."""
+    """Continues with the next replica on an error."""
     try:
         request(f"{site.replica(replica)}/drills/{kind}", "DELETE")
     except Unanswered as fault:
@@ -89,7 +89,7 @@ def send(scenario: str, rate: float, replicas: Sequence[int] = EVERY_REPLICA) ->
 
 
 def surge(times: float, most: float) -> Fault:
-    """So many times the usual rate as Prometheus remembers it, but at most `most` requests a second."""
+    """So many times the usual rate in Prometheus, but at most `most` requests a second."""
 
     @contextmanager
     def fault(site: Site) -> Iterator[None]:
@@ -101,7 +101,7 @@ def surge(times: float, most: float) -> Fault:
 
 
 def memory_of_limit(share: float, replica: int = 0) -> Fault:
-    """A limit so low that what the replica uses is this share of it. Nothing is really short."""
+    """A reported limit of which the replica uses this share; no memory is really short."""
 
     @contextmanager
     def fault(site: Site) -> Iterator[None]:
@@ -163,7 +163,7 @@ def _ran(site: Site, words: Sequence[str]) -> subprocess.CompletedProcess[str]:
 
 @contextmanager
 def retraining(site: Site) -> Iterator[None]:
-    """A real one. It is let finish, unless the drill is broken off."""
+    """A real retraining. It may finish, unless the drill is interrupted."""
     with _log(site) as log:
         process = _started(site, ["bert_api", "retrain", "--trigger", "manual"], log)
         try:
@@ -178,7 +178,7 @@ def retraining(site: Site) -> Iterator[None]:
 
 
 def frozen(*names: str) -> Fault:
-    """These services of `make up` stop in the middle of what they do: they live, and do not answer."""
+    """Stops these services of `make up` with SIGSTOP: they exist, and do not answer."""
 
     @contextmanager
     def fault(site: Site) -> Iterator[None]:
@@ -211,12 +211,12 @@ def _python(words: Sequence[str]) -> list[str]:
 
 
 def _environment(site: Site) -> dict[str, str]:
-    """As the replicas have it, so that both speak of the same versions and runs."""
+    """The replicas' environment, so that both use the same versions and runs."""
     return {**os.environ, "BERT_API_STATE": str(site.places.api_state)}
 
 
 def _started(site: Site, words: Sequence[str], log: IO[bytes]) -> subprocess.Popen[bytes]:
-    """In a session of its own: Ctrl-C is for us, who then end it in order."""
+    """In its own session: Ctrl-C reaches only the drill, which then ends it gracefully."""
     return subprocess.Popen(
         with_parent.command(_python(words)),
         cwd=ROOT,

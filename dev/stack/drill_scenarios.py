@@ -1,4 +1,4 @@
-"""The drills as data: which fault makes which alert real. The first of a scenario is the one that runs unasked.
+"""The drills as data: which fault causes which alert. The first of a scenario is the default.
 
 Rates are in requests a second and come on top of what `make up` sends (4 a second, one text in eight rude). Shares are
 chosen far enough from the limits that the statistics of a few hundred requests do not decide.
@@ -43,8 +43,8 @@ MINUTE, HOUR = 60, 3600
 
 @dataclass(frozen=True)
 class Drill:
-    """`measure` is what to look at (PromQL, `unit`), `limit` what it passes when the alert is right. `before` has to
-    have an answer first; its durations, and the seconds of `window` (what the condition looks back on), are real time.
+    """`measure` is the PromQL to show (in `unit`), `limit` what it exceeds when the alert fires. `before` must have an
+    answer first; its durations, and the seconds of `window` (the condition's range), are real time.
     """
 
     scenario: str
@@ -84,7 +84,7 @@ DRILLS = (
         (misbehave("slow", seconds=0.25), send("normal", 26)), HTTP_LATENCY, "s", "more than 0.5 s", 5 * MINUTE,
     ),
     Drill(
-        "latency", "MLLatencySLOBurnFast", "each inference takes 0.15 s longer, so none keeps the promise of 100 ms",
+        "latency", "MLLatencySLOBurnFast", "each inference takes 0.15 s longer, so none meets the objective of 100 ms",
         (misbehave("slow", seconds=0.15), send("normal", 8)),
         "namespace_job:ml_slo_latency_bad:ratio_rate1h / 0.05", "x", "more than 14.4 times", HOUR,
     ),
@@ -102,7 +102,7 @@ DRILLS = (
         (frozen("bert-api-0", "bert-api-1", "bert-api-2"),), MODEL, "", "no answer at all", 0,
     ),
     Drill(
-        "model-down", "TargetDown", "one replica freezes: it lives, and answers nobody",
+        "model-down", "TargetDown", "one replica freezes: it runs, and does not answer",
         (frozen("bert-api-0"),), 'min(up{job="toxicity-api"})', "", "0", 0,
     ),
     Drill(
@@ -114,26 +114,26 @@ DRILLS = (
         (send("toxic-wave", 10), send("normal", 9)), TOXIC, "%", "more than 30 %", 10 * MINUTE,
     ),
     Drill(
-        "drift", "MLConfidenceDrift", "most texts are of a kind that the model never learnt",
+        "drift", "MLConfidenceDrift", "most texts are of a kind that the model was not trained on",
         (send("drift", 12),), "max(namespace_job_version:ml_confidence_distribution:psi_rate1h)", "",
         "more than 0.2 (PSI)", HOUR,
     ),
     Drill(
-        "drift", "MLConfidenceMeanLow", "nearly all texts are of a kind that the model never learnt",
+        "drift", "MLConfidenceMeanLow", "nearly all texts are of a kind that the model was not trained on",
         (send("drift", 30),), "namespace_job:ml_confidence_distribution:mean_rate15m", "", "less than 0.65",
         15 * MINUTE,
     ),
     Drill(
-        "drift", "MLRetrainingRequired", "nearly all texts are of a kind that the model never learnt",
+        "drift", "MLRetrainingRequired", "nearly all texts are of a kind that the model was not trained on",
         (send("drift", 40),), "namespace_job:ml_confidence_distribution_low:ratio_rate30m", "%", "more than 80 %",
         30 * MINUTE,
     ),
     Drill(
-        "memory", "MLPodMemoryHigh", "one replica is told a memory limit that it fills to 85 %",
+        "memory", "MLPodMemoryHigh", "one replica gets a memory limit that it fills to 85 %",
         (memory_of_limit(0.85),), MEMORY, "%", "more than 80 %", 0,
     ),
     Drill(
-        "memory", "MLPodMemoryOOMRisk", "one replica is told a memory limit that it fills to 95 %",
+        "memory", "MLPodMemoryOOMRisk", "one replica gets a memory limit that it fills to 95 %",
         (memory_of_limit(0.95),), MEMORY, "%", "more than 90 %", 0,
     ),
     Drill(
@@ -158,7 +158,7 @@ DRILLS = (
         before=ONE_VERSION,
     ),
     Drill(
-        "retrain", "MLRetrainingStarted", "the model is trained anew, really",
+        "retrain", "MLRetrainingStarted", "the model is really retrained",
         (retraining,), 'time() - max(ml_retraining_last_start_timestamp_seconds{job="toxicity-api"} > 0)', "s",
         "began a moment ago", 10 * MINUTE,
     ),
@@ -170,15 +170,15 @@ DRILLS = (
 
 #: The other alerts of the table, and why no drill makes them fire.
 NOT_DRILLED: Mapping[str, str] = {
-    "Watchdog": "always fires; what matters is its silence, and that is seen by whoever waits for it",
+    "Watchdog": "always fires; its absence is the alarm, raised by the service that expects it",
     "BridgeCannotStore": "needs a full disk or a lost file; tests/end_to_end/test_storage_trouble.py has both",
     "BridgeDeliveriesOverdue": "waits for 300 s of the bridge's own clock, which no speed divides",
-    "BridgeDeadLetters": "a message that was given up stays so until a person replays it, so a drill could not undo it",
+    "BridgeDeadLetters": "a dead letter remains until an operator replays it, so a drill could not undo it",
     "BridgeContextFailing": "needs a Prometheus that refuses the bridge's questions, and it evaluates the rule too",
     "BridgeHeartbeatMissing": "waits five minutes by the bridge's own clock, which no speed divides",
     "BridgeConfigReloadFailed": "needs a broken routes.yaml in the place of the one that `make up` runs on",
     "PrometheusRuleFailures": "needs a broken rule, which `make up` never loads",
-    "PrometheusNotConnectedToAlertmanagers": "without an Alertmanager nobody can be told, so nothing would arrive",
+    "PrometheusNotConnectedToAlertmanagers": "without an Alertmanager no one is notified, so nothing would arrive",
     "PrometheusConfigReloadFailed": "needs a broken configuration in the place of the one that `make up` wrote",
     "AlertmanagerConfigReloadFailed": "needs a broken configuration in the place of the one that `make up` wrote",
     "AlertmanagerNotificationsFailing": "while the bridge is frozen its notifications wait instead of failing; "

@@ -1,4 +1,4 @@
-"""What a drill shows: a line for each step that is done, and one that moves while it waits."""
+"""A drill's output: a line for each finished step, and a moving one while it waits."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from dev.stack.drill_scenarios import DRILLS, NOT_DRILLED, Drill
 from dev.stack.drill_watching import Rule
 
 CLEAR_LINE = "\r\x1b[K"
-HEARD = {
+NOTIFICATION = {
     "page": "a page at PagerDuty",
     "mail": "a mail",
     "slack": "a message in Slack",
@@ -29,7 +29,8 @@ class Screen:
     def begin(self, drill: Drill, rule: Rule, speed: int) -> None:
         pace = "in real time" if speed == 1 else f"{speed} times faster than in production"
         self._say(f"{drill.scenario}: {drill.does}.")
-        self._say(f"{drill.alert} ({rule.labels['severity']}) should become {HEARD[rule.heard_of_by]}, {pace}.\n")
+        wanted = NOTIFICATION[rule.notified_by]
+        self._say(f"{drill.alert} ({rule.labels['severity']}) should become {wanted}, {pace}.\n")
 
     def fault_begins(self) -> None:
         self._began = time.monotonic()
@@ -38,7 +39,7 @@ class Screen:
         self._say(f"{self._clear()}{self._seconds():6.1f} s  {name:<10} {text}")
 
     def waiting(self, name: str, text: str) -> None:
-        """Only where a terminal can take it back."""
+        """Only on a terminal, where the line can be overwritten."""
         if self._moving:
             self._write(f"{CLEAR_LINE}{self._seconds():6.1f} s  {name:<10} {text[:90]} ...")
 
@@ -60,7 +61,7 @@ class Screen:
 
 
 def listed() -> str:
-    """What `make drill SCENARIO=list` says."""
+    """The output of `make drill SCENARIO=list`."""
     lines = ["make drill SCENARIO=NAME runs the first alert of a scenario, ALERT=NAME chooses another one:", ""]
     former = ""
     for drill in DRILLS:
@@ -71,7 +72,7 @@ def listed() -> str:
 
 
 def measured(value: float | None, unit: str) -> str:
-    """A number as people read it."""
+    """A readable number with its unit."""
     if value is None:
         return "no value"
     if unit == "%":

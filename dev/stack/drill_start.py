@@ -1,4 +1,4 @@
-"""A `make up` for one drill: free ports, a folder of its own, and nothing left behind."""
+"""A separate `make up` for one drill: free ports, a temporary folder, and nothing left behind."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ COMPLETE_WITHIN_SECONDS, ENDED_WITHIN_SECONDS = 900.0, 300.0
 
 @contextmanager
 def started() -> Iterator[Places]:
-    """Complete when this gives its places. Raises StackError. SPEED and UP_TRAFFIC are taken from the environment."""
+    """Yields the places of a complete stack. Raises StackError. Takes SPEED and UP_TRAFFIC from the environment."""
     with tempfile.TemporaryDirectory(prefix="incident-bridge-drill-") as folder:
         places = Places(Path(folder).resolve())
         log = places.run / "up.log"
@@ -69,5 +69,5 @@ def _wait_until_complete(process: subprocess.Popen[bytes], places: Places, log: 
 
 
 def free_ports() -> dict[str, str]:
-    """Variables for `make up`."""
+    """Environment variables for `make up`."""
     return {ports.variable(name): str(free_port()) for name in ports.NAMES}

@@ -1,4 +1,4 @@
-"""What Prometheus, Alertmanager, the bridge and the sandbox say about one alert. Only asks; changes nothing."""
+"""The state of one alert in Prometheus, Alertmanager, the bridge and the sandbox. Read-only."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ from dev.stack.places import Places
 from dev.stack.ports import Ports
 
 ANSWER_SECONDS = 10.0
-HEARD_OF_BY = {"critical": "page", "warning": "mail", "info": "slack"}  # as the routes of routes.yaml say
+NOTIFIED_BY = {"critical": "page", "warning": "mail", "info": "slack"}  # as the routes of routes.yaml say
 Json = dict[str, Any]
 
 
 class Unanswered(Exception):
-    """A service does not answer, or not as it should; it may the next time."""
+    """A service does not answer, or not as expected; it may the next time."""
 
 
 @dataclass(frozen=True)
 class Site:
-    """A run of `make up`: where its services listen, and how fast its time is."""
+    """A run of `make up`: its services' addresses, and its speed."""
 
     places: Places
     ports: Ports
@@ -88,11 +88,11 @@ class Rule:
     labels: Mapping[str, str]
 
     @property
-    def heard_of_by(self) -> str:
-        """page, mail or slack through the bridge; direct past it; nobody."""
+    def notified_by(self) -> str:
+        """page, mail or slack through the bridge; direct past it; no channel."""
         if self.labels.get("route") == "direct":
             return "direct"
-        return HEARD_OF_BY.get(self.labels["severity"], "nobody")
+        return NOTIFIED_BY.get(self.labels["severity"], "no channel")
 
 
 @dataclass(frozen=True)
@@ -155,27 +155,27 @@ class Watch:
         return Incident(newest["number"], newest["uid"], newest["dedup_key"], newest["state"], newest["revision"], url)
 
     def message(self, rule: Rule, incident: Incident | None, firing: bool) -> str:
-        """What people see of it, in words; empty while they do not see it firing (or resolved) yet."""
+        """The message that shows it; empty while no message shows it firing (or resolved)."""
         seen = ask(f"{self._site.url('sandbox')}/state")
-        if rule.heard_of_by == "direct":
+        if rule.notified_by == "direct":
             return _paged((each for each in seen["pagerduty"]["incidents"] if _is_direct(each, rule.alert)), firing)
         if incident is None or (incident.state == "resolved") == firing:
             return ""
-        if rule.heard_of_by == "page":
+        if rule.notified_by == "page":
             pages = (each for each in seen["pagerduty"]["incidents"] if each["dedup_key"] == incident.dedup_key)
             return _paged(pages, firing)
-        if rule.heard_of_by == "mail":
+        if rule.notified_by == "mail":
             return _mailed(seen["mail"], incident, firing)
         return _posted(seen["slack"]["channels"], incident)
 
 
 def _is_direct(page: Json, alert: str) -> bool:
-    """Alertmanager's own receiver names the runbook, and its page is called like the alert."""
+    """Alertmanager's own receiver links the runbook, whose page has the alert's name."""
     return str(page["custom_details"].get("runbook", "")).endswith(f"/{alert}")
 
 
 def _paged(pages: Iterator[Json], firing: bool) -> str:
-    """The last one with this key is that of now: an earlier one was resolved."""
+    """The last one with this key is the current one: earlier ones were resolved."""
     found = list(pages)
     if not found or (found[-1]["status"] == "resolved") == firing:
         return ""

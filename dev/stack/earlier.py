@@ -1,7 +1,7 @@
-"""The run before this one: refused when it still lives, tidied up after when it was stopped hard.
+"""The previous run: a new one is refused while it runs, and cleans up after it if it was killed.
 
-Who lives holds a lock on .run/lock, which the kernel takes away from the dead. The pid file says whom it had started;
-pids are used again, so a process is ended only when its start and its mark agree as well (proc.py).
+A run locks .run/lock, which the kernel releases when it dies. The pid file names its children; pids are reused, so a
+process is ended only if its start time and its mark match as well (proc.py).
 """
 
 import fcntl
@@ -30,7 +30,7 @@ class Child:
 
 
 def hold_lock(places: Places) -> IO[str]:
-    """Keep what this returns open: closing it lets the next run begin."""
+    """Keep the returned file open: closing it releases the lock."""
     stream = places.lock.open("a+", encoding="utf-8")
     try:
         fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -49,11 +49,11 @@ def hold_lock(places: Places) -> IO[str]:
 
 
 def record(places: Places, pids: Iterable[tuple[str, int]]) -> None:
-    """Written beside and renamed: a reader never sees half of it."""
+    """Written to a temporary file and renamed, so that readers never see half of it."""
     children = [Child(name, pid, seen.started) for name, pid in pids if (seen := proc.look(pid))]
-    beside = places.pids.with_suffix(".new")
-    beside.write_text(json.dumps([asdict(child) for child in children], indent=1), encoding="utf-8")
-    beside.replace(places.pids)
+    temporary = places.pids.with_suffix(".new")
+    temporary.write_text(json.dumps([asdict(child) for child in children], indent=1), encoding="utf-8")
+    temporary.replace(places.pids)
 
 
 def recorded(places: Places) -> list[Child]:
@@ -62,11 +62,11 @@ def recorded(places: Places) -> list[Child]:
     except FileNotFoundError:
         return []
     except (ValueError, TypeError):
-        return []  # not ours, or a file of another version: nobody can be recognised by it
+        return []  # not written by this version, so it identifies no process
 
 
 def left_over(places: Places) -> list[tuple[Child, list[int]]]:
-    """The recorded children of which anything still lives, and those pids. Only to be asked with the lock held."""
+    """The recorded children with running processes, and their pids. Call it only with the lock."""
     found = ((child, _living(child, places.run)) for child in recorded(places))
     return [(child, pids) for child, pids in found if pids]
 
@@ -74,12 +74,12 @@ def left_over(places: Places) -> list[tuple[Child, list[int]]]:
 def _living(child: Child, run: Path) -> list[int]:
     leader = proc.look(child.pid)
     if leader and leader.started != child.started:
-        return []  # the number belongs to somebody else now, and a session is named by its leader
+        return []  # the pid was reused, and a session is named by its leader
     return [seen.pid for seen in proc.session_members(child.pid, run, since=child.started)]
 
 
 def end_left_overs(places: Places, grace: float = GRACE_SECONDS) -> list[str]:
-    """Asks them to end, kills who does not, and answers with their names."""
+    """Terminates them, kills those that remain, and returns their names."""
     names = [child.name for child, _ in left_over(places)]
     for child, pids in left_over(places):
         send(child.pid if child.pid in pids else pids[0], signal.SIGTERM)

@@ -1,5 +1,5 @@
-"""What the stack cannot do, said so that the reader knows what to do next."""
+"""Errors of the stack, with what to do next."""
 
 
 class StackError(Exception):
-    """Its text is shown to the person as it is: what was seen, where, and what to do."""
+    """Its text is shown to the user: what was seen, where, and what to do."""

@@ -1,4 +1,4 @@
-"""A port for a program that is told where to listen before it does, or that ends and comes back to the same one.
+"""A port for a program that gets its address before it listens, or that restarts on the same one.
 
 Invariant: a port is given once on this machine until the process that asked for it ends.
 The kernel gives the ports of its own range to every connection that goes out, so one that was free a moment ago may be
@@ -29,7 +29,7 @@ def free_port() -> int:
 
 
 def _kernels_range() -> tuple[int, int]:
-    """As Linux has it unless somebody changed it, where it cannot be read."""
+    """Linux' default if it cannot be read."""
     try:
         first, last = _KERNELS_RANGE.read_text(encoding="ascii").split()
     except OSError:

@@ -1,4 +1,4 @@
-"""Where things are: the checkout, and everything that a run leaves behind, all of it below .run/."""
+"""Paths: the checkout, and all files of a run, below .run/."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,7 +28,7 @@ class Places:
 
     @property
     def screen(self) -> Path:
-        """The last screen of `make up`, while everything runs."""
+        """The final screen of `make up`, while everything runs."""
         return self.run / "screen.txt"
 
     @property
@@ -43,7 +43,7 @@ class Places:
 
     @property
     def bridge_environment(self) -> Path:
-        """What the wrapper sets; it has secrets in it."""
+        """The wrapper's environment; it contains secrets."""
         return self.secrets / "bridge.env"
 
     @property

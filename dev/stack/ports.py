@@ -1,4 +1,4 @@
-"""The ports: their defaults, the variables that change them, and who sits on one that is taken."""
+"""The ports: their defaults, the variables that change them, and which process uses a taken one."""
 
 import socket
 from collections.abc import Mapping
@@ -35,7 +35,7 @@ def variable(name: str) -> str:
 
 
 def from_environment(environment: Mapping[str, str]) -> Ports:
-    """Every fault at once, so that nobody has to start again and again."""
+    """Reports every fault at once."""
     defaults, chosen, faults = Ports(), {}, []
     for name in NAMES:
         text = environment.get(variable(name)) or str(getattr(defaults, name))
@@ -59,7 +59,7 @@ def _twice(chosen: Mapping[str, int]) -> list[str]:
 
 
 def require_free(ports: Ports) -> None:
-    """Says all that are taken, by whom, and how to go elsewhere."""
+    """Reports all ports that are taken, by which process, and how to change them."""
     taken = [name for name in NAMES if not is_free(getattr(ports, name))]
     if taken:
         raise StackError("\n".join(_taken(name, getattr(ports, name)) for name in taken))
@@ -67,7 +67,7 @@ def require_free(ports: Ports) -> None:
 
 def is_free(port: int) -> bool:
     with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # connections that linger are no listener
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # lingering connections must not block the address
         try:
             probe.bind(("127.0.0.1", port))
         except OSError:
@@ -86,5 +86,5 @@ def _taken(name: str, port: int) -> str:
 def _owner(port: int) -> str:
     holder = holder_of("127.0.0.1", port)
     if holder is None:
-        return "a process that this user may not see"
+        return "a process of another user"
     return f"pid {holder.pid} ({holder.command})"

@@ -1,4 +1,4 @@
-"""Reads /proc: who a process is, and when it began. Changes nothing.
+"""Reads /proc: identity and start time of processes. Read-only.
 
 A pid alone is no proof, for Linux uses it again. A process is ours when its start time is the recorded one and its
 environment carries the mark of our .run folder, which it inherited from the run that started it.
@@ -14,7 +14,7 @@ MARK = "INCIDENT_BRIDGE_RUN"
 
 @dataclass(frozen=True)
 class Seen:
-    """A living process: `session` is shared with its children, `started` is in clock ticks since boot."""
+    """A running process: `session` is shared with its children, `started` is in clock ticks since boot."""
 
     pid: int
     session: int
@@ -46,6 +46,6 @@ def is_marked(pid: int, run: Path) -> bool:
 
 
 def session_members(session: int, run: Path, since: int = 0) -> list[Seen]:
-    """The living processes of a session that one of our runs opened, children of dead children included."""
+    """The running processes of a session that a run opened, including children of dead children."""
     members = (seen for seen in everyone() if seen.session == session and seen.started >= since)
     return [seen for seen in members if is_marked(seen.pid, run)]

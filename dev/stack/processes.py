@@ -1,7 +1,7 @@
-"""Children of the stack: started in sessions of their own, logged to files, waited for, restarted, and ended.
+"""Child processes of the stack: started in their own sessions, logged to files, awaited, restarted, and ended.
 
-A session of its own keeps Ctrl-C from a child until we say so, and lets us find what a dead child left running. When
-we are killed, the children are asked to end.
+With its own session a child does not get Ctrl-C, and what a dead child left running can be found. If the parent is
+killed, the children are asked to end.
 """
 
 import contextlib
@@ -28,7 +28,7 @@ LOG_TAIL_LINES = 15
 
 
 class Process:
-    """One service and the child that runs it now; a dead one is started again, later each time."""
+    """One service and its current child process; a dead one is restarted with a growing delay."""
 
     def __init__(self, service: Service, places: Places, environment: Mapping[str, str]) -> None:
         self.service = service
@@ -65,27 +65,27 @@ class Process:
     def is_ready(self) -> bool:
         return self.ended is None and (not self.service.ready_url or answers(self.service.ready_url))
 
-    def obituary(self) -> str:
+    def exit_report(self) -> str:
         return f"{self.service.name} has ended ({status(self.ended)}). The end of {self.log}:\n{tail(self.log)}"
 
     def revive(self, say: Callable[[str], None]) -> bool:
-        """Called again and again. True when a new child was started: the pid file must be told."""
+        """Called periodically. True when a new child was started, so that the pid file must be updated."""
         if self.ended is None:
             return False
         if self._again_at is None:
-            self._bury(say)
+            self._schedule_restart(say)
         elif time.monotonic() >= self._again_at:
             self.start()
             return True
         return False
 
-    def _bury(self, say: Callable[[str], None]) -> None:
+    def _schedule_restart(self, say: Callable[[str], None]) -> None:
         now = time.monotonic()
         self._failures = 1 if now - self.born > STEADY_SECONDS else self._failures + 1
         delay = backoff(self._failures)
         self._again_at = now + delay
-        say(f"{self.obituary()}\nStarting it again in {delay:.0f} s.")
-        self.kill()  # what it left running may hold the port
+        say(f"{self.exit_report()}\nStarting it again in {delay:.0f} s.")
+        self.kill()  # its children may still use the port
 
     def ask_to_end(self) -> None:
         if self._popen and self.ended is None:
@@ -108,12 +108,12 @@ def wait_until_ready(
     tick: Callable[[], None],
     limit: float = READY_WITHIN_SECONDS,
 ) -> None:
-    """Raises as soon as any child has ended, with the end of its log, or when the limit has passed."""
+    """Raises as soon as any child has ended, with the tail of its log, or at the time limit."""
     deadline = time.monotonic() + limit
     while not process.is_ready():
         for other in everyone:
             if other.ended is not None:
-                raise StackError(other.obituary())
+                raise StackError(other.exit_report())
         if time.monotonic() > deadline:
             name, url = process.service.name, process.service.ready_url
             end = f"The end of {process.log}:\n{tail(process.log)}"
@@ -122,13 +122,13 @@ def wait_until_ready(
         time.sleep(POLL_SECONDS)
 
 
-def end_all(processes: Sequence[Process], impatient: Callable[[], bool], grace: float = GRACE_SECONDS) -> list[str]:
-    """In reverse order, each with its own time to finish. Answers with the names that had to be killed."""
+def end_all(processes: Sequence[Process], stop_now: Callable[[], bool], grace: float = GRACE_SECONDS) -> list[str]:
+    """In reverse order, each with its own grace period. Returns the names that had to be killed."""
     killed = []
     for process in reversed(processes):
         deadline = time.monotonic() + grace
         process.ask_to_end()
-        while process.pid and process.ended is None and time.monotonic() < deadline and not impatient():
+        while process.pid and process.ended is None and time.monotonic() < deadline and not stop_now():
             time.sleep(POLL_SECONDS / 2)
         if process.pid and process.ended is None:
             killed.append(process.service.name)
@@ -137,7 +137,7 @@ def end_all(processes: Sequence[Process], impatient: Callable[[], bool], grace: 
 
 
 def answers(url: str) -> bool:
-    """Never through a proxy: these are addresses of this machine."""
+    """Without a proxy, for these are local addresses."""
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     try:
         with opener.open(url, timeout=2) as response:

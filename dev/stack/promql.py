@@ -54,7 +54,7 @@ class Scale(Protocol):
 def milliseconds(text: str) -> int:
     """Of a duration such as 1h30m. Raises StackError."""
     if not DURATION.fullmatch(text):
-        raise StackError(f"{text!r} is no duration of Prometheus; write for instance 90s, 5m or 1h30m.")
+        raise StackError(f"{text!r} is not a Prometheus duration; write for instance 90s, 5m or 1h30m.")
     return sum(int(number) * MILLISECONDS[unit] for number, unit in PART.findall(text))
 
 
@@ -75,7 +75,7 @@ def changed(text: str, change: Callable[[int], int]) -> str:
 
 
 def rewritten(expression: str, scale: Scale, windows: Mapping[str, int]) -> str:
-    """`windows` knows how much time the recorded series look back on. Raises StackError."""
+    """windows: the ranges of the recorded series. Raises StackError."""
     tokens = list(tokenized(expression))
     places = [place for place, token in enumerate(tokens) if token.kind != "blank"]
     if ages := [place for position, place in enumerate(places) if _is_age(tokens, places[: position + 1])]:

@@ -1,4 +1,4 @@
-"""The files of docker/ as they must read on one machine: other addresses and paths, and faster time.
+"""Rewrites the files of docker/ for one machine: other addresses and paths, and faster time.
 
 Each replacement is listed, and one that finds nothing to replace is an error: a changed file must not go unnoticed.
 """
@@ -57,7 +57,7 @@ def _wait(text: str, tempo: Tempo, least: int) -> str:
 
 
 def environment(ports: Ports) -> dict[str, str]:
-    """What routes.yaml asks of the environment: the sandbox is every vendor, whatever the caller's shell says."""
+    """The variables of routes.yaml: the sandbox is every vendor, whatever the caller's environment."""
     sandbox = f"http://127.0.0.1:{ports.sandbox}"
     return {
         "ALERTMANAGER_URL": f"http://127.0.0.1:{ports.alertmanager}",

@@ -1,4 +1,4 @@
-"""The one screen that `make up` ends with: where to look, and three alerts to try."""
+"""The final screen of `make up`: addresses, and three alerts to try."""
 
 import shlex
 from pathlib import Path
@@ -7,7 +7,7 @@ from dev.stack.places import TOOLS
 from dev.stack.ports import Ports
 from dev.stack.speed import Tempo
 
-# severity, alert name, what to expect, the summary that the message carries. No rule has these names: a drill waits
+# severity, alert name, what to expect, the message's summary. No rule has these names: a drill waits
 # until nothing else fires under the name of its alert.
 TRIALS = (
     ("critical", "DemoErrors", "PagerDuty shows an incident", "12% of predictions fail"),
@@ -17,7 +17,7 @@ TRIALS = (
 
 
 def screen(ports: Ports, amtool: Path, tempo: Tempo, bridge: str = ".run/bridge") -> str:
-    """bridge: the command that is the bridge's own on this run."""
+    """bridge: the command for this run's bridge."""
     return "\n".join(
         [
             *_addresses(ports, amtool),
@@ -25,7 +25,7 @@ def screen(ports: Ports, amtool: Path, tempo: Tempo, bridge: str = ".run/bridge"
             *_trials(ports, amtool, tempo),
             *_time(tempo),
             "",
-            f"What the bridge knows:  {bridge} incidents list        Ctrl-C ends everything. Logs: .run/logs",
+            f"The bridge's incidents:  {bridge} incidents list        Ctrl-C ends everything. Logs: .run/logs",
         ]
     )
 
@@ -34,17 +34,15 @@ def _time(tempo: Tempo) -> list[str]:
     lines = ["To see a real fault become a real alert, in another terminal:  make drill SCENARIO=errors  (or =list)"]
     if tempo.speed == 1:
         return [*lines, "Time is real, so a drill takes as long as in production; make up SPEED=30 is quicker."]
-    lines.append(
-        f"Time runs {tempo.speed} times faster for the rules: what says `5m` looks at {300 / tempo.speed:g} s."
-    )
+    lines.append(f"Time runs {tempo.speed} times faster for the rules: a range of `5m` is {300 / tempo.speed:g} s.")
     return [*lines, *([tempo.note()] if tempo.note() else [])]
 
 
 def _addresses(ports: Ports, amtool: Path) -> list[str]:
     pages = " (Debian packs it without its pages: see amtool alert query)" if amtool.is_relative_to(TOOLS) else ""
     rows = (
-        (ports.sandbox, "what people see: stand-ins for PagerDuty, Slack and mail"),
-        (ports.bridge, "the bridge: incidents, who heard of them, and what to do (/runbooks/)"),
+        (ports.sandbox, "what responders see: stand-ins for PagerDuty, Slack and mail"),
+        (ports.bridge, "the bridge: incidents, who was notified, and what to do (/runbooks/)"),
         (ports.alertmanager, f"Alertmanager{pages}"),
         (ports.prometheus, "Prometheus"),
         (ports.api_0, f"the watched toxicity API, with replicas on {ports.api_1} and {ports.api_2}"),

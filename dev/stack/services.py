@@ -1,4 +1,4 @@
-"""The services of the story: how each is started, how it is known to be ready, and where a person finds it."""
+"""The services of the stack: how each is started, how it is known to be ready, and its address."""
 
 import sys
 from collections.abc import Mapping
@@ -12,7 +12,7 @@ from dev.stack.ports import Ports
 
 @dataclass(frozen=True)
 class Service:
-    """One child of the stack. `ready_url` answers 200 as soon as it can be used; without one, to live is enough.
+    """One child of the stack. `ready_url` answers 200 as soon as it can be used; without one, to run is enough.
     What is `late` starts when all others are ready."""
 
     name: str
@@ -24,7 +24,7 @@ class Service:
 
 
 def services(ports: Ports, places: Places, tools: Mapping[str, Path], traffic: float) -> list[Service]:
-    """In the order of their starting: who is asked comes before who asks. `traffic` in requests a second, or 0."""
+    """In start order: servers before their clients. `traffic` in requests a second, or 0."""
     listed = [
         _sandbox(ports),
         _alertmanager(ports, places, tools["alertmanager"]),

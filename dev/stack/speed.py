@@ -1,7 +1,7 @@
-"""The same rules in faster time: every duration divided, and what counts events in a window with it.
+"""The same rules in faster time: divides every duration, and counts of events in a window with it.
 
-Invariant: at speed 1 nothing changes; what would become too short for the scrapes is held, and said.
-docs/rules.md, "Faster time", tells what has to be divided and what must stay.
+Invariant: at speed 1 nothing changes; durations that would be too short for the scrapes are limited, and reported.
+docs/rules.md, "Faster time", says what has to be divided and what must stay.
 """
 
 from __future__ import annotations
@@ -31,16 +31,16 @@ def from_environment(caller: Mapping[str, str]) -> int:
     """SPEED, a whole number: 1 is real time. Raises StackError."""
     text = caller.get("SPEED") or str(USUAL)
     if not (text.isascii() and text.isdigit() and 1 <= int(text) <= MOST):
-        raise StackError(f"SPEED={text!r} is no speed: write a whole number from 1 (real time) to {MOST}.")
+        raise StackError(f"SPEED={text!r} is not a speed: write a whole number from 1 (real time) to {MOST}.")
     return int(text)
 
 
 @dataclass
 class Tempo:
-    """Divides, and remembers what it had to hold. All lengths in milliseconds."""
+    """Divides durations, and records which ones were limited. All lengths in milliseconds."""
 
     speed: int
-    held: dict[int, int] = field(default_factory=dict)
+    limited: dict[int, int] = field(default_factory=dict)
 
     @property
     def interval(self) -> int:
@@ -66,17 +66,17 @@ class Tempo:
         after = round(milliseconds / self.speed)
         if after >= min(milliseconds, least):
             return after
-        self.held[milliseconds] = max(self.held.get(milliseconds, 0), min(milliseconds, least))
+        self.limited[milliseconds] = max(self.limited.get(milliseconds, 0), min(milliseconds, least))
         return min(milliseconds, least)
 
     def note(self) -> str:
-        """What could not be divided so far; empty when all could."""
-        if not self.held:
+        """The durations that were limited so far; empty if none was."""
+        if not self.limited:
             return ""
         listed = ", ".join(
-            f"{promql.duration(old)} is {promql.duration(new)}" for old, new in sorted(self.held.items())
+            f"{promql.duration(old)} is {promql.duration(new)}" for old, new in sorted(self.limited.items())
         )
-        return f"At SPEED={self.speed} some times would be shorter than Prometheus can see, and are held: {listed}."
+        return f"At SPEED={self.speed} some durations would be too short for Prometheus, and are limited: {listed}."
 
 
 def write_rules(folder: Path, tempo: Tempo, source: Path = RULES) -> None:
@@ -117,7 +117,7 @@ def _rule(rule: Mapping[str, Any], tempo: Tempo, windows: Mapping[str, int]) -> 
 
 
 def recorded_windows(rules: Iterable[Mapping[str, Any]]) -> dict[str, int]:
-    """How much time each recorded series looks back on: its own longest range, else that of what it is made of."""
+    """The range of each recorded series: its own longest, else that of the series it uses."""
     recorded = [(rule["record"], rule["expr"]) for rule in rules if "record" in rule]
     found = {name: max(own) for name, expression in recorded if (own := promql.ranges(expression))}
     while new := {

@@ -1,4 +1,4 @@
-"""What the person at the terminal sees: calm lines, and movement only where a terminal can show it."""
+"""Terminal output: plain lines, and a moving one only on a terminal."""
 
 import sys
 import time
@@ -11,7 +11,7 @@ CLEAR_LINE = "\r\x1b[K"
 
 
 class Terminal:
-    """Writes to one stream; a stream that has gone (a closed window) is no reason to stop halfway."""
+    """Writes to one stream; a closed stream (a closed window) is ignored."""
 
     def __init__(self, stream: TextIO | None = None) -> None:
         self._stream = stream or sys.stdout
@@ -22,7 +22,7 @@ class Terminal:
 
     @contextmanager
     def step(self, name: str, address: str, began: float) -> Iterator[Callable[[], None]]:
-        """Says that something is under way since `began`, then that it is done. Call what it gives to move it."""
+        """Shows a step in progress since `began`, then that it is done. Call the yielded function to animate it."""
         yield lambda: self._move(name, time.monotonic() - began)
         self._write(CLEAR_LINE if self._moving else "")
         self.say(f"  ok  {name:<13} {address:<23} {time.monotonic() - began:4.1f} s")
@@ -34,7 +34,7 @@ class Terminal:
             )
 
     def end_line(self) -> None:
-        """Before a message that interrupts a step: the moving line must not stay in front of it."""
+        """Clears the moving line before a message that interrupts a step."""
         self._write(CLEAR_LINE if self._moving else "")
 
     def _write(self, text: str) -> None:

@@ -1,4 +1,4 @@
-"""The story of `make up`, from the first check to the goodbye."""
+"""`make up`, from the first check to the end."""
 
 import json
 import os
@@ -23,30 +23,30 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 class Stopped(Exception):
-    """Somebody asked us to end while something was still starting."""
+    """A signal asked to stop while something was still starting."""
 
 
 @dataclass(frozen=True)
-class Story:
-    """What others may want to know of a run that is complete: a person by the screen, a drill by the rest."""
+class RunInfo:
+    """What is published about a running stack: the screen for users, ports and speed for drills."""
 
-    words: str
+    screen_text: str
     ports: ports.Ports
     speed: int
 
-    def tell(self, places: Places) -> None:
-        places.screen.write_text(f"{self.words}\n", encoding="utf-8")
+    def publish(self, places: Places) -> None:
+        places.screen.write_text(f"{self.screen_text}\n", encoding="utf-8")
         content = {"speed": self.speed, "ports": asdict(self.ports)}
         places.running.write_text(json.dumps(content, indent=1), encoding="utf-8")
 
     @staticmethod
-    def forget(places: Places) -> None:
+    def remove(places: Places) -> None:
         for file in (places.screen, places.running):
             file.unlink(missing_ok=True)
 
 
 class StopRequests:
-    """Counts the signals that ask us to end. The second one means: at once."""
+    """Counts the signals that ask to stop. The second one means: at once."""
 
     def __init__(self) -> None:
         self.count = 0
@@ -62,14 +62,14 @@ class StopRequests:
 
 
 def up(places: Places, terminal: Terminal) -> None:
-    """Raises StackError for everything that a person must put right."""
+    """Raises StackError for everything that the user must fix."""
     chosen, traffic = ports.from_environment(os.environ), render.traffic(os.environ)
     tempo = Tempo(speed.from_environment(os.environ))
     places.create()
     with earlier.hold_lock(places):
         _tidy(places, terminal)
         ports.require_free(chosen)
-        tools = binaries.ensure(terminal.say, binaries.STORY)
+        tools = binaries.ensure(terminal.say, binaries.STACK)
         secrets = credentials.create(places)
         render.write_monitoring(places.run, chosen, places, tempo)
         addresses = render.environment(chosen)
@@ -79,28 +79,28 @@ def up(places: Places, terminal: Terminal) -> None:
         wrapper.write(places, chosen, environment)
         listed = services(chosen, places, tools, traffic)
         processes = [Process(service, places, environment) for service in listed]
-        _run(processes, places, terminal, _story(chosen, tools["amtool"], tempo, places))
+        _run(processes, places, terminal, _run_info(chosen, tools["amtool"], tempo, places))
 
 
-def _story(chosen: ports.Ports, amtool: Path, tempo: Tempo, places: Places) -> Story:
-    return Story(screen(chosen, amtool, tempo, wrapper.shown(places)), chosen, tempo.speed)
+def _run_info(chosen: ports.Ports, amtool: Path, tempo: Tempo, places: Places) -> RunInfo:
+    return RunInfo(screen(chosen, amtool, tempo, wrapper.shown(places)), chosen, tempo.speed)
 
 
 def _tidy(places: Places, terminal: Terminal) -> None:
     names = earlier.end_left_overs(places)
-    Story.forget(places)
+    RunInfo.remove(places)
     if names:
-        terminal.say(f"An earlier run was stopped hard; ended what it had left running: {', '.join(names)}.")
+        terminal.say(f"An earlier run was killed; stopped what it had left running: {', '.join(names)}.")
     for log in places.logs.glob("*.log"):
         log.replace(log.with_suffix(".log.1"))
 
 
-def _run(processes: Sequence[Process], places: Places, terminal: Terminal, story: Story) -> None:
+def _run(processes: Sequence[Process], places: Places, terminal: Terminal, info: RunInfo) -> None:
     requests = StopRequests()
     try:
         _start(processes, places, terminal, requests)
-        story.tell(places)
-        terminal.say(f"\n{story.words}")
+        info.publish(places)
+        terminal.say(f"\n{info.screen_text}")
         _watch(processes, places, terminal, requests)
     except Stopped:
         terminal.end_line()
@@ -108,11 +108,11 @@ def _run(processes: Sequence[Process], places: Places, terminal: Terminal, story
         terminal.end_line()
         raise StackError(f"{fault}\nEverything was stopped again.") from fault
     finally:
-        _goodbye(processes, places, terminal, requests)
+        _stop(processes, places, terminal, requests)
 
 
 def _start(processes: Sequence[Process], places: Places, terminal: Terminal, requests: StopRequests) -> None:
-    terminal.say("Starting the incident bridge and what it lives among:")
+    terminal.say("Starting the incident bridge and its surroundings:")
     for late in (False, True):
         batch = [process for process in processes if process.service.late == late]
         for process in batch:
@@ -149,12 +149,12 @@ def _record(processes: Sequence[Process], places: Places) -> None:
     earlier.record(places, [(process.service.name, process.pid) for process in processes if process.pid])
 
 
-def _goodbye(processes: Sequence[Process], places: Places, terminal: Terminal, requests: StopRequests) -> None:
+def _stop(processes: Sequence[Process], places: Places, terminal: Terminal, requests: StopRequests) -> None:
     terminal.say("\nStopping; press Ctrl-C again to stop at once.")
     before = requests.count
-    killed = end_all(processes, impatient=lambda: requests.count > before)
+    killed = end_all(processes, stop_now=lambda: requests.count > before)
     for name in killed:
         terminal.say(f"{name} did not end in time and was killed.")
     places.pids.unlink(missing_ok=True)
-    Story.forget(places)
-    terminal.say("Everything has ended. Incidents and logs are kept in .run; delete it to begin afresh. Goodbye.")
+    RunInfo.remove(places)
+    terminal.say("Everything has ended. Incidents and logs are kept in .run; delete it to start afresh.")

@@ -21,14 +21,14 @@ exec {python} -m bridge "$@"
 
 
 def write(places: Places, ports: Ports, environment: Mapping[str, str]) -> None:
-    """environment: all that the bridge's process gets; kept is what routes.yaml names."""
+    """environment: that of the bridge's process; only what routes.yaml names is kept."""
     _private(places.bridge_environment, _assignments(places, ports, environment), 0o600)
     script = _SCRIPT.format(environment=shlex.quote(str(places.bridge_environment)), python=shlex.quote(sys.executable))
     _private(places.wrapper, script, 0o700)
 
 
 def shown(places: Places) -> str:
-    """As one types it in the checkout."""
+    """The command to type in the checkout."""
     inside = places.wrapper.is_relative_to(ROOT)
     return shlex.quote(str(places.wrapper.relative_to(ROOT) if inside else places.wrapper))
 
@@ -46,7 +46,7 @@ def _assignments(places: Places, ports: Ports, environment: Mapping[str, str]) -
 
 
 def _private(file: Path, text: str, mode: int) -> None:
-    """Created private: between a write and a later chmod anybody could read it."""
+    """Created private: between a write and a later chmod any user could read it."""
     file.unlink(missing_ok=True)
     with os.fdopen(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), "w", encoding="utf-8") as stream:
         stream.write(text)

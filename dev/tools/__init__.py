@@ -1,1 +1,1 @@
-"""Programs for those who change this project; nothing here runs in production."""
+"""Programs for contributors; nothing here runs in production."""

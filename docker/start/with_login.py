@@ -43,7 +43,7 @@ def prepared(environment: Mapping[str, str], folder: Path) -> dict[str, str]:
 
 
 def _write(copy: Path, text: str) -> None:
-    """Private whatever the umask: it says who is told of what."""
+    """Private whatever the umask: it says who is notified of what."""
     copy.unlink(missing_ok=True)
     with os.fdopen(os.open(copy, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as stream:
         stream.write(text)

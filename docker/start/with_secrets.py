@@ -2,7 +2,7 @@
 """with-secrets COMMAND...: runs it with every file of a folder as an environment variable of that name.
 
 routes.yaml and the sandbox read their secrets from the environment; the environment of a container's definition is
-what `docker inspect` shows to everybody, and its files are not. A variable that has a value already is left alone.
+what `docker inspect` shows to every user, and its files are not. A variable that has a value already is left alone.
 """
 
 from __future__ import annotations

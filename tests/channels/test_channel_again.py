@@ -69,7 +69,7 @@ def test_slack_rings_again_when_an_acknowledgement_is_over(vendors: RunningSandb
 
 
 def test_why_a_channel_is_told_stands_in_its_first_message(vendors: RunningSandbox) -> None:
-    why = "pagerduty-ml could not be reached for 5 min: told others instead"
+    why = "pagerduty-ml could not be reached for 5 min: notified others instead"
     told = a_message(revision=2, news=(replace(an_entry(2, why), kind=EntryKind.FALLBACK),))
     send(a_slack(vendors.slack_base_url), told)
     send(a_pagerduty(vendors.http_url), told)

@@ -118,7 +118,7 @@ def test_what_is_left_out_has_its_default() -> None:
         ('{"facts": [{"name": "a"}]}', "facts[0].title: is missing"),
         ('{"facts": [{"value": "1"}]}', "facts[0].value: must be a number"),
         ('{"facts": [{"value": true}]}', "facts[0].value: must be a number"),
-        ('{"at": "noon"}', "at: 'noon' is no time such as"),
+        ('{"at": "noon"}', "at: 'noon' is not a time such as"),
         ('{"at": 5}', "at: must be a time such as"),
         ('{"unknown": [{"title": 1}]}', "unknown[0].title: must be text"),
         ('{"changes": [{"labels": {"a": 1}}]}', "changes[0].labels.a: must be text"),

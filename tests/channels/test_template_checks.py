@@ -75,10 +75,10 @@ def test_files_that_replace_nothing_are_told(tmp_path: Path) -> None:
     )  # fmt: skip
     write(tmp_path, **{"slak-ml__summary_txt": "x", "pagerduty-ml__body_html": "x", "email-ml__summary_j2": "x"})
     assert [
-        "pagerduty-ml/body.html replaces nothing: only mail shows it",
-        "slack/body.txt replaces nothing: only mail shows it",
-        "slak-ml/ is used by nothing: no channel, kind or route's template has this name; did you mean 'slack-ml'?",
-        "body.htm replaces nothing; did you mean 'body.html'?",
-        "email-ml/summary.j2 replaces nothing; did you mean 'summary.txt'?",
-        "sumary.txt replaces nothing; did you mean 'summary.txt'?",
+        "pagerduty-ml/body.html has no effect: only mail uses it",
+        "slack/body.txt has no effect: only mail uses it",
+        "slak-ml/ is not used: no channel, kind or route's template has this name; did you mean 'slack-ml'?",
+        "body.htm has no effect; did you mean 'body.html'?",
+        "email-ml/summary.j2 has no effect; did you mean 'summary.txt'?",
+        "sumary.txt has no effect; did you mean 'summary.txt'?",
     ] == list(useless_files(folder, KINDS, {"nights"}, {"pagerduty", "slack"}))

@@ -72,7 +72,7 @@ def test_a_choice_is_listed_and_as_json_with_all_that_was_refused(database: str)
     (letter,) = json.loads(run(database, "dead", "--json", "--reason", "payload").output)
     assert (1, "slack", PAYLOAD) == (letter["incident_number"], letter["channel"], letter["refused"])
     assert "smallest one" in letter["why"]
-    assert "There is no dead letter.\n" == run(database, "dead", "--channel", "mail").output
+    assert "No dead letters.\n" == run(database, "dead", "--channel", "mail").output
 
 
 def test_all_that_was_refused_is_shown_without_what_a_terminal_obeys(database: str) -> None:

@@ -120,8 +120,8 @@ def test_check_fails_for_a_critical_rule_that_pages_nobody_and_for_one_that_reac
     )
     routes.write_text(text)
     result = run("check", "--config", str(routes))
-    assert "ml.yml:3: groups[0].rules[0]: Errors is critical and pages nobody: it reaches slack-ml" in result.output
-    assert 'ml.yml:4: groups[0].rules[1]: Deployed {severity="info"} reaches nobody; route.routes[2]' in result.output
+    assert "ml.yml:3: groups[0].rules[0]: Errors is critical but does not page: it reaches slack-ml" in result.output
+    assert 'ml.yml:4: groups[0].rules[1]: Deployed {severity="info"} reaches no channel; route.routes[' in result.output
     assert (1, True) == (result.exit_code, result.output.endswith("\n3 faults\n"))
 
 
@@ -249,7 +249,7 @@ def test_check_tells_what_would_be_noticed_too_late(run, routes):
     assert f"{routes}:7: warning: route.routes[0].matchers[0]: this is read as team=\"'search'\"" in result.output
     assert f"{routes}:9: warning: time_intervals[0].name: no route uses the time interval 'nights'" in result.output
     assert "warning: channels.pagerduty-ml.routing_key: this is no routing key: it has 9 characters" in result.output
-    assert f"{file}:4: groups[0].rules[1]: Deployed has the severity 'Critical', which nothing knows" in result.output
+    assert f"{file}:4: groups[0].rules[1]: Deployed has the severity 'Critical', which is not known" in result.output
     assert (1, True) == (result.exit_code, result.output.endswith("\n1 fault\n"))
 
 
@@ -270,8 +270,8 @@ def test_check_tells_of_templates_that_replace_nothing(run, routes):
     (routes.parent / "mine" / "sumary.txt").write_text("x")
     routes.write_text(TIERS + "templates: mine\n")
     output = run("check", "--config", str(routes), "--no-rules").output
-    assert f"{routes}:9: warning: templates: slak-ml/ is used by nothing" in output
-    assert f"{routes}:9: warning: templates: sumary.txt replaces nothing; did you mean 'summary.txt'?" in output
+    assert f"{routes}:9: warning: templates: slak-ml/ is not used" in output
+    assert f"{routes}:9: warning: templates: sumary.txt has no effect; did you mean 'summary.txt'?" in output
 
 
 @pytest.mark.parametrize(

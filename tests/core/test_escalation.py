@@ -128,7 +128,7 @@ def test_what_is_overdue_and_needs_no_fallback_is_looked_at_again_soon() -> None
 
 def test_a_channel_that_stays_unable_hands_over_to_its_fallback_and_says_so() -> None:
     verdict = look(started(known()), {"pager"}, at(300))
-    assert ["pager could not be reached for 5 min (server: HTTP 503): told mail instead"] == texts(verdict.change)
+    assert ["pager could not be reached for 5 min (server: HTTP 503): notified mail instead"] == texts(verdict.change)
     assert (True, 2) == (verdict.change.loud, verdict.change.incident.revision)
     assert [("mail", Cause.FALLBACK, "pager")] == [(each.channel, each.cause, each.key) for each in verdict.added]
 
@@ -136,7 +136,7 @@ def test_a_channel_that_stays_unable_hands_over_to_its_fallback_and_says_so() ->
 def test_a_dead_letter_hands_over_at_once() -> None:
     dead = a_delivery(pending=False, dead=True, last_error="payload: too long")
     verdict = look(started(known(deliveries=(dead,))), set(), at(1))
-    assert ["pager could not deliver it (payload: too long): told mail instead"] == texts(verdict.change)
+    assert ["pager could not deliver it (payload: too long): notified mail instead"] == texts(verdict.change)
 
 
 @pytest.mark.parametrize(
@@ -161,7 +161,7 @@ def test_nobody_else_is_told(changes: dict[str, object], failing: set[str], now:
 def test_a_route_may_wait_longer_or_shorter() -> None:
     patient = known(match=replace(MATCH, fallback_after=timedelta(hours=1)))
     assert [] == texts(look(patient, {"pager"}, at(3599)).change)
-    assert ["pager could not be reached for 1 h (server: HTTP 503): told mail instead"] == texts(
+    assert ["pager could not be reached for 1 h (server: HTTP 503): notified mail instead"] == texts(
         look(patient, {"pager"}, at(3600)).change
     )
 
@@ -176,7 +176,7 @@ def test_a_step_tells_its_channels_once_when_nobody_has_acknowledged() -> None:
     situation = started(known(deliveries=()))
     assert [] == texts(look(situation, set(), at(599)).change)
     verdict = look(situation, set(), at(600))
-    assert ["nobody acknowledged it within 10 min: told slack too"] == texts(verdict.change)
+    assert ["not acknowledged within 10 min: notified slack too"] == texts(verdict.change)
     assert ({STEP.key}, ["slack"]) == (verdict.acted, [each.channel for each in verdict.added])
     acted = replace(situation, timers=(Timer(Kind.ESCALATION, STEP.key, None),), added=verdict.added)
     assert [] == texts(look(acted, set(), at(9000)).change)
@@ -186,7 +186,7 @@ def test_steps_that_are_due_together_come_in_their_order_and_in_one_revision() -
     later = Escalation(timedelta(minutes=30), ("boss", "mail"))
     situation = started(known(match=replace(MATCH, escalate=(later, STEP)), deliveries=()))
     verdict = look(situation, set(), at(1800))
-    assert ["nobody acknowledged it within 10 min: told slack too", "nobody acknowledged it within 30 min: told boss"
+    assert ["not acknowledged within 10 min: notified slack too", "not acknowledged within 30 min: notified boss"
             " and mail too"] == texts(verdict.change)  # fmt: skip
     assert {2} == {entry.revision for entry in verdict.change.entries}
 
@@ -206,7 +206,7 @@ def test_an_acknowledgement_or_an_end_stops_the_steps(state: State) -> None:
 def test_a_channel_that_an_escalation_added_has_a_fallback_too() -> None:
     added = Added("slack", Cause.ESCALATION, STEP.key, "", at(600))
     situation = known(deliveries=(a_delivery("slack", wanted_at=at(600)),), added=(added,))
-    assert ["slack could not be reached for 5 min (server: HTTP 503): told mail instead"] == texts(
+    assert ["slack could not be reached for 5 min (server: HTTP 503): notified mail instead"] == texts(
         look(situation, {"slack"}, at(900)).change
     )
 

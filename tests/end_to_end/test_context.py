@@ -83,6 +83,6 @@ def test_what_was_not_known_is_told_when_prometheus_answers(
     prometheus.mode = "answer"
     known = "Known now: Failed predictions 7.3 %"
     page = eventually(lambda: known in (text := requests.get(f"{asking.url}/incidents/1", timeout=60).text) and text)
-    assert "What was learned" in page
+    assert "<h2>Context</h2>" in page
     (incident,) = eventually(lambda: [each for each in sandbox.state["pagerduty"]["incidents"] if len(each["log"]) > 1])
     assert ("trigger", 1) == (incident["log"][-1]["action"], incident["pages"])

@@ -94,7 +94,7 @@ def test_when_pagerduty_is_down_mail_is_told_and_when_it_is_back_both_show_the_t
     post(hasty, token, "ErrorsHigh")
     eventually(lambda: mails(sandbox))
     assert "pagerduty-ml could not be reached for" in mails(sandbox)[0]
-    (told,) = [text for text in timeline(hasty) if text.endswith("told email-ml instead")]
+    (told,) = [text for text in timeline(hasty) if text.endswith("notified email-ml instead")]
     assert told.startswith("pagerduty-ml could not be reached for")
     whys = {each["channel"]: each["why"] for each in shown(hasty)["deliveries"]}
     assert whys["email-ml"].startswith("told because pagerduty-ml could not be reached for")
@@ -130,8 +130,8 @@ def test_nobody_acknowledges_and_slack_is_told_even_over_a_crash_but_not_of_what
     hasty.kill_everything()
     hasty.start()
     eventually(lambda: "Ignored" in slack(sandbox))
-    assert "nobody acknowledged it within 8 s: told slack-ml too" in timeline(hasty, 2)
-    assert "nobody acknowledged it within 8 s" in slack(sandbox)
+    assert "not acknowledged within 8 s: notified slack-ml too" in timeline(hasty, 2)
+    assert "not acknowledged within 8 s" in slack(sandbox)
     assert "Taken" not in slack(sandbox)
     post(hasty, token, "Ignored", over=True)
     eventually(lambda: ["acknowledged", "resolved"] == pages(sandbox))

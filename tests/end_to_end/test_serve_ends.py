@@ -80,7 +80,7 @@ def test_a_taken_port_of_another_users_process_ends_it_with_a_hint(tmp_path: Pat
     )
     with listener() as (_, port):
         done = serve(tmp_path, "--config", str(config), "--listen", f"127.0.0.1:{port}")
-    ends_in_words(done, "a process that this user may not see", f"ss -ltnp 'sport = :{port}'")
+    ends_in_words(done, "a process of another user", f"ss -ltnp 'sport = :{port}'")
 
 
 def test_another_listener_on_the_same_port_of_another_address_is_nobody_in_the_way(

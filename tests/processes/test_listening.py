@@ -75,15 +75,15 @@ def test_a_name_of_this_machine_that_means_another_address_is_refused(
     """It was taken for loopback when it was decided that no login is needed."""
     answer = [(socket.AF_INET, 1, 6, "", ("10.1.2.3", port))]
     monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: answer)
-    assert "the name means 10.1.2.3 here" in refusal(Address("bridge.localhost", port))
+    assert "the name resolves to 10.1.2.3 here" in refusal(Address("bridge.localhost", port))
 
 
 @pytest.mark.parametrize(
     ("host", "told"),
     [
-        ("192.0.2.1", "no address of this machine"),  # RFC 5737: nobody's
-        ("a" * 64 + ".example", "no name of a machine"),
-        ("no..name", "no name of a machine"),
+        ("192.0.2.1", "not an address of this machine"),  # RFC 5737: nobody's
+        ("a" * 64 + ".example", "not a valid host name"),
+        ("no..name", "not a valid host name"),
     ],
 )
 def test_what_is_no_address_of_this_machine_is_explained(port: int, host: str, told: str) -> None:

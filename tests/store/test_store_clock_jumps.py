@@ -126,7 +126,7 @@ def test_an_escalation_comes_after_its_time_and_not_a_day_later(engine: sa.Engin
     assert [at(600)] == due_of(engine, Kind.ESCALATION)
     assert 0 == mend(store, 60)  # moved once
     assert [] == watching.watch(at(599))
-    assert ["#1: nobody acknowledged it within 10 min: told boss too"] == watching.watch(at(601))
+    assert ["#1: not acknowledged within 10 min: notified boss too"] == watching.watch(at(601))
 
 
 def due_of(engine: sa.Engine, kind: Kind) -> list[object]:

@@ -84,8 +84,8 @@ def down(now: datetime) -> RetryAt:
     return RetryAt(later, Reason.SERVER, "HTTP 503", pause_until=later)
 
 
-TOLD_MAIL = "#1: pager could not be reached for 5 min (server: HTTP 503): told mail instead"
-TOLD_SLACK = "#1: nobody acknowledged it within 10 min: told slack too"
+TOLD_MAIL = "#1: pager could not be reached for 5 min (server: HTTP 503): notified mail instead"
+TOLD_SLACK = "#1: not acknowledged within 10 min: notified slack too"
 
 
 def test_a_channel_that_stays_unable_hands_over_and_the_end_reaches_both(machine: Machine) -> None:
@@ -106,7 +106,7 @@ def test_a_channel_that_stays_unable_hands_over_and_the_end_reaches_both(machine
 def test_a_dead_letter_hands_over_when_the_timers_are_looked_at_next(machine: Machine) -> None:
     machine.accept(at(0), an_alert())
     machine.send(at(1), pager=GiveUp(Reason.DESTINATION, "HTTP 404"))
-    assert ["#1: pager could not deliver it (destination: HTTP 404): told mail instead"] == machine.watching.watch(
+    assert ["#1: pager could not deliver it (destination: HTTP 404): notified mail instead"] == machine.watching.watch(
         at(2)
     )
     assert {"pager", "mail"} == machine.send(at(3))  # what is new to tell is a reason to try again
@@ -141,9 +141,8 @@ def test_a_quiet_change_that_cannot_be_shown_is_no_reason_for_a_fallback(machine
     assert {"pager"} == machine.send(at(21), pager=down(at(21)))
     assert [] == machine.watching.watch(at(500))
     machine.accept(at(501), an_alert(), an_alert("More"))
-    assert ["#1: pager could not be reached for 8 min (server: HTTP 503): told mail instead"] == machine.watching.watch(
-        at(520)
-    )
+    notified = machine.watching.watch(at(520))
+    assert ["#1: pager could not be reached for 8 min (server: HTTP 503): notified mail instead"] == notified
 
 
 def test_an_unacknowledged_incident_escalates_once_and_its_end_reaches_everybody(machine: Machine) -> None:

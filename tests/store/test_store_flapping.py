@@ -106,7 +106,7 @@ def test_what_fires_on_is_calm_without_a_message_that_rings(machine: Machine) ->
     flap(machine, 4)
     machine.accept(at(8 * MINUTE), an_alert(starts=8 * MINUTE))
     (line,) = machine.watching.watch(at(18 * MINUTE))
-    assert "#1: no longer flapping: it has fired for 10 min without a turn; its end is told at once from now on" == line
+    assert "#1: no longer flapping: it has fired for 10 min without a break; its end is notified at once now" == line
     assert [False] == [entry.loud for entry in machine.reader.timeline(1) if entry.kind == "steadied"]
     assert {"pager": True} == {name: claim.firing for name, claim in machine.claim(at(18 * MINUTE + 1)).items()}
 

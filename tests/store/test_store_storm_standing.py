@@ -92,7 +92,7 @@ def test_fallback_acts_when_the_digest_cannot_be_told(world: World) -> None:
         world.pass_by(8)
     told = escalate(world)
     assert 50 == len(told)
-    assert "slack could not be reached for 1 min: told mail instead" in told[0]
+    assert "slack could not be reached for 1 min: notified mail instead" in told[0]
     assert {"slack", "mail"} == channels(world, 1)
 
 
@@ -104,7 +104,7 @@ def test_fallback_acts_at_once_when_the_digest_is_a_dead_letter(world: World) ->
     world.watch()
     told = escalate(world)
     assert 50 == len(told)
-    assert "slack could not deliver it (destination: channel_not_found): told mail instead" in told[0]
+    assert "slack could not deliver it (destination: channel_not_found): notified mail instead" in told[0]
 
 
 def test_what_joins_after_the_digest_could_be_told_last_falls_back(world: World) -> None:

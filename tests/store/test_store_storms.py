@@ -27,7 +27,7 @@ def world(engine: sa.Engine) -> World:
 def test_a_burst_is_one_digest_before_anybody_looks(world: World) -> None:
     world.fire(50)
     assert ["Storm on slack"] == world.send_all(5)
-    assert "50 incidents are held back from slack: 50 warning" == world.headline()
+    assert "50 incidents are suppressed on slack: 50 warning" == world.headline()
     assert ("held", "held back by the storm on slack, which #51 tells of") == world.standing(1)
 
 
@@ -41,7 +41,7 @@ def test_criticals_are_told_one_by_one_before_the_digest_of_what_is_less_severe(
     world.fire(50)
     world.fire(4, "critical", "Down")
     assert [*("Down" for _ in range(4)), "Storm on slack"] == world.send_all(8)
-    assert "50 incidents are held back from slack: 50 warning" == world.headline()
+    assert "50 incidents are suppressed on slack: 50 warning" == world.headline()
     world.fire(5, "critical", "Down")
     assert ["Down"] == world.send_all(3)
 
@@ -50,7 +50,7 @@ def test_criticals_that_are_too_many_by_themselves_collapse_too_and_lead_the_dig
     world.fire(50)
     world.fire(9, "critical", "Down")
     assert ["Storm on slack"] == world.send_all(3)
-    assert "59 incidents are held back from slack: 9 critical, 50 warning" == world.headline()
+    assert "59 incidents are suppressed on slack: 9 critical, 50 warning" == world.headline()
     (alert,) = world.digest().alerts.values()
     assert alert.annotations["description"].startswith("9 × Down, critical, since 12:00 UTC")
     assert Severity.CRITICAL is world.digest().severity
@@ -62,8 +62,8 @@ def test_more_criticals_than_can_be_told_join_a_storm_of_warnings(world: World) 
     world.fire(9, "critical", "Down")
     assert [] == world.watch()
     assert ["Storm on slack"] == world.send_all(3)
-    assert "59 incidents are held back from slack: 9 critical, 50 warning" == world.headline()
-    assert ["open", "slack storms: 50 messages waited, which take 50 s at its pace (patience 5 s)"] == [
+    assert "59 incidents are suppressed on slack: 9 critical, 50 warning" == world.headline()
+    assert ["open", "slack storms: 50 messages waited, which take 50 s at its rate (maximum delay 5 s)"] == [
         world.digest().state,
         world.texts(51)[0],
     ]
@@ -77,7 +77,7 @@ def test_criticals_that_join_do_not_trickle_until_somebody_looks(world: World) -
     assert ("held", "held back by the storm on slack, which #51 tells of") == world.standing(52)
     world.watch()
     assert ["Storm on slack"] == world.send_all(2)
-    assert "59 incidents are held back from slack: 9 critical, 50 warning" == world.headline()
+    assert "59 incidents are suppressed on slack: 9 critical, 50 warning" == world.headline()
 
 
 def test_what_the_channel_shows_already_keeps_its_place(world: World) -> None:
@@ -107,7 +107,7 @@ def test_what_ends_while_it_is_held_leaves_the_digest_and_is_not_told_at_all(wor
     world.pass_by(5)
     world.watch()
     assert ["Storm on slack"] == world.send_all(3)
-    assert "40 incidents are held back from slack: 40 warning" == world.headline()
+    assert "40 incidents are suppressed on slack: 40 warning" == world.headline()
 
 
 def test_what_becomes_critical_while_it_is_held_is_told_by_itself(world: World) -> None:
@@ -129,7 +129,7 @@ def test_when_it_is_over_what_still_fires_is_told_one_by_one(world: World) -> No
     assert ["the storm on slack is over, told in #51"] == world.watch()
     assert ["Storm on slack", *("Slow" for _ in range(4))] == sorted(world.send_all(10), reverse=True)
     digest = world.digest()
-    told = "the storm on slack is over: what still fires is told one by one (4), 46 ended before they were told"
+    told = "the storm on slack is over: what still fires is notified one by one (4), 46 ended unnotified"
     assert (State.RESOLVED, told) == (digest.state, world.headline())
     assert ["skipped"] * 46 + ["delivered"] * 4 == [world.standing(number)[0] for number in range(1, 51)]
 
@@ -145,7 +145,7 @@ def test_a_gust_in_the_calm_goes_on_with_the_same_digest(world: World) -> None:
     world.pass_by(30)
     assert [] == world.watch()
     assert State.OPEN is world.incident(51).state
-    assert "24 incidents are held back from slack: 24 warning" == world.headline()
+    assert "24 incidents are suppressed on slack: 24 warning" == world.headline()
 
 
 def test_one_that_was_over_before_its_digest_was_told_tells_nothing_of_itself(world: World) -> None:
@@ -194,7 +194,7 @@ def test_mail_goes_to_everybody_and_again_only_when_it_is_loud(engine: sa.Engine
     world.fire(30, name="More")
     world.pass_by(10)
     world.watch()
-    assert "60 incidents are held back from mail: 60 warning" == world.headline()
+    assert "60 incidents are suppressed on mail: 60 warning" == world.headline()
     assert [] == world.send_all(4, MAIL)
     world.fire(300, name="Many")
     world.pass_by(30)
@@ -212,7 +212,7 @@ def test_people_act_on_what_is_held_as_ever(world: World) -> None:
     assert ("skipped", "ended before it was delivered") == world.standing(2)
     world.pass_by(5)
     world.watch()
-    assert "49 incidents are held back from slack: 49 warning" == world.headline()
+    assert "49 incidents are suppressed on slack: 49 warning" == world.headline()
 
 
 def test_of_many_workers_one_begins_it(world: World) -> None:
@@ -267,4 +267,4 @@ def test_a_clock_that_goes_back_does_not_stop_the_digest(world: World) -> None:
     world.fire(10, name="More")
     world.pass_by(5)
     world.watch()
-    assert "60 incidents are held back from slack: 60 warning" == world.headline()
+    assert "60 incidents are suppressed on slack: 60 warning" == world.headline()

@@ -87,7 +87,7 @@ def test_what_a_proxy_sends_that_was_told_nothing_is_remote():
 
 
 def test_a_trusted_proxy_has_to_say_for_whom():
-    assert "does not say clearly for whom" in caller_of(request(), settings(TRUSTING)).remote
+    assert "does not name one client" in caller_of(request(), settings(TRUSTING)).remote
     for unclear in ("unknown", "_hidden", "", "evil.example", "127.0.0.1, x"):
         assert not caller_of(request(X_Forwarded_For=unclear), settings(TRUSTING)).local
     assert caller_of(request(X_Forwarded_For="127.0.0.1"), settings(TRUSTING)).local

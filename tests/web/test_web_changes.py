@@ -245,7 +245,7 @@ def test_pages_and_api_of_changes_want_a_login_where_the_others_do():
 
 
 def test_the_page_of_changes_shows_them_as_text(world):
-    assert "told of no change yet" in world.get("/changes").text
+    assert "No change was reported yet" in world.get("/changes").text
     tell(
         world,
         {**DEPLOY, "summary": "<script>alert(1)</script>", "link": "https://ci.example/7", "labels": {"a": "<i>"}},
@@ -291,7 +291,7 @@ def test_the_configuration_says_how_long_before_an_incident_its_cause_is_looked_
 
 
 def test_an_incident_without_changes_says_so(world):
-    assert "told of no change that concerns it, from 2 h before the start on" in world.get("/incidents/7").text
+    assert "No change that concerns it was reported, from 2 h before the start on" in world.get("/incidents/7").text
 
 
 def with_labels(incident, labels):

@@ -279,7 +279,7 @@ def test_a_clock_that_goes_back_locks_nobody_out_for_a_day():
 
 def test_a_host_that_is_none_and_a_query_that_is_none_at_once(whole):
     answer = whole.client.get("/", environ_overrides={"HTTP_HOST": "a" * 300, "QUERY_STRING": "x=\xb2"})
-    assert (400, "The Host header names no host.\n") == (answer.status_code, answer.text)
+    assert (400, "The Host header is not a host.\n") == (answer.status_code, answer.text)
 
 
 def test_a_login_in_letters_that_no_header_has_is_asked_for_again(whole):

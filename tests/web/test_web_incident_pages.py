@@ -34,7 +34,7 @@ def test_the_command_names_what_the_group_is_made_by(world: World) -> None:
     words = command(page)
     assert ["amtool", "silence", "add", "--alertmanager.url=http://am:9093", "--duration=2h"] == words[:5]
     assert [f"--comment=#7 {INCIDENT.title}", 'alertname="A"'] == words[5:]
-    assert "Its matchers hold of 1 of the 1 alerts that fire now" in " ".join(page.split())
+    assert "Its matchers match 1 of the 1 alerts that fire now" in " ".join(page.split())
     assert "Alertmanager&#39;s own pages" not in page
 
 
@@ -65,7 +65,7 @@ def test_where_the_alertmanager_has_pages_they_are_linked(world: World) -> None:
 
 def test_what_comes_from_elsewhere_is_silenced_there(world: World) -> None:
     world.reader.all[7] = INCIDENT
-    assert "comes from no Alertmanager" in world.get("/incidents/7/silence").text
+    assert "does not come from an Alertmanager" in world.get("/incidents/7/silence").text
     elsewhere = replace(ALERT, annotations={"silence_url": "https://grafana.example/silence?x=1&y=2"})
     world.reader.all[7] = replace(INCIDENT, alerts={"f1": elsewhere})
     assert 'href="https://grafana.example/silence?x=1&amp;y=2"' in world.get("/incidents/7/silence").text
@@ -73,7 +73,7 @@ def test_what_comes_from_elsewhere_is_silenced_there(world: World) -> None:
 
 def test_what_is_over_says_so(world: World) -> None:
     world.reader.all[7] = replace(world.reader.all[7], state=State.RESOLVED, resolved_at=NOW)
-    assert "It is over" in world.get("/incidents/7/silence").text
+    assert "It is resolved" in world.get("/incidents/7/silence").text
     assert ">Silence</a>" not in world.get("/incidents/7").text
 
 

@@ -135,8 +135,8 @@ BEATING = PLAIN + 'heartbeats: [{name: prometheus, matchers: [alertname="Watchdo
 @pytest.mark.parametrize(
     ("heard", "status", "word"),
     [
-        ({"prometheus": 12.0}, 200, "heard 12 s ago"),
-        ({"prometheus": 301.0}, 503, "not heard for 301 s"),
+        ({"prometheus": 12.0}, 200, "received 12 s ago"),
+        ({"prometheus": 301.0}, 503, "not received for 301 s"),
         ({}, 503, "never"),
     ],
 )

@@ -59,11 +59,11 @@ def test_what_flaps_is_shown_and_so_is_when_its_end_will_be_told(world):
     flap = Flap(since=NOW - timedelta(minutes=21), turns=4, turned_at=NOW)
     over = {"f1": replace(ALERT, status=Status.RESOLVED, held=True)}
     world.reader.all[7] = replace(INCIDENT, flap=flap)
-    assert "When it ends, that is held" in world.get("/incidents/7").text
+    assert "Its end is deferred" in world.get("/incidents/7").text
     assert '<span class="badge held">flapping</span>' in world.get("/").text
     world.reader.all[7] = replace(INCIDENT, flap=flap, alerts=over)
     page = " ".join(world.get("/incidents/7").text.split())
-    assert "it began and ended 4 times in 21 min. It has ended; that is told at 2026-11-23 12:10:00 UTC" in page
+    assert "it began and ended 4 times in 21 min. It has ended; this is notified at 2026-11-23 12:10:00 UTC" in page
     told = world.get("/api/v1/incidents/7").json
     assert {
         "since": "2026-11-23T11:39:00+00:00", "turns": 4, "told": "4 times in 21 min",
@@ -223,26 +223,26 @@ def test_an_incident_shows_what_was_learned(world):
     unknown = (Unknown("PSI", "Prometheus does not answer"),)
     world.reader.contexts[7] = replace(sample_context(), at=NOW, facts=(hostile,), unknown=unknown)
     text = world.get("/incidents/7").text
-    assert "What was learned" in text
+    assert "<h2>Context</h2>" in text
     assert "&lt;b&gt;Toxic&lt;/b&gt; share" in text
     assert "43 %" in text and "bad, above 30 %" in text
     assert "PSI: Prometheus does not answer" in text
 
 
 def test_an_incident_without_context_does_not_speak_of_it(world):
-    assert "What was learned" not in world.get("/incidents/7").text
+    assert "<h2>Context</h2>" not in world.get("/incidents/7").text
 
 
 def test_after_the_end_a_row_of_an_older_version_says_what_was_not_kept(world):
     """Its newest measurement is all there is: it is of before the end, or of after it."""
     world.reader.contexts[6] = replace(sample_context(), at=NOW + timedelta(seconds=5))
     text = " ".join(world.get("/incidents/6").text.split())
-    assert "<h3>After the end</h3>" in text and "What was measured while it fired was not kept." in text
+    assert "<h3>After the end</h3>" in text and "What was measured while it fired was not stored." in text
     assert "While it fired" not in text and "Peak while it fired" not in text
     assert world.get("/api/v1/incidents/6").json["measured"]["during"] is None
     world.reader.contexts[6] = replace(sample_context(), at=NOW - timedelta(minutes=2))
     text = " ".join(world.get("/incidents/6").text.split())
-    assert "<h3>While it fired</h3>" in text and "was not kept" not in text and "After the end" not in text
+    assert "<h3>While it fired</h3>" in text and "was not stored" not in text and "After the end" not in text
 
 
 def test_what_was_drawn_again_is_shown_once_as_it_is_now(world):

@@ -21,14 +21,14 @@ def room():
 def test_who_fits_in_stays(room):
     one, other = upload(), upload()
     assert [] == room.grow(one, 4 * SMALL) == room.grow(other, 5 * SMALL)
-    assert 9 * SMALL == room.held
+    assert 9 * SMALL == room.size_bytes
 
 
 def test_the_largest_gives_up(room):
     large, small = upload(), upload()
     room.grow(large, 9 * SMALL)
     assert [large] == room.grow(small, 2 * SMALL)
-    assert 2 * SMALL == room.held
+    assert 2 * SMALL == room.size_bytes
 
 
 def test_the_largest_may_be_the_one_that_grows(room):
@@ -45,7 +45,7 @@ def test_what_has_come_whole_gives_up_nothing_and_a_small_one_still_finds_room(r
     assert [large] == room.grow(large, 2 * SMALL)
     room.leave(whole)
     room.leave(whole)
-    assert SMALL // 2 == room.held
+    assert SMALL // 2 == room.size_bytes
 
 
 def test_those_that_nobody_knows_leave_most_of_the_room(room):
@@ -70,11 +70,12 @@ def test_whatever_comes_the_bound_holds_and_nothing_is_counted_twice(steps):
     for number, step, size in steps:
         chosen = uploads[number]
         if step == "grow" and number not in complete:
-            losers = room.grow(chosen, size)
-            assert all(not each.held for each in losers) and not complete & {uploads.index(each) for each in losers}
+            dropped = room.grow(chosen, size)
+            assert not any(each.size_bytes for each in dropped)
+            assert not complete & {uploads.index(each) for each in dropped}
         elif step == "complete":
             room.complete(chosen)
             complete.add(number)
         elif step == "leave":
             room.leave(chosen)
-        assert sum(each.held for each in uploads) == room.held <= TOTAL + TOTAL // 8
+        assert sum(each.size_bytes for each in uploads) == room.size_bytes <= TOTAL + TOTAL // 8

@@ -83,7 +83,7 @@ def test_no_other_file_is_served(world: World, name: str) -> None:
 
 def test_what_is_missing_says_what_to_do(world: World) -> None:
     page = world.get("/runbooks/Mine").text
-    assert "no runbook called Mine" in page and "runbook_base_url" in page
+    assert "no runbook Mine" in page and "runbook_base_url" in page
 
 
 def test_runbooks_want_the_login_of_the_other_pages() -> None:

@@ -26,7 +26,7 @@ def served(monkeypatch):
     def serve(**limits):
         for name in ("IDLE", "IDLE_KNOWN", "HEADER", "STALL", "LINGER"):
             monkeypatch.setattr(receiving, name, limits.get(name, LONG))
-        monkeypatch.setattr(server, "LOOK_EVERY", 0.05)
+        monkeypatch.setattr(server, "CHECK_EVERY", 0.05)
         world = World(PLAIN + SOURCES)
         running = make_server(world.app, listen_on(Address("127.0.0.1", 0)), lambda: world.settings, {})
         running.adj.asyncore_loop_timeout = 0.05
@@ -156,9 +156,9 @@ def test_what_is_no_http_has_a_request_id_too(served, request_lines, capsys):
 
 
 def test_lines_of_one_kind_are_heard_once_in_a_while(monkeypatch):
-    silence, now = server.Silence(), [0.0]
+    limiter, now = server.LogLimiter(), [0.0]
     monkeypatch.setattr(server.time, "monotonic", lambda: now[0])
-    assert [0, None, None] == [silence.broken("a") for _ in range(3)]
-    assert 0 == silence.broken("b")
+    assert [0, None, None] == [limiter.allowed("a") for _ in range(3)]
+    assert 0 == limiter.allowed("b")
     now[0] += server.QUIET
-    assert [2, None] == [silence.broken("a") for _ in range(2)]
+    assert [2, None] == [limiter.allowed("a") for _ in range(2)]

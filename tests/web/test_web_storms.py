@@ -20,13 +20,13 @@ def world():
 
 def test_the_link_of_a_digest_leads_to_what_it_stands_for(world):
     page = world.get("/?channel=slack-ml&held=storm").text
-    assert "1 incident held back from slack-ml" in page
+    assert "1 incident suppressed on slack-ml" in page
     assert "#7" in page
     assert "Old one" not in page
 
 
 def test_a_channel_without_a_storm_holds_nothing_back(world):
-    assert "No storm holds anything back from it" in world.get("/?channel=%3Cb%3Email&held=storm").text
+    assert "No storm suppresses anything on it" in world.get("/?channel=%3Cb%3Email&held=storm").text
     assert "<b>mail" not in world.get("/?channel=%3Cb%3Email&held=storm").text
 
 

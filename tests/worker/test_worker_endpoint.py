@@ -33,4 +33,4 @@ def test_a_worker_lives_while_it_starts_and_while_it_moves() -> None:
     assert "" == beat.fault(0.0)
     beat.ready()
     assert "" == beat.fault(60.0)
-    assert "it has not moved for 0 s (limit -1 s)" == beat.fault(-1.0)
+    assert "it made no progress for 0 s (limit -1 s)" == beat.fault(-1.0)

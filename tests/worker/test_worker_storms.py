@@ -72,7 +72,7 @@ def test_a_burst_is_one_digest(tmp_path: Path) -> None:
 
     asyncio.run(asyncio.wait_for(main(), 300))
     (digest,) = slack.taken
-    assert ("Storm on slack", f"Firing: {BURST:,} incidents are held back from slack: {BURST:,} warning") == (
+    assert ("Storm on slack", f"Firing: {BURST:,} incidents are suppressed on slack: {BURST:,} warning") == (
         digest.title,
         digest.summary,
     )

@@ -1,1 +1,1 @@
-"""What charts show, before anything is drawn. Pure."""
+"""Charts as data, before they are rendered. Pure."""

@@ -1,4 +1,4 @@
-"""What a picture shows, before anything is drawn: lines, threshold, marks, bins, and the same in words. Pure."""
+"""A chart as data: lines, threshold, marks, bins, and its alternative text. Pure."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from bridge.core.context.distributions import Bin, largest_difference
 from bridge.core.facts import ChangeEvent, Unit
 from bridge.core.numbers import shown
 
-MAX_LINES = 4  # told apart by colour and dash, by anyone, on a phone
+MAX_LINES = 4  # distinguishable by colour and dash, on a phone too
 MAX_CHANGES = 4
-MAX_TITLE = 80  # characters; drawing cuts further, at the picture's edge
+MAX_TITLE = 80  # characters; rendering truncates further, at the chart's edge
 MAX_NAME = 40
-SHORT, DAY = 1200.0, 86400.0  # seconds shown: up to the one to the second, from the other on with the date
+SHORT, DAY = 1200.0, 86400.0  # seconds shown: times with seconds up to SHORT, with the date above DAY
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
-LONGEST = 8e13  # seconds; a timedelta holds little more
+LONGEST = 8e13  # seconds; about the largest timedelta
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +29,7 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """Something happened: a vertical line with a word."""
+    """An event: a labelled vertical line."""
 
     at: datetime
     text: str
@@ -37,14 +37,14 @@ class Mark:
 
 @dataclass(frozen=True, slots=True)
 class LineChart:
-    """An expression before an incident and while it lasts."""
+    """An expression's values before and during an incident."""
 
     title: str
     unit: Unit
     span: Span
     step_seconds: float
     lines: tuple[Line, ...]
-    hidden: int = 0  #: how many more lines there are
+    hidden: int = 0  #: how many lines are left out
     threshold: Threshold | None = None
     started: datetime | None = None
     changes: tuple[Mark, ...] = ()
@@ -53,7 +53,7 @@ class LineChart:
 
 @dataclass(frozen=True, slots=True)
 class DistributionChart:
-    """How values are spread now, and how they were."""
+    """The distribution of values now, and its baseline."""
 
     title: str
     unit: Unit
@@ -67,17 +67,17 @@ Chart = LineChart | DistributionChart
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """A drawn chart. kind: `expression` or `distribution`."""
+    """A rendered chart. kind: `expression` or `distribution`."""
 
     kind: str
     title: str
-    alt: str  #: the same in words, for who does not see it
+    alt: str  #: the alternative text
     png: bytes
     at: datetime  #: when its values were measured
 
 
 def chosen_lines(series: Sequence[Series], threshold: Threshold | None) -> tuple[tuple[Line, ...], int]:
-    """The worst four by their last value, and how many are left out. Worst is what the threshold points to."""
+    """The worst four by their last value, and how many are left out. The threshold says which side is worse."""
     named = zip(names_of(series), series, strict=True)
     lines = [Line(name[:MAX_NAME], each.finite) for name, each in named if each.finite]
     below = threshold is not None and threshold.operator in ("<", "<=", "==")
@@ -92,7 +92,7 @@ def marks_of(changes: Iterable[ChangeEvent], span: Span) -> tuple[Mark, ...]:
 
 
 def in_words(chart: Chart) -> str:
-    """The alternative text: what a person would say who sees the picture."""
+    """The alternative text."""
     return _line_words(chart) if isinstance(chart, LineChart) else _distribution_words(chart)
 
 
@@ -102,15 +102,15 @@ def _line_words(chart: LineChart) -> str:
         time = (
             f"{moment(chart.span.start, chart.span)} to {moment(chart.span.end, chart.span)} UTC {chart.span.end.year}"
         )
-    told = [f"Line chart of {chart.title}, {time}"]
-    told += [_course(line, chart) for line in chart.lines] or ["no data"]
-    told += [f"{chart.hidden} more lines are not shown"] if chart.hidden else []
+    parts = [f"Line chart of {chart.title}, {time}"]
+    parts += [_course(line, chart) for line in chart.lines] or ["no data"]
+    parts += [f"{chart.hidden} more lines are not shown"] if chart.hidden else []
     if chart.threshold:
-        told.append(f"alerts {limit_words(chart.threshold, chart.unit)}")
-    told += [f"began at {moment(chart.started, chart.span)}"] if chart.started else []
-    told += [f"ended at {moment(chart.ended, chart.span)}"] if chart.ended else []
-    told += [f"{mark.text} at {moment(mark.at, chart.span)}" for mark in chart.changes]
-    return f"{'; '.join(told)}."
+        parts.append(f"alerts {limit_words(chart.threshold, chart.unit)}")
+    parts += [f"began at {moment(chart.started, chart.span)}"] if chart.started else []
+    parts += [f"ended at {moment(chart.ended, chart.span)}"] if chart.ended else []
+    parts += [f"{mark.text} at {moment(mark.at, chart.span)}" for mark in chart.changes]
+    return f"{'; '.join(parts)}."
 
 
 def _course(line: Line, chart: LineChart) -> str:
@@ -128,11 +128,11 @@ def _distribution_words(chart: DistributionChart) -> str:
     if not chart.bins:
         return f"Bar chart of {chart.title}; no data."
     largest = max(chart.bins, key=lambda each: each.share)
-    told = f"{value_text(largest.share, Unit.RATIO)} {chart.now_name} are {bin_words(largest, chart.unit)}"
+    text = f"{value_text(largest.share, Unit.RATIO)} {chart.now_name} are {bin_words(largest, chart.unit)}"
     if largest.baseline is None:
-        return f"Bar chart of {chart.title}; {told}, the most."
+        return f"Bar chart of {chart.title}; {text}, the most."
     distance = value_text(largest_difference(chart.bins), Unit.NUMBER)
-    compared = f"{told}, the most, against {value_text(largest.baseline, Unit.RATIO)} in {chart.baseline_name}"
+    compared = f"{text}, the most, against {value_text(largest.baseline, Unit.RATIO)} in {chart.baseline_name}"
     return f"Bar chart of {chart.title}; {compared}; largest difference of the cumulative shares {distance}."
 
 
@@ -145,13 +145,13 @@ def bin_words(each: Bin, unit: Unit) -> str:
 
 
 def limit_words(threshold: Threshold, unit: Unit) -> str:
-    """`above 5 %`, `below 0.65`, `at 0`: where it fires."""
+    """`above 5 %`, `below 0.65`, `at 0`: when it fires."""
     words = {">": "above", ">=": "from", "<": "below", "<=": "up to", "==": "at", "!=": "not at"}
     return f"{words[threshold.operator]} {value_text(threshold.number, unit)}"
 
 
 def value_text(value: float, unit: Unit) -> str:
-    """As everywhere, for any finite value: a time that is negative or longer than all calendars too."""
+    """As `shown`, and also for negative times and times beyond what timedelta represents."""
     if unit is not Unit.SECONDS:
         return shown(value, unit)
     text = shown(min(abs(value), LONGEST), unit)
@@ -163,7 +163,7 @@ def clock(at: datetime) -> str:
 
 
 def moment(at: datetime, span: Span) -> str:
-    """As exact as the time that is shown is long: `03:12:05`, `03:12`, `23 Nov 03:12`."""
+    """As precise as the span needs: `03:12:05`, `03:12`, `23 Nov 03:12`."""
     if span.seconds > DAY:
         return f"{date(at)} {clock(at)}"
     return f"{at.astimezone(UTC):%H:%M:%S}" if span.seconds <= SHORT else clock(at)

@@ -1,8 +1,8 @@
-"""Whether an alert's own expression may be run. It comes with the alert: whoever holds a source's token chooses it, and
-with it what Prometheus has to do.
+"""Limits on an alert's own expression. It comes with the alert, so any client with a source's token can choose it, and
+thereby the load on Prometheus.
 
-Only the text is measured: how far back it looks, how often its subqueries are evaluated, how many series it names.
-Invariant: what is not understood is not run.
+Only the text is checked: its windows, its subqueries' evaluations, and how many names it has.
+Invariant: an expression that is not understood is not run.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from datetime import timedelta
 from bridge.core.charts.expressions import STRING, masked
 
 MAX_WINDOW = timedelta(days=7)
-MAX_EVALUATIONS = 2000  #: of all subqueries, multiplied, for they may stand inside one another
+MAX_EVALUATIONS = 2000  #: of all subqueries, multiplied, for they may be nested
 MAX_WORDS = 100  #: names of metrics, functions and labels outside of selectors
 DEFAULT_STEP = 60.0  #: seconds; Prometheus takes its evaluation interval for a subquery without a step
 
@@ -27,7 +27,7 @@ _SELECTOR = re.compile(r"(?:(?<![A-Za-z0-9_:.])([A-Za-z_:][A-Za-z0-9_:.]*+))? ?\
 _BLANKS = re.compile(r"\s+")
 _NAMED = re.compile(rf"(?:^|,)\s*(?:__name__\s*=\s*)?{STRING}\s*(?:,|$)")
 _WORD = re.compile(r"[A-Za-z_:][A-Za-z0-9_:.]*")
-#: What may stand before a selector without being its name.
+#: Words that may precede a selector without being its metric name.
 _OPERATORS = {"and", "or", "unless", "atan2", "bool", "on", "ignoring", "group_left", "group_right", "by", "without"}
 
 
@@ -43,19 +43,19 @@ def too_much(expr: str) -> str | None:
 def _windows_fault(text: str) -> str | None:
     windows = [_WINDOW.fullmatch(found[1]) for found in _BRACKETS.finditer(text)]
     if len(windows) != text.count("["):
-        return "it has brackets in brackets"
+        return "it has nested brackets"
     evaluations = 1.0
     for window in windows:
         if window is None:
-            return "it has a window that is no duration"
+            return "it has a window that is not a duration"
         seconds = _seconds(window[1])
         if seconds > MAX_WINDOW.total_seconds():
-            return f"it looks back over [{window[1]}], and more than {MAX_WINDOW.days} d is too much"
+            return f"it looks back over [{window[1]}], more than {MAX_WINDOW.days} d"
         step = _seconds(window[3]) if window[3] else DEFAULT_STEP
         if window[2]:
             evaluations *= max(1.0, seconds / step) if step else float("inf")
     if evaluations > MAX_EVALUATIONS:
-        return f"its subqueries are evaluated {evaluations:.0f} times, and more than {MAX_EVALUATIONS} is too much"
+        return f"its subqueries are evaluated {evaluations:.0f} times, more than {MAX_EVALUATIONS}"
     return None
 
 
@@ -63,13 +63,13 @@ def _selectors_fault(expr: str) -> str | None:
     text = _BLANKS.sub(" ", expr)
     selectors = list(_SELECTOR.finditer(text))
     if len(selectors) != text.count("{"):
-        return "it has selectors in selectors"
+        return "it has nested selectors"
     for found in selectors:
         named = found[1] and found[1].lower() not in _OPERATORS
         if not named and not _NAMED.search(found[2]):
-            return "it has a selector without a metric's name, which may mean all there is"
+            return "it has a selector without a metric name, which may match every series"
     words = len(_WORD.findall(_SELECTOR.sub(r"\1 ", text)))
-    return f"it has {words} names, and more than {MAX_WORDS} is too much" if words > MAX_WORDS else None
+    return f"it has {words} names, more than {MAX_WORDS}" if words > MAX_WORDS else None
 
 
 def _seconds(duration: str) -> float:

@@ -1,7 +1,7 @@
-"""An alert's own expression, taken apart for a picture: what is measured, and the number that it is compared with.
+"""Splits an alert's own expression for its chart: the series, and the number that it is compared with.
 
-Only what stands between brackets and quotes is looked at; PromQL is not parsed.
-Invariant: in doubt the whole expression is drawn, without a threshold. What is drawn is never made up.
+Only brackets, quotes and operators are read; PromQL is not parsed.
+Invariant: in doubt the chart shows the whole expression, without a threshold, and never anything made up.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from urllib.parse import parse_qs, urlsplit
 
 MAX_URL = 16_000  # characters
-MAX_EXPRESSION = 4_000  # characters; nobody draws a longer one, and whoever sends it may mean harm
+MAX_EXPRESSION = 4_000  # characters; a longer one is not charted, and may be an attack
 MAX_DEPTH = 5
 MAX_BRACKETS = 20  # around one another
 
@@ -31,22 +31,22 @@ _AGGREGATION = re.compile(r"(?:max|min)\s*(?:(?:by|without)\s*\([^()]*\))?\s*", 
 
 @dataclass(frozen=True, slots=True)
 class Threshold:
-    """The series is compared with the number: `> 0.05`."""
+    """The comparison with a number: `> 0.05`."""
 
     operator: str  #: > | < | >= | <= | == | !=
     number: float
 
 
 @dataclass(frozen=True, slots=True)
-class Drawn:
-    """What to draw for an alert; without a threshold when its expression does not show one plainly."""
+class Charted:
+    """What to chart for an alert; without a threshold when its expression has no obvious one."""
 
     expr: str
     threshold: Threshold | None = None
 
 
 def expression_in(generator_url: str) -> str | None:
-    """The alert's PromQL in Prometheus' link to it (`/graph?g0.expr=...`); None where there is none, or too much."""
+    """The alert's PromQL in Prometheus' link to it (`/graph?g0.expr=...`); None if missing or too long."""
     if len(generator_url) > MAX_URL:
         return None
     try:
@@ -57,12 +57,12 @@ def expression_in(generator_url: str) -> str | None:
     return expr if expr and len(expr) <= MAX_EXPRESSION else None
 
 
-def drawn_of(expr: str) -> Drawn:
-    """The series to draw, and its threshold. Guards (`and ... >= 20`, `unless ...`) are not drawn."""
-    return _taken_apart(expr, 0) or Drawn(expr.strip())
+def drawn_of(expr: str) -> Charted:
+    """The series to chart, and its threshold. Guards (`and ... >= 20`, `unless ...`) are left out."""
+    return _split(expr, 0) or Charted(expr.strip())
 
 
-def _taken_apart(expr: str, depth: int) -> Drawn | None:
+def _split(expr: str, depth: int) -> Charted | None:
     """None in doubt."""
     inner = _unwrapped(expr)
     tokens = None if inner is None or depth > MAX_DEPTH else _top_level(inner)
@@ -70,26 +70,26 @@ def _taken_apart(expr: str, depth: int) -> Drawn | None:
         return None
     guard = next((token for token in tokens if token.group().lower() in ("and", "unless")), None)
     if guard is not None:
-        return _taken_apart(inner[: guard.start()], depth + 1)
+        return _split(inner[: guard.start()], depth + 1)
     comparisons = [token for token in tokens if _COMPARISON.fullmatch(token.group())]
     if len(comparisons) == 1:
         return _compared(inner, comparisons[0])
     return _largest(inner, depth) if not comparisons else None
 
 
-def _compared(expr: str, operator: re.Match[str]) -> Drawn | None:
+def _compared(expr: str, operator: re.Match[str]) -> Charted | None:
     left, right = expr[: operator.start()].strip(), expr[operator.end() :].strip()
-    if re.match(r"bool\b", right, re.IGNORECASE):  # the answer is 0 or 1 then, and that is what the alert means
+    if re.match(r"bool\b", right, re.IGNORECASE):  # the result is 0 or 1, which is what the alert means
         return None
     if left and (number := _number(right)) is not None:
-        return Drawn(left, Threshold(operator.group(), number))
+        return Charted(left, Threshold(operator.group(), number))
     if right and (number := _number(left)) is not None:
-        return Drawn(right, Threshold(_MIRRORED[operator.group()], number))
+        return Charted(right, Threshold(_MIRRORED[operator.group()], number))
     return None
 
 
-def _largest(expr: str, depth: int) -> Drawn | None:
-    """`max by (job) (x > 2)` is `max by (job) (x)` wherever that is above 2; so for min and below."""
+def _largest(expr: str, depth: int) -> Charted | None:
+    """`max by (job) (x > 2)` equals `max by (job) (x)` wherever that is above 2; likewise for min and below."""
     aggregation = _LARGEST.match(expr)
     brackets = list(_outermost(expr)) if aggregation else []
     if aggregation is None or not brackets or brackets[-1][1] != len(expr):
@@ -97,15 +97,15 @@ def _largest(expr: str, depth: int) -> Drawn | None:
     begin, end = brackets[-1]
     if not _AGGREGATION.fullmatch(expr[:begin]):
         return None
-    found = _taken_apart(expr[begin + 1 : end - 1], depth + 1)
+    found = _split(expr[begin + 1 : end - 1], depth + 1)
     keeps = (">", ">=") if aggregation[1].lower() == "max" else ("<", "<=")
     if found is None or found.threshold is None or found.threshold.operator not in keeps:
         return None
-    return Drawn(f"{expr[:begin]}({found.expr})", found.threshold)
+    return Charted(f"{expr[:begin]}({found.expr})", found.threshold)
 
 
 def _number(text: str) -> float | None:
-    """Of a literal, or of literals multiplied and divided, as people write burn rates: `14.4 * 0.05`."""
+    """The value of a literal, or of a product such as a burn rate's `14.4 * 0.05`."""
     inner = _unwrapped(text)
     if inner is None or not _NUMBER.fullmatch(inner):
         return None
@@ -122,7 +122,7 @@ def _number(text: str) -> float | None:
 
 
 def _unwrapped(expr: str) -> str | None:
-    """Without the round brackets around all of it; None when brackets or quotes do not match."""
+    """Without enclosing round brackets; None when brackets or quotes do not match."""
     text = expr.strip()
     for _ in range(MAX_BRACKETS):
         if _top_level(text) is None:
@@ -183,7 +183,7 @@ def _code(text: str) -> Iterator[tuple[int, str, int]]:
 
 
 def masked(text: str) -> str:
-    """As long as it was, but each string is STRING and blanks (NO_STRING, if it was empty), and a comment is blanks.
+    """The text at its length, with strings as STRING and blanks (NO_STRING if empty), and comments as blanks.
 
     Raises ValueError where brackets or quotes do not match.
     """

@@ -1,4 +1,4 @@
-"""Values over time: what is asked for a picture, and what comes back. Pure."""
+"""Time series for a chart: the range query and its result. Pure."""
 
 from __future__ import annotations
 
@@ -11,18 +11,19 @@ from datetime import datetime, timedelta
 from bridge.core.incidents.periods import firing_period
 from bridge.core.model import Incident
 
-#: Before the start of what lasts, and of what is over: the least, so that it is seen from where the values came.
+#: The least shown before the start of an open and of a resolved incident.
 BEFORE, BEFORE_OVER = timedelta(minutes=30), timedelta(minutes=5)
-LONG = timedelta(hours=1)  #: what lasted longer has a quarter of its time before it, and what did not, all of it
-LONGEST = timedelta(days=30)  #: of longer ones the end is shown
-POINTS = 150  # a line 640 px wide shows no more
+#: Longer incidents show a quarter of their length before the start, shorter ones their whole length.
+LONG = timedelta(hours=1)
+LONGEST = timedelta(days=30)  #: of longer ones only the end is shown
+POINTS = 150  # as many as a line 640 px wide shows
 _STEPS = (1, 2, 5, 10, 15)  # seconds; above, multiples of the last
 _SEPARATED = re.compile(r".{5,}[-_./ :]", re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """A stretch of time, both ends included."""
+    """A period, both ends included."""
 
     start: datetime
     end: datetime
@@ -54,9 +55,9 @@ class Series:
 
 
 def span_around(incident: Incident, now: datetime) -> Span:
-    """All of an incident, to its end or to now, and of the time before it as much as its own length allows to see.
+    """The span to show: the whole incident, and before it a time that depends on its length.
 
-    now: after the end, a tenth of the length is shown, at least a minute and at most an hour; or less, until now.
+    After the end a tenth of its length is shown, between a minute and an hour, but nothing after `now`.
     """
     start, end = started(incident), ended(incident)
     lasted = max(timedelta(0), (end or now) - start)
@@ -68,7 +69,7 @@ def span_around(incident: Incident, now: datetime) -> Span:
 
 
 def started(incident: Incident) -> datetime:
-    """When what it is about began, or when it was opened, if that was earlier: it may have been opened again since."""
+    """When the outbreak began, or when the incident was opened if that is earlier, as after a reopening."""
     return min(firing_period(incident).started_at, incident.opened_at)
 
 
@@ -78,7 +79,7 @@ def ended(incident: Incident) -> datetime | None:
 
 
 def range_query(expr: str, span: Span) -> RangeQuery:
-    """With a step that gives about 150 points, from 15 s on in multiples of them: the same is asked again alike."""
+    """With a step for about 150 points, aligned to multiples of up to 15 s so that repeated queries are equal."""
     wanted, coarse = span.seconds / POINTS, _STEPS[-1]
     step = next((each for each in _STEPS if wanted <= each), math.ceil(wanted / coarse) * coarse)
     fine = min(step, coarse)
@@ -87,9 +88,9 @@ def range_query(expr: str, span: Span) -> RangeQuery:
 
 
 def belonging(series: Iterable[Series], alerts: Sequence[Mapping[str, str]]) -> tuple[Series, ...]:
-    """Those of the alerts, given by their labels: an alert has all the labels of the series that fires it.
+    """The series of the alerts, given by their labels: an alert has all the labels of its series.
 
-    All of them when none belongs: a rule or Alertmanager's relabelling may have changed the alert's labels.
+    All of them when none matches: a rule or Alertmanager's relabelling may have changed the alert's labels.
     """
     every = tuple(series)
     mine = tuple(each for each in every if any(_agree(each.labels, labels) for labels in alerts))
@@ -97,21 +98,21 @@ def belonging(series: Iterable[Series], alerts: Sequence[Mapping[str, str]]) -> 
 
 
 def names_of(series: Sequence[Series]) -> list[str]:
-    """What tells them apart: the values of the labels in which they differ; nothing for a single one.
+    """Names made of the labels in which the series differ; empty for a single one.
 
-    A long beginning that all share, as pods of one deployment do, is left out: `…x7kq2`.
+    A long common prefix, such as a deployment's name in pods, is left out: `…x7kq2`.
     """
     if len(series) < 2:
         return ["" for _ in series]
     keys = sorted({key for each in series for key in each.labels} - {"__name__"})
-    telling = [key for key in keys if len({each.labels.get(key, "") for each in series}) > 1]
-    names = [" ".join(filter(None, (each.labels.get(key, "") for key in telling))) or "(none)" for each in series]
-    shared = _SEPARATED.match(_beginning(names))
+    differing = [key for key in keys if len({each.labels.get(key, "") for each in series}) > 1]
+    names = [" ".join(filter(None, (each.labels.get(key, "") for key in differing))) or "(none)" for each in series]
+    shared = _SEPARATED.match(_common_prefix(names))
     return [f"…{name[shared.end() :]}" for name in names] if shared else names
 
 
-def _beginning(names: Sequence[str]) -> str:
-    """What all of them begin with."""
+def _common_prefix(names: Sequence[str]) -> str:
+    """The longest common prefix."""
     first, last = min(names), max(names)
     same = (at for at, (one, other) in enumerate(zip(first, last, strict=False)) if one != other)
     return first[: next(same, min(len(first), len(last)))]

@@ -1,6 +1,6 @@
-"""Links to pictures that need no login: they are signed, and end. Pure.
+"""Signed, expiring links to charts that need no login. Pure.
 
-HMAC with SHA-256 (https://datatracker.ietf.org/doc/html/rfc2104) over a random name and the time when it ends.
+HMAC with SHA-256 (https://datatracker.ietf.org/doc/html/rfc2104) over a random name and the expiry time.
 """
 
 from __future__ import annotations
@@ -12,12 +12,12 @@ import re
 from datetime import UTC, datetime
 
 NAME = re.compile(r"[A-Za-z0-9_-]{16,64}")
-_PURPOSE = b"incident-bridge picture 1"  # a signature of one kind of link must not open another
+_PURPOSE = b"incident-bridge picture 1"  # a signature must not be valid for another kind of link
 
 
 class LinkCheck(enum.Enum):
     VALID = "valid"
-    FORGED = "forged"  #: or damaged on its way
+    FORGED = "forged"  #: or damaged in transit
     EXPIRED = "expired"
 
 
@@ -28,7 +28,7 @@ def picture_path(name: str, expires_at: datetime, key: bytes) -> str:
 
 
 def link_check(name: str, expires: str, signature: str, key: bytes, now: datetime) -> LinkCheck:
-    """Of what a link says. An expired link was valid once; a forged one tells nothing about whether it would expire."""
+    """Checks a link; the signature comes first, so a forged link never reads as expired."""
     expected = _signature(name, expires, key)
     if not NAME.fullmatch(name) or not hmac.compare_digest(expected.encode(), signature.encode("utf-8", "replace")):
         return LinkCheck.FORGED

@@ -1,6 +1,6 @@
-"""What an expression counts, told from its names: https://prometheus.io/docs/practices/naming/
+"""The unit of an expression, from its metric names: https://prometheus.io/docs/practices/naming/
 
-Invariant: a unit is only told when one metric and its names say it plainly; everything else is a plain number.
+Invariant: a unit is given only when one metric's name states it; everything else is a plain number.
 """
 
 from __future__ import annotations
@@ -16,13 +16,13 @@ _FUNCTION = re.compile(r"\b([A-Za-z_]\w*)\s*\(")
 _METRIC = re.compile(r"[A-Za-z_:][A-Za-z0-9_:]*")
 _ARITHMETIC = re.compile(r"[-+*/%^]|\b(?:atan2|and|or|unless)\b|[<>=!]=?", re.IGNORECASE)
 _RATES = {"rate", "irate"}
-#: Functions whose answer counts what their metric counts.
+#: Functions that keep the unit of their argument.
 _SAME = {"max", "min", "avg", "sum", "topk", "bottomk", "quantile", "last_over_time", "max_over_time", "min_over_time"}
 _SAME |= {"avg_over_time", "quantile_over_time", "clamp_min", "clamp_max", "abs", "sort", "sort_desc"}
 
 
 def unit_of(expr: str) -> Unit:
-    """Of `job:errors:ratio_rate5m` a ratio, of `histogram_quantile(.., x_seconds_bucket ..)` seconds, and so on."""
+    """A ratio for `job:errors:ratio_rate5m`, seconds for `histogram_quantile(.., x_seconds_bucket ..)`, and so on."""
     text = _STRING.sub("", expr)
     text = re.sub(r"\{[^{}]*\}|\[[^\[\]]*\]", " ", text)
     text = _MODIFIER.sub(" ", _GROUPING.sub(" ", text))
@@ -31,10 +31,10 @@ def unit_of(expr: str) -> Unit:
     metrics = [name for name in _METRIC.findall(rest) if not name[0].isdigit()]
     if len(metrics) != 1 or _ARITHMETIC.search(rest):
         return Unit.NUMBER
-    return _told(metrics[0], functions)
+    return _unit_of_metric(metrics[0], functions)
 
 
-def _told(metric: str, functions: set[str]) -> Unit:
+def _unit_of_metric(metric: str, functions: set[str]) -> Unit:
     if "histogram_quantile" in functions:
         return _suffixed(metric.removesuffix("_bucket"))
     if functions & _RATES:

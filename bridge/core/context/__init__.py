@@ -1,1 +1,1 @@
-"""Facts about an incident: what is asked, what is measured, and what it may mean. Pure."""
+"""The context of an incident: questions, measured facts and hypotheses. Pure."""

@@ -1,4 +1,4 @@
-"""Two histograms side by side: what is measured now, and what was measured in training or is usual. Pure."""
+"""Compares two histograms: current values with those of training or the usual ones. Pure."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from bridge.core.context.enrichment import Sample
 
 MAX_BINS = 20
 LE = "le"
-EMPTY = 1e-9  # a share of less is the rounding of a float
+EMPTY = 1e-9  # a smaller share is rounding error
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,10 +24,10 @@ class Bin:
 
 
 def bins_of(now: Iterable[Sample], baseline: Iterable[Sample] = (), bound: str = LE) -> tuple[Bin, ...]:
-    """From cumulative samples by their upper bound: counts, rates or a CDF, for each is divided by its largest.
+    """Bins from cumulative samples by upper bound: counts, rates or a CDF; each is divided by its largest.
 
-    The bound is the label `le`, as in any histogram; the baseline may have it under another name.
-    Only bounds that both have are used, where cumulative values are exact. Empty when `now` holds nothing.
+    The bound is the label `le`, as in any histogram; the baseline may use another label.
+    Only bounds that both have are used, for which cumulative values are exact. Empty when `now` has no values.
     """
     current, usual = _cumulative(now, LE), _cumulative(baseline, bound)
     bounds = sorted(set(current) & set(usual)) if usual else sorted(current)
@@ -44,7 +44,7 @@ def bins_of(now: Iterable[Sample], baseline: Iterable[Sample] = (), bound: str =
 
 
 def largest_difference(bins: Iterable[Bin]) -> float:
-    """Kolmogorov-Smirnov: the largest difference of the two cumulative shares; 0 is alike, 1 is nothing in common."""
+    """Kolmogorov-Smirnov: the largest difference of the two cumulative shares; 0: equal, 1: disjoint."""
     total, largest = 0.0, 0.0
     for each in bins:
         total += each.share - (each.baseline if each.baseline is not None else each.share)
@@ -66,7 +66,7 @@ def _cumulative(samples: Iterable[Sample], label: str) -> dict[float, float]:
     if whole <= 0:
         return {}
     shares, highest = {}, 0.0
-    for bound in sorted(found):  # the pods of a sum are not scraped at one moment, so it may go down a little
+    for bound in sorted(found):  # pods are scraped at different moments, so a sum may decrease a little
         highest = max(highest, found[bound] / whole)
         shares[bound] = highest
     return shares

@@ -1,4 +1,4 @@
-"""From questions to what must be asked, and from answers to facts. Pure: who asks, and for how long, is elsewhere."""
+"""Turns questions into queries, and answers into facts. Pure: the queries are run elsewhere."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ NOW = timedelta(0)
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """One instant query: the PromQL, and how long before now."""
+    """One instant query: the PromQL, evaluated `ago` before now."""
 
     expr: str
     ago: timedelta = NOW
@@ -35,7 +35,7 @@ class Sample:
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """Why there is no answer, for people. silent: there may be one later; otherwise the query itself is at fault."""
+    """Why there is no answer, for users. silent: there may be one later; otherwise the query itself is wrong."""
 
     why: str
     silent: bool = True
@@ -56,17 +56,17 @@ class QuestionQueries:
 
     @property
     def queries(self) -> tuple[Query, ...]:
-        beside = (query for query in (self.usual, self.whole) if query is not None)
-        return (self.now, *beside, *self.past)
+        others = (query for query in (self.usual, self.whole) if query is not None)
+        return (self.now, *others, *self.past)
 
 
 def queries_for(
     questions: Iterable[Question], incident: Incident, scope: Sequence[str], lasted: timedelta, over: timedelta = NOW
 ) -> list[QuestionQueries]:
-    """What to ask about an incident: questions that concern one of its alerts and whose labels it has.
+    """The queries for an incident: for questions that concern one of its alerts and whose labels it has.
 
-    scope: the labels, in order, that `{{ labels }}` narrows a question to; only those which all the alerts share.
-    lasted: since when the incident goes on, until now. over: how long before now it ended: a peak is one until then.
+    scope: the labels, in order, that `{{ labels }}` selects by; only those which all alerts share count.
+    lasted: the time since the incident's start. over: the time since its end; peaks are those until then.
     """
     alerts = [alert.labels for alert in (incident.firing or tuple(incident.alerts.values()))]
     shared = common_labels(alerts)
@@ -75,7 +75,7 @@ def queries_for(
 
 
 def fact_of(asked: QuestionQueries, answers: Mapping[Query, Answer]) -> Fact | Unknown:
-    """The fact, or why there is none. What is missing of the past only makes the fact poorer."""
+    """The fact, or why there is none. Missing past values are left out of the fact."""
     question, answer = asked.question, answers.get(asked.now, Failure("not asked in time"))
     if isinstance(answer, Failure):
         return Unknown(question.title, answer.why, answer.silent)
@@ -83,7 +83,7 @@ def fact_of(asked: QuestionQueries, answers: Mapping[Query, Answer]) -> Fact | U
     if not samples:
         return Unknown(question.title, "no data")
     if question.by is None and len(samples) > 1:
-        why = f"the query gave {len(samples)} values: aggregate it, or name the label that tells them apart in `by`"
+        why = f"the query gave {len(samples)} values: aggregate it, or name the label that distinguishes them in `by`"
         return Unknown(question.title, why)
     value, parts = _value(question, samples), _parts(question, samples)
     past, of = _past(asked, answers), _single(answers.get(asked.whole)) if asked.whole else None
@@ -96,7 +96,7 @@ def fact_of(asked: QuestionQueries, answers: Mapping[Query, Answer]) -> Fact | U
 
 
 def verdict_of(question: Question, value: float, past: Sequence[Past], of: float | None = None) -> tuple[Verdict, str]:
-    """And what it stands on."""
+    """The verdict and its reason."""
     if question.bad_unless_all and of is not None:
         missing = of - value
         return (Verdict.BAD, f"{shown(missing, question.unit)} missing") if missing > 0 else (Verdict.GOOD, "")
@@ -159,7 +159,7 @@ def _past(asked: QuestionQueries, answers: Mapping[Query, Answer]) -> tuple[Past
 
 
 def _single(answer: Answer | None) -> float | None:
-    """Of a broken-down question's past only the sum is shown."""
+    """The value; the sum of a broken-down question, for its past is shown only as a sum."""
     if answer is None or isinstance(answer, Failure):
         return None
     values = [sample.value for sample in answer if math.isfinite(sample.value)]

@@ -1,6 +1,6 @@
-"""What probably happened, from facts and changes: fixed rules, the most telling first.
+"""The probable cause, from facts and changes: fixed rules, the most specific first.
 
-Invariant: no evidence, no guess.
+Invariant: without evidence there is no hypothesis.
 """
 
 from __future__ import annotations
@@ -13,14 +13,14 @@ from bridge.core.facts import ChangeEvent, Fact, Hypothesis, Unit, Verdict
 from bridge.core.numbers import in_words, measured, shown, times
 
 MOSTLY = 0.8  #: this share of the errors points at one version or pod
-SURGE = 3.0  #: this many times the usual traffic is worth a sentence of its own
-OVERLOAD = 2.0  #: and this many, when the service is saturated as well
-SLACK = timedelta(minutes=2)  #: a deployment is announced a little after it began to act
+SURGE = 3.0  #: so many times the usual traffic is a cause by itself
+OVERLOAD = 2.0  #: so many times is a cause if the service is saturated too
+SLACK = timedelta(minutes=2)  #: a deployment may be reported shortly after it took effect
 
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """What the rules may look at. window: how long before its start an incident's cause is looked for."""
+    """What the rules see. window: how far before an incident's start its cause may lie."""
 
     facts: Sequence[Fact]
     changes: Sequence[ChangeEvent]
@@ -38,7 +38,7 @@ class Evidence:
 
 
 def hypothesis_of(evidence: Evidence) -> Hypothesis | None:
-    """What the first rule says that has anything to say."""
+    """The hypothesis of the first rule that applies."""
     return next((found for rule in RULES if (found := rule(evidence)) is not None), None)
 
 
@@ -50,12 +50,12 @@ def new_version_fails(evidence: Evidence) -> Hypothesis | None:
     if errors is None or not version or share < MOSTLY or not others:
         return None
     change = next((c for c in evidence.suspects() if c.version == version), None)
-    told = f"{shown(share, Unit.RATIO)} of the {_what(errors)} come from {version}"
-    beside = f"{_list(others)} {'runs' if len(others) == 1 else 'run'} beside it"
+    observed = f"{shown(share, Unit.RATIO)} of the {_what(errors)} come from {version}"
+    others_run = f"{_list(others)} {'runs' if len(others) == 1 else 'run'} beside it"
     if change is None:
-        return Hypothesis("one_version_fails", f"{told}; {beside}.", (told, beside))
+        return Hypothesis("one_version_fails", f"{observed}; {others_run}.", (observed, others_run))
     deployed = _before(change, evidence.started_at)
-    return Hypothesis("new_version_fails", f"{deployed}; {told}, {beside}.", (deployed, told, beside))
+    return Hypothesis("new_version_fails", f"{deployed}; {observed}, {others_run}.", (deployed, observed, others_run))
 
 
 def one_pod_fails(evidence: Evidence) -> Hypothesis | None:
@@ -64,13 +64,13 @@ def one_pod_fails(evidence: Evidence) -> Hypothesis | None:
     pod, share = _leader(errors)
     if errors is None or share < MOSTLY or len(errors.parts) < 2:
         return None
-    told = f"{shown(share, Unit.RATIO)} of the {_what(errors)} come from {pod}"
+    observed = f"{shown(share, Unit.RATIO)} of the {_what(errors)} come from {pod}"
     rest = f"the other {len(errors.parts) - 1} {'is' if len(errors.parts) == 2 else 'are'} nearly free of them"
-    return Hypothesis("one_pod_fails", f"{told}; {rest}.", (told, rest))
+    return Hypothesis("one_pod_fails", f"{observed}; {rest}.", (observed, rest))
 
 
 def overload(evidence: Evidence) -> Hypothesis | None:
-    """Much more traffic than is usual; with less of it, only if the service is saturated as well."""
+    """Far more traffic than usual, or somewhat more while the service is saturated."""
     traffic, full = evidence.fact("traffic"), evidence.fact("saturation")
     usual = next((past.value for past in traffic.past), 0.0) if traffic else 0.0
     if traffic is None or traffic.value is None or usual <= 0:
@@ -79,21 +79,21 @@ def overload(evidence: Evidence) -> Hypothesis | None:
     saturated = full is not None and full.verdict is Verdict.BAD and full.value is not None
     if factor < (OVERLOAD if saturated else SURGE):
         return None
-    told = [f"{traffic.title}: {times(factor)} what is usual ({shown(traffic.value, traffic.unit)})"]
+    parts = [f"{traffic.title}: {times(factor)} what is usual ({shown(traffic.value, traffic.unit)})"]
     if full is not None and saturated:
-        told.append(f"{full.title.lower()}: {shown(full.value or 0.0, full.unit)}")
-    return Hypothesis("overload" if saturated else "traffic_surge", f"{'; '.join(told)}.", tuple(told))
+        parts.append(f"{full.title.lower()}: {shown(full.value or 0.0, full.unit)}")
+    return Hypothesis("overload" if saturated else "traffic_surge", f"{'; '.join(parts)}.", tuple(parts))
 
 
 def pods_missing(evidence: Evidence) -> Hypothesis | None:
-    """Fewer pods serve than there should be."""
+    """Fewer pods are up than expected."""
     pods = evidence.fact("pods_up")
     if pods is None or pods.verdict is not Verdict.BAD or pods.value is None or pods.of is None:
         return None
-    told = f"{pods.title}: {measured(pods)}"
+    observed = f"{pods.title}: {measured(pods)}"
     change = next(iter(evidence.suspects()), None)
     before = [] if change is None else [_before(change, evidence.started_at)]
-    return Hypothesis("pods_missing", f"{'; '.join([told, *before])}.", (told, *before))
+    return Hypothesis("pods_missing", f"{'; '.join([observed, *before])}.", (observed, *before))
 
 
 def inputs_drifted(evidence: Evidence) -> Hypothesis | None:
@@ -103,21 +103,21 @@ def inputs_drifted(evidence: Evidence) -> Hypothesis | None:
         return None
     if evidence.suspects() or not evidence.changes_known:
         return None
-    told = f"{drift.title} is {shown(drift.value, drift.unit)} ({drift.why})"
+    observed = f"{drift.title} is {shown(drift.value, drift.unit)} ({drift.why})"
     same = f"nothing was deployed in the {in_words(evidence.window)} before"
-    return Hypothesis("inputs_drifted", f"{told} and {same}: the inputs have changed.", (told, same))
+    return Hypothesis("inputs_drifted", f"{observed} and {same}: the inputs have changed.", (observed, same))
 
 
 def changed_before(evidence: Evidence) -> Hypothesis | None:
-    """Something was changed shortly before, and nothing says more."""
+    """A change shortly before, when no other rule applies."""
     change = next(iter(evidence.suspects()), None)
     if change is None:
         return None
-    told = _before(change, evidence.started_at)
+    observed = _before(change, evidence.started_at)
     versions = evidence.fact("pods_by_version")
     alone = versions is not None and [part.name for part in versions.parts if part.value > 0] == [change.version]
     note = "; every pod runs it, so there is nothing to compare it with" if alone else ""
-    return Hypothesis("changed_before", f"{told}{note}.", (told,))
+    return Hypothesis("changed_before", f"{observed}{note}.", (observed,))
 
 
 RULES: tuple[Callable[[Evidence], Hypothesis | None], ...] = (
@@ -131,19 +131,19 @@ RULES: tuple[Callable[[Evidence], Hypothesis | None], ...] = (
 
 
 def _what(fact: Fact) -> str:
-    """`Errors by pod` are errors, once it is said of which pod."""
+    """`errors` from the title `Errors by pod`."""
     return fact.title.partition(" by ")[0].lower()
 
 
 def _leader(fact: Fact | None) -> tuple[str, float]:
-    """The largest part and its share of all; nothing when there is nothing to share."""
+    """The largest part and its share of the total; ("", 0) without a total."""
     parts = sorted(fact.parts, key=lambda part: part.value, reverse=True) if fact else []
     total = sum(part.value for part in parts)
     return (parts[0].name, parts[0].value / total) if parts and total > 0 else ("", 0.0)
 
 
 def _others(evidence: Evidence, version: str) -> list[str]:
-    """The other versions that run now."""
+    """The other running versions."""
     found = (evidence.fact("pods_by_version"), evidence.fact("errors_by_version"))
     names = {part.name for fact in found if fact for part in fact.parts if part.name and part.name != version}
     running = evidence.fact("pods_by_version")

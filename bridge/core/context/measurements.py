@@ -1,4 +1,4 @@
-"""Which of an incident's measurements are of the time while it fired, which came after its end, and the worst. Pure."""
+"""Splits an incident's measurements into those while it fired and later ones, and keeps the peaks. Pure."""
 
 from __future__ import annotations
 
@@ -8,20 +8,20 @@ from datetime import datetime, timedelta
 
 from bridge.core.facts import Context, Fact, Verdict
 
-SKEW = timedelta(minutes=1)  #: between the clocks of two machines: an incident's start is the web's or its source's
+SKEW = timedelta(minutes=1)  #: clock difference between machines: an incident's start may be its source's time
 
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """What is kept of one incident."""
+    """The stored measurements of one incident."""
 
     newest: Context | None = None
     fired: Context | None = None  #: the last one while it fired, as far as the bridge knew then
-    peaks: tuple[Fact, ...] = ()  #: of these, each fact at its worst
+    peaks: tuple[Fact, ...] = ()  #: each fact at its worst while it fired
 
 
 def merged(known: Measured, found: Context, started_at: datetime, ended_at: datetime | None) -> Measured:
-    """With one more. An older one never replaces a newer one; an outbreak's values are none of the next one's."""
+    """With one more measurement. Older ones never replace newer ones; each outbreak has its own values."""
     newest = known.newest if known.newest is not None and known.newest.at > found.at else found
     before = known.fired if known.fired is not None and known.fired.at >= started_at else None
     peaks = known.peaks if before is not None else ()
@@ -31,9 +31,9 @@ def merged(known: Measured, found: Context, started_at: datetime, ended_at: date
 
 
 def as_of(known: Measured, started_at: datetime, ended_at: datetime | None) -> Context | None:
-    """The newest; after the end, with the last from while it fired and the peaks, as far as they were kept."""
+    """The newest; after the end also the last from while it fired and the peaks, if stored."""
     newest = known.newest
-    if newest is None or newest.at < started_at - SKEW:  # of an outbreak before, which may have been muted since
+    if newest is None or newest.at < started_at - SKEW:  # of an earlier outbreak; the current one may be muted
         return None
     if ended_at is None:
         return newest
@@ -45,7 +45,7 @@ def as_of(known: Measured, started_at: datetime, ended_at: datetime | None) -> C
 
 
 def worst_of(known: Iterable[Fact], found: Iterable[Fact]) -> tuple[Fact, ...]:
-    """By name; a fact without a value has no worst."""
+    """By name; facts without a value are left out."""
     worst = {fact.name: fact for fact in known}
     for fact in found:
         if fact.value is not None and (fact.name not in worst or _is_worse(fact, worst[fact.name])):
@@ -54,7 +54,7 @@ def worst_of(known: Iterable[Fact], found: Iterable[Fact]) -> tuple[Fact, ...]:
 
 
 def _later(known: Context | None, found: Context) -> Context:
-    """The newer one; but one that found nothing out replaces none that did."""
+    """The newer one, but one without facts never replaces one with facts."""
     if known is None:
         return found
     if bool(known.facts) is not bool(found.facts):
@@ -65,7 +65,7 @@ def _later(known: Context | None, found: Context) -> Context:
 def _before_the_end(
     fired: Context | None, peaks: tuple[Fact, ...], started_at: datetime, ended_at: datetime
 ) -> Context | None:
-    """The bridge learns of an end later, and may have measured in between: then what is known of before that."""
+    """The last context before the end: measurements between the end and its webhook are left out."""
     if fired is not None and _within(fired, started_at, ended_at):
         return fired
     newest = fired.facts if fired is not None and fired.at >= started_at else ()
@@ -78,7 +78,7 @@ def _within(context: Context, started_at: datetime, ended_at: datetime | None) -
 
 
 def _is_worse(one: Fact, other: Fact) -> bool:
-    """A bad value is worse than one that is not."""
+    """Bad values rank first."""
     if (one.verdict is Verdict.BAD) != (other.verdict is Verdict.BAD):
         return one.verdict is Verdict.BAD
     if one.value is None or other.value is None:

@@ -1,4 +1,4 @@
-"""Questions to a Prometheus about an incident: configuration, no code. Nothing here knows what a model is.
+"""Questions to Prometheus about an incident: configuration, not code.
 
 In a question's PromQL `{{ labels }}` stands for the matchers of the labels that the incident's alerts share
 (`namespace="ml",job="api"`), `{{ labels.pod }}` for one value inside a quoted string, and `[{{ duration }}]` for how
@@ -21,7 +21,7 @@ MINUTE = timedelta(minutes=1)
 _ANY_PLACE = re.compile(r"\{\{(?!\{).*?\}\}", re.DOTALL)
 _QUOTE = re.compile(r'(?<!\\)"')
 _LABEL_NAME = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*")
-#: What a question's answer may prove to the hypotheses; see bridge.core.context.hypotheses.
+#: The evidence that a question's answer is to the rules in bridge.core.context.hypotheses.
 ROLES = (
     "errors_by_version", "errors_by_pod", "pods_by_version", "pods_up", "pods_failing", "version_began",
     "traffic", "saturation", "drift", "peak", "",
@@ -29,36 +29,36 @@ ROLES = (
 
 
 class QuestionFault(ValueError):
-    """The PromQL names a place that does not exist: says which, and which do."""
+    """The PromQL has an unknown placeholder; the text says which are known."""
 
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """One thing to know. The order of the questions is their importance: what is asked last is cut first."""
+    """One question. Questions are ordered by importance: the last ones are truncated first."""
 
     name: str
     title: str
     unit: Unit
     expr: str
     by: str | None = None  #: the label of the answer's parts; the other labels are not shown
-    usual: str | None = None  #: PromQL of what is usual
+    usual: str | None = None  #: PromQL of the usual value
     of: str | None = None  #: PromQL of the whole that the answer is a part of
-    ago: tuple[timedelta, ...] = ()  #: ask the same for these times before now
+    ago: tuple[timedelta, ...] = ()  #: also ask for these times before now
     bad_above: float | None = None
     bad_below: float | None = None
-    bad_times_usual: float | None = None  #: bad when this many times what is usual
+    bad_times_usual: float | None = None  #: bad when so many times the usual value
     bad_unless_all: bool = False  #: bad when less than `of`
-    matchers: tuple[Matcher, ...] = ()  #: for alerts that all of these hold of; none: for every alert
+    matchers: tuple[Matcher, ...] = ()  #: for alerts that match all of these; none: for every alert
     role: str = ""
 
     def concerns(self, alerts: Iterable[Mapping[str, str]]) -> bool:
-        """Whether any of the alerts, given by their labels, asks for it."""
+        """Whether it applies to any of the alerts, given by their labels."""
         return not self.matchers or any(all(m.matches(labels) for m in self.matchers) for labels in alerts)
 
 
 @dataclass(frozen=True, slots=True)
 class DistributionQuestion:
-    """A histogram now and what it is compared with: configuration, as a Question is."""
+    """A histogram and its baseline: configuration, as a Question is."""
 
     title: str
     unit: Unit
@@ -67,7 +67,7 @@ class DistributionQuestion:
     baseline_bound: str = "le"  #: the baseline's label that holds the upper bound
     now_name: str = "now"
     baseline_name: str = "training"
-    matchers: tuple[Matcher, ...] = ()  #: for alerts that all of these hold of; none: for every alert
+    matchers: tuple[Matcher, ...] = ()  #: for alerts that match all of these; none: for every alert
 
     def concerns(self, alerts: Iterable[Mapping[str, str]]) -> bool:
         """As a Question does."""
@@ -75,12 +75,12 @@ class DistributionQuestion:
 
 
 def check_expression(expr: str) -> None:
-    """Raises QuestionFault for a place in double braces that nothing is put into, or where a value could do harm."""
+    """Raises QuestionFault for an unknown placeholder, or one where a value could inject PromQL."""
     for found in _ANY_PLACE.finditer(expr):
         place = _PLACE.fullmatch(found[0])
         if place is None:
             known = "{{ labels }}, {{ labels.NAME }} or {{ duration }}"
-            raise QuestionFault(f"{found[0]!r} is not known here; write {known}")
+            raise QuestionFault(f"{found[0]!r} is not a known placeholder; write {known}")
         quoted = len(_QUOTE.findall(expr[: found.start()])) % 2 == 1
         if place[1] and not quoted:
             raise QuestionFault(f'{found[0]!r} must stand inside "double quotes", where no value can add PromQL')
@@ -94,15 +94,15 @@ def check_expression(expr: str) -> None:
 
 
 def expression(expr: str, labels: Mapping[str, str], scope: Iterable[str], lasted: timedelta = MINUTE) -> str | None:
-    """The PromQL for these labels; None when it needs one that they lack.
+    """The PromQL for these labels; None when one that it needs is missing.
 
-    Values come from outside: they are put into quoted strings only, escaped, so that none can add PromQL of its own.
+    Values are untrusted: they go only into quoted strings, escaped, so that none can inject PromQL.
     """
     names = {found[1] for found in _PLACE.finditer(expr) if found[1]}
     if any(not labels.get(name) for name in names):
         return None
     selector = ",".join(f'{name}="{_escaped(labels[name])}"' for name in scope if labels.get(name))
-    minutes = max(1, math.ceil(lasted / MINUTE))  # whole ones, so that who asks at the same time asks the same
+    minutes = max(1, math.ceil(lasted / MINUTE))  # whole minutes, so that concurrent queries are identical
 
     def put_in(found: re.Match[str]) -> str:
         if found[2]:
@@ -113,7 +113,7 @@ def expression(expr: str, labels: Mapping[str, str], scope: Iterable[str], laste
 
 
 def common_labels(alerts: Iterable[Mapping[str, str]]) -> dict[str, str]:
-    """What all the alerts share; names that a selector cannot carry are left out."""
+    """The labels that all alerts share; names that a selector cannot contain are left out."""
     every = list(alerts)
     first = every[0] if every else {}
     shared = {name: value for name, value in first.items() if all(each.get(name) == value for each in every)}

@@ -1,1 +1,1 @@
-"""The life of an incident: what alerts and users change, its timeline, and when it flaps. Pure."""
+"""The life of an incident: state transitions, user actions, firing periods and flapping. Pure."""

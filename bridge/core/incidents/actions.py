@@ -1,4 +1,4 @@
-"""What people, and the bridge itself, do to an incident besides what its alerts do. Pure."""
+"""State transitions that users and the bridge cause, rather than alerts. Pure."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from bridge.core.timeline import Entry, EntryKind
 
 
 def acknowledge(incident: Incident, actor: str, now: datetime) -> Change:
-    """A person has it. Does nothing to an incident that is acknowledged or resolved already."""
+    """Does nothing if the incident is already acknowledged or resolved."""
     if incident.state is not State.OPEN:
         return Change(incident, (), ())
     revision = incident.revision + 1
@@ -28,7 +28,7 @@ def acknowledge(incident: Incident, actor: str, now: datetime) -> Change:
 
 
 def learn(incident: Incident, text: str, now: datetime) -> Change:
-    """What could not be measured when it was told is known now: worth telling, while it lasts."""
+    """Add a fact that could not be measured when the incident was notified. Does nothing once it is resolved."""
     if incident.resolved:
         return Change(incident, (), ())
     revision = incident.revision + 1
@@ -37,20 +37,20 @@ def learn(incident: Incident, text: str, now: datetime) -> Change:
 
 
 def resolve(incident: Incident, actor: str, now: datetime) -> Change:
-    """A person says it is over. If its alerts still fire at the next reminder, the incident comes back.
+    """Resolve it for a user. If its alerts still fire at the next reminder, the incident is reopened.
 
-    An end that was held because it flaps is told at once.
+    Ends that were deferred because of flapping are notified at once.
     """
     if incident.resolved:
         return Change(incident, (), ())
     revision = incident.revision + 1
     entry = Entry(now, EntryKind.RESOLVED, actor, f"{actor} resolved it", revision, loud=True)
-    told = tuple(replace(alert, held=False) for alert in incident.alerts.values() if alert.held)
+    deferred = tuple(replace(alert, held=False) for alert in incident.alerts.values() if alert.held)
     changed = replace(
         closed(incident, actor, now),
         revision=revision,
         updated_at=now,
-        alerts={**incident.alerts, **{alert.fingerprint: alert for alert in told}},
+        alerts={**incident.alerts, **{alert.fingerprint: alert for alert in deferred}},
         flap=Flap(),
     )
-    return Change(changed, (entry,), told)
+    return Change(changed, (entry,), deferred)

@@ -1,4 +1,4 @@
-"""What becomes of an incident that flapped, once it is calm: over, or firing for good. Pure."""
+"""What follows a flapping incident's quiet period: it is resolved, or it keeps firing. Pure."""
 
 from __future__ import annotations
 
@@ -16,30 +16,30 @@ from bridge.core.timeline import Entry, EntryKind
 
 
 def settle(incident: Incident, rules: Rules, now: datetime) -> Change:
-    """Tell the ends that were held for long enough; without any entry when nothing is due."""
+    """Release the deferred ends whose quiet period is over; no entries when nothing is due."""
     over = _over(incident, rules, now)
-    calming = calm_at(incident.flap, rules.flapping)
-    calm = calming is not None and calming <= now
-    if incident.resolved or not (over or calm):
+    quiet_at = calm_at(incident.flap, rules.flapping)
+    quiet = quiet_at is not None and quiet_at <= now
+    if incident.resolved or not (over or quiet):
         return Change(incident, (), ())
     alerts = {**incident.alerts, **{alert.fingerprint: alert for alert in over}}
     after = replace(
         incident,
         alerts=alerts,
         severity=severity_of(alerts, incident.severity),
-        flap=Flap() if calm else incident.flap,
+        flap=Flap() if quiet else incident.flap,
         revision=incident.revision + 1,
         updated_at=now,
     )
     if not after.shown:
         return _resolved(incident, after, over, now)
-    # what is muted moves no message, as in core.incidents
+    # muted alerts change no message, as in transitions.py
     muted = bool(after.firing) and all(alert.muted for alert in after.firing)
-    return Change(after, tuple(_entries(incident, after, over, calm, now)), over, ends_only=muted)
+    return Change(after, tuple(_entries(incident, after, over, quiet, now)), over, ends_only=muted)
 
 
 def _over(incident: Incident, rules: Rules, now: datetime) -> tuple[Alert, ...]:
-    """Those whose end need not be held any longer. Without rules, all of them: it was switched off meanwhile."""
+    """Alerts whose end is no longer deferred. Without rules all of them: flapping detection was switched off."""
     wait = rules.flapping.calm if rules.flapping else timedelta(0)
     ends = ((alert, (alert.ended_seen_at or now) + wait) for alert in incident.alerts.values() if alert.held)
     return tuple(replace(alert, held=False) for alert, until in ends if until <= now)
@@ -47,22 +47,22 @@ def _over(incident: Incident, rules: Rules, now: datetime) -> tuple[Alert, ...]:
 
 def _resolved(incident: Incident, after: Incident, over: tuple[Alert, ...], now: datetime) -> Change:
     flap, source = incident.flap, incident.source
-    told = "every alert has ended"
+    text = "every alert has ended"
     if flap.turned_at is not None:
-        told += f": it flapped ({how_often(flap)}) and has been quiet for {in_words(now - flap.turned_at)}"
-    entry = Entry(now, EntryKind.RESOLVED, source, told, after.revision, loud=True)
+        text += f": it flapped ({how_often(flap)}) and has been quiet for {in_words(now - flap.turned_at)}"
+    entry = Entry(now, EntryKind.RESOLVED, source, text, after.revision, loud=True)
     return Change(replace(closed(after, source, now), flap=Flap()), (entry,), over)
 
 
 def _entries(
-    incident: Incident, after: Incident, over: tuple[Alert, ...], calm: bool, now: datetime
+    incident: Incident, after: Incident, over: tuple[Alert, ...], quiet: bool, now: datetime
 ) -> Iterator[Entry]:
     if over:
         yield Entry(now, EntryKind.LEFT, incident.source, f"{names_of(over)} ended", after.revision)
     if after.severity is not incident.severity:
         text = f"severity lowered from {incident.severity} to {after.severity}"
         yield Entry(now, EntryKind.LOWERED, incident.source, text, after.revision)
-    if calm and incident.flap.turned_at is not None:
+    if quiet and incident.flap.turned_at is not None:
         steady = in_words(now - incident.flap.turned_at)
-        text = f"no longer flapping: it has fired for {steady} without a turn; its end is told at once from now on"
+        text = f"no longer flapping: it has fired for {steady} without a break; its end is notified at once now"
         yield Entry(now, EntryKind.STEADIED, "bridge", text, after.revision)

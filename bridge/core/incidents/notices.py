@@ -1,6 +1,6 @@
-"""Alerts of severity info: they say that something happened, and nothing is wrong while they last. Pure.
+"""Wording for alerts of severity info, which report an event rather than a fault. Pure.
 
-So nothing "fires" or is "resolved" in what is written about them: it is reported, and ends.
+They are "reported" and "end"; they do not "fire" and are not "resolved".
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ def is_informational(incident: Incident) -> bool:
 
 
 def opening_words(incident: Incident, alerts: Sequence[Alert]) -> str:
-    """`HighLatency began to fire`, or of what is only worth knowing `ModelDeployed is reported`."""
+    """`HighLatency began to fire`, or for severity info `ModelDeployed is reported`."""
     return f"{names_of(alerts)} {_reported(alerts) if incident.severity is Severity.INFO else 'began to fire'}"
 
 
@@ -30,12 +30,12 @@ def reopening_words(incident: Incident, alerts: Sequence[Alert]) -> str:
 
 
 def status_word(status: str, *, notice: bool) -> str:
-    """An alert's status as it is shown: `firing` or `resolved`; of a notice `reported` or `ended`."""
+    """An alert's status as shown: `firing` or `resolved`; for a notice `reported` or `ended`."""
     return {"firing": "reported", "resolved": "ended"}.get(status, status) if notice else status
 
 
 def state_word(state: str, *, notice: bool) -> str:
-    """An incident's state as it is shown: only what was wrong is resolved."""
+    """An incident's state as shown; a notice ends rather than resolves."""
     return "ended" if notice and state == "resolved" else state
 
 

@@ -1,7 +1,7 @@
-"""From when to when an incident fired, by its alerts' own times where they can be believed. Pure.
+"""When an incident fired, from its alerts' startsAt and endsAt where these are plausible. Pure.
 
-A webhook comes after what it reports: by a group_wait, an outage or a silence. So the alerts' startsAt and endsAt
-count, and what the bridge itself saw only stands in for times that cannot be true.
+A webhook arrives later than what it reports, by a group_wait, an outage or a silence. So the alerts' own times count;
+the time the bridge received them is used only in place of implausible ones.
 """
 
 from __future__ import annotations
@@ -13,9 +13,9 @@ from datetime import datetime, timedelta
 from bridge.core.model import Alert, Incident, State
 from bridge.core.numbers import in_words
 
-LONGEST = timedelta(days=366)  #: a start before that is a zero time or an unset clock more often than an alert
-SKEW = timedelta(minutes=1)  #: between two machines' clocks: a start so far ahead is no reason for doubt
-#: After so long without any alert the next one is a new outbreak: Alertmanager's usual group_interval.
+LONGEST = timedelta(days=366)  #: an older start is more likely a zero time or an unset clock
+SKEW = timedelta(minutes=1)  #: tolerated clock difference between two machines
+#: An alert after so long without any starts a new outbreak: Alertmanager's default group_interval.
 PAUSE = timedelta(minutes=5)
 
 
@@ -38,7 +38,7 @@ class Period:
 
 
 def firing_period(incident: Incident) -> Period:
-    """Of the newest outbreak. What an older version stored has no start of its own: its alerts have it."""
+    """Of the newest outbreak. Rows of older versions have no start of their own, so it is derived from their alerts."""
     start, exact = incident.began_at, incident.began_exact
     if start is None:
         start, exact = _start_by_alerts(incident)
@@ -50,7 +50,7 @@ def firing_period(incident: Incident) -> Period:
 
 
 def period_shown(incident: Incident, *, firing: bool) -> Period:
-    """As a target sees it: the alerts that are routed to it can be over while the incident goes on."""
+    """As a target sees it: the alerts routed to it can end while the incident still fires."""
     period = firing_period(incident)
     if firing or period.ended_at is not None:
         return period
@@ -58,13 +58,13 @@ def period_shown(incident: Incident, *, firing: bool) -> Period:
 
 
 def began(incident: Incident, alerts: Iterable[Alert], now: datetime) -> Incident:
-    """At the beginning of an outbreak of these alerts."""
+    """The incident with the start of an outbreak of these alerts."""
     start = _earliest(alerts, now)
     return replace(incident, began_at=start or now, began_exact=start is not None, ended_at=None)
 
 
 def widened(incident: Incident, touched: Iterable[Alert], now: datetime) -> Incident:
-    """While it lasts, an alert that began before the others can join; and one that ends leaves its start behind."""
+    """The incident with an earlier start if an alert joins that began earlier; an ended alert's start is kept."""
     known = firing_period(incident)
     alerts = [alert for alert in touched if alert.firing or alert.ends_at is None or alert.ends_at >= known.started_at]
     start = min(known.started_at, _earliest(alerts, now) or known.started_at)
@@ -72,7 +72,7 @@ def widened(incident: Incident, touched: Iterable[Alert], now: datetime) -> Inci
 
 
 def closed(incident: Incident, actor: str, now: datetime) -> Incident:
-    """Resolved. What a user resolves while it fires ends now; else the end of its last alert is its end."""
+    """Resolved. Its end is that of its last alert, or now if a user resolves it while it fires."""
     period = firing_period(incident)
     end = now if incident.firing else _end_by_alerts(incident, now, period.started_at)
     return replace(
@@ -87,7 +87,7 @@ def closed(incident: Incident, actor: str, now: datetime) -> Incident:
 
 
 def reopened(incident: Incident) -> Incident:
-    """Of nobody, and without an end."""
+    """Open again: not acknowledged, without an end."""
     return replace(
         incident,
         state=State.OPEN,
@@ -100,12 +100,12 @@ def reopened(incident: Incident) -> Incident:
 
 
 def is_believable(start: datetime, seen: datetime) -> bool:
-    """An alert's start, given when the bridge saw it."""
+    """Whether an alert's start is plausible, given when the bridge received it."""
     return seen - LONGEST <= start <= seen + SKEW
 
 
 def outbreak(spans: Iterable[tuple[datetime, datetime | None]]) -> datetime | None:
-    """When the last outbreak of alerts began, given their starts and ends: one that is over explains nothing of it."""
+    """When the newest outbreak began, given the alerts' starts and ends; earlier outbreaks do not count."""
     start: datetime | None = None
     for begin, end in sorted(spans, key=lambda span: span[0], reverse=True):
         if start is None or end is None or end >= start - PAUSE:
@@ -125,7 +125,7 @@ def _start_by_alerts(incident: Incident) -> tuple[datetime, bool]:
 
 
 def _end_by_alerts(incident: Incident, seen: datetime, start: datetime) -> datetime:
-    """The latest end; `seen`, when the bridge learned of it, where one of this outbreak cannot be true."""
+    """The latest end; `seen`, when the bridge received it, if an end of this outbreak is implausible."""
     ended = ((alert.starts_at, alert.ends_at) for alert in incident.alerts.values() if not alert.firing)
     spans = [(begin, end) for begin, end in ended if end is not None and end >= start]
     believed = bool(spans) and all(begin < end <= seen for begin, end in spans)

@@ -1,7 +1,7 @@
-"""How often an incident begins and ends, and when that is flapping. Pure.
+"""Counts how often an incident begins and ends, and detects flapping. Pure.
 
-Invariant: what flaps is shown as firing all along. Only an end is ever held, and never for longer than `calm` after the
-last turn; a new alert and a rise of severity are told as if nothing flapped.
+Invariant: a flapping incident is shown as firing throughout. Only ends are deferred, for at most `calm` after the last
+state change; new alerts and raised severities are notified as usual.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from bridge.core.timeline import Entry, EntryKind
 
 @dataclass(frozen=True, slots=True)
 class Flapping:
-    """An incident flaps when it began and ended `turns` times within that time, until it has not turned for `calm`."""
+    """An incident flaps once it began and ended `turns` times `within` that time, until it was quiet for `calm`."""
 
     turns: int = 4
     within: timedelta = timedelta(hours=1)
@@ -30,15 +30,15 @@ FLAPPING = Flapping()
 
 
 def begun(flap: Flap, now: datetime, rules: Flapping | None) -> Flap:
-    """It begins to fire, or something in it does that had ended."""
+    """Record that the incident, or an alert of it that had ended, begins to fire."""
     if rules is None:
         return Flap()
     begins = (*flap.begins, now)[-rules.turns :]
     return replace(flap, begins=begins, turned_at=now if flap.since else None)
 
 
-def turned(known: Incident, touched: tuple[Alert, ...], now: datetime, rules: Flapping | None) -> Flap:
-    """What a webhook makes of it. An alert that is new to the incident has not come back, so it counts for nothing."""
+def recorded(known: Incident, touched: tuple[Alert, ...], now: datetime, rules: Flapping | None) -> Flap:
+    """The flap record after a webhook. Alerts that are new to the incident do not count as state changes."""
     if rules is None:
         return Flap()
     pairs = [(known.alerts[alert.fingerprint], alert) for alert in touched if alert.fingerprint in known.alerts]
@@ -59,30 +59,30 @@ def _ended(flap: Flap, now: datetime, rules: Flapping) -> Flap:
     return Flap(recent, since=recent[0], turns=len(recent), turned_at=now)
 
 
-def held(known: Incident, touched: tuple[Alert, ...], flap: Flap) -> tuple[Alert, ...]:
-    """The ends among these are held while it flaps."""
+def with_deferred_ends(known: Incident, touched: tuple[Alert, ...], flap: Flap) -> tuple[Alert, ...]:
+    """The alerts, with their ends marked as deferred while the incident flaps."""
     shown = {alert.fingerprint for alert in known.shown}
-    return tuple(_holding(alert, flap.since is not None and alert.fingerprint in shown) for alert in touched)
+    return tuple(_deferred(alert, flap.since is not None and alert.fingerprint in shown) for alert in touched)
 
 
-def _holding(alert: Alert, flapping: bool) -> Alert:
+def _deferred(alert: Alert, flapping: bool) -> Alert:
     wanted = flapping and not alert.firing
     return alert if alert.held == wanted else replace(alert, held=wanted)
 
 
-def entries_of(known: Incident, after: Incident, touched: tuple[Alert, ...], actor: str, calm: str) -> Iterator[Entry]:
-    """One loud line when it begins to flap; from then on its turns are only noted. calm: in words."""
+def entries_of(known: Incident, after: Incident, touched: tuple[Alert, ...], actor: str, quiet: str) -> Iterator[Entry]:
+    """One loud entry when flapping begins, then quiet ones for each state change. quiet: `calm` in words."""
     now, revision = after.flap.turned_at, after.revision
     if now is None:
         return
     if known.flap.since is None:
-        text = f"flapping: {how_often(after.flap)}; its end is held until it has been quiet for {calm}"
+        text = f"flapping: {how_often(after.flap)}; its end is deferred until it has been quiet for {quiet}"
         yield Entry(now, EntryKind.FLAPPING, "bridge", text, revision, loud=True)
-    was_held = {alert.fingerprint for alert in known.alerts.values() if alert.held}
-    ends = [alert for alert in touched if alert.held and alert.fingerprint not in was_held]
+    were_deferred = {alert.fingerprint for alert in known.alerts.values() if alert.held}
+    ends = [alert for alert in touched if alert.held and alert.fingerprint not in were_deferred]
     if ends:
-        yield Entry(now, EntryKind.HELD, actor, f"{names_of(ends)} ended; held while it flaps", revision)
-    back = [alert for alert in touched if alert.firing and alert.fingerprint in was_held]
+        yield Entry(now, EntryKind.HELD, actor, f"{names_of(ends)} ended; deferred while it flaps", revision)
+    back = [alert for alert in touched if alert.firing and alert.fingerprint in were_deferred]
     if back:
         yield Entry(now, EntryKind.RETURNED, actor, reopening_words(after, back), revision)
 
@@ -93,14 +93,14 @@ def how_often(flap: Flap) -> str:
 
 
 def times(flap: Flap) -> str:
-    """ "4 times in 21 min", from its first turn to its latest; empty when it does not flap."""
+    """ "4 times in 21 min", from its first state change to its latest; empty when it does not flap."""
     if flap.since is None or flap.turned_at is None:
         return ""
     return f"{flap.turns} times in {in_words(flap.turned_at - flap.since)}"
 
 
 def calm_at(flap: Flap, rules: Flapping | None) -> datetime | None:
-    """When it flaps no more, unless it turns again; None: it does not flap."""
+    """When flapping ends unless another state change comes; None: it does not flap."""
     if flap.since is None or flap.turned_at is None:
         return None
     return flap.turned_at + (rules.calm if rules else timedelta(0))
@@ -108,12 +108,12 @@ def calm_at(flap: Flap, rules: Flapping | None) -> datetime | None:
 
 @dataclass(frozen=True, slots=True)
 class Flaps:
-    """What people are told of an incident that flaps."""
+    """What is shown of a flapping incident."""
 
     since: datetime
     turns: int
     told: str  #: "4 times in 21 min"
-    held_until: datetime | None  #: when its end is told, if it does not begin again; None: it fires
+    held_until: datetime | None  #: when its end is notified unless it fires again; None: it fires
 
 
 def flaps_of(incident: Incident, rules: Flapping | None) -> Flaps | None:
@@ -125,8 +125,8 @@ def flaps_of(incident: Incident, rules: Flapping | None) -> Flaps | None:
 
 
 def look_at(incident: Incident, rules: Flapping | None) -> datetime | None:
-    """When the first end that is held may be told, or it is calm; None: there is nothing to wait for."""
+    """When the first deferred end is due or flapping ends; None: nothing to wait for."""
     calm = rules.calm if rules else timedelta(0)
     ends = [(alert.ended_seen_at or incident.updated_at) + calm for alert in incident.alerts.values() if alert.held]
-    calming = calm_at(incident.flap, rules)
-    return min((*ends, *([calming] if calming else [])), default=None)
+    quiet_at = calm_at(incident.flap, rules)
+    return min((*ends, *([quiet_at] if quiet_at else [])), default=None)

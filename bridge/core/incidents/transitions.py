@@ -1,7 +1,7 @@
-"""What a webhook, or a person, does to an incident. Pure: time and the new incident's uid are arguments.
+"""What a webhook does to an incident. Pure: time and the new incident's uid are arguments.
 
-Invariant: an alert is two registers, the latest start and the latest end that anybody reported, and it fires while the
-start is later. Taking the maximum commutes, so duplicates and reordered webhooks end in the same state.
+Invariant: an alert is two registers, the latest start and the latest end reported, and it fires while the start is
+later. Taking the maximum commutes, so duplicate and reordered webhooks lead to the same state.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 
 from bridge.core.incidents.notices import opening_words, reopening_words
 from bridge.core.incidents.periods import began, closed, reopened, widened
-from bridge.core.incidents.state_changes import FLAPPING, Flapping, begun, entries_of, held, turned
+from bridge.core.incidents.state_changes import FLAPPING, Flapping, begun, entries_of, recorded, with_deferred_ends
 from bridge.core.model import Alert, Change, Flap, Group, Incident, Severity, State, Status, most_severe
 from bridge.core.naming import is_named_by_group, names_of, title_of
 from bridge.core.numbers import in_words
@@ -24,10 +24,10 @@ Canonical = Callable[[Mapping[str, str]], Mapping[str, str]]
 @dataclass(frozen=True, slots=True)
 class Rules:
     """`late_within`: for so long after an alert's end, a firing state with the same start is a straggler (a peer of an
-    Alertmanager pair sends one up to 15 s late); later it is believed, for a partition can end and restart an alert
-    without a new start. `reopen_within`: how long a resolved incident takes a new outbreak in. `page_again`: a critical
-    alert that joins an acknowledged incident opens it again. `acknowledge_for`: how long an acknowledgement holds;
-    None is until the end. `flapping`: when an end is held; None is never."""
+    Alertmanager pair sends one up to 15 s late); later it is accepted, for a partition can end and restart an alert
+    without a new start. `reopen_within`: how long a new outbreak reopens a resolved incident. `page_again`: a critical
+    alert that joins an acknowledged incident opens it again. `acknowledge_for`: how long an acknowledgement lasts;
+    None: until the end. `flapping`: when ends are deferred; None: never."""
 
     reopen_within: timedelta = timedelta(minutes=15)
     late_within: timedelta = timedelta(minutes=1)
@@ -58,7 +58,7 @@ def receive(
 
 
 def merge(known: Alert | None, seen: Alert, now: datetime, rules: Rules) -> Alert:
-    """One alert's two registers joined with what a webhook says of it."""
+    """The alert's two registers merged with what a webhook reports."""
     if not seen.firing:
         seen = replace(seen, ends_at=max(seen.ends_at or now, seen.starts_at))  # an end before the start ends it, too
     if known is None:
@@ -86,12 +86,12 @@ def merge(known: Alert | None, seen: Alert, now: datetime, rules: Rules) -> Aler
 
 
 def severity_of(alerts: Mapping[str, Alert], default: Severity) -> Severity:
-    """The most severe among those that are shown as firing."""
+    """The most severe of the alerts shown as firing."""
     return most_severe((alert for alert in alerts.values() if alert.shown), default)
 
 
 def _classified(group: Group, rules: Rules) -> Group:
-    """With the severity of each alert, in the bridge's own words. Nothing later looks at the label again."""
+    """With each alert's severity set from its label, which nothing reads again later."""
     alerts = (replace(alert, severity=Severity.of(rules.canonical(alert.labels))) for alert in group.alerts)
     return replace(group, alerts=tuple(alerts))
 
@@ -103,14 +103,14 @@ def _believed_again(known: Alert, seen: Alert, now: datetime, rules: Rules) -> b
 
 
 def _merged(known: Incident, group: Group, now: datetime, rules: Rules) -> tuple[Alert, ...]:
-    """The alerts that the webhook changes; annotations alone are not a change, for they carry measured values."""
+    """The alerts that the webhook changes; annotations alone are no change, for they carry measured values."""
     pairs = ((known.alerts.get(seen.fingerprint), seen) for seen in group.alerts)
     after = ((before, merge(before, seen, now, rules)) for before, seen in pairs)
     return tuple(alert for before, alert in after if alert != before)
 
 
 def _opened(group: Group, now: datetime, rules: Rules, uid: str, before: Flap | None = None) -> Change | None:
-    """before: how the group's last incident turned. What flaps slower than `reopen_within` flaps all the same."""
+    """before: the flap record of the group's last incident, so that flapping slower than `reopen_within` counts."""
     alerts = {alert.fingerprint: merge(None, alert, now, rules) for alert in group.alerts}
     if not alerts:
         return None
@@ -119,7 +119,7 @@ def _opened(group: Group, now: datetime, rules: Rules, uid: str, before: Flap | 
     incident = replace(blank, title=title, severity=severity_of(alerts, most_severe(alerts.values(), Severity.NONE)))
     if not incident.firing:  # remembered, so that a straggling firing state does not open what has ended
         ended = closed(began(incident, alerts.values(), now), group.source, now)
-        entry = Entry(now, EntryKind.ENDED, group.source, "first received after it had ended; nobody was notified", 1)
+        entry = Entry(now, EntryKind.ENDED, group.source, "first received after it had ended; no one was notified", 1)
         return Change(ended, (entry,), tuple(alerts.values()), opened=True)
     incident = began(incident, alerts.values(), now)
     incident = replace(incident, flap=begun(before or Flap(), now, rules.flapping))
@@ -136,14 +136,14 @@ def _seen(known: Incident, group: Group, touched: tuple[Alert, ...], now: dateti
 
 
 def _called(incident: Incident) -> str:
-    """Its title, which follows the alerts of a group that no alertname makes, and stays as it was at the end."""
+    """Its title: follows the alerts unless the group is by alertname, and keeps its last value at the end."""
     if is_named_by_group(incident.group_labels) or not incident.shown:
         return incident.title
     return title_of(incident.group_labels, incident.shown, incident.truncated)
 
 
 def _left_out(known: Incident, group: Group) -> int:
-    """How many alerts of the group nobody told of: the known ones that a cut webhook does not name are among them."""
+    """How many truncated alerts are unknown: known firing ones that the webhook lacks are subtracted."""
     if group.asked or not group.truncated:
         return group.truncated
     named = {alert.fingerprint for alert in group.alerts}
@@ -151,8 +151,8 @@ def _left_out(known: Incident, group: Group) -> int:
 
 
 def _changed(known: Incident, group: Group, touched: tuple[Alert, ...], now: datetime, rules: Rules) -> Change:
-    flap = turned(known, touched, now, rules.flapping)
-    touched = held(known, touched, flap)
+    flap = recorded(known, touched, now, rules.flapping)
+    touched = with_deferred_ends(known, touched, flap)
     seen = widened(_seen(known, group, touched, now), touched, now)
     revision = known.revision + 1
     severity = severity_of(seen.alerts, known.severity)
@@ -181,14 +181,14 @@ def _changed(known: Incident, group: Group, touched: tuple[Alert, ...], now: dat
 def _paging_again(
     known: Incident, after: Incident, touched: tuple[Alert, ...], entries: tuple[Entry, ...]
 ) -> tuple[Incident, tuple[Entry, ...]]:
-    """Whoever acknowledged it has not seen a critical alert that is new to it. One that only comes back, they have."""
+    """Reopen for a critical alert that the responder who acknowledged has not seen; a returning one they have."""
     new = tuple(alert for alert in touched if alert.firing and alert.fingerprint not in known.alerts)
     critical = tuple(alert for alert in new if alert.severity is Severity.CRITICAL)
     if not critical:
         return after, entries
     text = f"open again: {names_of(critical)} came after {known.acknowledged_by} acknowledged it"
-    told = replace(entries[-1], kind=EntryKind.PAGED_AGAIN, actor="bridge", text=text, loud=True)
-    return replace(after, state=State.OPEN, acknowledged_at=None, acknowledged_by=None), (*entries, told)
+    paged = replace(entries[-1], kind=EntryKind.PAGED_AGAIN, actor="bridge", text=text, loud=True)
+    return replace(after, state=State.OPEN, acknowledged_at=None, acknowledged_by=None), (*entries, paged)
 
 
 def _differences(
@@ -220,12 +220,12 @@ def _differences(
 def _mutings(before: Incident, touched: tuple[Alert, ...], actor: str, now: datetime, revision: int) -> Iterable[Entry]:
     """One line for each reason: "HighLatency (3): silenced by alice until 14:00 UTC"."""
     firing = [alert for alert in touched if alert.firing]
-    turned = [alert for alert in firing if alert.muted != _muted(before, alert)]
-    for why in dict.fromkeys(alert.muted for alert in turned if alert.muted):
-        names = names_of(tuple(alert for alert in turned if alert.muted == why))
+    changed = [alert for alert in firing if alert.muted != _muted(before, alert)]
+    for why in dict.fromkeys(alert.muted for alert in changed if alert.muted):
+        names = names_of(tuple(alert for alert in changed if alert.muted == why))
         yield Entry(now, EntryKind.MUTED, actor, f"{names}: {why}", revision)
-    if heard := tuple(alert for alert in turned if not alert.muted):
-        yield Entry(now, EntryKind.UNMUTED, actor, f"{names_of(heard)}: no longer muted", revision)
+    if unmuted := tuple(alert for alert in changed if not alert.muted):
+        yield Entry(now, EntryKind.UNMUTED, actor, f"{names_of(unmuted)}: no longer muted", revision)
 
 
 def _muted(incident: Incident, alert: Alert) -> str:
@@ -234,7 +234,7 @@ def _muted(incident: Incident, alert: Alert) -> str:
 
 
 def _only_noted(entries: tuple[Entry, ...], *, muted: bool) -> bool:
-    """What is muted moves no message: PagerDuty would page anew for an incident that a person has closed there."""
+    """Muted alerts change no message: PagerDuty would page again for an incident that a user has resolved there."""
     return all(entry.kind.is_noted_while_muted if muted else entry.kind.is_only_noted for entry in entries)
 
 
@@ -249,7 +249,7 @@ def _unchanged(known: Incident, group: Group, touched: tuple[Alert, ...], now: d
 
 
 def _resolved_too_early(known: Incident, group: Group, now: datetime, rules: Rules) -> bool:
-    """A person resolved it, and its alerts fire on: believed once stragglers are out of the question."""
+    """A user resolved it but its alerts still fire: accepted once they cannot be stragglers."""
     if known.resolved_at is None or now - known.resolved_at <= rules.late_within:
         return False
     firing = {alert.fingerprint for alert in known.firing}
@@ -267,5 +267,5 @@ def _reopened(known: Incident, group: Group, touched: tuple[Alert, ...], now: da
         revision=revision,
         updated_at=now,
     )
-    told = reopening_words(again, seen.firing)
-    return Change(again, (Entry(now, EntryKind.REOPENED, group.source, told, revision, loud=True),), touched)
+    text = reopening_words(again, seen.firing)
+    return Change(again, (Entry(now, EntryKind.REOPENED, group.source, text, revision, loud=True),), touched)

@@ -1,6 +1,6 @@
-"""Network addresses as people write them: where to listen, and what loopback means. Pure: no name is looked up.
+"""Listen addresses, and what counts as loopback. Pure: no name is looked up.
 
-Invariant: what may be reached from elsewhere is never taken for loopback.
+Invariant: an address that other machines may reach is never treated as loopback.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ def parse_listen(text: str) -> Address:
     """HOST:PORT, [IPV6]:PORT, or :PORT for every IPv4 address. Raises ValueError with what to write instead."""
     text = text.strip()
     found = _WRITTEN.fullmatch(text)
-    refused = f"{text[:100]!r} is no address to listen on"
+    refused = f"{text[:100]!r} is not an address to listen on"
     if found is None or _NO_HOST.search(found["host"] or ""):
         raise ValueError(f"{refused}: {_advice(text)}")
     port = int(found["port"]) if len(found["port"]) <= 5 else 0
@@ -48,7 +48,7 @@ def parse_listen(text: str) -> Address:
 
 
 def is_loopback(host: str) -> bool:
-    """Of a host as it stands in an address, with or without brackets. A name counts if it is one of RFC 6761's."""
+    """For a host with or without brackets; a name counts if RFC 6761 reserves it for loopback."""
     bare = host.strip("[]").casefold().removesuffix(".")
     if bare == "localhost" or bare.endswith(".localhost"):
         return True
@@ -72,5 +72,5 @@ def _advice(text: str) -> str:
     if text.isascii() and text.isdigit():
         return f"the host is missing; write 127.0.0.1:{text} for this machine only, or :{text} for every address"
     if text.count(":") > 1 and "[" not in text:
-        return "an IPv6 address stands in brackets before its port, as in [::1]:9119"
+        return "write an IPv6 address in brackets before its port, as in [::1]:9119"
     return f"write HOST:PORT, as in {EXAMPLE}"

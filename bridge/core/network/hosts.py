@@ -1,4 +1,4 @@
-"""Host names as DNS knows them."""
+"""Host names in DNS form."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ import idna
 
 
 def ascii_host(domain: str) -> str:
-    """A-labels for a name with other letters (RFC 5891); raises ValueError for what can be no host name."""
+    """A-labels for a name with other letters (RFC 5891); raises ValueError for an invalid host name."""
     if domain.isascii():
         return domain
     try:
         return idna.encode(domain, uts46=True).decode()
     except idna.IDNAError:
-        return domain.encode("idna").decode()  # of 2003, which takes symbols too
+        return domain.encode("idna").decode()  # IDNA 2003, which allows symbols too

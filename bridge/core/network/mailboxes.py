@@ -1,9 +1,9 @@
-"""Mail addresses as people write them in routes.yaml, with or without a name: read in one place, for check and use.
+"""Parses mail addresses in routes.yaml, with or without a display name, for both check and use.
 
-RFC 5322 section 3.4 asks for quotes round a name with commas, brackets or dots. They may be left out here: what stands
-before the last <...> is the name, as it is. So `Doe, John <j@example.org>` is a mailbox, and never two.
+RFC 5322 section 3.4 requires quotes around a name with commas, brackets or dots. They may be omitted here: everything
+before the last <...> is the name. So `Doe, John <j@example.org>` is one mailbox, never two.
 
-Invariant: a text is a mailbox with exactly the address that a reader sees in it, or a fault in words.
+Invariant: a text is a mailbox with exactly the address that a reader sees in it, or an error.
 """
 
 from __future__ import annotations
@@ -30,9 +30,9 @@ _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 
 @dataclass(frozen=True, slots=True)
 class Mailbox:
-    name: str  #: as people read it, without quotes; may be empty
+    name: str  #: the display name, without quotes; may be empty
     local: str  #: before the @, in NFC; not ASCII only where the server speaks SMTPUTF8
-    domain: str  #: as DNS knows it
+    domain: str  #: in DNS form
 
     @property
     def address(self) -> str:
@@ -41,15 +41,15 @@ class Mailbox:
 
 @lru_cache(maxsize=1024)
 def parse_mailbox(text: str) -> Mailbox:
-    """Raises ValueError, whose text says what is wrong; "; " begins what to write instead."""
+    """Raises ValueError, whose text says what is wrong and, after "; ", what to write instead."""
     if _CONTROL.search(text):
-        raise ValueError("a mail address must not have line breaks or control characters in it")
+        raise ValueError("a mail address must not contain line breaks or control characters")
     named = _NAMED.fullmatch(text.strip())
     if named is None:
         return _mailbox("", text, text.strip())
     name = _name(named["name"].strip())
     if "@" in name and re.search("[,;]", name) and not named["name"].strip().startswith('"'):
-        raise ValueError(f"{_shown(text)} has two mail addresses in it; write each as an entry of its own")
+        raise ValueError(f"{_shown(text)} contains two mail addresses; write each as its own entry")
     return _mailbox(name, text, named["address"].strip())
 
 
@@ -66,8 +66,8 @@ def _mailbox(name: str, text: str, address: str) -> Mailbox:
 
 def _no_address(text: str) -> str:
     if text.count("@") > 1 and re.search("[,;]", text):
-        return f"{_shown(text)} is no mail address, but perhaps two; write each as an entry of its own"
-    return f"{_shown(text)} is no mail address; write for example ml@example.org"
+        return f"{_shown(text)} is not one mail address but perhaps two; write each as its own entry"
+    return f"{_shown(text)} is not a mail address; write for example ml@example.org"
 
 
 def _shown(text: str) -> str:
@@ -87,10 +87,10 @@ def _domain(text: str) -> str:
 
 
 def _name(text: str) -> str:
-    """Without its quotes, if it has them all round; an encoded word (RFC 2047) as what it stands for."""
+    """Without enclosing quotes, and with encoded words (RFC 2047) decoded."""
     quoted = _QUOTED.fullmatch(text)
     if not quoted and text.count('"') % 2:
-        raise ValueError("a name in a mail address has a double quote without its other half")
+        raise ValueError("a name in a mail address has an unmatched double quote")
     name = re.sub(r"\\(.)", r"\1", quoted["inside"]) if quoted else text
     if "=?" in name and not quoted:
         try:
@@ -98,5 +98,5 @@ def _name(text: str) -> str:
         except (HeaderParseError, LookupError, ValueError):
             return name
     if _CONTROL.search(name):
-        raise ValueError("a mail address must not have line breaks or control characters in it")
+        raise ValueError("a mail address must not contain line breaks or control characters")
     return name

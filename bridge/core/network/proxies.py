@@ -1,9 +1,9 @@
-"""Which proxy of the environment a URL takes: one rule for every vendor.
+"""Which proxy from the environment a URL uses; one rule for every vendor.
 
 As curl and Python's own libraries read it (https://curl.se/docs/manpage.html, "ENVIRONMENT"): HTTPS_PROXY is for https,
-HTTP_PROXY for http, ALL_PROXY for what has none of its own; a name in small letters wins. NO_PROXY lists what is asked
-directly, by commas or blanks: `*`, a host and all below it (with or without a dot or `*.` before it), an address, a
-network (`10.0.0.0/8`), each but a network also with a port.
+HTTP_PROXY for http, ALL_PROXY for schemes without their own; lower-case names win. NO_PROXY lists, separated by commas
+or blanks, what is connected directly: `*`, a host with its subdomains (with or without a leading dot or `*.`), an
+address, or a network (`10.0.0.0/8`); each but a network may have a port.
 
 Invariant: a user, a password, or the value of a variable is never in an error or a repr.
 """
@@ -27,17 +27,17 @@ Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 
 class UnusableProxy(ValueError):
-    """The environment names a proxy that cannot be used; the text says which variable, and never its value."""
+    """A proxy of the environment cannot be used; the text names the variable, never its value."""
 
 
 @dataclass(frozen=True, slots=True)
 class Proxy:
     url: str  #: without user and password
-    authorization: str = field(default="", repr=False)  #: the value of Proxy-Authorization; empty: it wants none
+    authorization: str = field(default="", repr=False)  #: the value of Proxy-Authorization; empty: none
 
 
 def proxy_for(url: str, environ: Mapping[str, str]) -> Proxy | None:
-    """None: the URL is asked directly. Raises UnusableProxy."""
+    """None: connect directly. Raises UnusableProxy."""
     named = tuple(environ.get(name, environ.get(name.upper(), "")) for name in NAMES)
     if not any(named[:3]):
         return None
@@ -46,7 +46,7 @@ def proxy_for(url: str, environ: Mapping[str, str]) -> Proxy | None:
 
 
 def unusable_proxies(environ: Mapping[str, str]) -> list[str]:
-    """What is wrong with the environment's proxies, in words."""
+    """The errors in the environment's proxies."""
     found = []
     for name in NAMES[:3]:
         try:
@@ -103,7 +103,7 @@ def _address(host: str) -> Address | None:
 
 
 def _plain(host: str) -> str:
-    """In small letters as DNS knows it, without brackets and the dot of the root."""
+    """In lower case and DNS form, without brackets and the root's dot."""
     host = host.strip("[]").rstrip(".").lower()
     try:
         return ascii_host(host)
@@ -131,7 +131,7 @@ def _parts(name: str, value: str) -> SplitResult:
     except ValueError:
         pass
     raise UnusableProxy(
-        f"{name} is no address of a proxy; write http://host:port (in a password, / # ? and @ as %2F %23 %3F and %40)"
+        f"{name} is not a proxy address; write http://host:port (in a password, / # ? and @ as %2F %23 %3F and %40)"
     ) from None
 
 

@@ -1,4 +1,4 @@
-"""The two grammars in which Alertmanager takes matchers, as text in and terms out; what they mean is in matchers.py.
+"""Parses Alertmanager's two matcher grammars into terms; matchers.py gives them their meaning.
 
 The classic one (pkg/labels/parse.go) is lenient: braces are optional, values run to the next comma, and only
 \\n \\" \\\\ are escapes. The UTF-8 one (matcher/parse, since 0.27) takes any name in double quotes, with Go's escapes.
@@ -29,11 +29,11 @@ _GO_ONE = {"a": "\a", "b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t", "v"
 
 
 class SyntaxFault(ValueError):
-    """What was seen, at which character (from 0), and a right one."""
+    """What was seen, at which character (from 0), and a correct example."""
 
     def __init__(self, what: str, position: int, example: str = 'severity="critical"', *, vague: bool = False) -> None:
         self.what, self.position, self.example = what, position, example
-        self.vague = vague  #: it says no more than that the grammar does not fit
+        self.vague = vague  #: it says only that the grammar does not fit
         super().__init__(what)
 
 
@@ -50,7 +50,7 @@ class Term:
 
 
 def classic_terms(text: str) -> list[Term]:
-    """Raises SyntaxFault. A { at the start and a } at the end are left out, whether or not there are both."""
+    """Raises SyntaxFault. A { at the start and a } at the end are ignored, even if only one is there."""
     start = 1 if text.startswith("{") else 0
     end = len(text) - 1 if text.endswith("}") and len(text) > start else len(text)
     *pieces, (start, end) = _between_commas(text, start, end)
@@ -89,7 +89,7 @@ def utf8_terms(text: str) -> list[Term]:
 
 
 def _between_commas(text: str, start: int, end: int) -> Iterator[tuple[int, int]]:
-    """Where the pieces are: a comma parts them unless it stands between quotes that are not escaped."""
+    """The bounds of the pieces between commas that are not inside unescaped quotes."""
     quoted = escaped = False
     for here in range(start, end):
         character = text[here]
@@ -111,7 +111,7 @@ def _classic_value(raw: str, at: int) -> str:
     value, here = "", 0
     while here < len(inner):
         character, following = inner[here], inner[here + 1 : here + 2]
-        if character == "\\" and following:  # an escape that means nothing stays as it is, so "\d+" needs no doubling
+        if character == "\\" and following:  # an unknown escape is kept as it is, so "\d+" needs no doubling
             value += _CLASSIC_ESCAPES.get(following, character + following)
             here += 2
             continue
@@ -127,7 +127,7 @@ def _classic_value(raw: str, at: int) -> str:
 
 
 class _Tokens:
-    """The token at hand, and how to go on. Kinds: { } , op quoted bare end."""
+    """The current token, and how to advance. Kinds: { } , op quoted bare end."""
 
     def __init__(self, text: str) -> None:
         self.text, self.position = text, 0
@@ -177,7 +177,7 @@ def _text(tokens: _Tokens, what: str) -> tuple[str, bool]:
 
 
 def _go_unquoted(token: str, start: int) -> str:
-    """As Go's strconv.Unquote, and what comes out must be UTF-8."""
+    """As Go's strconv.Unquote; the result must be valid UTF-8."""
     content, position = bytearray(), 1
     while position < len(token) - 1:
         found = _GO_ESCAPE.match(token, position, len(token) - 1)
@@ -190,7 +190,7 @@ def _go_unquoted(token: str, start: int) -> str:
     try:
         return content.decode()
     except UnicodeDecodeError:
-        raise SyntaxFault("the escapes in these quotes make no UTF-8", start) from None
+        raise SyntaxFault("the escapes in these quotes are not valid UTF-8", start) from None
 
 
 def _bytes_of(found: re.Match[str], code: int) -> bytes:

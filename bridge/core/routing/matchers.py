@@ -1,7 +1,7 @@
 """Label matchers as Alertmanager reads them: severity="critical", team=~"ml|data", "über name"!="x".
 
-Its rule (matcher/compat/parse.go): what the classic grammar takes means what it means there; all else is UTF-8 grammar.
-Invariant: str(matcher) is canonical, and means the same in both; a missing label is the empty string.
+Its rule (matcher/compat/parse.go): try the classic grammar first, and the UTF-8 grammar for all that it rejects.
+Invariant: str(matcher) is canonical and means the same in both; a missing label is the empty string.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _CLASSIC_NAME = re.compile(r"[a-zA-Z_:][a-zA-Z0-9_:]*")
 
 
 class MatcherError(ValueError):
-    """The text is not a matcher: says what was seen, at which character, and shows a right one."""
+    """The text is not a matcher: what was seen, at which character, and a correct example."""
 
     def __init__(self, what: str, text: str, position: int, example: str = 'severity="critical"') -> None:
         self.what, self.text, self.position, self.example = what, text, position, example
@@ -40,7 +40,7 @@ class Matcher:
 
     def __post_init__(self) -> None:
         if self.op not in OPERATORS:
-            raise MatcherError(f"{self.op!r} is no operator: use one of = != =~ !~", self.op, 0)
+            raise MatcherError(f"{self.op!r} is not an operator: use one of = != =~ !~", self.op, 0)
         if not self.name:
             raise MatcherError("a matcher needs a label name", str(self), 0)
         if self.op in ("=~", "!~"):
@@ -81,7 +81,7 @@ def parse_matchers(text: str) -> tuple[Matcher, ...]:
 
 
 def read_terms(text: str) -> tuple[Term, ...]:
-    """The same, with how and where each is written. Raises MatcherError."""
+    """As parse_matchers, with each term's position and quoting. Raises MatcherError."""
     faults: list[SyntaxFault] = []
     for grammar in (classic_terms, utf8_terms):
         try:
@@ -89,12 +89,12 @@ def read_terms(text: str) -> tuple[Term, ...]:
         except SyntaxFault as fault:
             faults.append(fault)
     classic, utf8 = faults
-    told = utf8 if classic.vague or utf8.position > classic.position else classic  # who came further knows more
-    raise MatcherError(told.what, text, told.position, told.example)
+    furthest = utf8 if classic.vague or utf8.position > classic.position else classic
+    raise MatcherError(furthest.what, text, furthest.position, furthest.example)
 
 
 def _checked(terms: list[Term]) -> tuple[Term, ...]:
-    """A grammar that yields what is no matcher does not fit, either."""
+    """A grammar does not fit either if it yields an invalid matcher."""
     for term in terms:
         try:
             Matcher(term.name, term.op, term.value)
@@ -111,7 +111,7 @@ def _quoted(value: str) -> str:
 
 @functools.lru_cache(maxsize=4096)
 def _compile(pattern: str) -> Any:
-    """Anchored by text, as Alertmanager does it: `\\Qa` would swallow the bracket there, and so it does here."""
+    """Anchored by adding text, as Alertmanager does, so `\\Qa` swallows the bracket here too."""
     try:
         return _compiled(f"^(?:{pattern})$")
     except re2.error as error:
@@ -121,7 +121,7 @@ def _compile(pattern: str) -> Any:
 
 
 def _why(pattern: str, error: re2.error) -> str:
-    """In the words for the pattern alone, if it is wrong by itself."""
+    """The error for the bare pattern, if it is invalid without the anchors."""
     try:
         _compiled(pattern)
     except re2.error as alone:
@@ -133,5 +133,5 @@ def _why(pattern: str, error: re2.error) -> str:
 def _compiled(pattern: str) -> Any:
     options = re2.Options()
     options.log_errors = False
-    # Bytes, because a label may hold what cannot be encoded, and bytes need no translation of offsets.
+    # Bytes, because a label may contain what cannot be encoded, and bytes need no translation of offsets.
     return re2.compile(pattern.encode("utf-8", "replace"), options)

@@ -1,4 +1,4 @@
-"""Which routes no alert can ever come to. Pure: it looks at the tree alone."""
+"""Finds routes that no alert can reach. Pure: it depends on the tree alone."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ class Unreachable:
 
 
 def unreachable_routes(tree: Route) -> tuple[Unreachable, ...]:
-    """Routes that can never be reached, because a sibling before them takes everything they would."""
+    """Routes that no alert can reach, because an earlier sibling takes everything they match."""
     found: list[Unreachable] = []
     for index, route in enumerate(tree.routes):
         earlier = (sibling for sibling in tree.routes[:index] if not sibling.continue_)

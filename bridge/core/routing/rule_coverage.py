@@ -1,7 +1,7 @@
-"""Whom each alerting rule would reach, by the very walk that routes its alerts, and what is wrong with that.
+"""The channels that each alerting rule reaches, by the same walk that routes its alerts, and shortcomings of that.
 
-Invariant: pure; what the rule does not say itself (labels of its expression, templates) is told as a dependency, not
-guessed.
+Invariant: pure; labels that the rule itself does not set (from its expression or templates) are reported as
+dependencies, not guessed.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _WATCHDOG = "Watchdog"
 
 @dataclass(frozen=True, slots=True)
 class AlertRule:
-    """One alerting rule of Prometheus, as far as people are concerned."""
+    """One alerting rule of Prometheus, without its expression."""
 
     alert: str
     labels: Mapping[str, str] = field(default_factory=dict)
@@ -29,13 +29,13 @@ class AlertRule:
 
     @property
     def known(self) -> Mapping[str, str]:
-        """The labels whose value stands in the rule. Alertmanager takes an empty one for none at all."""
+        """The labels whose value the rule gives. To Alertmanager an empty value is a missing label."""
         static = {name: value for name, value in self.labels.items() if _TEMPLATE not in value}
         return {**static, "alertname": self.alert}
 
 
 class Way(enum.StrEnum):
-    """How an alert travels: through the bridge, past it to Alertmanager's own PagerDuty, or to nobody by intent."""
+    """How an alert travels: through the bridge, past it to Alertmanager's own PagerDuty, or to no one by intent."""
 
     BRIDGE = "bridge"
     DIRECT = "direct"
@@ -51,7 +51,7 @@ class Shortcoming:
 
 @dataclass(frozen=True, slots=True)
 class Coverage:
-    """Whom one alert would reach if it fired with nothing but the labels that its rule names."""
+    """Where one alert would be routed with only the labels that its rule sets."""
 
     rule: AlertRule
     severity: str  #: canonical; empty when the rule does not say
@@ -63,7 +63,7 @@ class Coverage:
 
 @dataclass(frozen=True, slots=True)
 class Routing:
-    """What decides: the tree, the channels that wake somebody, and how the severity is read."""
+    """The routing configuration: the tree, the channels that page, and how the severity is read."""
 
     tree: Route
     paging: Collection[str] = ()
@@ -72,7 +72,7 @@ class Routing:
 
 
 def cover(rule: AlertRule, routing: Routing, now: datetime) -> Coverage:
-    """A channel that is muted now still counts, for it hears later; one that is muted for ever does not."""
+    """A channel muted now still counts, for it is notified later; one muted for ever does not."""
     labels = canonical_labels(rule.known, routing.aliases, routing.severity_label)
     severity, way = labels.get("severity", ""), _way(labels)
     channels = () if way is Way.DIRECT else _channels(routing.tree, labels, now)
@@ -89,34 +89,34 @@ def _way(labels: Mapping[str, str]) -> Way:
 
 
 def _channels(tree: Route, labels: Mapping[str, str], now: datetime) -> tuple[str, ...]:
-    wishes = channels_for(tree, [(labels, True)], now).values()
-    return tuple(wish.channel for wish in wishes if not (wish.held and wish.hold_until is None))
+    wanted = channels_for(tree, [(labels, True)], now).values()
+    return tuple(each.channel for each in wanted if not (each.held and each.hold_until is None))
 
 
 def _depends_on(rule: AlertRule, labels: Mapping[str, str], routing: Routing) -> tuple[str, ...]:
     known = set(labels)
     if _TEMPLATE in rule.labels.get(routing.severity_label, ""):
         known.discard("severity")
-    names = set(_asked(routing.tree, labels, known))
+    names = set(_unknown_labels(routing.tree, labels, known))
     names |= {"route"} if _TEMPLATE in rule.labels.get("route", "") else set()
     return tuple(sorted(names))
 
 
-def _asked(route: Route, labels: Mapping[str, str], known: Collection[str]) -> Iterator[str]:
-    """Unknown labels of the routes that the walk could come to, whatever those labels turn out to be."""
+def _unknown_labels(route: Route, labels: Mapping[str, str], known: Collection[str]) -> Iterator[str]:
+    """Unknown labels of the routes that the walk could reach, whatever their values."""
     yield from (matcher.name for matcher in route.matchers if matcher.name not in known)
     for child in route.routes:
         if not all(matcher.matches(labels) for matcher in child.matchers if matcher.name in known):
             continue
-        yield from _asked(child, labels, known)
+        yield from _unknown_labels(child, labels, known)
         if not child.continue_ and all(matcher.name in known for matcher in child.matchers):
             return
 
 
 def without_runbook(rule: AlertRule) -> Iterator[Shortcoming]:
-    """What can be told without any routing."""
+    """Shortcomings that do not depend on routing."""
     if not rule.annotations.get("runbook_url", "").strip():
-        hint = "add the annotation runbook_url: whoever is woken must not have to search"
+        hint = "add the annotation runbook_url, so that responders need not search"
         yield Shortcoming(f"{rule.alert} has no runbook_url", hint)
 
 
@@ -128,33 +128,33 @@ def _shortcomings(
         return
     if not channels:
         hint = f"{_takers(routing.tree, labels, now)} takes it; name channels in its notify"
-        yield Shortcoming(f"{rule.alert} {_shown(labels)} reaches nobody", hint)
+        yield Shortcoming(f"{rule.alert} {_shown(labels)} reaches no channel", hint)
     elif set(channels) & set(routing.paging):
         return
     elif labels.get("severity") == Severity.CRITICAL:
         hint = "give its route a channel of type pagerduty, or the rule another severity"
-        yield Shortcoming(f"{rule.alert} is critical and pages nobody: it reaches {', '.join(channels)}", hint)
+        yield Shortcoming(f"{rule.alert} is critical but does not page: it reaches {', '.join(channels)}", hint)
     else:
         yield from _unknown_severity(rule, labels.get("severity", ""), channels, routing)
 
 
 def _unknown_severity(rule: AlertRule, word: str, channels: tuple[str, ...], routing: Routing) -> Iterator[Shortcoming]:
     """A word that neither the bridge nor a route knows."""
-    if not word or word in known_words(routing.aliases) or _is_asked_for(routing.tree, word):
+    if not word or word in known_words(routing.aliases) or _is_matched(routing.tree, word):
         return
     meant = likely_meant(word, routing.aliases)
-    what = f"{rule.alert} has the severity {word!r}, which nothing knows"
+    what = f"{rule.alert} has the severity {word!r}, which is not known"
     if meant == Severity.CRITICAL:
         hint = f"write severity: critical, or add {word}: critical to incidents.severity_aliases; case counts"
-        yield Shortcoming(f"{what}: it pages nobody, and reaches {', '.join(channels)}", hint)
+        yield Shortcoming(f"{what}: it does not page, and reaches {', '.join(channels)}", hint)
     else:
         known = ", ".join(known_words(routing.aliases))
         hint = f"write severity: {meant}" if meant else f"known are {known}; others go into incidents.severity_aliases"
         yield Shortcoming(f"{what}: it ranks below warning, and reaches {', '.join(channels)}", hint, warning=True)
 
 
-def _is_asked_for(tree: Route, word: str) -> bool:
-    """Some route names it, rather than taking alerts without any severity, too."""
+def _is_matched(tree: Route, word: str) -> bool:
+    """Whether a route matches this severity and not also alerts without one."""
     matchers = (matcher for route in walk(tree) for matcher in route.matchers if matcher.name == "severity")
     return any(matcher.accepts(word) and not matcher.accepts("") for matcher in matchers if matcher.value != ".+")
 
@@ -164,6 +164,6 @@ def _shown(labels: Mapping[str, str]) -> str:
 
 
 def _takers(tree: Route, labels: Mapping[str, str], now: datetime) -> str:
-    """The routes to blame. Muted for ever is as silent as no channel at all."""
+    """The routes that take it, with those muted for ever, which notify no channel."""
     matches = route_alert(tree, labels, now)
     return " and ".join(f"{m.route} ({m.muted_by}, for ever)" if m.muted_for_ever else m.route for m in matches)

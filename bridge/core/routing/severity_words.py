@@ -1,4 +1,4 @@
-"""Words for severities: which the bridge knows, and which of them was likely meant by another."""
+"""Known severity words, and the one likely meant by an unknown word."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _ELSEWHERE = {
 
 
 def known_words(aliases: Mapping[str, str]) -> tuple[str, ...]:
-    """The bridge's own, then the aliases."""
+    """The bridge's own words, then the aliases."""
     return (*OWN, *(word for word in aliases if word not in OWN))
 
 

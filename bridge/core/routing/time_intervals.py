@@ -1,4 +1,4 @@
-"""Alertmanager's time intervals: when a route is mute or active, and when that changes.
+"""Alertmanager's time intervals: when a route is muted or active, and when that changes.
 
 Invariant: every time is an argument with a zone; wall clocks are read in the interval's location, so DST is right.
 """
@@ -40,7 +40,7 @@ class TimeRange:
 
 @dataclass(frozen=True, slots=True)
 class TimeInterval:
-    """A time is inside when every field that is given has an element that contains it."""
+    """Contains a time if each given field has an element that contains it."""
 
     times: tuple[TimeRange, ...] = ()
     weekdays: tuple[Range, ...] = ()  #: 0 is Sunday
@@ -80,7 +80,7 @@ class NamedIntervals:
 
 
 def muted_by(mute: Iterable[NamedIntervals], active: Iterable[NamedIntervals], now: datetime) -> str | None:
-    """Why a route with these intervals is silent now, or None when it speaks."""
+    """Why a route with these intervals is muted now; None when it is not."""
     for named in mute:
         if named.contains(now):
             return f"mute time interval {named.name!r}"
@@ -92,7 +92,7 @@ def muted_by(mute: Iterable[NamedIntervals], active: Iterable[NamedIntervals], n
 
 @functools.lru_cache(maxsize=1024)
 def unmuted_at(mute: tuple[NamedIntervals, ...], active: tuple[NamedIntervals, ...], now: datetime) -> datetime | None:
-    """The earliest time from now on when the route speaks; None when that is not within a year."""
+    """The earliest time from now on when the route is not muted; None when not within a year."""
     for moment in _moments(mute + active, now.astimezone(UTC)):
         if muted_by(mute, active, moment) is None:
             return moment
@@ -189,7 +189,7 @@ def _from_end(day: int, last: int) -> int:
 
 def _minute(text: str) -> int:
     if not _CLOCK.fullmatch(text):
-        raise ValueError(f"{text!r} is no time of day; write HH:MM from 00:00 to 24:00")
+        raise ValueError(f"{text!r} is not a time of day; write HH:MM from 00:00 to 24:00")
     hours, minutes = text.split(":")
     return int(hours) * 60 + int(minutes)
 
@@ -197,7 +197,7 @@ def _minute(text: str) -> int:
 def _split(text: str, read: Callable[[str], int]) -> tuple[int, int]:
     words = [word.strip() for word in str(text).lower().split(":")]
     if len(words) > 2:
-        raise ValueError(f"{text!r} is no range; write one value or begin:end")
+        raise ValueError(f"{text!r} is not a range; write one value or begin:end")
     return read(words[0]), read(words[-1])
 
 

@@ -1,6 +1,6 @@
-"""Which channels must hear of an alert, and why: Alertmanager's tree walk, with reasons.
+"""The channels to notify of an alert, and why: Alertmanager's tree walk, with reasons.
 
-Invariant: pure; what the walk decides depends only on the labels that the tree's matchers name, and on the time.
+Invariant: pure; the walk depends only on the time and the labels that the tree's matchers name.
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ from bridge.core.routing.time_intervals import NamedIntervals, muted_by, unmuted
 
 @dataclass(frozen=True, slots=True)
 class Escalation:
-    """Tell these channels too when nobody has acknowledged this long after the incident opened."""
+    """Channels to notify too when the incident is not acknowledged this long after it opened."""
 
     after: timedelta
     notify: tuple[str, ...]
 
     @property
     def key(self) -> str:
-        """Tells one step from another by what it does: it survives that the file is changed around it."""
+        """Identifies a step by what it does, so that it survives other changes to the file."""
         return f"{self.after.total_seconds():g}s:{','.join(self.notify)}"
 
 
@@ -32,9 +32,9 @@ FALLBACK_AFTER = timedelta(minutes=5)
 
 @dataclass(frozen=True, slots=True, eq=False)  # compared by identity: a tree is a key of the memo below
 class Route:
-    """A node of the tree. None in notify, fallback or escalate means: as the parent; () means: nobody.
+    """A node of the tree. None in notify, fallback or escalate: inherited; (): no channel.
 
-    fallback_after: how long a channel may be unable to deliver before `fallback` is told; None is as the parent.
+    fallback_after: how long a channel may fail before `fallback` is notified; None: inherited.
     """
 
     matchers: tuple[Matcher, ...] = ()
@@ -47,20 +47,20 @@ class Route:
     active: tuple[NamedIntervals, ...] = ()
     path: str = "route"
     line: int = 0
-    template: str | None = None  #: a folder of templates; None is as the parent
+    template: str | None = None  #: a folder of templates; None: inherited
     fallback_after: timedelta | None = None
 
     def __str__(self) -> str:
         return f"{self.path} {format_matchers(self.matchers)}" if self.matchers else self.path
 
     def failing(self, labels: Mapping[str, str]) -> Matcher | None:
-        """The first matcher that does not hold."""
+        """The first matcher that does not match."""
         return next((matcher for matcher in self.matchers if not matcher.matches(labels)), None)
 
 
 @dataclass(frozen=True, slots=True)
 class Match:
-    """One route that took the alert. Muted for ever: muted_by is set and muted_until is None."""
+    """One route that matched the alert. Muted for ever: muted_by is set and muted_until is None."""
 
     route: str
     channels: tuple[str, ...]
@@ -82,7 +82,7 @@ class Match:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One route that the walk looked at; failed is the matcher that did not hold."""
+    """One route that the walk visited; failed is the matcher that did not match."""
 
     route: str
     depth: int
@@ -103,7 +103,7 @@ class Explanation:
 
 @dataclass(frozen=True, slots=True)
 class ChannelWish:
-    """What one channel should do about some alerts. Held for ever: hold_reason is set, hold_until None."""
+    """What one channel should do about some alerts. Deferred for ever: hold_reason is set, hold_until None."""
 
     channel: str
     firing: bool
@@ -119,7 +119,7 @@ class ChannelWish:
 def canonical_labels(
     labels: Mapping[str, str], aliases: Mapping[str, str], label_name: str = "severity"
 ) -> Mapping[str, str]:
-    """The labels with `severity` in our own words: aliased, and copied when another label carries it."""
+    """The labels with a canonical `severity`: aliased, and copied from the configured label."""
     value = labels.get(label_name)
     canonical = aliases.get(value, value) if value is not None else None
     if canonical is None or labels.get("severity") == canonical:
@@ -128,14 +128,14 @@ def canonical_labels(
 
 
 def route_alert(tree: Route, labels: Mapping[str, str], now: datetime) -> tuple[Match, ...]:
-    """The routes that take one alert; never empty, for the root takes what no other route wants."""
+    """The routes that match one alert; never empty, for the root takes what no other route matches."""
     return tuple(_muting(match, route, now) for route, match in _taken(tree, labels))
 
 
 def matched(
     tree: Route, alerts: Iterable[tuple[Mapping[str, str], bool]], now: datetime
 ) -> tuple[tuple[Match, bool], ...]:
-    """The routes that take several alerts, each given as (labels, firing); with whether what it takes fires."""
+    """The routes that match several alerts, given as (labels, firing), each with whether its alerts fire."""
     return tuple(
         (_muting(match, route, now), firing) for takers, firing in _distinct(tree, alerts) for route, match in takers
     )
@@ -144,28 +144,28 @@ def matched(
 def channels_for(
     tree: Route, alerts: Iterable[tuple[Mapping[str, str], bool]], now: datetime
 ) -> Mapping[str, ChannelWish]:
-    """The union over several alerts, in the order first met."""
+    """The union over several alerts, in order of first appearance."""
     return channels_of(matched(tree, alerts, now))
 
 
 def channels_of(matches: Iterable[tuple[Match, bool]]) -> Mapping[str, ChannelWish]:
-    """What the routes that `matched` found want of each channel."""
+    """What the routes from `matched` require of each channel."""
     found: dict[str, list[tuple[Match, bool]]] = {}
     for match, firing in matches:
         for channel in match.channels:
             found.setdefault(channel, []).append((match, firing))
-    return {channel: _wish(channel, wanted) for channel, wanted in found.items()}
+    return {channel: _wanted(channel, wanted) for channel, wanted in found.items()}
 
 
 def explain(tree: Route, labels: Mapping[str, str], now: datetime) -> Explanation:
-    """The whole walk, in the order in which it went."""
+    """The whole walk, in order."""
     taken = {str(route) for route, _ in _taken(tree, labels)}
     steps = tuple(replace(step, taken=step.route in taken) for step in _steps(tree, labels, 0))
     return Explanation(steps, route_alert(tree, labels, now))
 
 
 def template_for(tree: Route, labels: Mapping[str, str]) -> str | None:
-    """The folder of templates for an alert: of the first route that takes it, or the nearest above that names one."""
+    """The template folder for an alert: of the first route that matches, or of its nearest ancestor with one."""
     name = tree.template
     child = next((each for each in tree.routes if each.failing(labels) is None), None)
     return (template_for(child, labels) or name) if child is not None else name
@@ -270,7 +270,7 @@ def _muting(match: Match, route: Route, now: datetime) -> Match:
 def _distinct(
     tree: Route, alerts: Iterable[tuple[Mapping[str, str], bool]]
 ) -> Iterator[tuple[tuple[_Taker, ...], bool]]:
-    """Each different outcome once, however many thousand alerts share it."""
+    """Each distinct outcome once, however many alerts share it."""
     seen: dict[tuple[int, bool], tuple[_Taker, ...]] = {}
     for labels, firing in alerts:
         takers = _taken(tree, labels)
@@ -279,8 +279,8 @@ def _distinct(
         yield takers, firing
 
 
-def _wish(channel: str, matches: list[tuple[Match, bool]]) -> ChannelWish:
-    """What still fires decides whether to hold; what has ended decides only when nothing fires."""
+def _wanted(channel: str, matches: list[tuple[Match, bool]]) -> ChannelWish:
+    """Firing alerts decide whether to defer; ended ones only when nothing fires."""
     firing = [match for match, fires in matches if fires]
     deciding = firing or [match for match, _ in matches]
     routes = tuple(dict.fromkeys(match.route for match, _ in matches))
@@ -292,5 +292,5 @@ def _wish(channel: str, matches: list[tuple[Match, bool]]) -> ChannelWish:
 
 
 def _unmuted_at(route: Route, now: datetime) -> datetime | None:
-    """Intervals change on the minute, so one answer does for the whole minute (and is remembered)."""
+    """Intervals change on the minute, so the answer is cached per minute."""
     return unmuted_at(route.mute, route.active, now.replace(second=0, microsecond=0))

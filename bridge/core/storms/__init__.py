@@ -1,1 +1,1 @@
-"""When a channel storms, and the digest that stands for what it suppresses. Pure."""
+"""Storm detection, and the digest that represents what a storm suppresses. Pure."""

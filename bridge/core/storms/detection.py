@@ -1,6 +1,7 @@
-"""When a channel storms: what collapses into its digest, and from when on it is told one by one again. Pure.
+"""Storm detection for one channel: what collapses into its digest, and when single messages are sent again. Pure.
 
-Invariant: the least severe collapses first, and nothing collapses that the channel could be told within the patience.
+Invariant: the least severe collapses first, and nothing collapses that can be sent within the maximum delay
+(`patience`).
 """
 
 from __future__ import annotations
@@ -19,34 +20,34 @@ _FIRST_UPDATE = timedelta(seconds=5)
 
 @dataclass(frozen=True, slots=True)
 class StormLimits:
-    """What one channel can carry, and how much may wait for it before it storms."""
+    """A channel's rate, and how long a backlog makes a storm."""
 
-    per_second: float  #: its pace
+    per_second: float  #: messages that the channel accepts
     patience: timedelta = timedelta(minutes=1)
     at_least: int = 20
     calm: timedelta = timedelta(minutes=1)
     update_every: timedelta = timedelta(seconds=30)
-    held_url: str | None = None  #: the page that lists what its digest stands for
+    held_url: str | None = None  #: the page that lists the suppressed incidents
 
     @property
     def begins_at(self) -> int:
-        """So many untold messages are a storm."""
+        """So many unsent messages are a storm."""
         return max(self.at_least, math.floor(self.per_second * self.patience.total_seconds()) + 1)
 
 
 @dataclass(frozen=True, slots=True)
 class Storm:
-    """A storm under way: untold messages of this rank and of less severe ones are told in the digest only."""
+    """A storm in progress: unsent messages of this rank and less severe ones appear in the digest only."""
 
     channel: str
     number: int  #: of the digest, an incident
     rank: int
     since: datetime
     tightened_at: datetime  #: when the rank became as severe as it is
-    calm_since: datetime | None  #: from when on less had to collapse
+    calm_since: datetime | None  #: since when less had to collapse
     updated_at: datetime  #: when the digest was written last
-    told_count: int  #: how many incidents it stood for, and
-    told_rank: int  #: the most severe of them, when it last said something loud
+    told_count: int  #: how many incidents it represented, and
+    told_rank: int  #: the most severe of them, at its last loud entry
 
     def suppresses(self, delivery: Delivery) -> bool:
         """Its digest stands for this delivery of its channel."""
@@ -65,7 +66,7 @@ class StormDecision:
 def cut_off(waiting: Mapping[int, int], limits: StormLimits) -> int | None:
     """The most severe rank that has to collapse, with all that are less severe.
 
-    waiting: untold messages by rank. What is more severe is told one by one, for it can be within the patience.
+    waiting: unsent messages by rank. More severe ones are sent one by one, as this fits into the maximum delay.
     """
     total = 0
     for rank in sorted(waiting):
@@ -76,13 +77,13 @@ def cut_off(waiting: Mapping[int, int], limits: StormLimits) -> int | None:
 
 
 def decide(storm: Storm | None, waiting: Mapping[int, int], limits: StormLimits | None, now: datetime) -> StormDecision:
-    """More collapses at once, less only after the calm, so that a storm does not come and go with every gust.
+    """More collapses at once, less only after the quiet period, so that a storm does not come and go with every peak.
 
-    limits None: the channel has no pace to keep any more, or its storms are switched off.
+    limits None: the channel has no rate limit any more, or its storms are switched off.
     """
     if limits is None:
         return StormDecision(
-            None, because="no storm is watched for here any more: storm or rate was changed in routes.yaml"
+            None, because="storm detection is off for this channel: storm or rate was changed in routes.yaml"
         )
     wanted = cut_off(waiting, limits)
     if storm is None or (wanted is not None and wanted <= storm.rank):
@@ -90,19 +91,19 @@ def decide(storm: Storm | None, waiting: Mapping[int, int], limits: StormLimits 
     calm_since = storm.calm_since or now
     if now - calm_since < limits.calm:
         return StormDecision(storm.rank, calm_since)
-    patience, calm = in_words(limits.patience), in_words(limits.calm)
-    return StormDecision(wanted, because=f"for {calm}, what waited could have been told within {patience}")
+    delay, quiet = in_words(limits.patience), in_words(limits.calm)
+    return StormDecision(wanted, because=f"for {quiet}, what waited could have been sent within {delay}")
 
 
-def follow(storm: Storm, verdict: StormDecision, now: datetime) -> Storm:
-    """The storm after a verdict that does not end it."""
-    rank = storm.rank if verdict.rank is None else verdict.rank
+def follow(storm: Storm, decision: StormDecision, now: datetime) -> Storm:
+    """The storm after a decision that does not end it."""
+    rank = storm.rank if decision.rank is None else decision.rank
     tightened_at = now if rank < storm.rank else storm.tightened_at
-    return replace(storm, rank=rank, tightened_at=tightened_at, calm_since=verdict.calm_since)
+    return replace(storm, rank=rank, tightened_at=tightened_at, calm_since=decision.calm_since)
 
 
 def update_due(storm: Storm, limits: StormLimits | None, now: datetime) -> bool:
-    """At once when more severe ones have collapsed; soon after the beginning, when the count grows fastest; then every
+    """At once when more severe ones collapsed; often at first, while the count grows fastest; then every
     `update_every`."""
     if storm.updated_at < storm.tightened_at:
         return True
@@ -111,7 +112,7 @@ def update_due(storm: Storm, limits: StormLimits | None, now: datetime) -> bool:
 
 
 def is_louder(storm: Storm, count: int, rank: int) -> bool:
-    """Worth more than an edit: something more severe has joined, or there are ten times as many."""
+    """Worth a new message: something more severe joined, or there are ten times as many."""
     return count > 0 and (rank < storm.told_rank or count >= 10 * storm.told_count)
 
 
@@ -122,4 +123,4 @@ def severity_of(rank: int) -> Severity:
 def _too_many(waiting: Mapping[int, int], limits: StormLimits) -> str:
     count = sum(waiting.values())
     takes = in_words(timedelta(seconds=count / limits.per_second))
-    return f"{count:,} messages waited, which take {takes} at its pace (patience {in_words(limits.patience)})"
+    return f"{count:,} messages waited, which take {takes} at its rate (maximum delay {in_words(limits.patience)})"

@@ -1,6 +1,6 @@
-"""A storm's digest: an incident of the bridge's own that stands for all that is held back from one channel. Pure.
+"""A storm's digest: an incident opened by the bridge that represents all that is suppressed on one channel. Pure.
 
-Invariant: the most severe comes first; it has one alert, whose summary says how many and whose description says what.
+Invariant: the most severe comes first; the digest has one alert, whose summary counts and whose description lists.
 """
 
 from __future__ import annotations
@@ -45,15 +45,15 @@ class Held:
 
 
 def channel_of(incident: Incident) -> str | None:
-    """Whom a digest is for, whatever the routes say; None of any other incident."""
+    """The channel of a digest, regardless of routes; None for any other incident."""
     own = incident.source == SOURCE and incident.receiver == RECEIVER
     return incident.group_labels.get("channel") if own else None
 
 
 def digest_states(change: Change, channels: Mapping[str, ChannelSpec]) -> tuple[DesiredState, ...]:
-    """Of a digest: to its channel alone, and to every recipient there."""
+    """The digest's targets: all recipients of its channel, and no other channel."""
     spec = channels.get(channel_of(change.incident) or "")
-    if spec is None:  # it was taken out of routes.yaml
+    if spec is None:  # it was removed from routes.yaml
         return ()
     firing = not change.incident.resolved
     return tuple(DesiredState(Target(spec.name, each), firing, change.loud) for each in spec.recipients or ("",))
@@ -66,10 +66,12 @@ def skip_reason(before: Delivery, storm: Storm | None) -> str:
     return f"ended while it was suppressed: reported in the digest #{storm.number} at most"
 
 
-def opened(channel: str, held: Sequence[Held], limits: StormLimits, because: str, now: datetime, uid: str) -> Change:
+def opened(
+    channel: str, suppressed: Sequence[Held], limits: StormLimits, because: str, now: datetime, uid: str
+) -> Change:
     """A new digest for a storm that begins."""
     group = Group(SOURCE, RECEIVER, f"storm:{channel}:{uid}", {"alertname": ALERTNAME, "channel": channel}, ())
-    alert = _alert(channel, held, severity_of(worst(held)), limits.held_url, now)
+    alert = _alert(channel, suppressed, severity_of(worst(suppressed)), limits.held_url, now)
     entry = Entry(now, EntryKind.OPENED, "bridge", f"{channel} storms: {because}", 1, loud=True)
     blank = Incident.begun(group, f"Storm on {channel}", now, uid)
     incident = replace(blank, severity=alert.severity, alerts={alert.fingerprint: alert})
@@ -78,19 +80,25 @@ def opened(channel: str, held: Sequence[Held], limits: StormLimits, because: str
 
 
 def updated(
-    known: Incident, storm: Storm, held: Sequence[Held], limits: StormLimits, now: datetime, *, page_again: bool = True
+    known: Incident,
+    storm: Storm,
+    suppressed: Sequence[Held],
+    limits: StormLimits,
+    now: datetime,
+    *,
+    page_again: bool = True,
 ) -> Change:
-    """What the digest stands for now; without entries when it says so already.
+    """The digest with the current incidents; without entries when nothing changed.
 
-    One that a person has closed is opened again by what is new, and one that is acknowledged by what is critical and
-    new: nobody has seen that.
+    A digest that a user resolved is reopened by new incidents, an acknowledged one by new critical ones, which the
+    responder has not seen.
     """
-    severity = severity_of(worst(held)) if held else known.severity
-    alert = _alert(storm.channel, held, severity, limits.held_url, storm.since)
+    severity = severity_of(worst(suppressed)) if suppressed else known.severity
+    alert = _alert(storm.channel, suppressed, severity, limits.held_url, storm.since)
     before = known.alerts.get(alert.fingerprint)
-    if before is not None and _said(before) == _said(alert):
+    if before is not None and _content(before) == _content(alert):
         return Change(known, (), ())
-    loud = known.resolved or is_louder(storm, total(held), worst(held))
+    loud = known.resolved or is_louder(storm, total(suppressed), worst(suppressed))
     kind = _kind(known, page_again and loud and severity is Severity.CRITICAL)
     entry = Entry(now, kind, "bridge", alert.annotations["summary"], known.revision + 1, loud=loud)
     changed = _with(known if kind is EntryKind.STORM else reopened(known), alert, entry.revision, now)
@@ -98,10 +106,10 @@ def updated(
 
 
 def over(known: Incident, storm: Storm, left: int, ended: int, because: str, now: datetime) -> Change:
-    """The end: left are told one by one from now on, ended are those that nobody need be told of any more."""
+    """The storm's end. left: incidents notified one by one from now on; ended: those that ended unnotified."""
     if known.resolved:
         return Change(known, (), ())
-    text = f"the storm on {storm.channel} is over: {_left(left)}, {ended:,} ended before they were told"
+    text = f"the storm on {storm.channel} is over: {_left(left)}, {ended:,} ended unnotified"
     alert = replace(
         _alert(storm.channel, (), known.severity, None, storm.since),
         status=Status.RESOLVED,
@@ -113,13 +121,13 @@ def over(known: Incident, storm: Storm, left: int, ended: int, because: str, now
     return Change(ended_now, (entry,), (alert,))
 
 
-def total(held: Sequence[Held]) -> int:
-    return sum(each.count for each in held)
+def total(suppressed: Sequence[Held]) -> int:
+    return sum(each.count for each in suppressed)
 
 
-def worst(held: Sequence[Held]) -> int:
-    """The rank of the most severe; that of the least severe there is when nothing is held."""
-    return min((each.rank for each in held), default=Severity.NONE.rank)
+def worst(suppressed: Sequence[Held]) -> int:
+    """The rank of the most severe; the lowest rank when nothing is suppressed."""
+    return min((each.rank for each in suppressed), default=Severity.NONE.rank)
 
 
 def _kind(known: Incident, unseen: bool) -> EntryKind:
@@ -128,8 +136,10 @@ def _kind(known: Incident, unseen: bool) -> EntryKind:
     return EntryKind.PAGED_AGAIN if unseen and known.state is State.ACKNOWLEDGED else EntryKind.STORM
 
 
-def _alert(channel: str, held: Sequence[Held], severity: Severity, held_url: str | None, since: datetime) -> Alert:
-    annotations = {"summary": _headline(channel, held), "description": _lines(held)}
+def _alert(
+    channel: str, suppressed: Sequence[Held], severity: Severity, held_url: str | None, since: datetime
+) -> Alert:
+    annotations = {"summary": _headline(channel, suppressed), "description": _lines(suppressed)}
     return Alert(
         fingerprint="storm",
         status=Status.FIRING,
@@ -140,28 +150,28 @@ def _alert(channel: str, held: Sequence[Held], severity: Severity, held_url: str
     )
 
 
-def _headline(channel: str, held: Sequence[Held]) -> str:
-    """`412 incidents are held back from slack-ml: 12 critical, 400 warning`."""
+def _headline(channel: str, suppressed: Sequence[Held]) -> str:
+    """`412 incidents are suppressed on slack-ml: 12 critical, 400 warning`."""
     counts: Counter[int] = Counter()
-    for each in held:
+    for each in suppressed:
         counts[each.rank] += each.count
-    told = ", ".join(f"{counts[rank]:,} {severity_of(rank)}" for rank in sorted(counts))
-    return f"{_incidents(total(held))} held back from {channel}" + (f": {told}" if told else "")
+    parts = ", ".join(f"{counts[rank]:,} {severity_of(rank)}" for rank in sorted(counts))
+    return f"{_incidents(total(suppressed))} suppressed on {channel}" + (f": {parts}" if parts else "")
 
 
-def _lines(held: Sequence[Held]) -> str:
-    ordered = sorted(held, key=lambda each: (each.rank, -each.count, each.name))
+def _lines(suppressed: Sequence[Held]) -> str:
+    ordered = sorted(suppressed, key=lambda each: (each.rank, -each.count, each.name))
     lines = [_line(each) for each in ordered[:MAX_LINES]]
     rest = ordered[MAX_LINES:]
     more = f"and {total(rest):,} more under {len(rest):,} other names"
     return "\n".join([*lines, *([more] if rest else [])])
 
 
-def _line(held: Held) -> str:
-    name = " ".join(held.name.split())
+def _line(suppressed: Held) -> str:
+    name = " ".join(suppressed.name.split())
     name = name if len(name) <= MAX_NAME else f"{name[:MAX_NAME]}…"
-    many = f"{held.count:,} × {name}, {severity_of(held.rank)}, since {held.since:%H:%M} UTC"
-    return many + (f", newest #{held.newest}" if held.count > 1 else f", #{held.newest}")
+    many = f"{suppressed.count:,} × {name}, {severity_of(suppressed.rank)}, since {suppressed.since:%H:%M} UTC"
+    return many + (f", newest #{suppressed.newest}" if suppressed.count > 1 else f", #{suppressed.newest}")
 
 
 def _incidents(count: int) -> str:
@@ -169,10 +179,10 @@ def _incidents(count: int) -> str:
 
 
 def _left(count: int) -> str:
-    return "nothing is left to tell" if not count else f"what still fires is told one by one ({count:,})"
+    return "nothing is left to notify" if not count else f"what still fires is notified one by one ({count:,})"
 
 
-def _said(alert: Alert) -> tuple[object, ...]:
+def _content(alert: Alert) -> tuple[object, ...]:
     return dict(alert.annotations), dict(alert.labels), alert.status
 
 

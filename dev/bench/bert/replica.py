@@ -1,4 +1,4 @@
-"""One replica in a process of its own, with a state of its own, ended by whoever started it."""
+"""One replica in a separate process, with its own state, ended by its caller."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Try every mistake on the alert rules, one at a time, and tell which ones their tests do not notice.
+"""Mutate the alert rules, one mutant at a time, and list those that their tests do not catch.
 
 Exit code: 0 all noticed or explained, 1 survivors without a reason or too many of them, 2 the tests fail as it is.
 """

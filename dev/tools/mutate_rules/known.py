@@ -1,4 +1,4 @@
-"""The survivors that were looked at: each with the reason why no test can, or need, notice it."""
+"""The reviewed survivors: each with the reason why no test can, or need, catch it."""
 
 from __future__ import annotations
 

@@ -17,7 +17,7 @@ SEVERITIES = ("critical", "warning", "info", "none")
 
 @dataclass(frozen=True)
 class Mutant:
-    """A rule with one mistake. `what` tells it from all others of this rule."""
+    """A rule with one mistake. `what` distinguishes it from all others of this rule."""
 
     rule: Rule
     what: str

@@ -1,4 +1,4 @@
-"""What came of a run, in words, and whether it is good enough."""
+"""The report of a run, and whether it is good enough."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Outcome:
 
     @property
     def outdated(self) -> list[str]:
-        """Explanations of nothing. Only a complete run can tell."""
+        """Explanations without a survivor; meaningful only after a complete run."""
         if not self.complete:
             return []
         return [pattern for pattern in self.known if not any(fnmatchcase(name, pattern) for name in self.survivors)]

@@ -25,7 +25,7 @@ class Rule:
 
     @property
     def name(self) -> str:
-        """The alert's name, or the recorded series with what tells it from others of that name."""
+        """The alert's name, or the recorded series with what distinguishes it from others of that name."""
         if "alert" in self.fields:
             return str(self.fields["alert"])
         told_apart = "".join(f"{{{key}={value}}}" for key, value in self.fields.get("labels", {}).items())

@@ -17,7 +17,7 @@ SOON = (0.0, 0.0, 0.0)
 
 def test_a_change_is_told_with_its_facts_and_token(receiver: Receiver) -> None:
     webhook = ChangeWebhook(receiver.url, "hush")
-    webhook.tell(CHANGE)
+    webhook.notify(CHANGE)
     assert webhook.finish(20)
     assert receiver.tokens == ["Bearer hush"]
     assert receiver.bodies == [
@@ -36,7 +36,7 @@ def test_a_change_is_told_with_its_facts_and_token(receiver: Receiver) -> None:
 def test_what_may_pass_is_tried_again(receiver: Receiver) -> None:
     receiver.statuses = [503, 429, 200]
     webhook = ChangeWebhook(receiver.url, waits=SOON)
-    webhook.tell(CHANGE)
+    webhook.notify(CHANGE)
     assert webhook.finish(20)
     assert len(receiver.bodies) == 3
 
@@ -45,14 +45,14 @@ def test_what_may_pass_is_tried_again(receiver: Receiver) -> None:
 def test_it_gives_up_at_last_and_at_once_where_trying_is_no_use(receiver: Receiver, status: int, tries: int) -> None:
     receiver.statuses = [status]
     webhook = ChangeWebhook(receiver.url, waits=SOON)
-    webhook.tell(CHANGE)
+    webhook.notify(CHANGE)
     assert not webhook.finish(20)
     assert len(receiver.bodies) == tries
 
 
 def test_nobody_listening_is_survived(caplog: pytest.LogCaptureFixture) -> None:
     webhook = ChangeWebhook("http://127.0.0.1:1/token-in-path", waits=SOON)
-    webhook.tell(CHANGE)
+    webhook.notify(CHANGE)
     assert not webhook.finish(20)
     assert "token-in-path" not in caplog.text
 
@@ -60,7 +60,7 @@ def test_nobody_listening_is_survived(caplog: pytest.LogCaptureFixture) -> None:
 def test_telling_returns_before_the_receiver_has_answered(receiver: Receiver) -> None:
     receiver.gate.clear()
     webhook = ChangeWebhook(receiver.url)
-    webhook.tell(CHANGE)
+    webhook.notify(CHANGE)
     wait_until(lambda: receiver.bodies)
     assert not webhook.finish(0)
     receiver.gate.set()
@@ -69,7 +69,7 @@ def test_telling_returns_before_the_receiver_has_answered(receiver: Receiver) ->
 
 def test_without_an_address_it_is_silent() -> None:
     webhook = ChangeWebhook("")
-    webhook.tell(CHANGE)
+    webhook.notify(CHANGE)
     assert webhook.finish(0)
 
 

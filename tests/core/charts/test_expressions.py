@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bridge.core.charts.expressions import MAX_EXPRESSION, Drawn, Threshold, drawn_of, expression_in
+from bridge.core.charts.expressions import MAX_EXPRESSION, Charted, Threshold, drawn_of, expression_in
 
 PLAIN = [
     pytest.param("up > 5", "up", ">", 5, id="above"),
@@ -78,7 +78,7 @@ def test_what_is_drawn_is_promql(expr: str) -> None:
 
 @pytest.mark.parametrize("expr", DOUBTFUL)
 def test_in_doubt_all_of_it_is_drawn(expr: str) -> None:
-    assert Drawn(expr) == drawn_of(expr)
+    assert Charted(expr) == drawn_of(expr)
 
 
 NAMES = st.sampled_from(
@@ -92,7 +92,7 @@ GUARDS = st.sampled_from(["", " and on (job) y >= 20", " unless z{a='>'} == 1", 
 @given(left=NAMES, operator=OPERATORS, number=NUMBERS, guard=GUARDS, wraps=st.integers(0, 3))
 def test_every_plain_comparison_comes_apart(left: str, operator: str, number: float, guard: str, wraps: int) -> None:
     expr = f"{'(' * wraps}{left} {operator} {number!r}{')' * wraps}{guard}"
-    assert Drawn(left, Threshold(operator, number)) == drawn_of(expr)
+    assert Charted(left, Threshold(operator, number)) == drawn_of(expr)
 
 
 @given(st.text(alphabet="x1 .<>=!()[]{}'\"`\\#andorbymax\n", max_size=60))
@@ -102,7 +102,7 @@ def test_any_text_is_drawn_whole_or_its_left_side_has_matching_brackets(expr: st
         assert expr.strip() == drawn.expr
     else:
         left = f"({drawn.expr}\n)"
-        assert Drawn(left, Threshold(">", 1)) == drawn_of(f"{left} > 1")
+        assert Charted(left, Threshold(">", 1)) == drawn_of(f"{left} > 1")
 
 
 @given(st.text(max_size=200))

@@ -108,7 +108,7 @@ def test_shares_have_no_sum() -> None:
         (Failure("Prometheus does not answer within 1.5 s"), "Prometheus does not answer within 1.5 s"),
         ((), "no data"),
         (samples(math.inf), "no data"),
-        (samples(1, 2), "the query gave 2 values: aggregate it, or name the label that tells them apart in `by`"),
+        (samples(1, 2), "the query gave 2 values: aggregate it, or name the label that distinguishes them in `by`"),
     ],
 )
 def test_what_is_not_known_is_said(answer: Answer, why: str) -> None:

@@ -49,7 +49,7 @@ def test_a_value_stays_a_value(value: str) -> None:
     [
         ("up{pod={{ labels.pod }}}", "double quotes"),
         ('up{x="{{ labels }}"}', "out of the quotes"),
-        ('up{x="{{ label.pod }}"}', "not known"),
+        ('up{x="{{ label.pod }}"}', "not a known placeholder"),
         ('up{x="{{ duration }}"}', "a time"),
         ('up{x="\\"{{ labels.pod }}"}', ""),
     ],

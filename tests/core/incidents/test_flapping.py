@@ -18,7 +18,7 @@ def test_the_fourth_end_within_the_hour_is_held_and_said_once() -> None:
     assert (State.RESOLVED, False) == (people.incident.state, people.shown["pager"])
     people.flap(1, start=12 * MINUTE)
     assert (State.OPEN, True, True) == (people.incident.state, people.incident.flapping, people.shown["pager"])
-    told = "flapping: it began and ended 4 times in 14 min; its end is held until it has been quiet for 10 min"
+    told = "flapping: it began and ended 4 times in 14 min; its end is deferred until it has been quiet for 10 min"
     assert told == people.loud[-1]
 
 

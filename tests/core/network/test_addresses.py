@@ -66,7 +66,7 @@ def test_an_address_is_read(text: str, address: Address, loopback: bool) -> None
     ],
 )
 def test_what_is_no_address_is_refused_with_what_to_write(text: str, advice: str) -> None:
-    with pytest.raises(ValueError, match="is no address to listen on") as refused:
+    with pytest.raises(ValueError, match="is not an address to listen on") as refused:
         parse_listen(text)
     assert advice in str(refused.value)
 
@@ -77,7 +77,7 @@ def test_any_text_is_an_address_or_refused_in_words(text: str) -> None:
     try:
         address = parse_listen(text)
     except ValueError as refused:
-        assert "is no address to listen on" in str(refused)
+        assert "is not an address to listen on" in str(refused)
     else:
         assert address == parse_listen(str(address))
 

@@ -120,12 +120,12 @@ def test_a_login_leaves_the_url_and_is_shown_by_nothing() -> None:
     [
         ("socks5://u:hush@proxy:1080", "names a socks5 proxy"),
         ("socks5h://u:hush@proxy:1080", "http:// and https:// proxies only"),
-        ("http://", "is no address of a proxy"),
+        ("http://", "is not a proxy address"),
         ("http://u:hush#x@proxy:1", "%23"),
-        ("http://u:hush@proxy:port", "is no address of a proxy"),
-        ("http://u:hush@proxy:0", "is no address of a proxy"),
-        ("http://[hush", "is no address of a proxy"),
-        ("u:hush://proxy", "is no address of a proxy"),
+        ("http://u:hush@proxy:port", "is not a proxy address"),
+        ("http://u:hush@proxy:0", "is not a proxy address"),
+        ("http://[hush", "is not a proxy address"),
+        ("u:hush://proxy", "is not a proxy address"),
     ],
 )
 def test_a_proxy_that_cannot_be_used_is_said_without_its_password(value: str, told: str) -> None:

@@ -74,7 +74,7 @@ def test_an_alert_without_a_runbook_is_told(runbook_url):
 
 def test_a_critical_alert_that_pages_nobody_is_told():
     found = cover(rule(severity="critical"), routing(TIERS[1]), NOON)
-    assert ["Errors is critical and pages nobody: it reaches slack"] == told(found)
+    assert ["Errors is critical but does not page: it reaches slack"] == told(found)
     both = Route(parse_matchers('severity="critical"'), ("slack", "pager"))
     assert [] == told(cover(rule(severity="critical"), routing(both), NOON))
 
@@ -82,12 +82,12 @@ def test_a_critical_alert_that_pages_nobody_is_told():
 def test_an_alert_that_reaches_nobody_is_told_once_and_with_the_route_to_blame():
     silent = Route(parse_matchers('severity="critical"'), (), path="route.routes[0]")
     found = cover(rule(severity="critical"), routing(silent), NOON)
-    assert ((), ['Errors {severity="critical"} reaches nobody']) == (found.channels, told(found))
+    assert ((), ['Errors {severity="critical"} reaches no channel']) == (found.channels, told(found))
     assert 'route.routes[0] {severity="critical"} takes it' in found.shortcomings[0].hint
 
 
 def test_an_alert_without_a_severity_that_reaches_nobody_says_so():
-    assert ["Errors without a severity reaches nobody"] == told(cover(rule(), routing(notify=()), NOON))
+    assert ["Errors without a severity reaches no channel"] == told(cover(rule(), routing(notify=()), NOON))
 
 
 @pytest.mark.parametrize(
@@ -164,7 +164,7 @@ def test_a_template_for_the_way_or_for_the_severity_is_a_dependency():
 @pytest.mark.parametrize("word", ["Critical", "CRITICAL", "crit", "critcal", "Page", "sev1", "fatal", " critical"])
 def test_a_severity_that_nothing_knows_and_that_was_meant_to_page_is_a_fault(word):
     found = cover(rule(severity=word), routing(*TIERS), NOON)
-    assert [f"Errors has the severity {word!r}, which nothing knows: it pages nobody, and reaches slack"] == told(found)
+    assert [f"Errors has the severity {word!r}, which is not known: it does not page, and reaches slack"] == told(found)
     assert not found.shortcomings[0].warning
     assert "write severity: critical" in found.shortcomings[0].hint
 

@@ -167,7 +167,7 @@ def test_it_agrees_with_looking_at_every_minute(mute, active, now):
         (ti.parse_weekdays, "mon", "'mon' is not a weekday"),
         (ti.parse_weekdays, "saturday:monday", "write two ranges"),
         (ti.parse_months, "13", "'13' is not a month"),
-        (ti.parse_months, "may:june:july", "is no range"),
+        (ti.parse_months, "may:june:july", "is not a range"),
         (ti.parse_days_of_month, "0", "days count from 1"),
         (ti.parse_days_of_month, "-3:5", "starts from the end"),
         (ti.parse_days_of_month, "7:3", "ends before it starts"),

@@ -38,7 +38,7 @@ def test_a_digest_says_how_many_and_what_the_most_severe_first() -> None:
     change = begun(SLOW, Held("One\nLine", WARNING, 1, at(0), 421), ERRORS)
     assert ("Storm on slack-ml", Severity.CRITICAL) == (change.incident.title, change.incident.severity)
     assert {
-        "summary": "413 incidents are held back from slack-ml: 12 critical, 401 warning",
+        "summary": "413 incidents are suppressed on slack-ml: 12 critical, 401 warning",
         "description": "12 × HighErrors, critical, since 11:59 UTC, newest #19\n"
         "400 × HighLatency, warning, since 11:00 UTC, newest #420\n"
         "1 × One Line, warning, since 12:00 UTC, #421",
@@ -72,7 +72,7 @@ def test_only_a_digest_is_for_one_channel() -> None:
 def test_an_update_is_an_edit_unless_it_is_louder() -> None:
     more = changed(known(), [replace(SLOW, count=500)])
     (entry,) = more.entries
-    assert (2, "500 incidents are held back from slack-ml: 500 warning", False) == (
+    assert (2, "500 incidents are suppressed on slack-ml: 500 warning", False) == (
         more.incident.revision,
         entry.text,
         entry.loud,
@@ -85,7 +85,7 @@ def test_an_update_is_an_edit_unless_it_is_louder() -> None:
 def test_when_nothing_is_held_any_more_it_keeps_its_severity() -> None:
     nothing = changed(known(SLOW, ERRORS), [])
     assert Severity.CRITICAL is nothing.incident.severity
-    assert "no incident is held back from slack-ml" == alert_of(nothing)["summary"]
+    assert "no incident is suppressed on slack-ml" == alert_of(nothing)["summary"]
 
 
 def test_a_critical_that_joins_what_was_acknowledged_makes_it_nobodys_again() -> None:
@@ -109,7 +109,7 @@ def test_one_that_a_person_closed_comes_back_only_with_news() -> None:
 
 def test_its_end_says_what_became_of_what_it_stood_for() -> None:
     change = over(known(SLOW, ERRORS), STORM, 38, 974, "for 1 min all was calm", at(720))
-    told = "the storm on slack-ml is over: what still fires is told one by one (38), 974 ended before they were told"
+    told = "the storm on slack-ml is over: what still fires is notified one by one (38), 974 ended unnotified"
     assert {"summary": told, "description": "for 1 min all was calm"} == alert_of(change)
     assert (State.RESOLVED, Severity.CRITICAL, ()) == (
         change.incident.state,

@@ -73,8 +73,8 @@ def test_what_stays_is_less_than_a_storm_and_one_rank_more_would_be_one(
 def test_a_storm_begins_with_its_reason() -> None:
     verdict = decide(None, {CRITICAL: 5, WARNING: 4295}, LIMITS, at(0))
     assert WARNING == verdict.rank
-    assert "4,300 messages waited, which take 1 h 11 min at its pace (patience 1 min)" == verdict.because
-    assert StormDecision(None, None, "5 messages waited, which take 5 s at its pace (patience 1 min)") == decide(
+    assert "4,300 messages waited, which take 1 h 11 min at its rate (maximum delay 1 min)" == verdict.because
+    assert StormDecision(None, None, "5 messages waited, which take 5 s at its rate (maximum delay 1 min)") == decide(
         None, {CRITICAL: 5}, LIMITS, at(0)
     )
 
@@ -98,7 +98,7 @@ def test_it_is_over_when_all_could_be_told_for_so_long() -> None:
     calm = replace(STORM, calm_since=at(100))
     assert WARNING == decide(calm, {WARNING: 60}, LIMITS, at(159)).rank
     over = decide(calm, {WARNING: 60}, LIMITS, at(160))
-    assert StormDecision(None, None, "for 1 min, what waited could have been told within 1 min") == over
+    assert StormDecision(None, None, "for 1 min, what waited could have been sent within 1 min") == over
 
 
 def test_without_limits_it_is_over_at_once() -> None:

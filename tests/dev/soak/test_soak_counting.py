@@ -46,7 +46,7 @@ def test_an_end_that_nobody_was_told_of_is_lost() -> None:
 
 def test_what_ended_before_anybody_heard_needs_no_word_but_is_counted() -> None:
     found = verdict(a_state(), {1: False})
-    assert ({"pagerduty": 1, "slack": 1, "email": 1}, 0, True) == (found.unheard, found.delivered, found.sound)
+    assert ({"pagerduty": 1, "slack": 1, "email": 1}, 0, True) == (found.unnotified, found.delivered, found.sound)
 
 
 def test_what_is_told_twice_is_doubled_and_an_end_is_no_double() -> None:

@@ -44,7 +44,7 @@ class Vendors:
 
 def recovered(vendors: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
     monkeypatch.setattr(running, "QUIET_SECONDS", {True: 0.0, False: 0.0})
-    monkeypatch.setattr(running, "LOOK_SECONDS", 0.0)
+    monkeypatch.setattr(running, "POLL_SECONDS", 0.0)
     return running._recovered(vendors, vendors, running.Tally(accepted={1: True}))
 
 

@@ -58,9 +58,9 @@ def test_nothing_is_fetched_when_all_are_there(tmp_path: Path) -> None:
 
 
 def test_only_the_named_ones_are_wanted(tmp_path: Path) -> None:
-    for name in binaries.STORY:
+    for name in binaries.STACK:
         program(tmp_path / "path", name)
-    assert set(binaries.ensure(lambda text: None, binaries.STORY)) == set(binaries.STORY)
+    assert set(binaries.ensure(lambda text: None, binaries.STACK)) == set(binaries.STACK)
 
 
 def test_nginx_is_a_program_of_the_administrator_and_knows_no_long_option(tmp_path: Path) -> None:

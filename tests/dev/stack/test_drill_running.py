@@ -74,7 +74,7 @@ class World:
 @pytest.fixture(autouse=True)
 def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(drilling, "POLL_SECONDS", 0.0)
-    monkeypatch.setattr(drilling, "SPARE_SECONDS", 0.05)
+    monkeypatch.setattr(drilling, "MARGIN_SECONDS", 0.05)
 
 
 def site(places: Places) -> Site:
@@ -96,7 +96,7 @@ def test_each_step_is_shown_in_its_order(places: Places) -> None:
     world = World()
     run, stream = drilled(world, places)
     run.all()
-    expected = ["calm", "fault", "condition", "pending", "firing", "delivered", "undone", "ended", "resolved"]
+    expected = ["quiet", "fault", "condition", "pending", "firing", "delivered", "undone", "ended", "resolved"]
     assert names(stream.getvalue()) == expected
     assert "25.0% (limit: more than 5 %)" in stream.getvalue()
     assert "page #1, triggered\n" in stream.getvalue()
@@ -120,7 +120,7 @@ def test_a_step_that_does_not_come_is_explained_and_undone(places: Places, reach
     with pytest.raises(StackError) as caught:
         run.all()
     told = str(caught.value)
-    assert f"The step {step!r} did not come within" in told
+    assert f"The step {step!r} was not reached within" in told
     assert seen in told
     assert "http://127.0.0.1:9090/alerts  (x > 1)" in told
     assert str(places.logs) in told
@@ -147,7 +147,7 @@ def test_ctrl_c_undoes_the_fault(places: Places, monkeypatch: pytest.MonkeyPatch
 def test_an_alert_that_still_fires_is_waited_for_and_no_fault_begins(places: Places) -> None:
     world = World("for ever", state_now="firing")
     run, _ = drilled(world, places)
-    with pytest.raises(StackError, match="'calm' did not come"):
+    with pytest.raises(StackError, match="'quiet' was not reached"):
         run.all()
     assert world.undone == []
 
@@ -216,7 +216,7 @@ def kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def test_a_stack_of_its_own_that_cannot_start_says_why(kept: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SPEED", "fast")
-    with pytest.raises(StackError, match=r"SPEED='fast' is no speed"), drill_start.started():
+    with pytest.raises(StackError, match=r"SPEED='fast' is not a speed"), drill_start.started():
         raise AssertionError("it cannot start")
 
 

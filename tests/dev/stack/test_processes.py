@@ -113,12 +113,12 @@ def test_all_are_ended_and_the_deaf_are_killed(process: Maker) -> None:
     polite.start()
     deaf.start()
     wait_for(lambda: "deaf" in tail(deaf.log))
-    assert end_all([polite, deaf], impatient=lambda: False, grace=0.3) == ["deaf"]
+    assert end_all([polite, deaf], stop_now=lambda: False, grace=0.3) == ["deaf"]
     assert (polite.ended, deaf.ended) == (-15, -9)
 
 
 def test_ending_what_never_started_is_no_fault(process: Maker) -> None:
-    assert end_all([process(SLEEP)], impatient=lambda: False) == []
+    assert end_all([process(SLEEP)], stop_now=lambda: False) == []
 
 
 def test_a_signal_is_called_by_its_name() -> None:
@@ -167,4 +167,4 @@ def test_what_cannot_be_started_says_so_in_its_log(process: Maker, places: Place
     one = Process(Service("thing", ("/no/such/program",), "", ""), places, dict(os.environ))
     one.start()
     wait_for(lambda: one.ended is not None)
-    assert "/no/such/program cannot be started: No such file or directory" in one.obituary()
+    assert "/no/such/program cannot be started: No such file or directory" in one.exit_report()

@@ -28,4 +28,4 @@ def test_it_fits_one_screen_at_every_speed(speed: int) -> None:
 
 def test_it_says_what_faster_time_means() -> None:
     assert "Time is real" in screen(Ports(), AMTOOL, Tempo(1))
-    assert "30 times faster for the rules: what says `5m` looks at 10 s" in screen(Ports(), AMTOOL, Tempo(30))
+    assert "30 times faster for the rules: a range of `5m` is 10 s" in screen(Ports(), AMTOOL, Tempo(30))

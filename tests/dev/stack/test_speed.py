@@ -206,14 +206,14 @@ def test_what_is_held_is_said() -> None:
     tempo = Tempo(300)
     assert (tempo.window(300_000), tempo.wait(120_000), tempo.guard(Fraction(75), 300_000)) == (4000, 1000, 1)
     assert tempo.note() == (
-        "At SPEED=300 some times would be shorter than Prometheus can see, and are held: 2m is 1s, 5m is 4s."
+        "At SPEED=300 some durations would be too short for Prometheus, and are limited: 2m is 1s, 5m is 4s."
     )
     assert Tempo(30).note() == ""
 
 
 @pytest.mark.parametrize("text", ["0", "-1", "1.5", "fast", "301"])
 def test_a_speed_that_is_none_is_refused(text: str) -> None:
-    with pytest.raises(StackError, match="is no speed: write a whole number from 1"):
+    with pytest.raises(StackError, match="is not a speed: write a whole number from 1"):
         speed.from_environment({"SPEED": text})
 
 

@@ -12,7 +12,7 @@ from dev.stack.places import Places
 from dev.stack.ports import Ports
 from dev.stack.services import Service
 from dev.stack.terminal import Terminal
-from dev.stack.up import StopRequests, Story
+from dev.stack.up import RunInfo, StopRequests
 
 
 @dataclass
@@ -51,10 +51,10 @@ def test_what_is_late_starts_when_all_others_are_ready(places: Places) -> None:
 
 def test_a_run_tells_its_ports_and_speed_and_forgets_them(places: Places) -> None:
     ports = Ports(bridge=12345)
-    Story("the screen", ports, 7).tell(places)
+    RunInfo("the screen", ports, 7).publish(places)
     content = json.loads(places.running.read_text())
     assert Site(places, Ports(**content["ports"]), content["speed"]) == Site(places, ports, 7)
     assert places.screen.read_text() == "the screen\n"
-    Story.forget(places)
+    RunInfo.remove(places)
     assert not places.running.exists()
     assert not places.screen.exists()
