@@ -8,12 +8,12 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from channel_builders import SECRETS, a_channel, a_claim, a_message, a_pagerduty, a_slack, an_email
 
 from bridge.channels import BUILDERS, build
 from bridge.core.errors import Reason, SendError
 from bridge.core.ports import Claim, Message, Receipt
 from dev.sandbox.running import RunningSandbox
+from tests.channels.channel_builders import SECRETS, a_channel, a_claim, a_message, a_pagerduty, a_slack, an_email
 
 TARGETS = {"pagerduty": "pagerduty", "slack": "slack", "email": "smtp"}
 

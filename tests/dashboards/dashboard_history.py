@@ -9,8 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-import dashboard_exporters as exporters
 from prometheus_client.parser import text_string_to_metric_families
+
+from tests.dashboards import dashboard_exporters as exporters
 
 HOUR = 3600
 #: the end of everything, on the edge of a two-hour block

@@ -5,10 +5,11 @@ from __future__ import annotations
 import math
 from typing import Any
 
-import dashboard_history as history
 import pytest
-from dashboard_prometheus import Prometheus
-from dashboard_reading import UIDS, Question, all_questions, dashboard, label_values, of_panels, panels
+
+from tests.dashboards import dashboard_history as history
+from tests.dashboards.dashboard_prometheus import Prometheus
+from tests.dashboards.dashboard_reading import UIDS, Question, all_questions, dashboard, label_values, of_panels, panels
 
 EVERYTHING = all_questions()
 ML = {"namespace": "ml", "job": "toxicity-api"}

@@ -5,13 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-import dashboard_contract as contract
-import dashboard_history as history
 import promql_parser
 import pytest
-from dashboard_reading import UIDS, Question, all_questions, dashboard, panels
 
 from dashboards.limits import COLOURS, LIMITS, RUNBOOKS, Limit, thresholds
+from tests.dashboards import dashboard_contract as contract
+from tests.dashboards import dashboard_history as history
+from tests.dashboards.dashboard_reading import UIDS, Question, all_questions, dashboard, panels
 
 EVERYTHING = all_questions()
 each_question = pytest.mark.parametrize("question", EVERYTHING, ids=[question.where for question in EVERYTHING])

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from cluster_objects import (
+from tests.k8s.cluster_objects import (
     chosen,
     labels_of,
     named,
@@ -17,7 +17,7 @@ from cluster_objects import (
     title,
     workloads,
 )
-from kustomize_reading import Manifest, containers, name
+from tests.k8s.kustomize_reading import Manifest, containers, name
 
 #: What k8s/create-secrets.sh makes.
 SECRETS = {

@@ -10,9 +10,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from kustomize_reading import Manifest, build, pod_of
-
 from dev.stack.binaries import find
+from tests.k8s.kustomize_reading import Manifest, build, pod_of
 
 ROOT = Path(__file__).resolve().parents[2]
 OVERLAYS = ("gke", "gke-managed-prometheus", "local")

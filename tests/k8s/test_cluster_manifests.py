@@ -12,9 +12,10 @@ from typing import Any
 import kubernetes_validate
 import pytest
 import yaml
-from cluster_checks import CHECKS
-from cluster_objects import FOREIGN, OVERLAYS, ROOT, named, overlay, title
-from kustomize_reading import Manifest, build, containers, name
+
+from tests.k8s.cluster_checks import CHECKS
+from tests.k8s.cluster_objects import FOREIGN, OVERLAYS, ROOT, named, overlay, title
+from tests.k8s.kustomize_reading import Manifest, build, containers, name
 
 VERSIONS = ("1.32", "1.37")
 each_overlay = pytest.mark.parametrize("each", OVERLAYS)

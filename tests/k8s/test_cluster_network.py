@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
-from cluster_connections import connections, one_sided, unprotected
-from cluster_objects import OVERLAYS, named, overlay
-from kustomize_reading import Manifest
+
+from tests.k8s.cluster_connections import connections, one_sided, unprotected
+from tests.k8s.cluster_objects import OVERLAYS, named, overlay
+from tests.k8s.kustomize_reading import Manifest
 
 DNS = [
     f"{{}} > {server}:53{kind}"

@@ -6,9 +6,7 @@ import re
 from collections.abc import Callable
 from pathlib import Path
 
-import exported
 import promql_parser
-import promql_reading as reading
 import pytest
 from promql_parser import AggregateExpr, BinaryExpr, Call, MatrixSelector, VectorSelector
 
@@ -16,6 +14,8 @@ from bert_api.metrics import RESULTS
 from bert_api.service.app import OPERATIONAL
 from bridge.observability.metrics import CONTEXT_OUTCOMES
 from dev.tools.mutate_rules.rule_files import Rule, read_rules, read_tests
+from tests.rules import exported
+from tests.rules import promql_reading as reading
 
 ROOT = Path(__file__).resolve().parents[2]
 RULES = read_rules(ROOT / "rules").rules

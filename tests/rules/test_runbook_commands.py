@@ -9,9 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import click
-import exported
 import promql_parser
-import promql_reading as reading
 import pytest
 import yaml
 from promql_parser import AggregateExpr, VectorSelector
@@ -19,6 +17,8 @@ from promql_parser import AggregateExpr, VectorSelector
 from bert_api.__main__ import main as bert_api
 from bridge.cli.main import main as bridge
 from dev.tools.mutate_rules.rule_files import read_rules
+from tests.rules import exported
+from tests.rules import promql_reading as reading
 
 ROOT = Path(__file__).resolve().parents[2]
 EXPORTED = exported.everything()

@@ -7,7 +7,6 @@ import threading
 from typing import Any
 
 import pytest
-from api_fakes import FakeClassifier, service_with, wait_until
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
@@ -15,6 +14,7 @@ from bert_api.drills import Drills
 from bert_api.metrics import ERROR_TYPES
 from bert_api.service.app import Service, create_app
 from bert_api.service.inference import Limits
+from tests.bert_api.service.api_fakes import FakeClassifier, service_with, wait_until
 
 
 def predict(client: FlaskClient, **body: Any) -> TestResponse:

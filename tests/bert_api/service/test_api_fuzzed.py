@@ -7,7 +7,6 @@ import unicodedata
 from collections.abc import Iterator
 
 import pytest
-from api_fakes import FakeClassifier, service_with
 from flask.testing import FlaskClient
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -16,6 +15,7 @@ from bert_api.model.classifier import load
 from bert_api.model.versions import SHIPPED
 from bert_api.service.app import create_app
 from bert_api.service.questions import FIELDS, clean
+from tests.bert_api.service.api_fakes import FakeClassifier, service_with
 
 POSSIBLE = {200, 400, 413, 415, 422}
 ANY_TEXT = st.text(st.characters(), max_size=60)  # lone surrogates and NUL included

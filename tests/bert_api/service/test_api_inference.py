@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from api_fakes import FakeClassifier, wait_until
 
 from bert_api.metrics import Metrics
 from bert_api.model.classifier import Prediction
@@ -22,6 +21,7 @@ from bert_api.service.inference import (
     QueueFull,
 )
 from bert_api.service.serving import ModelSlot, Served
+from tests.bert_api.service.api_fakes import FakeClassifier, wait_until
 
 Make = Callable[..., Inference]
 

@@ -6,7 +6,6 @@ import logging
 from pathlib import Path
 
 import pytest
-from api_fakes import FakeClassifier, fake_load, wait_until, write_version
 
 from bert_api.drills import Drills
 from bert_api.metrics import Metrics
@@ -14,6 +13,7 @@ from bert_api.model.versions import Versions
 from bert_api.service.serving import ModelSlot
 from bert_api.service.watching import OneFolder, Watcher
 from bert_api.training.history import RunHistory
+from tests.bert_api.service.api_fakes import FakeClassifier, fake_load, wait_until, write_version
 
 
 class Scene:
