@@ -107,7 +107,7 @@ def test_a_model_that_fails_its_warm_up_never_answers(scene: Scene, monkeypatch:
 
 def test_a_load_that_failed_is_tried_again_ever_more_seldom(scene: Scene) -> None:
     scene.versions.activate("1.2.0")
-    tried = []
+    tried: list[int] = []
     for second in range(60):
         scene.now = 1000.0 + second
         scene.step()
