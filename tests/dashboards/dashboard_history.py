@@ -84,7 +84,7 @@ def _lines(stage: Stage) -> Iterator[str]:
     for (name, labels), value in last.items():
         start = first.get((name, labels), 0.0) if name.endswith(("_total", "_bucket", "_sum", "_count")) else value
         slope = (value - start) / (stage.end - stage.begin)
-        head = _series(name, dict(labels) | stage.target)
+        head = _series(name, dict(labels) | dict(stage.target))
         for moment in _moments(stage.begin, stage.end):
             yield f"{head} {start + slope * (moment - stage.begin)!r} {moment}"
 
