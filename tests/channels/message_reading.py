@@ -6,14 +6,13 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
-from channel_builders import AT, a_claim, a_pagerduty, a_slack
-
 from bridge.core.facts import ChangeEvent, Context, Fact, Unit
 from bridge.core.model import Incident, State, Status
 from bridge.core.ports import Message
 from bridge.rendering.context_view import ContextView, view_of
 from bridge.rendering.renderer import Renderer
 from bridge.rendering.sample import sample_alert, sample_claim, sample_incident, sample_news
+from tests.channels.channel_builders import AT, a_claim, a_pagerduty, a_slack
 
 
 def a_fact(**changes: Any) -> Fact:

@@ -14,13 +14,13 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
-from channel_builders import a_claim, a_pagerduty, a_slack
-from example_incident import STARTED, the_context, the_incident, the_news
 from playwright.sync_api import Browser, sync_playwright
 
 from bridge.core.ports import Channel, Message
 from bridge.rendering.renderer import Renderer
 from dev.sandbox.running import RunningSandbox, running_sandbox
+from tests.channels.channel_builders import a_claim, a_pagerduty, a_slack
+from tests.channels.example_incident import STARTED, the_context, the_incident, the_news
 
 CHROMIUM = "/usr/bin/chromium"
 PHONE = {"width": 375, "height": 800}

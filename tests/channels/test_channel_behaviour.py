@@ -11,9 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from channel_builders import PASSWORD, a_claim, a_message, a_pagerduty, a_slack, an_email, an_entry
 from pydantic import SecretStr
-from test_channel_contract import send, send_all
 
 from bridge.channels.email.connection import MailConnection
 from bridge.core.errors import Reason, SendError
@@ -23,6 +21,8 @@ from bridge.core.ports import Receipt
 from bridge.rendering.renderer import Renderer
 from dev.sandbox.running import RunningSandbox, running_sandbox
 from tests.builders import a_group, an_alert
+from tests.channels.channel_builders import PASSWORD, a_claim, a_message, a_pagerduty, a_slack, an_email, an_entry
+from tests.channels.test_channel_contract import send, send_all
 
 
 def slack_messages(vendors: RunningSandbox) -> list[dict[str, Any]]:

@@ -8,14 +8,14 @@ import email.policy
 from email.message import EmailMessage
 
 import pytest
-from channel_builders import a_claim, a_message, a_slack
-from test_channel_contract import send
 
 from bridge.channels.email.message import mail_bytes
 from bridge.channels.pagerduty.events import events_of
 from bridge.core.errors import SendError
 from bridge.core.ports import Illustration
 from dev.sandbox.running import RunningSandbox
+from tests.channels.channel_builders import a_claim, a_message, a_slack
+from tests.channels.test_channel_contract import send
 
 PNG = b"\x89PNG\r\n\x1a\n" + bytes(range(256))
 PICTURE = Illustration(

@@ -8,12 +8,21 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from channel_builders import SECRETS, a_channel, a_claim, a_message, a_pagerduty, a_slack, a_webhook, an_email
 
 from bridge.channels import CHANNEL_TYPES
 from bridge.core.errors import Reason, SendError
 from bridge.core.ports import Claim, Message, Receipt
 from dev.sandbox.running import RunningSandbox
+from tests.channels.channel_builders import (
+    SECRETS,
+    a_channel,
+    a_claim,
+    a_message,
+    a_pagerduty,
+    a_slack,
+    a_webhook,
+    an_email,
+)
 
 KINDS = [kind.word() for kind in CHANNEL_TYPES]
 TARGETS = {"pagerduty": "pagerduty", "slack": "slack", "email": "smtp", "webhook": "webhook"}

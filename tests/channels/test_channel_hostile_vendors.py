@@ -13,17 +13,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from channel_builders import SECRETS, a_claim, a_message, a_pagerduty, a_slack, a_webhook, an_email
-from hostile_vendor import answering, certificate, dripping, running_vendor
 from hypothesis import example, given
 from hypothesis import strategies as st
-from test_channel_contract import send
 
 from bridge.channels.email.connection import reason_of
 from bridge.channels.http import MAX_ANSWER, MAX_RETRY_AFTER, retry_after_seconds
 from bridge.core.errors import Reason, SendError
 from bridge.core.model import Target
 from dev.sandbox.running import RunningSandbox
+from tests.channels.channel_builders import SECRETS, a_claim, a_message, a_pagerduty, a_slack, a_webhook, an_email
+from tests.channels.hostile_vendor import answering, certificate, dripping, running_vendor
+from tests.channels.test_channel_contract import send
 
 HTTP = ["pagerduty", "slack", "webhook"]
 READING = ["pagerduty", "slack"]  #: they say in the body whether it was taken

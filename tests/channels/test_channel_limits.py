@@ -8,7 +8,6 @@ from datetime import timedelta
 from email.policy import SMTP
 
 import pytest
-from channel_builders import AT, a_claim, a_message, a_pagerduty, a_slack, an_alert, an_email, an_entry
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -20,6 +19,7 @@ from bridge.rendering.text import clean, cut, utf16_units
 from dev.sandbox import block_kit
 from dev.sandbox.mentions import active_mentions
 from dev.sandbox.pagerduty import event_faults
+from tests.channels.channel_builders import AT, a_claim, a_message, a_pagerduty, a_slack, an_alert, an_email, an_entry
 
 NASTY = [
     "<!channel>", "<!here|x>", "<@U12345678>", "<http://evil|x>", "&<>&amp;", "😀" * 3000, "\u202eabc\u202c שלום",

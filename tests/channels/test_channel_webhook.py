@@ -17,9 +17,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from channel_builders import AT, BEARER, SIGNING, a_claim, a_message, a_webhook, an_entry
-from hostile_vendor import answering, running_vendor
-from test_channel_contract import send
 
 from bridge.channels.webhook.payload import MAX_BYTES, NO_END, payload_of
 from bridge.channels.webhook.signature import named, signed
@@ -28,6 +25,9 @@ from bridge.core.facts import ChangeEvent, Context, Fact, Hypothesis, Part, Unit
 from bridge.core.model import Alert, Status
 from bridge.core.ports import Claim, Message
 from dev.sandbox.running import RunningSandbox, running_sandbox
+from tests.channels.channel_builders import AT, BEARER, SIGNING, a_claim, a_message, a_webhook, an_entry
+from tests.channels.hostile_vendor import answering, running_vendor
+from tests.channels.test_channel_contract import send
 
 PAGE = (Path(__file__).parents[2] / "docs" / "webhook-channel.md").read_text()
 CONTEXT = Context(

@@ -12,13 +12,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from channel_builders import PASSWORD, a_claim, a_message, an_email
-from hostile_vendor import certificate, running_vendor
-from hostile_vendor import dripping as dripping_octets
 from pydantic import SecretStr
-from small_smtp import SmallSmtp, dripping, flooding, running_smtp, server_tls, silent
 
 from bridge.core.errors import Reason, SendError
+from tests.channels.channel_builders import PASSWORD, a_claim, a_message, an_email
+from tests.channels.hostile_vendor import certificate, running_vendor
+from tests.channels.hostile_vendor import dripping as dripping_octets
+from tests.channels.small_smtp import SmallSmtp, dripping, flooding, running_smtp, server_tls, silent
 
 STEPS = {"CONNECT": b"220", "EHLO": b"250", "AUTH": b"334", "MAIL": b"250", "RCPT": b"250", "DATA": b"354", ".": b"250"}
 
@@ -199,9 +199,9 @@ def test_closing_does_not_wait_for_a_server() -> None:
 
 MEASURE = """
 import asyncio, json, sys
-sys.path[:0] = [sys.argv[1], sys.argv[2]]
-from test_mail_deadlines import a_channel, refusal
-from small_smtp import SmallSmtp
+sys.path.insert(0, sys.argv[1])
+from tests.channels.test_mail_deadlines import a_channel, refusal
+from tests.channels.small_smtp import SmallSmtp
 
 def peak():
     with open("/proc/self/status") as status:
@@ -216,12 +216,11 @@ async def main(ports):
         took[way] = peak() - before
     print(json.dumps(took))
 
-asyncio.run(main(json.loads(sys.argv[3])))
+asyncio.run(main(json.loads(sys.argv[2])))
 """
 
 
 def test_no_flood_of_a_mail_server_fills_the_memory() -> None:
-    here = Path(__file__).parent
     with contextlib.ExitStack() as servers:
         ports = {
             f"{step}, {way}": servers.enter_context(a_server(answers={step: answer})).port
@@ -229,7 +228,7 @@ def test_no_flood_of_a_mail_server_fills_the_memory() -> None:
             for way, answer in endless(code).items()
             if "flood" in way
         }
-        command = [sys.executable, "-c", MEASURE, str(here.parents[1]), str(here), json.dumps(ports)]
+        command = [sys.executable, "-c", MEASURE, str(Path(__file__).parents[2]), json.dumps(ports)]
         done = subprocess.run(command, capture_output=True, text=True, timeout=110)
     assert 0 == done.returncode, done.stderr
     assert not {way: size for way, size in json.loads(done.stdout).items() if size > 16}, "megabytes"

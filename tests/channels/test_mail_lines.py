@@ -13,11 +13,8 @@ from email import message_from_bytes, policy
 from typing import Any
 
 import pytest
-from channel_builders import a_claim, a_message, an_alert, an_email
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
-from small_smtp import running_smtp
-from test_channel_contract import send
 
 from bridge.channels.email.headers import mailbox, words
 from bridge.channels.email.message import mail_bytes, subject_of
@@ -26,6 +23,9 @@ from bridge.core.model import Target
 from bridge.core.network.mailboxes import Mailbox, parse_mailbox
 from bridge.rendering.text import one_line
 from dev.sandbox.running import RunningSandbox
+from tests.channels.channel_builders import a_claim, a_message, an_alert, an_email
+from tests.channels.small_smtp import running_smtp
+from tests.channels.test_channel_contract import send
 
 WORD = re.compile(rb"=\?utf-8\?([bq])\?([^?\s]*)\?=", re.IGNORECASE)
 FAMILY = "👨‍👩‍👧‍👦"

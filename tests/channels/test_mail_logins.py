@@ -8,13 +8,13 @@ import struct
 from pathlib import Path
 
 import pytest
-from channel_builders import PASSWORD, an_email
-from hostile_vendor import certificate
 from pydantic import SecretStr
-from small_smtp import Conversation, SmallSmtp, dripping, flooding, running_smtp, server_tls, silent
-from test_channel_contract import send
 
 from bridge.core.errors import Reason, SendError
+from tests.channels.channel_builders import PASSWORD, an_email
+from tests.channels.hostile_vendor import certificate
+from tests.channels.small_smtp import Conversation, SmallSmtp, dripping, flooding, running_smtp, server_tls, silent
+from tests.channels.test_channel_contract import send
 
 NAMES = [("ada", PASSWORD), ("jörg@bücher.example", "pä€ss wörd:😀"), ("u", "pass"), ("user", "user")]
 

@@ -6,11 +6,11 @@ from collections.abc import Mapping
 from typing import Any
 
 import pytest
-from channel_builders import a_claim, a_message, an_email
 
 from bridge.channels.email.channel import accepted
 from bridge.channels.email.message import MAX_SUBJECT, subject_in, subject_of
 from bridge.core.ports import Message
+from tests.channels.channel_builders import a_claim, a_message, an_email
 
 FIRST = a_message(number=42, severity="warning", title="Latency (ml/toxicity-api)")
 RISEN = a_message(number=42, severity="critical", title="2 alerts: Errors and Latency (ml/toxicity-api)", revision=2)

@@ -9,12 +9,12 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
-from channel_builders import AT, a_message, an_alert
 
 from bridge.core.facts import Context, Hypothesis, Part, Past, Unit, Unknown, Verdict
 from bridge.core.model import Status
 from bridge.rendering.links import around
 from bridge.rendering.sample import sample_alert, sample_context, sample_incident
+from tests.channels.channel_builders import AT, a_message, an_alert
 from tests.channels.message_reading import a_change, a_fact, an_incident, details_of, learned, rendered, slack_texts
 
 

@@ -8,7 +8,6 @@ from dataclasses import replace
 from urllib.parse import unquote
 
 import pytest
-from channel_builders import a_claim, a_pagerduty, a_slack, an_email
 
 from bridge.core.model import Incident
 from bridge.core.ports import Message
@@ -16,6 +15,7 @@ from bridge.rendering.links import MAX_HREF, Addresses, below, links_of, safe_hr
 from bridge.rendering.renderer import Renderer
 from bridge.rendering.sample import sample_alert, sample_claim, sample_incident
 from bridge.rendering.view import in_order
+from tests.channels.channel_builders import a_claim, a_pagerduty, a_slack, an_email
 
 BRIDGE = "https://bridge.example"
 QUERY = "http://prometheus:9090/graph?g0.expr=up+%3D%3D+0&g0.tab=1"

@@ -9,8 +9,6 @@ from datetime import timedelta
 from email.policy import SMTP
 
 import pytest
-from channel_builders import AT, a_claim, a_pagerduty, a_slack, an_email
-from test_channel_limits import NASTY
 
 from bridge.channels.pagerduty.events import MAX_BYTES
 from bridge.core.facts import ChangeEvent, Context, Fact, Hypothesis, Part, Past, Unit, Unknown, Verdict
@@ -21,6 +19,8 @@ from bridge.rendering.sample import sample_claim, sample_incident
 from dev.sandbox import block_kit
 from dev.sandbox.mentions import active_mentions
 from dev.sandbox.pagerduty import event_faults
+from tests.channels.channel_builders import AT, a_claim, a_pagerduty, a_slack, an_email
+from tests.channels.test_channel_limits import NASTY
 
 EVERYTHING = " ".join(NASTY)
 

@@ -11,7 +11,6 @@ from typing import Any
 
 import pytest
 import yaml
-from channel_builders import AT, a_claim, a_slack
 
 from bridge.channels.email.message import subject_of
 from bridge.channels.pagerduty.events import events_of
@@ -22,6 +21,7 @@ from bridge.core.ports import Message
 from bridge.core.timeline import Entry
 from bridge.rendering.plain import plain_summary
 from bridge.rendering.renderer import Renderer
+from tests.channels.channel_builders import AT, a_claim, a_slack
 
 RULES = Path(__file__).parents[2] / "rules"
 FAULT_WORDS = re.compile(r"\b(fire|fires|firing|resolved)\b", re.IGNORECASE)

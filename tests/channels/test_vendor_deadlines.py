@@ -15,11 +15,22 @@ from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
 import pytest
-from channel_builders import AT, a_claim, a_message, a_slack
-from hostile_vendor import HostileVendor, Script, answering, dripping, running_vendor
-from vendor_callers import AFTER_THE_HEAD, CALLERS, DRIPS, FLOODS, JSON, SENDERS, Caller, Moody, healthy, silent
 
 from bridge.core.errors import Reason, SendError
+from tests.channels.channel_builders import AT, a_claim, a_message, a_slack
+from tests.channels.hostile_vendor import HostileVendor, Script, answering, dripping, running_vendor
+from tests.channels.vendor_callers import (
+    AFTER_THE_HEAD,
+    CALLERS,
+    DRIPS,
+    FLOODS,
+    JSON,
+    SENDERS,
+    Caller,
+    Moody,
+    healthy,
+    silent,
+)
 
 T = TypeVar("T")
 ENDLESS = {**{f"drip: {way}": script for way, script in DRIPS.items()}, **{f"flood: {w}": s for w, s in FLOODS.items()}}

@@ -10,8 +10,9 @@ import sys
 from pathlib import Path
 
 import pytest
-from hostile_vendor import answering, running_vendor
-from vendor_callers import AFTER_THE_HEAD, FLOODS, JSON
+
+from tests.channels.hostile_vendor import answering, running_vendor
+from tests.channels.vendor_callers import AFTER_THE_HEAD, FLOODS, JSON
 
 #: A megabyte that unpacks to one gigabyte, and a kilobyte that does so in two steps.
 GZIP = gzip.compress(bytes(2**20), 9) * 1024
@@ -25,9 +26,9 @@ EVERYTHING = {**FLOODS, **BOMBS}
 #: In the worker's own loop: megabytes beyond what the libraries take, by way.
 MEASURE = """
 import asyncio, json, sys
-sys.path[:0] = [sys.argv[1], sys.argv[2]]
+sys.path.insert(0, sys.argv[1])
 import uvloop
-from vendor_callers import Caller
+from tests.channels.vendor_callers import Caller
 
 def peak():
     with open("/proc/self/status") as status:
@@ -43,7 +44,7 @@ async def main(kind, ports):
         took[way] = peak() - before
     print(json.dumps(took))
 
-uvloop.run(main(sys.argv[3], json.loads(sys.argv[4])))
+uvloop.run(main(sys.argv[2], json.loads(sys.argv[3])))
 """
 
 
@@ -51,10 +52,9 @@ uvloop.run(main(sys.argv[3], json.loads(sys.argv[4])))
 def test_no_flood_fills_the_memory(kind: str) -> None:
     """Of an Alertmanager 32 MiB are read, of others 4."""
     ways = {way: script for way, script in EVERYTHING.items() if kind != "ping" or way not in {*AFTER_THE_HEAD, *BOMBS}}
-    here = Path(__file__).parent
     with contextlib.ExitStack() as vendors:
         ports = {way: vendors.enter_context(running_vendor(script)).port for way, script in ways.items()}
-        command = [sys.executable, "-c", MEASURE, str(here.parents[1]), str(here), kind, json.dumps(ports)]
+        command = [sys.executable, "-c", MEASURE, str(Path(__file__).parents[2]), kind, json.dumps(ports)]
         done = subprocess.run(command, capture_output=True, text=True, timeout=110)
     assert 0 == done.returncode, done.stderr
     took = json.loads(done.stdout)

@@ -9,12 +9,12 @@ import threading
 from pathlib import Path
 
 import pytest
-from hostile_vendor import dripping, running_vendor
-from small_proxy import running_proxy
-from vendor_callers import CALLERS, SENDERS, Caller, healthy
 
 from bridge.core.errors import Reason, SendError
 from bridge.outbound.trust import trusted
+from tests.channels.hostile_vendor import dripping, running_vendor
+from tests.channels.small_proxy import running_proxy
+from tests.channels.vendor_callers import CALLERS, SENDERS, Caller, healthy
 
 LOGIN = "j%C3%B6rg:hush%40%E2%82%AC"
 SECRET = "hush"

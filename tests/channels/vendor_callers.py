@@ -12,8 +12,6 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from channel_builders import AT, KEY, SECRETS, a_claim, a_message, a_slack, a_webhook
-from hostile_vendor import Script, answering, dripping
 
 from bridge.channels.pagerduty.change_events import PagerDutyChanges
 from bridge.channels.pagerduty.channel import PagerDutyChannel
@@ -28,6 +26,8 @@ from bridge.core.errors import Reason, SendError
 from bridge.core.facts import ChangeEvent
 from bridge.core.ports import Illustration
 from bridge.core.reconciliation import StateQuery, Unavailable
+from tests.channels.channel_builders import AT, KEY, SECRETS, a_claim, a_message, a_slack, a_webhook
+from tests.channels.hostile_vendor import Script, answering, dripping
 
 JSON = "Content-Type: application/json"
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"

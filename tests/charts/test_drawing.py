@@ -9,7 +9,6 @@ import zlib
 from datetime import timedelta
 
 import pytest
-from chart_builders import SPAN, a_chart, a_distribution, a_line
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image
@@ -23,6 +22,7 @@ from bridge.core.charts.series import Span
 from bridge.core.context.distributions import Bin
 from bridge.core.facts import Unit
 from tests.builders import NOON, at
+from tests.charts.chart_builders import SPAN, a_chart, a_distribution, a_line
 
 MOST = 60_000  # bytes
 HOSTILE = "$\\frac{1}{0}$ \\input{/etc/passwd} \x00\x1b[31m\u202egnp.exe\n\ud800 中文 \U0001f525 {} %s" * 20

@@ -19,12 +19,12 @@ ROOT = Path(__file__).parents[2]
 ROUTES = str(ROOT / "routes.yaml")
 
 
-def with_incidents(url: str, count: int = 1, **labels: str) -> str:
+def with_incidents(url: str, count: int = 1, *, alertname: str = "HighErrors", severity: str = "critical") -> str:
     engine = open_database(url)
     policy = Policy(Rules(), Route(notify=("slack-ml",)), {"slack-ml": ChannelSpec("slack-ml")})
     intake = StoreIntake(engine, lambda: policy, lambda: at(0))
     for number in range(count):
-        intake.accept(a_group(an_alert(**labels), key=f"{labels} {number}"))
+        intake.accept(a_group(an_alert(alertname, severity), key=f"{alertname} {severity} {number}"))
     intake.close()
     engine.dispose()
     return url

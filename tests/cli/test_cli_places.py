@@ -5,10 +5,13 @@ from __future__ import annotations
 import json
 import shutil
 import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
+from alembic import command
+from alembic.config import Config
 
 from bridge.store import open_database
 from bridge.store.database import NEWEST
@@ -196,21 +199,22 @@ def test_restored_makes_no_database(folder: Path) -> None:
     assert ["payload.json"] == [each.name for each in folder.iterdir()]
 
 
-LAST_MIGRATION = [
-    *(("incident", column) for column in ("began_at", "began_exact", "ended_at")),
-    *(("incident_context", column) for column in ("fired", "peaks")),
-]
+def take_the_last_migration_back(database: Path) -> None:
+    config, engine = Config(), sa.create_engine(f"sqlite:///{database}")
+    config.set_main_option("script_location", str(ROOT / "bridge" / "store" / "migrations"))
+    with engine.connect() as connection:
+        config.attributes["connection"] = connection
+        command.downgrade(config, "-1")
+    engine.dispose()
 
 
 def test_a_backup_of_an_older_version_is_brought_up_to_date(folder: Path) -> None:
-    url = with_incidents(f"sqlite:///{folder}/bridge.db")
+    with_incidents(f"sqlite:///{folder}/bridge.db")
     shutil.copy(folder / "bridge.db", folder / "old.db")
-    with sqlite3.connect(folder / "old.db") as connection:  # as the migration before the last left it
-        for table, column in LAST_MIGRATION:
-            connection.execute(f"ALTER TABLE {table} DROP COLUMN {column}")
-        connection.execute("UPDATE alembic_version SET version_num = '0013'")
-    connection.close()
-    assert url
+    take_the_last_migration_back(folder / "old.db")
+    with closing(sqlite3.connect(folder / "old.db")) as connection:
+        (version,) = connection.execute("SELECT version_num FROM alembic_version").fetchone()
+    assert version < NEWEST
     assert 0 == run("restored", "old.db").exit_code
     assert 0 == run("incidents", "list", "--database", "sqlite:///old.db").exit_code
 

@@ -177,7 +177,7 @@ def test_a_step_tells_its_channels_once_when_nobody_has_acknowledged() -> None:
     assert [] == texts(look(situation, set(), at(599)).change)
     verdict = look(situation, set(), at(600))
     assert ["not acknowledged within 10 min: notified slack too"] == texts(verdict.change)
-    assert ({STEP.key}, ["slack"]) == (verdict.acted, [each.channel for each in verdict.added])
+    assert (frozenset({STEP.key}), ["slack"]) == (verdict.acted, [each.channel for each in verdict.added])
     acted = replace(situation, timers=(Timer(Kind.ESCALATION, STEP.key, None),), added=verdict.added)
     assert [] == texts(look(acted, set(), at(9000)).change)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TypedDict
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -11,7 +13,15 @@ from bridge.core.model import Alert, Group, Incident, Severity
 from bridge.core.naming import names_of, title_of
 from tests.builders import an_alert, at
 
-PLACE = {"namespace": "ml", "job": "toxicity-api"}
+
+class Place(TypedDict):
+    """Labels that say where it happens."""
+
+    namespace: str
+    job: str
+
+
+PLACE = Place(namespace="ml", job="toxicity-api")
 ERRORS = an_alert("ToxicityApiErrors", **PLACE)
 LATENCY = an_alert("Latency", "warning", **PLACE)
 ELSEWHERE = an_alert("Latency", "warning", namespace="web", job="shop")

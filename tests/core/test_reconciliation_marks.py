@@ -63,7 +63,9 @@ def test_while_the_rest_is_muted_an_end_is_told_to_whom_it_is_the_last_one() -> 
     silenced = a_state(Listed(THREE, silenced_by=("gone",)))
     (found,) = deciding(incident, silenced, absent={ONE.fingerprint: at(0)}).findings
     assert (2, ["One ended: Alertmanager no longer knows it"]) == (after(found).revision, told(found))
-    assert receive(incident, found.group, at(1000), Rules(), "uid").ends_only  # only for whom everything is over
+    change = receive(incident, found.group, at(1000), Rules(), "uid")
+    assert change is not None
+    assert change.ends_only  # only for whom everything is over
     (heard,) = deciding(incident, a_state(THREE), absent={ONE.fingerprint: at(0)}).findings
     assert 2 == after(heard).revision
     (last,) = deciding(after(found), a_state(), absent={THREE.fingerprint: at(0)}).findings

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from dashboard_prometheus import Prometheus, running_prometheus
+
+from tests.dashboards.dashboard_prometheus import Prometheus, running_prometheus
 
 
 @pytest.fixture(scope="session")

@@ -9,8 +9,9 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-import dashboard_history as history
 import yaml
+
+from tests.dashboards import dashboard_history as history
 
 ROOT = Path(__file__).parents[2]
 #: label -> values; None: any value

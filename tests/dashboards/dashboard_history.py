@@ -9,8 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-import dashboard_exporters as exporters
 from prometheus_client.parser import text_string_to_metric_families
+
+from tests.dashboards import dashboard_exporters as exporters
 
 HOUR = 3600
 #: the end of everything, on the edge of a two-hour block
@@ -83,7 +84,7 @@ def _lines(stage: Stage) -> Iterator[str]:
     for (name, labels), value in last.items():
         start = first.get((name, labels), 0.0) if name.endswith(("_total", "_bucket", "_sum", "_count")) else value
         slope = (value - start) / (stage.end - stage.begin)
-        head = _series(name, dict(labels) | stage.target)
+        head = _series(name, dict(labels) | dict(stage.target))
         for moment in _moments(stage.begin, stage.end):
             yield f"{head} {start + slope * (moment - stage.begin)!r} {moment}"
 

@@ -10,11 +10,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import dashboard_history as history
 import requests
 
 from dev.stack.binaries import find, working_folder
 from dev.stack.free_port import free_port
+from tests.dashboards import dashboard_history as history
 
 
 @dataclass(frozen=True)

@@ -5,13 +5,14 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-import dashboard_contract as contract
-import dashboard_history as history
 import promql_parser
 import pytest
-from dashboard_reading import UIDS, Question, all_questions, dashboard, panels
 
 from dashboards.limits import COLOURS, LIMITS, RUNBOOKS, Limit, thresholds
+from tests.dashboards import dashboard_contract as contract
+from tests.dashboards import dashboard_history as history
+from tests.dashboards.dashboard_reading import UIDS, Question, all_questions, dashboard, panels
+from tests.rules.promql_reading import name_of
 
 EVERYTHING = all_questions()
 each_question = pytest.mark.parametrize("question", EVERYTHING, ids=[question.where for question in EVERYTHING])
@@ -43,22 +44,20 @@ def test_a_question_names_only_series_that_somebody_exports(question: Question) 
     named = list(selectors(question))
     assert named, question.expr
     for selector in named:
-        known = contract.known_series()
-        assert selector.name in known, f"{question.where}: nobody exports {selector.name}"
+        known, name = contract.known_series(), name_of(selector)
+        assert name in known, f"{question.where}: nobody exports {name}"
         for matcher in selector.matchers.matchers:
-            labels = known[selector.name]
-            assert matcher.name in labels, f"{question.where}: {selector.name} has no label {matcher.name}"
+            labels = known[name]
+            assert matcher.name in labels, f"{question.where}: {name} has no label {matcher.name}"
             values = labels[matcher.name]
             if matcher.op == promql_parser.MatchOp.Equal and values is not None:
-                assert matcher.value in values, (
-                    f"{question.where}: {matcher.name} of {selector.name} is one of {values}"
-                )
+                assert matcher.value in values, f"{question.where}: {matcher.name} of {name} is one of {values}"
 
 
 @each_question
 def test_a_question_groups_by_labels_that_its_series_have(question: Question) -> None:
     known = contract.known_series()
-    available = {label for selector in selectors(question) for label in known[selector.name]} | MADE_BY_FUNCTIONS
+    available = {label for selector in selectors(question) for label in known[name_of(selector)]} | MADE_BY_FUNCTIONS
     for labels in re.findall(r"\bby \(([^)]*)\)", question.expr):
         assert set(re.split(r",\s*", labels)) <= available, f"{question.where}: by ({labels})"
 
@@ -68,8 +67,8 @@ def test_a_counter_is_read_as_a_rate_or_an_increase_and_a_gauge_never(question: 
     """target-counter-agg."""
     counters = re.compile(r"(_total|_bucket|_sum|_count)$")
     for selector in selectors(question):
-        calls = re.findall(r"(\w+)\(" + selector.name + r"\b[^\[\]]*\[", question.expr)
-        if counters.search(selector.name):
+        calls = re.findall(r"(\w+)\(" + name_of(selector) + r"\b[^\[\]]*\[", question.expr)
+        if counters.search(name_of(selector)):
             assert calls and set(calls) <= {"rate", "increase"}, question.expr
         else:
             assert not {"rate", "increase", "irate"} & set(calls), question.expr

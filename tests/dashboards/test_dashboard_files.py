@@ -11,12 +11,12 @@ from pathlib import Path
 import pytest
 import yaml
 from click.testing import CliRunner
-from dashboard_reading import FOLDER, GRAFANA, ROOT, UIDS, Json, dashboard
 
 from dashboards import files, mlops_overview
 from dashboards.cli import main
 from dashboards.dashboard import Row
 from dashboards.limits import RUNBOOKS
+from tests.dashboards.dashboard_reading import FOLDER, GRAFANA, ROOT, UIDS, Json, dashboard
 
 
 def provisioned(kind: str) -> Json:

@@ -10,9 +10,9 @@ from itertools import combinations
 from typing import Any
 
 import pytest
-from dashboard_reading import FOLDER, UIDS, Json, dashboard, panels
 
 from dashboards.limits import RUNBOOKS
+from tests.dashboards.dashboard_reading import FOLDER, UIDS, Json, dashboard, panels
 
 UNITS = {"none", "short", "percentunit", "s", "ops", "bytes", "dateTimeAsIso", "dtdurations"}
 # A panel with an alert's limit measures over the alert's window, or its line would cross the limit while the alert is

@@ -15,7 +15,9 @@ from pathlib import Path
 from typing import Any
 
 from bridge.app import web_process, worker_process
-from bridge.channels import BUILDERS
+from bridge.channels.email.channel import EmailChannel
+from bridge.channels.pagerduty.channel import PagerDutyChannel
+from bridge.channels.slack.channel import SlackChannel
 from bridge.core.model import Group
 from bridge.core.ports import Accepted, Claim, Outcome, Receipt
 from bridge.rendering.renderer import check_templates
@@ -27,7 +29,11 @@ WEB = ("before commit", "after commit")
 WORKER = ("claimed", "before send", "vendor accepted", "before settle", "settling", "settled")
 FROZEN = "frozen"  #: only what sends the same bytes again is kept before it is sent
 
-CHANNELS = tuple(BUILDERS)  #: imported here, for a worker would import them after it was forked
+CHANNELS = (
+    EmailChannel,
+    PagerDutyChannel,
+    SlackChannel,
+)  #: imported here, for a worker would import them after it was forked
 list(check_templates(None))  # compiles the built-in ones, for the same reason
 
 

@@ -6,7 +6,8 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 import yaml
-from cluster_objects import (
+
+from tests.k8s.cluster_objects import (
     ROOT,
     Manifest,
     chosen,

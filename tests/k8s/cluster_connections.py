@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from cluster_objects import Manifest, chosen, labels_of, namespace_of, of_kind, workloads
+from tests.k8s.cluster_objects import Manifest, chosen, labels_of, namespace_of, of_kind, workloads
 
 PRIVATE = {"10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "169.254.0.0/16"}
 Half = tuple[str, str, str, bool]  #: the workload, the other side, the port, whether the other side is a pod here

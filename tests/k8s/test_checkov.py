@@ -7,7 +7,8 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from cluster_objects import ROOT
+
+from tests.k8s.cluster_objects import ROOT
 
 CHECKOV = ROOT / ".tools" / "checkov" / "bin" / "checkov"
 BRIDGE, ALERTMANAGER, DOCKERFILE = "k8s/base/bridge.yaml", "k8s/base/alertmanager.yaml", "docker/Dockerfile"

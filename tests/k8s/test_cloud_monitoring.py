@@ -12,7 +12,8 @@ from typing import Any
 
 import promql_parser
 import pytest
-from cluster_objects import ROOT
+
+from tests.k8s.cluster_objects import ROOT
 
 FOLDER = ROOT / "k8s" / "cloud-monitoring"
 POLICIES = sorted((FOLDER / "policies").glob("*.json"))

@@ -6,7 +6,8 @@ import json
 import re
 
 import pytest
-from cluster_objects import OVERLAYS, ROOT, overlay, pod, workloads
+
+from tests.k8s.cluster_objects import OVERLAYS, ROOT, overlay, pod, workloads
 
 PAGE = (ROOT / "docs" / "gke.md").read_text(encoding="utf-8")
 UNITS = {"Gi": 1.0, "Mi": 1 / 1024, "m": 0.001, "": 1.0}

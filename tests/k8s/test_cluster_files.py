@@ -12,8 +12,16 @@ from typing import Any
 
 import pytest
 import yaml
-from cluster_checks import SECRETS
-from cluster_objects import (
+from werkzeug.security import generate_password_hash
+
+from bert_api.service.settings import from_environment
+from bridge.app.settings import load
+from bridge.web.auth import check_listen
+from dev.sandbox.credentials import fresh_credentials
+from dev.stack.binaries import find
+from k8s import shared_files
+from tests.k8s.cluster_checks import SECRETS
+from tests.k8s.cluster_objects import (
     OVERLAYS,
     ROOT,
     Manifest,
@@ -28,14 +36,6 @@ from cluster_objects import (
     pod,
     ports_of,
 )
-from werkzeug.security import generate_password_hash
-
-from bert_api.service.settings import from_environment
-from bridge.app.settings import load
-from bridge.web.auth import check_listen
-from dev.sandbox.credentials import fresh_credentials
-from dev.stack.binaries import find
-from k8s import shared_files
 
 each_overlay = pytest.mark.parametrize("each", OVERLAYS)
 with_own_prometheus = pytest.mark.parametrize("each", ["gke", "local"])

@@ -11,10 +11,21 @@ from typing import Any
 
 import kubernetes_validate
 import pytest
-from cluster_checks import CHECKS
-from cluster_objects import FOREIGN, OVERLAYS, ROOT, Manifest, containers, named, of_kind, overlay, title, workloads
 
 from k8s import rendering
+from tests.k8s.cluster_checks import CHECKS
+from tests.k8s.cluster_objects import (
+    FOREIGN,
+    OVERLAYS,
+    ROOT,
+    Manifest,
+    containers,
+    named,
+    of_kind,
+    overlay,
+    title,
+    workloads,
+)
 
 VERSIONS = ("1.32", "1.37")
 each_overlay = pytest.mark.parametrize("each", OVERLAYS)

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
-from cluster_connections import connections, one_sided, unprotected
-from cluster_objects import OVERLAYS, Manifest, named, overlay
+
+from tests.k8s.cluster_connections import connections, one_sided, unprotected
+from tests.k8s.cluster_objects import OVERLAYS, Manifest, named, overlay
 
 DNS = [
     f"{{}} > {server}:53{kind}"

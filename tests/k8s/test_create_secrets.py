@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 import yaml
-from cluster_checks import SECRETS
-from cluster_objects import ROOT
+
+from tests.k8s.cluster_checks import SECRETS
+from tests.k8s.cluster_objects import ROOT
 
 VENDORS = {
     "PAGERDUTY_ROUTING_KEY": "routing-key-of-test",

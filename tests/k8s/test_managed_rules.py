@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 import yaml
-from cluster_objects import ROOT, checked, of_kind, overlay
 
 from k8s import managed_rules
+from tests.k8s.cluster_objects import ROOT, checked, of_kind, overlay
 
 
 def test_managed_rules_have_only_fields_that_google_knows() -> None:

@@ -33,6 +33,12 @@ def nodes(expression: str) -> list[Expr]:
     return found
 
 
+def name_of(selector: VectorSelector) -> str:
+    """What every selector here says; one that does not asks for series of any name."""
+    assert selector.name is not None, str(selector)
+    return selector.name
+
+
 def selectors(node: Expr) -> Iterator[VectorSelector]:
     for each in nodes(str(node)):
         if isinstance(each, VectorSelector):

@@ -6,9 +6,7 @@ import re
 from collections.abc import Callable
 from pathlib import Path
 
-import exported
 import promql_parser
-import promql_reading as reading
 import pytest
 from promql_parser import AggregateExpr, BinaryExpr, Call, MatrixSelector, VectorSelector
 
@@ -16,6 +14,8 @@ from bert_api.metrics import RESULTS
 from bert_api.service.app import OPERATIONAL
 from bridge.observability.metrics import CONTEXT_OUTCOMES
 from dev.tools.mutate_rules.rule_files import Rule, read_rules, read_tests
+from tests.rules import exported
+from tests.rules import promql_reading as reading
 
 ROOT = Path(__file__).resolve().parents[2]
 RULES = read_rules(ROOT / "rules").rules
@@ -31,9 +31,10 @@ def recorded_labels(name: str) -> set[str]:
 
 
 def labels_of(selector: VectorSelector) -> set[str]:
-    if ":" in selector.name:
-        return recorded_labels(selector.name)
-    series = EXPORTED[selector.name]
+    name = reading.name_of(selector)
+    if ":" in name:
+        return recorded_labels(name)
+    series = EXPORTED[name]
     jobs = jobs_of(selector) or [series.job]
     return series.labels | set().union(*(exported.TARGET_LABELS[job] for job in jobs))
 
@@ -53,14 +54,15 @@ def each_rule(rules: tuple[Rule, ...]) -> pytest.MarkDecorator:
 @each_rule(RULES)
 def test_every_series_that_a_rule_reads_is_exported_or_recorded(rule: Rule) -> None:
     known = EXPORTED.keys() | {each.produces for each in RECORDS}
-    assert {each.name for each in selectors_of(rule)} <= known
+    assert {reading.name_of(each) for each in selectors_of(rule)} <= known
 
 
 @each_rule(RULES)
 def test_every_exported_series_is_asked_of_the_job_that_exports_it(rule: Rule) -> None:
     for selector in selectors_of(rule):
-        if ":" not in selector.name:
-            expected = set(exported.TARGET_LABELS) if selector.name == "up" else {EXPORTED[selector.name].job}
+        name = reading.name_of(selector)
+        if ":" not in name:
+            expected = set(exported.TARGET_LABELS) if name == "up" else {EXPORTED[name].job}
             assert jobs_of(selector), f"{selector} does not say of which job"
             assert set(jobs_of(selector)) <= expected
 
@@ -76,7 +78,7 @@ def test_every_bound_is_a_bucket_by_the_name_that_the_client_writes(rule: Rule) 
     for selector in selectors_of(rule):
         for label, _, value in reading.matchers(selector):
             if label in ("le", "upper"):
-                assert value in bounds(selector.name, label)
+                assert value in bounds(reading.name_of(selector), label)
 
 
 def bounds(name: str, label: str) -> set[str]:
@@ -103,7 +105,7 @@ def test_counters_are_read_as_rates_and_gauges_are_not(rule: Rule) -> None:
         for argument in node.args
         if isinstance(argument, MatrixSelector)
     }
-    for name in {each.name for each in selectors_of(rule)} & EXPORTED.keys():
+    for name in {reading.name_of(each) for each in selectors_of(rule)} & EXPORTED.keys():
         assert (name in rated) == (EXPORTED[name].type in ("counter", "histogram")), name
 
 

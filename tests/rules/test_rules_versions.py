@@ -6,12 +6,12 @@ import re
 from datetime import timedelta
 from pathlib import Path
 
-import promql_reading as reading
 import pytest
 import yaml
 from promql_parser import Call, MatrixSelector, SubqueryExpr
 
 from dev.tools.mutate_rules.rule_files import Rule, read_rules
+from tests.rules import promql_reading as reading
 
 ROOT = Path(__file__).resolve().parents[2]
 RULES = read_rules(ROOT / "rules").rules

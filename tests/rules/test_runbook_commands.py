@@ -9,9 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import click
-import exported
 import promql_parser
-import promql_reading as reading
 import pytest
 import yaml
 from promql_parser import AggregateExpr, VectorSelector
@@ -19,6 +17,8 @@ from promql_parser import AggregateExpr, VectorSelector
 from bert_api.__main__ import main as bert_api
 from bridge.cli.main import main as bridge
 from dev.tools.mutate_rules.rule_files import read_rules
+from tests.rules import exported
+from tests.rules import promql_reading as reading
 
 ROOT = Path(__file__).resolve().parents[2]
 EXPORTED = exported.everything()
@@ -61,24 +61,25 @@ def test_a_question_asks_for_series_and_labels_that_somebody_exports(command: Co
     *_, address, expression = command.words
     assert address == "$PROMETHEUS"
     for node in reading.nodes(expression):
-        if isinstance(node, VectorSelector) and node.name not in ELSEWHERE:
-            assert node.name in EXPORTED or node.name in RECORDED
+        if isinstance(node, VectorSelector) and reading.name_of(node) not in ELSEWHERE:
+            assert reading.name_of(node) in EXPORTED or reading.name_of(node) in RECORDED
             assert {label for label, _, _ in reading.matchers(node)} <= labels_of(node)
         if isinstance(node, AggregateExpr) and node.modifier and not ELSEWHERE & names_in(node):
             assert set(node.modifier.labels) <= reading.output_labels(node.expr, labels_of)
 
 
 def labels_of(selector: VectorSelector) -> set[str]:
-    if ":" in selector.name:
-        return set(re.findall(r"namespace|job|pod|version|error_type|bin|le", selector.name.partition(":")[0]))
-    series = EXPORTED[selector.name]
-    if selector.name == "up":
+    name = reading.name_of(selector)
+    if ":" in name:
+        return set(re.findall(r"namespace|job|pod|version|error_type|bin|le", name.partition(":")[0]))
+    series = EXPORTED[name]
+    if name == "up":
         return set().union(*exported.TARGET_LABELS.values())
     return series.labels | exported.TARGET_LABELS[series.job]
 
 
 def names_in(node: promql_parser.Expr) -> set[str]:
-    return {each.name for each in reading.selectors(node)}
+    return {reading.name_of(each) for each in reading.selectors(node)}
 
 
 @each("python", "-m", "bert_api")

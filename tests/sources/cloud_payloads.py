@@ -3,10 +3,12 @@
 import json
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TypedDict
 
 import pytest
 
 from bridge.core.errors import InvalidPayload
+from bridge.core.model import Alert, Group
 from bridge.sources.cloud_monitoring import parse
 
 PAYLOADS = Path(__file__).parent / "payloads"
@@ -14,11 +16,17 @@ NOW = datetime(2026, 11, 23, 9, 0, tzinfo=UTC)
 STARTED = datetime(2026, 11, 23, 8, 35, tzinfo=UTC)
 
 
-def payload(name):
-    return json.loads((PAYLOADS / f"cloud_monitoring_{name}.json").read_text())
+class Notification(TypedDict):
+    version: object
+    incident: dict[str, object]
 
 
-def read(name="open", now=NOW, **changes):
+def payload(name: str) -> Notification:
+    whole: Notification = json.loads((PAYLOADS / f"cloud_monitoring_{name}.json").read_text())
+    return whole
+
+
+def read(name: str = "open", now: datetime = NOW, **changes: object) -> Group:
     """With some of the incident's fields changed; ... takes one away."""
     whole = payload(name)
     whole["incident"] |= changes
@@ -26,11 +34,11 @@ def read(name="open", now=NOW, **changes):
     return parse(json.dumps(whole).encode(), "gcp", now)
 
 
-def alert(*given, **changes):
-    return read(*given, **changes).alerts[0]
+def alert(name: str = "open", **changes: object) -> Alert:
+    return read(name, NOW, **changes).alerts[0]
 
 
-def fault(data):
+def fault(data: bytes) -> InvalidPayload:
     with pytest.raises(InvalidPayload) as caught:
         parse(data, "gcp", NOW)
     return caught.value

@@ -5,11 +5,11 @@ from datetime import timedelta
 import pytest
 
 from bridge.core.incidents.transitions import Rules, receive
-from bridge.core.model import Severity, Status
+from bridge.core.model import Incident, Severity, Status
 from tests.sources.cloud_payloads import NOW, STARTED, alert, read
 
 
-def test_an_open_incident_is_a_firing_alert_with_the_labels_that_routes_use():
+def test_an_open_incident_is_a_firing_alert_with_the_labels_that_routes_use() -> None:
     found = alert()
     assert (found.status, found.starts_at, found.ends_at) == (Status.FIRING, STARTED, None)
     assert found.labels == {
@@ -30,7 +30,7 @@ def test_an_open_incident_is_a_firing_alert_with_the_labels_that_routes_use():
     }
 
 
-def test_its_annotations_are_what_people_read():
+def test_its_annotations_are_what_people_read() -> None:
     annotations = alert().annotations
     assert annotations["summary"].endswith("above the threshold of 0.900 with a value of 0.942.")
     assert annotations["description"].startswith("The container nears its memory limit.")
@@ -41,14 +41,14 @@ def test_its_annotations_are_what_people_read():
     assert (annotations["observed_value"], annotations["threshold_value"]) == ("0.942", "0.9")
 
 
-def test_the_group_is_named_after_the_policy_and_where_it_happens():
+def test_the_group_is_named_after_the_policy_and_where_it_happens() -> None:
     group = read()
     assert group.group_key == "cloud_monitoring:0.nf4k2m8qz7xw"
     assert list(group.group_labels) == ["alertname", "cluster", "namespace", "pod"]
     assert group.external_url == ""  # or messages would link to pages that only Alertmanager has
 
 
-def test_opening_closing_and_cancelling_are_about_one_alert_of_one_group():
+def test_opening_closing_and_cancelling_are_about_one_alert_of_one_group() -> None:
     groups = [read(name) for name in ("open", "closed", "cancelled")]
     assert len({group.key for group in groups}) == 1
     assert len({group.alerts[0].fingerprint for group in groups}) == 1
@@ -56,22 +56,22 @@ def test_opening_closing_and_cancelling_are_about_one_alert_of_one_group():
     assert groups[1].alerts[0].ends_at == STARTED + timedelta(minutes=18)
 
 
-def test_another_incident_of_the_same_policy_is_another_group():
+def test_another_incident_of_the_same_policy_is_another_group() -> None:
     assert read(incident_id="0.other").key != read().key
     assert read(incident_id="0.other").alerts[0].fingerprint != alert().fingerprint
 
 
-def test_incidents_whose_numbers_differ_in_a_digit_only_are_two():
+def test_incidents_whose_numbers_differ_in_a_digit_only_are_two() -> None:
     assert read(incident_id=1234567.25).key != read(incident_id=1234567.5).key
 
 
-def test_why_google_cancelled_it_is_told():
+def test_why_google_cancelled_it_is_told() -> None:
     found = alert("cancelled").annotations
     assert "Incident cancelled because" in found["summary"]
     assert "runbook_url" not in found and "description" not in found
 
 
-def test_the_test_notification_fires_now_and_says_that_it_is_a_test():
+def test_the_test_notification_fires_now_and_says_that_it_is_a_test() -> None:
     found = alert("test")
     assert (found.status, found.starts_at, found.ends_at) == (Status.FIRING, NOW, None)
     assert found.labels["test"] == "true"
@@ -81,7 +81,7 @@ def test_the_test_notification_fires_now_and_says_that_it_is_a_test():
 
 
 @pytest.mark.parametrize("state", ["open", "OPEN", "Open", " open "])
-def test_the_state_is_read_in_any_case(state):
+def test_the_state_is_read_in_any_case(state: str) -> None:
     assert alert(state=state).firing
 
 
@@ -100,12 +100,14 @@ def test_the_state_is_read_in_any_case(state):
         ({}, "", None),
     ],
 )
-def test_the_severity_is_the_policys_unless_a_user_label_says_otherwise(policy, user, expected):
+def test_the_severity_is_the_policys_unless_a_user_label_says_otherwise(
+    policy: object, user: str | None, expected: str | None
+) -> None:
     labels = {} if user is None else {"severity": user}
     assert alert(severity=policy, policy_user_labels=labels).labels.get("severity") == expected
 
 
-def test_a_metrics_own_severity_and_name_decide_nothing():
+def test_a_metrics_own_severity_and_name_decide_nothing() -> None:
     metric = {"type": "logging.googleapis.com/user/errors", "labels": {"severity": "ERROR", "alertname": "x"}}
     labels = alert(metric=metric, severity=...).labels
     assert "severity" not in labels
@@ -121,11 +123,11 @@ def test_a_metrics_own_severity_and_name_decide_nothing():
         ({"policy_name": ..., "condition_name": ..., "condition": ...}, "Cloud Monitoring incident"),
     ],
 )
-def test_the_alert_is_named_after_the_policy_or_else_the_condition(changes, name):
-    assert alert(**changes).labels["alertname"] == name
+def test_the_alert_is_named_after_the_policy_or_else_the_condition(changes: dict[str, object], name: str) -> None:
+    assert alert("open", **changes).labels["alertname"] == name
 
 
-def test_a_user_label_wins_over_the_resource_and_the_resource_over_the_metric():
+def test_a_user_label_wins_over_the_resource_and_the_resource_over_the_metric() -> None:
     found = alert(
         metric={"labels": {"namespace": "of the metric", "zone": "of the metric"}},
         resource={"labels": {"namespace_name": "of the resource", "zone": "of the resource"}},
@@ -145,15 +147,15 @@ def test_a_user_label_wins_over_the_resource_and_the_resource_over_the_metric():
         ("not a number", None, "it is high (not a number)"),
     ],
 )
-def test_value_and_threshold_stand_in_the_summary(observed, threshold, summary):
+def test_value_and_threshold_stand_in_the_summary(observed: object, threshold: object, summary: str) -> None:
     found = alert(summary="it is high", observed_value=observed, threshold_value=threshold)
     assert found.annotations["summary"] == summary
 
 
-def test_without_a_summary_the_subject_or_the_name_stands_there():
+def test_without_a_summary_the_subject_or_the_name_stands_there() -> None:
     bare = {"summary": None, "observed_value": None, "threshold_value": None}
-    assert alert(**bare).annotations["summary"] == "[ALERT - Critical] toxicity-api/PodMemoryOOMRisk"
-    assert alert(**bare, documentation="text").annotations["summary"] == "toxicity-api/PodMemoryOOMRisk"
+    assert alert("open", **bare).annotations["summary"] == "[ALERT - Critical] toxicity-api/PodMemoryOOMRisk"
+    assert alert("open", **bare, documentation="text").annotations["summary"] == "toxicity-api/PodMemoryOOMRisk"
 
 
 @pytest.mark.parametrize(
@@ -174,55 +176,61 @@ def test_without_a_summary_the_subject_or_the_name_stands_there():
         (None, None),
     ],
 )
-def test_the_runbook_is_found_in_the_documentation(documentation, link):
+def test_the_runbook_is_found_in_the_documentation(documentation: object, link: str | None) -> None:
     assert alert(documentation=documentation).annotations.get("runbook_url") == link
 
 
 @pytest.mark.parametrize("started", [1795422900, 1795422900.0, "1795422900", "2026-11-23T08:35:00Z"])
-def test_a_time_may_be_a_number_or_a_text(started):
+def test_a_time_may_be_a_number_or_a_text(started: float | str) -> None:
     assert alert(started_at=started).starts_at == STARTED
 
 
 @pytest.mark.parametrize("nothing", [None, 0, "", "0", 0.0, ...])
-def test_a_time_that_is_not_told_is_now(nothing):
+def test_a_time_that_is_not_told_is_now(nothing: object) -> None:
     assert alert(started_at=nothing).starts_at == NOW
     assert alert("closed", ended_at=nothing).ends_at is None  # core takes the moment when it heard of the end
 
 
-def test_an_end_before_the_start_does_not_leave_it_open():
+def test_an_end_before_the_start_does_not_leave_it_open() -> None:
     assert alert("closed", ended_at=1795420000).ends_at == STARTED
 
 
-def test_an_end_that_was_told_while_it_is_open_is_none():
+def test_an_end_that_was_told_while_it_is_open_is_none() -> None:
     assert alert(ended_at=1795423980).ends_at is None
 
 
 RULES = Rules(canonical=lambda labels: labels)
 
 
-def after(*names, seconds=5):
+def after(*names: str, seconds: int = 5) -> Incident:
     """The incident after these notifications, one every few seconds."""
-    known = None
+    known: Incident | None = None
     for number, name in enumerate(names):
         now = NOW + timedelta(seconds=seconds * number)
         change = receive(known, read(name, now=now), now, RULES, "uid")
+        assert change is not None
         known = change.incident
+    assert known is not None
     return known
 
 
-def test_an_open_and_its_close_are_one_incident():
+def test_an_open_and_its_close_are_one_incident() -> None:
     assert after("open").severity is Severity.CRITICAL
     assert after("open", "closed").resolved
     assert after("open", "open", "cancelled").resolved
 
 
-def test_a_close_without_an_open_tells_nobody_and_a_late_open_does_not_undo_it():
+def test_a_close_without_an_open_tells_nobody_and_a_late_open_does_not_undo_it() -> None:
     change = receive(None, read("closed"), NOW, RULES, "uid")
+    assert change is not None
     assert (change.incident.resolved, change.loud) == (True, False)
     assert after("closed", "open").resolved
 
 
-def test_a_close_without_any_time_ends_what_an_open_without_any_time_began():
+def test_a_close_without_any_time_ends_what_an_open_without_any_time_began() -> None:
     start, end = read(started_at=None), read("closed", now=NOW + timedelta(hours=1), started_at=None)
-    known = receive(None, start, NOW, RULES, "uid").incident
-    assert receive(known, end, NOW + timedelta(hours=1), RULES, "uid").incident.resolved
+    opened = receive(None, start, NOW, RULES, "uid")
+    assert opened is not None
+    closed = receive(opened.incident, end, NOW + timedelta(hours=1), RULES, "uid")
+    assert closed is not None
+    assert closed.incident.resolved

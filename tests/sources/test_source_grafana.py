@@ -1,8 +1,10 @@
 """Grafana's webhook becomes a Group, or a fault that names the field."""
 
 import json
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -19,24 +21,24 @@ PAYLOADS = Path(__file__).parent / "payloads"
 NOW = datetime(2026, 11, 23, 9, 0, tzinfo=UTC)
 
 
-def payload(name="firing", alert=None, **changes):
+def payload(name: str = "firing", alert: Mapping[str, object] | None = None, **changes: object) -> dict[str, Any]:
     whole = json.loads((PAYLOADS / f"grafana_{name}.json").read_text()) | changes
     if alert is not None:
         whole["alerts"][0] |= alert
     return {key: value for key, value in whole.items() if value is not ...}
 
 
-def read(name="firing", alert=None, **changes):
+def read(name: str = "firing", alert: Mapping[str, object] | None = None, **changes: object) -> Group:
     return parse(json.dumps(payload(name, alert, **changes)).encode(), "grafana")
 
 
-def fault(data):
+def fault(data: bytes) -> InvalidPayload:
     with pytest.raises(InvalidPayload) as caught:
         parse(data, "grafana")
     return caught.value
 
 
-def test_a_usual_body_becomes_a_group():
+def test_a_usual_body_becomes_a_group() -> None:
     group = read()
     (alert,) = group.alerts
     assert (alert.fingerprint, alert.status, alert.ends_at) == ("57c6d9296de2ad39", Status.FIRING, None)
@@ -52,7 +54,7 @@ def test_a_usual_body_becomes_a_group():
     assert group.group_key.endswith(':{alertname="ToxicRateHigh", grafana_folder="ML"}')
 
 
-def test_its_links_and_values_are_annotations():
+def test_its_links_and_values_are_annotations() -> None:
     (alert,) = read().alerts
     assert alert.annotations == {
         "summary": "The toxic rate is 31 %, usually 4 %",
@@ -65,53 +67,57 @@ def test_its_links_and_values_are_annotations():
     assert alert.generator_url == "https://grafana.example.org/alerting/grafana/cf2hq9k1/view?orgId=1"
 
 
-def test_what_the_rule_says_wins_over_what_grafana_adds():
+def test_what_the_rule_says_wins_over_what_grafana_adds() -> None:
     (alert,) = read(alert={"annotations": {"dashboard_url": "https://own", "__orgId__": "1"}}).alerts
     assert alert.annotations["dashboard_url"] == "https://own"
     assert alert.annotations["summary"] == "ToxicRateHigh: B=0.3125, C=1"
     assert "__orgId__" not in alert.annotations
 
 
-def test_its_own_address_does_not_become_a_link_to_alertmanagers_pages():
+def test_its_own_address_does_not_become_a_link_to_alertmanagers_pages() -> None:
     assert read().external_url == ""
 
 
-def test_firing_and_resolved_are_about_one_alert_of_one_group():
+def test_firing_and_resolved_are_about_one_alert_of_one_group() -> None:
     firing, resolved = read(), read("resolved")
     assert firing.key == resolved.key
     assert resolved.alerts[0].status is Status.RESOLVED
     assert resolved.alerts[0].ends_at == datetime(2026, 11, 23, 9, 2, 20, tzinfo=UTC)
-    known = receive(None, firing, NOW, Rules(), "uid").incident
-    known = receive(known, resolved, NOW + timedelta(seconds=5), Rules(), "uid").incident
-    assert known.resolved
-    assert receive(known, firing, NOW + timedelta(seconds=9), Rules(), "uid").incident.resolved
+    opened = receive(None, firing, NOW, Rules(), "uid")
+    assert opened is not None
+    ended = receive(opened.incident, resolved, NOW + timedelta(seconds=5), Rules(), "uid")
+    assert ended is not None
+    assert ended.incident.resolved
+    late = receive(ended.incident, firing, NOW + timedelta(seconds=9), Rules(), "uid")
+    assert late is not None
+    assert late.incident.resolved
 
 
-def test_the_test_of_a_contact_point_is_an_alert_like_any_other():
+def test_the_test_of_a_contact_point_is_an_alert_like_any_other() -> None:
     (alert,) = read("test").alerts
     assert alert.annotations["summary"] == "Notification test"
     assert alert.labels == {"alertname": "TestAlert", "instance": "Grafana"}
 
 
-def test_without_a_group_key_the_group_labels_tell_the_group():
+def test_without_a_group_key_the_group_labels_tell_the_group() -> None:
     group = read(groupKey=...)
     assert group.group_key == "grafana:" + fingerprint_of({"alertname": "ToxicRateHigh", "grafana_folder": "ML"})
     assert group.key == read("resolved", groupKey=...).key
 
 
-def test_without_group_labels_either_the_fingerprints_do():
+def test_without_group_labels_either_the_fingerprints_do() -> None:
     group = read(groupKey=None, groupLabels=None)
     assert group.group_key == "grafana:57c6d9296de2ad39"
     assert fault(json.dumps(payload(groupKey="", groupLabels={}, alerts=[])).encode()).field == "groupKey"
 
 
-def test_a_body_of_alertmanager_is_sent_where_it_belongs():
+def test_a_body_of_alertmanager_is_sent_where_it_belongs() -> None:
     found = fault(json.dumps(payload(version="4", orgId=...)).encode())
     assert found.field == "version"
     assert "/webhook/alertmanager" in str(found)
 
 
-def test_a_missing_version_does_not_matter_for_a_template_may_leave_it_out():
+def test_a_missing_version_does_not_matter_for_a_template_may_leave_it_out() -> None:
     assert read(version=..., orgId=..., state=..., title=..., message=...).key == read().key
 
 
@@ -126,17 +132,17 @@ def test_a_missing_version_does_not_matter_for_a_template_may_leave_it_out():
         ({"annotations": []}, "alerts[0].annotations"),
     ],
 )
-def test_a_fault_in_an_alert_names_its_field(alert, field):
+def test_a_fault_in_an_alert_names_its_field(alert: Mapping[str, object], field: str) -> None:
     assert fault(json.dumps(payload(alert=alert)).encode()).field == field
 
 
 @pytest.mark.parametrize("changes", [{"alerts": {}}, {"groupKey": 7}, {"groupLabels": []}, {"truncatedAlerts": -1}])
-def test_a_fault_in_the_group_names_its_field(changes):
-    assert fault(json.dumps(payload(**changes)).encode()).field == next(iter(changes))
+def test_a_fault_in_the_group_names_its_field(changes: dict[str, object]) -> None:
+    assert fault(json.dumps(payload() | changes).encode()).field == next(iter(changes))
 
 
 @pytest.mark.parametrize("data", [b"", b"{", b"[]", b"null", b"7", b"{}", b'{"alerts": [7]}', b"[" * 200_000])
-def test_what_is_no_webhook_is_a_fault_and_not_a_crash(data):
+def test_what_is_no_webhook_is_a_fault_and_not_a_crash(data: bytes) -> None:
     assert str(fault(data))
 
 
@@ -148,7 +154,7 @@ JSON = st.recursive(
 DECORATION = ("values", "valueString", "imageURL", "silenceURL", "dashboardURL", "panelURL", "ruleUID", "enrichments")
 
 
-def given_back(data):
+def given_back(data: bytes) -> Group | None:
     try:
         return parse(data, "grafana")
     except InvalidPayload:
@@ -156,7 +162,7 @@ def given_back(data):
 
 
 @given(st.binary() | JSON.map(lambda value: json.dumps(value).encode()))
-def test_any_bytes_give_a_group_or_a_fault(data):
+def test_any_bytes_give_a_group_or_a_fault(data: bytes) -> None:
     assert isinstance(given_back(data), Group | None)
 
 
@@ -164,7 +170,9 @@ def test_any_bytes_give_a_group_or_a_fault(data):
     st.dictionaries(st.sampled_from(sorted(payload()["alerts"][0])), JSON),
     st.dictionaries(st.sampled_from(sorted(payload())), JSON),
 )
-def test_any_values_give_a_group_that_can_be_stored_or_a_fault(alert, changes):
+def test_any_values_give_a_group_that_can_be_stored_or_a_fault(
+    alert: Mapping[str, object], changes: dict[str, object]
+) -> None:
     group = given_back(json.dumps(payload(alert=alert) | changes).encode())
     for each in group.alerts if group else ():
         assert each.starts_at.tzinfo is UTC
@@ -172,5 +180,5 @@ def test_any_values_give_a_group_that_can_be_stored_or_a_fault(alert, changes):
 
 
 @given(st.dictionaries(st.sampled_from(DECORATION), JSON))
-def test_no_odd_decoration_ever_costs_an_alert(alert):
+def test_no_odd_decoration_ever_costs_an_alert(alert: Mapping[str, object]) -> None:
     assert read(alert=alert).alerts[0].annotations["runbook_url"]

@@ -19,18 +19,25 @@ route: {notify: [slack-ml]}
 """
 
 
-def blocks(language):
+def blocks(language: str) -> list[str]:
     return re.findall(rf"^```{language}\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
 
 
+def only(pattern: str, text: str) -> str:
+    """What the pattern's group found, which is there."""
+    found = re.search(pattern, text, re.DOTALL)
+    assert found is not None
+    return found[1]
+
+
 @pytest.mark.parametrize(("number", "kind"), [(0, "grafana"), (1, "cloud_monitoring")])
-def test_each_source_is_configured_without_fault_or_warning(number, kind):
+def test_each_source_is_configured_without_fault_or_warning(number: int, kind: str) -> None:
     examples = [block for block in blocks("yaml") if block.startswith("# routes.yaml")]
     settings = load_text(examples[number] + REST, ENVIRON)
     assert ([kind], ()) == ([source.type for source in settings.sources], settings.warnings)
 
 
-def test_grafana_and_the_bridge_use_the_same_name_for_the_time_and_the_source():
+def test_grafana_and_the_bridge_use_the_same_name_for_the_time_and_the_source() -> None:
     bridge, grafana = (yaml.safe_load(block) for block in blocks("yaml")[:2])
     (source,), (point,) = bridge["sources"], grafana["contactPoints"]
     settings = point["receivers"][0]["settings"]
@@ -40,14 +47,14 @@ def test_grafana_and_the_bridge_use_the_same_name_for_the_time_and_the_source():
     assert grafana["policies"][0]["receiver"] == point["name"]
 
 
-def test_both_notification_channels_of_google_are_json():
-    with_token = json.loads(re.search(r"<<END\n(.*?)\nEND", blocks("sh")[1], re.DOTALL)[1])
+def test_both_notification_channels_of_google_are_json() -> None:
+    with_token = json.loads(only(r"<<END\n(.*?)\nEND", blocks("sh")[1]))
     with_password = json.loads(blocks("json")[0])
     assert "?auth_token=" in with_token["labels"]["url"]
     assert ["webhook_tokenauth", "webhook_basicauth"] == [with_token["type"], with_password["type"]]
 
 
-def test_the_body_to_try_it_out_with_opens_a_warning():
-    body = re.search(r"-d '(.*?)'", blocks("sh")[2], re.DOTALL)[1]
+def test_the_body_to_try_it_out_with_opens_a_warning() -> None:
+    body = only(r"-d '(.*?)'", blocks("sh")[2])
     (alert,) = cloud_monitoring.parse(body.encode(), "gcp", datetime.now(UTC)).alerts
     assert ("Trying it out", "warning") == (alert.labels["alertname"], alert.labels["severity"])

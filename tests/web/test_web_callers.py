@@ -3,7 +3,6 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from web_fakes import ENVIRON, PLAIN
 from werkzeug.datastructures import Headers
 from werkzeug.test import EnvironBuilder
 from werkzeug.wrappers import Request
@@ -11,6 +10,7 @@ from werkzeug.wrappers import Request
 from bridge.app.settings import load_text
 from bridge.web.callers import caller_of, from_another_site, is_proxy
 from bridge.web.forwarded import Hops, hops_of
+from tests.web.web_fakes import ENVIRON, PLAIN
 
 HERE = "http://127.0.0.1:9119"
 PROXY, EDGE, CLIENT = "127.0.0.1", "10.0.0.7", "203.0.113.9"

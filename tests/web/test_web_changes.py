@@ -6,10 +6,10 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from web_fakes import NOW, PLAIN, SOURCES, World
 from werkzeug.security import generate_password_hash
 
 from bridge.core.errors import StoreUnavailable
+from tests.web.web_fakes import NOW, PLAIN, SOURCES, World
 
 REMOTE = "10.0.0.9"
 DEPLOY = {

@@ -4,10 +4,10 @@ from datetime import timedelta
 
 import flask
 import pytest
-from web_fakes import NOW
 
 from bridge.core.charts.signed_links import picture_path
 from bridge.web.charts import blueprint
+from tests.web.web_fakes import NOW
 
 KEY, NAME, PNG = b"k" * 32, "n" * 32, b"\x89PNG\r\n\x1a\n"
 LINK = picture_path(NAME, NOW + timedelta(days=7), KEY)

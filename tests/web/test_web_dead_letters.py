@@ -3,11 +3,11 @@
 from dataclasses import replace
 
 import pytest
-from web_fakes import NOW, PLAIN, World
 from werkzeug.security import generate_password_hash
 
 from bridge.core.delivery.dead_letters import DeadLetter, DeadLetterFilter
 from bridge.core.errors import Reason
+from tests.web.web_fakes import NOW, PLAIN, World
 
 LETTER = DeadLetter(
     7, "Toxic <script>", "open", "critical", "slack-ml", "", NOW, 2, Reason.PAYLOAD, "<b>no</b>", "<i>&" + "x" * 5000

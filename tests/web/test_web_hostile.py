@@ -17,11 +17,11 @@ import pytest
 import structlog
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from test_web_pages import USERS
-from web_fakes import BODY, ENVIRON, PLAIN, SOURCES, World
 
 from bridge.config import secret_values
 from bridge.observability import logs
+from tests.web.test_web_pages import USERS
+from tests.web.web_fakes import BODY, ENVIRON, PLAIN, SOURCES, World
 
 REMOTE = "10.0.0.9"
 GOOGLE = '  - {name: gcp, type: cloud_monitoring, tokens: ["${TOKEN}"]}\n'

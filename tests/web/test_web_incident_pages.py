@@ -8,9 +8,9 @@ import shlex
 from dataclasses import replace
 
 import pytest
-from web_fakes import ALERT, INCIDENT, NOW, PLAIN, World
 
 from bridge.core.model import State
+from tests.web.web_fakes import ALERT, INCIDENT, NOW, PLAIN, World
 
 SOURCE = 'sources: [{name: prod, tokens: ["${TOKEN}"], url: "http://am:9093"%s}]\n'
 UI = ', alertmanager_ui: "https://am.example.org/ui/"'

@@ -10,11 +10,11 @@ from typing import Any
 
 import pytest
 import requests
-from example_site import running_site
-from web_fakes import ALERT, INCIDENT, World
 
 from bridge.core.cursors import Page, cursor_of
 from bridge.core.model import Severity
+from tests.web.example_site import running_site
+from tests.web.web_fakes import ALERT, INCIDENT, World
 
 NEXT = re.compile(r'<a rel="next" href="([^"]+)">')
 NUMBER = re.compile(r'<span class="number">#(\d+)</span>')

@@ -6,9 +6,9 @@ import re
 from pathlib import Path
 
 import pytest
-from web_fakes import World
 
 import bridge.web
+from tests.web.web_fakes import World
 
 SHEET = (Path(bridge.web.__file__).parent / "static/bridge.css").read_text()
 

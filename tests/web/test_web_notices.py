@@ -6,12 +6,12 @@ import re
 from dataclasses import replace
 
 import pytest
-from web_fakes import ALERT, INCIDENT, NOW, World
 
 from bridge.core.model import Severity, State, Status
 from bridge.store import open_database
 from bridge.store.tables import incident
 from tests.cli.cli_fixtures import run, with_incidents
+from tests.web.web_fakes import ALERT, INCIDENT, NOW, World
 
 LABELS = {"alertname": "MLModelDeployed", "severity": "info"}
 NOTICE = replace(ALERT, labels=LABELS, annotations={"summary": "Version 2.4.0 is serving"})

@@ -4,10 +4,10 @@ import dataclasses
 import threading
 
 import pytest
-from web_fakes import HEALTHY, NOW, PLAIN, World
 
 from bridge.core.errors import StoreUnavailable
 from bridge.web.probing import StoreProbe
+from tests.web.web_fakes import HEALTHY, NOW, PLAIN, World
 
 
 @pytest.fixture

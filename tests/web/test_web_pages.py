@@ -4,7 +4,6 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
-from web_fakes import ALERT, INCIDENT, NOW, PLAIN, World
 from werkzeug.security import generate_password_hash
 
 from bridge.core.charts.chart import Picture
@@ -16,6 +15,7 @@ from bridge.store import KeptPicture
 from bridge.web import check_listen, logins
 from bridge.web.filters import breakable
 from bridge.web.pages import safe_link, span
+from tests.web.web_fakes import ALERT, INCIDENT, NOW, PLAIN, World
 
 HASH = generate_password_hash("right", method="scrypt")
 USERS = f'web: {{users: {{ann: "{HASH}"}}}}\n'

@@ -3,10 +3,10 @@
 import pytest
 from structlog.contextvars import merge_contextvars
 from structlog.testing import capture_logs
-from web_fakes import BODY, PLAIN, SOURCES, World
 
 from bridge.core.errors import StoreUnavailable
 from bridge.core.ports import Accepted, WebhookOutcome
+from tests.web.web_fakes import BODY, PLAIN, SOURCES, World
 
 NAME = "X-Request-Id"
 

@@ -7,11 +7,11 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
-from web_fakes import PLAIN, World
 from werkzeug.security import generate_password_hash
 
 from bridge.rendering import runbook_pages, runbooks
 from bridge.rendering.runbook_pages import all_runbooks, runbook
+from tests.web.web_fakes import PLAIN, World
 
 WRITTEN = Path(__file__).parents[2] / "docs" / "runbooks"
 USERS = f'web: {{users: {{ann: "{generate_password_hash("right", method="scrypt")}"}}}}\n'

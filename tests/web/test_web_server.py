@@ -6,11 +6,11 @@ import time
 from contextlib import closing
 
 import pytest
-from web_fakes import BODY, PLAIN, SOURCES, World
 
 from bridge.core.network.addresses import Address
 from bridge.processes.listening import listen_on
 from bridge.web import make_server, receiving, server
+from tests.web.web_fakes import BODY, PLAIN, SOURCES, World
 
 HEAD = b"POST /webhook/alertmanager HTTP/1.1\r\nHost: bridge\r\n"
 RIGHT = b"Authorization: Bearer am-token\r\n"

@@ -12,12 +12,12 @@ import pytest
 import structlog
 from hypothesis import given
 from hypothesis import strategies as st
-from web_fakes import ENVIRON, NOW, PLAIN, World
 
 from bridge.app.settings import load_text
 from bridge.core.errors import StoreUnavailable
 from bridge.observability import logs
 from bridge.web import check_listen
+from tests.web.web_fakes import ENVIRON, NOW, PLAIN, World
 
 PAYLOADS = Path(__file__).parents[1] / "sources" / "payloads"
 OPEN, CLOSED, TEST = ((PAYLOADS / f"cloud_monitoring_{name}.json").read_bytes() for name in ("open", "closed", "test"))

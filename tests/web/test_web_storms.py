@@ -3,9 +3,9 @@
 from dataclasses import replace
 
 import pytest
-from web_fakes import ALERT, INCIDENT, NOW, World
 
 from bridge.core.model import State
+from tests.web.web_fakes import ALERT, INCIDENT, NOW, World
 
 DIGEST = replace(
     INCIDENT, source="bridge", receiver="storms", group_labels={"alertname": "StormDigest", "channel": "slack-ml"}

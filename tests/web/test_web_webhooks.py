@@ -4,9 +4,9 @@ import base64
 import io
 
 import pytest
-from web_fakes import BODY, PLAIN, SOURCES, World
 
 from bridge.core.errors import StoreUnavailable
+from tests.web.web_fakes import BODY, PLAIN, SOURCES, World
 
 REMOTE = "10.0.0.9"
 

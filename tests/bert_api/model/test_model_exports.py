@@ -6,9 +6,9 @@ import math
 from pathlib import Path
 
 import pytest
-from tiny_export import write_export
 
 from bert_api.model.classifier import ModelLoadError, load
+from tests.bert_api.model.tiny_export import write_export
 
 MULTI = "multi_label_classification"
 

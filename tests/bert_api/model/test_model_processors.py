@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import emulation
 import numpy as np
 import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper, version_converter
 from onnx.reference import ReferenceEvaluator
-from tiny_export import write_export
 
 from bert_api import corpus
 from bert_api.model import head
@@ -19,6 +17,8 @@ from bert_api.model.encoder import GRAPH, Encoder
 from bert_api.model.versions import SHIPPED
 from bert_api.traffic.sentences import from_corpus
 from bert_api.training import saturation
+from tests.bert_api.model import emulation
+from tests.bert_api.model.tiny_export import write_export
 
 ENCODER, SERVED = SHIPPED.parent / "encoder", SHIPPED / "1.1.0"
 TEXTS = [one.text for one in corpus.load_fresh()[::8]] + [text for _, text in from_corpus().strange[::8]]

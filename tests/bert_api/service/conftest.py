@@ -7,12 +7,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from api_fakes import FakeClassifier, service_with, write_version
-from api_receiver import Receiver
 from flask.testing import FlaskClient
 
 from bert_api.model.versions import Versions
 from bert_api.service.app import Service, create_app
+from tests.bert_api.service.api_fakes import FakeClassifier, service_with, write_version
+from tests.bert_api.service.api_receiver import Receiver
 
 
 @pytest.fixture

@@ -7,7 +7,6 @@ import threading
 from typing import Any
 
 import pytest
-from api_fakes import FakeClassifier, service_with, wait_until
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
@@ -15,6 +14,8 @@ from bert_api.drills import Drills
 from bert_api.metrics import ERROR_TYPES
 from bert_api.service.app import Service, create_app
 from bert_api.service.inference import Limits
+from tests.answers import body_of
+from tests.bert_api.service.api_fakes import FakeClassifier, service_with, wait_until
 
 
 def predict(client: FlaskClient, **body: Any) -> TestResponse:
@@ -27,12 +28,12 @@ def errors_counted(service: Service) -> dict[str, float]:
 
 
 def assert_teaches(answer: TestResponse, status: int, code: str) -> None:
-    assert (answer.status_code, answer.json["error"]) == (status, code)
-    assert answer.json["message"] and answer.json["hint"]
+    assert (answer.status_code, body_of(answer)["error"]) == (status, code)
+    assert body_of(answer)["message"] and body_of(answer)["hint"]
 
 
 def test_one_text_gets_one_answer(client: FlaskClient) -> None:
-    answer = predict(client, text="you idiot").json
+    answer = body_of(predict(client, text="you idiot"))
     assert answer.pop("latency_ms") > 0
     assert answer == {
         "label": "toxic",
@@ -46,22 +47,22 @@ def test_one_text_gets_one_answer(client: FlaskClient) -> None:
 
 
 def test_several_texts_get_their_answers_in_order(client: FlaskClient) -> None:
-    answer = predict(client, texts=["a kind word", "you scum", "hm"]).json
+    answer = body_of(predict(client, texts=["a kind word", "you scum", "hm"]))
     assert [each["label"] for each in answer["predictions"]] == ["non_toxic", "toxic", "non_toxic"]
     assert [each["confidence_level"] for each in answer["predictions"]] == ["high", "high", "medium"]
 
 
 def test_confidence_is_that_of_the_label_it_gives(client: FlaskClient) -> None:
-    answer = predict(client, text="a kind word").json
+    answer = body_of(predict(client, text="a kind word"))
     assert (answer["probability"], answer["confidence"]) == (0.03, 0.97)
 
 
 def test_what_was_cut_off_is_said(client: FlaskClient) -> None:
-    assert predict(client, text="word " * 50).json["truncated"] is True
+    assert body_of(predict(client, text="word " * 50))["truncated"] is True
 
 
 def test_the_model_describes_itself(client: FlaskClient) -> None:
-    described = client.get("/model").json
+    described = body_of(client.get("/model"))
     assert (described["name"], described["version"], described["max_tokens"]) == ("fake", "1.0.0", 16)
     assert described["loaded_at"] == "2023-11-14T22:13:20+00:00"
     assert described["baseline"][-1] == [1.0, 1.0]
@@ -71,7 +72,7 @@ def test_the_model_describes_itself(client: FlaskClient) -> None:
 def test_what_is_not_json_is_refused(client: FlaskClient, body: bytes) -> None:
     answer = client.post("/predict", data=body, content_type="application/json")
     assert answer.status_code == 400
-    assert "Send {" in answer.json["hint"]
+    assert "Send {" in body_of(answer)["hint"]
 
 
 @pytest.mark.parametrize("content_type", [None, "text/plain", "application/x-www-form-urlencoded"])
@@ -93,7 +94,7 @@ def test_a_compressed_body_is_refused_by_that_name(client: FlaskClient) -> None:
 def test_a_body_that_is_too_long_is_refused_with_the_limit(client: FlaskClient) -> None:
     answer = predict(client, text="a" * 70_000)
     assert_teaches(answer, 413, "too_large")
-    assert "65536" in answer.json["message"]
+    assert "65536" in body_of(answer)["message"]
 
 
 @pytest.mark.parametrize(
@@ -123,7 +124,7 @@ def test_json_that_is_no_question_is_refused(client: FlaskClient, body: object, 
 
 
 def test_a_wrong_entry_is_named_by_its_place(client: FlaskClient) -> None:
-    assert "texts[1] is a boolean" in predict(client, texts=["a", True]).json["message"]
+    assert "texts[1] is a boolean" in body_of(predict(client, texts=["a", True]))["message"]
 
 
 def test_a_refusal_never_repeats_the_text(client: FlaskClient) -> None:
@@ -160,7 +161,7 @@ def test_a_process_that_ends_is_not_ready_but_still_answers(client: FlaskClient,
     assert client.get("/readyz").status_code == 200
     service.draining.set()
     answer = client.get("/readyz")
-    assert (answer.status_code, answer.json["ready"]) == (503, False)
+    assert (answer.status_code, body_of(answer)["ready"]) == (503, False)
     assert predict(client, text="a last question").status_code == 200
 
 
@@ -230,7 +231,7 @@ def test_drills_are_there_when_they_are_allowed(classifier: FakeClassifier) -> N
     client = create_app(service).test_client()
     assert client.post("/drills/failing", json={"share": 1, "for_seconds": 60}).status_code == 200
     assert predict(client, text="a b").status_code == 500
-    shown = {each["name"]: each for each in client.get("/drills").json["drills"]}
+    shown = {each["name"]: each for each in body_of(client.get("/drills"))["drills"]}
     assert (shown["failing"]["active"], shown["slow"]["active"]) == (True, False)
     assert client.delete("/drills/failing").status_code == 200
     assert predict(client, text="a b").status_code == 200
@@ -253,7 +254,7 @@ def test_drills_are_there_when_they_are_allowed(classifier: FakeClassifier) -> N
 def test_a_drill_that_cannot_be_is_explained(path: str, body: object, status: int) -> None:
     service = service_with(FakeClassifier(), drills=Drills())
     answer = create_app(service).test_client().post(path, json=body)
-    assert (answer.status_code, bool(answer.json["hint"])) == (status, True)
+    assert (answer.status_code, bool(body_of(answer)["hint"])) == (status, True)
     service.inference.close()
 
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from api_fakes import wait_until
-from api_process import running_api
-from api_receiver import Receiver
 
 from bert_api.service.changes import Change, ChangeWebhook
+from tests.bert_api.service.api_fakes import wait_until
+from tests.bert_api.service.api_process import running_api
+from tests.bert_api.service.api_receiver import Receiver
 
 CHANGE = Change("deploy", "minilm", "1.1.0", "1.0.0", "2026-01-02T03:04:05+00:00", "ada@host")
 SOON = (0.0, 0.0, 0.0)

@@ -6,12 +6,12 @@ import dataclasses
 import re
 
 import pytest
-from api_process import ROOT
 
 from bert_api.drills import KINDS
 from bert_api.service import settings
 from bert_api.service.changes import Change
 from bert_api.traffic.scenarios import NAMES
+from tests.bert_api.service.api_process import ROOT
 
 PAGE = (ROOT / "docs" / "bert-api.md").read_text(encoding="utf-8")
 

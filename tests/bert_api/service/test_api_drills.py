@@ -6,9 +6,9 @@ import subprocess
 import sys
 
 import pytest
-from api_process import ROOT
 
 from bert_api.drills import KINDS, MEGABYTE, USUAL, DrillError, Drills
+from tests.bert_api.service.api_process import ROOT
 
 
 class Clock:

@@ -7,7 +7,6 @@ import unicodedata
 from collections.abc import Iterator
 
 import pytest
-from api_fakes import FakeClassifier, service_with
 from flask.testing import FlaskClient
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -16,6 +15,8 @@ from bert_api.model.classifier import load
 from bert_api.model.versions import SHIPPED
 from bert_api.service.app import create_app
 from bert_api.service.questions import FIELDS, clean
+from tests.answers import body_of
+from tests.bert_api.service.api_fakes import FakeClassifier, service_with
 
 POSSIBLE = {200, 400, 413, 415, 422}
 ANY_TEXT = st.text(st.characters(), max_size=60)  # lone surrogates and NUL included
@@ -56,7 +57,7 @@ def test_any_bytes_get_a_documented_answer(fuzzed: FlaskClient, body: bytes, con
 @given(text=ANY_TEXT.filter(lambda text: bool(clean(text).strip())))
 def test_every_visible_text_is_classified(fuzzed: FlaskClient, text: str) -> None:
     answer = fuzzed.post("/predict", data=json.dumps({"text": text}), content_type="application/json")
-    assert (answer.status_code, answer.json["label"] in ("toxic", "non_toxic")) == (200, True), answer.text
+    assert (answer.status_code, body_of(answer)["label"] in ("toxic", "non_toxic")) == (200, True), answer.text
 
 
 @pytest.fixture(scope="module")
@@ -72,7 +73,7 @@ def real() -> Iterator[FlaskClient]:
 )
 def test_the_shipped_model_classifies_every_visible_text(real: FlaskClient, text: str) -> None:
     answer = real.post("/predict", data=json.dumps({"text": text}), content_type="application/json")
-    assert (answer.status_code, 0 <= answer.json["probability"] <= 1) == (200, True), answer.text
+    assert (answer.status_code, 0 <= body_of(answer)["probability"] <= 1) == (200, True), answer.text
 
 
 @given(text=ANY_TEXT)
@@ -90,4 +91,4 @@ def test_half_a_surrogate_pair_becomes_a_replacement_character() -> None:
 
 def test_a_whole_pair_in_json_is_one_character(fuzzed: FlaskClient) -> None:
     answer = fuzzed.post("/predict", data=rb'{"text": "\ud83d\ude00 nice"}', content_type="application/json")
-    assert (answer.status_code, answer.json["tokens"]) == (200, 4)
+    assert (answer.status_code, body_of(answer)["tokens"]) == (200, 4)

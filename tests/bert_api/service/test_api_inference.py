@@ -6,9 +6,9 @@ import math
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 
 import pytest
-from api_fakes import FakeClassifier, wait_until
 
 from bert_api.metrics import Metrics
 from bert_api.model.classifier import Prediction
@@ -22,6 +22,7 @@ from bert_api.service.inference import (
     QueueFull,
 )
 from bert_api.service.serving import ModelSlot, Served
+from tests.bert_api.service.api_fakes import FakeClassifier, wait_until
 
 Make = Callable[..., Inference]
 
@@ -69,9 +70,13 @@ def test_who_waits_longest_is_asked_first(desk: Desk) -> None:
     queue = desk.queue()
     desk.classifier.open.clear()
     asked = []
+
+    def seen(count: int) -> bool:
+        return len(desk.classifier.calls) + queue.waiting == count
+
     for number in range(4):
         asked.append(desk.pool.submit(queue.ask, [f"number {number}", "you scum"]))
-        wait_until(lambda number=number: len(desk.classifier.calls) + queue.waiting == number + 1)
+        wait_until(partial(seen, number + 1))
     desk.classifier.open.set()
     assert [[each.label for each in one.result().predictions] for one in asked] == [["non_toxic", "toxic"]] * 4
     assert [call[0] for call in desk.classifier.calls] == ["number 0", "number 1", "number 2", "number 3"]

@@ -10,13 +10,13 @@ import socket
 from collections.abc import Iterator
 
 import pytest
-from api_fakes import write_version
-from api_process import Api, running_api
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bert_api.service.listening import refusal
 from bert_api.service.logs import JsonLines
+from tests.bert_api.service.api_fakes import write_version
+from tests.bert_api.service.api_process import Api, running_api
 
 
 @pytest.fixture(scope="module")

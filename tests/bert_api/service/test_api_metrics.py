@@ -6,8 +6,6 @@ import re
 import subprocess
 
 import pytest
-from api_fakes import FakeClassifier, service_with, write_version
-from api_process import Api, running_api
 from prometheus_client import Metric
 from prometheus_client.parser import text_string_to_metric_families
 
@@ -17,6 +15,8 @@ from bert_api.model.classifier import ModelInfo
 from bert_api.service.app import create_app
 from bert_api.training.history import Run
 from dev.stack import binaries
+from tests.bert_api.service.api_fakes import FakeClassifier, service_with, write_version
+from tests.bert_api.service.api_process import Api, running_api
 
 #: name without _total, type, labels
 SERIES = {

@@ -11,10 +11,10 @@ from pathlib import Path
 
 import pytest
 import requests
-from api_fakes import wait_until
-from api_process import REAL, Api, running_api
 
 from tests.bert_api.model.tiny_export import write_export
+from tests.bert_api.service.api_fakes import wait_until
+from tests.bert_api.service.api_process import REAL, Api, running_api
 
 
 @pytest.fixture

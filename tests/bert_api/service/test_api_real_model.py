@@ -8,9 +8,10 @@ from pathlib import Path
 
 import pytest
 import requests
-from api_fakes import wait_until
-from api_process import REAL, Api, running_api
-from api_receiver import Receiver
+
+from tests.bert_api.service.api_fakes import wait_until
+from tests.bert_api.service.api_process import REAL, Api, running_api
+from tests.bert_api.service.api_receiver import Receiver
 
 pytest.importorskip("sklearn", reason="retraining needs bert_api/requirements-train.txt")
 

@@ -9,8 +9,6 @@ import sys
 from pathlib import Path
 
 import pytest
-from api_fakes import write_version
-from api_process import ROOT, running_api
 
 from bert_api import corpus
 from bert_api.metrics import LANGUAGES
@@ -20,6 +18,8 @@ from bert_api.service.questions import read
 from bert_api.traffic.scenarios import BATCH_TEXTS, NAMES, PHASE_SECONDS, SCENARIOS, mix_at, request_body
 from bert_api.traffic.sending import Connection, Tally, Traffic
 from bert_api.traffic.sentences import Sentences, from_corpus
+from tests.bert_api.service.api_fakes import write_version
+from tests.bert_api.service.api_process import ROOT, running_api
 
 
 @pytest.fixture(scope="module")

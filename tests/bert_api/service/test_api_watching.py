@@ -6,7 +6,6 @@ import logging
 from pathlib import Path
 
 import pytest
-from api_fakes import FakeClassifier, fake_load, wait_until, write_version
 
 from bert_api.drills import Drills
 from bert_api.metrics import Metrics
@@ -14,6 +13,7 @@ from bert_api.model.versions import Versions
 from bert_api.service.serving import ModelSlot
 from bert_api.service.watching import OneFolder, Watcher
 from bert_api.training.history import RunHistory
+from tests.bert_api.service.api_fakes import FakeClassifier, fake_load, wait_until, write_version
 
 
 class Scene:
@@ -107,7 +107,7 @@ def test_a_model_that_fails_its_warm_up_never_answers(scene: Scene, monkeypatch:
 
 def test_a_load_that_failed_is_tried_again_ever_more_seldom(scene: Scene) -> None:
     scene.versions.activate("1.2.0")
-    tried = []
+    tried: list[int] = []
     for second in range(60):
         scene.now = 1000.0 + second
         scene.step()

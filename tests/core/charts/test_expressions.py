@@ -67,7 +67,8 @@ def test_the_threshold_is_split_off(expr: str, left: str, operator: str, number:
     drawn = drawn_of(expr)
     assert left == drawn.expr
     assert drawn.threshold is not None
-    assert (operator, pytest.approx(number)) == (drawn.threshold.operator, drawn.threshold.number)
+    assert operator == drawn.threshold.operator
+    assert pytest.approx(number) == drawn.threshold.number
 
 
 # this parser knows escapes within backticks; Prometheus' own does not

@@ -55,8 +55,8 @@ def test_where_nothing_was_measured_there_are_no_bins(now: dict[str, float]) -> 
 
 @given(st.lists(st.floats(0, 1e9), min_size=1, max_size=60), st.lists(st.floats(0, 1e9), min_size=1, max_size=60))
 def test_shares_add_up_to_the_whole_whatever_was_counted(now: list[float], usual: list[float]) -> None:
-    counted = [samples({str(at): value for at, value in enumerate(counts)}) for counts in (now, usual)]
-    bins = bins_of(*counted)
+    counted, usually = (samples({str(at): value for at, value in enumerate(counts)}) for counts in (now, usual))
+    bins = bins_of(counted, usually)
     assert len(bins) <= MAX_BINS + 1
     if bins:
         assert 1.0 == pytest.approx(sum(each.share for each in bins))

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from bridge.core.context.hypotheses import Evidence, Hypothesis, hypothesis_of
-from bridge.core.facts import ChangeEvent, Fact, Part, Past, Unit, Verdict
+from bridge.core.context.hypotheses import Evidence, hypothesis_of
+from bridge.core.facts import ChangeEvent, Fact, Hypothesis, Part, Past, Unit, Verdict
 from tests.builders import at
 
 WINDOW = timedelta(hours=2)

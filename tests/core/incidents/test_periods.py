@@ -40,7 +40,7 @@ def started(when: datetime, ends: float | None = None) -> Alert:
 
 
 FUTURE, YEARS_AGO = at(50 * MINUTE), datetime.fromisoformat("2001-01-01T00:00:00+00:00")
-CASES = {
+CASES: dict[str, tuple[list[tuple[float, tuple[Alert, ...]]], str]] = {
     "notified late": ([(34, (alert(0),)), (34.1, (alert(0, 34),))], "34 min"),
     "the end is notified long after": ([(1, (alert(0),)), (90, (alert(0, 34),))], "34 min"),
     "notified when it was over": ([(40, (alert(0, 34),))], "34 min"),

@@ -1,5 +1,7 @@
 """Matchers: Alertmanager's syntax in, the same matcher out again; errors that teach."""
 
+from collections.abc import Mapping
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -30,7 +32,7 @@ PARSED = [
 
 
 @pytest.mark.parametrize(("text", "expected"), PARSED)
-def test_it_reads_what_alertmanager_reads(text, expected):
+def test_it_reads_what_alertmanager_reads(text: str, expected: tuple[str, str, str]) -> None:
     matcher = parse_matcher(text)
     assert expected == (matcher.name, matcher.op, matcher.value)
 
@@ -47,7 +49,7 @@ def test_it_reads_what_alertmanager_reads(text, expected):
         pytest.param('{a="}"}', ['a="}"'], id="brace in quotes"),
     ],
 )
-def test_it_reads_lists(text, expected):
+def test_it_reads_lists(text: str, expected: list[str]) -> None:
     assert expected == [str(matcher) for matcher in parse_matchers(text)]
 
 
@@ -68,7 +70,7 @@ def test_it_reads_lists(text, expected):
         pytest.param('""="x"', 1, "a matcher needs a label name", id="empty name"),
     ],
 )
-def test_errors_say_what_and_where_and_show_a_right_one(text, position, what):
+def test_errors_say_what_and_where_and_show_a_right_one(text: str, position: int, what: str) -> None:
     with pytest.raises(MatcherError) as caught:
         parse_matchers(text)
     message = str(caught.value)
@@ -76,7 +78,7 @@ def test_errors_say_what_and_where_and_show_a_right_one(text, position, what):
     assert f"at character {position} of {text!r}; write for example " in message
 
 
-def test_one_matcher_means_one():
+def test_one_matcher_means_one() -> None:
     with pytest.raises(MatcherError, match="one matcher was expected"):
         parse_matcher('a="b",c="d"')
 
@@ -100,23 +102,23 @@ def test_one_matcher_means_one():
         pytest.param('a=~".*"', {"a": "\ud800"}, True, id="a label that is no UTF-8"),
     ],
 )
-def test_matching(text, labels, expected):
+def test_matching(text: str, labels: Mapping[str, str], expected: bool) -> None:
     assert expected == parse_matcher(text).matches(labels)
 
 
 @given(MATCHERS)
-def test_the_canonical_form_reads_back(matcher):
+def test_the_canonical_form_reads_back(matcher: Matcher) -> None:
     assert matcher == parse_matcher(str(matcher))
     assert (matcher,) == parse_matchers(str(matcher))
 
 
 @given(st.lists(MATCHERS, max_size=4).map(tuple))
-def test_the_canonical_list_reads_back(matchers):
+def test_the_canonical_list_reads_back(matchers: tuple[Matcher, ...]) -> None:
     assert matchers == parse_matchers(format_matchers(matchers))
 
 
 @given(st.text(max_size=30))
-def test_any_text_is_read_or_refused_with_a_matcher_error(text):
+def test_any_text_is_read_or_refused_with_a_matcher_error(text: str) -> None:
     try:
         parse_matchers(text)
     except MatcherError as error:
@@ -124,7 +126,7 @@ def test_any_text_is_read_or_refused_with_a_matcher_error(text):
 
 
 @given(st.sampled_from(["a+", "b|c", "[ab]*", ".*x"]), st.text(alphabet="abcx", max_size=6))
-def test_a_negative_operator_is_the_opposite(pattern, value):
+def test_a_negative_operator_is_the_opposite(pattern: str, value: str) -> None:
     labels = {"l": value}
     assert Matcher("l", "=~", pattern).matches(labels) != Matcher("l", "!~", pattern).matches(labels)
     assert Matcher("l", "=", pattern).matches(labels) != Matcher("l", "!=", pattern).matches(labels)

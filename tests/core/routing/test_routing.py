@@ -1,7 +1,9 @@
 """Routing: Alertmanager's walk, holds for muted routes, and a naive walk that must agree."""
 
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from typing import TypedDict, Unpack
 
 import pytest
 from hypothesis import given
@@ -27,16 +29,26 @@ ALWAYS = NamedIntervals("always", (TimeInterval(),))
 LONG_AGO = NamedIntervals("long-ago", (TimeInterval(years=(Range(2020, 2020),)),))
 
 
-def node(matchers="", *routes, **fields):
-    notify = fields.pop("notify", None)
+class Fields(TypedDict, total=False):
+    """What a route may say beside its matchers, its channels and the routes below."""
+
+    continue_: bool
+    fallback: tuple[str, ...]
+    escalate: tuple[Escalation, ...]
+    mute: tuple[NamedIntervals, ...]
+    active: tuple[NamedIntervals, ...]
+    template: str
+
+
+def node(matchers: str = "", *routes: Route, notify: str | None = None, **fields: Unpack[Fields]) -> Route:
     return Route(parse_matchers(matchers), tuple(notify.split()) if notify is not None else None, routes, **fields)
 
 
-def tree(*routes, notify="slack", **fields):
+def tree(*routes: Route, notify: str = "slack", **fields: Unpack[Fields]) -> Route:
     return numbered(node("", *routes, notify=notify, **fields), "route")
 
 
-def numbered(route, path):
+def numbered(route: Route, path: str) -> Route:
     routes = tuple(numbered(child, f"{path}.routes[{i}]") for i, child in enumerate(route.routes))
     return Route(
         route.matchers,
@@ -83,23 +95,23 @@ NESTED = tree(
         pytest.param(NESTED, {"severity": "warning"}, ["archive"], id="regex"),
     ],
 )
-def test_who_hears(routes, labels, expected):
+def test_who_hears(routes: Route, labels: Mapping[str, str], expected: list[str]) -> None:
     assert expected == [channel for match in route_alert(routes, labels, NOW) for channel in match.channels]
 
 
-def test_what_a_route_does_not_say_comes_from_its_parent():
+def test_what_a_route_does_not_say_comes_from_its_parent() -> None:
     steps = (Escalation(timedelta(minutes=10), ("boss",)),)
     routes = tree(node("a=b", node("c=d")), fallback=("email",), escalate=steps)
     (match,) = route_alert(routes, {"a": "b", "c": "d"}, NOW)
     assert (("slack",), ("email",), steps) == (match.channels, match.fallback, match.escalate)
 
 
-def test_an_empty_list_is_said_and_not_inherited():
+def test_an_empty_list_is_said_and_not_inherited() -> None:
     (match,) = route_alert(tree(node("a=b", fallback=()), fallback=("email",)), {"a": "b"}, NOW)
     assert () == match.fallback
 
 
-def test_a_match_says_its_route_and_why():
+def test_a_match_says_its_route_and_why() -> None:
     (match,) = route_alert(DEFAULT, {"severity": "critical"}, NOW)
     assert 'route.routes[0] {severity="critical"}' == match.route
     assert 'matched {severity="critical"}' == match.reason
@@ -117,13 +129,13 @@ def test_a_match_says_its_route_and_why():
         pytest.param({"active": (LONG_AGO,)}, "outside active time interval 'long-ago'", None, id="never again"),
     ],
 )
-def test_muting(fields, by, until):
+def test_muting(fields: Fields, by: str | None, until: datetime | None) -> None:
     (match,) = route_alert(tree(node("a=b", **fields)), {"a": "b"}, NOW)
     assert (by, until) == (match.muted_by, match.muted_until)
     assert (by is not None and until is None) == match.muted_for_ever
 
 
-def test_intervals_are_the_routes_own_and_not_inherited():
+def test_intervals_are_the_routes_own_and_not_inherited() -> None:
     (match,) = route_alert(tree(node("a=b", node("c=d"), mute=(ALWAYS,))), {"a": "b", "c": "d"}, NOW)
     assert not match.muted
 
@@ -148,13 +160,13 @@ MUTED = tree(
         pytest.param([("for-ever", True), ("muted", True)], True, True, 13, id="the earliest end counts"),
     ],
 )
-def test_what_a_channel_should_do(alerts, firing, held, until):
+def test_what_a_channel_should_do(alerts: list[tuple[str, bool]], firing: bool, held: bool, until: int | None) -> None:
     wish = channels_for(MUTED, [({"a": a}, fires) for a, fires in alerts], NOW)["email"]
     expected_until = NOW.replace(hour=until, minute=0) if until else None
     assert (firing, held, expected_until) == (wish.firing, wish.held, wish.hold_until)
 
 
-def test_an_incident_goes_to_the_union_of_its_alerts():
+def test_an_incident_goes_to_the_union_of_its_alerts() -> None:
     alerts = [
         ({"severity": "warning"}, True),
         ({"severity": "critical"}, True),
@@ -165,7 +177,7 @@ def test_an_incident_goes_to_the_union_of_its_alerts():
     assert ('route.routes[0] {severity="critical"}',) == wishes["pagerduty"].routes
 
 
-def test_the_walk_is_explained():
+def test_the_walk_is_explained() -> None:
     explanation = explain(NESTED, {"team": "ml", "severity": "warning"}, NOW)
     told = [(step.route, step.depth, step.failed, step.seen, step.taken) for step in explanation.steps]
     ml = 'route.routes[0] {team="ml"}'
@@ -193,7 +205,9 @@ def test_the_walk_is_explained():
         ),
     ],
 )
-def test_severity_in_our_own_words(labels, aliases, name, expected):
+def test_severity_in_our_own_words(
+    labels: Mapping[str, str], aliases: Mapping[str, str], name: str, expected: Mapping[str, str]
+) -> None:
     before = dict(labels)
     assert expected == canonical_labels(labels, aliases, name)
     assert before == labels
@@ -212,7 +226,7 @@ def test_severity_in_our_own_words(labels, aliases, name, expected):
         pytest.param([node("x=y", node("a=b"), node("a=b"))], ["routes[0].routes[1]"], id="deeper"),
     ],
 )
-def test_routes_that_cannot_be_reached(routes, expected):
+def test_routes_that_cannot_be_reached(routes: list[Route], expected: list[str]) -> None:
     found = unreachable_routes(tree(*routes))
     assert [f"route.{path}" for path in expected] == [each.route.path for each in found]
 
@@ -222,7 +236,7 @@ OPS = st.sampled_from(["=", "!=", "=~", "!~"])
 RANDOM_MATCHERS = st.builds(Matcher, st.sampled_from("abc"), OPS, st.sampled_from(["", "x", "y"]))
 
 
-def nodes(children):
+def nodes(children: st.SearchStrategy[tuple[Route, ...]]) -> st.SearchStrategy[Route]:
     return st.builds(
         Route,
         st.lists(RANDOM_MATCHERS, max_size=2).map(tuple),
@@ -238,14 +252,14 @@ TREES = st.builds(
 )
 
 
-def naive(route, labels, notify):
+def naive(route: Route, labels: Mapping[str, str], notify: tuple[str, ...]) -> list[tuple[str, tuple[str, ...]]]:
     """The walk as Alertmanager's documentation words it."""
     for m in route.matchers:
         equal = labels.get(m.name, "") == m.value  # the values here are regexes of themselves
         if equal != (m.op in ("=", "=~")):
             return []
     notify = notify if route.notify is None else route.notify
-    taken = []
+    taken: list[tuple[str, tuple[str, ...]]] = []
     for child in route.routes:
         below = naive(child, labels, notify)
         taken += below
@@ -255,7 +269,7 @@ def naive(route, labels, notify):
 
 
 @given(TREES, st.lists(LABELS, min_size=1, max_size=4))
-def test_it_agrees_with_a_naive_walk(routes, several):
+def test_it_agrees_with_a_naive_walk(routes: Route, several: list[dict[str, str]]) -> None:
     for labels in several:
         matches = route_alert(routes, labels, NOW)
         assert naive(routes, labels, ()) == [(match.route, match.channels) for match in matches]
@@ -264,21 +278,21 @@ def test_it_agrees_with_a_naive_walk(routes, several):
 
 
 @given(TREES, st.lists(LABELS, max_size=6))
-def test_an_unreachable_route_is_never_reached(routes, several):
+def test_an_unreachable_route_is_never_reached(routes: Route, several: list[dict[str, str]]) -> None:
     dead = {id(r) for found in unreachable_routes(routes) for r in walk(found.route)}
     dead_routes = {str(route) for route in walk(routes) if id(route) in dead}
     for labels in several:
         assert not dead_routes & {match.route for match in route_alert(routes, labels, NOW)}
 
 
-def test_thousands_of_alerts_in_one_group_are_routed():
+def test_thousands_of_alerts_in_one_group_are_routed() -> None:
     routes = tree(*(node(f'instance=~"host-{n}-.*",severity="critical"', notify=f"c{n}") for n in range(20)))
     alerts = [({"instance": f"host-{n % 30}-{n}", "severity": "critical"}, True) for n in range(5000)]
     wishes = channels_for(routes, alerts, NOW)
     assert 21 == len(wishes)
 
 
-def test_a_route_names_templates_for_itself_and_what_is_below():
+def test_a_route_names_templates_for_itself_and_what_is_below() -> None:
     ml = node('team="ml"', node('severity="critical"', notify="b"), notify="a", template="ml")
     routes = Route(notify=("slack",), routes=(ml, node('team="web"', notify="c")))
     assert "ml" == template_for(routes, {"team": "ml"})

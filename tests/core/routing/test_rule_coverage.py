@@ -1,11 +1,13 @@
 """Whom a rule's alert reaches, what that depends on, and what is wrong with it."""
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
+from typing import TypedDict, Unpack
 
 import pytest
 
 from bridge.core.routing.matchers import parse_matchers
-from bridge.core.routing.rule_coverage import AlertRule, Routing, Way, cover
+from bridge.core.routing.rule_coverage import AlertRule, Coverage, Routing, Way, cover
 from bridge.core.routing.time_intervals import NamedIntervals, Range, TimeInterval, TimeRange
 from bridge.core.routing.tree import Route, channels_for
 
@@ -19,22 +21,36 @@ TIERS = (
 )
 
 
-def routing(*routes, notify=("slack",), **more):
+class Reading(TypedDict, total=False):
+    """How the severity is read."""
+
+    aliases: Mapping[str, str]
+    severity_label: str
+
+
+class Muting(TypedDict, total=False):
+    mute: tuple[NamedIntervals, ...]
+    active: tuple[NamedIntervals, ...]
+
+
+def routing(*routes: Route, notify: tuple[str, ...] = ("slack",), **more: Unpack[Reading]) -> Routing:
     return Routing(Route(notify=notify, routes=routes), frozenset({"pager"}), **more)
 
 
-def rule(alert="Errors", runbook_url="https://runbooks.example.org/Errors", **labels):
+def rule(
+    alert: str = "Errors", runbook_url: str | None = "https://runbooks.example.org/Errors", **labels: str
+) -> AlertRule:
     return AlertRule(alert, labels, {"runbook_url": runbook_url} if runbook_url is not None else {})
 
 
-def told(coverage):
+def told(coverage: Coverage) -> list[str]:
     return [shortcoming.message for shortcoming in coverage.shortcomings]
 
 
 @pytest.mark.parametrize(
     ("severity", "channels"), [("critical", ("pager",)), ("warning", ("mail",)), ("info", ("slack",)), ("", ("slack",))]
 )
-def test_an_alert_reaches_the_channels_of_its_severity(severity, channels):
+def test_an_alert_reaches_the_channels_of_its_severity(severity: str, channels: tuple[str, ...]) -> None:
     found = cover(rule(severity=severity), routing(*TIERS), NOON)
     assert (severity, Way.BRIDGE, channels, (), []) == (
         found.severity,
@@ -45,7 +61,7 @@ def test_an_alert_reaches_the_channels_of_its_severity(severity, channels):
     )
 
 
-def test_an_alert_reaches_what_production_would_choose():
+def test_an_alert_reaches_what_production_would_choose() -> None:
     tree = Route(
         notify=("slack",),
         routes=(
@@ -58,7 +74,7 @@ def test_an_alert_reaches_what_production_would_choose():
     assert tuple(channels_for(tree, [(labels, True)], NOON)) == found.channels == ("ml", "mail", "slack")
 
 
-def test_the_severity_is_read_as_production_reads_it():
+def test_the_severity_is_read_as_production_reads_it() -> None:
     aliased = cover(rule(severity="page"), routing(*TIERS, aliases={"page": "critical"}), NOON)
     assert ("critical", ("pager",)) == (aliased.severity, aliased.channels)
     other = cover(rule(priority="P1"), routing(*TIERS, aliases={"P1": "critical"}, severity_label="priority"), NOON)
@@ -66,27 +82,27 @@ def test_the_severity_is_read_as_production_reads_it():
 
 
 @pytest.mark.parametrize("runbook_url", [None, "", "  "])
-def test_an_alert_without_a_runbook_is_told(runbook_url):
+def test_an_alert_without_a_runbook_is_told(runbook_url: str | None) -> None:
     assert ["Errors has no runbook_url"] == told(
         cover(rule(severity="info", runbook_url=runbook_url), routing(*TIERS), NOON)
     )
 
 
-def test_a_critical_alert_that_pages_nobody_is_told():
+def test_a_critical_alert_that_pages_nobody_is_told() -> None:
     found = cover(rule(severity="critical"), routing(TIERS[1]), NOON)
     assert ["Errors is critical but does not page: it reaches slack"] == told(found)
     both = Route(parse_matchers('severity="critical"'), ("slack", "pager"))
     assert [] == told(cover(rule(severity="critical"), routing(both), NOON))
 
 
-def test_an_alert_that_reaches_nobody_is_told_once_and_with_the_route_to_blame():
+def test_an_alert_that_reaches_nobody_is_told_once_and_with_the_route_to_blame() -> None:
     silent = Route(parse_matchers('severity="critical"'), (), path="route.routes[0]")
     found = cover(rule(severity="critical"), routing(silent), NOON)
     assert ((), ['Errors {severity="critical"} reaches no channel']) == (found.channels, told(found))
     assert 'route.routes[0] {severity="critical"} takes it' in found.shortcomings[0].hint
 
 
-def test_an_alert_without_a_severity_that_reaches_nobody_says_so():
+def test_an_alert_without_a_severity_that_reaches_nobody_says_so() -> None:
     assert ["Errors without a severity reaches no channel"] == told(cover(rule(), routing(notify=()), NOON))
 
 
@@ -95,7 +111,7 @@ def test_an_alert_without_a_severity_that_reaches_nobody_says_so():
     [({"mute": (LUNCH,)}, True), ({"mute": (ALWAYS,)}, False), ({"active": (LONG_AGO,)}, False)],
     ids=["muted now", "always mute", "active in the past only"],
 )
-def test_a_muted_route_counts_unless_it_is_mute_for_ever(muting, reached):
+def test_a_muted_route_counts_unless_it_is_mute_for_ever(muting: Muting, reached: bool) -> None:
     found = cover(rule(severity="x"), routing(Route(parse_matchers("severity=x"), ("mail",), **muting)), NOON)
     assert (
         (("mail",), 0) == (found.channels, len(told(found)))
@@ -109,7 +125,7 @@ def test_a_muted_route_counts_unless_it_is_mute_for_ever(muting, reached):
     assert reached or "for ever" in found.shortcomings[0].hint
 
 
-def test_a_direct_alert_goes_past_the_bridge_and_needs_no_channel_of_it():
+def test_a_direct_alert_goes_past_the_bridge_and_needs_no_channel_of_it() -> None:
     found = cover(rule(severity="critical", route="direct"), routing(notify=()), NOON)
     assert (Way.DIRECT, (), (), []) == (found.way, found.channels, found.depends_on, told(found))
     assert ["Errors has no runbook_url"] == told(
@@ -118,7 +134,7 @@ def test_a_direct_alert_goes_past_the_bridge_and_needs_no_channel_of_it():
 
 
 @pytest.mark.parametrize("heartbeat", [rule("Watchdog"), rule("Beat", severity="none")], ids=["name", "severity"])
-def test_a_heartbeat_may_reach_nobody(heartbeat):
+def test_a_heartbeat_may_reach_nobody(heartbeat: AlertRule) -> None:
     found = cover(heartbeat, routing(notify=()), NOON)
     assert (Way.HEARTBEAT, (), []) == (found.way, found.channels, told(found))
 
@@ -136,25 +152,27 @@ def test_a_heartbeat_may_reach_nobody(heartbeat):
         pytest.param(("severity=info",), {}, ("severity",), id="a severity that the rule leaves open"),
     ],
 )
-def test_what_the_rule_leaves_open_is_told(routes, labels, depends):
+def test_what_the_rule_leaves_open_is_told(
+    routes: tuple[str, ...], labels: Mapping[str, str], depends: tuple[str, ...]
+) -> None:
     nodes = [Route(parse_matchers(text), path=f"r{index}") for index, text in enumerate(routes)]
     assert depends == cover(rule(**labels), routing(*nodes), NOON).depends_on
 
 
-def test_a_route_below_an_uncertain_one_is_looked_at_too():
+def test_a_route_below_an_uncertain_one_is_looked_at_too() -> None:
     inner = Route(parse_matchers("pod=a"), ("pods",))
     tree = routing(Route(parse_matchers("namespace=prod"), ("prod",), (inner,)), *TIERS)
     found = cover(rule(severity="warning"), tree, NOON)
     assert (("mail",), ("namespace", "pod")) == (found.channels, found.depends_on)
 
 
-def test_a_template_decides_nothing_even_when_its_text_would_match():
+def test_a_template_decides_nothing_even_when_its_text_would_match() -> None:
     tree = routing(Route(parse_matchers('team=~".+"'), ("ml",)))
     found = cover(rule(team="{{ $labels.team }}"), tree, NOON)
     assert (("slack",), ("team",)) == (found.channels, found.depends_on)
 
 
-def test_a_template_for_the_way_or_for_the_severity_is_a_dependency():
+def test_a_template_for_the_way_or_for_the_severity_is_a_dependency() -> None:
     assert ("route",) == cover(rule(severity="info", route="{{ $labels.way }}"), routing(), NOON).depends_on
     tree = routing(*TIERS, severity_label="priority")
     found = cover(rule(severity="critical", priority="{{ $labels.priority }}"), tree, NOON)
@@ -162,7 +180,7 @@ def test_a_template_for_the_way_or_for_the_severity_is_a_dependency():
 
 
 @pytest.mark.parametrize("word", ["Critical", "CRITICAL", "crit", "critcal", "Page", "sev1", "fatal", " critical"])
-def test_a_severity_that_nothing_knows_and_that_was_meant_to_page_is_a_fault(word):
+def test_a_severity_that_nothing_knows_and_that_was_meant_to_page_is_a_fault(word: str) -> None:
     found = cover(rule(severity=word), routing(*TIERS), NOON)
     assert [f"Errors has the severity {word!r}, which is not known: it does not page, and reaches slack"] == told(found)
     assert not found.shortcomings[0].warning
@@ -172,12 +190,12 @@ def test_a_severity_that_nothing_knows_and_that_was_meant_to_page_is_a_fault(wor
 @pytest.mark.parametrize(
     ("word", "hint"), [("Warning", "write severity: warning"), ("notice", "write severity: info"), ("zzz", "known are")]
 )
-def test_another_severity_that_nothing_knows_is_a_warning(word, hint):
+def test_another_severity_that_nothing_knows_is_a_warning(word: str, hint: str) -> None:
     (shortcoming,) = cover(rule(severity=word), routing(*TIERS), NOON).shortcomings
     assert (True, True) == (shortcoming.warning, shortcoming.hint.startswith(hint))
 
 
-def test_a_severity_that_something_knows_is_right():
+def test_a_severity_that_something_knows_is_right() -> None:
     own = Route(parse_matchers('severity="Critical"'), ("mail",))
     assert [] == told(cover(rule(severity="Critical"), routing(own), NOON))
     aliased = routing(*TIERS, aliases={"Critical": "warning"})

@@ -1,5 +1,6 @@
 """Time intervals: what Alertmanager says is inside, and when silence ends, clock changes included."""
 
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -10,25 +11,31 @@ from bridge.core.routing import time_intervals as ti
 from bridge.core.routing.time_intervals import NamedIntervals, TimeInterval, muted_by, unmuted_at
 
 
-def at(text):
+def at(text: str) -> datetime:
     time = datetime.fromisoformat(text)
     return time if time.tzinfo else time.replace(tzinfo=UTC)
 
 
-def interval(**fields):
-    read = {
-        "times": lambda t: ti.parse_time_range(*t.split("-")),
-        "weekdays": ti.parse_weekdays,
-        "days_of_month": ti.parse_days_of_month,
-        "months": ti.parse_months,
-        "years": ti.parse_years,
-    }
-    location = fields.pop("location", "UTC")
-    parts = {name: tuple(map(read[name], texts)) for name, texts in fields.items()}
-    return TimeInterval(location=location, **parts)
+def interval(
+    *,
+    times: Sequence[str] = (),
+    weekdays: Sequence[str] = (),
+    days_of_month: Sequence[str] = (),
+    months: Sequence[str] = (),
+    years: Sequence[str] = (),
+    location: str = "UTC",
+) -> TimeInterval:
+    return TimeInterval(
+        times=tuple(ti.parse_time_range(*text.split("-")) for text in times),
+        weekdays=tuple(map(ti.parse_weekdays, weekdays)),
+        days_of_month=tuple(map(ti.parse_days_of_month, days_of_month)),
+        months=tuple(map(ti.parse_months, months)),
+        years=tuple(map(ti.parse_years, years)),
+        location=location,
+    )
 
 
-def named(*intervals):
+def named(*intervals: TimeInterval) -> tuple[NamedIntervals, ...]:
     return (NamedIntervals("quiet", intervals),)
 
 
@@ -66,7 +73,7 @@ BERLIN_NIGHT = interval(times=["22:00-24:00", "00:00-07:00"], location="Europe/B
         pytest.param(BERLIN_NIGHT, "2026-07-01T20:00", True, id="Berlin's summer night"),
     ],
 )
-def test_contains(given_interval, time, expected):
+def test_contains(given_interval: TimeInterval, time: str, expected: bool) -> None:
     assert expected == given_interval.contains(at(time))
 
 
@@ -128,11 +135,13 @@ def test_contains(given_interval, time, expected):
         pytest.param((), named(interval(years=["2020"])), "2026-11-23T01:00", None, id="active in the past only"),
     ],
 )
-def test_when_silence_ends(mute, active, now, expected):
+def test_when_silence_ends(
+    mute: tuple[NamedIntervals, ...], active: tuple[NamedIntervals, ...], now: str, expected: str | None
+) -> None:
     assert (at(expected) if expected else None) == unmuted_at(mute, active, at(now))
 
 
-def test_the_reason_names_the_interval():
+def test_the_reason_names_the_interval() -> None:
     assert "mute time interval 'quiet'" == muted_by(named(interval()), (), at("2026-01-01"))
     assert "outside active time interval 'quiet'" == muted_by((), named(interval(years=["2020"])), at("2026-01-01"))
     assert muted_by((), (), at("2026-01-01")) is None
@@ -151,7 +160,9 @@ CHANGES = st.sampled_from(["2026-03-28T20:00", "2026-10-24T21:07", "2026-04-04T1
 
 @settings(max_examples=60)
 @given(st.lists(INTERVALS, max_size=2), st.lists(INTERVALS, max_size=2), st.one_of(TIMES, CHANGES))
-def test_it_agrees_with_looking_at_every_minute(mute, active, now):
+def test_it_agrees_with_looking_at_every_minute(
+    mute: list[TimeInterval], active: list[TimeInterval], now: datetime
+) -> None:
     mute_named = named(*mute) if mute else ()
     active_named = named(*active) if active else ()
     minute = now.replace(second=0, microsecond=0)
@@ -180,6 +191,6 @@ def test_it_agrees_with_looking_at_every_minute(mute, active, now):
         (lambda text: ti.parse_time_range(*text.split("-")), "09:00-24:01", "write HH:MM"),
     ],
 )
-def test_errors_teach(read, text, message):
+def test_errors_teach(read: Callable[[str], object], text: str, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         read(text)

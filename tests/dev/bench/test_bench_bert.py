@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import math
 
+import pytest
+
 import dev.bench.bert.measuring as measuring
 
 
-def test_a_glance_measures_everything_and_nothing_is_refused(monkeypatch) -> None:
+def test_a_glance_measures_everything_and_nothing_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(measuring, "QUICK", measuring.Size(0.3, 0.1))
     monkeypatch.setattr(measuring, "TOKENS", (16,))
     (figures,) = measuring.measure(quick=True).values()

@@ -56,10 +56,11 @@ def test_the_page_and_the_drills_agree_on_what_is_done() -> None:
 
 
 def series(expression: str) -> set[str]:
-    names = set()
+    names: set[str] = set()
 
     def visit(node: promql_parser.Expr) -> bool:
         if isinstance(node, VectorSelector):
+            assert node.name is not None
             names.add(node.name)
         return True
 

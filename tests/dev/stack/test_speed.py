@@ -37,7 +37,12 @@ def both(times: int) -> list[tuple[dict[str, Any], dict[str, Any]]]:
 
 def nodes(expression: str) -> list[Expr]:
     found: list[Expr] = []
-    promql_parser.walk(promql_parser.parse(expression), lambda node: bool(found.append(node) or True))
+
+    def visit(node: Expr) -> bool:
+        found.append(node)
+        return True
+
+    promql_parser.walk(promql_parser.parse(expression), visit)
     return found
 
 
@@ -46,6 +51,7 @@ def lengths(expression: str) -> list[tuple[str, int]]:
     found = []
     for node in nodes(expression):
         if isinstance(node, MatrixSelector | SubqueryExpr):
+            assert node.range is not None
             found.append(("window", round(node.range.total_seconds() * 1000)))
         if isinstance(node, VectorSelector | SubqueryExpr) and node.offset is not None:
             found.append(("offset", round(node.offset.total_seconds() * 1000)))
@@ -145,7 +151,7 @@ def test_promtool_accepts_the_files(times: int, tmp_path: Path) -> None:
     (tmp_path / "left-over.yml").write_text("groups: [")
     speed.write_rules(tmp_path, Tempo(times))
     files = sorted(tmp_path.glob("*.yml"))
-    words = [binaries.find("promtool"), "check", "rules", "--lint=all", "--lint-fatal", *files]
+    words = [str(binaries.find("promtool")), "check", "rules", "--lint=all", "--lint-fatal", *map(str, files)]
     done = subprocess.run(words, check=False, capture_output=True, text=True, timeout=600)
     assert done.returncode == 0, done.stdout + done.stderr
     assert [file.name for file in files] == list(RULES)
