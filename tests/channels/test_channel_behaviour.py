@@ -63,7 +63,7 @@ def test_pagerduty_is_told_since_when_the_alert_fires_and_not_when_the_bridge_he
 
 def test_pagerduty_is_not_told_of_what_ended_before(vendors: RunningSandbox) -> None:
     over = a_message(firing=False, state=State.RESOLVED)
-    assert send(a_pagerduty(vendors.http_url), over).note == "ended before it was told"
+    assert send(a_pagerduty(vendors.http_url), over).note == "ended before it was delivered"
     send(a_pagerduty(vendors.http_url), over, a_claim(unknown=True))
     assert actions(vendors) == ["resolve"]
 

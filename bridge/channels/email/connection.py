@@ -82,7 +82,7 @@ class MailConnection:
             smtp.close()
 
     def give_up(self) -> None:
-        """From another thread: whoever waits for the server's next byte waits no longer."""
+        """From another thread: ends a wait for the server's next byte."""
         smtp = self._opening or self._smtp
         if smtp is not None:
             cut(smtp.sock)
@@ -204,8 +204,8 @@ def _international(smtp: _Smtp, sender: str, recipient: str) -> list[str]:
         return []
     if not smtp.has_extn("smtputf8"):
         whose = "`to`" if sender.isascii() else "`from`"
-        told = f"the mail server takes no address with such letters before the @ as the one in {whose} (SMTPUTF8)"
-        raise SendError(Reason.DESTINATION, told)
+        detail = f"the mail server takes no address with such letters before the @ as the one in {whose} (SMTPUTF8)"
+        raise SendError(Reason.DESTINATION, detail)
     smtp.command_encoding = "utf-8"
     return ["SMTPUTF8", "BODY=8BITMIME"]
 

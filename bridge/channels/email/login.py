@@ -104,11 +104,11 @@ def _not_offered(offered: list[str], *, secured: bool) -> str:
 def _refused(code: int, text: bytes, ways: list[str]) -> SendError:
     """Of the server's own words only the number: it could repeat what it was sent."""
     number = _ENHANCED.match(text.decode("latin-1"))
-    told = f"login: {code}{f' {number[0]}' if number else ''}"
+    prefix = f"login: {code}{f' {number[0]}' if number else ''}"
     if 500 <= code < 600:
         return SendError(
-            Reason.CREDENTIAL, f"{told}: the mail server refuses this username and password ({', '.join(ways)})"
+            Reason.CREDENTIAL, f"{prefix}: the mail server refuses this username and password ({', '.join(ways)})"
         )
     if 400 <= code < 500:
-        return SendError(Reason.SERVER, f"{told}: the mail server cannot check a login now; it is tried again")
+        return SendError(Reason.SERVER, f"{prefix}: the mail server cannot check a login now; it is tried again")
     return SendError(Reason.SERVER, "login: the mail server answers neither yes nor no")

@@ -44,8 +44,8 @@ class PagerDutyChanges:
             raise failed(error) from None
         refusal = refusal_of(answer)
         if refusal is not None:
-            told = refusal.detail.replace(self._key, "***")
-            raise SendError(refusal.reason, told, ambiguous=refusal.ambiguous, retry_after=refusal.retry_after)
+            detail = refusal.detail.replace(self._key, "***")
+            raise SendError(refusal.reason, detail, ambiguous=refusal.ambiguous, retry_after=refusal.retry_after)
 
     async def close(self) -> None:
         await self._http.close()

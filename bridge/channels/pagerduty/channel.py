@@ -21,6 +21,7 @@ from bridge.channels.http import failed, retry_after_seconds
 from bridge.channels.pagerduty.events import ACKNOWLEDGING, Event, events_of, state_after
 from bridge.channels.pagerduty.requests_transport import LoopTransport
 from bridge.channels.pagerduty.settings import PagerDutySettings
+from bridge.core.delivery.delivery import ENDED
 from bridge.core.errors import Reason, SendError
 from bridge.core.ports import Claim, Composed, Message, Receipt
 from bridge.outbound.http import Answer, CallFailed, HttpClient
@@ -57,8 +58,8 @@ class PagerDutyChannel:
         handle = dict(claim.handle)
         events: list[Event] = composed.content["events"]
         if not events:
-            told = "nothing to send: it is resolved there already" if handle else "ended before it was told"
-            return Receipt(handle, told)
+            note = "nothing to send: it is resolved there already" if handle else ENDED
+            return Receipt(handle, note)
         if events[-1]["event_action"] == "acknowledge" and handle.get("state") != ACKNOWLEDGING:
             # after a crash nobody could tell any more that a trigger may not ring
             return Receipt({**handle, "state": ACKNOWLEDGING}, unfinished=True)
@@ -135,22 +136,22 @@ def refusal_of(answer: Answer) -> SendError | None:
     if 200 <= status < 300:
         taken = isinstance(_body(answer).get("status"), str)
         return None if taken else SendError(Reason.SERVER, "unreadable answer", ambiguous=True)
-    told = _told(answer)
+    detail = _detail(answer)
     if status == 429:
         wait = retry_after_seconds(answer.headers.get("Retry-After"))
-        return SendError(Reason.RATE_LIMITED, told, retry_after=wait)
-    wrong_key = status == 400 and "routing" in told.lower() and "key" in told.lower()
+        return SendError(Reason.RATE_LIMITED, detail, retry_after=wait)
+    wrong_key = status == 400 and "routing" in detail.lower() and "key" in detail.lower()
     if status in (401, 403, 407) or wrong_key:  # 407 is a proxy's
-        return SendError(Reason.CREDENTIAL, told)
+        return SendError(Reason.CREDENTIAL, detail)
     if status in (400, 413):
-        return SendError(Reason.PAYLOAD, told)
+        return SendError(Reason.PAYLOAD, detail)
     if status >= 500 or status == 408:
-        return SendError(Reason.SERVER, told, ambiguous=True)
+        return SendError(Reason.SERVER, detail, ambiguous=True)
     # A redirect is not PagerDuty's: someone is in between. Following it would turn the POST into a GET.
-    return SendError(Reason.SERVER if status < 400 else Reason.DESTINATION, told)
+    return SendError(Reason.SERVER if status < 400 else Reason.DESTINATION, detail)
 
 
-def _told(answer: Answer) -> str:
+def _detail(answer: Answer) -> str:
     errors = _body(answer).get("errors")
     texts = [str(each) for each in errors] if isinstance(errors, list) else []
     return f"HTTP {answer.status}" + (f": {'; '.join(texts)}" if texts else "")

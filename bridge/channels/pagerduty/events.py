@@ -27,7 +27,7 @@ SEVERITIES = {"critical": "critical", "warning": "warning", "info": "info", "non
 
 
 def events_of(message: Message, claim: Claim) -> list[Event]:
-    """None at all when PagerDuty already shows, or was never told of, an incident that is over."""
+    """No event when the incident is over and PagerDuty shows so already, or never got its trigger."""
     shown = claim.handle.get("state", "")
     if not message.firing:
         over = shown == "resolved" or not shown

@@ -224,8 +224,8 @@ def _alert_name(line: AlertLine, limit: int) -> str:
 
 def _foot(message: Message, facts: int, alerts: int) -> list[Json]:
     hidden = message.hidden + alerts
-    told = [_several(facts, "fact"), _several(hidden, "alert")]
-    missing = " and ".join(text for text in told if text)
+    parts = [_several(facts, "fact"), _several(hidden, "alert")]
+    missing = " and ".join(text for text in parts if text)
     parts = [f"{missing} not shown here"] if missing else []
     parts += [f"{_several(message.truncated, 'alert')} left out by the source"] if message.truncated else []
     rest = link("all of it", message.incident_url) if parts and len(message.incident_url or "") < FOOT_ROOM // 2 else ""

@@ -12,8 +12,9 @@ from typing import Any
 
 from bridge.channels.slack.calls import Refused, SlackCalls, TooMany, no_call_after
 from bridge.channels.slack.checks import CHANNEL_ID
-from bridge.channels.slack.message import delivery_id, first_posted, message_of, own, rung, thread_of, told
+from bridge.channels.slack.message import delivery_id, first_posted, message_of, notified_revision, own, rung, thread_of
 from bridge.channels.slack.settings import SlackSettings
+from bridge.core.delivery.delivery import ENDED
 from bridge.core.errors import Reason, SendError
 from bridge.core.ports import Claim, Composed, Illustration, Message, Receipt
 
@@ -62,7 +63,7 @@ class SlackChannel:
             if error.code not in _EDIT_LOST:
                 raise
             return await self._first(composed.content, message, claim)
-        return await self._tell(composed.content["thread"], message, claim, handle)
+        return await self._reply_in_thread(composed.content["thread"], message, claim, handle)
 
     async def illustrate(self, picture: Illustration, handle: Mapping[str, Any]) -> None:
         """As a reply in the incident's thread: https://docs.slack.dev/messaging/working-with-files#uploading_files"""
@@ -76,7 +77,7 @@ class SlackChannel:
         """A new message, unless an earlier try turns out to have posted it."""
         found, certain = await self._posted_before(message, claim) if claim.unknown else (None, True)
         if found is None and certain and not (message.firing or claim.sent):
-            return Receipt(dict(claim.handle), "ended before it was told", skipped=True)
+            return Receipt(dict(claim.handle), ENDED, skipped=True)
         if found is None:
             return Receipt(await self._post(content, message))
         return await self._adopted(found, content, message, claim)
@@ -85,7 +86,7 @@ class SlackChannel:
         """What an earlier try posted, at the revision `posted`. It may have been edited since without its reply."""
         revision = int(found.pop("revision"))
         # Its severity is not known; that it rang for this incident is. So this one does not ring again.
-        handle = {**found, "thread_revision": max(told(claim), found["posted"]), "severity": rung(message)}
+        handle = {**found, "thread_revision": max(notified_revision(claim), found["posted"]), "severity": rung(message)}
         if revision >= message.revision and found["posted"] >= message.revision:
             return Receipt(handle, "delivered by an earlier try")
         try:
@@ -97,7 +98,9 @@ class SlackChannel:
                 raise
             return Receipt(await self._post(content, message))
         shown = replace(claim, handle=handle)
-        return await self._tell(thread_of(message, shown, None, told(shown)), message, shown, handle)
+        return await self._reply_in_thread(
+            thread_of(message, shown, None, notified_revision(shown)), message, shown, handle
+        )
 
     async def _post(self, content: Any, message: Message) -> dict[str, Any]:
         body = {"attachments": content["attachments"], "metadata": content["metadata"], **_QUIET}
@@ -119,15 +122,15 @@ class SlackChannel:
         metadata = first_posted(content["metadata"], handle)
         await self._calls.call("chat.update", {**place, **shown, "metadata": metadata})
 
-    async def _tell(self, reply: Any, message: Message, claim: Claim, handle: dict[str, Any]) -> Receipt:
+    async def _reply_in_thread(self, reply: Any, message: Message, claim: Claim, handle: dict[str, Any]) -> Receipt:
         """The message is right by now; what goes wrong from here on must not lose it."""
-        done = {**handle, "thread_revision": max(told(claim), message.revision), "severity": rung(message)}
+        done = {**handle, "thread_revision": max(notified_revision(claim), message.revision), "severity": rung(message)}
         if reply is None:
             return Receipt(done)
         try:
             if claim.unknown:
                 since = await self._told_before(message, claim, handle)
-                reply = thread_of(message, claim, self._mention, max(since, told(claim)))
+                reply = thread_of(message, claim, self._mention, max(since, notified_revision(claim)))
             if reply is not None:
                 await self._reply(reply, handle)
         except SendError as error:

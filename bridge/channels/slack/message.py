@@ -28,11 +28,11 @@ def message_of(message: Message, claim: Claim, mention: str | None) -> Json:
     content: Json = {"text": text, "post_text": _ringing(posted, message, claim, mention)}
     content["attachments"] = [] if claim.shrink else [attachment_of(message)]
     content["metadata"] = metadata_of(message, claim)
-    content["thread"] = thread_of(message, claim, mention, told(claim))
+    content["thread"] = thread_of(message, claim, mention, notified_revision(claim))
     return content
 
 
-def told(claim: Claim) -> int:
+def notified_revision(claim: Claim) -> int:
     """Up to which revision the thread has the news."""
     return max(claim.sent, int(claim.handle.get("thread_revision", 0)))
 
@@ -55,7 +55,7 @@ def thread_of(message: Message, claim: Claim, mention: str | None, since: int) -
 
 
 def newly_critical(message: Message, claim: Claim) -> bool:
-    """Or critical and nobody's again, after somebody had it."""
+    """Or critical and open again, after it was acknowledged."""
     return rung(message) == "critical" and claim.handle.get("severity") != "critical"
 
 

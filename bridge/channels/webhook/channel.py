@@ -86,23 +86,25 @@ def _credentials(settings: WebhookSettings) -> tuple[str, ...]:
 
 def refusal_of(answer: Answer, unsaid: tuple[str, ...] = ()) -> SendError | None:
     """None when the receiver took it. unsaid: what must not be repeated, should the receiver say it."""
-    status, told = answer.status, _told(answer, unsaid)
+    status, detail = answer.status, _detail(answer, unsaid)
     if 200 <= status < 300:
         return None
     if status == 429:
-        return SendError(Reason.RATE_LIMITED, told, retry_after=retry_after_seconds(answer.headers.get("Retry-After")))
+        return SendError(
+            Reason.RATE_LIMITED, detail, retry_after=retry_after_seconds(answer.headers.get("Retry-After"))
+        )
     if status in _CREDENTIAL:
-        return SendError(Reason.CREDENTIAL, told)
+        return SendError(Reason.CREDENTIAL, detail)
     if status in _PAYLOAD:
-        return SendError(Reason.PAYLOAD, told)
+        return SendError(Reason.PAYLOAD, detail)
     if status >= 500:
-        return SendError(Reason.SERVER, told, ambiguous=True)
+        return SendError(Reason.SERVER, detail, ambiguous=True)
     if status in _LATER or status < 400:  # a redirect is not followed: the signed body would go to somebody else
-        return SendError(Reason.SERVER, told, ambiguous=status in _LATER)
-    return SendError(Reason.DESTINATION, told)
+        return SendError(Reason.SERVER, detail, ambiguous=status in _LATER)
+    return SendError(Reason.DESTINATION, detail)
 
 
-def _told(answer: Answer, unsaid: tuple[str, ...]) -> str:
+def _detail(answer: Answer, unsaid: tuple[str, ...]) -> str:
     """The status, and what a receiver that speaks plainly says."""
     kind = answer.headers.get("Content-Type", "").partition(";")[0].strip().lower()
     said = answer.body[:4096].decode("utf-8", "replace") if kind in ("text/plain", "application/json") else ""

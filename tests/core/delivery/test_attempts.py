@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from bridge.core.delivery.attempts import MAX_REFUSED, Candidate, claim_of, lease, settle
+from bridge.core.delivery.attempts import MAX_REFUSED, Candidate, claim_of, lease, pauses_channel, settle
 from bridge.core.delivery.dead_letters import replay
 from bridge.core.errors import Reason
 from bridge.core.ports import Begun, GiveUp, Outcome, RetryAt, Sent
@@ -79,7 +79,13 @@ def test_what_may_have_arrived_stays_so_until_a_try_succeeds(ambiguous: bool, un
 
 @pytest.mark.parametrize(
     ("reason", "succeeded", "alone"),
-    [(Reason.SERVER, 3, 1), (Reason.SERVER, -3, 0), (Reason.SERVER, None, 0), (Reason.RATE_LIMITED, 3, 0)],
+    [
+        (Reason.SERVER, 3, 1),
+        (Reason.SERVER, -3, 0),
+        (Reason.SERVER, None, 0),
+        (Reason.RATE_LIMITED, 3, 1),
+        (Reason.PAYLOAD, 3, 0),
+    ],
 )
 def test_it_fails_alone_while_others_of_its_channel_get_through(
     reason: Reason, succeeded: float | None, alone: int
@@ -87,6 +93,18 @@ def test_it_fails_alone_while_others_of_its_channel_get_through(
     got_through = None if succeeded is None else at(succeeded)
     found = settle(LEASED, a_claim(LEASED), replace(LATER, reason=reason), at(5), got_through)
     assert alone == found.alone
+
+
+@pytest.mark.parametrize(
+    ("pause", "alone", "succeeded", "pauses"),
+    [(60, 0, None, True), (60, 0, 3, False), (60, 1, None, False), (None, 0, None, False)],
+)
+def test_what_fails_alone_pauses_no_channel(
+    pause: float | None, alone: int, succeeded: float | None, pauses: bool
+) -> None:
+    outcome = replace(LATER, reason=Reason.RATE_LIMITED, pause_until=None if pause is None else at(pause))
+    claim = replace(a_claim(LEASED), alone=alone)
+    assert pauses == pauses_channel(claim, outcome, at(5), None if succeeded is None else at(succeeded))
 
 
 def test_progress_of_a_failed_try_is_kept() -> None:
