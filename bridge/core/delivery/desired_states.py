@@ -1,4 +1,4 @@
-"""Which targets must show a change, and what: routing's answer, turned into desired states. Pure."""
+"""Which targets must show a change, and what: routing's answer as desired states. Pure."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from datetime import datetime
 
 from bridge.core.delivery.delivery import DesiredState
 from bridge.core.model import Added, Cause, Change, ChannelSpec, Target
-from bridge.core.routing.tree import ChannelWish, Match, Route, channels_of, matched
+from bridge.core.routing.tree import Match, Route, RoutedChannel, channels_of, matched
 
 Canonical = Callable[[Mapping[str, str]], Mapping[str, str]]
 
@@ -38,20 +38,20 @@ def desired_states(
 
 
 def _with_added(
-    routed: Mapping[str, ChannelWish], matches: Sequence[tuple[Match, bool]], added: Iterable[Added]
-) -> Mapping[str, ChannelWish]:
+    routed: Mapping[str, RoutedChannel], matches: Sequence[tuple[Match, bool]], added: Iterable[Added]
+) -> Mapping[str, RoutedChannel]:
     """A channel that is needed now does not wait for the end of a mute interval."""
     found = dict(routed)
     for each in added:
-        known = found.get(each.channel, ChannelWish(each.channel, False))
+        known = found.get(each.channel, RoutedChannel(each.channel, False))
         if _fires(each, routed, matches):
-            found[each.channel] = replace(known, firing=True, hold_until=None, hold_reason=None)
+            found[each.channel] = replace(known, firing=True, muted_until=None, muted_by=None)
         else:
             found[each.channel] = known
     return found
 
 
-def _fires(added: Added, routed: Mapping[str, ChannelWish], matches: Sequence[tuple[Match, bool]]) -> bool:
+def _fires(added: Added, routed: Mapping[str, RoutedChannel], matches: Sequence[tuple[Match, bool]]) -> bool:
     """It shows what it was added for; when the routes know nothing of that any more, the whole incident."""
     if added.cause is Cause.FALLBACK:
         concerned = [routed[added.key].firing] if added.key in routed else []
@@ -60,14 +60,14 @@ def _fires(added: Added, routed: Mapping[str, ChannelWish], matches: Sequence[tu
     return any(concerned or [fires for _, fires in matches])
 
 
-def _of_channel(channel: ChannelWish, spec: ChannelSpec, loud: bool) -> Iterable[DesiredState]:
+def _of_channel(channel: RoutedChannel, spec: ChannelSpec, loud: bool) -> Iterable[DesiredState]:
     # A resolve is sent at once to a target that was notified: only triggers are deferred by a mute interval.
-    deferred = channel.held and channel.firing
+    deferred = channel.muted and channel.firing
     for recipient in spec.recipients or ("",):
         yield DesiredState(
             Target(spec.name, recipient),
             channel.firing,
             loud,
-            muted_until=channel.hold_until if deferred else None,
-            muted_by=channel.hold_reason if deferred else None,
+            muted_until=channel.muted_until if deferred else None,
+            muted_by=channel.muted_by if deferred else None,
         )

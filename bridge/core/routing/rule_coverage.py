@@ -89,8 +89,8 @@ def _way(labels: Mapping[str, str]) -> Way:
 
 
 def _channels(tree: Route, labels: Mapping[str, str], now: datetime) -> tuple[str, ...]:
-    wanted = channels_for(tree, [(labels, True)], now).values()
-    return tuple(each.channel for each in wanted if not (each.held and each.hold_until is None))
+    routed = channels_for(tree, [(labels, True)], now).values()
+    return tuple(each.channel for each in routed if not (each.muted and each.muted_until is None))
 
 
 def _depends_on(rule: AlertRule, labels: Mapping[str, str], routing: Routing) -> tuple[str, ...]:

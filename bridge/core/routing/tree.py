@@ -102,18 +102,18 @@ class Explanation:
 
 
 @dataclass(frozen=True, slots=True)
-class ChannelWish:
-    """What one channel should do about some alerts. Deferred for ever: hold_reason is set, hold_until None."""
+class RoutedChannel:
+    """What one channel should show of some alerts. Muted for ever: muted_by is set, muted_until None."""
 
     channel: str
     firing: bool
-    hold_until: datetime | None = None
-    hold_reason: str | None = None
+    muted_until: datetime | None = None
+    muted_by: str | None = None
     routes: tuple[str, ...] = ()
 
     @property
-    def held(self) -> bool:
-        return self.hold_reason is not None
+    def muted(self) -> bool:
+        return self.muted_by is not None
 
 
 def canonical_labels(
@@ -143,18 +143,18 @@ def matched(
 
 def channels_for(
     tree: Route, alerts: Iterable[tuple[Mapping[str, str], bool]], now: datetime
-) -> Mapping[str, ChannelWish]:
+) -> Mapping[str, RoutedChannel]:
     """The union over several alerts, in order of first appearance."""
     return channels_of(matched(tree, alerts, now))
 
 
-def channels_of(matches: Iterable[tuple[Match, bool]]) -> Mapping[str, ChannelWish]:
+def channels_of(matches: Iterable[tuple[Match, bool]]) -> Mapping[str, RoutedChannel]:
     """What the routes from `matched` require of each channel."""
     found: dict[str, list[tuple[Match, bool]]] = {}
     for match, firing in matches:
         for channel in match.channels:
             found.setdefault(channel, []).append((match, firing))
-    return {channel: _wanted(channel, wanted) for channel, wanted in found.items()}
+    return {channel: _routed(channel, wanted) for channel, wanted in found.items()}
 
 
 def explain(tree: Route, labels: Mapping[str, str], now: datetime) -> Explanation:
@@ -279,16 +279,16 @@ def _distinct(
         yield takers, firing
 
 
-def _wanted(channel: str, matches: list[tuple[Match, bool]]) -> ChannelWish:
-    """Firing alerts decide whether to defer; ended ones only when nothing fires."""
+def _routed(channel: str, matches: list[tuple[Match, bool]]) -> RoutedChannel:
+    """Firing alerts decide whether it is muted; ended ones only when nothing fires."""
     firing = [match for match, fires in matches if fires]
     deciding = firing or [match for match, _ in matches]
     routes = tuple(dict.fromkeys(match.route for match, _ in matches))
     if not all(match.muted for match in deciding):
-        return ChannelWish(channel, bool(firing), routes=routes)
+        return RoutedChannel(channel, bool(firing), routes=routes)
     ends = [match.muted_until for match in deciding if match.muted_until is not None]
     first = min(deciding, key=lambda match: (match.muted_until is None, match.muted_until != min(ends, default=None)))
-    return ChannelWish(channel, bool(firing), min(ends, default=None), first.muted_by, routes)
+    return RoutedChannel(channel, bool(firing), min(ends, default=None), first.muted_by, routes)
 
 
 def _unmuted_at(route: Route, now: datetime) -> datetime | None:

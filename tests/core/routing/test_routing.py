@@ -161,9 +161,9 @@ MUTED = tree(
     ],
 )
 def test_what_a_channel_should_do(alerts: list[tuple[str, bool]], firing: bool, held: bool, until: int | None) -> None:
-    wish = channels_for(MUTED, [({"a": a}, fires) for a, fires in alerts], NOW)["email"]
+    routed = channels_for(MUTED, [({"a": a}, fires) for a, fires in alerts], NOW)["email"]
     expected_until = NOW.replace(hour=until, minute=0) if until else None
-    assert (firing, held, expected_until) == (wish.firing, wish.held, wish.hold_until)
+    assert (firing, held, expected_until) == (routed.firing, routed.muted, routed.muted_until)
 
 
 def test_an_incident_goes_to_the_union_of_its_alerts() -> None:
@@ -172,9 +172,9 @@ def test_an_incident_goes_to_the_union_of_its_alerts() -> None:
         ({"severity": "critical"}, True),
         ({"severity": "info"}, False),
     ]
-    wishes = channels_for(DEFAULT, alerts, NOW)
-    assert {"email": True, "pagerduty": True, "slack": False} == {name: w.firing for name, w in wishes.items()}
-    assert ('route.routes[0] {severity="critical"}',) == wishes["pagerduty"].routes
+    routed_channels = channels_for(DEFAULT, alerts, NOW)
+    assert {"email": True, "pagerduty": True, "slack": False} == {name: w.firing for name, w in routed_channels.items()}
+    assert ('route.routes[0] {severity="critical"}',) == routed_channels["pagerduty"].routes
 
 
 def test_the_walk_is_explained() -> None:
@@ -273,8 +273,8 @@ def test_it_agrees_with_a_naive_walk(routes: Route, several: list[dict[str, str]
     for labels in several:
         matches = route_alert(routes, labels, NOW)
         assert naive(routes, labels, ()) == [(match.route, match.channels) for match in matches]
-    wishes = channels_for(routes, [(labels, True) for labels in several], NOW)
-    assert {c for labels in several for _, notify in naive(routes, labels, ()) for c in notify} == set(wishes)
+    routed_channels = channels_for(routes, [(labels, True) for labels in several], NOW)
+    assert {c for labels in several for _, notify in naive(routes, labels, ()) for c in notify} == set(routed_channels)
 
 
 @given(TREES, st.lists(LABELS, max_size=6))
@@ -288,8 +288,8 @@ def test_an_unreachable_route_is_never_reached(routes: Route, several: list[dict
 def test_thousands_of_alerts_in_one_group_are_routed() -> None:
     routes = tree(*(node(f'instance=~"host-{n}-.*",severity="critical"', notify=f"c{n}") for n in range(20)))
     alerts = [({"instance": f"host-{n % 30}-{n}", "severity": "critical"}, True) for n in range(5000)]
-    wishes = channels_for(routes, alerts, NOW)
-    assert 21 == len(wishes)
+    routed_channels = channels_for(routes, alerts, NOW)
+    assert 21 == len(routed_channels)
 
 
 def test_a_route_names_templates_for_itself_and_what_is_below() -> None:
