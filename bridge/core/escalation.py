@@ -62,10 +62,12 @@ class EscalationDecision:
     acted: frozenset[str] = frozenset()  #: keys of the steps
 
 
-def timers_of(known: EscalationInput, now: datetime, *, anew: bool = False, looked: bool = False) -> tuple[Timer, ...]:
+def timers_of(
+    known: EscalationInput, now: datetime, *, anew: bool = False, evaluated: bool = False
+) -> tuple[Timer, ...]:
     """Every timer that the incident should have. anew: it needs a responder again, so the steps start over.
 
-    looked: it has just been checked, so deliveries that are overdue without needing a fallback are rechecked later.
+    evaluated: it has just been checked, so deliveries that are overdue without needing a fallback are rechecked later.
     """
     state = known.incident.state
     if state is State.RESOLVED:
@@ -73,11 +75,11 @@ def timers_of(known: EscalationInput, now: datetime, *, anew: bool = False, look
     quiet = (Timer(Kind.CALM, "", known.calm_at),) if known.calm_at else ()
     if state is State.ACKNOWLEDGED:
         return (*_acknowledgement(known), *quiet)
-    failing = _fallback_timers(known, now + RECHECK if looked else None)
+    failing = _fallback_timers(known, now + RECHECK if evaluated else None)
     return (*_step_timers(known, now, anew), *failing, *quiet)
 
 
-def look(known: EscalationInput, failing: Collection[str], now: datetime) -> EscalationDecision:
+def evaluate(known: EscalationInput, failing: Collection[str], now: datetime) -> EscalationDecision:
     """What is due now. failing: the channels that cannot deliver at present."""
     incident = known.incident
     if incident.state is State.ACKNOWLEDGED and any(_is_due(timer, now) for timer in _acknowledgement(known)):

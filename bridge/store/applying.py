@@ -20,11 +20,11 @@ from bridge.core.delivery.desired_states import desired_states
 from bridge.core.delivery.planning import plan
 from bridge.core.heartbeats import Heartbeat
 from bridge.core.incidents.transitions import Rules
-from bridge.core.model import Change, ChannelSpec, Incident, Target
+from bridge.core.model import Alert, Change, ChannelSpec, Incident, Target
 from bridge.core.routing.tree import Route
 from bridge.core.storms.detection import Storm, StormLimits
 from bridge.core.storms.digests import channel_of, digest_states, skip_reason
-from bridge.core.timeline import EntryKind
+from bridge.core.timeline import Entry, EntryKind
 from bridge.store.numbers import Numbers
 from bridge.store.rows import (
     DELIVERY,
@@ -79,8 +79,8 @@ class Writing:
 
     def __init__(self, connection: sa.Connection, policy: Policy, now: datetime) -> None:
         self._connection, self._policy, self._now = connection, policy, now
-        self._alerts: dict[tuple[int, str], dict[str, Any]] = {}
-        self._entries: list[dict[str, Any]] = []
+        self._alerts: dict[tuple[int, str], Alert] = {}
+        self._entries: list[tuple[int, Entry]] = []
         self._opened: dict[int, Incident] = {}
         self._latest: dict[int, Incident] = {}
         self._numbers = Numbers(connection)
@@ -115,8 +115,8 @@ class Writing:
         else:
             self._latest[found.number] = found
         for each in change.touched:
-            self._alerts[(found.number, each.fingerprint)] = alert_row(found.number, each)
-        self._entries += [entry_row(found.number, entry) for entry in change.entries]
+            self._alerts[(found.number, each.fingerprint)] = each
+        self._entries += [(found.number, entry) for entry in change.entries]
         if change.changed:
             self._plan(replace(change, incident=found))
         elif change.entries and found.flapping:  # it is only noted, and moves the end of the quiet period
@@ -125,9 +125,10 @@ class Writing:
 
     def write(self) -> None:
         self._write_incidents()
-        self._upsert(alert, list(self._alerts.values()), ("incident_number", "fingerprint"))
+        alerts = [alert_row(number, each) for (number, _), each in self._alerts.items()]
+        self._upsert(alert, alerts, ("incident_number", "fingerprint"))
         if self._entries:
-            self._connection.execute(_NOTE, self._entries)
+            self._connection.execute(_NOTE, [entry_row(*each) for each in self._entries])
         planned = sorted(self._planned.values(), key=lambda each: each.key)  # as those who settle lock them
         self._upsert(delivery, [delivery_row(each) for each in planned], ("incident_number", "channel", "recipient"))
         self.timers.write()
@@ -173,7 +174,7 @@ class Writing:
     def _note_skipped(self, before: Delivery, skipped: Delivery) -> None:
         text = skip_reason(before, self._storms.get(before.target.channel))
         entry = skipped.entry(EntryKind.SKIPPED, text, self._now)
-        self._entries.append(entry_row(skipped.incident_number, entry))
+        self._entries.append((skipped.incident_number, entry))
 
     @functools.cached_property
     def _storms(self) -> Mapping[str, Storm]:

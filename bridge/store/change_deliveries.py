@@ -11,8 +11,8 @@ from datetime import datetime, timedelta
 import sqlalchemy as sa
 
 from bridge.core.ports import ChangeClaim, GiveUp, Outcome, RetryAt, Sent
-from bridge.store.changes import event_from
 from bridge.store.database import reading, transaction
+from bridge.store.rows import change_from
 from bridge.store.suppression import SAME_CHANNEL, SUPPRESSED
 from bridge.store.tables import change, change_delivery, delivery, storm
 
@@ -50,7 +50,7 @@ class StoreChangeDeliveries:
             row = connection.execute(first).mappings().first()
             if row is None:
                 return None
-            claim = ChangeClaim(event_from(row), channel, row["attempts"])
+            claim = ChangeClaim(change_from(row), channel, row["attempts"])
             until = now + timedelta(seconds=lease_seconds)
             connection.execute(_this(claim, claim.attempts).values(attempts=claim.attempts + 1, due_at=until))
             return claim

@@ -15,6 +15,7 @@ from bridge.core.cursors import Page, cursor_of, key_in
 from bridge.core.facts import ChangeEvent
 from bridge.store.database import reading, transaction
 from bridge.store.listing import before_key, page_of
+from bridge.store.rows import change_from, change_row
 from bridge.store.tables import change, change_delivery
 
 MOST = 1000  #: changes of one period that are looked through, the newest first
@@ -49,7 +50,7 @@ class StoreChanges:
                 before = total - int(connection.scalar(counted.where(beyond)) or 0)
                 query = query.where(beyond)
             rows = connection.execute(query).mappings()
-            listed = [(event_from(row), cursor_of(CHANGE, row["at"], row["id"])) for row in rows]
+            listed = [(change_from(row), cursor_of(CHANGE, row["at"], row["id"])) for row in rows]
         return page_of(listed, limit, total, before)
 
     def changes_for(self, alerts: Iterable[Mapping[str, str]], since: datetime, until: datetime) -> list[ChangeEvent]:
@@ -58,14 +59,14 @@ class StoreChanges:
 
     def _read(self, query: sa.Select[Any]) -> list[ChangeEvent]:
         with reading(self._engine) as connection:
-            return [event_from(row) for row in connection.execute(query).mappings()]
+            return [change_from(row) for row in connection.execute(query).mappings()]
 
 
 def write_changes(
     connection: sa.Connection, told: Sequence[ChangeEvent], now: datetime, channels: Sequence[str] = ()
 ) -> set[str]:
     """Inside a transaction; the ids of those that nobody had told of before, which the channels shall hear of."""
-    rows = {row["id"]: row for row in (_row(each, now) for each in told)}
+    rows = {row["id"]: row for row in (change_row(each, each.id or plain_id(each), now) for each in told)}
     if not rows:
         return set()
     ordered = [rows[each] for each in sorted(rows)]  # two writers of the same ones must not wait for each other
@@ -89,25 +90,3 @@ def forget_changes(connection: sa.Connection, before: datetime) -> None:
 def _inserting(dialect: str) -> Any:
     statement = (postgresql.insert if dialect == "postgresql" else sqlite.insert)(change)
     return statement.on_conflict_do_nothing(index_elements=["id"]).returning(change.c.id)
-
-
-def _row(told: ChangeEvent, now: datetime) -> dict[str, Any]:
-    return {
-        "id": told.id or plain_id(told),
-        "at": told.at,
-        "recorded_at": now,
-        "kind": told.kind,
-        "service": told.service,
-        "summary": told.summary,
-        "version": told.version,
-        "previous": told.previous,
-        "actor": told.by,
-        "link": told.link,
-        "labels": told.labels,
-        "source": told.source,
-    }
-
-
-def event_from(row: sa.RowMapping) -> ChangeEvent:
-    same = ("id", "at", "kind", "service", "summary", "version", "previous", "link", "labels", "source")
-    return ChangeEvent(by=row["actor"], **{name: row[name] for name in same})

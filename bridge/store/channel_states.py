@@ -6,7 +6,7 @@ Invariant: states are locked in the order of their channels' names, and after th
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass, fields
 from datetime import datetime, timedelta
 from typing import Any
@@ -60,13 +60,13 @@ def locked_state(connection: sa.Connection, channel: str) -> ChannelState:
     return ChannelState(**{each.name: row[each.name] for each in fields(ChannelState)}) if row else ChannelState()
 
 
-def put_state(connection: sa.Connection, channel: str, values: Mapping[str, Any]) -> None:
-    """Of a channel that may have none yet."""
+def put_state(connection: sa.Connection, channel: str, **values: Any) -> None:
+    """The columns of a channel's state, which may have none yet."""
     if not values:
         return
     make = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
     statement = make(channel_state).values({"channel": channel, "failing": False, "pause_reason": "", **values})
-    connection.execute(statement.on_conflict_do_update(index_elements=["channel"], set_=dict(values)))
+    connection.execute(statement.on_conflict_do_update(index_elements=["channel"], set_=values))
 
 
 def last_successes(connection: sa.Connection, channels: Iterable[str], now: datetime) -> dict[str, datetime]:
@@ -84,7 +84,7 @@ def succeeded(connection: sa.Connection, channel: str, now: datetime) -> None:
     works = sa.update(channel_state).where(mine, channel_state.c.failing, unpaused)
     if connection.execute(works.values(failing=False, probe_at=None, pause_reason="")).rowcount:
         _wake(connection, channel, now)
-    put_state(connection, channel, {"succeeded_at": now})
+    put_state(connection, channel, succeeded_at=now)
 
 
 def failed(connection: sa.Connection, channel: str, since: datetime | None, why: str) -> None:
@@ -96,13 +96,13 @@ def failed(connection: sa.Connection, channel: str, since: datetime | None, why:
     mine = (delivery.c.channel == channel, delivery.c.pending, delivery.c.failed_at.is_not(None), delivery.c.alone == 0)
     later = (delivery.c.failed_at > since,) if since is not None else ()
     if is_the_vendor(connection.scalar(sa.select(count).where(*mine, *later)) or 0):
-        put_state(connection, channel, {"failing": True, "pause_reason": why})
+        put_state(connection, channel, failing=True, pause_reason=why)
 
 
 def pause(connection: sa.Connection, channel: str, until: datetime, why: str) -> None:
-    """The vendor asked to wait, or refuses the credential: until then only what is critical and new is tried, slowly,
+    """The vendor asked to wait, or refuses the credential: until then only new critical deliveries are tried, slowly,
     and after it probes are sent."""
-    put_state(connection, channel, {"paused_until": until, "pause_reason": why, "failing": True})
+    put_state(connection, channel, paused_until=until, pause_reason=why, failing=True)
 
 
 def _wake(connection: sa.Connection, channel: str, now: datetime) -> None:

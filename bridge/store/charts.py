@@ -17,6 +17,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from bridge.core.charts.chart import Picture
 from bridge.core.charts.signed_links import picture_path
 from bridge.store.database import reading, transaction
+from bridge.store.rows import picture_from
 from bridge.store.tables import UtcDateTime, incident, metadata
 
 KEY_BYTES = 32
@@ -94,7 +95,7 @@ class StorePictures:
         with reading(self._engine) as connection:
             rows = connection.execute(query.order_by(picture.c.created_at.desc(), picture.c.name)).mappings().all()
         return [
-            KeptPicture(row["name"], incident_number, _picture(row), self._path(row["name"], row["created_at"]))
+            KeptPicture(row["name"], incident_number, picture_from(row), self._path(row["name"], row["created_at"]))
             for row in rows
         ]
 
@@ -138,7 +139,3 @@ def _key(engine: sa.Engine) -> bytes:
     with transaction(engine) as connection:  # the first one wins, and all read what it wrote
         connection.execute(insert(signing_key).values(row).on_conflict_do_nothing(index_elements=["purpose"]))
         return bytes(connection.execute(query).scalar_one())
-
-
-def _picture(row: sa.RowMapping) -> Picture:
-    return Picture(row["kind"], row["title"], row["alt"], row["png"], row["created_at"])

@@ -60,7 +60,7 @@ class Claiming:
             return []
         leased = [self._lease(each.delivery, lease) for each in found]
         update(self.connection, _WRITE_LEASED, _LEASED, leased)
-        put_state(self.connection, self.lane.channel, self._state_after(state, found))
+        put_state(self.connection, self.lane.channel, **self._state_after(state, found))
         lost = any(each.delivery.in_flight and not each.delivery.handle for each in found)
         neighbour = _newest_handle(self.connection, self.lane.channel) if lost else {}
         return [Leased(each, lease, neighbour, self.now) for each in found]

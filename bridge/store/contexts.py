@@ -52,12 +52,12 @@ class StoreContexts:
 
 def _known(connection: sa.Connection, numbers: list[int], now: datetime) -> dict[int, Measured]:
     rows = connection.execute(sa.select(incident_context).where(incident_context.c.incident_number.in_(numbers)))
-    return {row["incident_number"]: _measured(row, now) for row in rows.mappings()}
+    return {row.incident_number: _measured(row.data, row.fired, row.peaks, now) for row in rows}
 
 
-def _measured(row: sa.RowMapping, now: datetime) -> Measured:
-    peaks = _read(row["peaks"], now)
-    return Measured(_read(row["data"], now), _read(row["fired"], now), peaks.facts if peaks else ())
+def _measured(newest: str, fired: str | None, peaks: str | None, now: datetime) -> Measured:
+    worst = _read(peaks, now)
+    return Measured(_read(newest, now), _read(fired, now), worst.facts if worst else ())
 
 
 def _read(data: str | None, now: datetime) -> Context | None:

@@ -2,7 +2,7 @@
 
 Invariant: a lease is committed before anything is sent, and ends by itself.
 
-They go on where SQLite's file was deleted: nobody else can send what had been accepted in it.
+They go on where SQLite's file was deleted: no other process can send what was accepted in it.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ class StoreDeliveries:
             return []
         try:
             return self._claim(lanes, now)
-        except Unreadable as fault:  # it must not hold up what is claimed with it
+        except Unreadable as fault:  # it must not delay what is claimed with it
             return self._claim(lanes, now, unreadable(self._engine, fault.numbers))
 
     def _claim(self, lanes: Sequence[Lane], now: datetime, unreadable: Collection[int] = ()) -> list[Claim]:
@@ -78,7 +78,7 @@ class StoreDeliveries:
     def freeze(self, claims: Sequence[tuple[Claim, bytes]]) -> None:
         """Store the bytes of mails before they are sent, so that a repeated try sends the same ones.
 
-        Raises StoreRefused when a lease is lost: whoever has it now composes another mail of the same Message-ID.
+        Raises StoreRefused when a lease is lost: the new holder composes another mail of the same Message-ID.
         """
         with transaction(self._engine, orphan=True) as connection:
             for claim, data in claims:
@@ -130,13 +130,13 @@ class StoreDeliveries:
             dead = [each.id for each in places if _ended(each.place, host, is_running)]
             freed = 0
             for worker_id in dead:
-                held = sa.and_(delivery.c.lease.startswith(f"{worker_id}."), delivery.c.lease_until > now)
-                freed += connection.execute(sa.update(delivery).where(held).values(lease_until=now)).rowcount
+                leased = sa.and_(delivery.c.lease.startswith(f"{worker_id}."), delivery.c.lease_until > now)
+                freed += connection.execute(sa.update(delivery).where(leased).values(lease_until=now)).rowcount
             connection.execute(sa.delete(worker).where(worker.c.id.in_(dead)))
         return freed
 
     def alive(self, place: str, started_at: datetime, now: datetime) -> None:
-        """Say that this worker lives; readiness looks at it. Forgets workers that have been silent for a day."""
+        """Say that this worker lives; readiness reads it. Forgets workers that have been silent for a day."""
         make = postgresql.insert if self._engine.dialect.name == "postgresql" else sqlite.insert
         row = {"id": self._worker_id, "seen_at": now, "started_at": started_at, "place": place}
         statement = make(worker).values(row)
@@ -151,7 +151,7 @@ class StoreDeliveries:
             return mend_times(connection, now, ahead)
 
     def forget(self, before: datetime) -> int:
-        """Delete incidents that were resolved before then and that every channel has been told of, and old changes."""
+        """Delete incidents that were resolved before then and that every channel was notified of, and old changes."""
         waiting = sa.select(delivery.c.incident_number).where(delivery.c.pending)
         statement = sa.delete(incident).where(
             incident.c.state == "resolved", incident.c.updated_at < before, incident.c.number.not_in(waiting)

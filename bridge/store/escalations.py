@@ -13,7 +13,7 @@ from datetime import datetime
 import sqlalchemy as sa
 
 from bridge.core.delivery.delivery import Delivery
-from bridge.core.escalation import look
+from bridge.core.escalation import evaluate
 from bridge.core.incidents.flapping import settle
 from bridge.core.model import Change, Incident
 from bridge.store.applying import Policy, Writing, complete
@@ -113,14 +113,14 @@ class _Looking:
     def act(self, found: Incident, loud: int) -> list[str]:
         timers, number = self.writing.timers, found.number
         known = timers.input_of(found, self._deliveries(number), loud)
-        verdict = look(known, self.failing, self.now)
+        verdict = evaluate(known, self.failing, self.now)
         timers.acted(number, verdict.acted)
         if not verdict.change.changed:
-            timers.set(known, looked=True)
+            timers.set(known, evaluated=True)
             return []
         timers.add(number, verdict.added)
         self.writing.add(verdict.change)
-        timers.set(timers.input_of(verdict.change.incident, self._deliveries(number)), looked=True)
+        timers.set(timers.input_of(verdict.change.incident, self._deliveries(number)), evaluated=True)
         return _told(verdict.change)
 
     def _deliveries(self, number: int) -> list[Delivery]:

@@ -11,7 +11,8 @@ import sqlalchemy as sa
 from bridge.core.context.measurements import Measured
 from bridge.core.cursors import Page
 from bridge.core.delivery.dead_letters import DeadLetter, DeadLetterFilter
-from bridge.core.delivery.delivery import ENDED
+from bridge.core.delivery.delivery import Delivery
+from bridge.core.delivery.status import status_of
 from bridge.core.facts import Context
 from bridge.core.model import Incident, Severity
 from bridge.core.timeline import Entry
@@ -21,12 +22,13 @@ from bridge.store.applying import complete
 from bridge.store.contexts import StoreContexts
 from bridge.store.database import reading
 from bridge.store.dead_letters import StoreDeadLetters
-from bridge.store.rows import entry_from, incident_from
+from bridge.store.rows import DELIVERY, delivery_from, entry_from, incident_from
 from bridge.store.suppression import SAME_CHANNEL, SUPPRESSED
 from bridge.store.tables import LARGEST, alert, channel_state, delivery, event, heartbeat, incident, storm, worker
 from bridge.store.timers import added_of
 
 DIGEST = sa.case((SUPPRESSED, storm.c.incident_number)).label("digest")
+_TROUBLE = sa.case((channel_state.c.failing, channel_state.c.pause_reason), else_="").label("trouble")
 
 
 class StoreReader:
@@ -78,7 +80,7 @@ class StoreReader:
 
     def deliveries(self, number: int) -> list[DeliveryView]:
         query = (
-            sa.select(delivery, channel_state.c.failing, channel_state.c.pause_reason, DIGEST)
+            sa.select(*DELIVERY, _TROUBLE, DIGEST)
             .outerjoin(channel_state, channel_state.c.channel == delivery.c.channel)
             .outerjoin(storm, SAME_CHANNEL)
             .where(delivery.c.incident_number == number)
@@ -86,8 +88,12 @@ class StoreReader:
         )
         with self._reading() as connection:
             added = {each.channel: each.because for each in reversed(added_of(connection, [number]).get(number, ()))}
-            rows = connection.execute(query).mappings()
-            return [_view(row, added.get(row["channel"], "")) for row in rows]
+            rows = connection.execute(query).mappings().all()
+        found = [(delivery_from(row), row["digest"], row["trouble"]) for row in rows]
+        return [
+            _view(known, *status_of(known, digest=digest, trouble=trouble), added.get(known.target.channel, ""))
+            for known, digest, trouble in found
+        ]
 
     def context(self, number: int, now: datetime) -> Context | None:
         return StoreContexts(self._engine).context(number, now)
@@ -136,40 +142,21 @@ def _flapping(connection: sa.Connection) -> int:
     return connection.scalar(flapping) or 0
 
 
-def _view(row: sa.RowMapping, because: str) -> DeliveryView:
-    status, why = _status(row)
-    told = f"told because {because}" if because else ""
+def _view(known: Delivery, status: str, why: str, because: str) -> DeliveryView:
+    added = f"notified because {because}" if because else ""
     return DeliveryView(
-        channel=row["channel"],
-        recipient=row["recipient"],
+        channel=known.target.channel,
+        recipient=known.target.recipient,
         status=status,
-        wanted=max(row["wanted"], row["sent"]),  # a message shows the newest state, wanted or not
-        sent=row["sent"],
-        attempts=row["attempts"],
-        due_at=row["due_at"] if row["pending"] else None,
-        why="; ".join(part for part in (why, told) if part),
-        last_error=row["last_error"],
-        sent_at=row["sent_at"],
-        refused=row["refused"] if row["dead"] else "",
+        wanted=max(known.wanted, known.sent),  # an older version left more sent than was wanted
+        sent=known.sent,
+        attempts=known.attempts,
+        due_at=known.due_at if known.pending else None,
+        why="; ".join(part for part in (why, added) if part),
+        last_error=known.last_error,
+        sent_at=known.sent_at,
+        refused=known.refused if known.dead else "",
     )
-
-
-def _status(row: sa.RowMapping) -> tuple[str, str]:
-    if row["dead"]:
-        return "dead", "cannot be delivered as it is; mend the cause, then replay it"
-    if not row["pending"]:
-        return ("delivered", "") if row["sent"] else ("skipped", ENDED)
-    if row["lease"] is not None:
-        return "sending", "a worker has it"
-    if row["hold_reason"]:
-        return "held", f"muted by {row['hold_reason']}"
-    if row["digest"]:
-        return "held", f"held back by the storm on {row['channel']}, which #{row['digest']} tells of"
-    if row["alone"]:
-        return "pending", f"it fails alone: others of {row['channel']} got through since it was tried"
-    if row["failing"] and row["pause_reason"]:
-        return "pending", f"the channel waits: {row['pause_reason']}"
-    return "pending", "it is tried again" if row["failed_at"] is not None else "waits for its turn"
 
 
 def _pending(connection: sa.Connection) -> dict[tuple[str, str], int]:
@@ -185,9 +172,9 @@ def _dead(connection: sa.Connection) -> dict[str, int]:
 
 
 def _overdue(connection: sa.Connection, now: datetime) -> dict[str, float]:
-    """Since when the oldest change waits, except behind a mute interval. An outage counts: somebody is not told.
+    """Since when the oldest change waits, except behind a mute interval. An outage counts: a responder is not notified.
 
-    What a storm's digest tells of is not late; the digest itself can be.
+    What a storm's digest reports is not late; the digest itself can be.
     """
     oldest = sa.func.min(delivery.c.wanted_at, type_=delivery.c.wanted_at.type)
     waiting = delivery.c.pending & (delivery.c.hold_reason == "") & sa.not_(SUPPRESSED)
@@ -197,10 +184,10 @@ def _overdue(connection: sa.Connection, now: datetime) -> dict[str, float]:
 
 
 def _storms(connection: sa.Connection, now: datetime) -> dict[str, int]:
-    """How many incidents each storm holds back."""
+    """How many incidents each storm suppresses."""
     count = sa.func.count(delivery.c.incident_number.distinct())
-    held = sa.and_(SAME_CHANNEL, delivery.c.pending, delivery.c.due_at <= now, SUPPRESSED)
-    query = sa.select(storm.c.channel, count).outerjoin(delivery, held).group_by(storm.c.channel)
+    suppressed = sa.and_(SAME_CHANNEL, delivery.c.pending, delivery.c.due_at <= now, SUPPRESSED)
+    query = sa.select(storm.c.channel, count).outerjoin(delivery, suppressed).group_by(storm.c.channel)
     return {row[0]: row[1] for row in connection.execute(query)}
 
 

@@ -9,13 +9,16 @@ from typing import Any
 
 from sqlalchemy import RowMapping
 
+from bridge.core.charts.chart import Picture
 from bridge.core.delivery.attempts import Candidate
 from bridge.core.delivery.dead_letters import DeadLetter
 from bridge.core.delivery.delivery import Delivery
 from bridge.core.errors import Reason
 from bridge.core.escalation import Kind, Timer
+from bridge.core.facts import ChangeEvent
 from bridge.core.model import Added, Alert, Cause, Flap, Incident, Severity, State, Status, Target
 from bridge.core.storms.detection import Storm
+from bridge.core.storms.digests import Suppressed
 from bridge.core.timeline import Entry, EntryKind
 from bridge.store.tables import delivery
 
@@ -70,6 +73,7 @@ _PLAIN_OF_DELIVERY = [
 ]
 #: What delivery_from reads: not the bytes of mails, which few need.
 DELIVERY = [column for column in delivery.columns if column.name != "frozen"]
+_PLAIN_OF_CHANGE = ["at", "kind", "service", "summary", "version", "previous", "link", "labels", "source"]
 _PLAIN_OF_STORM = [each.name for each in fields(Storm) if each.name != "number"]
 
 
@@ -218,6 +222,25 @@ def storm_row(storm: Storm) -> dict[str, Any]:
 
 def storm_from(row: RowMapping) -> Storm:
     return Storm(number=row["incident_number"], **{name: row[name] for name in _PLAIN_OF_STORM})
+
+
+def suppressed_from(row: RowMapping) -> Suppressed:
+    """Of an incident with the rank of a delivery."""
+    name = row["group_labels"].get("alertname") or row["title"]
+    return Suppressed(row["number"], name, row["rank"], row["opened_at"])
+
+
+def change_row(change: ChangeEvent, change_id: str, now: datetime) -> dict[str, Any]:
+    plain = {name: getattr(change, name) for name in _PLAIN_OF_CHANGE}
+    return {**plain, "id": change_id, "recorded_at": now, "actor": change.by}
+
+
+def change_from(row: RowMapping) -> ChangeEvent:
+    return ChangeEvent(id=row["id"], by=row["actor"], **{name: row[name] for name in _PLAIN_OF_CHANGE})
+
+
+def picture_from(row: RowMapping) -> Picture:
+    return Picture(row["kind"], row["title"], row["alt"], row["png"], row["created_at"])
 
 
 def timer_row(number: int, timer: Timer) -> dict[str, Any]:

@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
 
 import sqlalchemy as sa
 
@@ -56,7 +55,7 @@ class Settlements:
     connection: sa.Connection
     now: datetime
     _outcomes: list[tuple[Claim, Outcome]] = field(default_factory=list)
-    _entries: list[dict[str, Any]] = field(default_factory=list)
+    _entries: list[tuple[int, Entry]] = field(default_factory=list)
     _working: set[str] = field(default_factory=set)  #: channels through which something got
 
     def add(self, claim: Claim, outcome: Outcome) -> None:
@@ -84,13 +83,13 @@ class Settlements:
         settled = [each for key, each in after.items() if each != before[key]]
         update(self.connection, _WRITE_SETTLED, _SETTLED, settled)
         if self._entries:
-            self.connection.execute(_NOTE, self._entries)
+            self.connection.execute(_NOTE, [entry_row(*each) for each in self._entries])
         unable = {(each.incident_number, each.target.channel) for each in settled if each.is_stuck}
         put_timers(self.connection, [(number, self._timer(channel)) for number, channel in sorted(unable)])
         self._write_channels(successes)
 
     def _leased(self) -> dict[Key, Delivery]:
-        """What these claims still hold, as it is now: more may be wanted since."""
+        """What these claims still lease, as it is now: more may be wanted since."""
         wanted = {
             "numbers": sorted({claim.incident_number for claim, _ in self._outcomes}),
             "leases": sorted({claim.lease for claim, _ in self._outcomes}),
@@ -110,7 +109,7 @@ class Settlements:
 
     def _note(self, claim: Claim, kind: EntryKind, text: str) -> None:
         entry = Entry(self.now, kind, str(claim.target), text, claim.revision)
-        self._entries.append(entry_row(claim.incident_number, entry))
+        self._entries.append((claim.incident_number, entry))
 
     def _write_channels(self, successes: Mapping[str, datetime]) -> None:
         retries = [(claim, each) for claim, each in self._outcomes if isinstance(each, RetryAt)]

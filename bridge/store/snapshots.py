@@ -1,4 +1,4 @@
-"""Incidents as one transaction sees them, with what is worth telling of them: what messages are made of.
+"""Incidents as one transaction sees them, with their loud entries: what messages are made of.
 
 Invariant: read while nothing can change them. On SQLite a writing transaction is alone. PostgreSQL shows each statement
 of a transaction a state of its own (READ COMMITTED), so an incident is locked before it is read: what changes one locks
@@ -24,7 +24,7 @@ from bridge.store.tables import event, incident
 log = logs.get("store")
 
 _NUMBERS: sa.BindParameter[list[int]] = sa.bindparam("numbers", expanding=True)
-# A claim waits for no incident: it has locked deliveries that the writer which holds the incident may be waiting for.
+# A claim waits for no incident: it has locked deliveries that the incident's writer may be waiting for.
 _LOCK = (
     sa.select(incident.c.number)
     .where(incident.c.number.in_(_NUMBERS))
@@ -44,7 +44,7 @@ class Snapshot:
 
 
 def lock(connection: sa.Connection, numbers: Iterable[int]) -> set[int]:
-    """Which of these incidents nobody changes just now, nor can before this transaction ends."""
+    """Which of these incidents no writer changes just now, nor can before this transaction ends."""
     return set(connection.scalars(_LOCK, {"numbers": sorted(set(numbers))}))
 
 
@@ -70,7 +70,7 @@ def snapshots(connection: sa.Connection, numbers: Iterable[int]) -> Mapping[int,
 
 
 def unreadable(engine: sa.Engine, numbers: Iterable[int]) -> set[int]:
-    """Which of these incidents nobody can read. Raises StoreUnavailable when the database goes meanwhile."""
+    """Which of these incidents cannot be read. Raises StoreUnavailable when the database goes meanwhile."""
     found = set()
     for number in numbers:
         try:

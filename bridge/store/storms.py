@@ -18,11 +18,11 @@ from bridge.core.escalation import Kind, Timer
 from bridge.core.model import Change, Incident
 from bridge.core.routing.tree import walk
 from bridge.core.storms.detection import Storm, StormLimits, decide, follow, is_louder, update_due
-from bridge.core.storms.digests import Held, opened, over, total, updated, worst
+from bridge.core.storms.digests import Suppressed, SuppressedGroup, grouped, opened, over, total, updated, worst
 from bridge.store.applying import Policy, Writing, complete
 from bridge.store.database import reading, transaction
 from bridge.store.rows import incident_from, storm_from, storm_row
-from bridge.store.suppression import WAITS_UNNOTIFIED, collapsed_rows, held_of, under_way, waiting
+from bridge.store.suppression import WAITS_UNNOTIFIED, suppressed, under_way, waiting
 from bridge.store.tables import delivery, incident, storm
 from bridge.store.timers import put_timers
 from bridge.store.waking import Waker
@@ -56,12 +56,12 @@ class StoreStorms:
             found = row.mappings().first()
             if found is None:
                 begun = begin(connection, policy, channel, now)
-                told = [f"{channel} storms, told in #{begun.number}"] if begun else []
+                done = [f"{channel} storms, told in #{begun.number}"] if begun else []
             else:
-                told = _Following(connection, policy, storm_from(found), now).go_on()
+                done = _Following(connection, policy, storm_from(found), now).go_on()
             self._waker.within(connection)
         self._waker.after_commit()
-        return told
+        return done
 
 
 def begin(connection: sa.Connection, policy: Policy, channel: str, now: datetime) -> Storm | None:
@@ -75,19 +75,19 @@ def begin(connection: sa.Connection, policy: Policy, channel: str, now: datetime
     mine = make(storm).values(storm_row(begun)).on_conflict_do_nothing().returning(storm.c.channel)
     if connection.scalar(mine) is None:
         return None
-    held = held_of(collapsed_rows(connection, channel, now))
+    groups = grouped(suppressed(connection, channel, now))
     writing = Writing(connection, policy, now)
-    digest = writing.add(opened(channel, held, limits, verdict.because, now, secrets.token_hex(8)))
+    digest = writing.add(opened(channel, groups, limits, verdict.because, now, secrets.token_hex(8)))
     writing.write()
-    begun = replace(begun, number=digest.number, told_count=total(held), told_rank=worst(held))
+    begun = replace(begun, number=digest.number, told_count=total(groups), told_rank=worst(groups))
     _save(connection, begun)
     return begun
 
 
 def tighten(connection: sa.Connection, policy: Policy, found: Storm, now: datetime) -> Storm:
-    """Let what is more severe collapse too, at once; whoever watches writes the digest anew.
+    """Suppress what is more severe too, at once; the periodic watch writes the digest anew.
 
-    For the transaction that claims, which waits for nobody: what is locked is being looked at.
+    For the transaction that claims, which waits for no lock: what is locked is being followed.
     """
     mine = sa.select(storm).where(storm.c.channel == found.channel).with_for_update(skip_locked=True)
     row = connection.execute(mine).mappings().first()
@@ -123,26 +123,26 @@ class _Following:
         return []
 
     def _update(self, digest: Incident, limits: StormLimits, following: Storm) -> Storm:
-        """Write the digest anew, as what collapses from now on."""
-        before = self._rows() if following.rank > self._storm.rank else ()
+        """Write the digest anew, with what is suppressed from now on."""
+        before = self._suppressed() if following.rank > self._storm.rank else ()
         _save(self._connection, following)
-        rows = self._rows()
-        released = {row["number"] for row in before if row["rank"] < following.rank}
-        self._look_after(released | ({row["number"] for row in rows} if self._is_dead() else set()))
-        held, page_again = held_of(rows), self._policy.rules.page_again
-        self._write(updated(digest, following, held, limits, self._now, page_again=page_again))
-        return replace(_heard(following, held), updated_at=self._now)
+        now = self._suppressed()
+        released = {each.number for each in before if each.rank < following.rank}
+        self._look_after(released | ({each.number for each in now} if self._is_dead() else set()))
+        groups, page_again = grouped(now), self._policy.rules.page_again
+        self._write(updated(digest, following, groups, limits, self._now, page_again=page_again))
+        return replace(_reported(following, groups), updated_at=self._now)
 
     def _end(self, digest: Incident | None, because: str) -> list[str]:
-        found, rows, ended = self._storm, self._rows(), self._ended()
+        found, left, ended = self._storm, self._suppressed(), self._ended()
         self._connection.execute(sa.delete(storm).where(storm.c.channel == found.channel))
         if digest is not None:
-            self._write(over(digest, found, len(rows), ended, because, self._now))
-        self._look_after({row["number"] for row in rows})
+            self._write(over(digest, found, len(left), ended, because, self._now))
+        self._look_after({each.number for each in left})
         return [f"the storm on {found.channel} is over, told in #{found.number}"]
 
-    def _rows(self) -> Sequence[sa.RowMapping]:
-        return collapsed_rows(self._connection, self._storm.channel, self._now)
+    def _suppressed(self) -> list[Suppressed]:
+        return suppressed(self._connection, self._storm.channel, self._now)
 
     def _digest(self) -> Incident | None:
         query = sa.select(incident).where(incident.c.number == self._storm.number).with_for_update(key_share=True)
@@ -156,7 +156,7 @@ class _Following:
         writing.write()
 
     def _ended(self) -> int:
-        """How many incidents were over before this channel heard of them, since the storm began."""
+        """How many incidents were over before this channel was notified of them, since the storm began."""
         mine = sa.and_(
             delivery.c.channel == self._storm.channel, delivery.c.sent == 0, delivery.c.changed_at >= self._storm.since
         )
@@ -169,15 +169,15 @@ class _Following:
         return self._connection.scalar(query.limit(1)) is not None
 
     def _look_after(self, numbers: set[int]) -> None:
-        """The digest speaks for these no more: whoever watches the timers looks whether they need a fallback."""
+        """The digest stands for these no more: the watch over the timers finds out whether they need a fallback."""
         if any(route.fallback for route in walk(self._policy.tree)):
             timer = Timer(Kind.FALLBACK, self._storm.channel, self._now)
             put_timers(self._connection, [(number, timer) for number in sorted(numbers)])
 
 
-def _heard(following: Storm, held: Sequence[Held]) -> Storm:
+def _reported(following: Storm, groups: Sequence[SuppressedGroup]) -> Storm:
     """What the digest said when it was loud last."""
-    count, rank = total(held), worst(held)
+    count, rank = total(groups), worst(groups)
     return replace(following, told_count=count, told_rank=rank) if is_louder(following, count, rank) else following
 
 

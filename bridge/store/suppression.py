@@ -8,7 +8,6 @@ acknowledged) decides at once where it belongs.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
@@ -18,9 +17,9 @@ import sqlalchemy as sa
 from bridge.core.delivery.delivery import Delivery
 from bridge.core.model import Severity
 from bridge.core.storms.detection import Storm
-from bridge.core.storms.digests import Held
+from bridge.core.storms.digests import Suppressed
 from bridge.core.timeline import WITH_DIGEST
-from bridge.store.rows import DELIVERY, delivery_from, storm_from
+from bridge.store.rows import DELIVERY, delivery_from, storm_from, suppressed_from
 from bridge.store.tables import delivery, event, incident, storm
 
 LEAST = len(Severity)  #: every rank is below it
@@ -52,7 +51,7 @@ def under_way(connection: sa.Connection) -> dict[str, Storm]:
 
 
 def waiting(connection: sa.Connection, channel: str, now: datetime, digest: int = 0) -> dict[int, int]:
-    """How many untold messages are due, by rank."""
+    """How many messages are due whose targets are unnotified, by rank."""
     mine = sa.and_(
         delivery.c.channel == channel, WAITS_UNNOTIFIED, delivery.c.due_at <= now, delivery.c.incident_number != digest
     )
@@ -61,13 +60,13 @@ def waiting(connection: sa.Connection, channel: str, now: datetime, digest: int 
 
 
 def are_waiting(connection: sa.Connection, channel: str, count: int, now: datetime, below: int = LEAST) -> bool:
-    """Whether so many untold messages of a rank below that are due; looks at no more of them."""
+    """Whether so many of them of a rank below that are due; looks at no more."""
     mine = sa.and_(delivery.c.channel == channel, WAITS_UNNOTIFIED, delivery.c.due_at <= now, delivery.c.rank < below)
     first = sa.select(delivery.c.rank).where(mine).limit(count).subquery()
     return connection.scalar(sa.select(sa.func.count()).select_from(first)) == count
 
 
-def collapsed_rows(connection: sa.Connection, channel: str, now: datetime) -> Sequence[sa.RowMapping]:
+def suppressed(connection: sa.Connection, channel: str, now: datetime) -> list[Suppressed]:
     """The incidents that the digest of this channel stands for, the most severe first; each once."""
     query = (
         sa.select(incident.c.number, incident.c.group_labels, incident.c.title, incident.c.opened_at, delivery.c.rank)
@@ -76,20 +75,8 @@ def collapsed_rows(connection: sa.Connection, channel: str, now: datetime) -> Se
         .where(delivery.c.channel == channel, delivery.c.pending, delivery.c.due_at <= now, SUPPRESSED)
         .order_by(delivery.c.rank, incident.c.number)
     )
-    found = connection.execute(query).mappings()
-    return list({row["number"]: row for row in found}.values())
-
-
-def held_of(rows: Sequence[sa.RowMapping]) -> list[Held]:
-    """Counted by name and severity."""
-    groups: dict[tuple[str, int], list[sa.RowMapping]] = {}
-    for row in rows:
-        name = row["group_labels"].get("alertname") or row["title"]
-        groups.setdefault((name, row["rank"]), []).append(row)
-    return [
-        Held(name, rank, len(each), min(row["opened_at"] for row in each), max(row["number"] for row in each))
-        for (name, rank), each in groups.items()
-    ]
+    found = (suppressed_from(row) for row in connection.execute(query).mappings())
+    return list({each.number: each for each in found}.values())
 
 
 class Digests:

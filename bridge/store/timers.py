@@ -1,4 +1,4 @@
-"""When the incidents of one transaction must be looked at again, and which channels are notified besides their routes.
+"""When the incidents of one transaction must be evaluated again, and which channels are notified besides their routes.
 
 Invariant: written with the change that they follow from, so that no incident is forgotten by a process that dies.
 """
@@ -35,7 +35,7 @@ class Timers:
         self._stored: dict[int, tuple[Timer, ...]] = {}
         self._timers: dict[int, tuple[Timer, ...]] = {}
         self._added: dict[int, tuple[Added, ...]] = {}
-        self._new: list[dict[str, Any]] = []
+        self._new: list[tuple[int, Added]] = []
 
     def load(self, numbers: Iterable[int]) -> None:
         wanted = list(numbers)
@@ -53,7 +53,7 @@ class Timers:
     def add(self, number: int, added: Iterable[Added]) -> None:
         new = tuple(added)
         self._added[number] = (*self.added(number), *new)
-        self._new += [added_row(number, each) for each in new]
+        self._new += [(number, each) for each in new]
 
     def forget_added(self, number: int) -> None:
         """It was over: channels that were added then need not be notified of what begins now."""
@@ -83,12 +83,12 @@ class Timers:
             loud=loud,
         )
 
-    def set(self, known: EscalationInput, *, anew: bool = False, looked: bool = False) -> None:
+    def set(self, known: EscalationInput, *, anew: bool = False, evaluated: bool = False) -> None:
         """known.timers may be older than what acted() said meanwhile."""
         number = known.incident.number
         timers = self._timers.get(number, ())
         known = known if known.timers is timers else replace(known, timers=timers)
-        self._timers[number] = timers_of(known, self._now, anew=anew, looked=looked)
+        self._timers[number] = timers_of(known, self._now, anew=anew, evaluated=evaluated)
 
     def write(self) -> None:
         before = {(number, each.kind, each.key): each for number, found in self._stored.items() for each in found}
@@ -101,7 +101,8 @@ class Timers:
         put_timers(self._connection, [(key[0], after[key]) for key in changed])
         if self._new:
             make = postgresql.insert if self._connection.dialect.name == "postgresql" else sqlite.insert
-            self._connection.execute(make(added_target).on_conflict_do_nothing(), self._new)
+            rows = [added_row(*each) for each in self._new]
+            self._connection.execute(make(added_target).on_conflict_do_nothing(), rows)
 
 
 def put_timers(connection: sa.Connection, timers: Sequence[tuple[int, Timer]]) -> None:

@@ -8,7 +8,7 @@ from datetime import timedelta
 import pytest
 
 from bridge.core.delivery.delivery import Delivery
-from bridge.core.escalation import RECHECK, EscalationInput, Kind, Timer, look, timers_of
+from bridge.core.escalation import RECHECK, EscalationInput, Kind, Timer, evaluate, timers_of
 from bridge.core.incidents.actions import acknowledge, resolve
 from bridge.core.incidents.transitions import Rules, receive
 from bridge.core.model import Added, Cause, Change, Incident, State, Target
@@ -119,7 +119,7 @@ def test_when_a_channel_is_looked_at_for_its_fallback(delivery: Delivery, due: f
 
 
 def test_what_is_overdue_and_needs_no_fallback_is_looked_at_again_soon() -> None:
-    timers = timers_of(known(match=replace(MATCH, escalate=())), at(400), looked=True)
+    timers = timers_of(known(match=replace(MATCH, escalate=())), at(400), evaluated=True)
     assert [at(400) + RECHECK] == [timer.due_at for timer in timers]
 
 
@@ -127,7 +127,7 @@ def test_what_is_overdue_and_needs_no_fallback_is_looked_at_again_soon() -> None
 
 
 def test_a_channel_that_stays_unable_hands_over_to_its_fallback_and_says_so() -> None:
-    verdict = look(started(known()), {"pager"}, at(300))
+    verdict = evaluate(started(known()), {"pager"}, at(300))
     assert ["pager could not be reached for 5 min (server: HTTP 503): notified mail instead"] == texts(verdict.change)
     assert (True, 2) == (verdict.change.loud, verdict.change.incident.revision)
     assert [("mail", Cause.FALLBACK, "pager")] == [(each.channel, each.cause, each.key) for each in verdict.added]
@@ -135,7 +135,7 @@ def test_a_channel_that_stays_unable_hands_over_to_its_fallback_and_says_so() ->
 
 def test_a_dead_letter_hands_over_at_once() -> None:
     dead = a_delivery(pending=False, dead=True, last_error="payload: too long")
-    verdict = look(started(known(deliveries=(dead,))), set(), at(1))
+    verdict = evaluate(started(known(deliveries=(dead,))), set(), at(1))
     assert ["pager could not deliver it (payload: too long): notified mail instead"] == texts(verdict.change)
 
 
@@ -155,37 +155,37 @@ def test_a_dead_letter_hands_over_at_once() -> None:
 )
 def test_nobody_else_is_told(changes: dict[str, object], failing: set[str], now: float) -> None:
     situation = known(**changes)  # type: ignore[arg-type]
-    assert [] == texts(look(situation, failing, at(now)).change)
+    assert [] == texts(evaluate(situation, failing, at(now)).change)
 
 
 def test_a_route_may_wait_longer_or_shorter() -> None:
     patient = known(match=replace(MATCH, fallback_after=timedelta(hours=1)))
-    assert [] == texts(look(patient, {"pager"}, at(3599)).change)
+    assert [] == texts(evaluate(patient, {"pager"}, at(3599)).change)
     assert ["pager could not be reached for 1 h (server: HTTP 503): notified mail instead"] == texts(
-        look(patient, {"pager"}, at(3600)).change
+        evaluate(patient, {"pager"}, at(3600)).change
     )
 
 
 def test_of_two_routes_the_less_patient_one_decides() -> None:
     patient = replace(MATCH, fallback_after=timedelta(hours=1))
     for matches in ((patient, MATCH), (MATCH, patient)):
-        assert 1 == len(texts(look(known(matches=matches), {"pager"}, at(300)).change))
+        assert 1 == len(texts(evaluate(known(matches=matches), {"pager"}, at(300)).change))
 
 
 def test_a_step_tells_its_channels_once_when_nobody_has_acknowledged() -> None:
     situation = started(known(deliveries=()))
-    assert [] == texts(look(situation, set(), at(599)).change)
-    verdict = look(situation, set(), at(600))
+    assert [] == texts(evaluate(situation, set(), at(599)).change)
+    verdict = evaluate(situation, set(), at(600))
     assert ["not acknowledged within 10 min: notified slack too"] == texts(verdict.change)
     assert (frozenset({STEP.key}), ["slack"]) == (verdict.acted, [each.channel for each in verdict.added])
     acted = replace(situation, timers=(Timer(Kind.ESCALATION, STEP.key, None),), added=verdict.added)
-    assert [] == texts(look(acted, set(), at(9000)).change)
+    assert [] == texts(evaluate(acted, set(), at(9000)).change)
 
 
 def test_steps_that_are_due_together_come_in_their_order_and_in_one_revision() -> None:
     later = Escalation(timedelta(minutes=30), ("boss", "mail"))
     situation = started(known(match=replace(MATCH, escalate=(later, STEP)), deliveries=()))
-    verdict = look(situation, set(), at(1800))
+    verdict = evaluate(situation, set(), at(1800))
     assert ["not acknowledged within 10 min: notified slack too", "not acknowledged within 30 min: notified boss"
             " and mail too"] == texts(verdict.change)  # fmt: skip
     assert {2} == {entry.revision for entry in verdict.change.entries}
@@ -194,27 +194,27 @@ def test_steps_that_are_due_together_come_in_their_order_and_in_one_revision() -
 def test_a_mute_route_does_not_escalate() -> None:
     situation = known(match=replace(MATCH, muted_by="nights", muted_until=at(7200)), deliveries=())
     due = replace(situation, timers=(Timer(Kind.ESCALATION, STEP.key, at(600)),))
-    assert [] == texts(look(due, set(), at(600)).change)
+    assert [] == texts(evaluate(due, set(), at(600)).change)
 
 
 @pytest.mark.parametrize("state", [State.ACKNOWLEDGED, State.RESOLVED])
 def test_an_acknowledgement_or_an_end_stops_the_steps(state: State) -> None:
     situation = known(state, timers=(Timer(Kind.ESCALATION, STEP.key, at(600)),))
-    assert [] == texts(look(situation, set(), at(900)).change)
+    assert [] == texts(evaluate(situation, set(), at(900)).change)
 
 
 def test_a_channel_that_an_escalation_added_has_a_fallback_too() -> None:
     added = Added("slack", Cause.ESCALATION, STEP.key, "", at(600))
     situation = known(deliveries=(a_delivery("slack", wanted_at=at(600)),), added=(added,))
     assert ["slack could not be reached for 5 min (server: HTTP 503): notified mail instead"] == texts(
-        look(situation, {"slack"}, at(900)).change
+        evaluate(situation, {"slack"}, at(900)).change
     )
 
 
 def test_an_old_acknowledgement_is_over_and_everybody_is_reminded() -> None:
     situation = known(State.ACKNOWLEDGED)
-    assert [] == texts(look(situation, set(), at(12 * 3600)).change)
-    change = look(situation, set(), at(12 * 3600 + 60)).change
+    assert [] == texts(evaluate(situation, set(), at(12 * 3600)).change)
+    change = evaluate(situation, set(), at(12 * 3600 + 60)).change
     assert ["open again: ada acknowledged it 12 h ago, and it is not over"] == texts(change)
     assert (State.OPEN, None, True, True) == (
         change.incident.state,

@@ -97,7 +97,7 @@ def test_when_pagerduty_is_down_mail_is_told_and_when_it_is_back_both_show_the_t
     (told,) = [text for text in timeline(hasty) if text.endswith("notified email-ml instead")]
     assert told.startswith("pagerduty-ml could not be reached for")
     whys = {each["channel"]: each["why"] for each in shown(hasty)["deliveries"]}
-    assert whys["email-ml"].startswith("told because pagerduty-ml could not be reached for")
+    assert whys["email-ml"].startswith("notified because pagerduty-ml could not be reached for")
     sandbox.clear_faults()
     eventually(lambda: ["triggered"] == pages(sandbox))
     post(hasty, token, "ErrorsHigh", over=True)

@@ -124,7 +124,7 @@ def test_a_storm_is_one_digest_after_every_critical_and_ends_with_nothing_lost(
     assert WARNINGS == len(held(slow))
     assert {"bridge_storm_active": 1.0, "bridge_storm_collapsed": WARNINGS} == storms(slow)
     page = requests.get(f"{slow.url}/incidents/{held(slow)[0]['number']}", timeout=60).text
-    assert "held back by the storm on slack-ml, which #" in page
+    assert "suppressed by the storm on slack-ml, reported in #" in page
 
     slow.kill_everything()
     slow.start()

@@ -91,7 +91,7 @@ class Bridge(RuleBasedStateMachine):
                 fires = alert.shown and not incident.resolved
                 after.channels[channel] = after.channels.get(channel, False) or fires
         for each in self.bridge.reader.deliveries(incident.number):
-            if "told because" in each.why:  # what it was told for is not a matter of its route
+            if "notified because" in each.why:  # what it was told for is not a matter of its route
                 after.channels.pop(each.channel, None)
         self.shown[group] = after
         if after.paging and (before is None or _pages_anew(before, after)):

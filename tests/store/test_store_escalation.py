@@ -96,7 +96,7 @@ def test_a_channel_that_stays_unable_hands_over_and_the_end_reaches_both(machine
     assert [] == machine.watching.watch(at(301))
     assert {"pager", "mail"} == machine.send(at(302), pager=down(at(302)))
     why = {each.channel: each.why for each in machine.reader.deliveries(1)}
-    assert "told because pager could not be reached for 5 min (server: HTTP 503)" == why["mail"]
+    assert "notified because pager could not be reached for 5 min (server: HTTP 503)" == why["mail"]
     assert {"pager"} == machine.send(at(320))  # it recovers, and shows the current truth
     machine.accept(at(330), an_alert(ends=325))
     claims = machine.claim(at(331))

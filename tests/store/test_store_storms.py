@@ -28,7 +28,7 @@ def test_a_burst_is_one_digest_before_anybody_looks(world: World) -> None:
     world.fire(50)
     assert ["Storm on slack"] == world.send_all(5)
     assert "50 incidents are suppressed on slack: 50 warning" == world.headline()
-    assert ("held", "held back by the storm on slack, which #51 tells of") == world.standing(1)
+    assert ("held", "suppressed by the storm on slack, reported in #51") == world.standing(1)
 
 
 def test_what_the_channel_can_carry_is_told_one_by_one(world: World) -> None:
@@ -74,7 +74,7 @@ def test_criticals_that_join_do_not_trickle_until_somebody_looks(world: World) -
     world.send_all(2)
     world.fire(9, "critical", "Down")
     assert [] == world.send_all(4)
-    assert ("held", "held back by the storm on slack, which #51 tells of") == world.standing(52)
+    assert ("held", "suppressed by the storm on slack, reported in #51") == world.standing(52)
     world.watch()
     assert ["Storm on slack"] == world.send_all(2)
     assert "59 incidents are suppressed on slack: 9 critical, 50 warning" == world.headline()

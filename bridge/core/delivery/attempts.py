@@ -86,8 +86,8 @@ def settle(
 
 def sent(delivery: Delivery, claim: Claim, outcome: Sent, now: datetime) -> Delivery:
     """The target shows the claim's revision. A newer one that is wanted meanwhile is due since its change."""
-    settled = replace(
-        _released(delivery),
+    return replace(
+        delivery,
         sent=claim.revision,
         wanted=max(delivery.wanted, claim.revision),
         pending=delivery.wanted > claim.revision,
@@ -95,17 +95,27 @@ def sent(delivery: Delivery, claim: Claim, outcome: Sent, now: datetime) -> Deli
         due_at=delivery.changed_at,
         sent_at=now,
         handle=dict(outcome.handle),
+        in_flight=False,
+        attempted_at=None,
+        frozen_revision=None,
+        muted_by="",
+        lease=None,
+        lease_until=None,
+        attempts=0,
+        shrink=False,
+        last_error="",
+        refused="",
+        failed_at=None,
+        alone=0,
     )
-    return replace(
-        settled, in_flight=False, attempted_at=None, attempts=0, shrink=False, frozen_revision=None, last_error="",
-        refused="", muted_by="", failed_at=None, alone=0,
-    )  # fmt: skip
 
 
 def sent_in_part(delivery: Delivery, outcome: Begun, now: datetime) -> Delivery:
     """The rest is due at once."""
-    free = _released(delivery)
-    return replace(free, due_at=now, in_flight=False, attempted_at=None, handle=dict(outcome.handle))
+    return replace(
+        delivery, due_at=now, in_flight=False, attempted_at=None, handle=dict(outcome.handle), lease=None,
+        lease_until=None,
+    )  # fmt: skip
 
 
 def retry(delivery: Delivery, claim: Claim, outcome: RetryAt, now: datetime, succeeded_at: datetime | None) -> Delivery:
@@ -115,7 +125,7 @@ def retry(delivery: Delivery, claim: Claim, outcome: RetryAt, now: datetime, suc
         alone += _fails_alone(claim, now, succeeded_at)
         failed_at = claim.claimed_at or now
     return replace(
-        _released(delivery),
+        delivery,
         due_at=outcome.at,
         in_flight=outcome.ambiguous or claim.unknown,
         attempts=delivery.attempts + 1,
@@ -124,6 +134,8 @@ def retry(delivery: Delivery, claim: Claim, outcome: RetryAt, now: datetime, suc
         last_error=outcome.error,
         failed_at=failed_at,
         alone=alone,
+        lease=None,
+        lease_until=None,
     )
 
 
@@ -137,7 +149,7 @@ def give_up(delivery: Delivery, claim: Claim, outcome: GiveUp, now: datetime) ->
     earlier one, which a replay must look for."""
     newer = delivery.wanted > claim.revision
     return replace(
-        _released(delivery),
+        delivery,
         pending=newer,
         dead=not newer,
         dead_reason=None if newer else outcome.reason,
@@ -147,12 +159,10 @@ def give_up(delivery: Delivery, claim: Claim, outcome: GiveUp, now: datetime) ->
         attempts=delivery.attempts + 1,
         last_error=outcome.error,
         refused=outcome.refused[:MAX_REFUSED],
+        lease=None,
+        lease_until=None,
     )
 
 
 def _fails_alone(claim: Claim, now: datetime, succeeded_at: datetime | None) -> bool:
     return fails_alone(succeeded_at, claim.failed_at, claim.claimed_at or now)
-
-
-def _released(delivery: Delivery) -> Delivery:
-    return replace(delivery, lease=None, lease_until=None)

@@ -47,8 +47,8 @@ def is_the_vendor(incidents: int) -> bool:
 class Probing:
     """What may be tried while the vendor fails: the one that was tried least often, of these.
 
-    What is critical and was not tried yet always may: nothing tells a vendor that fails for all from one that fails for
-    what was tried so far, but a try.
+    What is critical and was not tried yet always may: only a try tells a vendor that fails for all from one
+    that fails for what was tried so far.
     """
 
     again: bool  #: what failed before
@@ -60,7 +60,7 @@ def probing(*, again: bool, unknown: int, chance: float) -> Probing:
     """again: the distance from the last probe is kept. unknown: how many tries there are that may have arrived.
 
     When these are many, the next one is taken from them mostly: a target that an unknown try may have reached must be
-    told the end, and is none that a storm's digest can speak for. chance: in [0, 1).
+    notified of the end, and no storm's digest can stand for it. chance: in [0, 1).
     """
     toss = int(chance * 16)
     fresh = unknown < UNKNOWN or (again and toss >> 1 == 0)
@@ -99,8 +99,8 @@ def room_for_doubtful(concurrency: int) -> int:
 def urgency(*, rank: int, doubtful: bool, alone: int, chance: float) -> tuple[int, ...]:
     """The smaller the sooner, while the channel works. chance: in [0, 1), the same for all that is compared.
 
-    Of one severity what is in doubt comes last. Before what is less severe it has every other turn: neither may shut
-    the other out, where there is less room than both want.
+    Of one severity what is in doubt comes last. Before what is less severe it comes first every other time: neither may
+    shut the other out, where there is less room than both want.
     """
     last = doubtful and (alone >= LAST_FROM or chance < 0.5)
     return int(last), rank, int(doubtful), alone

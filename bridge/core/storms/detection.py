@@ -1,7 +1,6 @@
-"""Storm detection for one channel: what collapses into its digest, and when single messages are sent again. Pure.
+"""Storm detection for one channel: what its digest suppresses, and when single messages are sent again. Pure.
 
-Invariant: the least severe collapses first, and nothing collapses that can be sent within the maximum delay
-(`patience`).
+Invariant: the least severe is suppressed first, and nothing that can be sent within the maximum delay (`patience`).
 """
 
 from __future__ import annotations
@@ -44,7 +43,7 @@ class Storm:
     rank: int
     since: datetime
     tightened_at: datetime  #: when the rank became as severe as it is
-    calm_since: datetime | None  #: since when less had to collapse
+    calm_since: datetime | None  #: from when on less had to be suppressed
     updated_at: datetime  #: when the digest was written last
     told_count: int  #: how many incidents it represented, and
     told_rank: int  #: the most severe of them, at its last loud entry
@@ -56,7 +55,7 @@ class Storm:
 
 @dataclass(frozen=True, slots=True)
 class StormDecision:
-    """rank None: nothing collapses."""
+    """rank None: nothing is suppressed."""
 
     rank: int | None
     calm_since: datetime | None = None
@@ -64,7 +63,7 @@ class StormDecision:
 
 
 def cut_off(waiting: Mapping[int, int], limits: StormLimits) -> int | None:
-    """The most severe rank that has to collapse, with all that are less severe.
+    """The most severe rank that has to be suppressed, with all that are less severe.
 
     waiting: unsent messages by rank. More severe ones are sent one by one, as this fits into the maximum delay.
     """
@@ -77,7 +76,7 @@ def cut_off(waiting: Mapping[int, int], limits: StormLimits) -> int | None:
 
 
 def decide(storm: Storm | None, waiting: Mapping[int, int], limits: StormLimits | None, now: datetime) -> StormDecision:
-    """More collapses at once, less only after the quiet period, so that a storm does not come and go with every peak.
+    """More is suppressed at once, less only after the quiet period: a storm does not come and go with every peak.
 
     limits None: the channel has no rate limit any more, or its storms are switched off.
     """
@@ -103,7 +102,7 @@ def follow(storm: Storm, decision: StormDecision, now: datetime) -> Storm:
 
 
 def update_due(storm: Storm, limits: StormLimits | None, now: datetime) -> bool:
-    """At once when more severe ones collapsed; often at first, while the count grows fastest; then every
+    """At once when more severe ones are suppressed; often at first, while the count grows fastest; then every
     `update_every`."""
     if storm.updated_at < storm.tightened_at:
         return True

@@ -6,7 +6,7 @@ Invariant: the most severe comes first; the digest has one alert, whose summary 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -34,14 +34,40 @@ MAX_NAME = 80
 
 
 @dataclass(frozen=True, slots=True)
-class Held:
-    """The collapsed incidents of one name and severity."""
+class Suppressed:
+    """One incident that a digest stands for."""
+
+    number: int
+    name: str
+    rank: int
+    opened_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class SuppressedGroup:
+    """The suppressed incidents of one name and severity."""
 
     name: str
     rank: int
     count: int
     since: datetime
     newest: int  #: number
+
+
+Groups = Sequence[SuppressedGroup]
+
+
+def grouped(suppressed: Iterable[Suppressed]) -> list[SuppressedGroup]:
+    """By name and severity."""
+    groups: dict[tuple[str, int], list[Suppressed]] = {}
+    for each in suppressed:
+        groups.setdefault((each.name, each.rank), []).append(each)
+    return [
+        SuppressedGroup(
+            name, rank, len(found), min(each.opened_at for each in found), max(each.number for each in found)
+        )
+        for (name, rank), found in groups.items()
+    ]
 
 
 def channel_of(incident: Incident) -> str | None:
@@ -66,12 +92,10 @@ def skip_reason(before: Delivery, storm: Storm | None) -> str:
     return f"ended while it was suppressed: reported in the digest #{storm.number} at most"
 
 
-def opened(
-    channel: str, suppressed: Sequence[Held], limits: StormLimits, because: str, now: datetime, uid: str
-) -> Change:
+def opened(channel: str, groups: Groups, limits: StormLimits, because: str, now: datetime, uid: str) -> Change:
     """A new digest for a storm that begins."""
     group = Group(SOURCE, RECEIVER, f"storm:{channel}:{uid}", {"alertname": ALERTNAME, "channel": channel}, ())
-    alert = _alert(channel, suppressed, severity_of(worst(suppressed)), limits.held_url, now)
+    alert = _alert(channel, groups, severity_of(worst(groups)), limits.held_url, now)
     entry = Entry(now, EntryKind.OPENED, "bridge", f"{channel} storms: {because}", 1, loud=True)
     blank = Incident.begun(group, f"Storm on {channel}", now, uid)
     incident = replace(blank, severity=alert.severity, alerts={alert.fingerprint: alert})
@@ -80,25 +104,19 @@ def opened(
 
 
 def updated(
-    known: Incident,
-    storm: Storm,
-    suppressed: Sequence[Held],
-    limits: StormLimits,
-    now: datetime,
-    *,
-    page_again: bool = True,
+    known: Incident, storm: Storm, groups: Groups, limits: StormLimits, now: datetime, *, page_again: bool = True
 ) -> Change:
     """The digest with the current incidents; without entries when nothing changed.
 
     A digest that a user resolved is reopened by new incidents, an acknowledged one by new critical ones, which the
     responder has not seen.
     """
-    severity = severity_of(worst(suppressed)) if suppressed else known.severity
-    alert = _alert(storm.channel, suppressed, severity, limits.held_url, storm.since)
+    severity = severity_of(worst(groups)) if groups else known.severity
+    alert = _alert(storm.channel, groups, severity, limits.held_url, storm.since)
     before = known.alerts.get(alert.fingerprint)
     if before is not None and _content(before) == _content(alert):
         return Change(known, (), ())
-    loud = known.resolved or is_louder(storm, total(suppressed), worst(suppressed))
+    loud = known.resolved or is_louder(storm, total(groups), worst(groups))
     kind = _kind(known, page_again and loud and severity is Severity.CRITICAL)
     entry = Entry(now, kind, "bridge", alert.annotations["summary"], known.revision + 1, loud=loud)
     changed = _with(known if kind is EntryKind.STORM else reopened(known), alert, entry.revision, now)
@@ -121,13 +139,13 @@ def over(known: Incident, storm: Storm, left: int, ended: int, because: str, now
     return Change(ended_now, (entry,), (alert,))
 
 
-def total(suppressed: Sequence[Held]) -> int:
-    return sum(each.count for each in suppressed)
+def total(groups: Groups) -> int:
+    return sum(each.count for each in groups)
 
 
-def worst(suppressed: Sequence[Held]) -> int:
-    """The rank of the most severe; the lowest rank when nothing is suppressed."""
-    return min((each.rank for each in suppressed), default=Severity.NONE.rank)
+def worst(groups: Groups) -> int:
+    """The rank of the most severe; the lowest rank when there is none."""
+    return min((each.rank for each in groups), default=Severity.NONE.rank)
 
 
 def _kind(known: Incident, unseen: bool) -> EntryKind:
@@ -136,10 +154,8 @@ def _kind(known: Incident, unseen: bool) -> EntryKind:
     return EntryKind.PAGED_AGAIN if unseen and known.state is State.ACKNOWLEDGED else EntryKind.STORM
 
 
-def _alert(
-    channel: str, suppressed: Sequence[Held], severity: Severity, held_url: str | None, since: datetime
-) -> Alert:
-    annotations = {"summary": _headline(channel, suppressed), "description": _lines(suppressed)}
+def _alert(channel: str, groups: Groups, severity: Severity, held_url: str | None, since: datetime) -> Alert:
+    annotations = {"summary": _headline(channel, groups), "description": _lines(groups)}
     return Alert(
         fingerprint="storm",
         status=Status.FIRING,
@@ -150,28 +166,28 @@ def _alert(
     )
 
 
-def _headline(channel: str, suppressed: Sequence[Held]) -> str:
+def _headline(channel: str, groups: Groups) -> str:
     """`412 incidents are suppressed on slack-ml: 12 critical, 400 warning`."""
     counts: Counter[int] = Counter()
-    for each in suppressed:
+    for each in groups:
         counts[each.rank] += each.count
     parts = ", ".join(f"{counts[rank]:,} {severity_of(rank)}" for rank in sorted(counts))
-    return f"{_incidents(total(suppressed))} suppressed on {channel}" + (f": {parts}" if parts else "")
+    return f"{_incidents(total(groups))} suppressed on {channel}" + (f": {parts}" if parts else "")
 
 
-def _lines(suppressed: Sequence[Held]) -> str:
-    ordered = sorted(suppressed, key=lambda each: (each.rank, -each.count, each.name))
+def _lines(groups: Groups) -> str:
+    ordered = sorted(groups, key=lambda each: (each.rank, -each.count, each.name))
     lines = [_line(each) for each in ordered[:MAX_LINES]]
     rest = ordered[MAX_LINES:]
     more = f"and {total(rest):,} more under {len(rest):,} other names"
     return "\n".join([*lines, *([more] if rest else [])])
 
 
-def _line(suppressed: Held) -> str:
-    name = " ".join(suppressed.name.split())
+def _line(group: SuppressedGroup) -> str:
+    name = " ".join(group.name.split())
     name = name if len(name) <= MAX_NAME else f"{name[:MAX_NAME]}…"
-    many = f"{suppressed.count:,} × {name}, {severity_of(suppressed.rank)}, since {suppressed.since:%H:%M} UTC"
-    return many + (f", newest #{suppressed.newest}" if suppressed.count > 1 else f", #{suppressed.newest}")
+    many = f"{group.count:,} × {name}, {severity_of(group.rank)}, since {group.since:%H:%M} UTC"
+    return many + (f", newest #{group.newest}" if group.count > 1 else f", #{group.newest}")
 
 
 def _incidents(count: int) -> str:

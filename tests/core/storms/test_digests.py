@@ -7,25 +7,37 @@ from dataclasses import replace
 
 from bridge.core.model import Change, ChannelSpec, Incident, Severity, State, Target
 from bridge.core.storms.detection import Storm, StormLimits
-from bridge.core.storms.digests import Held, channel_of, digest_states, opened, over, updated
+from bridge.core.storms.digests import (
+    Suppressed,
+    SuppressedGroup,
+    channel_of,
+    digest_states,
+    grouped,
+    opened,
+    over,
+    updated,
+)
 from tests.builders import at
 
 CRITICAL, WARNING = Severity.CRITICAL.rank, Severity.WARNING.rank
 URL = "https://bridge.example.org/?channel=slack-ml&held=storm"
 LIMITS = StormLimits(1.0, held_url=URL)
-SLOW, ERRORS = Held("HighLatency", WARNING, 400, at(-3600), 420), Held("HighErrors", CRITICAL, 12, at(-60), 19)
+SLOW, ERRORS = (
+    SuppressedGroup("HighLatency", WARNING, 400, at(-3600), 420),
+    SuppressedGroup("HighErrors", CRITICAL, 12, at(-60), 19),
+)
 STORM = Storm("slack-ml", 7, WARNING, at(0), at(0), None, at(0), 400, WARNING)
 
 
-def begun(*held: Held) -> Change:
+def begun(*held: SuppressedGroup) -> Change:
     return opened("slack-ml", held or (SLOW,), LIMITS, "400 messages waited", at(0), "uid")
 
 
-def known(*held: Held) -> Incident:
+def known(*held: SuppressedGroup) -> Incident:
     return replace(begun(*held).incident, number=7)
 
 
-def changed(incident: Incident, held: Sequence[Held], **more: bool) -> Change:
+def changed(incident: Incident, held: Sequence[SuppressedGroup], **more: bool) -> Change:
     return updated(incident, STORM, held, LIMITS, at(30), **more)
 
 
@@ -35,7 +47,7 @@ def alert_of(change: Change) -> dict[str, str]:
 
 
 def test_a_digest_says_how_many_and_what_the_most_severe_first() -> None:
-    change = begun(SLOW, Held("One\nLine", WARNING, 1, at(0), 421), ERRORS)
+    change = begun(SLOW, SuppressedGroup("One\nLine", WARNING, 1, at(0), 421), ERRORS)
     assert ("Storm on slack-ml", Severity.CRITICAL) == (change.incident.title, change.incident.severity)
     assert {
         "summary": "413 incidents are suppressed on slack-ml: 12 critical, 401 warning",
@@ -48,8 +60,17 @@ def test_a_digest_says_how_many_and_what_the_most_severe_first() -> None:
     assert ("opened", "slack-ml storms: 400 messages waited", True) == (entry.kind, entry.text, entry.loud)
 
 
+def test_what_is_suppressed_is_counted_by_name_and_severity() -> None:
+    slow = [Suppressed(number, "HighLatency", WARNING, at(-number)) for number in (7, 9, 8)]
+    found = grouped([*slow, Suppressed(6, "HighLatency", CRITICAL, at(0))])
+    assert [
+        SuppressedGroup("HighLatency", WARNING, 3, at(-9), 9),
+        SuppressedGroup("HighLatency", CRITICAL, 1, at(0), 6),
+    ] == found
+
+
 def test_names_beyond_the_first_are_counted() -> None:
-    many = [Held(f"Name{number:02}", WARNING, 2, at(0), number) for number in range(25)]
+    many = [SuppressedGroup(f"Name{number:02}", WARNING, 2, at(0), number) for number in range(25)]
     lines = alert_of(begun(*many))["description"].splitlines()
     assert (21, "and 10 more under 5 other names") == (len(lines), lines[-1])
 
