@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import abc
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Annotated, ClassVar, get_args
 
@@ -34,12 +35,22 @@ class ChannelStorm(Section):
     """As in storm, for this channel: how often the digest is written anew at most."""
 
 
-class ChannelSettings(Section, abc.ABC):
-    """A vendor's model adds `type`, its own keys, and what is wrong or odd about their values.
+@dataclass(frozen=True, slots=True)
+class Checks:
+    """What the keys of all channels of a type mean together.
 
-    The three checks see the file's data, which may be of any shape: whatever else is wrong, all is reported at once.
+    They see the file's data, which may be of any shape: whatever else is wrong, all is reported at once.
     """
 
+    faults: Callable[[Document], None] = lambda document: None  #: adds what makes them unusable to the document
+    warnings: Callable[[Document], Iterator[Fault]] = lambda document: iter(())  #: no fault, but would surprise
+    advise: Callable[[Notes], None] = lambda notes: None  #: what `bridge check` alone says
+
+
+class ChannelSettings(Section, abc.ABC):
+    """A vendor's model adds `type` and its own keys."""
+
+    checks: ClassVar[Checks] = Checks()
     pages: ClassVar[bool] = False  #: it wakes the on-call
     keeps_open: ClassVar[bool] = False  #: an incident stays open there until its end is sent
     edits: ClassVar[bool] = True  #: it shows every revision; otherwise only loud changes are sent
@@ -66,19 +77,6 @@ class ChannelSettings(Section, abc.ABC):
     @abc.abstractmethod
     def build(self, name: str) -> Channel:
         """The adapter. Its libraries are imported here, so that who only reads settings need not carry them."""
-
-    @classmethod
-    def faults(cls, document: Document) -> None:
-        """Add to the document what makes channels of this type unusable, beyond the shape."""
-
-    @classmethod
-    def warnings(cls, document: Document) -> Iterator[Fault]:
-        """What is no fault, but would surprise."""
-        return iter(())
-
-    @classmethod
-    def advise(cls, notes: Notes) -> None:
-        """What `bridge check` alone says."""
 
     @classmethod
     def word(cls) -> str:

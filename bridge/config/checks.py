@@ -28,7 +28,7 @@ def check_document(document: Document, types: ChannelTypes) -> None:
     data = mapping(document.data)
     _check_channels(document, mapping(data.get("channels")))
     for kind in types:
-        kind.faults(document)
+        kind.checks.faults(document)
     _check_names_once(document, ("sources",), sequence(data.get("sources")))
     _check_own_name(document, sequence(data.get("sources")))
     _check_reconciling(document, sequence(data.get("sources")))
@@ -53,7 +53,7 @@ def find_warnings(document: Document, types: ChannelTypes) -> Iterator[Fault]:
     yield from _unused_channels(document, data)
     yield from _sources_that_cannot_send(document, data)
     for kind in types:
-        yield from kind.warnings(document)
+        yield from kind.checks.warnings(document)
     yield from exposed(document, data)
 
 

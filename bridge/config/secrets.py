@@ -68,7 +68,7 @@ def _stand_in(path: Path) -> str:
 
 
 def secret_paths(data: Any, file: type[Section]) -> frozenset[Path]:
-    """Where secrets stand, or may stand, for whoever must not show what is there."""
+    """Where secrets stand, or may stand, for callers that must not show what is there."""
     return frozenset((*place.path, secret.key) for place in places(file, data) for secret in secrets_of(place.model))
 
 

@@ -51,7 +51,8 @@ uvloop.run(main(sys.argv[2], json.loads(sys.argv[3])))
 @pytest.mark.parametrize("kind", ["pagerduty", "slack", "webhook", "prometheus", "alertmanager", "ping"])
 def test_no_flood_fills_the_memory(kind: str) -> None:
     """Of an Alertmanager 32 MiB are read, of others 4."""
-    ways = {way: script for way, script in EVERYTHING.items() if kind != "ping" or way not in {*AFTER_THE_HEAD, *BOMBS}}
+    unread = {"ping": {*AFTER_THE_HEAD, *BOMBS}, "webhook": {*BOMBS}}.get(kind, set())  # a 200 is enough for them
+    ways = {way: script for way, script in EVERYTHING.items() if way not in unread}
     with contextlib.ExitStack() as vendors:
         ports = {way: vendors.enter_context(running_vendor(script)).port for way, script in ways.items()}
         command = [sys.executable, "-c", MEASURE, str(Path(__file__).parents[2]), kind, json.dumps(ports)]

@@ -29,11 +29,8 @@ WEB = ("before commit", "after commit")
 WORKER = ("claimed", "before send", "vendor accepted", "before settle", "settling", "settled")
 FROZEN = "frozen"  #: only what sends the same bytes again is kept before it is sent
 
-CHANNELS = (
-    EmailChannel,
-    PagerDutyChannel,
-    SlackChannel,
-)  #: imported here, for a worker would import them after it was forked
+#: Of the shipped routes. Imported here, since a worker would import them after it was forked.
+CHANNELS = tuple(each.kind for each in (PagerDutyChannel, SlackChannel, EmailChannel))
 list(check_templates(None))  # compiles the built-in ones, for the same reason
 
 

@@ -2,26 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import timedelta
-from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, SecretStr
 
 from bridge.channels.email import checks
-from bridge.config.channel import ChannelSettings
+from bridge.config.channel import ChannelSettings, Checks
 from bridge.config.fields import Address, Duration, ExistingFile, Line, Pace, Smarthost
 from bridge.config.values import parse_rate
 from bridge.core.network.mailboxes import parse_mailbox
 from bridge.core.ports import Channel
 
-if TYPE_CHECKING:
-    from bridge.config.advice.notes import Notes
-    from bridge.config.document import Document
-    from bridge.config.faults import Fault
-
 
 class EmailSettings(ChannelSettings):
+    checks: ClassVar[Checks] = Checks(checks.faults, checks.warnings, checks.advise)
     edits: ClassVar[bool] = False
     shows_bodies: ClassVar[bool] = True
     address: ClassVar[str] = ""
@@ -68,15 +63,3 @@ class EmailSettings(ChannelSettings):
         from bridge.channels.email.channel import EmailChannel
 
         return EmailChannel(name, self)
-
-    @classmethod
-    def faults(cls, document: Document) -> None:
-        checks.faults(document)
-
-    @classmethod
-    def warnings(cls, document: Document) -> Iterator[Fault]:
-        return checks.warnings(document)
-
-    @classmethod
-    def advise(cls, notes: Notes) -> None:
-        checks.advise(notes)

@@ -2,24 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, SecretStr
 
 from bridge.channels.pagerduty import checks
-from bridge.config.channel import ChannelSettings
+from bridge.config.channel import ChannelSettings, Checks
 from bridge.config.fields import Line, Pace, RootUrl
 from bridge.config.values import parse_rate
 from bridge.core.ports import Channel
 
-if TYPE_CHECKING:
-    from bridge.config.advice.notes import Notes
-    from bridge.config.document import Document
-    from bridge.config.faults import Fault
-
 
 class PagerDutySettings(ChannelSettings):
+    checks: ClassVar[Checks] = Checks(warnings=checks.warnings, advise=checks.advise)
     pages: ClassVar[bool] = True
     keeps_open: ClassVar[bool] = True
 
@@ -47,11 +42,3 @@ class PagerDutySettings(ChannelSettings):
         from bridge.channels.pagerduty.channel import PagerDutyChannel
 
         return PagerDutyChannel(name, self)
-
-    @classmethod
-    def warnings(cls, document: Document) -> Iterator[Fault]:
-        return checks.warnings(document)
-
-    @classmethod
-    def advise(cls, notes: Notes) -> None:
-        checks.advise(notes)

@@ -2,24 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import AfterValidator, SecretStr
 
 from bridge.channels.slack import checks
-from bridge.config.channel import ChannelSettings
+from bridge.config.channel import ChannelSettings, Checks
 from bridge.config.fields import Line, Pace, RootUrl
 from bridge.config.values import check_mention, parse_rate
 from bridge.core.ports import Channel
 
-if TYPE_CHECKING:
-    from bridge.config.advice.notes import Notes
-    from bridge.config.document import Document
-    from bridge.config.faults import Fault
-
 
 class SlackSettings(ChannelSettings):
+    checks: ClassVar[Checks] = Checks(warnings=checks.warnings, advise=checks.advise)
+
     type: Literal["slack"]
     """slack: the Web API, with a bot token."""
     token: SecretStr
@@ -39,11 +35,3 @@ class SlackSettings(ChannelSettings):
         from bridge.channels.slack.channel import SlackChannel
 
         return SlackChannel(name, self)
-
-    @classmethod
-    def warnings(cls, document: Document) -> Iterator[Fault]:
-        return checks.warnings(document)
-
-    @classmethod
-    def advise(cls, notes: Notes) -> None:
-        checks.advise(notes)

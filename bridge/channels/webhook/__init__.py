@@ -1,1 +1,1 @@
-"""A webhook of anybody: Alertmanager's JSON, what the bridge knows besides, and a signature."""
+"""Webhooks to receivers of the user's own: Alertmanager's JSON, what the bridge knows besides, and a signature."""

@@ -1,4 +1,4 @@
-"""Any receiver of webhooks: one signed POST for each revision, which the receiver may drop by its Idempotency-Key."""
+"""Receivers of webhooks: one signed POST for each revision, which the receiver may drop by its Idempotency-Key."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from bridge.core.ports import Claim, Composed, Message, Receipt
 from bridge.outbound.http import Answer, CallFailed, HttpClient
 from bridge.rendering.text import cut, one_line
 
-MAX_TOLD = 200  #: characters of what a receiver says about its refusal
-_LATER = frozenset({408, 409, 425})  #: it may be taken another time, and was not taken now
+MAX_REASON = 200  #: characters of a receiver's own words about a refusal
+_LATER = frozenset({408, 409, 425})  #: it is under way there, or may be taken another time
 _CREDENTIAL = frozenset({401, 403, 407})  #: the last is a proxy's
 _PAYLOAD = frozenset({400, 413, 422})
 
@@ -36,7 +36,7 @@ class WebhookChannel:
         given = (settings.secret, settings.previous_secret)
         self._secrets = tuple(each.get_secret_value() for each in given if each is not None)
         self._authorization = _authorization(settings)
-        self._unsaid = (*self._secrets, *self._authorization.values(), *_credentials(settings))
+        self._hidden = (*self._secrets, *self._authorization.values(), *_credentials(settings))
         self._http = HttpClient(connections=settings.concurrency)
 
     def compose(self, message: Message, claim: Claim) -> Composed:
@@ -52,7 +52,7 @@ class WebhookChannel:
             )
         except CallFailed as error:
             raise failed(error) from None
-        refusal = refusal_of(answer, self._unsaid)
+        refusal = refusal_of(answer, self._hidden)
         if refusal is not None:
             raise refusal
         return Receipt({"revision": message.revision}, f"accepted with HTTP {answer.status}")
@@ -84,31 +84,30 @@ def _credentials(settings: WebhookSettings) -> tuple[str, ...]:
     return tuple(each.get_secret_value() for each in given if each is not None)
 
 
-def refusal_of(answer: Answer, unsaid: tuple[str, ...] = ()) -> SendError | None:
-    """None when the receiver took it. unsaid: what must not be repeated, should the receiver say it."""
-    status, detail = answer.status, _detail(answer, unsaid)
+def refusal_of(answer: Answer, hidden: tuple[str, ...] = ()) -> SendError | None:
+    """None when the receiver took it. hidden: secrets, which the receiver may repeat."""
+    status, detail = answer.status, _detail(answer, hidden)
     if 200 <= status < 300:
         return None
     if status == 429:
-        return SendError(
-            Reason.RATE_LIMITED, detail, retry_after=retry_after_seconds(answer.headers.get("Retry-After"))
-        )
+        wait = retry_after_seconds(answer.headers.get("Retry-After"))
+        return SendError(Reason.RATE_LIMITED, detail, retry_after=wait)
     if status in _CREDENTIAL:
         return SendError(Reason.CREDENTIAL, detail)
     if status in _PAYLOAD:
         return SendError(Reason.PAYLOAD, detail)
     if status >= 500:
         return SendError(Reason.SERVER, detail, ambiguous=True)
-    if status in _LATER or status < 400:  # a redirect is not followed: the signed body would go to somebody else
+    if status in _LATER or status < 400:  # a redirect is not followed: the signed body would go to another receiver
         return SendError(Reason.SERVER, detail, ambiguous=status in _LATER)
     return SendError(Reason.DESTINATION, detail)
 
 
-def _detail(answer: Answer, unsaid: tuple[str, ...]) -> str:
-    """The status, and what a receiver that speaks plainly says."""
+def _detail(answer: Answer, hidden: tuple[str, ...]) -> str:
+    """The status, and the receiver's reason if it is plain text or JSON."""
     kind = answer.headers.get("Content-Type", "").partition(";")[0].strip().lower()
-    said = answer.body[:4096].decode("utf-8", "replace") if kind in ("text/plain", "application/json") else ""
-    for secret in unsaid:
-        said = said.replace(secret, "***")
-    text = cut(one_line(said), MAX_TOLD)
+    reason = answer.body.decode("utf-8", "replace") if kind in ("text/plain", "application/json") else ""
+    for secret in hidden:  # before anything is cut, which would leave a part of one
+        reason = reason.replace(secret, "***")
+    text = cut(one_line(reason[:4096]), MAX_REASON)
     return f"HTTP {answer.status}" + (f": {text}" if text else "")

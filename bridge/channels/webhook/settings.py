@@ -2,25 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import ClassVar, Literal
 
 from pydantic import SecretStr
 
 from bridge.channels.webhook import checks
-from bridge.config.channel import ChannelSettings
+from bridge.config.channel import ChannelSettings, Checks
 from bridge.config.fields import Line, Pace, Url
 from bridge.config.sources import BasicAuthSettings
 from bridge.config.values import parse_rate
 from bridge.core.ports import Channel
 
-if TYPE_CHECKING:
-    from bridge.config.advice.notes import Notes
-    from bridge.config.document import Document
-    from bridge.config.faults import Fault
-
 
 class WebhookSettings(ChannelSettings):
+    checks: ClassVar[Checks] = Checks(checks.faults, checks.warnings, checks.advise)
     keeps_open: ClassVar[bool] = True
     address: ClassVar[str] = "url"
 
@@ -49,15 +44,3 @@ class WebhookSettings(ChannelSettings):
         from bridge.channels.webhook.channel import WebhookChannel
 
         return WebhookChannel(name, self)
-
-    @classmethod
-    def faults(cls, document: Document) -> None:
-        checks.faults(document)
-
-    @classmethod
-    def warnings(cls, document: Document) -> Iterator[Fault]:
-        return checks.warnings(document)
-
-    @classmethod
-    def advise(cls, notes: Notes) -> None:
-        checks.advise(notes)

@@ -56,7 +56,7 @@ def advise(
     for topic in _TOPICS:
         topic.look(notes)
     for kind in types:
-        kind.advise(notes)
+        kind.checks.advise(notes)
     _templates(notes, Path(path).parent, useless_templates)
     return notes.advice()
 
