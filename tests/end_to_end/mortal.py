@@ -19,7 +19,7 @@ from bridge.channels.email.channel import EmailChannel
 from bridge.channels.pagerduty.channel import PagerDutyChannel
 from bridge.channels.slack.channel import SlackChannel
 from bridge.core.model import Group
-from bridge.core.ports import Accepted, Claim, Outcome, Receipt
+from bridge.core.ports import Accepted, Claim, Outcome, Receipt, Sent
 from bridge.rendering.renderer import check_templates
 from bridge.store import StoreDeliveries, StoreIntake, deliveries, intake
 from bridge.store.settling import Settlements
@@ -119,7 +119,7 @@ def _wrap_worker(life: Life) -> None:
     class Settling(Settlements):
         def write(self) -> None:
             super().write()
-            life.passes("settling", [(row["b_channel"], row["b_revision"]) for row in self._sent])
+            life.passes("settling", _of(claim for claim, outcome in self._outcomes if isinstance(outcome, Sent)))
 
     deliveries.Settlements = Settling  # type: ignore[misc]
     worker_process.StoreDeliveries = Deliveries  # type: ignore[misc]
