@@ -38,19 +38,19 @@ def wishes(incident: Incident, *added: Added, tree: Route | None = None) -> dict
 
 
 def test_an_added_channel_is_wished_for_until_the_end_and_hears_of_it() -> None:
-    assert {"pager": True, "mail": True} == wishes(an_incident(), ADDED)
-    assert {"pager": False, "mail": False} == wishes(an_incident(State.RESOLVED), ADDED)
+    assert wishes(an_incident(), ADDED) == {"pager": True, "mail": True}
+    assert wishes(an_incident(State.RESOLVED), ADDED) == {"pager": False, "mail": False}
 
 
 def test_an_added_channel_that_the_configuration_has_no_more_is_left_out() -> None:
-    assert {"pager": True} == wishes(an_incident(), replace(ADDED, channel="gone"))
+    assert wishes(an_incident(), replace(ADDED, channel="gone")) == {"pager": True}
 
 
 def test_an_added_channel_shows_what_the_one_shows_in_whose_place_it_was_told() -> None:
     pages = Route(notify=("slack",), routes=(Route(CRITICAL, ("pager",)),))
     change = receive(an_incident(), a_group(an_alert(ends=5), an_alert("Slow", "warning")), at(5), RULES, "uid")
     assert change is not None
-    assert {"pager": False, "slack": True, "mail": False} == wishes(change.incident, ADDED, tree=pages)
+    assert wishes(change.incident, ADDED, tree=pages) == {"pager": False, "slack": True, "mail": False}
 
 
 def test_an_added_channel_shows_what_its_step_was_for() -> None:
@@ -67,4 +67,4 @@ def test_an_added_channel_does_not_wait_for_the_end_of_a_mute_interval() -> None
     muted = Route(notify=("pager", "mail"), mute=(always,))
     assert planned(an_incident(), tree=muted)["mail"].hold_reason
     wish = planned(an_incident(), ADDED, tree=muted)["mail"]
-    assert (True, None, None) == (wish.firing, wish.hold_reason, wish.hold_until)
+    assert (wish.firing, wish.hold_reason, wish.hold_until) == (True, None, None)
