@@ -35,7 +35,7 @@ test: .venv/.dev tools .tools/.checkov .tools/.kubectl ## set up and run every t
 check: .venv/.dev tools .tools/.checkov .tools/.kubectl ## lint, types, import floors, and every configuration file
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/mypy --strict bridge bert_api dev dashboards k8s docker/start
+	$(BIN)/mypy --strict bridge bert_api dev dashboards k8s docker/start tests
 	$(BIN)/lint-imports
 	set -a; eval "$$($(BIN)/python -m dev.sandbox credentials)"; $(BIN)/bridge check --config routes.yaml
 	$(BIN)/shellcheck .ci/run $$(git ls-files '*.sh')

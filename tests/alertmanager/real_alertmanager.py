@@ -17,10 +17,11 @@ from typing import Any
 import requests
 
 from dev.stack import binaries, render
+from dev.stack.free_port import free_port
 from dev.stack.places import Places
 from dev.stack.ports import Ports
 from dev.stack.speed import Tempo
-from tests.end_to_end.machines import eventually, free_port
+from tests.end_to_end.machines import eventually
 
 TOKEN, ROUTING_KEY = "token-of-the-bridge", "a" * 32
 

@@ -17,10 +17,10 @@ from tests.core.routing.alertmanager_matchers import CLASSIC, REFUSED
 def amtool(folder: Path, texts: list[str]) -> list[str] | None:
     """The routes as amtool prints them, in order; None when it refuses one."""
     routes = [{"matchers": [text], "receiver": f"r{index}"} for index, text in enumerate(texts)]
-    receivers = [{"name": name} for name in ("default", *(route["receiver"] for route in routes))]
+    receivers = [{"name": name} for name in ("default", *(f"r{index}" for index in range(len(texts))))]
     file = folder / "alertmanager.yml"
     file.write_text(yaml.safe_dump({"route": {"receiver": "default", "routes": routes}, "receivers": receivers}))
-    words = [binaries.find("amtool"), "config", "routes", "show", f"--config.file={file}"]
+    words = [str(binaries.find("amtool")), "config", "routes", "show", f"--config.file={file}"]
     done = subprocess.run(words, capture_output=True, text=True, timeout=60, check=False)
     if done.returncode:
         return None

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from dev.stack.free_port import free_port
 from tests.alertmanager.real_alertmanager import (
     ROUTING_KEY,
     Alertmanager,
@@ -15,7 +16,7 @@ from tests.alertmanager.real_alertmanager import (
     configuration,
     running_alertmanager,
 )
-from tests.end_to_end.machines import eventually, free_port
+from tests.end_to_end.machines import eventually
 
 DOWN = {"alertname": "AlertBridgeDown", "severity": "critical", "route": "direct", "cause": "bridge_down", "job": "b"}
 ERRORS = {"alertname": "Errors", "severity": "critical", "cause": "errors", "job": "toxicity-api"}

@@ -76,22 +76,22 @@ def test_a_change_without_a_service_concerns_nobody_by_an_empty_name() -> None:
 def test_one_alert_that_is_concerned_is_enough_and_the_order_stays() -> None:
     changes = [a_change("billing"), a_change("bert-api"), a_change("search")]
     alerts = [{"job": "search", "pod": str(n)} for n in range(50)] + [{"job": "billing"}]
-    assert ["billing", "search"] == [change.service for change in concerning(changes, alerts)]
-    assert [] == concerning(changes, [])
+    assert [change.service for change in concerning(changes, alerts)] == ["billing", "search"]
+    assert concerning(changes, []) == []
 
 
 def test_a_deployed_model_is_a_deployment_with_its_version_and_place() -> None:
     alert = an_alert("MLModelDeployed", "info", starts=7, job="bert-api", namespace="ml", version="v2", pod="a")
     (change,) = told_by(a_group(alert, source="prod"), CHANGE_RULES)
     assert ("deploy", "bert-api", "v2", at(7)) == (change.kind, change.service, change.version, change.at)
-    assert ({"job": "bert-api", "namespace": "ml"}, "prod") == (change.labels, change.source)
-    assert "bert-api v2 was deployed" == change.summary
+    assert (change.labels, change.source) == ({"job": "bert-api", "namespace": "ml"}, "prod")
+    assert change.summary == "bert-api v2 was deployed"
 
 
 def test_a_retraining_is_told_by_its_alert_and_other_alerts_tell_nothing() -> None:
     group = a_group(an_alert("MLRetrainingStarted", model="toxic"), an_alert("HighErrors", job="bert-api"))
     (change,) = told_by(group, CHANGE_RULES)
-    assert ("retraining", "toxic", "a retraining of toxic was started") == (change.kind, change.service, change.summary)
+    assert (change.kind, change.service, change.summary) == ("retraining", "toxic", "a retraining of toxic was started")
 
 
 def test_an_alert_is_one_change_until_it_starts_anew() -> None:
@@ -110,9 +110,9 @@ def test_the_first_matching_rule_says_what_an_alert_tells() -> None:
     )
     alert = an_alert("Flag", summary="The flag moved", owner="search", job="flags", value="on")
     (change,) = told_by(a_group(alert), rules)
-    assert ("flag", "search", "on", "The flag moved") == (change.kind, change.service, change.version, change.summary)
+    assert (change.kind, change.service, change.version, change.summary) == ("flag", "search", "on", "The flag moved")
     other = an_alert("Flag", what="kill switch", job="flags")
-    assert ["rollback"] == [change.kind for change in told_by(a_group(other), rules)]
+    assert [change.kind for change in told_by(a_group(other), rules)] == ["rollback"]
 
 
 def test_a_retry_is_the_same_change_and_anything_else_is_another() -> None:
@@ -125,12 +125,12 @@ def test_a_retry_is_the_same_change_and_anything_else_is_another() -> None:
         replace(change, at=at(1)),
         replace(change, labels={"namespace": "test"}),
     ]
-    assert 6 == len({plain_id(each) for each in [change, *others]})
+    assert len({plain_id(each) for each in [change, *others]}) == 6
 
 
 def test_an_id_counts_for_its_sender_alone() -> None:
     assert sent_id("ci", "42") == sent_id("ci", "42")
-    assert 3 == len({sent_id("ci", "42"), sent_id("cd", "42"), sent_id("ci", "43")})
+    assert len({sent_id("ci", "42"), sent_id("cd", "42"), sent_id("ci", "43")}) == 3
 
 
 @pytest.mark.parametrize(
@@ -179,7 +179,7 @@ def test_a_version_that_comes_back_after_a_rollback_was_deployed_again() -> None
 
 
 def test_metrics_see_known_kinds_only() -> None:
-    assert ["deploy", "other", "other"] == [bounded(kind) for kind in ("deploy", "migration", "other")]
+    assert [bounded(kind) for kind in ("deploy", "migration", "other")] == ["deploy", "other", "other"]
 
 
 def test_changes_matter_from_before_the_first_alert_to_the_end() -> None:
@@ -194,8 +194,10 @@ def test_changes_matter_from_before_the_first_alert_to_the_end() -> None:
 
 def test_only_an_incident_all_of_whose_alerts_tell_of_changes_explains_itself() -> None:
     deployed, slow = an_alert("MLModelDeployed", job="api"), an_alert("Slow", job="api")
-    assert [True, False, False] == [
-        only_tells(opened(*alerts), CHANGE_RULES) for alerts in ([deployed], [slow], [deployed, slow])
+    assert [only_tells(opened(*alerts), CHANGE_RULES) for alerts in ([deployed], [slow], [deployed, slow])] == [
+        True,
+        False,
+        False,
     ]
 
 
@@ -236,4 +238,4 @@ def test_a_version_is_new_in_the_metrics_unless_somebody_told_of_it() -> None:
 
 @pytest.mark.parametrize("nonsense", [-1.0, 0.0, 1e30])
 def test_a_time_that_is_none_is_no_change(nonsense: float) -> None:
-    assert [] == began_to_serve({"v2": nonsense}, "bert-api", [])
+    assert began_to_serve({"v2": nonsense}, "bert-api", []) == []

@@ -63,11 +63,11 @@ def test_an_open_incident_has_a_timer_for_each_step_and_each_channel_that_has_no
 
 def test_an_acknowledged_incident_waits_only_for_the_end_of_its_acknowledgement() -> None:
     assert (Timer(Kind.ACKNOWLEDGEMENT, "", at(60 + 12 * 3600)),) == timers_of(known(State.ACKNOWLEDGED), at(60))
-    assert () == timers_of(known(State.ACKNOWLEDGED, acknowledge_for=None), at(60))
+    assert timers_of(known(State.ACKNOWLEDGED, acknowledge_for=None), at(60)) == ()
 
 
 def test_what_is_over_has_no_timers() -> None:
-    assert () == timers_of(known(State.RESOLVED), at(60))
+    assert timers_of(known(State.RESOLVED), at(60)) == ()
 
 
 def test_a_later_change_moves_no_step_and_a_step_that_has_acted_stays_so() -> None:
@@ -84,7 +84,7 @@ def test_an_incident_that_is_a_matter_for_people_anew_starts_its_steps_again() -
 
 def test_a_step_that_no_route_asks_for_any_more_is_dropped() -> None:
     gone = replace(MATCH, escalate=())
-    assert () == timers_of(known(match=gone, deliveries=(), timers=(Timer(Kind.ESCALATION, STEP.key, at(600)),)), at(1))
+    assert timers_of(known(match=gone, deliveries=(), timers=(Timer(Kind.ESCALATION, STEP.key, at(600)),)), at(1)) == ()
 
 
 def test_two_routes_with_one_step_take_it_once_and_as_the_sooner_says() -> None:
@@ -97,7 +97,7 @@ def test_the_time_of_a_step_begins_when_its_route_may_speak() -> None:
     muted = replace(MATCH, muted_by="nights", muted_until=at(7200))
     (step,) = timers_of(known(match=muted, deliveries=()), at(0))
     assert at(7800) == step.due_at
-    assert () == timers_of(known(match=replace(muted, muted_until=None), deliveries=()), at(0))
+    assert timers_of(known(match=replace(muted, muted_until=None), deliveries=()), at(0)) == ()
 
 
 @pytest.mark.parametrize(
@@ -128,15 +128,15 @@ def test_what_is_overdue_and_needs_no_fallback_is_looked_at_again_soon() -> None
 
 def test_a_channel_that_stays_unable_hands_over_to_its_fallback_and_says_so() -> None:
     verdict = evaluate(started(known()), {"pager"}, at(300))
-    assert ["pager could not be reached for 5 min (server: HTTP 503): notified mail instead"] == texts(verdict.change)
-    assert (True, 2) == (verdict.change.loud, verdict.change.incident.revision)
-    assert [("mail", Cause.FALLBACK, "pager")] == [(each.channel, each.cause, each.key) for each in verdict.added]
+    assert texts(verdict.change) == ["pager could not be reached for 5 min (server: HTTP 503): notified mail instead"]
+    assert (verdict.change.loud, verdict.change.incident.revision) == (True, 2)
+    assert [(each.channel, each.cause, each.key) for each in verdict.added] == [("mail", Cause.FALLBACK, "pager")]
 
 
 def test_a_dead_letter_hands_over_at_once() -> None:
     dead = a_delivery(pending=False, dead=True, last_error="payload: too long")
     verdict = evaluate(started(known(deliveries=(dead,))), set(), at(1))
-    assert ["pager could not deliver it (payload: too long): notified mail instead"] == texts(verdict.change)
+    assert texts(verdict.change) == ["pager could not deliver it (payload: too long): notified mail instead"]
 
 
 @pytest.mark.parametrize(
@@ -155,73 +155,75 @@ def test_a_dead_letter_hands_over_at_once() -> None:
 )
 def test_nobody_else_is_told(changes: dict[str, object], failing: set[str], now: float) -> None:
     situation = known(**changes)  # type: ignore[arg-type]
-    assert [] == texts(evaluate(situation, failing, at(now)).change)
+    assert texts(evaluate(situation, failing, at(now)).change) == []
 
 
 def test_a_route_may_wait_longer_or_shorter() -> None:
     patient = known(match=replace(MATCH, fallback_after=timedelta(hours=1)))
-    assert [] == texts(evaluate(patient, {"pager"}, at(3599)).change)
-    assert ["pager could not be reached for 1 h (server: HTTP 503): notified mail instead"] == texts(
-        evaluate(patient, {"pager"}, at(3600)).change
-    )
+    assert texts(evaluate(patient, {"pager"}, at(3599)).change) == []
+    assert texts(evaluate(patient, {"pager"}, at(3600)).change) == [
+        "pager could not be reached for 1 h (server: HTTP 503): notified mail instead"
+    ]
 
 
 def test_of_two_routes_the_less_patient_one_decides() -> None:
     patient = replace(MATCH, fallback_after=timedelta(hours=1))
     for matches in ((patient, MATCH), (MATCH, patient)):
-        assert 1 == len(texts(evaluate(known(matches=matches), {"pager"}, at(300)).change))
+        assert len(texts(evaluate(known(matches=matches), {"pager"}, at(300)).change)) == 1
 
 
 def test_a_step_tells_its_channels_once_when_nobody_has_acknowledged() -> None:
     situation = started(known(deliveries=()))
-    assert [] == texts(evaluate(situation, set(), at(599)).change)
+    assert texts(evaluate(situation, set(), at(599)).change) == []
     verdict = evaluate(situation, set(), at(600))
-    assert ["not acknowledged within 10 min: notified slack too"] == texts(verdict.change)
+    assert texts(verdict.change) == ["not acknowledged within 10 min: notified slack too"]
     assert (frozenset({STEP.key}), ["slack"]) == (verdict.acted, [each.channel for each in verdict.added])
     acted = replace(situation, timers=(Timer(Kind.ESCALATION, STEP.key, None),), added=verdict.added)
-    assert [] == texts(evaluate(acted, set(), at(9000)).change)
+    assert texts(evaluate(acted, set(), at(9000)).change) == []
 
 
 def test_steps_that_are_due_together_come_in_their_order_and_in_one_revision() -> None:
     later = Escalation(timedelta(minutes=30), ("boss", "mail"))
     situation = started(known(match=replace(MATCH, escalate=(later, STEP)), deliveries=()))
     verdict = evaluate(situation, set(), at(1800))
-    assert ["not acknowledged within 10 min: notified slack too", "not acknowledged within 30 min: notified boss"
-            " and mail too"] == texts(verdict.change)  # fmt: skip
+    assert texts(verdict.change) == [
+        "not acknowledged within 10 min: notified slack too",
+        "not acknowledged within 30 min: notified boss and mail too",
+    ]
     assert {2} == {entry.revision for entry in verdict.change.entries}
 
 
 def test_a_mute_route_does_not_escalate() -> None:
     situation = known(match=replace(MATCH, muted_by="nights", muted_until=at(7200)), deliveries=())
     due = replace(situation, timers=(Timer(Kind.ESCALATION, STEP.key, at(600)),))
-    assert [] == texts(evaluate(due, set(), at(600)).change)
+    assert texts(evaluate(due, set(), at(600)).change) == []
 
 
 @pytest.mark.parametrize("state", [State.ACKNOWLEDGED, State.RESOLVED])
 def test_an_acknowledgement_or_an_end_stops_the_steps(state: State) -> None:
     situation = known(state, timers=(Timer(Kind.ESCALATION, STEP.key, at(600)),))
-    assert [] == texts(evaluate(situation, set(), at(900)).change)
+    assert texts(evaluate(situation, set(), at(900)).change) == []
 
 
 def test_a_channel_that_an_escalation_added_has_a_fallback_too() -> None:
     added = Added("slack", Cause.ESCALATION, STEP.key, "", at(600))
     situation = known(deliveries=(a_delivery("slack", wanted_at=at(600)),), added=(added,))
-    assert ["slack could not be reached for 5 min (server: HTTP 503): notified mail instead"] == texts(
-        evaluate(situation, {"slack"}, at(900)).change
-    )
+    assert texts(evaluate(situation, {"slack"}, at(900)).change) == [
+        "slack could not be reached for 5 min (server: HTTP 503): notified mail instead"
+    ]
 
 
 def test_an_old_acknowledgement_is_over_and_everybody_is_reminded() -> None:
     situation = known(State.ACKNOWLEDGED)
-    assert [] == texts(evaluate(situation, set(), at(12 * 3600)).change)
+    assert texts(evaluate(situation, set(), at(12 * 3600)).change) == []
     change = evaluate(situation, set(), at(12 * 3600 + 60)).change
-    assert ["open again: ada acknowledged it 12 h ago, and it is not over"] == texts(change)
-    assert (State.OPEN, None, True, True) == (
+    assert texts(change) == ["open again: ada acknowledged it 12 h ago, and it is not over"]
+    assert (
         change.incident.state,
         change.incident.acknowledged_by,
         change.loud,
         change.awakened,
-    )
+    ) == (State.OPEN, None, True, True)
 
 
 # A critical alert that joins an acknowledged incident
@@ -236,9 +238,9 @@ def joined(*alerts: object, rules: Rules = RULES) -> Change:
 
 def test_a_new_critical_alert_opens_an_acknowledged_incident_again() -> None:
     change = joined(an_alert("Down"))
-    assert (State.OPEN, None) == (change.incident.state, change.incident.acknowledged_at)
-    assert ["joined", "paged_again"] == [entry.kind for entry in change.entries]
-    assert "open again: Down came after ada acknowledged it" == texts(change)[-1]
+    assert (change.incident.state, change.incident.acknowledged_at) == (State.OPEN, None)
+    assert [entry.kind for entry in change.entries] == ["joined", "paged_again"]
+    assert texts(change)[-1] == "open again: Down came after ada acknowledged it"
     assert change.awakened
 
 
@@ -262,4 +264,4 @@ def test_a_critical_alert_that_only_comes_back_leaves_it_acknowledged() -> None:
     assert less is not None
     back = receive(less.incident, a_group(an_alert(), an_alert("Down", starts=30)), at(30), RULES, "uid")
     assert back is not None
-    assert (["joined"], State.ACKNOWLEDGED) == ([entry.kind for entry in back.entries], back.incident.state)
+    assert ([entry.kind for entry in back.entries], back.incident.state) == (["joined"], State.ACKNOWLEDGED)

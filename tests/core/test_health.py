@@ -17,7 +17,7 @@ WELL = Health({}, {}, {"pager": 299.0}, {}, {}, 1.0, expired_lease_seconds={"pag
 
 def test_what_is_well_has_no_faults() -> None:
     checks = audit(WELL, FIVE)
-    assert (["store", "worker", "overdue", "leases"], "") == (list(checks), faults(checks))
+    assert (list(checks), faults(checks)) == (["store", "worker", "overdue", "leases"], "")
 
 
 @pytest.mark.parametrize(
@@ -34,10 +34,13 @@ def test_each_fault_is_told_by_its_name(change: dict[str, Any], told: str) -> No
 
 
 def test_a_store_that_does_not_answer_or_takes_nothing_is_not_well() -> None:
-    assert {"store": False, "worker": False, "overdue": False, "leases": False} == {
-        name: check.ok for name, check in audit(None, FIVE).items()
+    assert {name: check.ok for name, check in audit(None, FIVE).items()} == {
+        "store": False,
+        "worker": False,
+        "overdue": False,
+        "leases": False,
     }
-    assert "store: the store cannot be written: disk full" == faults(audit(WELL, FIVE, "disk full"))
+    assert faults(audit(WELL, FIVE, "disk full")) == "store: the store cannot be written: disk full"
 
 
 def test_a_probe_that_is_asked_often_does_not_look_at_leases() -> None:

@@ -16,7 +16,7 @@ BEAT = Heartbeat("prometheus", parse_matchers('alertname="Watchdog"'), timedelta
 def test_a_heartbeat_is_taken_out_of_its_group() -> None:
     group, heard = split(a_group(an_alert("Watchdog"), an_alert("HighErrors")), [BEAT])
     assert {"prometheus"} == heard
-    assert ["HighErrors"] == [alert.name for alert in group.alerts]
+    assert [alert.name for alert in group.alerts] == ["HighErrors"]
 
 
 def test_a_group_without_heartbeats_is_left_as_it_is() -> None:
@@ -38,10 +38,10 @@ def test_silence_is_an_incident_that_ends_when_it_is_heard_again() -> None:
     change = receive(None, alarm(BEAT, at(0), at(360), missing=True), at(360), Rules(), "u")
     assert change is not None
     incident = change.incident
-    assert (State.OPEN, Severity.CRITICAL) == (incident.state, incident.severity)
-    assert "HeartbeatMissing (prometheus)" == incident.title
+    assert (incident.state, incident.severity) == (State.OPEN, Severity.CRITICAL)
+    assert incident.title == "HeartbeatMissing (prometheus)"
     (alert,) = incident.alerts.values()
-    assert "No heartbeat prometheus for 6 min (expected every 5 min)" == alert.annotations["summary"]
+    assert alert.annotations["summary"] == "No heartbeat prometheus for 6 min (expected every 5 min)"
     over = receive(incident, alarm(BEAT, at(400), at(405), missing=False), at(405), Rules(), "u")
     assert over is not None
     assert over.incident.resolved

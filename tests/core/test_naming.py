@@ -69,7 +69,7 @@ def test_a_group_is_named_by_its_alerts_and_where_they_are(
 
 def test_hundreds_of_names_are_counted() -> None:
     many = [an_alert(f"A{number:03d}") for number in range(300)]
-    assert "1,300 alerts: A000, A001 and 298 more" == title_of({}, many, truncated=1000)
+    assert title_of({}, many, truncated=1000) == "1,300 alerts: A000, A001 and 298 more"
 
 
 def test_what_is_long_is_cut_and_what_is_important_stays() -> None:
@@ -92,7 +92,7 @@ def test_a_title_is_one_line_whatever_the_labels(group_labels: dict[str, str], l
 
 
 def test_an_alert_without_a_name_is_told_by_what_it_is_about() -> None:
-    assert "CPU is hot, an unnamed alert" == names_of([unnamed(summary="CPU is hot"), unnamed()])
+    assert names_of([unnamed(summary="CPU is hot"), unnamed()]) == "CPU is hot, an unnamed alert"
 
 
 def group(*alerts: Alert, **labels: str) -> Group:
@@ -107,16 +107,16 @@ def after(known: Incident | None, *alerts: Alert, seconds: float, **labels: str)
 
 def test_a_title_follows_the_alerts_of_a_group_that_no_alertname_makes() -> None:
     opened = after(None, LATENCY, seconds=0, page="true")
-    assert "Latency (ml/toxicity-api, page=true)" == opened.title
+    assert opened.title == "Latency (ml/toxicity-api, page=true)"
     joined = after(opened, LATENCY, ERRORS, seconds=60, page="true")
-    assert "2 alerts: ToxicityApiErrors and Latency (ml/toxicity-api, page=true)" == joined.title
+    assert joined.title == "2 alerts: ToxicityApiErrors and Latency (ml/toxicity-api, page=true)"
     over = an_alert("Latency", "warning", ends=90, **PLACE)
     left = after(joined, over, ERRORS, seconds=90, page="true")
-    assert "ToxicityApiErrors (ml/toxicity-api, page=true)" == left.title
+    assert left.title == "ToxicityApiErrors (ml/toxicity-api, page=true)"
     ended = after(left, over, an_alert("ToxicityApiErrors", ends=120, **PLACE), seconds=120, page="true")
     assert (left.title, True) == (ended.title, ended.resolved)
     again = after(ended, an_alert("Latency", "warning", starts=150, **PLACE), seconds=150, page="true")
-    assert "Latency (ml/toxicity-api, page=true)" == again.title
+    assert again.title == "Latency (ml/toxicity-api, page=true)"
 
 
 def test_a_title_with_the_groups_alertname_stays() -> None:

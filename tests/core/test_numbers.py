@@ -50,7 +50,7 @@ def test_a_number_has_the_digits_that_matter_and_its_unit(value: float, unit: Un
 @pytest.mark.parametrize("unit", Unit)
 @pytest.mark.parametrize("value", [math.inf, -math.inf, math.nan])
 def test_what_is_no_number_is_unknown(value: float, unit: Unit) -> None:
-    assert "unknown" == shown(value, unit)
+    assert shown(value, unit) == "unknown"
 
 
 @given(st.floats(allow_nan=False, allow_infinity=False), st.sampled_from(Unit))

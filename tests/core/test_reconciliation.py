@@ -43,24 +43,24 @@ def test_an_alert_is_ended_by_the_second_look_that_misses_it_long_enough_after_t
     early = deciding(incident, a_state(), absent=first.absent_since, now=1299)
     assert ((), first.absent_since) == (early.findings, early.absent_since)
     (found,) = deciding(incident, a_state(), absent=early.absent_since, now=1300).findings
-    assert 1 == found.ended
+    assert found.ended == 1
     ended = after(found, 1300)
     assert (True, at(1000)) == (ended.resolved, ended.alerts[ONE.fingerprint].ends_at)
-    assert ["One ended: Alertmanager no longer knows it", "every alert has ended"] == told(found, 1300)
+    assert told(found, 1300) == ["One ended: Alertmanager no longer knows it", "every alert has ended"]
 
 
 def test_what_is_seen_between_two_misses_is_missed_anew() -> None:
     incident = an_incident()
     first = deciding(incident, a_state(), now=1000)
     there = deciding(incident, a_state(ONE), absent=first.absent_since, now=1060)
-    assert {} == there.absent_since
+    assert there.absent_since == {}
     again = deciding(incident, a_state(), absent=there.absent_since, now=1400)
     assert ((), {ONE.fingerprint: at(1400)}) == (again.findings, again.absent_since)
 
 
 def test_what_one_has_while_the_other_is_down_is_missed_anew() -> None:
     there = deciding(an_incident(), a_state(ONE), Unavailable(""), absent={ONE.fingerprint: at(0)}, now=1000)
-    assert ((), {}) == (there.findings, there.absent_since)
+    assert (there.findings, there.absent_since) == ((), {})
 
 
 def test_an_alert_that_starts_in_the_future_is_ended_all_the_same() -> None:
@@ -72,13 +72,13 @@ def test_an_alert_that_starts_in_the_future_is_ended_all_the_same() -> None:
 def test_the_other_alerts_of_the_group_stay() -> None:
     absent = {ONE.fingerprint: at(0)}
     (found,) = deciding(an_incident(ONE, TWO), a_state(TWO), absent=absent).findings
-    assert ["Two"] == [alert.name for alert in after(found).firing]
+    assert [alert.name for alert in after(found).firing] == ["Two"]
 
 
 def test_what_was_told_since_the_look_began_is_left_alone() -> None:
     absent = {ONE.fingerprint: at(0)}
-    assert () == deciding(an_incident(seen=1000), a_state(), absent=absent, now=1000).findings
-    assert () == deciding(replace(an_incident(), truncated=3), a_state(), now=0).findings
+    assert deciding(an_incident(seen=1000), a_state(), absent=absent, now=1000).findings == ()
+    assert deciding(replace(an_incident(), truncated=3), a_state(), now=0).findings == ()
 
 
 @pytest.mark.parametrize(
@@ -107,7 +107,7 @@ def test_what_was_told_since_the_look_began_is_left_alone() -> None:
 def test_any_doubt_ends_nothing(answers: list[AlertmanagerAnswer], verified: bool, outcome: Outcome) -> None:
     assert outcome is outcome_of(answers, at(1000), GRACE, verified=verified)
     absent = {ONE.fingerprint: at(1000)}
-    assert () == deciding(an_incident(), *answers, absent=absent, now=1000, verified=verified).findings
+    assert deciding(an_incident(), *answers, absent=absent, now=1000, verified=verified).findings == ()
     # At 1300 those that started lately are old enough, but were not when it was missed first.
     later = deciding(an_incident(), *answers, absent=absent, now=1300, verified=verified)
     assert (outcome is Outcome.OK) == bool(later.findings)
@@ -126,8 +126,8 @@ def test_nothing_is_marked_or_completed_by_a_stranger() -> None:
         Listed(ONE, silenced_by=("s",)), groups=(ListedGroup("bridge", {"alertname": "One"}, (Listed(TWO),)),)
     )
     incident = replace(an_incident(), truncated=1)
-    assert () == deciding(incident, silenced, verified=False).findings
-    assert 1 == len(deciding(incident, silenced).findings)
+    assert deciding(incident, silenced, verified=False).findings == ()
+    assert len(deciding(incident, silenced).findings) == 1
 
 
 def test_a_source_is_recognised_by_an_alert_with_its_start() -> None:

@@ -14,6 +14,6 @@ def test_an_absence_that_began_in_the_future_begins_now() -> None:
     assert {ONE.fingerprint: at(86_400)} == first.absent_since
     second = deciding(an_incident(), EMPTY, absent=first.absent_since, now=1000)
     assert {ONE.fingerprint: at(1000)} == second.absent_since
-    assert () == second.findings
+    assert second.findings == ()
     third = deciding(an_incident(), EMPTY, absent=second.absent_since, now=1301)
-    assert [1] == [finding.ended for finding in third.findings]
+    assert [finding.ended for finding in third.findings] == [1]

@@ -51,9 +51,9 @@ def test_why_an_alert_is_muted_is_said_once_and_ends_nothing(listed: Listed, why
     marked = after(found)
     assert ([f"One: {why}"], why, False) == (told(found), marked.alerts[ONE.fingerprint].muted, marked.resolved)
     assert (1, at(0)) == (marked.revision, marked.seen_at)
-    assert () == deciding(marked, state).findings
+    assert deciding(marked, state).findings == ()
     (over,) = deciding(marked, a_state(ONE)).findings
-    assert (["One: no longer muted"], "") == (told(over), after(over).alerts[ONE.fingerprint].muted)
+    assert (told(over), after(over).alerts[ONE.fingerprint].muted) == (["One: no longer muted"], "")
 
 
 def test_while_the_rest_is_muted_an_end_is_told_to_whom_it_is_the_last_one() -> None:
@@ -62,20 +62,20 @@ def test_while_the_rest_is_muted_an_end_is_told_to_whom_it_is_the_last_one() -> 
     incident = replace(an_incident(ONE, THREE), alerts={alert.fingerprint: alert for alert in muted})
     silenced = a_state(Listed(THREE, silenced_by=("gone",)))
     (found,) = deciding(incident, silenced, absent={ONE.fingerprint: at(0)}).findings
-    assert (2, ["One ended: Alertmanager no longer knows it"]) == (after(found).revision, told(found))
+    assert (after(found).revision, told(found)) == (2, ["One ended: Alertmanager no longer knows it"])
     change = receive(incident, found.group, at(1000), Rules(), "uid")
     assert change is not None
     assert change.ends_only  # only for whom everything is over
     (heard,) = deciding(incident, a_state(THREE), absent={ONE.fingerprint: at(0)}).findings
-    assert 2 == after(heard).revision
+    assert after(heard).revision == 2
     (last,) = deciding(after(found), a_state(), absent={THREE.fingerprint: at(0)}).findings
-    assert (True, 3) == (after(last).resolved, after(last).revision)
+    assert (after(last).resolved, after(last).revision) == (True, 3)
 
 
 def test_an_alertmanager_that_has_not_heard_of_every_alert_completes_nothing() -> None:
     group = a_listed_group(ONE, THREE)
     state = a_state(ONE, THREE, groups=(group,), started=900)
-    assert () == deciding(a_cut_one(ONE, left_out=2), state).findings
+    assert deciding(a_cut_one(ONE, left_out=2), state).findings == ()
     old = replace(state, started_at=at(LONG_AGO))
     (found,) = deciding(a_cut_one(ONE, left_out=2), state, old).findings
     assert {ONE.fingerprint, THREE.fingerprint} == set(after(found).alerts)
@@ -85,19 +85,19 @@ def test_a_mark_stays_while_nobody_knows_better_and_goes_with_a_webhook() -> Non
     state = a_state(Listed(ONE, silenced_by=("a",)), silences=SILENCES)
     (found,) = deciding(an_incident(), state).findings
     marked = after(found)
-    assert () == deciding(marked, Unavailable("")).findings
+    assert deciding(marked, Unavailable("")).findings == ()
     heard = receive(marked, a_group(ONE, key="group"), at(1100), Rules(), "uid")
     assert heard is not None
-    assert ["One: no longer muted"] == [entry.text for entry in heard.entries]
+    assert [entry.text for entry in heard.entries] == ["One: no longer muted"]
     ended = receive(marked, a_group(an_alert("One", ends=1050), key="group"), at(1100), Rules(), "uid")
     assert ended is not None
-    assert (True, "") == (ended.incident.resolved, ended.incident.alerts[ONE.fingerprint].muted)
+    assert (ended.incident.resolved, ended.incident.alerts[ONE.fingerprint].muted) == (True, "")
 
 
 def test_an_alert_that_one_of_two_mutes_is_not_muted() -> None:
     muting = a_state(Listed(ONE, inhibited_by=("x",)))
-    assert () == deciding(an_incident(), muting, a_state(ONE)).findings
-    assert 1 == len(deciding(an_incident(), muting, a_state()).findings)
+    assert deciding(an_incident(), muting, a_state(ONE)).findings == ()
+    assert len(deciding(an_incident(), muting, a_state()).findings) == 1
 
 
 def a_cut_one(*alerts: Alert, left_out: int) -> Incident:
@@ -114,10 +114,10 @@ def test_a_cut_group_is_completed_without_what_is_muted_in_it() -> None:
     (found,) = deciding(a_cut_one(ONE, left_out=1), a_state(ONE, THREE, groups=(group,))).findings
     whole = after(found)
     assert ({ONE.fingerprint, THREE.fingerprint}, 0) == (set(whole.alerts), whole.truncated)
-    assert ["One joined (left out of the webhook)", "no alert is left out any more"] == told(found)
+    assert told(found) == ["One joined (left out of the webhook)", "no alert is left out any more"]
     again = receive(whole, a_group(ONE, key="group", truncated=1), at(1300), Rules(), "uid")
     assert again is not None
-    assert (0, ["reminder"]) == (again.incident.truncated, [entry.kind for entry in again.entries])
+    assert (again.incident.truncated, [entry.kind for entry in again.entries]) == (0, ["reminder"])
 
 
 @pytest.mark.parametrize(
@@ -130,10 +130,10 @@ def test_a_cut_group_is_completed_without_what_is_muted_in_it() -> None:
     ],
 )
 def test_a_group_that_is_not_certainly_the_same_completes_nothing(groups: tuple[ListedGroup, ...]) -> None:
-    assert () == deciding(a_cut_one(ONE, left_out=1), a_state(ONE, THREE, groups=groups)).findings
+    assert deciding(a_cut_one(ONE, left_out=1), a_state(ONE, THREE, groups=groups)).findings == ()
 
 
 def test_a_whole_group_is_not_asked_for() -> None:
     assert StateQuery(frozenset([ONE.fingerprint]), frozenset()) == query_for([an_incident()])
     assert frozenset(["bridge"]) == query_for([a_cut_one(ONE, left_out=1)]).receivers
-    assert () == deciding(an_incident(), a_state(ONE, THREE, groups=(a_listed_group(ONE, THREE),))).findings
+    assert deciding(an_incident(), a_state(ONE, THREE, groups=(a_listed_group(ONE, THREE),))).findings == ()

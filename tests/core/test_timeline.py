@@ -23,7 +23,7 @@ def test_each_outcome_of_a_webhook_is_counted_from_the_start() -> None:
     metrics.know((), ("prod",), ())
     for outcome in WebhookOutcome:
         labels = {"source": "prod", "outcome": outcome.value}
-        assert 0 == metrics.registry.get_sample_value("bridge_webhooks_received_total", labels)
+        assert metrics.registry.get_sample_value("bridge_webhooks_received_total", labels) == 0
     events = [each for each in WebhookOutcome if each.is_event]
     counted = [metrics.registry.get_sample_value("bridge_incidents_total", {"event": each.value}) for each in events]
-    assert [0] * 6 == counted
+    assert counted == [0] * 6

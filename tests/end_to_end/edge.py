@@ -17,7 +17,8 @@ from typing import Any
 import requests
 
 from dev.stack.binaries import find
-from tests.end_to_end.machines import ROOT, eventually, free_port
+from dev.stack.free_port import free_port
+from tests.end_to_end.machines import ROOT, eventually
 
 CHANNEL = """
 channels: {chat: {type: email, smarthost: "127.0.0.1:9", from: a@x.org, to: [b@x.org], tls: none}}

@@ -18,8 +18,10 @@ from typing import Any
 import requests
 
 from dev.sandbox.running import RunningSandbox
+from dev.stack import render
 from dev.stack.binaries import find, working_folder
 from dev.stack.free_port import free_port
+from dev.stack.ports import Ports
 
 ROOT = Path(__file__).parents[2]
 
@@ -217,3 +219,10 @@ def _post(alertmanager: str, name: str, severity: str, ends: timedelta, labels: 
         "endsAt": (now + ends).isoformat(),
     }
     requests.post(f"{alertmanager}/api/v2/alerts", json=[alert], timeout=60).raise_for_status()
+
+
+def sandbox_environment(sandbox: RunningSandbox, token: str) -> dict[str, str]:
+    """What a bridge needs to notify the sandbox, with keys and tokens of its own."""
+    http, smtp = (int(address.rpartition(":")[2]) for address in (sandbox.http_url, sandbox.smtp_address))
+    secret = {"SLACK_BOT_TOKEN": f"xoxb-{secrets.token_hex(12)}", "PAGERDUTY_ROUTING_KEY": secrets.token_hex(16)}
+    return {**render.environment(Ports(sandbox=http, smtp=smtp)), **secret, "ALERTMANAGER_TOKEN": token}

@@ -12,16 +12,22 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
+import sqlalchemy as sa
+
 from bridge.app import web_process, worker_process
+from bridge.app.wiring import Observe, worker_setup
 from bridge.channels.email.channel import EmailChannel
 from bridge.channels.pagerduty.channel import PagerDutyChannel
 from bridge.channels.slack.channel import SlackChannel
+from bridge.config import Settings
 from bridge.core.model import Group
 from bridge.core.ports import Accepted, Claim, Outcome, Receipt, Sent
 from bridge.rendering.renderer import check_templates
-from bridge.store import StoreDeliveries, StoreIntake, deliveries, intake
+from bridge.store import Policy, StoreDeliveries, StoreIntake, deliveries, intake
+from bridge.store.receiving import receive_groups
 from bridge.store.settling import Settlements
 from bridge.worker import Setup
 
@@ -77,11 +83,16 @@ def live(half: str, life: Life) -> None:
         worker_process.run_worker(config, life.database)
 
 
-def _wrap_web(life: Life) -> None:
-    receive = intake.receive_groups
+def _put(module: ModuleType, **things: object) -> None:
+    """What the module looks up by these names from now on."""
+    for name, thing in things.items():
+        assert hasattr(module, name), f"{module.__name__} has no {name}"
+        setattr(module, name, thing)
 
-    def receive_groups(connection: Any, policy: Any, groups: Sequence[Group], now: datetime) -> list[Accepted]:
-        accepted = receive(connection, policy, groups, now)
+
+def _wrap_web(life: Life) -> None:
+    def receiving(connection: sa.Connection, policy: Policy, groups: Sequence[Group], now: datetime) -> list[Accepted]:
+        accepted = receive_groups(connection, policy, groups, now)
         life.passes("before commit", _told(groups))
         return accepted
 
@@ -91,8 +102,8 @@ def _wrap_web(life: Life) -> None:
             life.passes("after commit", _told(groups))
             return accepted
 
-    intake.receive_groups = receive_groups
-    web_process.StoreIntake = Intake  # type: ignore[misc]
+    _put(intake, receive_groups=receiving)
+    _put(web_process, StoreIntake=Intake)
 
 
 def _told(groups: Sequence[Group]) -> list[tuple[str, object]]:
@@ -121,10 +132,11 @@ def _wrap_worker(life: Life) -> None:
             super().write()
             life.passes("settling", _of(claim for claim, outcome in self._outcomes if isinstance(outcome, Sent)))
 
-    deliveries.Settlements = Settling  # type: ignore[misc]
-    worker_process.StoreDeliveries = Deliveries  # type: ignore[misc]
-    build = worker_process.worker_setup
-    worker_process.worker_setup = lambda *arguments: _with_mortal_channels(build(*arguments), life)
+    def mortal_setup(settings: Settings, observe: Observe) -> Setup:
+        return _with_mortal_channels(worker_setup(settings, observe), life)
+
+    _put(deliveries, Settlements=Settling)
+    _put(worker_process, StoreDeliveries=Deliveries, worker_setup=mortal_setup)
 
 
 def _of(claims: Iterable[Claim]) -> list[tuple[str, object]]:

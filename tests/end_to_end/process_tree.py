@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
+import sys
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -51,3 +52,22 @@ def descendants(pid: int) -> list[int]:
 def send(pid: int, number: signal.Signals) -> None:
     with contextlib.suppress(ProcessLookupError):
         os.kill(pid, number)
+
+
+def python(code: str) -> list[str]:
+    """The command that runs it."""
+    return [sys.executable, "-c", code]
+
+
+#: A program that has a drawing process of its own, and prints its number.
+DRAWING = """
+import asyncio
+from bridge.charts.drawing_process import DrawingProcess
+from tests.charts.chart_builders import a_chart
+async def main():
+    drawing = DrawingProcess(timeout_seconds=100)
+    assert await drawing.draw(a_chart())
+    print(drawing._process.pid, flush=True)
+    await asyncio.sleep(600)
+asyncio.run(main())
+"""

@@ -2,29 +2,16 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from pathlib import Path
-from typing import Any
 
 import pytest
-import requests
 
 from dev.sandbox.running import RunningSandbox
-from tests.end_to_end.machines import Bridge, end, eventually, fire, free_port, running_alertmanager
-
-
-def pages(sandbox: RunningSandbox) -> list[dict[str, Any]]:
-    return list(sandbox.state["pagerduty"]["incidents"])
-
-
-def posts(sandbox: RunningSandbox) -> list[dict[str, Any]]:
-    channels = sandbox.state["slack"]["channels"]
-    return [message for channel in channels.values() for message in channel["messages"]]
-
-
-def mails(sandbox: RunningSandbox) -> list[dict[str, Any]]:
-    return list(sandbox.state["mail"])
+from dev.stack.free_port import free_port
+from tests.end_to_end.machines import Bridge, end, eventually, fire, running_alertmanager
+from tests.end_to_end.notified import mails, pages, posts, settled
+from tests.end_to_end.webhooks import Storm
 
 
 def test_each_severity_reaches_its_people_and_so_does_the_end(
@@ -79,61 +66,6 @@ def test_an_outage_of_a_vendor_delays_and_loses_nothing(
     assert [1] == [page["pages"] for page in pages(sandbox)]
 
 
-def webhook(number: int, status: str = "firing") -> dict[str, Any]:
-    alert = {
-        "status": status,
-        "labels": {"alertname": f"Storm{number}", "severity": "critical"},
-        "annotations": {"summary": "a storm"},
-        "startsAt": "2026-03-01T12:00:00Z",
-        "endsAt": "0001-01-01T00:00:00Z",
-        "generatorURL": "",
-        "fingerprint": f"{number:016x}",
-    }
-    labels = {"alertname": f"Storm{number}"}
-    return {
-        "version": "4",
-        "groupKey": f'{{}}:{{alertname="Storm{number}"}}',
-        "status": status,
-        "receiver": "bridge",
-        "groupLabels": labels,
-        "commonLabels": labels,
-        "commonAnnotations": {},
-        "externalURL": "http://127.0.0.1",
-        "alerts": [alert],
-    }
-
-
-class Storm:
-    """Posts webhooks as Alertmanager does: again and again until it gets a 2xx."""
-
-    def __init__(self, bridge: Bridge, token: str, size: int, first: int = 0) -> None:
-        self._bridge, self._headers = bridge, {"Authorization": f"Bearer {token}"}
-        self._numbers = range(first, first + size)
-        self.accepted = 0
-        self._threads = [threading.Thread(target=self._post, args=(part,), daemon=True) for part in range(4)]
-
-    def start(self) -> None:
-        for thread in self._threads:
-            thread.start()
-
-    def finish(self) -> None:
-        for thread in self._threads:
-            thread.join(300)
-
-    def _post(self, part: int) -> None:
-        for number in self._numbers[part::4]:
-            while not self._accepted(number):
-                time.sleep(0.1)
-            self.accepted += 1
-
-    def _accepted(self, number: int) -> bool:
-        url = f"{self._bridge.url}/webhook/alertmanager/prod"
-        try:
-            return requests.post(url, json=webhook(number), headers=self._headers, timeout=60).ok
-        except requests.RequestException:
-            return False
-
-
 @pytest.fixture
 def fast_routes(tmp_path: Path, bridge: Bridge) -> Bridge:
     """The shipped routes without PagerDuty's pace, so that a storm fits into a test."""
@@ -164,6 +96,6 @@ def test_killing_it_in_mid_storm_loses_nothing_and_pages_once(
     storm.finish()
     assert size == storm.accepted
     eventually(lambda: len(pages(sandbox)) == size)
-    time.sleep(1)
+    eventually(lambda: settled(bridge.url))
     assert {1} == {page["pages"] for page in pages(sandbox)}
     eventually(bridge.ready)

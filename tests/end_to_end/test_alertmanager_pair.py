@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import time
 from pathlib import Path
 
 import requests
 
 from dev.sandbox.running import RunningSandbox
-from tests.end_to_end.machines import Bridge, end, eventually, fire, free_port, running_alertmanager
-from tests.end_to_end.test_alert_to_people import pages
-from tests.end_to_end.test_alertmanagers_are_asked import Start, asking, look_again
-
-__all__ = ["asking"]
+from dev.stack.free_port import free_port
+from tests.end_to_end.machines import Bridge, end, eventually, fire, running_alertmanager
+from tests.end_to_end.notified import pages, settled
+from tests.end_to_end.reconciling import Start, look_again
 
 
 def notified(alertmanager: str) -> float:
@@ -37,7 +35,7 @@ def test_a_pair_that_lost_sight_of_each_other_makes_one_page_and_one_end(
         before = notified(right)
         end(right, "ErrorsHigh", "critical")
         eventually(lambda: notified(right) > before)
-        time.sleep(1)
+        eventually(lambda: settled(bridge.url))
     assert [("resolved", 1)] == [(page["status"], page["pages"]) for page in pages(sandbox)]
     assert ["resolved"] == [incident["state"] for incident in bridge.incidents()]
 
@@ -53,7 +51,7 @@ def test_an_alertmanager_that_starts_again_pages_nobody_again(
     with running_alertmanager(tmp_path / "after", bridge.url, token, port=port) as alertmanager:
         fire(alertmanager, "ErrorsHigh", "critical")
         eventually(lambda: notified(alertmanager))
-        time.sleep(1)
+        eventually(lambda: settled(bridge.url))
         assert [("triggered", 1)] == [(page["status"], page["pages"]) for page in pages(sandbox)]
         end(alertmanager, "ErrorsHigh", "critical")
         eventually(lambda: pages(sandbox)[0]["status"] == "resolved")
@@ -71,7 +69,7 @@ def test_what_the_bridge_could_not_store_is_sent_again_and_pages_once(
     assert [] == pages(sandbox)
     turn.rmdir()
     eventually(lambda: pages(sandbox))
-    time.sleep(1)
+    eventually(lambda: settled(bridge.url))
     assert [("triggered", 1)] == [(page["status"], page["pages"]) for page in pages(sandbox)]
     assert 1 == len(bridge.incidents())
 

@@ -2,39 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-import pytest
 import requests
-import yaml
 
 from dev.sandbox.running import RunningSandbox
-from tests.end_to_end.machines import Bridge, end, eventually, fire, free_port, running_alertmanager
-from tests.end_to_end.test_alert_to_people import pages
-
-QUICK = {"every": "500ms", "after": "2s", "settled": "1s", "timeout": "2s"}
-Start = Callable[..., Bridge]
-
-
-@pytest.fixture
-def asking(tmp_path: Path, bridge: Bridge) -> Start:
-    """The bridge with the shipped routes, asking these Alertmanagers often and with little patience."""
-
-    def start(*urls: str, **more: str) -> Bridge:
-        routes = yaml.safe_load(bridge.config.read_text())
-        (source,) = routes["sources"]
-        source.pop("url", None)
-        source |= {"urls": list(urls), "reconcile": QUICK | more}
-        bridge.stop()
-        bridge.config = tmp_path / "routes.yaml"
-        bridge.config.write_text(yaml.safe_dump(routes))
-        bridge.start()
-        return bridge
-
-    return start
+from dev.stack.free_port import free_port
+from tests.end_to_end.machines import Bridge, end, eventually, fire, running_alertmanager
+from tests.end_to_end.notified import pages
+from tests.end_to_end.reconciling import Start, look_again
 
 
 def silence(alertmanager: str, name: str) -> str:
@@ -54,18 +32,6 @@ def only(bridge: Bridge) -> dict[str, Any]:
 
 def texts(bridge: Bridge) -> str:
     return " | ".join(entry["text"] for entry in only(bridge)["timeline"])
-
-
-def looks(bridge: Bridge, outcome: str) -> float:
-    """How often all Alertmanagers were asked, with this outcome."""
-    lines = requests.get(f"{bridge.url}/metrics", timeout=60).text.splitlines()
-    name = f'bridge_reconciler_looks_total{{outcome="{outcome}",source="prod"}} '
-    return sum(float(line.removeprefix(name)) for line in lines if line.startswith(name))
-
-
-def look_again(bridge: Bridge, outcome: str, times: int) -> None:
-    before = looks(bridge, outcome)
-    eventually(lambda: looks(bridge, outcome) >= before + times)
 
 
 def muted(bridge: Bridge) -> list[str]:

@@ -8,7 +8,6 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -19,6 +18,7 @@ import requests
 from dev.stack.drill_start import started
 from dev.stack.drill_watching import Site, running_site
 from dev.stack.places import ROOT, Places
+from tests.end_to_end.machines import eventually
 
 pytestmark = pytest.mark.timeout(3600)
 SPEED = "30"
@@ -89,8 +89,7 @@ def test_a_drill_that_is_broken_off_undoes_its_fault(places: Places, site: Site,
     words = [sys.executable, "-m", "dev.stack", "drill", "latency", "--run", str(places.run)]
     with (tmp_path / "shown").open("wb") as stream:
         process = subprocess.Popen(words, cwd=ROOT, stdout=stream, stderr=stream)
-    while "condition" not in (tmp_path / "shown").read_text() and process.poll() is None:
-        time.sleep(0.1)
+    eventually(lambda: "condition" in (tmp_path / "shown").read_text() or process.poll() is not None)
     process.terminate()
     assert process.wait(300) == 130, (tmp_path / "shown").read_text()
     assert "undone" in (tmp_path / "shown").read_text()

@@ -15,6 +15,7 @@ import requests
 
 from dev.sandbox.running import RunningSandbox
 from tests.end_to_end.machines import ROOT, Bridge, eventually, running_bridge
+from tests.end_to_end.webhooks import post
 
 SHIPPED = "      notify: [pagerduty-ml]\n"
 QUICK = "      fallback_after: 2s\n      escalate: [{after: 8s, notify: [slack-ml]}]\n"
@@ -29,24 +30,6 @@ def hasty(tmp_path: Path, sandbox: RunningSandbox, token: str) -> Iterator[Bridg
     config.write_text(text.replace(SHIPPED, SHIPPED + QUICK))
     with running_bridge(tmp_path, sandbox, token, config) as bridge:
         yield bridge
-
-
-def post(bridge: Bridge, token: str, name: str, *, over: bool = False, pods: int = 1) -> None:
-    """A group of critical alerts, as Alertmanager sends it."""
-    labels, status = {"alertname": name, "severity": "critical"}, "resolved" if over else "firing"
-    body = {
-        "version": "4", "groupKey": f'{{}}:{{alertname="{name}"}}', "status": status, "receiver": "bridge",
-        "groupLabels": {"alertname": name}, "commonLabels": labels, "commonAnnotations": {},
-        "externalURL": "http://127.0.0.1",
-        "alerts": [{
-            "status": status, "labels": {**labels, "pod": str(pod)}, "annotations": {}, "generatorURL": "",
-            "fingerprint": f"{name}{pod}", "startsAt": "2026-03-01T12:00:00Z",
-            "endsAt": "2026-03-01T12:30:00Z" if over else "0001-01-01T00:00:00Z",
-        } for pod in range(pods)],
-    }  # fmt: skip
-    headers = {"Authorization": f"Bearer {token}"}
-    answer = requests.post(f"{bridge.url}/webhook/alertmanager/prod", json=body, headers=headers, timeout=60)
-    assert 200 == answer.status_code, answer.text
 
 
 def acknowledge(bridge: Bridge, number: int) -> str:

@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,12 +16,13 @@ import pytest
 import requests
 import yaml
 
-from bridge.app.supervisor import Supervisor, silence
+from bridge.app.supervisor import silence
 from dev.sandbox.running import RunningSandbox
 from dev.stack.free_port import free_port
 from tests.end_to_end.machines import ROOT, Bridge, eventually
-from tests.end_to_end.process_tree import descendants, send, state
-from tests.end_to_end.test_alert_to_people import Storm, pages
+from tests.end_to_end.notified import pages
+from tests.end_to_end.process_tree import descendants, python, send, state
+from tests.end_to_end.webhooks import Storm
 from tests.operating.machines import environment, routes
 
 pytestmark = pytest.mark.timeout(240)
@@ -138,23 +139,6 @@ def test_silence_is_counted_in_the_listeners_own_time(elapsed: list[float], coun
     for step in elapsed:
         total = silence(total, step)
     assert counted == pytest.approx(total)
-
-
-def python(code: str) -> list[str]:
-    return [sys.executable, "-c", code]
-
-
-@pytest.fixture
-def supervised(capfd: pytest.CaptureFixture[str]) -> Iterator[Callable[..., int]]:
-    """Runs small programs in the place of the halves; the exit code."""
-    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)}
-
-    def run(hang_seconds: float = 60.0, **commands: Sequence[str]) -> int:
-        return Supervisor(commands, os.environ, hang_seconds).run()
-
-    yield run
-    for number, handler in before.items():
-        signal.signal(number, handler)
 
 
 def test_a_half_that_hangs_while_it_starts_is_started_again(

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
-import time
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
@@ -12,10 +10,9 @@ import pytest
 import sqlalchemy as sa
 
 from dev.sandbox.running import RunningSandbox
-from dev.stack import render
-from dev.stack.ports import Ports
-from tests.end_to_end.machines import ROOT, Bridge, eventually
-from tests.end_to_end.test_alert_to_people import Storm, pages
+from tests.end_to_end.machines import ROOT, Bridge, eventually, sandbox_environment
+from tests.end_to_end.notified import pages, settled
+from tests.end_to_end.webhooks import Storm, reached
 
 SIZE = 300
 CUT = """SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity
@@ -29,18 +26,12 @@ def bridge(tmp_path: Path, sandbox: RunningSandbox, token: str, database_url: st
     text = (ROOT / "routes.yaml").read_text()
     assert pace in text
     config.write_text(text.replace(pace, "rate: unlimited "))
-    bridge = Bridge(tmp_path, environment(sandbox, token), config, database=database_url)
+    bridge = Bridge(tmp_path, sandbox_environment(sandbox, token), config, database=database_url)
     bridge.start()
     try:
         yield bridge
     finally:
         bridge.stop()
-
-
-def environment(sandbox: RunningSandbox, token: str) -> dict[str, str]:
-    http, smtp = (int(address.rpartition(":")[2]) for address in (sandbox.http_url, sandbox.smtp_address))
-    secret = {"SLACK_BOT_TOKEN": f"xoxb-{secrets.token_hex(12)}", "PAGERDUTY_ROUTING_KEY": secrets.token_hex(16)}
-    return {**render.environment(Ports(sandbox=http, smtp=smtp)), **secret, "ALERTMANAGER_TOKEN": token}
 
 
 only_postgresql = pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
@@ -72,14 +63,10 @@ def test_cutting_every_connection_in_mid_storm_loses_nothing_and_pages_once(
     all_paged_once(bridge, sandbox, storm, database_url)
 
 
-def reached(storm: Storm, accepted: int) -> bool:
-    return storm.accepted > accepted
-
-
 def all_paged_once(bridge: Bridge, sandbox: RunningSandbox, storm: Storm, database_url: str) -> None:
     assert SIZE == storm.accepted
     eventually(lambda: len(pages(sandbox)) == SIZE)  # what was being sent waits until its lease is over
-    time.sleep(1)
+    eventually(lambda: settled(bridge.url))
     assert {1} == {page["pages"] for page in pages(sandbox)}
     assert SIZE == asked(database_url, "SELECT count(*) FROM incident")
     eventually(bridge.ready)

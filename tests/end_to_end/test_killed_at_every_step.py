@@ -18,9 +18,11 @@ import requests
 
 from bridge.store import open_database
 from dev.sandbox.running import RunningSandbox
-from tests.end_to_end.machines import eventually, free_port
+from dev.stack.free_port import free_port
+from tests.end_to_end.machines import eventually
 from tests.end_to_end.mortal import CHANNELS, FROZEN, WEB, WORKER, Life, live
-from tests.end_to_end.test_alert_to_people import mails, pages, posts, webhook
+from tests.end_to_end.notified import mails, pages, posts
+from tests.end_to_end.webhooks import webhook
 
 # One process imports everything once; each life is a fork of it, so that a death costs no second start.
 PROCESSES = multiprocessing.get_context("forkserver")

@@ -34,7 +34,7 @@ def many_files() -> Iterator[None]:
     resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
 
-@pytest.fixture(params=FILES.values(), ids=FILES.keys())
+@pytest.fixture(params=list(FILES.values()), ids=list(FILES))
 def web(request: pytest.FixtureRequest, tmp_path: Path, many_files: None) -> Iterator[Web]:
     soft, hard = request.param
     hard = min(hard, resource.getrlimit(resource.RLIMIT_NOFILE)[1])

@@ -15,8 +15,9 @@ import requests
 
 from dev.sandbox.running import RunningSandbox, running_sandbox
 from tests.end_to_end.machines import ROOT, Bridge, eventually
-from tests.end_to_end.process_tree import alive, arguments, descendants, send, state
-from tests.end_to_end.test_alert_to_people import Storm, mails, pages, webhook
+from tests.end_to_end.notified import mails, pages
+from tests.end_to_end.process_tree import DRAWING, alive, arguments, descendants, send, state
+from tests.end_to_end.webhooks import Storm, webhook
 from tests.operating.machines import environment, routes
 
 pytestmark = pytest.mark.timeout(240)
@@ -138,19 +139,6 @@ def test_what_a_child_was_sending_when_its_parent_died_is_finished_first(
     assert 1 == mail["copies"]
     *_, ready = (line for line in bridge.log().splitlines() if '"worker_ready"' in line)
     assert 0 == json.loads(ready)["freed"]  # no lease was left by one who died
-
-
-DRAWING = """
-import asyncio
-from bridge.charts.drawing_process import DrawingProcess
-from tests.charts.chart_builders import a_chart
-async def main():
-    drawing = DrawingProcess(timeout_seconds=100)
-    assert await drawing.draw(a_chart())
-    print(drawing._process.pid, flush=True)
-    await asyncio.sleep(600)
-asyncio.run(main())
-"""
 
 
 @pytest.mark.parametrize("stopped", [False, True])

@@ -12,10 +12,10 @@ import pytest
 import sqlalchemy as sa
 
 from dev.sandbox.running import RunningSandbox
-from tests.end_to_end.machines import ROOT, eventually, free_port
-from tests.end_to_end.process_tree import arguments, descendants
+from dev.stack.free_port import free_port
+from tests.end_to_end.machines import ROOT, eventually
+from tests.end_to_end.process_tree import DRAWING, arguments, descendants
 from tests.end_to_end.process_tree import environment as environment_of
-from tests.end_to_end.test_no_orphan import DRAWING
 from tests.operating.machines import environment, routes
 
 pytestmark = pytest.mark.timeout(180)

@@ -9,7 +9,7 @@ import requests
 from dev.sandbox.running import RunningSandbox
 from tests.clients.receiver import receiving
 from tests.end_to_end.machines import ROOT, eventually, running_bridge
-from tests.end_to_end.test_escalation_end_to_end import post
+from tests.end_to_end.webhooks import post
 
 PING = '\nping: {url: "${HEALTHCHECKS_URL}", every: 500ms, tell_failures: true}\n'
 

@@ -13,9 +13,9 @@ import requests
 import sqlalchemy as sa
 
 from dev.sandbox.running import RunningSandbox
-from tests.end_to_end.machines import ROOT, Bridge, eventually
-from tests.end_to_end.test_alert_to_people import Storm, pages, webhook
-from tests.end_to_end.test_kill_postgresql import environment, reached
+from tests.end_to_end.machines import ROOT, Bridge, eventually, sandbox_environment
+from tests.end_to_end.notified import pages
+from tests.end_to_end.webhooks import Storm, reached, webhook
 
 SIZE = 120
 
@@ -48,7 +48,7 @@ def server(tmp_path_factory: pytest.TempPathFactory, postgres_url: str) -> Itera
 def bridge(tmp_path: Path, sandbox: RunningSandbox, token: str, server: Server) -> Iterator[Bridge]:
     config = tmp_path / "routes.yaml"
     config.write_text((ROOT / "routes.yaml").read_text().replace("rate: 120/m ", "rate: unlimited "))
-    bridge = Bridge(tmp_path, environment(sandbox, token), config, database=server.url)
+    bridge = Bridge(tmp_path, sandbox_environment(sandbox, token), config, database=server.url)
     bridge.start()
     try:
         yield bridge

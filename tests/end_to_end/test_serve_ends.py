@@ -15,9 +15,9 @@ import pytest
 import requests
 
 from bridge.app.supervisor import CANNOT_RUN, restart_wait
-from tests.end_to_end.machines import ROOT, Bridge, eventually, free_port
-from tests.end_to_end.test_hung_processes import python
-from tests.end_to_end.test_hung_processes import supervised as supervised
+from dev.stack.free_port import free_port
+from tests.end_to_end.machines import ROOT, Bridge, eventually
+from tests.end_to_end.process_tree import python
 
 pytestmark = pytest.mark.timeout(120)
 

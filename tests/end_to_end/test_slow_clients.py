@@ -13,7 +13,9 @@ from pathlib import Path
 import pytest
 import requests
 
-from tests.end_to_end.machines import ROOT, eventually, free_port
+from dev.stack.free_port import free_port
+from tests.end_to_end.machines import ROOT, eventually
+from tests.end_to_end.webhooks import answer
 
 HEAD = b"POST /webhook/alertmanager HTTP/1.1\r\nHost: bridge\r\nContent-Type: application/json\r\n"
 STALLED = {
@@ -23,7 +25,6 @@ STALLED = {
     "in a chunk": HEAD + b"Transfer-Encoding: chunked\r\n\r\n5\r\nab",
     "with nothing": b"",
 }
-ALERT = {"status": "firing", "labels": {"alertname": "A", "severity": "info"}, "startsAt": "2026-11-23T08:34:20Z"}
 
 
 @pytest.fixture
@@ -56,11 +57,6 @@ def many_files() -> Iterator[None]:
     resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, 4000), hard))
     yield
     resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
-
-
-def answer(url: str, number: int) -> int:
-    body = {"version": "4", "groupKey": f"key-{number}", "receiver": "r", "alerts": [ALERT]}
-    return requests.post(f"{url}/webhook/alertmanager", json=body, timeout=60).status_code
 
 
 @pytest.mark.parametrize("count", [200, 1200])

@@ -14,7 +14,8 @@ import pytest
 import requests
 
 from dev.sandbox.running import RunningSandbox
-from tests.end_to_end.machines import Bridge, eventually, free_port, running_bridge
+from dev.stack.free_port import free_port
+from tests.end_to_end.machines import Bridge, eventually, running_bridge
 
 WARNINGS, CRITICALS, LASTING = 300, 8, 6
 CONFIG = """

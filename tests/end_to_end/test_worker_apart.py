@@ -10,13 +10,15 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import pytest
 import requests
 
-from tests.end_to_end.machines import ROOT, eventually, free_port
-from tests.end_to_end.test_slow_clients import answer
+from dev.stack.free_port import free_port
+from tests.end_to_end.machines import ROOT, eventually
+from tests.end_to_end.webhooks import answer
 
 pytestmark = pytest.mark.timeout(180)
 SECRET = "s3cret-of-the-worker"
@@ -73,7 +75,7 @@ def halves(tmp_path: Path) -> Iterator[Halves]:
     with half(tmp_path, "web", "--listen", web), half(tmp_path, "worker", "--metrics-listen", worker) as process:
         halves = Halves(tmp_path, f"http://{web}", f"http://{worker}", process)
         for url in (halves.web, halves.worker):
-            eventually(lambda url=url: requests.get(f"{url}/-/healthy", timeout=5).ok)
+            eventually(partial(answers, url))
         yield halves
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,7 +11,7 @@ import requests
 
 from dev.sandbox.running import RunningSandbox
 from tests.end_to_end.machines import Bridge, eventually, fire, running_alertmanager
-from tests.end_to_end.test_alert_to_people import pages
+from tests.end_to_end.notified import pages, settled
 from tests.operating.machines import environment, routes
 
 PAGE = (Path(__file__).parents[2] / "docs" / "operating.md").read_text()
@@ -43,12 +42,20 @@ def test_a_bridge_that_knows_nothing_is_told_again_when_repeat_interval_is_made_
         empty.mkdir()
         bridge.folder = empty
         bridge.start()
-        time.sleep(5)  # two group_intervals
+        before = looks_at_groups(alertmanager)
+        eventually(lambda: looks_at_groups(alertmanager) >= before + 2)
         assert [] == bridge.incidents()
         shorter(tmp_path / "alertmanager" / "alertmanager.yml", alertmanager)
         eventually(lambda: 1 == len(bridge.incidents()))
-        time.sleep(1)
+        eventually(lambda: settled(bridge.url))
     assert [1] == [page["pages"] for page in pages(sandbox)]
+
+
+def looks_at_groups(alertmanager: str) -> float:
+    """How often it has asked itself whether a group must be sent: once in each group_interval."""
+    told = requests.get(f"{alertmanager}/metrics", timeout=60).text
+    (line,) = [line for line in told.splitlines() if line.startswith("alertmanager_nflog_queries_total ")]
+    return float(line.rpartition(" ")[2])
 
 
 def shorter(config: Path, alertmanager: str) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
@@ -14,7 +13,8 @@ import requests
 
 from dev.sandbox.running import RunningSandbox
 from tests.end_to_end.machines import Bridge, eventually
-from tests.end_to_end.test_alert_to_people import Storm, mails, pages, posts, webhook
+from tests.end_to_end.notified import mails, pages, posts, settled
+from tests.end_to_end.webhooks import Storm, webhook
 from tests.operating.machines import bridge_command, environment, new_database, postgres_tool, routes
 
 SIZE, LATER = 200, 20
@@ -95,16 +95,9 @@ def test_restoring_a_backup_that_was_made_in_a_storm_pages_nobody_twice(
     again = Storm(bridge, token, SIZE + LATER)  # Alertmanager tells what still fires
     again.start()
     again.finish()
-    eventually(lambda: settled(bridge))
+    eventually(lambda: settled(bridge.url))
     assert SIZE + LATER == len(bridge.incidents())
     assert (SIZE + LATER, {1}) == (len(pages(sandbox)), {page["pages"] for page in pages(sandbox)})
-
-
-def settled(bridge: Bridge) -> bool:
-    """Nothing waits any more."""
-    told = requests.get(f"{bridge.url}/metrics", timeout=60).text
-    waiting = [line for line in told.splitlines() if line.startswith("bridge_deliveries_pending{")]
-    return bool(waiting) and all(float(line.rpartition(" ")[2]) == 0 for line in waiting)
 
 
 def test_what_waited_in_the_backup_and_was_sent_since_is_not_sent_again(
@@ -120,7 +113,7 @@ def test_what_waited_in_the_backup_and_was_sent_since_is_not_sent_again(
     eventually(lambda: pages(sandbox) and mails(sandbox) and posts(sandbox))
     seen = (len(pages(sandbox)), len(posts(sandbox)), message_ids(sandbox))
     go_on_from_the_backup(bridge, keeper)
-    eventually(lambda: settled(bridge))
+    eventually(lambda: settled(bridge.url))
     assert seen == (len(pages(sandbox)), len(posts(sandbox)), message_ids(sandbox))
     assert [1] == [page["pages"] for page in pages(sandbox)]
 
@@ -155,7 +148,7 @@ def test_an_incident_of_the_backup_goes_on_where_it_was(
 ) -> None:
     number = post(bridge, token, 7, "info")
     eventually(partial(posts, sandbox))
-    eventually(lambda: settled(bridge))
+    eventually(lambda: settled(bridge.url))
     keeper.back_up()
     go_on_from_the_backup(bridge, keeper)
     end = webhook(7, "resolved")
@@ -165,7 +158,7 @@ def test_an_incident_of_the_backup_goes_on_where_it_was(
     answer = requests.post(f"{bridge.url}/webhook/alertmanager/prod", json=end, headers=headers, timeout=60)
     assert number == answer.json()["incident"]
     eventually(lambda: posts(sandbox)[0]["edits"])
-    time.sleep(0.5)
+    eventually(lambda: settled(bridge.url))
     assert 1 == len(posts(sandbox))
 
 

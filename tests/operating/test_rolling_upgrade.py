@@ -21,8 +21,10 @@ import sqlalchemy as sa
 
 from bridge.store.database import NEWEST
 from dev.sandbox.running import RunningSandbox
-from tests.end_to_end.machines import ROOT, eventually, free_port
-from tests.end_to_end.test_alert_to_people import pages, webhook
+from dev.stack.free_port import free_port
+from tests.end_to_end.machines import ROOT, eventually
+from tests.end_to_end.notified import pages, settled
+from tests.end_to_end.webhooks import webhook
 from tests.operating.machines import environment, new_database, routes
 
 PAUSE_SECONDS = 0.05  #: of each client between two posts
@@ -168,7 +170,7 @@ def test_a_rolling_upgrade_with_a_change_of_the_schema_refuses_and_loses_nothing
         assert {200} == {status for _, status in clients.answers}
         assert str(clients.accepted()) == place.asked("SELECT count(*) FROM incident")
         eventually(lambda: len(pages(sandbox)) == clients.accepted())
-        time.sleep(1)
+        eventually(lambda: settled(third.url))
         assert {1} == {page["pages"] for page in pages(sandbox)}
 
 

@@ -10,7 +10,7 @@ import requests
 
 from dev.sandbox.running import RunningSandbox
 from tests.end_to_end.machines import ROOT, Bridge, eventually
-from tests.end_to_end.test_alert_to_people import webhook
+from tests.end_to_end.webhooks import webhook
 from tests.operating.machines import environment
 
 ONE_TOKEN = 'tokens: ["${ALERTMANAGER_TOKEN}"]'

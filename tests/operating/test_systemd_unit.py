@@ -18,8 +18,9 @@ import requests
 
 from bridge.app.supervisor import CANNOT_RUN, GRACE_SECONDS
 from dev.sandbox.running import RunningSandbox
-from tests.end_to_end.machines import ROOT, eventually, free_port
-from tests.end_to_end.test_alert_to_people import webhook
+from dev.stack.free_port import free_port
+from tests.end_to_end.machines import ROOT, eventually
+from tests.end_to_end.webhooks import webhook
 from tests.operating import read_only_system
 from tests.operating.machines import environment, routes
 

@@ -16,6 +16,6 @@ def test_the_page_shows_whom_each_alert_reaches(monkeypatch: pytest.MonkeyPatch)
     for name in ("PAGERDUTY_ROUTING_KEY", "SLACK_BOT_TOKEN", "ALERTMANAGER_TOKEN"):
         monkeypatch.setenv(name, "x" * 32)
     said = CliRunner().invoke(main, ["check", "--config", str(ROOT / "routes.yaml")])
-    assert 0 == said.exit_code, said.output
+    assert said.exit_code == 0, said.output
     table = said.output[said.output.index("alerts in") :].partition("\n")[2].rstrip()
     assert table in (ROOT / "docs" / "rules.md").read_text(), "put the output of `bridge check` into docs/rules.md"

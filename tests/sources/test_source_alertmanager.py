@@ -72,7 +72,7 @@ def test_a_resolved_alert_keeps_its_end_and_a_firing_one_has_none() -> None:
 
 
 def test_a_whole_number_may_be_written_with_a_point() -> None:
-    assert 3 == parse(body(truncatedAlerts=3.0), "prod").truncated
+    assert parse(body(truncatedAlerts=3.0), "prod").truncated == 3
 
 
 def test_missing_and_unknown_fields_do_not_matter() -> None:

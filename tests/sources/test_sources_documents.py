@@ -51,10 +51,10 @@ def test_both_notification_channels_of_google_are_json() -> None:
     with_token = json.loads(only(r"<<END\n(.*?)\nEND", blocks("sh")[1]))
     with_password = json.loads(blocks("json")[0])
     assert "?auth_token=" in with_token["labels"]["url"]
-    assert ["webhook_tokenauth", "webhook_basicauth"] == [with_token["type"], with_password["type"]]
+    assert [with_token["type"], with_password["type"]] == ["webhook_tokenauth", "webhook_basicauth"]
 
 
 def test_the_body_to_try_it_out_with_opens_a_warning() -> None:
     body = only(r"-d '(.*?)'", blocks("sh")[2])
     (alert,) = cloud_monitoring.parse(body.encode(), "gcp", datetime.now(UTC)).alerts
-    assert ("Trying it out", "warning") == (alert.labels["alertname"], alert.labels["severity"])
+    assert (alert.labels["alertname"], alert.labels["severity"]) == ("Trying it out", "warning")

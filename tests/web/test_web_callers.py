@@ -1,13 +1,16 @@
 """Who asks: behind which proxies, for which host; and what counts as this machine."""
 
+from collections.abc import Mapping
+
 import pytest
+from flask import Request
 from hypothesis import given
 from hypothesis import strategies as st
 from werkzeug.datastructures import Headers
 from werkzeug.test import EnvironBuilder
-from werkzeug.wrappers import Request
 
 from bridge.app.settings import load_text
+from bridge.config.settings import Settings
 from bridge.web.callers import caller_of, from_another_site, is_proxy
 from bridge.web.forwarded import Hops, hops_of
 from tests.web.web_fakes import ENVIRON, PLAIN
@@ -18,20 +21,20 @@ TRUSTING = 'web: {trusted_proxies: [127.0.0.1, "::1", 10.0.0.0/24]}\n'
 PUBLIC = "external_url: https://bridge.example.org\n"
 
 
-def settings(more=""):
+def settings(more: str = "") -> Settings:
     return load_text(PLAIN + more, ENVIRON)
 
 
-def request(peer=PROXY, base=HERE, protocol="HTTP/1.1", **headers):
+def request(peer: str = PROXY, base: str = HERE, protocol: str = "HTTP/1.1", **headers: str) -> Request:
     named = {name.replace("_", "-"): value for name, value in headers.items()}
-    environ = EnvironBuilder(base_url=base, headers=named).get_environ()
+    environ = EnvironBuilder(base_url=base, headers=Headers(named)).get_environ()
     return Request({**environ, "REMOTE_ADDR": peer, "SERVER_PROTOCOL": protocol})
 
 
 PROXIES = settings(TRUSTING).web.trusted_proxies
 
 
-def hops(headers):
+def hops(headers: Mapping[str, str] | list[tuple[str, str]]) -> Hops:
     return hops_of(Headers(headers), lambda text: is_proxy(text, PROXIES))
 
 
@@ -39,12 +42,12 @@ def hops(headers):
 @pytest.mark.parametrize(
     "host", ["127.0.0.1:9119", "127.0.0.1", "localhost:9119", "LOCALHOST", "[::1]:9119", "127.3.2.1:1", "[::1]"]
 )
-def test_a_loopback_connection_to_a_loopback_host_is_local(peer, host):
+def test_a_loopback_connection_to_a_loopback_host_is_local(peer: str, host: str) -> None:
     assert caller_of(request(peer, f"http://{host}"), settings()).local
 
 
 @pytest.mark.parametrize("peer", ["10.0.0.9", "::ffff:10.0.0.9", "fe80::1%eth0", "", "x", "0.0.0.0"])
-def test_a_connection_from_elsewhere_never_is(peer):
+def test_a_connection_from_elsewhere_never_is(peer: str) -> None:
     for more in ("", TRUSTING):
         for headers in ({}, {"X_Forwarded_For": "127.0.0.1"}, {"Forwarded": "for=127.0.0.1"}):
             assert not caller_of(request(peer, **headers), settings(more)).local
@@ -58,13 +61,13 @@ def test_a_connection_from_elsewhere_never_is(peer):
         "0177.0.0.1", "[::]:9119", "[::1", "localhost:x", "10.0.0.7:9119", "bridge.example.org",
     ],
 )  # fmt: skip
-def test_a_host_that_is_not_ours_makes_it_remote(host):
+def test_a_host_that_is_not_ours_makes_it_remote(host: str) -> None:
     """A page of evil.example whose name suddenly means 127.0.0.1 is a loopback connection, too."""
     caller = caller_of(request(Host=host, Origin=f"http://{host}"), settings())
     assert "it asks for the host" in caller.remote
 
 
-def test_the_host_of_external_url_is_ours():
+def test_the_host_of_external_url_is_ours() -> None:
     for host in ("bridge.example.org", "BRIDGE.example.org:443", "127.0.0.1:9119"):
         assert caller_of(request(Host=host), settings(PUBLIC)).local
     assert not caller_of(request(Host="bridge.example.org.evil.example"), settings(PUBLIC)).local
@@ -76,17 +79,17 @@ def test_the_host_of_external_url_is_ours():
      "X_Forwarded_Server", "CF_Connecting_IP", "True_Client_IP", "X_Client_IP"],
 )  # fmt: skip
 @pytest.mark.parametrize("value", ["127.0.0.1", "for=127.0.0.1", "localhost", "http", ""])
-def test_whoever_is_no_trusted_proxy_only_makes_itself_remote(name, value):
+def test_whoever_is_no_trusted_proxy_only_makes_itself_remote(name: str, value: str) -> None:
     caller = caller_of(request(**{name: value}), settings())
     assert not caller.local and "127.0.0.1" == caller.address
 
 
-def test_what_a_proxy_sends_that_was_told_nothing_is_remote():
+def test_what_a_proxy_sends_that_was_told_nothing_is_remote() -> None:
     """nginx' plain proxy_pass: HTTP/1.0, the host of its own upstream, and no header that tells of it."""
     assert "HTTP/1.0" in caller_of(request(protocol="HTTP/1.0"), settings()).remote
 
 
-def test_a_trusted_proxy_has_to_say_for_whom():
+def test_a_trusted_proxy_has_to_say_for_whom() -> None:
     assert "does not name one client" in caller_of(request(), settings(TRUSTING)).remote
     for unclear in ("unknown", "_hidden", "", "evil.example", "127.0.0.1, x"):
         assert not caller_of(request(X_Forwarded_For=unclear), settings(TRUSTING)).local
@@ -122,15 +125,15 @@ def test_a_trusted_proxy_has_to_say_for_whom():
         ({}, ""),
     ],
 )
-def test_the_client_is_the_first_from_the_right_that_is_no_proxy(headers, client):
+def test_the_client_is_the_first_from_the_right_that_is_no_proxy(headers: Mapping[str, str], client: str) -> None:
     assert client == hops(headers).client
 
 
-def test_two_headers_of_one_name_are_one_list():
+def test_two_headers_of_one_name_are_one_list() -> None:
     assert CLIENT == hops([("X-Forwarded-For", "127.0.0.1"), ("X-Forwarded-For", CLIENT)]).client
 
 
-def x_forwarded(address, host, proto):
+def x_forwarded(address: str, host: str, proto: str) -> dict[str, str]:
     return {"X-Forwarded-For": address, "X-Forwarded-Host": host, "X-Forwarded-Proto": proto}
 
 
@@ -147,17 +150,19 @@ def x_forwarded(address, host, proto):
         ),
     ],
 )
-def test_host_and_scheme_are_those_that_the_outermost_trusted_proxy_saw(headers, told):
+def test_host_and_scheme_are_those_that_the_outermost_trusted_proxy_saw(
+    headers: Mapping[str, str], told: tuple[str, str]
+) -> None:
     assert told == (hops(headers).host, hops(headers).scheme)
 
 
 @given(st.text(max_size=80), st.text(max_size=80))
-def test_no_header_is_too_strange(one, other):
+def test_no_header_is_too_strange(one: str, other: str) -> None:
     clean = {"Forwarded": " ".join(one.splitlines()), "X-Forwarded-For": " ".join(other.splitlines())}
     assert isinstance(hops(clean), Hops)
 
 
-def test_every_host_that_is_named_has_to_be_ours():
+def test_every_host_that_is_named_has_to_be_ours() -> None:
     """A page of evil.example, reached through a proxy on the reader's own machine, may add any header."""
     spoofed = request(Host="evil.example", X_Forwarded_For="127.0.0.1, 127.0.0.1", X_Forwarded_Host="127.0.0.1:9119")
     assert not caller_of(spoofed, settings(TRUSTING)).local
@@ -186,5 +191,5 @@ def test_every_host_that_is_named_has_to_be_ours():
         ("", {"Host": "b.example", "Origin": "https://b.example", "X_Forwarded_Proto": "https"}, True),
     ],
 )  # fmt: skip
-def test_a_page_of_another_site(more, headers, other):
+def test_a_page_of_another_site(more: str, headers: Mapping[str, str], other: bool) -> None:
     assert other == from_another_site(request(**headers), settings(more))

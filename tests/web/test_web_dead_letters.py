@@ -7,6 +7,7 @@ from werkzeug.security import generate_password_hash
 
 from bridge.core.delivery.dead_letters import DeadLetter, DeadLetterFilter
 from bridge.core.errors import Reason
+from tests.answers import body_of
 from tests.web.web_fakes import NOW, PLAIN, World
 
 LETTER = DeadLetter(
@@ -15,13 +16,13 @@ LETTER = DeadLetter(
 
 
 @pytest.fixture
-def world():
+def world() -> World:
     world = World()
     world.reader.letters = [LETTER]
     return world
 
 
-def test_the_page_explains_each_and_how_to_replay_it(world):
+def test_the_page_explains_each_and_how_to_replay_it(world: World) -> None:
     page = world.get("/dead-letters").text
     for words in ("1 dead letter<", "smallest one", "bridge incidents replay 7 --channel slack-ml", "/incidents/7"):
         assert words in page
@@ -29,37 +30,37 @@ def test_the_page_explains_each_and_how_to_replay_it(world):
     assert "x" * 4000 not in page
 
 
-def test_what_was_refused_stays_text(world):
+def test_what_was_refused_stays_text(world: World) -> None:
     page = world.get("/dead-letters").text
     assert "&lt;i&gt;&amp;xxx" in page and "&lt;b&gt;no&lt;/b&gt;" in page
     for markup in ("<script", "<i>", "<b>no"):
         assert markup not in page
 
 
-def test_an_incidents_page_shows_what_was_refused(world):
+def test_an_incidents_page_shows_what_was_refused(world: World) -> None:
     world.reader.held = replace(world.reader.held, status="dead", refused="<i>{}")
     page = world.get("/incidents/7").text
     assert "What was refused" in page and "&lt;i&gt;{}" in page
 
 
-def test_without_any_all_is_well():
+def test_without_any_all_is_well() -> None:
     assert "No dead letters" in World().get("/dead-letters").text
 
 
-def test_the_api_takes_a_choice_and_explains(world):
-    answer = world.get("/api/v1/dead-letters?channel=slack-ml&reason=payload&limit=5").json
+def test_the_api_takes_a_choice_and_explains(world: World) -> None:
+    answer = body_of(world.get("/api/v1/dead-letters?channel=slack-ml&reason=payload&limit=5"))
     assert DeadLetterFilter(channel="slack-ml", reason=Reason.PAYLOAD) == world.reader.wanted
     (letter,) = answer["dead_letters"]
     assert (7, "payload", LETTER.refused) == (letter["incident_number"], letter["reason"], letter["refused"])
     assert "replay" in letter["what_to_do"] and NOW.isoformat() == letter["since"]
 
 
-def test_a_reason_that_is_none_is_refused(world):
+def test_a_reason_that_is_none_is_refused(world: World) -> None:
     answer = world.get("/api/v1/dead-letters?reason=bad")
-    assert (400, True) == (answer.status_code, "network" in answer.json["error"])
+    assert (400, True) == (answer.status_code, "network" in body_of(answer)["error"])
 
 
-def test_they_are_for_those_who_are_logged_in():
+def test_they_are_for_those_who_are_logged_in() -> None:
     users = f'web: {{users: {{ann: "{generate_password_hash("right", method="scrypt")}"}}}}\n'
     world = World(PLAIN + users, require_login=True)
     assert [401, 401] == [world.get(path).status_code for path in ("/dead-letters", "/api/v1/dead-letters")]

@@ -11,18 +11,21 @@ import logging
 import re
 import sys
 import tracemalloc
+from collections.abc import Iterator, Mapping
 from datetime import timedelta
 
 import pytest
 import structlog
+from flask import Flask
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from werkzeug.test import run_wsgi_app
 
 from bridge.config import secret_values
 from bridge.observability import logs
-from tests.web.test_web_pages import USERS
-from tests.web.web_fakes import BODY, ENVIRON, PLAIN, SOURCES, World
+from tests.web.web_fakes import BODY, ENVIRON, PLAIN, SOURCES, USERS, World
 
+Answer = tuple[int, list[tuple[str, str]], bytes]  #: status, headers, body
 REMOTE = "10.0.0.9"
 GOOGLE = '  - {name: gcp, type: cloud_monitoring, tokens: ["${TOKEN}"]}\n'
 GRAFANA = (
@@ -36,12 +39,12 @@ RIGHT = {"Authorization": "Bearer am-token"}
 
 
 @pytest.fixture(scope="module")
-def whole():
+def whole() -> World:
     return World(WHOLE)
 
 
 @pytest.fixture(scope="module")
-def written(whole):
+def written(whole: World) -> Iterator[io.StringIO]:
     """What is logged while these tests run; the level and the streams are put back."""
     stream, before = io.StringIO(), sys.stderr
     root = logging.getLogger()
@@ -55,12 +58,12 @@ def written(whole):
     structlog.reset_defaults()
 
 
-def rules(app):
+def rules(app: Flask) -> list[str]:
     """Every address that the bridge knows, so that a new one is attacked from its first day on."""
     return sorted({rule.rule for rule in app.url_map.iter_rules()})
 
 
-def filled(rule, text):
+def filled(rule: str, text: str) -> str:
     return re.sub(r"<[^>]*>", lambda _: text, rule)
 
 
@@ -130,11 +133,13 @@ headers = st.dictionaries(st.sampled_from(sorted(HEADERS)), st.integers(0, 20), 
 )
 
 
-def basic(name, password):
+def basic(name: str, password: str) -> str:
     return base64.b64encode(f"{name}:{password}".encode()).decode()
 
 
-def ask(world, method, path, query, body, sent, address=REMOTE):
+def ask(
+    world: World, method: str, path: str, query: str, body: bytes, sent: Mapping[str, str], address: str = REMOTE
+) -> Answer:
     """Without httplib's own checks: as bytes on the wire would come."""
     environ = {"REMOTE_ADDR": address, "REQUEST_METHOD": method}
     for name, value in sent.items():
@@ -150,19 +155,11 @@ def ask(world, method, path, query, body, sent, address=REMOTE):
             "QUERY_STRING": query,
             "wsgi.input": io.BytesIO(body),
         }
-    seen = {}
-
-    def start(status, response_headers, exc_info=None):
-        seen["status"], seen["headers"] = int(status.split()[0]), response_headers
-
-    chunks = world.app(whole, start)
-    content = b"".join(chunks)
-    if hasattr(chunks, "close"):
-        chunks.close()
-    return seen["status"], seen["headers"], content
+    content, status, answered = run_wsgi_app(world.app, whole, buffered=True)
+    return int(status.split()[0]), list(answered), b"".join(content)
 
 
-def is_sound(world, answer, written):
+def is_sound(answer: Answer, written: io.StringIO) -> None:
     status, sent, content = answer
     told = content + repr(sent).encode() + written.getvalue().encode()
     assert status in FINE, (status, content[:300])
@@ -175,7 +172,9 @@ def is_sound(world, answer, written):
 
 @given(data=st.data())
 @settings(max_examples=300, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
-def test_whatever_is_asked_there_is_an_answer_without_a_secret(whole, written, data):
+def test_whatever_is_asked_there_is_an_answer_without_a_secret(
+    whole: World, written: io.StringIO, data: st.DataObject
+) -> None:
     method, rule = data.draw(st.sampled_from(METHODS)), data.draw(st.sampled_from(rules(whole.app)))
     path = filled(rule, data.draw(texts).replace("am-token", "token"))
     query = data.draw(
@@ -183,23 +182,25 @@ def test_whatever_is_asked_there_is_an_answer_without_a_secret(whole, written, d
     )
     address = data.draw(st.sampled_from([REMOTE, "127.0.0.1", "", "x", "fe80::1%eth0"]))
     sent = data.draw(headers)
-    is_sound(whole, ask(whole, method, path, query, data.draw(bodies), sent, address), written)
+    is_sound(ask(whole, method, path, query, data.draw(bodies), sent, address), written)
     whole.intake.groups.clear()
 
 
 @pytest.mark.parametrize(
     "path", ["/webhook/alertmanager/prod", "/webhook/grafana", "/webhook/cloud-monitoring/gcp", "/events/change"]
 )
-def test_every_nasty_body_is_stored_or_refused_and_never_asked_for_again(whole, written, path):
+def test_every_nasty_body_is_stored_or_refused_and_never_asked_for_again(
+    whole: World, written: io.StringIO, path: str
+) -> None:
     """503 would make Alertmanager send it for ever."""
     for body in NASTY_BODIES:
         status, *_ = answer = ask(whole, "POST", path, "", body, RIGHT)
-        is_sound(whole, answer, written)
+        is_sound(answer, written)
         assert status in {200, 201, 400, 401, 403, 413}
 
 
 @pytest.mark.parametrize("path", ["/webhook/alertmanager/prod", "/events/change"])
-def test_a_compressed_bomb_is_refused_before_it_is_opened(whole, path):
+def test_a_compressed_bomb_is_refused_before_it_is_opened(whole: World, path: str) -> None:
     bomb = gzip.compress(b" " * 50_000_000)
     for encoding in ("gzip", "deflate", "br", "identity, gzip", "GZIP"):
         assert 415 == ask(whole, "POST", path, "", bomb, {**RIGHT, "Content-Encoding": encoding})[0]
@@ -208,15 +209,15 @@ def test_a_compressed_bomb_is_refused_before_it_is_opened(whole, path):
 @pytest.mark.parametrize(
     "name", ["../../routes.yaml", "..%2f..%2froutes.yaml", "/etc/passwd", "....//routes.yaml", "..\\web\\auth.py"]
 )
-def test_no_path_leads_out_of_the_pictures_and_static_files(whole, name):
+def test_no_path_leads_out_of_the_pictures_and_static_files(whole: World, name: str) -> None:
     for start in ("/static/", "/pictures/", "/static/../", "/pictures/../static/../"):
         status, _, content = ask(whole, "GET", start + name, "expires=1&signature=x", b"", {}, "127.0.0.1")
         assert status in {301, 308, 400, 401, 403, 404}
         assert b"root:" not in content and b"channels:" not in content and b"import" not in content
 
 
-def test_a_thousand_hostile_requests_leave_nothing_in_memory(whole, written):
-    def attack(start, count):
+def test_a_thousand_hostile_requests_leave_nothing_in_memory(whole: World, written: io.StringIO) -> None:
+    def attack(start: int, count: int) -> None:
         for number in range(start, start + count):
             odd = f"{number}-{'x' * 50}"
             for method, path, query, body, sent in (
@@ -247,7 +248,9 @@ def test_a_thousand_hostile_requests_leave_nothing_in_memory(whole, written):
     assert grown < 50_000, f"{grown} bytes more after 1,200 requests"
 
 
-def test_guessing_passwords_is_slowed_and_never_stops_a_webhook_with_a_valid_token(whole, written):
+def test_guessing_passwords_is_slowed_and_never_stops_a_webhook_with_a_valid_token(
+    whole: World, written: io.StringIO
+) -> None:
     guess = {"Authorization": f"Basic {basic('ann', 'guess')}"}
     for path in ("/incidents/7", "/api/v1/incidents", "/-/reload"):
         world = World(WHOLE, require_login=True)
@@ -258,7 +261,9 @@ def test_guessing_passwords_is_slowed_and_never_stops_a_webhook_with_a_valid_tok
             assert 200 == ask(world, "POST", hook, "", BODY, RIGHT)[0]
 
 
-def test_guessing_tokens_is_refused_and_never_stops_a_webhook_with_a_valid_one(whole, written):
+def test_guessing_tokens_is_refused_and_never_stops_a_webhook_with_a_valid_one(
+    whole: World, written: io.StringIO
+) -> None:
     for number in range(50):
         assert (
             401 == ask(whole, "POST", "/webhook/alertmanager/prod", "", BODY, {"Authorization": f"Bearer {number}"})[0]
@@ -266,7 +271,7 @@ def test_guessing_tokens_is_refused_and_never_stops_a_webhook_with_a_valid_one(w
     assert 200 == ask(whole, "POST", "/webhook/alertmanager/prod", "", BODY, RIGHT)[0]
 
 
-def test_a_clock_that_goes_back_locks_nobody_out_for_a_day():
+def test_a_clock_that_goes_back_locks_nobody_out_for_a_day() -> None:
     world = World(WHOLE, require_login=True)
     guess = {"Authorization": f"Basic {basic('ann', 'guess')}"}
     right = {"Authorization": f"Basic {basic('ann', 'right')}"}
@@ -277,12 +282,12 @@ def test_a_clock_that_goes_back_locks_nobody_out_for_a_day():
     assert 200 == ask(world, "GET", "/", "", b"", right)[0]
 
 
-def test_a_host_that_is_none_and_a_query_that_is_none_at_once(whole):
+def test_a_host_that_is_none_and_a_query_that_is_none_at_once(whole: World) -> None:
     answer = whole.client.get("/", environ_overrides={"HTTP_HOST": "a" * 300, "QUERY_STRING": "x=\xb2"})
     assert (400, "The Host header is not a host.\n") == (answer.status_code, answer.text)
 
 
-def test_a_login_in_letters_that_no_header_has_is_asked_for_again(whole):
+def test_a_login_in_letters_that_no_header_has_is_asked_for_again(whole: World) -> None:
     for sent in ("Basic \xff", "Basic dTo=\xc3\xa4", "Digest \xff", "Bearer \xff"):
         code, *_ = ask(whole, "GET", "/api/v1/incidents", "", b"", {"Authorization": sent})
         assert code == 401, sent

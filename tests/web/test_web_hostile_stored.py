@@ -17,6 +17,7 @@ from bridge.app.wiring import policy_of, utc_now
 from bridge.observability.metrics import Metrics
 from bridge.store import StoreChanges, StoreIntake, StorePictures, StoreReader, open_database
 from bridge.web import create_app
+from tests.answers import body_of
 
 ROUTES = """
 channels: {mail: {type: email, smarthost: "127.0.0.1:9", from: a@x.org, to: [b@x.org], tls: none}}
@@ -66,7 +67,7 @@ class Site:
 
     def post(self, path: str, body: object) -> tuple[int, dict[str, Any]]:
         answer = self.client.post(path, data=json.dumps(body).encode())
-        return answer.status_code, answer.json
+        return answer.status_code, body_of(answer)
 
     def get(self, path: str) -> int:
         return int(self.client.get(path).status_code)

@@ -88,9 +88,10 @@ def test_a_cursor_that_the_api_did_not_give_is_refused_as_json(site: str) -> Non
     assert (400, ["error"]) == (answer.status_code, list(answer.json()))
 
 
-def test_large_counts_are_readable(world: World) -> None:
-    world.reader.open_counts = lambda: {Severity.CRITICAL: (12_345, 1_000), Severity.NONE: (7_655, 0)}
-    world.reader.page_of_incidents = lambda **_: Page((INCIDENT,), 20_000, 0, "open:0:7")
+def test_large_counts_are_readable(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    counts = {Severity.CRITICAL: (12_345, 1_000), Severity.NONE: (7_655, 0)}
+    monkeypatch.setattr(world.reader, "open_counts", lambda: counts)
+    monkeypatch.setattr(world.reader, "page_of_incidents", lambda **_: Page((INCIDENT,), 20_000, 0, "open:0:7"))
     page = world.get("/").text
     for words in (
         "20,000 open incidents",
@@ -103,8 +104,8 @@ def test_large_counts_are_readable(world: World) -> None:
     assert 'href="/?cursor=open:0:7"' in page.replace("%3A", ":")
 
 
-def test_the_way_through_what_is_held_back_keeps_its_channel(world: World) -> None:
-    world.reader.page_of_held = lambda *_: Page((INCIDENT,), 3, 1, "held:0:7")
+def test_the_way_through_what_is_held_back_keeps_its_channel(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(world.reader, "page_of_held", lambda *_: Page((INCIDENT,), 3, 1, "held:0:7"))
     page = world.get("/?channel=slack-ml&held=storm&cursor=held:0:1").text.replace("%3A", ":")
     assert "3 incidents suppressed on slack-ml" in page and "showing 2–2 of 3" in page
     assert "cursor=held:0:7" in page

@@ -4,6 +4,8 @@ import io
 import json
 import logging
 import sys
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
 
 import pytest
 import structlog
@@ -11,26 +13,27 @@ import structlog
 from bridge.observability import logs
 from bridge.observability.log_lines import chosen, glimpsed
 
+Lines = Callable[[], list[dict[str, Any]]]
 SECRET = 'top"s€cret/\\'
 
 
 class Stderr(io.StringIO):
     """In the place of stderr from its first use on: pytest puts its own there between a fixture and the test."""
 
-    def __init__(self, monkeypatch):
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         super().__init__()
         self.monkeypatch = monkeypatch
 
-    def configure(self, level, secrets=frozenset(), style="json"):
+    def configure(self, level: str, secrets: frozenset[str] = frozenset(), style: str = "json") -> None:
         self.monkeypatch.setattr(sys, "stderr", self)
         logs.configure(level, secrets, style)
 
-    def lines(self):
+    def lines(self) -> list[dict[str, Any]]:
         return [json.loads(line) for line in self.getvalue().splitlines()]
 
 
 @pytest.fixture
-def stderr(monkeypatch):
+def stderr(monkeypatch: pytest.MonkeyPatch) -> Iterator[Stderr]:
     root = logging.getLogger()
     before, level = root.handlers, root.level
     yield Stderr(monkeypatch)
@@ -42,29 +45,29 @@ def stderr(monkeypatch):
 
 
 @pytest.fixture
-def lines(stderr):
+def lines(stderr: Stderr) -> Lines:
     stderr.configure("info", frozenset({SECRET, "tok"}))
     return stderr.lines
 
 
-def test_an_event_is_one_line_of_json(lines):
+def test_an_event_is_one_line_of_json(lines: Lines) -> None:
     logs.get("bridge").info("stored\nwell", incident=7)
     (line,) = lines()
     assert (line["event"], line["incident"], line["level"], line["logger"]) == ("stored\nwell", 7, "info", "bridge")
     assert line["timestamp"].endswith("Z")
 
 
-def test_the_standard_library_logs_the_same_way(lines):
+def test_the_standard_library_logs_the_same_way(lines: Lines) -> None:
     logging.getLogger("waitress").warning("queue depth is %d", 9, extra={"depth": 9})
     (line,) = lines()
     assert (line["event"], line["depth"], line["level"]) == ("queue depth is 9", 9, "warning")
 
 
-def fail():
+def fail() -> None:
     raise RuntimeError(f"vendor said {SECRET!r}")
 
 
-def test_a_secret_is_redacted_wherever_it_stands(lines):
+def test_a_secret_is_redacted_wherever_it_stands(lines: Lines) -> None:
     logger = logs.get("bridge")
     logger.info(f"event {SECRET}", deep=[{"a": (SECRET, SECRET.encode())}], error=ValueError(SECRET), tokens=3)
     logger.info("headers", headers={"Authorization": "Bearer unknown", "Accept": "all"})
@@ -80,18 +83,18 @@ def test_a_secret_is_redacted_wherever_it_stands(lines):
 
 
 class Unshowable:
-    def __str__(self):
+    def __str__(self) -> str:
         raise RuntimeError("no")
 
 
-def test_what_cannot_be_shown_does_not_break_the_log(lines):
-    circle = []
+def test_what_cannot_be_shown_does_not_break_the_log(lines: Lines) -> None:
+    circle: list[object] = []
     circle.append(circle)
     logs.get("bridge").info("odd", thing=Unshowable(), circle=circle, text="\ud800")
     assert len(lines()) == 1
 
 
-def test_a_line_to_read_has_the_same_in_it(stderr):
+def test_a_line_to_read_has_the_same_in_it(stderr: Stderr) -> None:
     stderr.configure("info", style="console")
     logs.remember(request_id="r1")
     logs.get("bridge").info("stored", incident=7, why="no answer", names=["a", "b"], empty="")
@@ -104,7 +107,7 @@ def test_a_line_to_read_has_the_same_in_it(stderr):
 
 
 @pytest.mark.parametrize("style", ["json", "console"])
-def test_a_secret_is_redacted_in_each_format(stderr, style):
+def test_a_secret_is_redacted_in_each_format(stderr: Stderr, style: str) -> None:
     stderr.configure("debug", frozenset({SECRET, "tok"}), style)
     logger = logs.get("bridge")
     logger.info(f"event {SECRET}", deep=[{"a": (SECRET, SECRET.encode())}], error=ValueError(SECRET), tokens=3)
@@ -124,7 +127,7 @@ FORGED = "x\nerror  bridge: forged\x1b[2J\r\u2028\u202e\x00"
 
 
 @pytest.mark.parametrize("style", ["json", "console"])
-def test_what_was_sent_to_us_forges_no_line_and_commands_no_terminal(stderr, style):
+def test_what_was_sent_to_us_forges_no_line_and_commands_no_terminal(stderr: Stderr, style: str) -> None:
     stderr.configure("info", style=style)
     logs.get(FORGED).info(FORGED, **{FORGED: FORGED, "deep": [FORGED, {FORGED: FORGED}]})
     text = stderr.getvalue()
@@ -132,7 +135,7 @@ def test_what_was_sent_to_us_forges_no_line_and_commands_no_terminal(stderr, sty
 
 
 @pytest.mark.parametrize("style", ["json", "console"])
-def test_what_is_less_than_the_level_is_not_written(stderr, style):
+def test_what_is_less_than_the_level_is_not_written(stderr: Stderr, style: str) -> None:
     for level in ("debug", "info", "warning", "error"):
         stderr.configure(level, style=style)
         for each in ("debug", "info", "warning", "error"):
@@ -141,7 +144,7 @@ def test_what_is_less_than_the_level_is_not_written(stderr, style):
     assert [4, 3, 2, 1] == counts
 
 
-def test_libraries_say_no_more_at_debug(stderr):
+def test_libraries_say_no_more_at_debug(stderr: Stderr) -> None:
     """urllib3 would tell the path that it asks for, and for a ping that is the secret."""
     stderr.configure("debug")
     logging.getLogger("urllib3").debug("GET /secret-path HTTP/1.1")
@@ -149,18 +152,18 @@ def test_libraries_say_no_more_at_debug(stderr):
 
 
 class Full(io.StringIO):
-    def write(self, text):
+    def write(self, text: str) -> int:
         raise OSError(28, "No space left on device")
 
 
 @pytest.mark.parametrize("style", ["json", "console"])
-def test_a_full_disk_below_the_log_stops_nobody(stderr, monkeypatch, style):
+def test_a_full_disk_below_the_log_stops_nobody(stderr: Stderr, monkeypatch: pytest.MonkeyPatch, style: str) -> None:
     monkeypatch.setattr(sys, "stderr", Full())
     logs.configure("info", style=style)
     logs.get("bridge").error("lost")
 
 
-def test_a_command_warns_on_stderr_and_leaves_the_rest_alone(stderr):
+def test_a_command_warns_on_stderr_and_leaves_the_rest_alone(stderr: Stderr) -> None:
     handlers = logging.getLogger().handlers
     stderr.monkeypatch.setattr(sys, "stderr", stderr)
     logs.configure_for_command()
@@ -181,12 +184,14 @@ def test_a_command_warns_on_stderr_and_leaves_the_rest_alone(stderr):
         ({"BRIDGE_LOG_LEVEL": "", "BRIDGE_LOG_FORMAT": ""}, ("warning", "console"), ("warning", "console")),
     ],
 )
-def test_the_environment_comes_before_the_file(environment, said, wanted):
+def test_the_environment_comes_before_the_file(
+    environment: Mapping[str, str], said: tuple[str, str] | tuple[()], wanted: tuple[str, str]
+) -> None:
     assert wanted == chosen(environment, *said)
 
 
 @pytest.mark.parametrize("name", ["BRIDGE_LOG_LEVEL", "BRIDGE_LOG_FORMAT"])
-def test_a_word_that_is_none_is_refused_with_those_that_are(name):
+def test_a_word_that_is_none_is_refused_with_those_that_are(name: str) -> None:
     with pytest.raises(ValueError, match=rf"{name} is 'loud': write \w+.* or \w+"):
         chosen({name: "loud"})
 
@@ -210,6 +215,6 @@ def test_a_word_that_is_none_is_refused_with_those_that_are(name):
         ("log: null\nformat: console", ("info", "json")),
     ],
 )
-def test_the_supervisor_writes_as_routes_yaml_says(routes, wanted):
+def test_the_supervisor_writes_as_routes_yaml_says(routes: str, wanted: tuple[str, ...]) -> None:
     assert wanted == glimpsed({"L": "error"}, routes)
     assert (wanted[0], "console") == glimpsed({"L": "error", "BRIDGE_LOG_FORMAT": "console"}, routes)

@@ -1,72 +1,77 @@
 """Alive, ready, metrics, reload."""
 
-import dataclasses
 import threading
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import datetime
 
 import pytest
+from werkzeug.test import TestResponse
 
 from bridge.core.errors import StoreUnavailable
+from bridge.core.views import Health
 from bridge.web.probing import StoreProbe
+from tests.answers import body_of
 from tests.web.web_fakes import HEALTHY, NOW, PLAIN, World
 
 
 @pytest.fixture
-def world():
+def world() -> World:
     return World()
 
 
-def ready(world, **changes):
-    world.reader.health_now = dataclasses.replace(HEALTHY, **changes)
+def ready(world: World, health: Health = HEALTHY) -> TestResponse:
+    world.reader.health_now = health
     return world.get("/-/ready")
 
 
-def test_healthy_needs_nothing(world):
+def test_healthy_needs_nothing(world: World) -> None:
     world.reader.error = StoreUnavailable("down")
     assert world.get("/-/healthy").status_code == 200
 
 
-def test_ready_when_everything_is(world):
+def test_ready_when_everything_is(world: World) -> None:
     answer = ready(world)
     assert answer.status_code == 200
-    assert all(check["ok"] for check in answer.json["checks"].values())
+    assert all(check["ok"] for check in body_of(answer)["checks"].values())
 
 
 @pytest.mark.parametrize(
-    ("changes", "check", "word"),
+    ("health", "check", "word"),
     [
-        ({"worker_seen_seconds": None}, "worker", "bridge worker"),
-        ({"worker_seen_seconds": 30.0}, "worker", "30 s"),
-        ({"overdue_seconds": {"slack-ml": 1e6}, "paused": {"slack-ml": "bad token"}}, "overdue", "bad token"),
+        (replace(HEALTHY, worker_seen_seconds=None), "worker", "bridge worker"),
+        (replace(HEALTHY, worker_seen_seconds=30.0), "worker", "30 s"),
+        (replace(HEALTHY, overdue_seconds={"slack-ml": 1e6}, paused={"slack-ml": "bad token"}), "overdue", "bad token"),
     ],
 )
-def test_not_ready_says_why(world, changes, check, word):
-    answer = ready(world, **changes)
+def test_not_ready_says_why(world: World, health: Health, check: str, word: str) -> None:
+    answer = ready(world, health)
     assert answer.status_code == 503
-    assert not answer.json["checks"][check]["ok"]
-    assert word in answer.json["checks"][check]["why"]
+    assert not body_of(answer)["checks"][check]["ok"]
+    assert word in body_of(answer)["checks"][check]["why"]
 
 
 @pytest.mark.parametrize("error", [StoreUnavailable("down"), RuntimeError("bug")])
-def test_not_ready_without_a_store(world, error):
+def test_not_ready_without_a_store(world: World, error: Exception) -> None:
     world.reader.error = error
     assert world.get("/-/ready").status_code == 503
     assert "bridge_store_up 0.0" in world.get("/metrics").text
 
 
-def test_not_ready_while_nothing_can_be_stored(world):
+def test_not_ready_while_nothing_can_be_stored(world: World) -> None:
     world.intake.refusal = "database or disk is full"
     answer = world.get("/-/ready")
-    assert (answer.status_code, answer.json["checks"]["store"]["ok"]) == (503, False)
-    assert answer.json["checks"]["store"]["why"] == "the store cannot be written: database or disk is full"
-    assert answer.json["checks"]["worker"]["ok"]
+    assert (answer.status_code, body_of(answer)["checks"]["store"]["ok"]) == (503, False)
+    assert body_of(answer)["checks"]["store"]["why"] == "the store cannot be written: database or disk is full"
+    assert body_of(answer)["checks"]["worker"]["ok"]
     text = world.get("/metrics").text
     assert "bridge_store_up 1.0" in text and "bridge_store_writable 0.0" in text
 
 
-def test_a_store_that_hangs_holds_up_one_thread_and_no_probe(world, monkeypatch):
+def test_a_store_that_hangs_holds_up_one_thread_and_no_probe(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     asked, answered = [], threading.Event()
 
-    def health(now):
+    def health(now: datetime) -> Health:
         asked.append(now)
         answered.wait(60)
         return HEALTHY
@@ -80,7 +85,7 @@ def test_a_store_that_hangs_holds_up_one_thread_and_no_probe(world, monkeypatch)
     assert HEALTHY == StoreProbe(world.reader, world.intake, lambda: NOW, seconds=60).health()
 
 
-def test_every_channel_has_its_series_from_the_start(world):
+def test_every_channel_has_its_series_from_the_start(world: World) -> None:
     text = world.get("/metrics").text
     assert 'bridge_deliveries_pending{channel="slack-ml",severity="critical"} 0.0' in text
     assert 'bridge_deliveries_dead{channel="slack-ml"} 0.0' in text
@@ -90,8 +95,8 @@ def test_every_channel_has_its_series_from_the_start(world):
     assert 'bridge_build_info{version="0.1.0"} 1.0' in text
 
 
-def test_metrics_show_what_the_store_says(world):
-    world.reader.health_now = dataclasses.replace(
+def test_metrics_show_what_the_store_says(world: World) -> None:
+    world.reader.health_now = replace(
         HEALTHY,
         pending={("slack-ml", "info"): 4},
         paused={"slack-ml": "x"},
@@ -109,23 +114,23 @@ def test_metrics_show_what_the_store_says(world):
     assert "bridge_worker_seen_seconds 1.0" in text
 
 
-def test_reload_tells_its_faults():
-    faults = []
+def test_reload_tells_its_faults() -> None:
+    faults: list[str] = []
     world = World(PLAIN, reload=lambda: faults)
     assert world.post("/-/reload").status_code == 200
     faults.append("route.notify: unknown channel")
     answer = world.post("/-/reload")
-    assert (answer.status_code, answer.json["faults"]) == (400, faults)
+    assert (answer.status_code, body_of(answer)["faults"]) == (400, faults)
 
 
-def test_reload_is_not_for_strangers_nor_for_other_sites():
+def test_reload_is_not_for_strangers_nor_for_other_sites() -> None:
     world = World(PLAIN, reload=list)
     assert world.post("/-/reload", address="10.0.0.9").status_code == 401
     assert world.post("/-/reload", Sec_Fetch_Site="cross-site").status_code == 403
     assert world.get("/-/reload").status_code == 405
 
 
-def test_reload_without_a_file_says_so(world):
+def test_reload_without_a_file_says_so(world: World) -> None:
     assert world.post("/-/reload").status_code == 404
 
 
@@ -140,22 +145,22 @@ BEATING = PLAIN + 'heartbeats: [{name: prometheus, matchers: [alertname="Watchdo
         ({}, 503, "never"),
     ],
 )
-def test_the_watchdog_tells_a_probe_from_outside(heard, status, word):
+def test_the_watchdog_tells_a_probe_from_outside(heard: Mapping[str, float], status: int, word: str) -> None:
     world = World(BEATING)
-    world.reader.health_now = dataclasses.replace(HEALTHY, heartbeat_seconds=heard)
+    world.reader.health_now = replace(HEALTHY, heartbeat_seconds=heard)
     answer = world.get("/-/watchdog")
     assert answer.status_code == status
-    assert word in answer.json["heartbeats"]["prometheus"]["why"]
+    assert word in body_of(answer)["heartbeats"]["prometheus"]["why"]
     text = world.get("/metrics").text
     assert 'bridge_heartbeat_expected_seconds{name="prometheus"} 300.0' in text
     assert ('bridge_heartbeat_age_seconds{name="prometheus"}' in text) == bool(heard)
 
 
-def test_the_watchdog_is_not_calm_where_nothing_is_expected(world):
+def test_the_watchdog_is_not_calm_where_nothing_is_expected(world: World) -> None:
     assert world.get("/-/watchdog").status_code == 503
 
 
-def test_the_watchdog_is_not_calm_without_a_store():
+def test_the_watchdog_is_not_calm_without_a_store() -> None:
     world = World(BEATING)
     world.reader.error = StoreUnavailable("down")
     assert world.get("/-/watchdog").status_code == 503

@@ -4,7 +4,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
-from werkzeug.security import generate_password_hash
+from werkzeug.security import check_password_hash
 
 from bridge.core.charts.chart import Picture
 from bridge.core.errors import StoreUnavailable
@@ -15,25 +15,24 @@ from bridge.store import KeptPicture
 from bridge.web import check_listen, logins
 from bridge.web.filters import breakable
 from bridge.web.pages import safe_link, span
-from tests.web.web_fakes import ALERT, INCIDENT, NOW, PLAIN, World
+from tests.answers import body_of
+from tests.web.web_fakes import ALERT, INCIDENT, NOW, PLAIN, USERS, World
 
-HASH = generate_password_hash("right", method="scrypt")
-USERS = f'web: {{users: {{ann: "{HASH}"}}}}\n'
 TOKENS = 'sources: [{name: prod, tokens: ["${TOKEN}"]}]\n'
 REMOTE = "10.0.0.9"
 
 
 @pytest.fixture
-def world():
+def world() -> World:
     return World()
 
 
 @pytest.fixture
-def locked():
+def locked() -> World:
     return World(PLAIN + USERS, require_login=True)
 
 
-def test_the_list_shows_open_and_resolved_incidents(world):
+def test_the_list_shows_open_and_resolved_incidents(world: World) -> None:
     page = world.get("/").text
     assert "1 open incident" in page
     assert "#7" in page
@@ -41,7 +40,7 @@ def test_the_list_shows_open_and_resolved_incidents(world):
     assert "1 h 5 min" in page
 
 
-def test_the_icon_needs_no_login_wherever_a_browser_looks_for_it(locked):
+def test_the_icon_needs_no_login_wherever_a_browser_looks_for_it(locked: World) -> None:
     """Beside an answer that is no page, such as a picture or the API's, it looks in the root."""
     for path in ("/favicon.ico", "/static/icon.svg"):
         with locked.get(path, address=REMOTE) as answer:
@@ -49,13 +48,13 @@ def test_the_icon_needs_no_login_wherever_a_browser_looks_for_it(locked):
             assert b"<svg" in answer.data
 
 
-def test_an_incident_shows_all_about_it(world):
+def test_an_incident_shows_all_about_it(world: World) -> None:
     page = world.get("/incidents/7").text
     for word in ("1 alert fires", "Slack asks to wait", "429 ratelimited", "revision 1 of 2", 'href="https://x.org/r"'):
         assert word in page
 
 
-def test_what_flaps_is_shown_and_so_is_when_its_end_will_be_told(world):
+def test_what_flaps_is_shown_and_so_is_when_its_end_will_be_told(world: World) -> None:
     flap = Flap(since=NOW - timedelta(minutes=21), turns=4, turned_at=NOW)
     over = {"f1": replace(ALERT, status=Status.RESOLVED, held=True)}
     world.reader.all[7] = replace(INCIDENT, flap=flap)
@@ -64,16 +63,16 @@ def test_what_flaps_is_shown_and_so_is_when_its_end_will_be_told(world):
     world.reader.all[7] = replace(INCIDENT, flap=flap, alerts=over)
     page = " ".join(world.get("/incidents/7").text.split())
     assert "it began and ended 4 times in 21 min. It has ended; this is notified at 2026-11-23 12:10:00 UTC" in page
-    told = world.get("/api/v1/incidents/7").json
+    told = body_of(world.get("/api/v1/incidents/7"))
     assert {
         "since": "2026-11-23T11:39:00+00:00", "turns": 4, "told": "4 times in 21 min",
         "held_until": "2026-11-23T12:10:00+00:00",
     } == told["flapping"]  # fmt: skip
     assert [True] == [alert["held"] for alert in told["alerts"]]
-    assert [None] == [each["flapping"] for each in world.get("/api/v1/incidents?resolved=true").json["incidents"]]
+    assert [None] == [each["flapping"] for each in body_of(world.get("/api/v1/incidents?resolved=true"))["incidents"]]
 
 
-def test_what_was_sent_in_stays_text(world):
+def test_what_was_sent_in_stays_text(world: World) -> None:
     for path in ("/", "/incidents/7"):
         page = world.get(path).text
         assert "<script" not in page
@@ -81,7 +80,7 @@ def test_what_was_sent_in_stays_text(world):
     assert "<b>p1" not in world.get("/incidents/7").text
 
 
-def test_only_the_first_alerts_are_shown(world):
+def test_only_the_first_alerts_are_shown(world: World) -> None:
     alerts = {str(n): replace(ALERT, fingerprint=str(n)) for n in range(203)}
     world.reader.all[7] = replace(INCIDENT, alerts=alerts)
     assert "And 3 more" in world.get("/incidents/7").text
@@ -91,7 +90,7 @@ def test_only_the_first_alerts_are_shown(world):
     "value",
     ["javascript:alert(1)", "data:text/html,x", "http://", "//x.org", "http://[", "see http://x.org", "ftp://x"],
 )
-def test_only_web_addresses_become_links(value):
+def test_only_web_addresses_become_links(value: str) -> None:
     assert safe_link(value) == ""
     assert safe_link("HTTPS://x.org/a?b=c") == "HTTPS://x.org/a?b=c"
 
@@ -106,16 +105,16 @@ def test_only_web_addresses_become_links(value):
         ("a_<b>", "a_&lt;b&gt;"),
     ],
 )
-def test_long_names_may_break_and_numbers_may_not(text, shown):
+def test_long_names_may_break_and_numbers_may_not(text: str, shown: str) -> None:
     assert shown == str(breakable(text))
 
 
-def test_spans_read_well():
+def test_spans_read_well() -> None:
     spans = [span(NOW, NOW + timedelta(seconds=s)) for s in (-5, 59, 61, 3600, 90061)]
     assert spans == ["0 s", "59 s", "1 min", "1 h", "1 d 1 h"]
 
 
-def test_every_answer_is_guarded_by_its_headers(world):
+def test_every_answer_is_guarded_by_its_headers(world: World) -> None:
     for path in ("/", "/incidents/99", "/api/v1/incidents", "/static/bridge.css", "/-/healthy"):
         with world.get(path) as answer:
             headers = answer.headers
@@ -124,44 +123,44 @@ def test_every_answer_is_guarded_by_its_headers(world):
         assert headers["X-Content-Type-Options"] == "nosniff"
 
 
-def test_the_style_sheet_is_there_and_the_page_needs_nothing_else(world):
+def test_the_style_sheet_is_there_and_the_page_needs_nothing_else(world: World) -> None:
     with world.get("/static/bridge.css") as answer:
         assert answer.status_code == 200
     assert "http://" not in world.get("/").text
 
 
 @pytest.mark.parametrize("number", ["99", str(2**70), "seven"])
-def test_what_is_not_there_is_clear_to_people_and_to_programs(world, number):
+def test_what_is_not_there_is_clear_to_people_and_to_programs(world: World, number: str) -> None:
     page, data = world.get(f"/incidents/{number}"), world.get(f"/api/v1/incidents/{number}")
     assert (page.status_code, page.mimetype) == (404, "text/html")
     assert (data.status_code, data.mimetype) == (404, "application/json")
 
 
-def test_the_api_lists_and_shows_incidents(world):
-    listed = world.get("/api/v1/incidents?resolved=false&limit=5").json
+def test_the_api_lists_and_shows_incidents(world: World) -> None:
+    listed = body_of(world.get("/api/v1/incidents?resolved=false&limit=5"))
     assert [each["number"] for each in listed["incidents"]] == [7]
     assert (None, 1) == (listed["next"], listed["total"])
     assert world.reader.asked == [(False, 5, None)]
-    shown = world.get("/api/v1/incidents/7").json
+    shown = body_of(world.get("/api/v1/incidents/7"))
     assert shown["alerts"][0]["labels"]["pod"] == "<b>p1</b>"
     assert shown["deliveries"][0]["due_at"] == NOW.isoformat()
     assert shown["timeline"][0]["text"] == "1 alert fires"
 
 
 @pytest.mark.parametrize("query", ["resolved=maybe", "limit=0", "limit=1001", "limit=x", "limit=%C2%B2"])
-def test_a_wrong_question_is_told_what_is_wrong(world, query):
+def test_a_wrong_question_is_told_what_is_wrong(world: World, query: str) -> None:
     answer = world.get(f"/api/v1/incidents?{query}")
     assert answer.status_code == 400
-    assert "must be" in answer.json["error"]
+    assert "must be" in body_of(answer)["error"]
 
 
-def test_without_a_store_the_pages_say_so(world):
+def test_without_a_store_the_pages_say_so(world: World) -> None:
     world.reader.error = StoreUnavailable("down")
     assert world.get("/").status_code == 503
-    assert world.get("/api/v1/incidents").json["error"]
+    assert body_of(world.get("/api/v1/incidents"))["error"]
 
 
-def test_pages_and_api_want_a_login_where_others_can_reach_them(locked):
+def test_pages_and_api_want_a_login_where_others_can_reach_them(locked: World) -> None:
     for path in ("/", "/incidents/7", "/api/v1/incidents"):
         assert locked.get(path, REMOTE).status_code == 401
         assert locked.get(path, REMOTE, auth=("ann", "wrong")).status_code == 401
@@ -170,10 +169,14 @@ def test_pages_and_api_want_a_login_where_others_can_reach_them(locked):
         locked.now += timedelta(minutes=2)
 
 
-def test_a_right_password_is_verified_once_in_ten_minutes(locked, monkeypatch):
-    verified = []
-    check = logins.check_password_hash
-    monkeypatch.setattr(logins, "check_password_hash", lambda *args: verified.append(args) or check(*args))
+def test_a_right_password_is_verified_once_in_ten_minutes(locked: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    verified: list[str] = []
+
+    def check(kept: str, password: str) -> bool:
+        verified.append(password)
+        return check_password_hash(kept, password)
+
+    monkeypatch.setattr(logins, "check_password_hash", check)
     for _ in range(3):
         assert locked.get("/", auth=("ann", "right")).status_code == 200
     locked.now += timedelta(minutes=11)
@@ -181,13 +184,13 @@ def test_a_right_password_is_verified_once_in_ten_minutes(locked, monkeypatch):
     assert len(verified) == 2
 
 
-def test_a_user_who_was_removed_is_out_at_once(locked, world):
+def test_a_user_who_was_removed_is_out_at_once(locked: World, world: World) -> None:
     assert locked.get("/", auth=("ann", "right")).status_code == 200
     locked.settings = world.settings
     assert locked.get("/", auth=("ann", "right")).status_code == 401
 
 
-def test_many_wrong_passwords_from_one_address_have_to_wait(locked):
+def test_many_wrong_passwords_from_one_address_have_to_wait(locked: World) -> None:
     for _ in range(5):
         assert locked.get("/", REMOTE, auth=("ann", "wrong")).status_code == 401
     assert locked.get("/", REMOTE, auth=("ann", "right")).status_code == 429
@@ -196,13 +199,13 @@ def test_many_wrong_passwords_from_one_address_have_to_wait(locked):
     assert locked.get("/", REMOTE, auth=("ann", "right")).status_code == 200
 
 
-def test_probes_and_metrics_need_no_login(locked):
+def test_probes_and_metrics_need_no_login(locked: World) -> None:
     for path in ("/-/healthy", "/-/ready", "/metrics"):
         assert locked.get(path, REMOTE).status_code == 200
 
 
 @pytest.mark.parametrize(("yaml", "word"), [("", "token"), (USERS, "token"), (TOKENS, "login")])
-def test_listening_to_others_needs_tokens_and_logins(yaml, word):
+def test_listening_to_others_needs_tokens_and_logins(yaml: str, word: str) -> None:
     settings = World(PLAIN + yaml).settings
     with pytest.raises(ValueError, match=word):
         check_listen("0.0.0.0", settings)
@@ -210,15 +213,15 @@ def test_listening_to_others_needs_tokens_and_logins(yaml, word):
     check_listen("0.0.0.0", World(PLAIN + USERS + TOKENS).settings)
 
 
-def test_why_an_alert_is_muted_stands_beside_it(world):
+def test_why_an_alert_is_muted_stands_beside_it(world: World) -> None:
     silenced = replace(ALERT, muted="silenced by <b>alice</b> until 2026-11-23 14:00 UTC")
     world.reader.all[7] = replace(INCIDENT, alerts={"f1": silenced})
     assert "silenced by &lt;b&gt;alice&lt;/b&gt; until 2026-11-23 14:00 UTC</span>" in world.get("/incidents/7").text
-    (alert,) = world.get("/api/v1/incidents/7").json["alerts"]
+    (alert,) = body_of(world.get("/api/v1/incidents/7"))["alerts"]
     assert silenced.muted == alert["muted"]
 
 
-def test_an_incident_shows_what_was_learned(world):
+def test_an_incident_shows_what_was_learned(world: World) -> None:
     hostile = Fact("x", "<b>Toxic</b> share", Unit.RATIO, 0.43, NOW, verdict=Verdict.BAD, why="above 30 %")
     unknown = (Unknown("PSI", "Prometheus does not answer"),)
     world.reader.contexts[7] = replace(sample_context(), at=NOW, facts=(hostile,), unknown=unknown)
@@ -229,23 +232,23 @@ def test_an_incident_shows_what_was_learned(world):
     assert "PSI: Prometheus does not answer" in text
 
 
-def test_an_incident_without_context_does_not_speak_of_it(world):
+def test_an_incident_without_context_does_not_speak_of_it(world: World) -> None:
     assert "<h2>Context</h2>" not in world.get("/incidents/7").text
 
 
-def test_after_the_end_a_row_of_an_older_version_says_what_was_not_kept(world):
+def test_after_the_end_a_row_of_an_older_version_says_what_was_not_kept(world: World) -> None:
     """Its newest measurement is all there is: it is of before the end, or of after it."""
     world.reader.contexts[6] = replace(sample_context(), at=NOW + timedelta(seconds=5))
     text = " ".join(world.get("/incidents/6").text.split())
     assert "<h3>After the end</h3>" in text and "What was measured while it fired was not stored." in text
     assert "While it fired" not in text and "Peak while it fired" not in text
-    assert world.get("/api/v1/incidents/6").json["measured"]["during"] is None
+    assert body_of(world.get("/api/v1/incidents/6"))["measured"]["during"] is None
     world.reader.contexts[6] = replace(sample_context(), at=NOW - timedelta(minutes=2))
     text = " ".join(world.get("/incidents/6").text.split())
     assert "<h3>While it fired</h3>" in text and "was not stored" not in text and "After the end" not in text
 
 
-def test_what_was_drawn_again_is_shown_once_as_it_is_now(world):
+def test_what_was_drawn_again_is_shown_once_as_it_is_now(world: World) -> None:
     again = Picture("expression", "Errors", "Errors fall", b"png", NOW)
     first, other = replace(again, alt="Errors rise"), replace(again, title="Latency", alt="Latency rises")
     world.pictures.kept = [
@@ -256,7 +259,7 @@ def test_what_was_drawn_again_is_shown_once_as_it_is_now(world):
     assert "Errors fall" in page and "Latency rises" in page and "Errors rise" not in page
 
 
-def test_an_incident_shows_its_pictures_with_words_for_those_who_cannot_see_them(world):
+def test_an_incident_shows_its_pictures_with_words_for_those_who_cannot_see_them(world: World) -> None:
     drawn = Picture("expression", "Errors", 'Errors rise to 7 % <"now">', b"png", NOW)
     world.pictures.kept = [KeptPicture("n", 7, drawn, "/pictures/n.png?expires=1&signature=s")]
     answer = world.get("/incidents/7")

@@ -1,8 +1,12 @@
 """Each answer names its request, and so does every line that is logged about it."""
 
+from collections.abc import Mapping, MutableMapping
+from typing import Any
+
 import pytest
 from structlog.contextvars import merge_contextvars
 from structlog.testing import capture_logs
+from werkzeug.test import TestResponse
 
 from bridge.core.errors import StoreUnavailable
 from bridge.core.ports import Accepted, WebhookOutcome
@@ -12,11 +16,11 @@ NAME = "X-Request-Id"
 
 
 @pytest.fixture
-def world():
+def world() -> World:
     return World(PLAIN + SOURCES)
 
 
-def send(world, name=None, **more):
+def send(world: World, name: str | None = None, **more: str) -> tuple[TestResponse, list[MutableMapping[str, Any]]]:
     headers = {"Authorization": "Bearer am-token", **({NAME: name} if name is not None else {})}
     with capture_logs(processors=[merge_contextvars]) as lines:
         answer = world.client.post("/webhook/alertmanager/prod", data=BODY, headers=headers | more)
@@ -24,23 +28,23 @@ def send(world, name=None, **more):
 
 
 @pytest.mark.parametrize("name", ["abc", "f" * 128, "9f86d081-884c-4d63-a15e:1/2+3=4@5_6.7"])
-def test_a_senders_name_is_taken(world, name):
+def test_a_senders_name_is_taken(world: World, name: str) -> None:
     answer, (line,) = send(world, name)
     assert (name, name) == (answer.headers[NAME], line["request_id"])
 
 
 @pytest.mark.parametrize("name", [None, "", " ", "a b", "f" * 129, "-x", "a\tb", "ünicode", "<script>", "a,b", "'a'"])
-def test_a_name_that_is_none_is_replaced(world, name):
+def test_a_name_that_is_none_is_replaced(world: World, name: str | None) -> None:
     answer, (line,) = send(world, name)
     assert answer.headers[NAME] == line["request_id"] != name
     assert len(answer.headers[NAME]) == 16
 
 
-def test_no_two_requests_have_the_same(world):
+def test_no_two_requests_have_the_same(world: World) -> None:
     assert 20 == len({send(world)[0].headers[NAME] for _ in range(20)})
 
 
-def test_an_accepted_webhooks_change_is_one_line(world):
+def test_an_accepted_webhooks_change_is_one_line(world: World) -> None:
     _, (line,) = send(world, "r1")
     wanted = {"event": "webhook_accepted", "outcome": "opened", "incident": 7, "source": "prod", "alerts": 1}
     assert {**wanted, "request_id": "r1", "log_level": "info"} == line
@@ -53,8 +57,8 @@ def test_an_accepted_webhooks_change_is_one_line(world):
         *((again, "debug") for again in ("duplicate", "ignored", "heartbeat")),
     ],
 )
-def test_only_news_is_worth_a_line(world, outcome, level):
-    world.intake.accept = lambda group: Accepted(7, WebhookOutcome(outcome))
+def test_only_news_is_worth_a_line(world: World, monkeypatch: pytest.MonkeyPatch, outcome: str, level: str) -> None:
+    monkeypatch.setattr(world.intake, "accept", lambda group: Accepted(7, WebhookOutcome(outcome)))
     assert [(outcome, level)] == [(line["outcome"], line["log_level"]) for line in send(world)[1]]
 
 
@@ -67,18 +71,20 @@ def test_only_news_is_worth_a_line(world, outcome, level):
         (None, {"Content-Encoding": "gzip"}, 415, "webhook refused"),
     ],
 )
-def test_what_is_refused_carries_it_too(world, error, headers, code, event):
+def test_what_is_refused_carries_it_too(
+    world: World, error: Exception | None, headers: Mapping[str, str], code: int, event: str
+) -> None:
     world.intake.error = error
     answer, (line,) = send(world, "r1", **headers)
     assert (code, event, "r1", "r1") == (answer.status_code, line["event"], line["request_id"], answer.headers[NAME])
 
 
 @pytest.mark.parametrize("path", ["/nothing", "/-/healthy", "/?%ff", "/api/v1/incidents/99"])
-def test_every_answer_has_one(world, path):
+def test_every_answer_has_one(world: World, path: str) -> None:
     assert world.get(path, headers={NAME: "r1"}).headers[NAME] == "r1"
 
 
-def test_the_time_of_a_webhook_is_measured_by_its_type_whatever_came_of_it(world):
+def test_the_time_of_a_webhook_is_measured_by_its_type_whatever_came_of_it(world: World) -> None:
     world.intake.error = StoreUnavailable("full")
     send(world)
     send(world, Authorization="Bearer wrong")

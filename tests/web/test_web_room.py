@@ -9,35 +9,35 @@ from bridge.web.room import SMALL, Room, Upload
 TOTAL = 10 * SMALL
 
 
-def upload(known=True):
+def upload(known: bool = True) -> Upload:
     return Upload(known, lambda: None)
 
 
 @pytest.fixture
-def room():
+def room() -> Room:
     return Room(lambda: TOTAL)
 
 
-def test_who_fits_in_stays(room):
+def test_who_fits_in_stays(room: Room) -> None:
     one, other = upload(), upload()
     assert [] == room.grow(one, 4 * SMALL) == room.grow(other, 5 * SMALL)
     assert 9 * SMALL == room.size_bytes
 
 
-def test_the_largest_gives_up(room):
+def test_the_largest_gives_up(room: Room) -> None:
     large, small = upload(), upload()
     room.grow(large, 9 * SMALL)
     assert [large] == room.grow(small, 2 * SMALL)
     assert 2 * SMALL == room.size_bytes
 
 
-def test_the_largest_may_be_the_one_that_grows(room):
+def test_the_largest_may_be_the_one_that_grows(room: Room) -> None:
     large, small = upload(), upload()
     room.grow(small, 2 * SMALL)
     assert [large] == room.grow(large, 9 * SMALL)
 
 
-def test_what_has_come_whole_gives_up_nothing_and_a_small_one_still_finds_room(room):
+def test_what_has_come_whole_gives_up_nothing_and_a_small_one_still_finds_room(room: Room) -> None:
     whole, small, large = upload(), upload(), upload()
     room.grow(whole, TOTAL)
     room.complete(whole)
@@ -48,14 +48,14 @@ def test_what_has_come_whole_gives_up_nothing_and_a_small_one_still_finds_room(r
     assert SMALL // 2 == room.size_bytes
 
 
-def test_those_that_nobody_knows_leave_most_of_the_room(room):
+def test_those_that_nobody_knows_leave_most_of_the_room(room: Room) -> None:
     one, other, known = upload(known=False), upload(known=False), upload()
     assert [] == room.grow(one, 5 * SMALL)  # alone it may be as large as any
     assert [one] == room.grow(other, 2 * SMALL)
     assert [] == room.grow(known, 8 * SMALL)
 
 
-def test_the_bound_may_change():
+def test_the_bound_may_change() -> None:
     total = TOTAL
     room, one = Room(lambda: total), upload()
     assert [] == room.grow(one, 9 * SMALL)
@@ -64,9 +64,9 @@ def test_the_bound_may_change():
 
 
 @given(st.lists(st.tuples(st.integers(0, 7), st.sampled_from(["grow", "complete", "leave"]), st.integers(1, TOTAL))))
-def test_whatever_comes_the_bound_holds_and_nothing_is_counted_twice(steps):
+def test_whatever_comes_the_bound_holds_and_nothing_is_counted_twice(steps: list[tuple[int, str, int]]) -> None:
     room, uploads = Room(lambda: TOTAL), [upload(known=number % 2 == 0) for number in range(8)]
-    complete = set()
+    complete: set[int] = set()
     for number, step, size in steps:
         chosen = uploads[number]
         if step == "grow" and number not in complete:

@@ -7,14 +7,12 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
-from werkzeug.security import generate_password_hash
 
 from bridge.rendering import runbook_pages, runbooks
 from bridge.rendering.runbook_pages import all_runbooks, runbook
-from tests.web.web_fakes import PLAIN, World
+from tests.web.web_fakes import PLAIN, USERS, World
 
 WRITTEN = Path(__file__).parents[2] / "docs" / "runbooks"
-USERS = f'web: {{users: {{ann: "{generate_password_hash("right", method="scrypt")}"}}}}\n'
 NASTY = """# Nasty
 
 <script>alert(1)</script> <img src=x onerror=alert(1)> [a](javascript:alert(1)) [b](data:text/html,x) [c](../secret.md)

@@ -5,24 +5,29 @@ from __future__ import annotations
 import base64
 import re
 import tomllib
-from collections.abc import Iterator
-from datetime import timedelta
+from collections.abc import Iterable, Iterator
+from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import schemathesis
+import sqlalchemy as sa
 import yaml
+from flask import Flask
 from schemathesis.config import SchemathesisConfig
+from schemathesis.schemas import APIOperation
+from schemathesis.specs.openapi.schemas import OpenApiSchema
 from werkzeug.security import generate_password_hash
 
 from bridge.app.settings import load_text
 from bridge.app.wiring import policy_of
 from bridge.core.errors import Reason
 from bridge.core.facts import ChangeEvent
-from bridge.core.ports import GiveUp, Lane, Sent
+from bridge.core.ports import GiveUp, Lane, Outcome, Sent
 from bridge.observability.metrics import Metrics
 from bridge.store import (
+    Policy,
     StoreChanges,
     StoreDeliveries,
     StoreIntake,
@@ -33,6 +38,9 @@ from bridge.store import (
 )
 from bridge.web import create_app
 from tests.builders import a_group, an_alert, at
+
+if TYPE_CHECKING:  # they are for the checker alone
+    from _typeshed.wsgi import StartResponse, WSGIEnvironment
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "openapi.yaml"
 TOKEN, LOGIN = "am-token", {"username": "ann", "password": "right"}
@@ -96,13 +104,13 @@ def the_document() -> dict[str, Any]:
 class Served:
     """Stands for the app, which is there later than the requests that are made for it."""
 
-    app: Any = None
+    app: Flask
 
-    def __call__(self, environ, start_response):
-        return self.app(environ, start_response)
+    def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        return self.app.wsgi_app(environ, start_response)
 
 
-def guarded() -> Any:
+def guarded() -> OpenApiSchema:
     """Without the alternative to send no credential, which is for a bridge that nobody else can reach."""
     document = the_document()
     for operation in (each for path in document["paths"].values() for each in path.values() if "security" in each):
@@ -117,15 +125,15 @@ SCHEMA = guarded()
 
 
 class Clock:
-    def __init__(self):
+    def __init__(self) -> None:
         self.now = at(0)
 
-    def __call__(self):
+    def __call__(self) -> datetime:
         return self.now
 
 
 @pytest.fixture(scope="module")
-def app(shared_database_url) -> Iterator[Any]:
+def app(shared_database_url: str) -> Iterator[Flask]:
     engine = open_database(shared_database_url)
     clock, chosen = Clock(), load_text(ROUTES, {"TOKEN": TOKEN})
     policy = policy_of(chosen)
@@ -141,7 +149,7 @@ def app(shared_database_url) -> Iterator[Any]:
     engine.dispose()
 
 
-def remember(intake, engine, policy, clock) -> None:
+def remember(intake: StoreIntake, engine: sa.Engine, policy: Policy, clock: Clock) -> None:
     """One incident that flaps, one that is over, one that somebody has; of each, a dead letter."""
     store, people = StoreDeliveries(engine), StorePeople(engine, lambda: policy)
     for turn in (0, 1):
@@ -152,7 +160,10 @@ def remember(intake, engine, policy, clock) -> None:
     intake.accept(a_group(an_alert("Over", starts=1, ends=200), key="over"))
     intake.accept(a_group(an_alert("Taken"), an_alert("Taken", "warning"), key="taken"))
     people.acknowledge(TAKEN, "ann", clock())
-    outcomes = {"mail": GiveUp(Reason.DESTINATION, "550 no such user", "Subject: x"), "slack": Sent({})}
+    outcomes: dict[str, Outcome] = {
+        "mail": GiveUp(Reason.DESTINATION, "550 no such user", "Subject: x"),
+        "slack": Sent({}),
+    }
     claims = store.claim(LANES, clock())
     store.settle([(claim, outcomes[claim.target.channel]) for claim in claims], clock())
     StoreChanges(engine, clock).record(
@@ -162,7 +173,9 @@ def remember(intake, engine, policy, clock) -> None:
 
 
 @SCHEMA.parametrize()
-def test_whatever_is_asked_is_answered_as_the_document_says(case, app):
+def test_whatever_is_asked_is_answered_as_the_document_says(
+    case: schemathesis.Case[APIOperation[Any, Any, Any, OpenApiSchema]], app: Flask
+) -> None:
     case.call_and_validate()
 
 
@@ -178,13 +191,13 @@ def test_whatever_is_asked_is_answered_as_the_document_says(case, app):
         ("/api/v1/changes", None, "changes"),
     ],
 )
-def test_what_is_stored_is_told_as_the_document_says(app, path, number, listed):
+def test_what_is_stored_is_told_as_the_document_says(app: Flask, path: str, number: int | None, listed: str) -> None:
     numbered = {} if number is None else {"number": number}
     answer = SCHEMA[path]["GET"].Case(path_parameters=numbered).call_and_validate(headers=RIGHT)
     assert 200 == answer.status_code and answer.json()[listed]
 
 
-def test_every_route_for_programs_is_in_the_document_and_nothing_else_is(app):
+def test_every_route_for_programs_is_in_the_document_and_nothing_else_is(app: Flask) -> None:
     documented = {
         (path, method.upper())
         for path, item in the_document()["paths"].items()
@@ -194,13 +207,13 @@ def test_every_route_for_programs_is_in_the_document_and_nothing_else_is(app):
     served = {
         (re.sub(r"<(?:\w+:)?(\w+)>", r"{\1}", rule.rule), method)
         for rule in app.url_map.iter_rules()
-        for method in rule.methods - {"HEAD", "OPTIONS"}
+        for method in (rule.methods or set()) - {"HEAD", "OPTIONS"}
         if rule.endpoint.split(".")[0] not in FOR_PEOPLE and rule.endpoint != "webhooks.refuse_unknown_path"
     }
     assert documented == served
 
 
-def test_the_document_is_one_of_openapi_and_of_this_version():
+def test_the_document_is_one_of_openapi_and_of_this_version() -> None:
     SCHEMA.validate()
     project = tomllib.loads((DOCUMENT.parents[1] / "pyproject.toml").read_text())["project"]
     assert project["version"] == the_document()["info"]["version"]

@@ -3,6 +3,7 @@
 import socket
 import threading
 import time
+from collections.abc import Callable, Iterator
 from contextlib import closing
 
 import pytest
@@ -10,20 +11,22 @@ import pytest
 from bridge.core.network.addresses import Address
 from bridge.processes.listening import listen_on
 from bridge.web import make_server, receiving, server
+from bridge.web.server import Server
 from tests.web.web_fakes import BODY, PLAIN, SOURCES, World
 
 HEAD = b"POST /webhook/alertmanager HTTP/1.1\r\nHost: bridge\r\n"
 RIGHT = b"Authorization: Bearer am-token\r\n"
+Serve = Callable[..., int]
 SOON = 0.3  #: seconds, in the place of each limit in turn
 LONG = 60.0
 
 
 @pytest.fixture
-def served(monkeypatch):
+def served(monkeypatch: pytest.MonkeyPatch) -> Iterator[Serve]:
     """A function that serves the world with these limits, and gives the port."""
-    stops = []
+    stops: list[tuple[Server, threading.Thread]] = []
 
-    def serve(**limits):
+    def serve(**limits: float) -> int:
         for name in ("IDLE", "IDLE_KNOWN", "HEADER", "STALL", "LINGER"):
             monkeypatch.setattr(receiving, name, limits.get(name, LONG))
         monkeypatch.setattr(server, "CHECK_EVERY", 0.05)
@@ -33,31 +36,31 @@ def served(monkeypatch):
         thread = threading.Thread(target=_run, args=(running,), daemon=True)
         thread.start()
         stops.append((running, thread))
-        return running.effective_port
+        return int(running.effective_port)
 
     yield serve
     for running, thread in stops:
-        running.edge.accepts = _leave
+        monkeypatch.setattr(running.edge, "accepts", _leave)
         thread.join(30)
         assert not thread.is_alive()
 
 
-def _run(running):
+def _run(running: Server) -> None:
     running.run()
     for connection in list(running.edge.connections):
         connection.handle_close()
     running.close()
 
 
-def _leave():
+def _leave() -> None:
     raise SystemExit(0)
 
 
-def connected(port):
+def connected(port: int) -> closing[socket.socket]:
     return closing(socket.create_connection(("127.0.0.1", port), timeout=30))
 
 
-def ended(connection):
+def ended(connection: socket.socket) -> bytes:
     """Waits until the other side ends it; what it said before."""
     text = b""
     while piece := connection.recv(65536):
@@ -65,7 +68,7 @@ def ended(connection):
     return text
 
 
-def answered(connection):
+def answered(connection: socket.socket) -> bytes:
     """One whole answer in JSON."""
     text = b""
     while not text.endswith(b"}\n") and (piece := connection.recv(65536)):
@@ -73,7 +76,7 @@ def answered(connection):
     return text
 
 
-def is_closed_while_it_drips(connection, piece):
+def is_closed_while_it_drips(connection: socket.socket, piece: bytes) -> bool:
     try:
         for _ in range(1000):
             connection.sendall(piece)
@@ -93,7 +96,7 @@ def is_closed_while_it_drips(connection, piece):
         ("STALL", HEAD + RIGHT + b"Transfer-Encoding: chunked\r\n\r\n5\r\nab"),
     ],
 )
-def test_who_says_nothing_more_is_closed(served, limit, sent):
+def test_who_says_nothing_more_is_closed(served: Serve, limit: str, sent: bytes) -> None:
     port = served(**{limit: SOON})
     with connected(port) as quiet, connected(port) as other:
         quiet.sendall(sent)
@@ -103,13 +106,13 @@ def test_who_says_nothing_more_is_closed(served, limit, sent):
             assert answered(other).startswith(b"HTTP/1.1 200")
 
 
-def test_a_header_that_drips_is_closed_all_the_same(served):
+def test_a_header_that_drips_is_closed_all_the_same(served: Serve) -> None:
     with connected(served(HEADER=SOON)) as slow:
         slow.sendall(HEAD)
         assert is_closed_while_it_drips(slow, b"X-A: b\r\n")
 
 
-def test_a_source_may_be_idle_for_longer(served, monkeypatch):
+def test_a_source_may_be_idle_for_longer(served: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
     port, request = served(), HEAD + RIGHT + b"Content-Length: %d\r\n\r\n" % len(BODY) + BODY
     with connected(port) as source, connected(port) as other:
         source.sendall(request)
@@ -120,14 +123,14 @@ def test_a_source_may_be_idle_for_longer(served, monkeypatch):
         assert answered(source).startswith(b"HTTP/1.1 200")
 
 
-def test_who_is_answered_early_and_never_leaves_is_closed(served):
+def test_who_is_answered_early_and_never_leaves_is_closed(served: Serve) -> None:
     with connected(served(LINGER=SOON)) as refused:
         refused.sendall(HEAD + b"Content-Length: 1000000\r\n\r\n" + b"x" * 1000)
         assert ended(refused).startswith(b"HTTP/1.1 401")
         assert is_closed_while_it_drips(refused, b"x" * 100)
 
 
-def test_what_is_no_http_is_answered(served):
+def test_what_is_no_http_is_answered(served: Serve) -> None:
     port = served()
     for _ in range(20):
         with connected(port) as strange:
@@ -147,7 +150,9 @@ def test_what_is_no_http_is_answered(served):
         b"Transfer-Encoding: chunked\r\n\r\nZZ\r\n",
     ],
 )
-def test_what_is_no_http_has_a_request_id_too(served, request_lines, capsys):
+def test_what_is_no_http_has_a_request_id_too(
+    served: Serve, request_lines: bytes, capsys: pytest.CaptureFixture[str]
+) -> None:
     with connected(served()) as strange:
         strange.sendall(HEAD + RIGHT + b"X-Request-Id: mine-7\r\n" + request_lines)
         answer = ended(strange)
@@ -155,9 +160,9 @@ def test_what_is_no_http_has_a_request_id_too(served, request_lines, capsys):
     assert "mine-7" in capsys.readouterr().out
 
 
-def test_lines_of_one_kind_are_heard_once_in_a_while(monkeypatch):
+def test_lines_of_one_kind_are_heard_once_in_a_while(monkeypatch: pytest.MonkeyPatch) -> None:
     limiter, now = server.LogLimiter(), [0.0]
-    monkeypatch.setattr(server.time, "monotonic", lambda: now[0])
+    monkeypatch.setattr(time, "monotonic", lambda: now[0])
     assert [0, None, None] == [limiter.allowed("a") for _ in range(3)]
     assert 0 == limiter.allowed("b")
     now[0] += server.QUIET

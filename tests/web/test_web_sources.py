@@ -6,17 +6,20 @@ import io
 import json
 import logging
 import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 import structlog
 from hypothesis import given
 from hypothesis import strategies as st
+from werkzeug.test import TestResponse
 
 from bridge.app.settings import load_text
 from bridge.core.errors import StoreUnavailable
 from bridge.observability import logs
 from bridge.web import check_listen
+from tests.answers import body_of
 from tests.web.web_fakes import ENVIRON, NOW, PLAIN, World
 
 PAYLOADS = Path(__file__).parents[1] / "sources" / "payloads"
@@ -36,26 +39,33 @@ sources:
 
 
 @pytest.fixture
-def world():
+def world() -> World:
     return World()
 
 
 @pytest.fixture
-def guarded():
+def guarded() -> World:
     return World(PLAIN + SOURCES)
 
 
-def count(world, source, outcome):
+def count(world: World, source: str, outcome: str) -> float | None:
     labels = {"source": source, "outcome": outcome}
     return world.metrics.registry.get_sample_value("bridge_webhooks_received_total", labels)
 
 
-def signature(secret, body=FIRING, stamp=None):
+def signature(secret: str, body: bytes = FIRING, stamp: int | str | None = None) -> str:
     signed = body if stamp is None else f"{stamp}:".encode() + body
     return hmac.new(secret.encode(), signed, "sha256").hexdigest()
 
 
-def send(world, path, body=FIRING, secret=None, stamp=None, **headers):
+def send(
+    world: World,
+    path: str,
+    body: bytes = FIRING,
+    secret: str | None = None,
+    stamp: int | str | None = None,
+    **headers: str,
+) -> TestResponse:
     if secret is not None:
         headers["X-Grafana-Alerting-Signature"] = signature(secret, body, stamp)
     if stamp is not None:
@@ -63,7 +73,7 @@ def send(world, path, body=FIRING, secret=None, stamp=None, **headers):
     return world.post(path, body, address=REMOTE, **headers)
 
 
-def basic(name, password):
+def basic(name: str, password: str) -> str:
     return "Basic " + base64.b64encode(f"{name}:{password}".encode()).decode()
 
 
@@ -71,20 +81,20 @@ def basic(name, password):
     ("path", "body", "name"),
     [(GOOGLE, OPEN, "cloud-monitoring"), (GRAFANA, FIRING, "grafana"), (f"{GOOGLE}/eu", CLOSED, "eu")],
 )
-def test_without_sources_this_machine_may_send_and_no_other(world, path, body, name):
+def test_without_sources_this_machine_may_send_and_no_other(world: World, path: str, body: bytes, name: str) -> None:
     assert world.post(path, body, address=REMOTE).status_code == 403
     answer = world.post(path, body)
-    assert (answer.status_code, answer.json) == (200, {"incident": 7, "outcome": "opened"})
+    assert (answer.status_code, body_of(answer)) == (200, {"incident": 7, "outcome": "opened"})
     assert world.intake.groups[0].source == name
     assert count(world, "unknown", "opened") == 1
 
 
-def test_googles_test_notification_is_taken(world):
+def test_googles_test_notification_is_taken(world: World) -> None:
     assert world.post(GOOGLE, TEST).status_code == 200
     assert world.intake.groups[0].alerts[0].starts_at == NOW
 
 
-def test_grafana_may_put_and_google_may_not(world):
+def test_grafana_may_put_and_google_may_not(world: World) -> None:
     local = {"REMOTE_ADDR": "127.0.0.1"}
     assert world.client.put(GRAFANA, data=FIRING, environ_base=local).status_code == 200
     refused = world.client.put(GOOGLE, data=OPEN, environ_base=local)
@@ -93,14 +103,16 @@ def test_grafana_may_put_and_google_may_not(world):
 
 
 @pytest.mark.parametrize("method", ["GET", "DELETE", "PATCH", "OPTIONS", "TRACE"])
-def test_only_methods_that_are_taken_are_named(world, method):
+def test_only_methods_that_are_taken_are_named(world: World, method: str) -> None:
     refused = world.client.open(GRAFANA, method=method)
     assert (405, "POST, PUT") == (refused.status_code, refused.headers["Allow"])
 
 
 @pytest.mark.parametrize(("path", "body"), [(GOOGLE, OPEN), (GRAFANA, FIRING)])
 @pytest.mark.parametrize("error", [StoreUnavailable("disk full"), RuntimeError("bug")])
-def test_what_cannot_be_stored_now_is_asked_for_again(world, path, body, error):
+def test_what_cannot_be_stored_now_is_asked_for_again(
+    world: World, path: str, body: bytes, error: RuntimeError | StoreUnavailable
+) -> None:
     world.intake.error = error
     answer = world.post(path, body)
     assert (answer.status_code, answer.headers["Retry-After"]) == (503, "1")
@@ -115,25 +127,25 @@ def test_what_cannot_be_stored_now_is_asked_for_again(world, path, body, error):
         (GOOGLE, FIRING, "incident"),
     ],
 )
-def test_a_body_that_can_never_be_accepted_names_the_field(world, path, body, field):
+def test_a_body_that_can_never_be_accepted_names_the_field(world: World, path: str, body: bytes, field: str) -> None:
     answer = world.post(path, body)
-    assert (answer.status_code, answer.json["field"]) == (400, field)
+    assert (answer.status_code, body_of(answer)["field"]) == (400, field)
     assert not world.intake.groups
 
 
 @pytest.mark.parametrize("path", [GOOGLE, GRAFANA])
-def test_a_body_that_is_too_large_or_compressed_is_refused(path):
+def test_a_body_that_is_too_large_or_compressed_is_refused(path: str) -> None:
     world = World(PLAIN + "limits: {body: 1024}")
     assert world.post(path, b" " * 2000).status_code == 413
     assert world.post(path, Content_Encoding="gzip").status_code == 415
 
 
 @given(st.sampled_from([GOOGLE, GRAFANA]), st.binary() | st.dictionaries(st.text(), st.text()).map(json.dumps))
-def test_no_body_ever_breaks_the_bridge(path, body):
+def test_no_body_ever_breaks_the_bridge(path: str, body: bytes | str) -> None:
     assert World().post(path, body).status_code in (200, 400)
 
 
-def test_googles_token_may_stand_in_the_query(guarded):
+def test_googles_token_may_stand_in_the_query(guarded: World) -> None:
     assert send(guarded, f"{GOOGLE}?auth_token=other-token", OPEN).status_code == 200
     assert send(guarded, f"{GOOGLE}/gcp?auth_token=p%C3%A4ssword", OPEN).status_code == 200
     assert send(guarded, f"{GOOGLE}/gcp", OPEN, Authorization="Bearer other-token").status_code == 200
@@ -152,17 +164,17 @@ def test_googles_token_may_stand_in_the_query(guarded):
         f"{GOOGLE}?token=other-token",
     ],
 )
-def test_a_wrong_token_in_the_query_is_refused_even_from_this_machine(guarded, path):
+def test_a_wrong_token_in_the_query_is_refused_even_from_this_machine(guarded: World, path: str) -> None:
     answer = guarded.post(path, OPEN)
     assert answer.status_code == 401
     assert not guarded.intake.groups
 
 
-def test_google_is_asked_for_basic_authentication_where_it_is_configured(guarded):
+def test_google_is_asked_for_basic_authentication_where_it_is_configured(guarded: World) -> None:
     assert send(guarded, f"{GOOGLE}/gcp-basic", OPEN).headers["WWW-Authenticate"] == 'Basic realm="incident bridge"'
     refused = send(guarded, f"{GOOGLE}/gcp", OPEN)
     assert refused.headers["WWW-Authenticate"] == 'Bearer realm="incident bridge"'
-    assert "?auth_token=" in refused.json["error"]
+    assert "?auth_token=" in body_of(refused)["error"]
     assert count(guarded, "gcp", "unauthorized") == 1
 
 
@@ -170,34 +182,34 @@ def test_google_is_asked_for_basic_authentication_where_it_is_configured(guarded
     "path",
     ["/webhook/alertmanager/prod?auth_token=am-token", f"{GRAFANA}/both?auth_token=am-token"],
 )
-def test_nobody_but_google_may_put_a_token_into_the_query(guarded, path):
+def test_nobody_but_google_may_put_a_token_into_the_query(guarded: World, path: str) -> None:
     assert send(guarded, path, secret="other-token").status_code == 401
 
 
-def test_a_token_in_the_query_does_not_let_a_change_in(guarded):
+def test_a_token_in_the_query_does_not_let_a_change_in(guarded: World) -> None:
     change = json.dumps({"kind": "deploy", "service": "s"})
     assert guarded.post("/events/change?auth_token=other-token", change).status_code == 401
 
 
-def test_a_source_is_found_under_its_own_type_only(guarded):
+def test_a_source_is_found_under_its_own_type_only(guarded: World) -> None:
     assert send(guarded, f"{GRAFANA}/gcp?auth_token=other-token").status_code == 404
     assert send(guarded, f"{GOOGLE}/prod", OPEN, Authorization="Bearer am-token").status_code == 404
-    assert "of type cloud_monitoring" in send(World(PLAIN + "sources: [{name: a}]"), GOOGLE, OPEN).json["error"]
+    assert "of type cloud_monitoring" in body_of(send(World(PLAIN + "sources: [{name: a}]"), GOOGLE, OPEN))["error"]
 
 
-def test_a_right_signature_lets_grafana_in(guarded):
+def test_a_right_signature_lets_grafana_in(guarded: World) -> None:
     assert send(guarded, f"{GRAFANA}/signed", secret="other-token").status_code == 200
     assert count(guarded, "signed", "opened") == 1
 
 
-def test_without_a_name_the_signature_tells_the_source(guarded):
+def test_without_a_name_the_signature_tells_the_source(guarded: World) -> None:
     stamp = int(NOW.timestamp())
     assert send(guarded, GRAFANA, secret="pässword", stamp=stamp).status_code == 200
     assert send(guarded, GRAFANA, secret="other-token").status_code == 200
     assert [group.source for group in guarded.intake.groups] == ["timed", "signed"]
 
 
-def test_a_body_that_was_changed_or_signed_by_another_is_refused(guarded):
+def test_a_body_that_was_changed_or_signed_by_another_is_refused(guarded: World) -> None:
     path, right = f"{GRAFANA}/signed", {"X-Grafana-Alerting-Signature": signature("other-token")}
     for answer in (
         send(guarded, path),
@@ -207,37 +219,37 @@ def test_a_body_that_was_changed_or_signed_by_another_is_refused(guarded):
         guarded.post(path, FIRING),  # from this machine
     ):
         assert answer.status_code == 403
-        assert "signature" in answer.json["error"]
+        assert "signature" in body_of(answer)["error"]
     assert not guarded.intake.groups
     assert count(guarded, "signed", "unauthorized") == 5
 
 
 @pytest.mark.parametrize(("age", "code"), [(0, 200), (59, 200), (-59, 200), (61, 403), (-61, 403), (86400, 403)])
-def test_a_recorded_body_is_refused_when_it_comes_again_later(guarded, age, code):
+def test_a_recorded_body_is_refused_when_it_comes_again_later(guarded: World, age: int, code: int) -> None:
     stamp = int(NOW.timestamp()) - age
     answer = send(guarded, f"{GRAFANA}/timed", secret="pässword", stamp=stamp)
     assert answer.status_code == code
-    assert code == 200 or "hmac_max_age" in answer.json["error"]
+    assert code == 200 or "hmac_max_age" in body_of(answer)["error"]
 
 
-def test_the_signed_time_can_neither_be_left_out_nor_exchanged(guarded):
+def test_the_signed_time_can_neither_be_left_out_nor_exchanged(guarded: World) -> None:
     path, stamp = f"{GRAFANA}/timed", int(NOW.timestamp())
-    old = {"X-Grafana-Alerting-Signature": signature("pässword", stamp=stamp - 86400)}
-    assert "X-Time" in send(guarded, path, secret="pässword").json["error"]
-    assert send(guarded, path, X_Time=str(stamp), **old).status_code == 403
+    old = signature("pässword", stamp=stamp - 86400)
+    assert "X-Time" in body_of(send(guarded, path, secret="pässword"))["error"]
+    assert send(guarded, path, X_Time=str(stamp), X_Grafana_Alerting_Signature=old).status_code == 403
     assert send(guarded, path, secret="pässword", stamp="soon").status_code == 403
     assert send(guarded, path, secret="pässword", stamp="").status_code == 403
     assert not guarded.intake.groups
 
 
-def test_a_source_with_a_token_and_a_secret_wants_both(guarded):
-    path, token = f"{GRAFANA}/both", {"Authorization": "Bearer am-token"}
+def test_a_source_with_a_token_and_a_secret_wants_both(guarded: World) -> None:
+    path, token = f"{GRAFANA}/both", "Bearer am-token"
     assert send(guarded, path, secret="other-token").status_code == 401
-    assert send(guarded, path, **token).status_code == 403
-    assert send(guarded, path, secret="other-token", **token).status_code == 200
+    assert send(guarded, path, Authorization=token).status_code == 403
+    assert send(guarded, path, secret="other-token", Authorization=token).status_code == 200
 
 
-def test_a_secret_for_signatures_leaves_nothing_else_open():
+def test_a_secret_for_signatures_leaves_nothing_else_open() -> None:
     world = World(PLAIN + 'sources: [{name: g, type: grafana, hmac_secret: "${OTHER}"}]')
     change = json.dumps({"kind": "deploy", "service": "s"})
     assert world.post("/events/change", change).status_code == 401
@@ -249,7 +261,7 @@ HASH = "scrypt:32768:8:1$YWJj$" + "0" * 128
 
 
 @pytest.fixture
-def written(monkeypatch):
+def written(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[], str]]:
     """What was logged so far; no secret is known to the log, so that none is redacted there."""
     stream = io.StringIO()
     monkeypatch.setattr(sys, "stderr", stream)
@@ -263,7 +275,7 @@ def written(monkeypatch):
     structlog.reset_defaults()
 
 
-def test_a_token_in_the_query_stands_in_no_log_answer_or_metric(guarded, written):
+def test_a_token_in_the_query_stands_in_no_log_answer_or_metric(guarded: World, written: Callable[[], str]) -> None:
     shown = []
     for path, body, error in (
         (f"{GOOGLE}?auth_token=old-secret", OPEN, None),

@@ -6,44 +6,47 @@ import io
 import pytest
 
 from bridge.core.errors import StoreUnavailable
+from tests.answers import body_of
 from tests.web.web_fakes import BODY, PLAIN, SOURCES, World
 
 REMOTE = "10.0.0.9"
 
 
 @pytest.fixture
-def world():
+def world() -> World:
     return World()
 
 
 @pytest.fixture
-def guarded():
+def guarded() -> World:
     return World(PLAIN + SOURCES)
 
 
-def count(world, source, outcome):
+def count(world: World, source: str, outcome: str) -> float | None:
     labels = {"source": source, "outcome": outcome}
     return world.metrics.registry.get_sample_value("bridge_webhooks_received_total", labels)
 
 
-def test_an_accepted_webhook_is_answered_with_its_incident(world):
+def test_an_accepted_webhook_is_answered_with_its_incident(world: World) -> None:
     answer = world.post()
-    assert (answer.status_code, answer.json) == (200, {"incident": 7, "outcome": "opened"})
+    assert (answer.status_code, body_of(answer)) == (200, {"incident": 7, "outcome": "opened"})
     assert world.intake.groups[0].source == "alertmanager"
     assert count(world, "unknown", "opened") == 1
 
 
-def test_a_name_in_the_path_names_the_source(world):
+def test_a_name_in_the_path_names_the_source(world: World) -> None:
     assert world.post("/webhook/alertmanager/cluster-2").status_code == 200
     assert world.intake.groups[0].source == "cluster-2"
 
 
-def test_any_content_type_will_do(world):
+def test_any_content_type_will_do(world: World) -> None:
     assert world.post(Content_Type="text/plain").status_code == 200
 
 
 @pytest.mark.parametrize("error", [StoreUnavailable("disk full"), RuntimeError("bug"), MemoryError()])
-def test_what_cannot_be_stored_now_is_asked_for_again(world, error):
+def test_what_cannot_be_stored_now_is_asked_for_again(
+    world: World, error: MemoryError | RuntimeError | StoreUnavailable
+) -> None:
     world.intake.error = error
     answer = world.post()
     assert answer.status_code == 503
@@ -51,15 +54,15 @@ def test_what_cannot_be_stored_now_is_asked_for_again(world, error):
     assert count(world, "unknown", "unavailable") == 1
 
 
-def test_a_body_that_can_never_be_accepted_names_the_field(world):
+def test_a_body_that_can_never_be_accepted_names_the_field(world: World) -> None:
     answer = world.post(data=BODY.replace(b'"firing"', b'"burning"'))
     assert answer.status_code == 400
-    assert answer.json["field"] == "alerts[0].status"
-    assert "firing" in answer.json["error"]
+    assert body_of(answer)["field"] == "alerts[0].status"
+    assert "firing" in body_of(answer)["error"]
     assert not world.intake.groups
 
 
-def test_without_sources_only_this_machine_may_send(world):
+def test_without_sources_only_this_machine_may_send(world: World) -> None:
     assert world.post(address=REMOTE).status_code == 403
     assert world.post(X_Forwarded_For="10.1.1.1").status_code == 403
     assert world.post(Origin="https://evil.example").status_code == 403
@@ -67,7 +70,7 @@ def test_without_sources_only_this_machine_may_send(world):
     assert world.post(address="::ffff:127.0.0.1").status_code == 200
 
 
-def test_a_token_lets_its_source_in_from_anywhere(guarded):
+def test_a_token_lets_its_source_in_from_anywhere(guarded: World) -> None:
     assert (
         guarded.post("/webhook/alertmanager/prod", address=REMOTE, Authorization="Bearer am-token").status_code == 200
     )
@@ -75,7 +78,7 @@ def test_a_token_lets_its_source_in_from_anywhere(guarded):
     assert count(guarded, "prod", "opened") == 1
 
 
-def test_without_a_name_the_credential_tells_the_source(guarded):
+def test_without_a_name_the_credential_tells_the_source(guarded: World) -> None:
     pair = base64.b64encode("am:pässword".encode()).decode()
     assert guarded.post(Authorization=f"Basic {pair}").status_code == 200
     assert guarded.post(Authorization="bearer other-token").status_code == 200
@@ -83,7 +86,7 @@ def test_without_a_name_the_credential_tells_the_source(guarded):
 
 
 @pytest.mark.parametrize("credential", [None, "Bearer wrong", "Bearer other-token", "Basic !!", "Bearer", "Bearer é"])
-def test_a_wrong_credential_is_refused_even_from_this_machine(guarded, credential):
+def test_a_wrong_credential_is_refused_even_from_this_machine(guarded: World, credential: str | None) -> None:
     headers = {"Authorization": credential} if credential else {}
     answer = guarded.post("/webhook/alertmanager/prod", **headers)
     assert answer.status_code == 401
@@ -92,25 +95,25 @@ def test_a_wrong_credential_is_refused_even_from_this_machine(guarded, credentia
     assert count(guarded, "prod", "unauthorized") == 1
 
 
-def test_a_source_that_nobody_configured_is_not_found(guarded):
+def test_a_source_that_nobody_configured_is_not_found(guarded: World) -> None:
     answer = guarded.post("/webhook/alertmanager/nobody", Authorization="Bearer am-token")
     assert answer.status_code == 404
-    assert "routes.yaml" in answer.json["error"]
+    assert "routes.yaml" in body_of(answer)["error"]
 
 
-def test_a_source_without_a_credential_is_open_to_this_machine_only():
+def test_a_source_without_a_credential_is_open_to_this_machine_only() -> None:
     world = World(PLAIN + "sources: [{name: prod}]")
     assert world.post().status_code == 200
     assert world.post(address=REMOTE).status_code == 401
 
 
-def test_a_body_that_is_too_large_is_refused_before_it_is_read():
+def test_a_body_that_is_too_large_is_refused_before_it_is_read() -> None:
     world = World(PLAIN + "limits: {body: 1024}")
     assert world.post(data=b" " * 2000).status_code == 413
     assert count(world, "unknown", "too_large") == 1
 
 
-def test_a_chunked_body_is_cut_off_at_the_limit():
+def test_a_chunked_body_is_cut_off_at_the_limit() -> None:
     world = World(PLAIN + "limits: {body: 1024}")
     stream = io.BytesIO(b" " * 1_000_000)
     environ = {"wsgi.input_terminated": True, "REMOTE_ADDR": "127.0.0.1"}
@@ -124,16 +127,16 @@ def test_a_chunked_body_is_cut_off_at_the_limit():
     assert stream.tell() < 200_000
 
 
-def test_a_compressed_body_is_refused(world):
+def test_a_compressed_body_is_refused(world: World) -> None:
     assert world.post(Content_Encoding="gzip").status_code == 415
 
 
-def test_other_paths_and_methods_say_where_to_post(world):
-    assert "/webhook/alertmanager" in world.post("/webhook/nagios").json["error"]
+def test_other_paths_and_methods_say_where_to_post(world: World) -> None:
+    assert "/webhook/alertmanager" in body_of(world.post("/webhook/nagios"))["error"]
     assert world.get("/webhook/alertmanager").status_code == 405
     assert world.post("/webhook/alertmanager/").status_code == 200
 
 
-def test_a_reload_changes_who_may_send(world, guarded):
+def test_a_reload_changes_who_may_send(world: World, guarded: World) -> None:
     world.settings = guarded.settings
     assert world.post().status_code == 401

@@ -28,14 +28,14 @@ def deploy(seconds: float, version: str = "") -> ChangeEvent:
 def test_the_worst_lines_are_shown_and_the_others_counted() -> None:
     every = [line(f"p{n}", float(n)) for n in range(6)]
     above, hidden = chosen_lines(every, Threshold(">", 1))
-    assert (["p5", "p4", "p3", "p2"], 2) == ([each.name for each in above], hidden)
+    assert ([each.name for each in above], hidden) == (["p5", "p4", "p3", "p2"], 2)
     below, _ = chosen_lines(every, Threshold("<", 1))
-    assert ["p0", "p1", "p2", "p3"] == [each.name for each in below]
+    assert [each.name for each in below] == ["p0", "p1", "p2", "p3"]
 
 
 def test_lines_without_a_number_are_none() -> None:
     lines, hidden = chosen_lines([line("a", math.nan, math.inf), line("b", 1.0, math.nan)], None)
-    assert ([("b", 1)], 0) == ([(each.name, len(each.points)) for each in lines], hidden)
+    assert ([(each.name, len(each.points)) for each in lines], hidden) == ([("b", 1)], 0)
 
 
 def test_changes_within_the_time_are_marked_by_version() -> None:

@@ -68,7 +68,7 @@ def test_the_threshold_is_split_off(expr: str, left: str, operator: str, number:
     assert left == drawn.expr
     assert drawn.threshold is not None
     assert operator == drawn.threshold.operator
-    assert pytest.approx(number) == drawn.threshold.number
+    assert drawn.threshold.number == pytest.approx(number)
 
 
 # this parser knows escapes within backticks; Prometheus' own does not
@@ -130,4 +130,4 @@ def test_where_no_expression_is_there_is_none(link: str) -> None:
 
 
 def test_the_newer_link_is_read_too() -> None:
-    assert "a + b > 1" == expression_in(f"http://p:9090/query?g0.expr={quote('a + b > 1')}&g0.tab=0")
+    assert expression_in(f"http://p:9090/query?g0.expr={quote('a + b > 1')}&g0.tab=0") == "a + b > 1"

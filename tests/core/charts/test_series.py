@@ -87,7 +87,7 @@ def test_it_ended_with_its_last_alert_or_when_a_person_said_so() -> None:
 
 def test_it_began_when_it_was_opened_if_it_was_opened_again_since() -> None:
     assert at(-900) == started(replace(incident(), opened_at=at(-900)))
-    assert NOON == started(replace(incident(), opened_at=at(45)))
+    assert started(replace(incident(), opened_at=at(45))) == NOON
 
 
 def test_an_incident_without_alerts_starts_when_it_was_opened() -> None:
@@ -111,11 +111,11 @@ A, B = Series({"__name__": "x", "pod": "a"}, ()), Series({"__name__": "x", "pod"
 
 
 def test_the_lines_of_the_alerts_are_drawn_and_no_others() -> None:
-    assert (B,) == belonging([A, B], [{"alertname": "X", "pod": "b", "severity": "critical"}])
+    assert belonging([A, B], [{"alertname": "X", "pod": "b", "severity": "critical"}]) == (B,)
 
 
 def test_relabelled_alerts_get_all_the_lines() -> None:
-    assert (A, B) == belonging([A, B], [{"alertname": "X", "pod_name": "b"}])
+    assert belonging([A, B], [{"alertname": "X", "pod_name": "b"}]) == (A, B)
 
 
 @pytest.mark.parametrize(

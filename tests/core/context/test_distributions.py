@@ -25,7 +25,7 @@ def test_counts_and_a_cdf_become_shares_of_the_same_bins() -> None:
     assert [(each.above, each.up_to) for each in expected] == [(each.above, each.up_to) for each in found]
     assert [each.share for each in expected] == pytest.approx([each.share for each in found])
     assert [each.baseline for each in expected] == pytest.approx([each.baseline for each in found])
-    assert 0.5 == pytest.approx(largest_difference(found))
+    assert largest_difference(found) == pytest.approx(0.5)
 
 
 def test_only_bounds_that_both_have_are_compared() -> None:
@@ -35,8 +35,8 @@ def test_only_bounds_that_both_have_are_compared() -> None:
 
 def test_without_a_baseline_there_are_bins_and_no_difference() -> None:
     found = bins_of(samples({"1": 1, "+Inf": 2}))
-    assert [None, None] == [each.baseline for each in found]
-    assert 0.0 == largest_difference(found)
+    assert [each.baseline for each in found] == [None, None]
+    assert largest_difference(found) == 0.0
 
 
 @pytest.mark.parametrize(
@@ -50,7 +50,7 @@ def test_without_a_baseline_there_are_bins_and_no_difference() -> None:
     ],
 )
 def test_where_nothing_was_measured_there_are_no_bins(now: dict[str, float]) -> None:
-    assert () == bins_of(samples(now), samples({"1": 1, "+Inf": 1}))
+    assert bins_of(samples(now), samples({"1": 1, "+Inf": 1})) == ()
 
 
 @given(st.lists(st.floats(0, 1e9), min_size=1, max_size=60), st.lists(st.floats(0, 1e9), min_size=1, max_size=60))
@@ -59,6 +59,6 @@ def test_shares_add_up_to_the_whole_whatever_was_counted(now: list[float], usual
     bins = bins_of(counted, usually)
     assert len(bins) <= MAX_BINS + 1
     if bins:
-        assert 1.0 == pytest.approx(sum(each.share for each in bins))
+        assert sum(each.share for each in bins) == pytest.approx(1.0)
         assert all(each.share >= 0 for each in bins)
         assert -1e-6 <= largest_difference(bins) <= 1 + 1e-6

@@ -85,13 +85,13 @@ def test_the_past_stands_beside_the_present() -> None:
 def test_a_missing_past_only_makes_the_fact_poorer() -> None:
     fact = the_fact(a_question(), samples(0.5), usual=Failure("no"), past=())
     assert isinstance(fact, Fact)
-    assert () == fact.past
+    assert fact.past == ()
 
 
 def test_parts_are_ordered_and_the_rest_is_summed() -> None:
     fact = the_fact(a_question(by="pod", unit=Unit.PER_SECOND), samples(1, 7, 3, 2, 4, 5, 0.5))
     assert isinstance(fact, Fact)
-    assert 22.5 == fact.value
+    assert fact.value == 22.5
     assert [Part("p2", 7), Part("p6", 5), Part("p5", 4), Part("p3", 3), Part("p4", 2)] == list(fact.parts[:5])
     assert Part("2 others", 1.5) == fact.parts[5]
 
@@ -99,7 +99,7 @@ def test_parts_are_ordered_and_the_rest_is_summed() -> None:
 def test_shares_have_no_sum() -> None:
     fact = the_fact(a_question(by="pod", bad_above=0.8), samples(0.5, 0.9))
     assert isinstance(fact, Fact)
-    assert (None, Verdict.BAD) == (fact.value, fact.verdict)
+    assert (fact.value, fact.verdict) == (None, Verdict.BAD)
 
 
 @pytest.mark.parametrize(

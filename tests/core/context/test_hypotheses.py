@@ -42,14 +42,14 @@ BOTH_RUN = a_fact("pods_by_version", unit=Unit.COUNT, parts={"v1": 1, "v2": 2})
 def test_a_bad_deployment() -> None:
     found = told(BY_VERSION, BOTH_RUN, changes=[DEPLOY])
     assert found is not None
-    assert "new_version_fails" == found.rule
-    assert "v2 was deployed 6 min before; 94 % of the errors come from v2, v1 runs beside it." == found.text
+    assert found.rule == "new_version_fails"
+    assert found.text == "v2 was deployed 6 min before; 94 % of the errors come from v2, v1 runs beside it."
 
 
 def test_one_version_fails_and_nobody_told_of_a_deployment() -> None:
     found = told(BY_VERSION, BOTH_RUN)
     assert found is not None
-    assert ("one_version_fails", "94 % of the errors come from v2; v1 runs beside it.") == (found.rule, found.text)
+    assert (found.rule, found.text) == ("one_version_fails", "94 % of the errors come from v2; v1 runs beside it.")
 
 
 def test_without_another_version_there_is_nothing_to_compare() -> None:
@@ -64,14 +64,14 @@ def test_errors_everywhere_do_not_blame_the_new_version() -> None:
     even = a_fact("errors_by_version", parts={"v2": 6, "v1": 4})
     found = told(even, BOTH_RUN, changes=[DEPLOY])
     assert found is not None
-    assert ("changed_before", "v2 was deployed 6 min before.") == (found.rule, found.text)
+    assert (found.rule, found.text) == ("changed_before", "v2 was deployed 6 min before.")
 
 
 def test_one_pod_of_three() -> None:
     found = told(a_fact("errors_by_pod", parts={"api-2": 9.3, "api-1": 0.4, "api-0": 0.3}))
     assert found is not None
-    assert "one_pod_fails" == found.rule
-    assert "93 % of the errors come from api-2; the other 2 are nearly free of them." == found.text
+    assert found.rule == "one_pod_fails"
+    assert found.text == "93 % of the errors come from api-2; the other 2 are nearly free of them."
 
 
 @pytest.mark.parametrize(
@@ -116,7 +116,7 @@ def test_other_changes_are_told_in_their_own_words() -> None:
     change = ChangeEvent("config", "toxicity-api", at(-60), "The queue was made shorter")
     found = told(changes=[change])
     assert found is not None
-    assert "The queue was made shorter 1 min before." == found.text
+    assert found.text == "The queue was made shorter 1 min before."
 
 
 def test_no_evidence_no_guess() -> None:
@@ -129,14 +129,14 @@ UP = a_fact("pods_up", 2.0, unit=Unit.COUNT, verdict=Verdict.BAD, of=3.0)
 def test_a_pod_that_is_gone() -> None:
     found = told(UP)
     assert found is not None
-    assert ("pods_missing", "pods_up: 2 of 3.") == (found.rule, found.text)
-    assert ("pods_up: 2 of 3",) == found.evidence
+    assert (found.rule, found.text) == ("pods_missing", "pods_up: 2 of 3.")
+    assert found.evidence == ("pods_up: 2 of 3",)
 
 
 def test_a_pod_that_is_gone_after_a_deployment() -> None:
     found = told(UP, changes=[DEPLOY])
     assert found is not None
-    assert ("pods_missing", "pods_up: 2 of 3; v2 was deployed 6 min before.") == (found.rule, found.text)
+    assert (found.rule, found.text) == ("pods_missing", "pods_up: 2 of 3; v2 was deployed 6 min before.")
 
 
 def test_nothing_is_missing_when_nobody_knows_how_many_there_should_be() -> None:
@@ -147,5 +147,5 @@ def test_a_version_that_only_the_metrics_show_may_be_the_cause() -> None:
     seen = ChangeEvent("appeared", "api", at(-360), "v2 began to serve (seen in the metrics)", version="v2")
     found = told(BY_VERSION, BOTH_RUN, changes=[seen])
     assert found is not None
-    assert "new_version_fails" == found.rule
+    assert found.rule == "new_version_fails"
     assert found.text.startswith("v2 began to serve (seen in the metrics) 6 min before; 94 % of the errors")

@@ -27,23 +27,23 @@ def test_the_last_while_it_fired_and_the_worst_stay_when_it_is_over() -> None:
         known = merged(known, each, at(0), None)
     last = measured(50, 0.0, why="", bad=False)
     known = merged(known, last, at(0), at(40))
-    assert (last, measured(30, 0.2)) == (known.newest, known.fired) and [0.9] == values(known)
+    assert (last, measured(30, 0.2)) == (known.newest, known.fired) and values(known) == [0.9]
     told = as_of(known, at(0), at(40))
     assert told is not None and told.after_end and told.during == measured(30, 0.2)
-    assert [0.9] == [fact.value for fact in told.peaks]
+    assert [fact.value for fact in told.peaks] == [0.9]
 
 
 def test_the_worst_of_what_is_bad_below_a_bound_is_the_least() -> None:
     known = Measured()
     for value in (0.4, 0.1, 0.3):
         known = merged(known, measured(10 + value, value, why="below 50 %", less_is_worse=True), at(0), None)
-    assert [0.1] == values(known)
+    assert values(known) == [0.1]
 
 
 def test_another_outbreak_begins_anew() -> None:
     known = merged(Measured(), measured(10, 0.9), at(0), None)
     known = merged(known, measured(110, 0.1), at(100), None)
-    assert [0.1] == values(known)
+    assert values(known) == [0.1]
 
 
 def test_an_older_one_replaces_nothing() -> None:

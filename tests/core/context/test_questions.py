@@ -64,7 +64,7 @@ def test_places_are_checked(expr: str, told: str) -> None:
 
 def test_only_what_all_alerts_share_narrows_a_question() -> None:
     shared = common_labels([{"job": "api", "pod": "a", "über": "x"}, {"job": "api", "pod": "b", "über": "x"}])
-    assert {"job": "api"} == shared
+    assert shared == {"job": "api"}
 
 
 def test_a_question_is_asked_for_the_alerts_that_it_names() -> None:

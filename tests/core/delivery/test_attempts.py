@@ -19,7 +19,7 @@ GONE = GiveUp(Reason.DESTINATION, "HTTP 404", refused="{}")
 
 
 def test_a_lease_is_taken_before_the_try_and_ends_by_itself() -> None:
-    assert LEASED == lease(a_delivery(), "w.1", at(0), 60.0)
+    assert lease(a_delivery(), "w.1", at(0), 60.0) == LEASED
 
 
 def test_an_unknown_try_keeps_its_time_through_the_next_lease() -> None:
@@ -43,7 +43,7 @@ def test_the_bytes_of_an_unknown_try_are_sent_again_unless_something_newer_is_wa
     assert (revision, frozen, b"bytes", True, at(0)) == (
         claim.revision, claim.frozen, claim.tried, claim.unknown, claim.attempted_at,
     )  # fmt: skip
-    assert {"other": 1} == claim.neighbour
+    assert claim.neighbour == {"other": 1}
 
 
 def test_what_was_sent_is_shown_and_the_failures_before_it_are_forgotten() -> None:
@@ -60,13 +60,13 @@ def test_a_revision_that_is_wanted_since_the_lease_stays_pending_and_is_due_sinc
 
 def test_a_message_shows_the_newest_revision_though_it_was_not_wanted() -> None:
     found = settle(LEASED, a_claim(LEASED, revision=3), Sent({}), at(5))
-    assert (False, 3, 3) == (found.pending, found.sent, found.wanted)
+    assert (found.pending, found.sent, found.wanted) == (False, 3, 3)
 
 
 def test_a_refused_try_is_retried_and_did_not_arrive() -> None:
     found = settle(LEASED, a_claim(LEASED, began=1), LATER, at(5))
     assert (at(30), 1, "server: HTTP 503", at(1)) == (found.due_at, found.attempts, found.last_error, found.failed_at)
-    assert (None, False, True) == (found.lease, found.in_flight, found.unnotified)
+    assert (found.lease, found.in_flight, found.unnotified) == (None, False, True)
 
 
 @pytest.mark.parametrize(("ambiguous", "unknown"), [(True, False), (False, True)])
@@ -109,7 +109,7 @@ def test_what_fails_alone_pauses_no_channel(
 
 def test_progress_of_a_failed_try_is_kept() -> None:
     begun = replace(LEASED, handle={"ts": "1"})
-    assert {"ts": "1", "files": 2} == settle(begun, a_claim(begun), replace(LATER, progress={"files": 2}), at(5)).handle
+    assert settle(begun, a_claim(begun), replace(LATER, progress={"files": 2}), at(5)).handle == {"ts": "1", "files": 2}
     found = settle(LEASED, a_claim(LEASED), Begun({"ts": "1"}), at(5))
     assert ({"ts": "1"}, True, at(5), False) == (found.handle, found.pending, found.due_at, found.in_flight)
 
@@ -117,13 +117,13 @@ def test_progress_of_a_failed_try_is_kept() -> None:
 def test_a_dead_letter_says_why_and_since_when() -> None:
     found = settle(LEASED, a_claim(LEASED), replace(GONE, refused="x" * 200_000), at(5))
     assert (True, False, Reason.DESTINATION, at(5)) == (found.dead, found.pending, found.dead_reason, found.dead_at)
-    assert ("destination: HTTP 404", MAX_REFUSED, True) == (found.last_error, len(found.refused), found.is_stuck)
+    assert (found.last_error, len(found.refused), found.is_stuck) == ("destination: HTTP 404", MAX_REFUSED, True)
 
 
 def test_what_was_refused_is_no_dead_letter_while_something_newer_is_wanted() -> None:
     newer = replace(LEASED, wanted=2)
     found = settle(newer, a_claim(newer), GONE, at(5))
-    assert (False, True, None, None) == (found.dead, found.pending, found.dead_reason, found.dead_at)
+    assert (found.dead, found.pending, found.dead_reason, found.dead_at) == (False, True, None, None)
 
 
 @pytest.mark.parametrize("resolved", [False, True])
@@ -131,7 +131,7 @@ def test_a_replay_tries_at_once_with_what_is_true_now(resolved: bool) -> None:
     dead = settle(replace(LEASED, alone=3, failed_at=at(1)), a_claim(LEASED), GONE, at(5))
     found = replay(dead, resolved=resolved, now=at(9))
     assert (True, at(9), not resolved, 0, 0) == (found.pending, found.due_at, found.firing, found.attempts, found.alone)
-    assert (False, None, None, None) == (found.dead, found.dead_reason, found.dead_at, found.failed_at)
+    assert (found.dead, found.dead_reason, found.dead_at, found.failed_at) == (False, None, None, None)
 
 
 @pytest.mark.parametrize("outcome", [Sent({"key": "k"}), LATER, GONE, Begun({})])

@@ -39,19 +39,19 @@ def firing(incident: Incident, *added: Added, tree: Route | None = None) -> dict
 
 
 def test_an_added_channel_is_notified_until_the_end_and_of_the_end() -> None:
-    assert {"pager": True, "mail": True} == firing(an_incident(), ADDED)
-    assert {"pager": False, "mail": False} == firing(an_incident(State.RESOLVED), ADDED)
+    assert firing(an_incident(), ADDED) == {"pager": True, "mail": True}
+    assert firing(an_incident(State.RESOLVED), ADDED) == {"pager": False, "mail": False}
 
 
 def test_an_added_channel_that_the_configuration_has_no_more_is_left_out() -> None:
-    assert {"pager": True} == firing(an_incident(), replace(ADDED, channel="gone"))
+    assert firing(an_incident(), replace(ADDED, channel="gone")) == {"pager": True}
 
 
 def test_an_added_channel_shows_what_the_one_shows_in_whose_place_it_was_notified() -> None:
     pages = Route(notify=("slack",), routes=(Route(CRITICAL, ("pager",)),))
     change = receive(an_incident(), a_group(an_alert(ends=5), an_alert("Slow", "warning")), at(5), RULES, "uid")
     assert change is not None
-    assert {"pager": False, "slack": True, "mail": False} == firing(change.incident, ADDED, tree=pages)
+    assert firing(change.incident, ADDED, tree=pages) == {"pager": False, "slack": True, "mail": False}
 
 
 def test_an_added_channel_shows_what_its_step_was_for() -> None:
@@ -68,4 +68,4 @@ def test_an_added_channel_does_not_wait_for_the_end_of_a_mute_interval() -> None
     muted = Route(notify=("pager", "mail"), mute=(always,))
     assert planned(an_incident(), tree=muted)["mail"].muted_by
     state = planned(an_incident(), ADDED, tree=muted)["mail"]
-    assert (True, None, None) == (state.firing, state.muted_by, state.muted_until)
+    assert (state.firing, state.muted_by, state.muted_until) == (True, None, None)

@@ -53,7 +53,7 @@ def test_a_new_revision_is_wanted_since_the_oldest_change_that_is_not_shown() ->
 def test_the_resolve_is_skipped_if_the_trigger_was_never_delivered(before: Delivery) -> None:
     found = planned(before, a_change(2, firing=False), desired(firing=False))
     assert found is not None and found.is_skipped
-    assert (2, NOW, "", None) == (found.wanted, found.changed_at, found.muted_by, found.dead_reason)
+    assert (found.wanted, found.changed_at, found.muted_by, found.dead_reason) == (2, NOW, "", None)
     assert planned(found, a_change(3, firing=False), desired(firing=False)) is None
 
 
@@ -61,7 +61,7 @@ def test_the_resolve_is_skipped_if_the_trigger_was_never_delivered(before: Deliv
 def test_the_resolve_of_what_may_have_arrived_is_sent(arrived: dict[str, object]) -> None:
     found = planned(a_delivery(**arrived), a_change(2, firing=False), desired(firing=False))
     assert found is not None
-    assert (True, False, 2) == (found.pending, found.firing, found.wanted)
+    assert (found.pending, found.firing, found.wanted) == (True, False, 2)
 
 
 def test_a_resolve_alone_plans_nothing() -> None:
@@ -71,7 +71,7 @@ def test_a_resolve_alone_plans_nothing() -> None:
 def test_a_dead_letter_is_tried_again_with_what_is_new() -> None:
     found = planned(DEAD, a_change(2), desired())
     assert found is not None
-    assert (True, False, None, None) == (found.pending, found.dead, found.dead_reason, found.dead_at)
+    assert (found.pending, found.dead, found.dead_reason, found.dead_at) == (True, False, None, None)
 
 
 def test_a_quiet_change_is_not_sent_where_nothing_can_be_edited() -> None:
@@ -95,19 +95,19 @@ def test_a_trigger_is_deferred_until_its_mute_interval_has_passed() -> None:
     for_ever = planned(None, a_change(), desired(muted_by="nights"))
     assert for_ever is not None and for_ever.due_at == NEVER
     ended = planned(found, a_change(2), desired())
-    assert ended is not None and ("", NOW) == (ended.muted_by, ended.due_at)
+    assert ended is not None and (ended.muted_by, ended.due_at) == ("", NOW)
 
 
 def test_while_what_fires_is_muted_only_ends_are_planned() -> None:
     assert planned(None, a_change(ends_only=True), desired()) is None
     assert planned(SENT, a_change(2, ends_only=True), desired()) is None
     found = planned(SENT, a_change(2, ends_only=True), desired(firing=False))
-    assert found is not None and (True, False) == (found.pending, found.firing)
+    assert found is not None and (found.pending, found.firing) == (True, False)
 
 
 def test_a_target_that_no_route_names_any_more_is_notified_of_the_end_alone() -> None:
     assert planned(SENT, a_change(2)) is None
     found = planned(SENT, a_change(2, firing=False))
-    assert found is not None and (True, False, 2) == (found.pending, found.firing, found.wanted)
+    assert found is not None and (found.pending, found.firing, found.wanted) == (True, False, 2)
     assert replace(DEAD, firing=False) == planned(DEAD, a_change(2, firing=False))
-    assert () == plan(a_change(2, firing=False), (), {PAGER: SENT}, {}, NOW)  # nor does routes.yaml have the channel
+    assert plan(a_change(2, firing=False), (), {PAGER: SENT}, {}, NOW) == ()  # nor does routes.yaml have the channel

@@ -36,6 +36,6 @@ def test_each_says_how_it_is_and_what_happens_next(delivery: Delivery, status: s
 
 
 def test_what_waits_for_its_channel_or_behind_a_storm_says_so() -> None:
-    assert ("pending", "the channel waits: HTTP 401") == status_of(a_delivery(failed_at=at(0)), trouble="HTTP 401")
-    assert ("held", SUPPRESSED) == status_of(a_delivery(), digest=51, trouble="HTTP 401")
-    assert ("delivered", "") == status_of(a_delivery(pending=False, sent=1), digest=51)
+    assert status_of(a_delivery(failed_at=at(0)), trouble="HTTP 401") == ("pending", "the channel waits: HTTP 401")
+    assert status_of(a_delivery(), digest=51, trouble="HTTP 401") == ("held", SUPPRESSED)
+    assert status_of(a_delivery(pending=False, sent=1), digest=51) == ("delivered", "")

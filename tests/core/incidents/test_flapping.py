@@ -15,9 +15,9 @@ from tests.core.incidents.flapping_people import MINUTE, OFF, RULES, People
 def test_the_fourth_end_within_the_hour_is_held_and_said_once() -> None:
     people = People()
     people.flap(3)
-    assert (State.RESOLVED, False) == (people.incident.state, people.shown["pager"])
+    assert (people.incident.state, people.shown["pager"]) == (State.RESOLVED, False)
     people.flap(1, start=12 * MINUTE)
-    assert (State.OPEN, True, True) == (people.incident.state, people.incident.flapping, people.shown["pager"])
+    assert (people.incident.state, people.incident.flapping, people.shown["pager"]) == (State.OPEN, True, True)
     told = "flapping: it began and ended 4 times in 14 min; its end is deferred until it has been quiet for 10 min"
     assert told == people.loud[-1]
 
@@ -28,7 +28,7 @@ def test_while_it_flaps_the_pager_shows_one_thing_and_nothing_more_is_loud() -> 
     turned, loud, revision = list(people.turned), list(people.loud), people.incident.revision
     people.flap(30, start=after)
     assert (turned, loud, revision) == (people.turned, people.loud, people.incident.revision)
-    assert (34, 1) == (people.incident.flap.turns, people.opened)
+    assert (people.incident.flap.turns, people.opened) == (34, 1)
 
 
 def test_the_held_end_is_told_when_it_has_been_quiet_and_says_what_it_did() -> None:
@@ -38,7 +38,7 @@ def test_the_held_end_is_told_when_it_has_been_quiet_and_says_what_it_did() -> N
     assert at(ended + 10 * MINUTE) == look_at(people.incident, RULES.flapping)
     assert not (people.look(ended + 10 * MINUTE - 1) or people.incident).changed  # type: ignore[union-attr]
     people.look(ended + 10 * MINUTE)
-    assert (State.RESOLVED, False) == (people.incident.state, people.shown["pager"])
+    assert (people.incident.state, people.shown["pager"]) == (State.RESOLVED, False)
     told = "every alert has ended: it flapped (it began and ended 6 times in 22 min) and has been quiet for 10 min"
     assert told == people.loud[-1]
     assert not people.incident.flapping and not people.incident.shown
@@ -50,10 +50,10 @@ def test_what_fires_on_is_shown_all_along_and_its_end_is_told_at_once_again() ->
     people.hear(begin, an_alert(starts=begin))
     turned = list(people.turned)
     people.look(begin + 10 * MINUTE)
-    assert ("steadied", False) == (people.kinds[-1], people.incident.flapping)
+    assert (people.kinds[-1], people.incident.flapping) == ("steadied", False)
     assert turned == people.turned and people.shown["pager"]
     people.hear(begin + 12 * MINUTE, an_alert(starts=begin, ends=begin + 12 * MINUTE))
-    assert (State.RESOLVED, False) == (people.incident.state, people.shown["pager"])
+    assert (people.incident.state, people.shown["pager"]) == (State.RESOLVED, False)
 
 
 def test_a_new_alert_and_a_rise_of_severity_are_loud_while_it_flaps() -> None:
@@ -64,7 +64,7 @@ def test_a_new_alert_and_a_rise_of_severity_are_loud_while_it_flaps() -> None:
         people.hear(begin + MINUTE, an_alert(severity="warning", starts=begin, ends=begin + MINUTE))
     assert people.incident.flapping and not people.shown.get("pager", False)
     people.hear(14 * MINUTE, an_alert("Down", starts=14 * MINUTE))
-    assert ["Down joined", "severity raised from warning to critical"] == people.loud[-2:]
+    assert people.loud[-2:] == ["Down joined", "severity raised from warning to critical"]
     assert people.shown["pager"]
 
 
@@ -73,9 +73,9 @@ def test_an_acknowledgement_survives_the_turns_of_a_flap_but_not_a_new_critical_
     after = people.flap(4)
     people.acknowledge(after - MINUTE)
     people.flap(3, start=after)
-    assert (State.ACKNOWLEDGED, "ada") == (people.incident.state, people.incident.acknowledged_by)
+    assert (people.incident.state, people.incident.acknowledged_by) == (State.ACKNOWLEDGED, "ada")
     people.hear(after + 13 * MINUTE, an_alert("Down", starts=after))
-    assert (State.OPEN, "paged_again") == (people.incident.state, people.kinds[-1])
+    assert (people.incident.state, people.kinds[-1]) == (State.OPEN, "paged_again")
 
 
 def test_what_an_acknowledged_incident_held_ends_too() -> None:
@@ -98,8 +98,8 @@ def test_one_alert_that_flaps_beside_one_that_fires_on_turns_no_pager() -> None:
     # its first beginning is that of a new alert; four more came before the end that is held
     assert [("slack", True), *[("pager", True), ("pager", False)] * 3, ("pager", True)] == people.turned
     people.look(60 * MINUTE)
-    assert {"slack": True, "pager": False} == people.shown
-    assert (State.OPEN, Severity.WARNING) == (people.incident.state, people.incident.severity)
+    assert people.shown == {"slack": True, "pager": False}
+    assert (people.incident.state, people.incident.severity) == (State.OPEN, Severity.WARNING)
 
 
 def test_an_end_is_not_held_longer_for_another_alert_that_flaps_on() -> None:
@@ -110,16 +110,16 @@ def test_an_end_is_not_held_longer_for_another_alert_that_flaps_on() -> None:
         people.hear(begin, an_alert("Slow", severity="warning", starts=begin))
         people.hear(begin + 30, an_alert("Slow", severity="warning", starts=begin, ends=begin + 30))
     people.look(25 * MINUTE)  # the critical one ended at 14 min
-    assert {"slack": True, "pager": False} == people.shown
+    assert people.shown == {"slack": True, "pager": False}
     assert people.incident.flapping
 
 
 def test_an_incident_that_each_time_is_a_new_one_flaps_all_the_same() -> None:
     people = People(replace(RULES, reopen_within=timedelta(0)))
     after = people.flap(4)
-    assert (4, True) == (people.opened, people.incident.flapping)
+    assert (people.opened, people.incident.flapping) == (4, True)
     people.flap(3, start=after)
-    assert 4 == people.opened
+    assert people.opened == 4
 
 
 def test_slow_turns_are_no_flapping() -> None:
@@ -140,7 +140,7 @@ def test_a_person_who_resolves_it_ends_the_hold_and_the_count() -> None:
     people = People()
     after = people.flap(4)
     people.take(resolve(people.incident, "ada", at(after)), after)
-    assert ([], False) == ([alert for alert in people.incident.alerts.values() if alert.held], people.shown["pager"])
+    assert ([alert for alert in people.incident.alerts.values() if alert.held], people.shown["pager"]) == ([], False)
     people.flap(3, start=after + MINUTE)
     assert State.RESOLVED is people.incident.state
 
@@ -148,13 +148,13 @@ def test_a_person_who_resolves_it_ends_the_hold_and_the_count() -> None:
 def test_switched_off_nothing_is_held_and_what_was_held_is_told_at_the_next_look() -> None:
     people = People(OFF)
     people.flap(9)
-    assert (18, State.RESOLVED) == (len(people.turned), people.incident.state)
+    assert (len(people.turned), people.incident.state) == (18, State.RESOLVED)
     people = People()
     after = people.flap(5)
     people.rules = OFF
     assert (look_at(people.incident, None) or at(after)) <= at(after)
     people.look(after)
-    assert (State.RESOLVED, False) == (people.incident.state, people.shown["pager"])
+    assert (people.incident.state, people.shown["pager"]) == (State.RESOLVED, False)
 
 
 def test_the_same_webhook_twice_is_one_turn() -> None:

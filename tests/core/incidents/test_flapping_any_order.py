@@ -78,4 +78,4 @@ def test_one_flap_is_one_notice_besides_the_turns_that_showed_it_and_its_end(tim
     people.look(after + 700)
     kinds = [kind for kind in people.kinds if kind in ("opened", "reopened", "resolved", "flapping")]
     assert ["opened", "resolved", *["reopened", "resolved"] * 2, "reopened", "flapping", "resolved"] == kinds
-    assert 9 == len(people.loud)
+    assert len(people.loud) == 9

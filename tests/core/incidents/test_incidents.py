@@ -29,33 +29,33 @@ def kinds(change: Change) -> list[str]:
 
 def test_a_firing_group_opens_an_incident() -> None:
     change = told(None, an_alert(), now=1)
-    assert ["opened"] == kinds(change)
-    assert (State.OPEN, Severity.CRITICAL, 1) == (
+    assert kinds(change) == ["opened"]
+    assert (
         change.incident.state,
         change.incident.severity,
         change.incident.revision,
-    )
+    ) == (State.OPEN, Severity.CRITICAL, 1)
 
 
 def test_the_same_group_again_changes_nothing() -> None:
     opened = told(None, an_alert(), now=1).incident
     again = told(opened, an_alert(), now=16)
     assert not again.changed
-    assert [] == kinds(again)
+    assert kinds(again) == []
     assert opened.revision == again.incident.revision
 
 
 def test_a_later_repeat_is_only_a_reminder() -> None:
     opened = told(None, an_alert(), now=1).incident
     again = told(opened, an_alert(), now=4 * 3600)
-    assert ["reminder"] == kinds(again)
+    assert kinds(again) == ["reminder"]
     assert not again.changed
 
 
 def test_a_new_critical_alert_joins_and_raises_the_severity_loudly() -> None:
     opened = told(None, an_alert(severity="warning"), now=1).incident
     change = told(opened, an_alert(severity="warning"), an_alert("Down"), now=30)
-    assert ["joined", "raised"] == kinds(change)
+    assert kinds(change) == ["joined", "raised"]
     assert change.loud
     assert Severity.CRITICAL is change.incident.severity
 
@@ -63,7 +63,7 @@ def test_a_new_critical_alert_joins_and_raises_the_severity_loudly() -> None:
 def test_an_alert_that_leaves_lowers_the_severity_quietly() -> None:
     opened = told(None, an_alert(severity="warning"), an_alert("Down"), now=1).incident
     change = told(opened, an_alert("Down", ends=50), an_alert(severity="warning"), now=60)
-    assert ["left", "lowered"] == kinds(change)
+    assert kinds(change) == ["left", "lowered"]
     assert not change.loud
 
 
@@ -71,13 +71,13 @@ def test_absent_is_not_resolved() -> None:
     opened = told(None, an_alert(), an_alert("Down"), now=1).incident
     change = told(opened, an_alert(), now=30)
     assert not change.changed
-    assert 2 == len(change.incident.firing)
+    assert len(change.incident.firing) == 2
 
 
 def test_the_end_of_every_alert_resolves() -> None:
     opened = told(None, an_alert(), now=1).incident
     change = told(opened, an_alert(ends=50), now=60)
-    assert ["left", "resolved"] == kinds(change)
+    assert kinds(change) == ["left", "resolved"]
     assert change.incident.resolved
 
 
@@ -92,17 +92,17 @@ def test_a_straggling_firing_state_does_not_reopen() -> None:
 def test_the_same_start_long_after_the_end_is_believed() -> None:
     opened = told(None, an_alert(), now=1).incident
     resolved = told(opened, an_alert(ends=50), now=60).incident
-    assert ["reopened"] == kinds(told(resolved, an_alert(), now=200))
+    assert kinds(told(resolved, an_alert(), now=200)) == ["reopened"]
 
 
 def test_a_new_outbreak_within_the_window_reopens_and_later_opens_anew() -> None:
     opened = told(None, an_alert(), now=1).incident
     resolved = told(opened, an_alert(ends=50), now=60).incident
     soon = told(resolved, an_alert(starts=100), now=110)
-    assert ["reopened"] == kinds(soon)
+    assert kinds(soon) == ["reopened"]
     assert not soon.opened
     late = told(resolved, an_alert(starts=5000), now=5010)
-    assert ["opened"] == kinds(late)
+    assert kinds(late) == ["opened"]
     assert late.opened
 
 
@@ -111,7 +111,7 @@ def test_a_new_outbreak_continues_an_incident_whose_end_was_not_told() -> None:
     resolved = told(opened, an_alert(ends=50), now=60).incident
     change = receive(resolved, a_group(an_alert(starts=5000)), at(5010), RULES, "uid", untold_end=True)
     assert change is not None
-    assert ["reopened"] == kinds(change)
+    assert kinds(change) == ["reopened"]
 
 
 def test_a_resolve_with_an_earlier_start_ends_the_alert() -> None:
@@ -122,7 +122,7 @@ def test_a_resolve_with_an_earlier_start_ends_the_alert() -> None:
 
 def test_what_is_first_heard_of_after_its_end_is_remembered_silently() -> None:
     ended = told(None, an_alert(ends=50), now=60)
-    assert ["ended"] == kinds(ended)
+    assert kinds(ended) == ["ended"]
     assert not ended.loud
     assert not told(ended.incident, an_alert(), now=70).changed
 
@@ -130,7 +130,7 @@ def test_what_is_first_heard_of_after_its_end_is_remembered_silently() -> None:
 def test_acknowledging_keeps_the_person_and_only_works_once() -> None:
     opened = told(None, an_alert(), now=1).incident
     change = acknowledge(opened, "ada", at(5))
-    assert ("ada", State.ACKNOWLEDGED) == (change.incident.acknowledged_by, change.incident.state)
+    assert (change.incident.acknowledged_by, change.incident.state) == ("ada", State.ACKNOWLEDGED)
     assert not acknowledge(change.incident, "bob", at(6)).changed
 
 
@@ -138,14 +138,14 @@ def test_what_a_person_resolved_comes_back_when_it_still_fires() -> None:
     opened = told(None, an_alert(), now=1).incident
     closed = resolve(opened, "ada", at(5)).incident
     assert not told(closed, an_alert(), now=30).changed
-    assert ["reopened"] == kinds(told(closed, an_alert(), now=200))
+    assert kinds(told(closed, an_alert(), now=200)) == ["reopened"]
 
 
 def test_five_thousand_alerts_are_one_incident() -> None:
     alerts = [an_alert(pod=f"pod-{number}") for number in range(5000)]
     change = told(None, *alerts, now=1)
-    assert 5000 == len(change.incident.firing)
-    assert "HighErrors (5000) began to fire" == change.entries[0].text
+    assert len(change.incident.firing) == 5000
+    assert change.entries[0].text == "HighErrors (5000) began to fire"
 
 
 @given(st.data())
@@ -182,7 +182,7 @@ def test_merging_does_not_depend_on_order(episodes: list[tuple[int, int | None]]
             known = merge(known, alert, at(100), RULES)
         assert known is not None
         results.add((known.status, known.starts_at, known.ends_at))
-    assert 1 == len(results)
+    assert len(results) == 1
 
 
 def test_a_severity_in_another_word_is_that_of_the_alert_too() -> None:
@@ -191,7 +191,7 @@ def test_a_severity_in_another_word_is_that_of_the_alert_too() -> None:
     change = receive(None, a_group(*alerts), at(0), aliased, "uid")
     assert change is not None
     found = {alert.name: alert.severity for alert in change.incident.alerts.values()}
-    assert {"A": Severity.INFO, "B": Severity.CRITICAL, "C": Severity.UNKNOWN} == found
+    assert found == {"A": Severity.INFO, "B": Severity.CRITICAL, "C": Severity.UNKNOWN}
     assert Severity.CRITICAL is change.incident.severity
 
 
@@ -201,5 +201,5 @@ def test_an_alert_takes_the_severity_that_its_word_means_now() -> None:
     aliased = Rules(canonical=lambda labels: canonical_labels(labels, {"page": "critical"}))
     change = receive(known, a_group(an_alert(severity="page")), at(60), aliased, "uid")
     assert change is not None
-    assert ["raised"] == kinds(change)
-    assert [Severity.CRITICAL] == [alert.severity for alert in change.touched]
+    assert kinds(change) == ["raised"]
+    assert [alert.severity for alert in change.touched] == [Severity.CRITICAL]

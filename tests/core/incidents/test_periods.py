@@ -74,16 +74,16 @@ def test_it_lasts_from_its_alerts_start_to_their_end(case: str) -> None:
 
 def test_what_a_user_resolves_while_it_fires_ends_then() -> None:
     resolved = resolve(after((10, (alert(0),))), "ana", at(34 * MINUTE)).incident
-    assert "34 min" == firing_period(resolved).lasted(at(99 * MINUTE))
+    assert firing_period(resolved).lasted(at(99 * MINUTE)) == "34 min"
     later = receive(resolved, a_group(alert(0, 50)), at(51 * MINUTE), RULES, "uid")
-    assert later is not None and "34 min" == firing_period(later.incident).lasted(at(99 * MINUTE))
+    assert later is not None and firing_period(later.incident).lasted(at(99 * MINUTE)) == "34 min"
 
 
 @pytest.mark.parametrize("firing", [True, False])
 def test_what_an_older_version_stored_is_known_by_its_alerts(firing: bool) -> None:
     webhooks = [(33.0, (alert(0),)), (34.0, (alert(0, None if firing else 34),))]
     stored = replace(after(*webhooks), began_at=None, ended_at=None)
-    assert "34 min" == firing_period(stored).lasted(at(34 * MINUTE))
+    assert firing_period(stored).lasted(at(34 * MINUTE)) == "34 min"
     bare = replace(stored, alerts={})
     assert firing_period(bare).lasted(at(34 * MINUTE)).startswith("at least")
 

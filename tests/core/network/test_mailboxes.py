@@ -89,7 +89,7 @@ def test_nor_by_way_of_an_encoded_word() -> None:
 def test_the_advice_is_apart_from_what_was_written() -> None:
     with pytest.raises(ValueError, match="perhaps two") as caught:
         parse_mailbox("a@x.org; b@y.org")
-    assert "write each as its own entry" == str(caught.value).partition("; ")[2]
+    assert str(caught.value).partition("; ")[2] == "write each as its own entry"
 
 
 PIECES = ["a", "ö", "@", "b.org", "<", ">", '"', "\\", ",", ";", " ", "(", ")", "[", "]", ".", "=?utf-8?q?x?="]

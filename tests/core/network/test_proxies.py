@@ -103,14 +103,14 @@ def test_what_no_proxy_does_not_leave_out(host: str, port: int, no_proxy: str) -
 
 def test_a_port_that_is_not_written_is_that_of_the_scheme() -> None:
     assert taken(PAGERDUTY, HTTPS_PROXY=HTTPS, NO_PROXY="events.pagerduty.com:443") is None
-    assert HTTPS == taken(PAGERDUTY, HTTPS_PROXY=HTTPS, NO_PROXY="events.pagerduty.com:80")
+    assert taken(PAGERDUTY, HTTPS_PROXY=HTTPS, NO_PROXY="events.pagerduty.com:80") == HTTPS
 
 
 def test_a_login_leaves_the_url_and_is_shown_by_nothing() -> None:
     proxy = proxy_for(PAGERDUTY, {"HTTPS_PROXY": "http://j%C3%B6rg:p%40%E2%82%AC%3A@secure:1"})
     assert proxy is not None
-    assert "http://secure:1" == proxy.url
-    assert "jörg:p@€:" == base64.b64decode(proxy.authorization.removeprefix("Basic ")).decode()
+    assert proxy.url == "http://secure:1"
+    assert base64.b64decode(proxy.authorization.removeprefix("Basic ")).decode() == "jörg:p@€:"
     assert proxy.authorization not in repr(proxy)
     assert Proxy("http://secure:1", "Basic dTo=") == proxy_for(PAGERDUTY, {"HTTPS_PROXY": "http://u@secure:1"})
 
@@ -134,7 +134,7 @@ def test_a_proxy_that_cannot_be_used_is_said_without_its_password(value: str, to
     assert str(caught.value).startswith("HTTPS_PROXY ")
     assert "hush" not in f"{caught.value} {caught.value.__cause__} {caught.value.args}"
     assert [str(caught.value)] == unusable_proxies({"https_proxy": value, "HTTP_PROXY": HTTP})
-    assert HTTP == taken(INSIDE, https_proxy=value, HTTP_PROXY=HTTP)
+    assert taken(INSIDE, https_proxy=value, HTTP_PROXY=HTTP) == HTTP
 
 
 words = st.one_of(st.text(max_size=30), st.sampled_from([HTTPS, "::1", "10.0.0.0/8", "[::1]:80", "*", ".", "a.b:1"]))

@@ -108,15 +108,15 @@ def test_what_a_route_does_not_say_comes_from_its_parent() -> None:
 
 def test_an_empty_list_is_said_and_not_inherited() -> None:
     (match,) = route_alert(tree(node("a=b", fallback=()), fallback=("email",)), {"a": "b"}, NOW)
-    assert () == match.fallback
+    assert match.fallback == ()
 
 
 def test_a_match_says_its_route_and_why() -> None:
     (match,) = route_alert(DEFAULT, {"severity": "critical"}, NOW)
-    assert 'route.routes[0] {severity="critical"}' == match.route
-    assert 'matched {severity="critical"}' == match.reason
+    assert match.route == 'route.routes[0] {severity="critical"}'
+    assert match.reason == 'matched {severity="critical"}'
     (match,) = route_alert(DEFAULT, {}, NOW)
-    assert ("route", "the default; no route below it did") == (match.route, match.reason)
+    assert (match.route, match.reason) == ("route", "the default; no route below it did")
 
 
 @pytest.mark.parametrize(
@@ -173,8 +173,8 @@ def test_an_incident_goes_to_the_union_of_its_alerts() -> None:
         ({"severity": "info"}, False),
     ]
     routed_channels = channels_for(DEFAULT, alerts, NOW)
-    assert {"email": True, "pagerduty": True, "slack": False} == {name: w.firing for name, w in routed_channels.items()}
-    assert ('route.routes[0] {severity="critical"}',) == routed_channels["pagerduty"].routes
+    assert {name: w.firing for name, w in routed_channels.items()} == {"email": True, "pagerduty": True, "slack": False}
+    assert routed_channels["pagerduty"].routes == ('route.routes[0] {severity="critical"}',)
 
 
 def test_the_walk_is_explained() -> None:
@@ -289,13 +289,13 @@ def test_thousands_of_alerts_in_one_group_are_routed() -> None:
     routes = tree(*(node(f'instance=~"host-{n}-.*",severity="critical"', notify=f"c{n}") for n in range(20)))
     alerts = [({"instance": f"host-{n % 30}-{n}", "severity": "critical"}, True) for n in range(5000)]
     routed_channels = channels_for(routes, alerts, NOW)
-    assert 21 == len(routed_channels)
+    assert len(routed_channels) == 21
 
 
 def test_a_route_names_templates_for_itself_and_what_is_below() -> None:
     ml = node('team="ml"', node('severity="critical"', notify="b"), notify="a", template="ml")
     routes = Route(notify=("slack",), routes=(ml, node('team="web"', notify="c")))
-    assert "ml" == template_for(routes, {"team": "ml"})
-    assert "ml" == template_for(routes, {"team": "ml", "severity": "critical"})
+    assert template_for(routes, {"team": "ml"}) == "ml"
+    assert template_for(routes, {"team": "ml", "severity": "critical"}) == "ml"
     assert template_for(routes, {"team": "web"}) is None
-    assert "all" == template_for(replace(routes, template="all"), {"team": "web"})
+    assert template_for(replace(routes, template="all"), {"team": "web"}) == "all"

@@ -76,34 +76,34 @@ def test_an_alert_reaches_what_production_would_choose() -> None:
 
 def test_the_severity_is_read_as_production_reads_it() -> None:
     aliased = cover(rule(severity="page"), routing(*TIERS, aliases={"page": "critical"}), NOON)
-    assert ("critical", ("pager",)) == (aliased.severity, aliased.channels)
+    assert (aliased.severity, aliased.channels) == ("critical", ("pager",))
     other = cover(rule(priority="P1"), routing(*TIERS, aliases={"P1": "critical"}, severity_label="priority"), NOON)
-    assert ("critical", ("pager",)) == (other.severity, other.channels)
+    assert (other.severity, other.channels) == ("critical", ("pager",))
 
 
 @pytest.mark.parametrize("runbook_url", [None, "", "  "])
 def test_an_alert_without_a_runbook_is_told(runbook_url: str | None) -> None:
-    assert ["Errors has no runbook_url"] == told(
-        cover(rule(severity="info", runbook_url=runbook_url), routing(*TIERS), NOON)
-    )
+    assert told(cover(rule(severity="info", runbook_url=runbook_url), routing(*TIERS), NOON)) == [
+        "Errors has no runbook_url"
+    ]
 
 
 def test_a_critical_alert_that_pages_nobody_is_told() -> None:
     found = cover(rule(severity="critical"), routing(TIERS[1]), NOON)
-    assert ["Errors is critical but does not page: it reaches slack"] == told(found)
+    assert told(found) == ["Errors is critical but does not page: it reaches slack"]
     both = Route(parse_matchers('severity="critical"'), ("slack", "pager"))
-    assert [] == told(cover(rule(severity="critical"), routing(both), NOON))
+    assert told(cover(rule(severity="critical"), routing(both), NOON)) == []
 
 
 def test_an_alert_that_reaches_nobody_is_told_once_and_with_the_route_to_blame() -> None:
     silent = Route(parse_matchers('severity="critical"'), (), path="route.routes[0]")
     found = cover(rule(severity="critical"), routing(silent), NOON)
-    assert ((), ['Errors {severity="critical"} reaches no channel']) == (found.channels, told(found))
+    assert (found.channels, told(found)) == ((), ['Errors {severity="critical"} reaches no channel'])
     assert 'route.routes[0] {severity="critical"} takes it' in found.shortcomings[0].hint
 
 
 def test_an_alert_without_a_severity_that_reaches_nobody_says_so() -> None:
-    assert ["Errors without a severity reaches no channel"] == told(cover(rule(), routing(notify=()), NOON))
+    assert told(cover(rule(), routing(notify=()), NOON)) == ["Errors without a severity reaches no channel"]
 
 
 @pytest.mark.parametrize(
@@ -114,29 +114,29 @@ def test_an_alert_without_a_severity_that_reaches_nobody_says_so() -> None:
 def test_a_muted_route_counts_unless_it_is_mute_for_ever(muting: Muting, reached: bool) -> None:
     found = cover(rule(severity="x"), routing(Route(parse_matchers("severity=x"), ("mail",), **muting)), NOON)
     assert (
-        (("mail",), 0) == (found.channels, len(told(found)))
+        (found.channels, len(told(found))) == (("mail",), 0)
         if reached
-        else ((), 1)
-        == (
+        else (
             found.channels,
             len(told(found)),
         )
+        == ((), 1)
     )
     assert reached or "for ever" in found.shortcomings[0].hint
 
 
 def test_a_direct_alert_goes_past_the_bridge_and_needs_no_channel_of_it() -> None:
     found = cover(rule(severity="critical", route="direct"), routing(notify=()), NOON)
-    assert (Way.DIRECT, (), (), []) == (found.way, found.channels, found.depends_on, told(found))
-    assert ["Errors has no runbook_url"] == told(
-        cover(rule(severity="critical", route="direct", runbook_url=None), routing(*TIERS), NOON)
-    )
+    assert (found.way, found.channels, found.depends_on, told(found)) == (Way.DIRECT, (), (), [])
+    assert told(cover(rule(severity="critical", route="direct", runbook_url=None), routing(*TIERS), NOON)) == [
+        "Errors has no runbook_url"
+    ]
 
 
 @pytest.mark.parametrize("heartbeat", [rule("Watchdog"), rule("Beat", severity="none")], ids=["name", "severity"])
 def test_a_heartbeat_may_reach_nobody(heartbeat: AlertRule) -> None:
     found = cover(heartbeat, routing(notify=()), NOON)
-    assert (Way.HEARTBEAT, (), []) == (found.way, found.channels, told(found))
+    assert (found.way, found.channels, told(found)) == (Way.HEARTBEAT, (), [])
 
 
 @pytest.mark.parametrize(
@@ -163,20 +163,20 @@ def test_a_route_below_an_uncertain_one_is_looked_at_too() -> None:
     inner = Route(parse_matchers("pod=a"), ("pods",))
     tree = routing(Route(parse_matchers("namespace=prod"), ("prod",), (inner,)), *TIERS)
     found = cover(rule(severity="warning"), tree, NOON)
-    assert (("mail",), ("namespace", "pod")) == (found.channels, found.depends_on)
+    assert (found.channels, found.depends_on) == (("mail",), ("namespace", "pod"))
 
 
 def test_a_template_decides_nothing_even_when_its_text_would_match() -> None:
     tree = routing(Route(parse_matchers('team=~".+"'), ("ml",)))
     found = cover(rule(team="{{ $labels.team }}"), tree, NOON)
-    assert (("slack",), ("team",)) == (found.channels, found.depends_on)
+    assert (found.channels, found.depends_on) == (("slack",), ("team",))
 
 
 def test_a_template_for_the_way_or_for_the_severity_is_a_dependency() -> None:
-    assert ("route",) == cover(rule(severity="info", route="{{ $labels.way }}"), routing(), NOON).depends_on
+    assert cover(rule(severity="info", route="{{ $labels.way }}"), routing(), NOON).depends_on == ("route",)
     tree = routing(*TIERS, severity_label="priority")
     found = cover(rule(severity="critical", priority="{{ $labels.priority }}"), tree, NOON)
-    assert ("severity",) == found.depends_on
+    assert found.depends_on == ("severity",)
 
 
 @pytest.mark.parametrize("word", ["Critical", "CRITICAL", "crit", "critcal", "Page", "sev1", "fatal", " critical"])
@@ -192,13 +192,13 @@ def test_a_severity_that_nothing_knows_and_that_was_meant_to_page_is_a_fault(wor
 )
 def test_another_severity_that_nothing_knows_is_a_warning(word: str, hint: str) -> None:
     (shortcoming,) = cover(rule(severity=word), routing(*TIERS), NOON).shortcomings
-    assert (True, True) == (shortcoming.warning, shortcoming.hint.startswith(hint))
+    assert (shortcoming.warning, shortcoming.hint.startswith(hint)) == (True, True)
 
 
 def test_a_severity_that_something_knows_is_right() -> None:
     own = Route(parse_matchers('severity="Critical"'), ("mail",))
-    assert [] == told(cover(rule(severity="Critical"), routing(own), NOON))
+    assert told(cover(rule(severity="Critical"), routing(own), NOON)) == []
     aliased = routing(*TIERS, aliases={"Critical": "warning"})
-    assert [] == told(cover(rule(severity="Critical"), aliased, NOON))
-    assert [] == told(cover(rule(severity="Critical"), routing(notify=("pager",)), NOON))
-    assert [] == told(cover(rule(severity="{{ $labels.severity }}"), routing(*TIERS), NOON))
+    assert told(cover(rule(severity="Critical"), aliased, NOON)) == []
+    assert told(cover(rule(severity="Critical"), routing(notify=("pager",)), NOON)) == []
+    assert told(cover(rule(severity="{{ $labels.severity }}"), routing(*TIERS), NOON)) == []

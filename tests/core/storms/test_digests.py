@@ -48,16 +48,16 @@ def alert_of(change: Change) -> dict[str, str]:
 
 def test_a_digest_says_how_many_and_what_the_most_severe_first() -> None:
     change = begun(SLOW, SuppressedGroup("One\nLine", WARNING, 1, at(0), 421), ERRORS)
-    assert ("Storm on slack-ml", Severity.CRITICAL) == (change.incident.title, change.incident.severity)
-    assert {
+    assert (change.incident.title, change.incident.severity) == ("Storm on slack-ml", Severity.CRITICAL)
+    assert alert_of(change) == {
         "summary": "413 incidents are suppressed on slack-ml: 12 critical, 401 warning",
         "description": "12 × HighErrors, critical, since 11:59 UTC, newest #19\n"
         "400 × HighLatency, warning, since 11:00 UTC, newest #420\n"
         "1 × One Line, warning, since 12:00 UTC, #421",
         "held_url": URL,
-    } == alert_of(change)
+    }
     (entry,) = change.entries
-    assert ("opened", "slack-ml storms: 400 messages waited", True) == (entry.kind, entry.text, entry.loud)
+    assert (entry.kind, entry.text, entry.loud) == ("opened", "slack-ml storms: 400 messages waited", True)
 
 
 def test_what_is_suppressed_is_counted_by_name_and_severity() -> None:
@@ -72,7 +72,7 @@ def test_what_is_suppressed_is_counted_by_name_and_severity() -> None:
 def test_names_beyond_the_first_are_counted() -> None:
     many = [SuppressedGroup(f"Name{number:02}", WARNING, 2, at(0), number) for number in range(25)]
     lines = alert_of(begun(*many))["description"].splitlines()
-    assert (21, "and 10 more under 5 other names") == (len(lines), lines[-1])
+    assert (len(lines), lines[-1]) == (21, "and 10 more under 5 other names")
 
 
 def test_it_goes_to_its_channel_alone_whatever_the_routes_say() -> None:
@@ -80,12 +80,12 @@ def test_it_goes_to_its_channel_alone_whatever_the_routes_say() -> None:
     (state,) = digest_states(begun(), channels)
     assert (Target("slack-ml"), True, True) == (state.target, state.firing, state.loud)
     mailed = opened("mail", (SLOW,), LIMITS, "", at(0), "uid")
-    assert ["a@x.org", "b@x.org"] == [each.target.recipient for each in digest_states(mailed, channels)]
-    assert () == digest_states(begun(), {})
+    assert [each.target.recipient for each in digest_states(mailed, channels)] == ["a@x.org", "b@x.org"]
+    assert digest_states(begun(), {}) == ()
 
 
 def test_only_a_digest_is_for_one_channel() -> None:
-    assert "slack-ml" == channel_of(known())
+    assert channel_of(known()) == "slack-ml"
     assert channel_of(replace(known(), source="prod")) is None
     assert channel_of(replace(known(), receiver="heartbeats")) is None
 
@@ -93,50 +93,50 @@ def test_only_a_digest_is_for_one_channel() -> None:
 def test_an_update_is_an_edit_unless_it_is_louder() -> None:
     more = changed(known(), [replace(SLOW, count=500)])
     (entry,) = more.entries
-    assert (2, "500 incidents are suppressed on slack-ml: 500 warning", False) == (
+    assert (
         more.incident.revision,
         entry.text,
         entry.loud,
-    )
+    ) == (2, "500 incidents are suppressed on slack-ml: 500 warning", False)
     assert changed(known(), [SLOW, ERRORS]).loud
     assert changed(known(), [replace(SLOW, count=4000)]).loud
-    assert () == changed(known(), [SLOW]).entries
+    assert changed(known(), [SLOW]).entries == ()
 
 
 def test_when_nothing_is_held_any_more_it_keeps_its_severity() -> None:
     nothing = changed(known(SLOW, ERRORS), [])
     assert Severity.CRITICAL is nothing.incident.severity
-    assert "no incident is suppressed on slack-ml" == alert_of(nothing)["summary"]
+    assert alert_of(nothing)["summary"] == "no incident is suppressed on slack-ml"
 
 
 def test_a_critical_that_joins_what_was_acknowledged_makes_it_nobodys_again() -> None:
     taken = replace(known(), state=State.ACKNOWLEDGED, acknowledged_by="ada", acknowledged_at=at(5))
     assert State.ACKNOWLEDGED is changed(taken, [replace(SLOW, count=4000)]).incident.state
     again = changed(taken, [SLOW, ERRORS])
-    assert (State.OPEN, None, "paged_again") == (
+    assert (
         again.incident.state,
         again.incident.acknowledged_by,
         again.entries[0].kind,
-    )
+    ) == (State.OPEN, None, "paged_again")
     assert State.ACKNOWLEDGED is changed(taken, [SLOW, ERRORS], page_again=False).incident.state
 
 
 def test_one_that_a_person_closed_comes_back_only_with_news() -> None:
     closed = replace(known(), state=State.RESOLVED, resolved_at=at(5), resolved_by="ada")
-    assert () == changed(closed, [SLOW]).entries
+    assert changed(closed, [SLOW]).entries == ()
     back = changed(closed, [replace(SLOW, count=401)])
-    assert (State.OPEN, None, True) == (back.incident.state, back.incident.resolved_at, back.reopened)
+    assert (back.incident.state, back.incident.resolved_at, back.reopened) == (State.OPEN, None, True)
 
 
 def test_its_end_says_what_became_of_what_it_stood_for() -> None:
     change = over(known(SLOW, ERRORS), STORM, 38, 974, "for 1 min all was calm", at(720))
     told = "the storm on slack-ml is over: what still fires is notified one by one (38), 974 ended unnotified"
     assert {"summary": told, "description": "for 1 min all was calm"} == alert_of(change)
-    assert (State.RESOLVED, Severity.CRITICAL, ()) == (
+    assert (
         change.incident.state,
         change.incident.severity,
         change.incident.firing,
-    )
+    ) == (State.RESOLVED, Severity.CRITICAL, ())
     assert change.loud
     closed = replace(known(), state=State.RESOLVED, resolved_at=at(5), resolved_by="ada")
-    assert () == over(closed, STORM, 0, 0, "", at(720)).entries
+    assert over(closed, STORM, 0, 0, "", at(720)).entries == ()

@@ -42,7 +42,7 @@ def test_a_storm_is_more_than_the_pace_carries_within_the_patience_and_at_least_
     limits: StormLimits, count: int
 ) -> None:
     assert count == limits.begins_at
-    assert (None, WARNING) == (cut_off({WARNING: count - 1}, limits), cut_off({WARNING: count}, limits))
+    assert (cut_off({WARNING: count - 1}, limits), cut_off({WARNING: count}, limits)) == (None, WARNING)
 
 
 @pytest.mark.parametrize(
@@ -72,8 +72,8 @@ def test_what_stays_is_less_than_a_storm_and_one_rank_more_would_be_one(
 
 def test_a_storm_begins_with_its_reason() -> None:
     verdict = decide(None, {CRITICAL: 5, WARNING: 4295}, LIMITS, at(0))
-    assert WARNING == verdict.rank
-    assert "4,300 messages waited, which take 1 h 11 min at its rate (maximum delay 1 min)" == verdict.because
+    assert verdict.rank == WARNING
+    assert verdict.because == "4,300 messages waited, which take 1 h 11 min at its rate (maximum delay 1 min)"
     assert StormDecision(None, None, "5 messages waited, which take 5 s at its rate (maximum delay 1 min)") == decide(
         None, {CRITICAL: 5}, LIMITS, at(0)
     )
@@ -82,8 +82,8 @@ def test_a_storm_begins_with_its_reason() -> None:
 def test_more_collapses_at_once_and_ends_the_calm() -> None:
     calm = replace(STORM, calm_since=at(30))
     verdict = decide(calm, {CRITICAL: 100, WARNING: 500}, LIMITS, at(40))
-    assert (CRITICAL, None) == (verdict.rank, verdict.calm_since)
-    assert (WARNING, None) == (decide(calm, {WARNING: 61}, LIMITS, at(40)).rank, None)
+    assert (verdict.rank, verdict.calm_since) == (CRITICAL, None)
+    assert (decide(calm, {WARNING: 61}, LIMITS, at(40)).rank, None) == (WARNING, None)
 
 
 def test_less_collapses_only_after_the_calm() -> None:
@@ -91,12 +91,12 @@ def test_less_collapses_only_after_the_calm() -> None:
     assert (WARNING, at(100)) == (first.rank, first.calm_since)
     calm = replace(STORM, calm_since=at(100))
     assert StormDecision(WARNING, at(100)) == decide(calm, {INFO: 500}, LIMITS, at(159))
-    assert INFO == decide(calm, {INFO: 500}, LIMITS, at(160)).rank
+    assert decide(calm, {INFO: 500}, LIMITS, at(160)).rank == INFO
 
 
 def test_it_is_over_when_all_could_be_told_for_so_long() -> None:
     calm = replace(STORM, calm_since=at(100))
-    assert WARNING == decide(calm, {WARNING: 60}, LIMITS, at(159)).rank
+    assert decide(calm, {WARNING: 60}, LIMITS, at(159)).rank == WARNING
     over = decide(calm, {WARNING: 60}, LIMITS, at(160))
     assert StormDecision(None, None, "for 1 min, what waited could have been sent within 1 min") == over
 
