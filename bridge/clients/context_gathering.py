@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Protocol
 
-from bridge.core.changes import CHANGE_RULES, SERVICE_LABELS, ChangeRule, began_to_serve, only_tells
+from bridge.core.changes import CHANGE_RULES, SERVICE_LABELS, ChangeRule, began_to_serve, only_reports_changes
 from bridge.core.context.enrichment import Answer, Failure, Query, QuestionQueries, fact_of, queries_for
 from bridge.core.context.hypotheses import Evidence, hypothesis_of
 from bridge.core.context.questions import Question
@@ -83,7 +83,7 @@ class Gatherer:
         every = sorted([*changes, *seen], key=lambda change: change.at, reverse=True)
         recent = [change for change in every if started - window <= change.at]
         evidence = Evidence(facts, recent, started, window, changes_known=known)
-        hypothesis = None if only_tells(incident, self._rules) else hypothesis_of(evidence)
+        hypothesis = None if only_reports_changes(incident, self._rules) else hypothesis_of(evidence)
         took = timedelta(seconds=time.monotonic() - began)
         return Context(self._clock(), tuple(facts), tuple(unknown), tuple(recent), hypothesis, took)
 

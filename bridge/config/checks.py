@@ -1,6 +1,6 @@
-"""What the shape alone cannot tell: names that must exist, unreachable routes, settings that do not fit.
+"""What the shape alone cannot show: names that must exist, unreachable routes, settings that do not fit.
 
-Invariant: every check bears data of a wrong shape (the schema tells that), so that all faults come out in one run.
+Invariant: every check bears data of a wrong shape (the schema reports that), so that all faults come out in one run.
 """
 
 from __future__ import annotations
@@ -92,8 +92,8 @@ def _check_channels(document: Document, channels: dict[str, Any]) -> None:
 def _check_own_name(document: Document, sources: list[Any]) -> None:
     for index, source in enumerate(map(mapping, sources)):
         if source.get("name") == SOURCE:
-            told = f"{SOURCE!r} is what the bridge calls itself in incidents of its own"
-            document.fault(("sources", index, "name"), told, "choose another name, such as prod")
+            message = f"{SOURCE!r} is what the bridge calls itself in incidents of its own"
+            document.fault(("sources", index, "name"), message, "choose another name, such as prod")
 
 
 def _check_signatures(document: Document, sources: list[Any]) -> None:

@@ -78,7 +78,7 @@ class QuestionSettings(Section):
 
 
 class ChangeRuleSettings(Section):
-    """Which alerts tell of a change, and where they name its version and service."""
+    """Which alerts report a change, and where they name its version and service."""
 
     matchers: SomeMatchers
     """Which alerts announce a change; all must hold."""
@@ -124,7 +124,7 @@ def _or_usual(rules: tuple[ChangeRule, ...] | None) -> tuple[ChangeRule, ...]:
 
 
 class ContextSettings(Section):
-    """What is asked about an incident before it is told; never for longer than the budget."""
+    """What is asked about an incident before it is sent; never for longer than the budget."""
 
     prometheus: PrometheusSettings
     """Who is asked."""

@@ -51,7 +51,7 @@ class RouteNode(Section):
     fallback_after: Duration | None = None
     """How long a channel may fail before that; without it, the parent's, else incidents.fallback_after."""
     escalate: tuple[Annotated[Escalation, Written(EscalationSettings, EscalationSettings.step)], ...] | None = None
-    """Who is notified too when nobody acknowledges; without it, the parent's."""
+    """Who is notified too without an acknowledgement; without it, the parent's."""
     mute_time_intervals: tuple[str, ...] = ()
     """Names of time intervals in which a new alert waits; it is sent afterwards if it still matters."""
     active_time_intervals: tuple[str, ...] = ()

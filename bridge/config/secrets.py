@@ -61,7 +61,7 @@ def _is_secret(path: Path, secrets: Collection[Path]) -> bool:
 
 
 def _stand_in(path: Path) -> str:
-    """Of a kind that stands where it stands; it is sent to nobody."""
+    """Of its kind in its place; it is never sent."""
     if path[:2] == ("web", "users"):
         return "scrypt:1:1:1$stand-in$00"
     return "https://stand-in.invalid" if path[-1] == "url" else "stand-in"

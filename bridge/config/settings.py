@@ -138,7 +138,7 @@ class HeartbeatSettings(Section):
 
 
 class PingSettings(Section):
-    """Whom to call outside while all is well. The URL is a secret: whoever knows it can pretend that all is well."""
+    """The URL to call while all is well. It is a secret: who knows it can pretend that all is well."""
 
     url: Annotated[SecretStr, AfterValidator(check_secret_url)]
     """Who is called: ${NAME} of a variable, because who knows it can pretend that all is well."""

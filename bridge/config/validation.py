@@ -1,4 +1,4 @@
-"""Pydantic's errors, told in the words of the file: path, line, what is wrong, what to write.
+"""Pydantic's errors in the words of the file: path, line, what is wrong, what to write.
 
 Invariant: nothing of the value is shown where a secret or a variable stands.
 """

@@ -1,6 +1,6 @@
 """Warnings about the addresses that are called: too much or too little in them, proxies, authorities.
 
-Invariant: as in checks.py, data of any shape is borne; what a variable held is not shown.
+Invariant: as in checks.py, data of any shape is borne; the value of a variable is not shown.
 """
 
 from __future__ import annotations
@@ -36,8 +36,8 @@ def find_vendor_warnings(document: Document, environ: Mapping[str, str]) -> Iter
     data = mapping(document.data)
     yield from _addresses(document, data)
     yield from _pings(document, data)
-    for told in unusable_proxies(environ):
-        message, _, hint = told.partition("; ")
+    for text in unusable_proxies(environ):
+        message, _, hint = text.partition("; ")
         yield Fault(1, "", message, hint)
     for name in _AUTHORITIES:
         if environ.get(name) and not FilePath(environ[name]).exists():

@@ -103,13 +103,13 @@ def alert_id(alert: Alert) -> str:
     return _digest("alert", alert.fingerprint, alert.starts_at.isoformat())
 
 
-def told_by(group: Group, rules: Sequence[ChangeRule]) -> list[ChangeEvent]:
+def changes_in(group: Group, rules: Sequence[ChangeRule]) -> list[ChangeEvent]:
     """The changes that a webhook's alerts report; the first rule that matches an alert decides."""
     found = ((alert, next((rule for rule in rules if rule.matches(alert)), None)) for alert in group.alerts)
     return [_from_alert(alert, rule, group.source) for alert, rule in found if rule is not None]
 
 
-def only_tells(incident: Incident, rules: Sequence[ChangeRule]) -> bool:
+def only_reports_changes(incident: Incident, rules: Sequence[ChangeRule]) -> bool:
     """Whether all its alerts report changes: such an incident says itself what happened."""
     alerts = incident.alerts.values()
     return bool(alerts) and all(any(rule.matches(alert) for rule in rules) for alert in alerts)
@@ -135,7 +135,7 @@ def concerning(changes: Iterable[ChangeEvent], alerts: Iterable[Mapping[str, str
     return [change for change in changes if any(concerns(change, labels) for labels in different)]
 
 
-def told_once(changes: Iterable[ChangeEvent]) -> list[ChangeEvent]:
+def without_repeats(changes: Iterable[ChangeEvent]) -> list[ChangeEvent]:
     """Without repeated reports, newest first.
 
     A repeat is the same change of the same service and place shortly after, with no other change in between.

@@ -17,7 +17,7 @@ SOURCE = "bridge"  #: of incidents that the bridge opens by itself
 
 
 class Severity(enum.StrEnum):
-    """How bad, most severe first. UNKNOWN is a word that nobody taught the bridge: it ranks as a warning does."""
+    """How bad, most severe first. UNKNOWN is any other word: it ranks as a warning does."""
 
     CRITICAL = "critical"
     WARNING = "warning"
@@ -58,8 +58,8 @@ class Alert:
     generator_url: str = ""
     severity: Severity = Severity.NONE  #: set when it is received, by the configured label and aliases
     ended_seen_at: datetime | None = None  #: when the bridge learned of the end
-    muted: str = ""  #: why the source tells nobody of it: "silenced by alice until 14:00 UTC"
-    held: bool = False  #: it has ended, and people are not told yet, for its incident flaps
+    muted: str = ""  #: why the source sends no notification of it: "silenced by alice until 14:00 UTC"
+    held: bool = False  #: it has ended, and its end is deferred since its incident flaps
 
     @property
     def firing(self) -> bool:
@@ -67,7 +67,7 @@ class Alert:
 
     @property
     def shown(self) -> bool:
-        """As firing, to people: it fires, or its end is held."""
+        """As firing: it fires, or its end is deferred."""
         return self.firing or self.held
 
     @property
@@ -92,7 +92,7 @@ class Group:
     truncated: int = 0  #: alerts that the source left out
     reason: str | None = None  #: notification_reason of Alertmanager 0.32 and newer
     distinct: bool = False  #: the source's name is part of the dedup_key
-    asked: bool = False  #: learned by asking the source, not told by it; names only what differs
+    asked: bool = False  #: learned by asking the source, and not from a webhook; names only what differs
 
     @property
     def key(self) -> str:
@@ -120,7 +120,7 @@ class Flap:
     begins: tuple[datetime, ...] = ()  #: the latest ones, no more than decide
     since: datetime | None = None  #: the first beginning that counted; None while it does not flap
     turns: int = 0  #: how often it began and ended since then
-    turned_at: datetime | None = None  #: its latest beginning or end: from here on it may become calm
+    turned_at: datetime | None = None  #: its latest beginning or end: from here on its quiet period counts
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,7 +191,7 @@ class Incident:
 
     @property
     def shown(self) -> tuple[Alert, ...]:
-        """The alerts that people are shown as firing."""
+        """The alerts that are shown as firing."""
         return tuple(alert for alert in self.alerts.values() if alert.shown)
 
 
@@ -217,7 +217,7 @@ class Target:
 
 
 class Cause(enum.StrEnum):
-    """Why a channel is told of an incident that its routes alone would not tell it of."""
+    """Why a channel is notified of an incident that the routes alone would not send there."""
 
     FALLBACK = "fallback"
     ESCALATION = "escalation"
@@ -225,7 +225,7 @@ class Cause(enum.StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Added:
-    """A channel that is told too, from some moment on and until the incident's end."""
+    """A channel that is notified too, from some moment on and until the incident's end."""
 
     channel: str
     cause: Cause
@@ -243,7 +243,7 @@ class Change:
     touched: tuple[Alert, ...]  #: alerts to write
     opened: bool = False
     reminder: bool = False
-    ends_only: bool = False  #: what fires on is muted: only those are told for whom everything has ended
+    ends_only: bool = False  #: what still fires is muted: only targets for which everything has ended are notified
 
     @property
     def changed(self) -> bool:
@@ -256,10 +256,10 @@ class Change:
 
     @property
     def reopened(self) -> bool:
-        """It was over, and is a matter for people anew."""
+        """It was over, and needs a responder again."""
         return any(entry.kind is EntryKind.REOPENED for entry in self.entries)
 
     @property
     def awakened(self) -> bool:
-        """Somebody must take it from now on: it began, or it came back to nobody."""
+        """A responder must take it from now on: it began, or it came back unacknowledged."""
         return any(entry.kind.awakens for entry in self.entries)

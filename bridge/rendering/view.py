@@ -71,7 +71,7 @@ def news_of(news: Iterable[Entry], claim: Claim) -> tuple[Entry, ...]:
     return tuple(entry for entry in loud if claim.sent or entry.kind.explains_target)
 
 
-def why_told(message: Message) -> list[str]:
+def why_notified(message: Message) -> list[str]:
     """Why a target is notified beyond the routes, if that is new."""
     return [entry.text for entry in message.news if entry.kind.explains_target]
 

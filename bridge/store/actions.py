@@ -29,7 +29,7 @@ class StorePeople:
         return self._change(number, lambda found: resolve(found, actor, now), now)
 
     def learn(self, number: int, text: str, now: datetime) -> Change | None:
-        """Tell everybody who was told without it."""
+        """Update every target that was notified without it."""
         return self._change(number, lambda found: learn(found, text, now), now)
 
     def _change(self, number: int, act: Callable[[Incident], Change], now: datetime) -> Change | None:

@@ -1,4 +1,4 @@
-"""What was changed, written down once however often it is told, and asked for by time and by what it concerns."""
+"""Change events: stored once however often they are reported, queried by time and by what they concern."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
-from bridge.core.changes import concerning, plain_id, told_once
+from bridge.core.changes import concerning, plain_id, without_repeats
 from bridge.core.cursors import Page, cursor_of, key_in
 from bridge.core.facts import ChangeEvent
 from bridge.store.database import reading, transaction
@@ -33,12 +33,12 @@ class StoreChanges:
         clock: Callable[[], datetime],
         channels: Callable[[], Sequence[str]] = lambda: (),
     ) -> None:
-        """channels: the names of those that are to be told of every change."""
+        """channels: those that get every change event."""
         self._engine, self._clock, self._channels = engine, clock, channels
 
-    def record(self, told: ChangeEvent) -> bool:
+    def record(self, change: ChangeEvent) -> bool:
         with transaction(self._engine) as connection:
-            return bool(write_changes(connection, [told], self._clock(), self._channels()))
+            return bool(write_changes(connection, [change], self._clock(), self._channels()))
 
     def page_of_changes(self, limit: int = 100, after: str | None = None) -> Page[ChangeEvent]:
         query, before = sa.select(change).order_by(*_NEWEST_FIRST).limit(limit + 1), 0
@@ -55,7 +55,7 @@ class StoreChanges:
 
     def changes_for(self, alerts: Iterable[Mapping[str, str]], since: datetime, until: datetime) -> list[ChangeEvent]:
         query = sa.select(change).where(change.c.at >= since, change.c.at <= until)
-        return told_once(concerning(self._read(query.order_by(*_NEWEST_FIRST).limit(MOST)), alerts))
+        return without_repeats(concerning(self._read(query.order_by(*_NEWEST_FIRST).limit(MOST)), alerts))
 
     def _read(self, query: sa.Select[Any]) -> list[ChangeEvent]:
         with reading(self._engine) as connection:
@@ -63,10 +63,10 @@ class StoreChanges:
 
 
 def write_changes(
-    connection: sa.Connection, told: Sequence[ChangeEvent], now: datetime, channels: Sequence[str] = ()
+    connection: sa.Connection, reported: Sequence[ChangeEvent], now: datetime, channels: Sequence[str] = ()
 ) -> set[str]:
-    """Inside a transaction; the ids of those that nobody had told of before, which the channels shall hear of."""
-    rows = {row["id"]: row for row in (change_row(each, each.id or plain_id(each), now) for each in told)}
+    """Inside a transaction; returns the ids of those that were not known before, which the channels get."""
+    rows = {row["id"]: row for row in (change_row(each, each.id or plain_id(each), now) for each in reported)}
     if not rows:
         return set()
     ordered = [rows[each] for each in sorted(rows)]  # two writers of the same ones must not wait for each other

@@ -1,4 +1,4 @@
-"""One channel's turn in the transaction that claims: what may be sent now, and whether a storm begins.
+"""One channel in the transaction that claims: what may be sent now, and whether a storm begins.
 
 Invariant: pace, pause, probes, concurrency and storm are asked of the database each time, so that any number of workers
 keep them.
@@ -37,7 +37,7 @@ _WRITE_LEASED = updating(_LEASED)
 
 @dataclass(slots=True)
 class Claiming:
-    """One lane's turn in the transaction that claims. chance: what decides between equals, in [0, 1)."""
+    """One lane in the transaction that claims. chance: what decides between equals, in [0, 1)."""
 
     connection: sa.Connection
     lane: Lane

@@ -3,7 +3,7 @@
 Without this, a channel that was paused for eight seconds would wait for as long as the clock went back, and a heartbeat
 that was seen in the future could not be missed before then.
 
-Invariant: what is held on purpose (mute intervals) is not touched, and neither is anything that a clock which is a
+Invariant: what is deferred on purpose (mute intervals) is not touched, and neither is anything that a clock which is a
 little ahead of this one may have written.
 """
 

@@ -22,7 +22,7 @@ log = logs.get("store")
 
 #: The newest of migrations/versions/.
 NEWEST = "0016"
-#: PostgreSQL advisory lock of the migrations; any constant that nobody else uses.
+#: PostgreSQL advisory lock of the migrations; any constant that nothing else uses.
 _MIGRATION_LOCK = 0x6272_6467
 #: Its kind says that others may pass where this one cannot.
 _OF_THE_DATA = (DataError, IntegrityError, ProgrammingError)
@@ -68,7 +68,7 @@ def open_database(url: str) -> sa.Engine:
 def transaction(engine: sa.Engine, *, orphan: bool = False) -> Iterator[sa.Connection]:
     """One write transaction. Whatever the database says about not being able to becomes StoreUnavailable.
 
-    orphan: go on in a file that was deleted, for what nobody else can finish. Never in one that was replaced.
+    orphan: go on in a file that was deleted, for what no other process can finish. Never in one that was replaced.
     """
     try:
         # Else it would be written into nowhere ...
@@ -126,7 +126,7 @@ def _words(engine: sa.Engine, fault: DBAPIError) -> str:
 
 
 def _forget_connections(engine: sa.Engine, fault: DBAPIError) -> None:
-    """After a failover the old primary may still answer, and takes nothing: look for the one that does."""
+    """After a failover the old primary may still answer, and takes nothing: try the others."""
     if getattr(fault.orig, "sqlstate", None) == _READ_ONLY:
         engine.dispose()
 
@@ -188,8 +188,8 @@ def _is_current(connection: sa.Connection) -> bool:
     """Raises StoreUnavailable where a newer bridge was here first: an old pod that starts again during an upgrade."""
     found = _version(connection)
     if found > NEWEST:  # numbers of the same width, so they sort as they count
-        told = f"the database has the schema {found}, and this bridge knows {NEWEST} at most"
-        raise StoreUnavailable(f"{told}: a newer version has migrated it; run that version, or restore a backup")
+        found_text = f"the database has the schema {found}, and this bridge knows {NEWEST} at most"
+        raise StoreUnavailable(f"{found_text}: a newer version has migrated it; run that version, or restore a backup")
     return found == NEWEST
 
 

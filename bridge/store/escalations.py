@@ -24,7 +24,7 @@ from bridge.store.tables import channel_state, event, incident, timer
 from bridge.store.waking import Waker
 
 BATCH = 100  #: incidents in one transaction: others must be able to write in between
-ROUNDS = 10  #: transactions in one watch: the worker's other calls must have their turn
+ROUNDS = 10  #: transactions in one watch: the worker's other calls must not wait for long
 
 
 class StoreEscalations:
@@ -91,7 +91,7 @@ class StoreEscalations:
 
 
 def _add(writing: Writing, change: Change) -> list[str]:
-    """What flapped and is calm by now."""
+    """Incidents that flapped and are quiet by now."""
     if change.changed:
         writing.add(change)
     return _told(change)
@@ -103,7 +103,7 @@ def _told(change: Change) -> list[str]:
 
 @dataclass(frozen=True, slots=True)
 class _Looking:
-    """What is the same for all incidents of one look."""
+    """What is the same for all incidents of one round."""
 
     writing: Writing
     digests: Digests

@@ -83,7 +83,7 @@ def _reader(url: sa.URL) -> sa.Engine:
 
 
 def _read_only(path: Path) -> sqlite3.Connection:
-    """Without a log beside it nobody has it open, and read-only mode alone would make one."""
+    """Without a log beside it no process has it open, and read-only mode alone would make one."""
     closed = not path.with_name(f"{path.name}-wal").exists()
     options = "mode=ro&immutable=1" if closed else "mode=ro"
     return sqlite3.connect(f"file:{quote(str(path))}?{options}", uri=True, check_same_thread=False, timeout=10)

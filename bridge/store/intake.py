@@ -26,7 +26,7 @@ from bridge.store.tables import alert, delivery, event, incident, outside_ping
 from bridge.store.waking import Waker
 
 _Order = tuple[Group | None, "Future[Accepted]"]  #: None: only find out whether something can be stored
-_TRIED = Accepted(0, WebhookOutcome.IGNORED)  #: nobody reads it
+_TRIED = Accepted(0, WebhookOutcome.IGNORED)  #: its result is not read
 
 
 class StoreIntake:
@@ -80,7 +80,7 @@ class StoreIntake:
             raise StoreUnavailable(f"the database took longer than {self._patience:g} s") from None
 
     def fault(self, seconds: float) -> str:
-        """See bridge.core.ports.Intake. The last commit tells; with none lately, a small one is tried."""
+        """See bridge.core.ports.Intake. The last commit decides; without a recent one, a small one is tried."""
         if self._is_stuck():
             return self._told() or f"a commit has been under way for more than {self._stuck:g} s"
         if time.monotonic() - self._stored_at >= self._fresh:
@@ -133,7 +133,7 @@ class StoreIntake:
             accepted = iter(self._commit([group for group, _ in orders if group is not None]))
         except StoreDown as fault:
             self._refuse(orders, fault)
-        except Exception as fault:  # whatever it is, every waiting sender must hear of it
+        except Exception as fault:  # whatever it is, every waiting sender gets it
             self._one_by_one(orders, fault)
         else:
             self._waker.after_commit()

@@ -19,7 +19,7 @@ class Numbers:
     def __init__(self, connection: sa.Connection) -> None:
         self._connection = connection
         self._drawn: deque[int] = deque()
-        self._newest: int | None = None  # on SQLite, where nobody else writes meanwhile
+        self._newest: int | None = None  # on SQLite, where no other writer is at work
 
     def draw(self, count: int) -> None:
         """Have as many ready; more are drawn when they are asked for."""

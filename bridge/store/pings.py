@@ -16,7 +16,7 @@ _TURN = Lease(outside_ping.c.id, outside_ping.c.due_at)
 
 
 class StorePings:
-    """Any number of workers may try; each turn is one's."""
+    """Any number of workers may try; one gets each ping."""
 
     def __init__(self, engine: sa.Engine) -> None:
         self._engine, self._reader = engine, StoreReader(engine)

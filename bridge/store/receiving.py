@@ -1,4 +1,4 @@
-"""What a webhook's groups do to the store: incidents, the changes that alerts tell of, heartbeats that were heard.
+"""What a webhook's groups do to the store: incidents, changes that alerts report, heartbeats.
 
 Invariant: called inside one transaction; an exception leaves nothing of it behind.
 """
@@ -12,7 +12,7 @@ from datetime import datetime
 
 import sqlalchemy as sa
 
-from bridge.core.changes import told_by
+from bridge.core.changes import changes_in
 from bridge.core.heartbeats import split
 from bridge.core.incidents.transitions import receive
 from bridge.core.model import Change, Group, Incident
@@ -26,22 +26,22 @@ from bridge.store.tables import heartbeat
 def receive_groups(connection: sa.Connection, policy: Policy, groups: Sequence[Group], now: datetime) -> list[Accepted]:
     """What came of each group, in their order."""
     parted = [split(group, policy.heartbeats) for group in groups]
-    hear(connection, {name for _, heard in parted for name in heard}, now)
+    record_heartbeats(connection, {name for _, names in parted for name in names}, now)
     receiving = _Receiving(connection, policy, [group for group, _ in parted], now)
     accepted = [
-        Accepted(0, WebhookOutcome.HEARTBEAT) if heard and not group.alerts else receiving.take(group)
-        for group, heard in parted
+        Accepted(0, WebhookOutcome.HEARTBEAT) if names and not group.alerts else receiving.take(group)
+        for group, names in parted
     ]
     receiving.writing.write()
-    told = _told(connection, policy, groups, now)
-    return [replace(each, changes=kinds) if kinds else each for each, kinds in zip(accepted, told, strict=True)]
+    reported = _record_changes(connection, policy, groups, now)
+    return [replace(each, changes=kinds) if kinds else each for each, kinds in zip(accepted, reported, strict=True)]
 
 
-def hear(connection: sa.Connection, names: set[str], now: datetime) -> None:
+def record_heartbeats(connection: sa.Connection, names: set[str], now: datetime) -> None:
     """A heartbeat that no worker expects yet is no row yet; the worker makes it."""
     if names:
-        heard = sa.update(heartbeat).where(heartbeat.c.name.in_(sorted(names)), heartbeat.c.seen_at < now)
-        connection.execute(heard.values(seen_at=now))
+        seen = sa.update(heartbeat).where(heartbeat.c.name.in_(sorted(names)), heartbeat.c.seen_at < now)
+        connection.execute(seen.values(seen_at=now))
 
 
 class _Receiving:
@@ -58,9 +58,9 @@ class _Receiving:
 
     def take(self, group: Group) -> Accepted:
         before = self._known.get(group.key)
-        untold_end = before is not None and before.number in self._late
+        unnotified_end = before is not None and before.number in self._late
         uid = secrets.token_hex(8)
-        change = receive(before, group, self._now, self._policy.rules, uid, untold_end=untold_end)
+        change = receive(before, group, self._now, self._policy.rules, uid, unnotified_end=unnotified_end)
         if change is None:
             return Accepted(0, WebhookOutcome.IGNORED)
         after: Incident = self.writing.add(change)
@@ -68,13 +68,15 @@ class _Receiving:
         return Accepted(after.number, _outcome(change))
 
 
-def _told(connection: sa.Connection, policy: Policy, groups: Sequence[Group], now: datetime) -> list[tuple[str, ...]]:
-    """Write down the changes that the alerts tell of; for each group the kinds that were not known before."""
-    told = [told_by(group, policy.changes) for group in groups]
-    every = [change for changes in told for change in changes]
+def _record_changes(
+    connection: sa.Connection, policy: Policy, groups: Sequence[Group], now: datetime
+) -> list[tuple[str, ...]]:
+    """Store the changes that the alerts report; returns for each group the kinds that were not known before."""
+    reported = [changes_in(group, policy.changes) for group in groups]
+    every = [change for changes in reported for change in changes]
     new = write_changes(connection, every, now, policy.change_channels)
     kinds: list[tuple[str, ...]] = []
-    for changes in told:
+    for changes in reported:
         kinds.append(tuple(change.kind for change in changes if change.id in new))
         new -= {change.id for change in changes}
     return kinds
@@ -86,6 +88,6 @@ _TELLING = (EntryKind.OPENED, EntryKind.ENDED, EntryKind.REOPENED, EntryKind.RES
 
 def _outcome(change: Change) -> WebhookOutcome:
     kinds = {entry.kind for entry in change.entries}
-    if told := next((kind for kind in _TELLING if kind in kinds), None):
-        return WebhookOutcome(told.value)
+    if kind := next((kind for kind in _TELLING if kind in kinds), None):
+        return WebhookOutcome(kind.value)
     return WebhookOutcome.CHANGED if change.entries else WebhookOutcome.DUPLICATE

@@ -89,7 +89,7 @@ def is_database(url: sa.URL) -> bool:
 
 
 def check_files(engine: sa.Engine, *, orphan: bool = False) -> bool:
-    """Raise FilesLost where what is committed now would be found by nobody.
+    """Raise FilesLost where what is committed now would be lost.
 
     orphan: go on in a file that was deleted; then the answer is whether it was.
     """

@@ -97,7 +97,7 @@ def is_deleted(path: Path) -> bool:
 
 
 def _identity(place: Path, database: Path) -> _Identity:
-    """SQLite's log may be empty; a database is so only when it was emptied by somebody else."""
+    """SQLite's log may be empty; a database is so only when another program emptied it."""
     try:
         found = place.stat()
     except OSError:
@@ -106,9 +106,9 @@ def _identity(place: Path, database: Path) -> _Identity:
 
 
 def who_locks(database: Path) -> str:
-    """Who keeps writers waiting, as `bridge.db.lock is locked by pid 1234 (flock)`; empty where it cannot be told.
+    """Who keeps writers waiting, as `bridge.db.lock is locked by pid 1234 (flock)`; empty where that is unknown.
 
-    A process that has the lock of the writers may itself wait for SQLite's, so whoever has that one comes first.
+    A process that has the lock of the writers may itself wait for SQLite's, so the holder of that one comes first.
     """
     real = os.path.realpath(database)
     beside = [f"{real}-shm", *(f"{database}{suffix}" for suffix in reversed(OF_WRITERS))]
@@ -119,7 +119,7 @@ def who_locks(database: Path) -> str:
 
 
 def lock_holders(place: Path) -> set[int]:
-    """The processes that have what others wait for. Empty where the system does not tell."""
+    """The processes that hold what others wait for. Empty where the system does not say."""
     with suppress(OSError, ValueError, IndexError):
         here = place.stat()
         found = [(pid, device) for pid, device, inode in _write_locks() if inode == here.st_ino]

@@ -1,7 +1,7 @@
 """Writers of one SQLite file take turns, whichever process they are in, and none waits for ever.
 
-SQLite alone lets a waiting writer sleep and look again, so a busy one, which is back at once, would shut the others out
-for seconds. Whoever has `.turn` is next; a file's locks end with the process that has them.
+SQLite alone lets a waiting writer sleep and try again, so a busy one, which is back at once, would shut the others out
+for seconds. The holder of `.turn` is next; a file's locks end with the process that has them.
 """
 
 from __future__ import annotations
@@ -73,7 +73,7 @@ class _Attempt:
             raise
 
     def at_once(self) -> bool:
-        """What is taken on the way is kept: whoever has the turn is next."""
+        """Keeps what it has taken: the holder of the turn is next."""
         try:
             for file in (self._turn, self._lock):
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -56,7 +56,7 @@ class StoreStorms:
             found = row.mappings().first()
             if found is None:
                 begun = begin(connection, policy, channel, now)
-                done = [f"{channel} storms, told in #{begun.number}"] if begun else []
+                done = [f"{channel} storms, reported in #{begun.number}"] if begun else []
             else:
                 done = _Following(connection, policy, storm_from(found), now).go_on()
             self._waker.within(connection)
@@ -139,7 +139,7 @@ class _Following:
         if digest is not None:
             self._write(over(digest, found, len(left), ended, because, self._now))
         self._look_after({each.number for each in left})
-        return [f"the storm on {found.channel} is over, told in #{found.number}"]
+        return [f"the storm on {found.channel} is over, reported in #{found.number}"]
 
     def _suppressed(self) -> list[Suppressed]:
         return suppressed(self._connection, self._storm.channel, self._now)

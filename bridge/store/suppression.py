@@ -60,7 +60,7 @@ def waiting(connection: sa.Connection, channel: str, now: datetime, digest: int 
 
 
 def are_waiting(connection: sa.Connection, channel: str, count: int, now: datetime, below: int = LEAST) -> bool:
-    """Whether so many of them of a rank below that are due; looks at no more."""
+    """Whether so many of them of a rank below that are due; counts no further."""
     mine = sa.and_(delivery.c.channel == channel, WAITS_UNNOTIFIED, delivery.c.due_at <= now, delivery.c.rank < below)
     first = sa.select(delivery.c.rank).where(mine).limit(count).subquery()
     return connection.scalar(sa.select(sa.func.count()).select_from(first)) == count

@@ -85,7 +85,7 @@ incident = sa.Table(
     sa.Index("incident_by_key", "key", "number"),
     sa.Index("incident_by_state", "state", "updated_at"),
     sa.Index("incident_by_urgency", "state", "severity", "number"),
-    sqlite_autoincrement=True,  # a number that people have said aloud is never used again
+    sqlite_autoincrement=True,  # a number that was said aloud is never used again
 )
 # Two writers cannot open two incidents for one group: the loser tries again and finds the winner's.
 sa.Index(
@@ -137,7 +137,7 @@ delivery = sa.Table(
     sa.Column("firing", sa.Boolean, nullable=False),
     sa.Column("wanted", sa.Integer, nullable=False),
     sa.Column("sent", sa.Integer, nullable=False),
-    sa.Column("pending", sa.Boolean, nullable=False),  # wanted > sent, and neither dead nor held for ever
+    sa.Column("pending", sa.Boolean, nullable=False),  # wanted > sent, and neither dead nor muted for ever
     sa.Column("dead", sa.Boolean, nullable=False),
     sa.Column("wanted_at", UtcDateTime, nullable=False),  # the oldest change that the target does not show
     sa.Column("changed_at", UtcDateTime, nullable=False),  # the newest
@@ -261,7 +261,7 @@ storm = sa.Table(  # a row while the channel storms
     metadata,
     sa.Column("channel", sa.String(128), primary_key=True),
     sa.Column("incident_number", sa.Integer, nullable=False),  # of the digest
-    sa.Column("rank", sa.Integer, nullable=False),  # untold deliveries from this rank on are told in the digest only
+    sa.Column("rank", sa.Integer, nullable=False),  # unnotified deliveries from here on are in the digest only
     sa.Column("since", UtcDateTime, nullable=False),
     sa.Column("tightened_at", UtcDateTime, nullable=False),
     sa.Column("calm_since", UtcDateTime),
@@ -291,7 +291,7 @@ outside_ping = sa.Table(
     "outside_ping",
     metadata,
     sa.Column("id", sa.Integer, primary_key=True, autoincrement=False),  # there is one row
-    sa.Column("due_at", UtcDateTime, nullable=False),  # whoever moves it on pings
+    sa.Column("due_at", UtcDateTime, nullable=False),  # the worker that moves it on pings
 )
 
 incident_context = sa.Table(

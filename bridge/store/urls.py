@@ -33,7 +33,7 @@ def database_url(text: str) -> sa.URL:
 
 
 def shown(url: sa.URL) -> str:
-    """For people: without any password."""
+    """For logs and messages: without any password."""
     return url.difference_update_query([name for name in url.query if "password" in name]).render_as_string()
 
 

@@ -13,15 +13,15 @@ from bridge.core.changes import (
     ChangeRule,
     began_to_serve,
     bounded,
+    changes_in,
     concerning,
     concerns,
-    only_tells,
+    only_reports_changes,
     period_of,
     plain_id,
     sent_id,
     summary_of,
-    told_by,
-    told_once,
+    without_repeats,
 )
 from bridge.core.facts import ChangeEvent
 from bridge.core.incidents.periods import outbreak
@@ -82,7 +82,7 @@ def test_one_alert_that_is_concerned_is_enough_and_the_order_stays() -> None:
 
 def test_a_deployed_model_is_a_deployment_with_its_version_and_place() -> None:
     alert = an_alert("MLModelDeployed", "info", starts=7, job="bert-api", namespace="ml", version="v2", pod="a")
-    (change,) = told_by(a_group(alert, source="prod"), CHANGE_RULES)
+    (change,) = changes_in(a_group(alert, source="prod"), CHANGE_RULES)
     assert ("deploy", "bert-api", "v2", at(7)) == (change.kind, change.service, change.version, change.at)
     assert (change.labels, change.source) == ({"job": "bert-api", "namespace": "ml"}, "prod")
     assert change.summary == "bert-api v2 was deployed"
@@ -90,13 +90,13 @@ def test_a_deployed_model_is_a_deployment_with_its_version_and_place() -> None:
 
 def test_a_retraining_is_told_by_its_alert_and_other_alerts_tell_nothing() -> None:
     group = a_group(an_alert("MLRetrainingStarted", model="toxic"), an_alert("HighErrors", job="bert-api"))
-    (change,) = told_by(group, CHANGE_RULES)
+    (change,) = changes_in(group, CHANGE_RULES)
     assert (change.kind, change.service, change.summary) == ("retraining", "toxic", "a retraining of toxic was started")
 
 
 def test_an_alert_is_one_change_until_it_starts_anew() -> None:
     def id_of(**more: float) -> str:
-        (change,) = told_by(a_group(an_alert("MLModelDeployed", job="api", **more)), CHANGE_RULES)  # type: ignore[arg-type]
+        (change,) = changes_in(a_group(an_alert("MLModelDeployed", job="api", **more)), CHANGE_RULES)  # type: ignore[arg-type]
         return change.id
 
     assert id_of(starts=0) == id_of(starts=0, ends=60)
@@ -109,10 +109,10 @@ def test_the_first_matching_rule_says_what_an_alert_tells() -> None:
         ChangeRule(parse_matchers('alertname="Flag"'), "flag", version_label="value", service_label="owner"),
     )
     alert = an_alert("Flag", summary="The flag moved", owner="search", job="flags", value="on")
-    (change,) = told_by(a_group(alert), rules)
+    (change,) = changes_in(a_group(alert), rules)
     assert (change.kind, change.service, change.version, change.summary) == ("flag", "search", "on", "The flag moved")
     other = an_alert("Flag", what="kill switch", job="flags")
-    assert [change.kind for change in told_by(a_group(other), rules)] == ["rollback"]
+    assert [change.kind for change in changes_in(a_group(other), rules)] == ["rollback"]
 
 
 def test_a_retry_is_the_same_change_and_anything_else_is_another() -> None:
@@ -149,11 +149,13 @@ def test_a_change_without_a_summary_gets_one(change: tuple[str, ...], text: str)
 
 def test_what_a_job_posts_and_an_alert_sees_is_one_change_and_the_first_telling_stays() -> None:
     posted = replace(a_change(model="toxic"), at=at(0), by="ann")
-    (seen,) = told_by(
+    (seen,) = changes_in(
         a_group(an_alert("MLModelDeployed", starts=90, job="bert-api", namespace="ml", version="v2")), CHANGE_RULES
     )
-    assert [posted] == told_once([seen, posted])
-    assert [posted] == told_once([replace(seen, version=""), posted]), "what does not say a version contradicts none"
+    assert [posted] == without_repeats([seen, posted])
+    assert [posted] == without_repeats([replace(seen, version=""), posted]), (
+        "what does not say a version contradicts none"
+    )
 
 
 @pytest.mark.parametrize(
@@ -169,13 +171,13 @@ def test_what_a_job_posts_and_an_alert_sees_is_one_change_and_the_first_telling_
 def test_what_differs_or_comes_much_later_is_another_change(other: dict[str, Any]) -> None:
     first = a_change(namespace="ml")
     second = replace(first, **{"at": at(60), **other})
-    assert [second, first] == told_once([first, second])
+    assert [second, first] == without_repeats([first, second])
 
 
 def test_a_version_that_comes_back_after_a_rollback_was_deployed_again() -> None:
     tries = [replace(a_change(), at=at(0)), replace(a_change(), at=at(60), kind="rollback", version="v1")]
     tries.append(replace(a_change(), at=at(120)))
-    assert tries[::-1] == told_once(tries)
+    assert tries[::-1] == without_repeats(tries)
 
 
 def test_metrics_see_known_kinds_only() -> None:
@@ -194,7 +196,9 @@ def test_changes_matter_from_before_the_first_alert_to_the_end() -> None:
 
 def test_only_an_incident_all_of_whose_alerts_tell_of_changes_explains_itself() -> None:
     deployed, slow = an_alert("MLModelDeployed", job="api"), an_alert("Slow", job="api")
-    assert [only_tells(opened(*alerts), CHANGE_RULES) for alerts in ([deployed], [slow], [deployed, slow])] == [
+    assert [
+        only_reports_changes(opened(*alerts), CHANGE_RULES) for alerts in ([deployed], [slow], [deployed, slow])
+    ] == [
         True,
         False,
         False,

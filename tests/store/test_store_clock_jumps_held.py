@@ -24,7 +24,7 @@ def test_a_storm_that_became_calm_in_the_future_is_over_when_it_is_calm(database
     StoreDeliveries(engine).mend_times(world.now, LONGEST_AHEAD)
     world.watch()
     world.pass_by(120)
-    assert ["the storm on slack is over, told in #21"] == world.watch()
+    assert ["the storm on slack is over, reported in #21"] == world.watch()
     engine.dispose()
 
 

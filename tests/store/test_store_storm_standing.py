@@ -178,4 +178,4 @@ def test_a_mute_interval_that_has_not_passed_is_no_storm(world: World) -> None:
     assert [] == world.watch()
     assert ("held", "muted by nights") == world.standing(1)
     world.pass_by(9000)
-    assert ["slack storms, told in #51"] == world.watch()
+    assert ["slack storms, reported in #51"] == world.watch()

@@ -126,7 +126,7 @@ def test_when_it_is_over_what_still_fires_is_told_one_by_one(world: World) -> No
     world.pass_by(59)
     assert [] == world.watch()
     world.pass_by(1)
-    assert ["the storm on slack is over, told in #51"] == world.watch()
+    assert ["the storm on slack is over, reported in #51"] == world.watch()
     assert ["Storm on slack", *("Slow" for _ in range(4))] == sorted(world.send_all(10), reverse=True)
     digest = world.digest()
     told = "the storm on slack is over: what still fires is notified one by one (4), 46 ended unnotified"
@@ -150,9 +150,9 @@ def test_a_gust_in_the_calm_goes_on_with_the_same_digest(world: World) -> None:
 
 def test_one_that_was_over_before_its_digest_was_told_tells_nothing_of_itself(world: World) -> None:
     world.fire(50)
-    assert ["slack storms, told in #51"] == world.watch()
+    assert ["slack storms, reported in #51"] == world.watch()
     world.policy = replace(POLICY, storms={})
-    assert ["the storm on slack is over, told in #51"] == world.watch()
+    assert ["the storm on slack is over, reported in #51"] == world.watch()
     assert ["Slow"] * 5 == world.send_all(5, replace(LANE, storm_at=None))
     assert ("skipped", State.RESOLVED) == (world.standing(51)[0], world.digest().state)
 
@@ -175,7 +175,7 @@ def test_a_reload_that_allows_more_ends_the_storm(world: World, policy: Policy) 
     assert State.RESOLVED is world.digest().state
     assert [] == world.watch()
     assert ["Slow"] * 3 == world.send_all(3, replace(LANE, storm_at=None))
-    assert ("pending", "waits for its turn") == world.standing(50)
+    assert ("pending", "waits to be sent") == world.standing(50)
 
 
 def test_a_channel_without_a_limit_never_storms(engine: sa.Engine) -> None:
@@ -229,7 +229,7 @@ def test_of_many_workers_one_begins_it(world: World) -> None:
         thread.start()
     for thread in threads:
         thread.join()
-    assert ["slack storms, told in #51"] == begun
+    assert ["slack storms, reported in #51"] == begun
     assert 51 == len(world.reader.list_incidents())
 
 

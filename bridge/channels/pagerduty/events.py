@@ -12,7 +12,7 @@ from bridge.core.model import State
 from bridge.core.ports import AlertLine, Claim, Message
 from bridge.rendering.context_view import ContextView, view_of
 from bridge.rendering.text import clean, cut, one_line
-from bridge.rendering.view import started_at, why_told
+from bridge.rendering.view import started_at, why_notified
 
 Event = dict[str, Any]
 MAX_SUMMARY = 1024  # longer is refused with 400: https://github.com/prometheus/alertmanager/issues/1700
@@ -96,7 +96,7 @@ def _details(message: Message, alerts: tuple[AlertLine, ...]) -> Event:
     """What was learned comes first: on a phone the rest is below the fold."""
     details: Event = {
         **_learned(message),
-        **({"told_because": why} if (why := [cut(one_line(text), MAX_TEXT) for text in why_told(message)]) else {}),
+        **({"told_because": why} if (why := [cut(one_line(text), MAX_TEXT) for text in why_notified(message)]) else {}),
         "incident": message.number,
         "title": clean(message.title),
         "firing": [_alert(line) for line in alerts if line.status == "firing"],

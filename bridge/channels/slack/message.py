@@ -13,7 +13,7 @@ from bridge.channels.slack.text import mrkdwn
 from bridge.core.model import State
 from bridge.core.ports import Claim, Message
 from bridge.rendering.text import one_line
-from bridge.rendering.view import why_told
+from bridge.rendering.view import why_notified
 
 EVENT_TYPE = "incident_bridge"
 MAX_TEXT = 3500  # chat.update refuses more than 4000
@@ -24,7 +24,7 @@ MAX_WHY = 3
 def message_of(message: Message, claim: Claim, mention: str | None) -> Json:
     """`post_text` is the text of a new message, which may ring; `text` that of an edit, which may not."""
     text = mrkdwn(f"{message.title}: {message.summary}" if claim.shrink else message.summary, MAX_TEXT) or "Alert"
-    posted = "\n".join((text, *(f"• {mrkdwn(one_line(why), 300)}" for why in why_told(message)[-MAX_WHY:])))
+    posted = "\n".join((text, *(f"• {mrkdwn(one_line(why), 300)}" for why in why_notified(message)[-MAX_WHY:])))
     content: Json = {"text": text, "post_text": _ringing(posted, message, claim, mention)}
     content["attachments"] = [] if claim.shrink else [attachment_of(message)]
     content["metadata"] = metadata_of(message, claim)

@@ -12,6 +12,7 @@ from bridge.channels.http import failed, retry_after_seconds
 from bridge.channels.webhook.payload import payload_of
 from bridge.channels.webhook.settings import WebhookSettings
 from bridge.channels.webhook.signature import named, signed
+from bridge.core.delivery.delivery import ENDED
 from bridge.core.errors import Reason, SendError
 from bridge.core.ports import Claim, Composed, Message, Receipt
 from bridge.outbound.http import Answer, CallFailed, HttpClient
@@ -44,7 +45,7 @@ class WebhookChannel:
 
     async def send(self, composed: Composed, message: Message, claim: Claim) -> Receipt:
         if not (message.firing or claim.sent or claim.unknown):
-            return Receipt(dict(claim.handle), "ended before it was notified", skipped=True)
+            return Receipt(dict(claim.handle), ENDED, skipped=True)
         body = orjson.dumps(composed.content)
         try:
             answer = await self._http.call(

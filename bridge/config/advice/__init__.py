@@ -67,6 +67,6 @@ def _templates(notes: Notes, folder: Path, useless: TemplateFiles) -> None:
         return
     kinds = {name: str(channel.get("type")) for _, name, channel in notes.channels()}
     named = {str(route["template"]) for _, route in notes.routes() if "template" in route}
-    for told in useless(folder / templates, kinds, named):
-        message, _, hint = told.partition("; ")
+    for text in useless(folder / templates, kinds, named):
+        message, _, hint = text.partition("; ")
         notes.warn(("templates",), message, hint)

@@ -1,4 +1,4 @@
-"""Secrets that are hardly what was meant, whoever takes them. Nothing of their value is ever shown."""
+"""Secrets that are hardly what was meant. Nothing of their value is ever shown."""
 
 from __future__ import annotations
 

@@ -56,7 +56,7 @@ def _links(notes: Notes) -> None:
 
 
 def _is_real(notes: Notes, channel: dict[str, Any]) -> bool:
-    """Its messages leave this machine, as far as its address tells."""
+    """Its messages leave this machine, as far as its address shows."""
     key = next((each.address for each in notes.types if each.word() == channel.get("type")), "")
     url = channel.get(key)
     return bool(key) and not (isinstance(url, str) and _is_local(url))

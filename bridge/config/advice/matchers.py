@@ -50,9 +50,9 @@ def _look_at(notes: Notes, path: Path, text: str) -> None:
     if not terms:
         notes.warn(path, "this says nothing, and holds for every alert", 'write a matcher such as severity="critical"')
     for term in terms:
-        told = next((each for each in _surprises(term, text) if each), None)
-        if told is not None:
-            notes.warn(path, *told)
+        surprise = next((each for each in _surprises(term, text) if each), None)
+        if surprise is not None:
+            notes.warn(path, *surprise)
             return
         if path[0] == "route":
             look_at_severity(notes, path, term)
@@ -133,7 +133,7 @@ def _look_below(notes: Notes, path: Path, route: dict[str, Any], above: list[_Pl
 
 
 def _contradictions(notes: Notes, own: list[_Placed], above: list[_Placed]) -> bool:
-    """Two that cannot hold at once: the second of them is told, or the one below."""
+    """Two that cannot hold at once: the second of them is reported, or the one below."""
     for index, (path, matcher) in enumerate(own):
         for where, other in [*above, *own[:index]]:
             if _excludes(matcher, other) or _excludes(other, matcher):

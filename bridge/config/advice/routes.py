@@ -1,4 +1,4 @@
-"""Routes that notify the same channel again, or nobody."""
+"""Routes that notify the same channel again, or none."""
 
 from __future__ import annotations
 
@@ -53,8 +53,8 @@ def _escalation(notes: Notes, path: Path, route: dict[str, Any], given: dict[str
         if str(mapping(step).get("after")) in ("0", "0s"):
             notes.warn((*path, "escalate", index, "after"), "a step at once", "put these channels into notify instead")
         if names and names <= earlier:
-            message = f"{_list(names)} is notified {because}, so this step is a reminder there and reaches nobody new"
-            notes.warn(here, message, "name a channel that reaches somebody else")
+            message = f"{_list(names)} is notified {because}: this step is a reminder there and reaches no new channel"
+            notes.warn(here, message, "name a channel that reaches another responder")
         earlier, because = earlier | names, "by then"
 
 

@@ -1,4 +1,4 @@
-"""Time intervals that nobody uses, that never come, or that mute a route for ever."""
+"""Time intervals that no route uses, that never come, or that mute a route for ever."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def _read(entry: Any) -> NamedIntervals | None:
     try:
         return TimeIntervalEntry.model_validate(entry).named()
     except ValidationError:
-        return None  # told as a fault of the file
+        return None  # reported as a fault of the file
 
 
 def _for_ever(notes: Notes, known: dict[str, NamedIntervals]) -> None:
@@ -45,7 +45,7 @@ def _for_ever(notes: Notes, known: dict[str, NamedIntervals]) -> None:
         mute, active = (tuple(known[name] for _, name in texts(path, route.get(key)) if name in known) for key in _KEYS)
         if (mute or active) and muted_by(mute, active, now) and unmuted_at(mute, active, now) is None:
             key = _KEYS[0] if mute else _KEYS[1]
-            message = "this route is mute for ever: its alerts wait, and nobody is notified of them"
+            message = "this route is mute for ever: its alerts wait, and no channel is notified of them"
             notes.fault((*path, key), message, "correct the years, months or days of the time interval")
         elif mute and not active and _never(mute, now):
             message = "this never comes, so the route is never mute"

@@ -47,7 +47,7 @@ def is_the_vendor(incidents: int) -> bool:
 class Probing:
     """What may be tried while the vendor fails: the one that was tried least often, of these.
 
-    What is critical and was not tried yet always may: only a try tells a vendor that fails for all from one
+    What is critical and was not tried yet always may: only a try distinguishes a vendor that fails for all from one
     that fails for what was tried so far.
     """
 

@@ -28,4 +28,4 @@ def _next(pending: Delivery, trouble: str) -> str:
         return f"it fails alone: others of {pending.target.channel} got through since it was tried"
     if trouble:
         return f"the channel waits: {trouble}"
-    return "it is tried again" if pending.failed_at is not None else "waits for its turn"
+    return "it is tried again" if pending.failed_at is not None else "waits to be sent"

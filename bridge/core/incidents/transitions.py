@@ -38,11 +38,11 @@ class Rules:
 
 
 def receive(
-    known: Incident | None, group: Group, now: datetime, rules: Rules, uid: str, *, untold_end: bool = False
+    known: Incident | None, group: Group, now: datetime, rules: Rules, uid: str, *, unnotified_end: bool = False
 ) -> Change | None:
     """Merge a webhook into the newest incident of its group; None when the group is empty and opens nothing.
 
-    untold_end: the known incident's resolve has not reached every channel, so an outbreak continues it.
+    unnotified_end: the known incident's resolve has not reached every channel, so an outbreak continues it.
     """
     group = _classified(group, rules)
     if known is None:
@@ -52,7 +52,7 @@ def receive(
         return _changed(known, group, touched, now, rules)
     if not any(alert.firing for alert in touched) and not _resolved_too_early(known, group, now, rules):
         return _unchanged(known, group, touched, now, rules)
-    if untold_end or now - (known.resolved_at or now) <= rules.reopen_within:
+    if unnotified_end or now - (known.resolved_at or now) <= rules.reopen_within:
         return _reopened(known, group, touched, now, rules)
     return _opened(group, now, rules, uid, known.flap)
 

@@ -17,7 +17,7 @@ SUPPRESSED = "suppressed by the storm on pager, reported in #51"
 @pytest.mark.parametrize(
     ("delivery", "status", "why"),
     [
-        (a_delivery(), "pending", "waits for its turn"),
+        (a_delivery(), "pending", "waits to be sent"),
         (a_delivery(failed_at=at(0)), "pending", "it is tried again"),
         (
             a_delivery(failed_at=at(0), alone=1),

@@ -18,7 +18,7 @@ RULES = Rules(reopen_within=timedelta(minutes=15), late_within=timedelta(minutes
 
 
 def told(known: Incident | None, *alerts: Alert, now: float, **more: object) -> Change:
-    change = receive(known, a_group(*alerts, **more), at(now), RULES, "uid", untold_end=False)  # type: ignore[arg-type]
+    change = receive(known, a_group(*alerts, **more), at(now), RULES, "uid", unnotified_end=False)  # type: ignore[arg-type]
     assert change is not None
     return change
 
@@ -109,7 +109,7 @@ def test_a_new_outbreak_within_the_window_reopens_and_later_opens_anew() -> None
 def test_a_new_outbreak_continues_an_incident_whose_end_was_not_told() -> None:
     opened = told(None, an_alert(), now=1).incident
     resolved = told(opened, an_alert(ends=50), now=60).incident
-    change = receive(resolved, a_group(an_alert(starts=5000)), at(5010), RULES, "uid", untold_end=True)
+    change = receive(resolved, a_group(an_alert(starts=5000)), at(5010), RULES, "uid", unnotified_end=True)
     assert change is not None
     assert kinds(change) == ["reopened"]
 
