@@ -17,7 +17,7 @@ from bridge.config.sources import ReconcileSettings
 from bridge.core.changes import CHANGE_RULES
 from bridge.core.incidents.transitions import Rules
 from bridge.core.model import ChannelSpec, Incident
-from bridge.core.ports import Lane
+from bridge.core.ports import ChannelCapacity
 from bridge.core.reconciliation import GracePeriods
 from bridge.core.routing.tree import canonical_labels, template_for, walk
 from bridge.core.storms.detection import StormLimits
@@ -49,11 +49,13 @@ def load_settings(path: Path | str) -> Settings:
 def worker_setup(settings: Settings, observe: Observe = lambda outcome, seconds: None) -> Setup:
     """observe: called with how each query for context ended, and its seconds."""
     channels = {name: channel.build(name) for name, channel in settings.channels.items()}
-    lanes = {name: _lane(name, channel, settings.storms.get(name)) for name, channel in settings.channels.items()}
+    capacities = {
+        name: _capacity(name, channel, settings.storms.get(name)) for name, channel in settings.channels.items()
+    }
     context = settings.context
     return Setup(
         channels,
-        lanes,
+        capacities,
         renderer_of(settings),
         settings.retention,
         _gatherer_of(settings, observe),
@@ -212,11 +214,11 @@ def _spec(name: str, channel: ChannelSettings) -> ChannelSpec:
     return ChannelSpec(name, recipients=channel.recipients, edits=channel.edits, send_resolved=channel.send_resolved)
 
 
-def _lane(name: str, channel: ChannelSettings, storm: StormLimits | None) -> Lane:
+def _capacity(name: str, channel: ChannelSettings, storm: StormLimits | None) -> ChannelCapacity:
     rate: Rate | None = channel.rate
     per_second = None if rate is None else rate.per_second
     # A burst of one second's worth (at least one): vendors tolerate short bursts, and a lone page never waits.
     burst = 1 if per_second is None else max(1, int(per_second))
     lease = channel.timeout.total_seconds() * 3 + 30  # several calls may make one send
     storm_at = storm.begins_at if storm is not None else None
-    return Lane(name, channel.concurrency, per_second, burst, lease, storm_at)
+    return ChannelCapacity(name, channel.concurrency, per_second, burst, lease, storm_at)

@@ -39,7 +39,7 @@ class Claim:
     handle: Mapping[str, Any] = field(default_factory=dict)  #: what the channel's last receipt said
     frozen: bytes | None = None  #: the bytes of the unknown try, if nothing newer is to be shown
     tried: bytes | None = None  #: the bytes of the unknown try, whatever their revision
-    neighbour: Mapping[str, Any] = field(default_factory=dict)  #: for an unknown first try: another incident's handle
+    other_handle: Mapping[str, Any] = field(default_factory=dict)  #: of another incident; for an unknown first try
     news: tuple[Entry, ...] = ()  #: the incident's loud entries, the oldest first
     claimed_at: datetime | None = None  #: when this try began
     failed_at: datetime | None = None  #: when an earlier try began that failed, for a reason that may be its own
@@ -215,7 +215,7 @@ Outcome = Sent | RetryAt | GiveUp | Begun
 
 
 @dataclass(frozen=True, slots=True)
-class Lane:
+class ChannelCapacity:
     """A channel as the store must know it to hand out claims: how many now, and how fast."""
 
     channel: str
@@ -230,7 +230,7 @@ class Lane:
 class Deliveries(Protocol):
     """The worker's side of the store. Calls block; the worker makes them in a thread of their own."""
 
-    def claim(self, lanes: Sequence[Lane], now: datetime) -> list[Claim]: ...
+    def claim(self, capacities: Sequence[ChannelCapacity], now: datetime) -> list[Claim]: ...
 
     def incidents(self, numbers: Sequence[int]) -> dict[int, Incident]: ...
 

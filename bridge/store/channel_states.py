@@ -15,7 +15,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
 from bridge.core.delivery.failures import SHORT_PAUSE, is_the_vendor, pace
-from bridge.core.ports import Lane
+from bridge.core.ports import ChannelCapacity
 from bridge.store.tables import channel_state, delivery
 
 _KEY = (delivery.c.incident_number, delivery.c.channel, delivery.c.recipient)
@@ -34,25 +34,25 @@ class ChannelState:
     def paused(self, now: datetime) -> bool:
         return self.paused_until is not None and self.paused_until > now
 
-    def room(self, lane: Lane, now: datetime) -> int:
+    def room(self, capacity: ChannelCapacity, now: datetime) -> int:
         """How many sends pace, pause and concurrency leave room for now."""
         if self.paused(now) and not self.paused(now + SHORT_PAUSE):
             return 0
-        per_second, burst = self._pace(lane, now)
+        per_second, burst = self._pace(capacity, now)
         if per_second is None:
-            return lane.limit
+            return capacity.limit
         ahead = ((self.next_slot_at or now) - now).total_seconds() * per_second
-        return min(lane.limit, math.floor(burst - max(0.0, ahead) + 1e-6))
+        return min(capacity.limit, math.floor(burst - max(0.0, ahead) + 1e-6))
 
-    def after(self, lane: Lane, claimed: int, now: datetime) -> dict[str, Any]:
+    def after(self, capacity: ChannelCapacity, claimed: int, now: datetime) -> dict[str, Any]:
         """What its pace makes of so many claims."""
-        per_second, _ = self._pace(lane, now)
+        per_second, _ = self._pace(capacity, now)
         if per_second is None:
             return {}
         return {"next_slot_at": max(now, self.next_slot_at or now) + timedelta(seconds=claimed / per_second)}
 
-    def _pace(self, lane: Lane, now: datetime) -> tuple[float | None, int]:
-        return pace(lane.per_second, lane.burst, failing=self.failing, paused=self.paused(now))
+    def _pace(self, capacity: ChannelCapacity, now: datetime) -> tuple[float | None, int]:
+        return pace(capacity.per_second, capacity.burst, failing=self.failing, paused=self.paused(now))
 
 
 def locked_state(connection: sa.Connection, channel: str) -> ChannelState:

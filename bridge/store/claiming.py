@@ -17,7 +17,7 @@ from bridge.core.delivery import attempts
 from bridge.core.delivery.attempts import Candidate
 from bridge.core.delivery.delivery import Delivery
 from bridge.core.delivery.failures import probing, probing_in_a_pause, room_for_doubtful, spacing
-from bridge.core.ports import Claim, Handle, Lane
+from bridge.core.ports import ChannelCapacity, Claim, Handle
 from bridge.core.storms.detection import Storm
 from bridge.observability import logs
 from bridge.store.applying import Policy
@@ -37,10 +37,10 @@ _WRITE_LEASED = updating(_LEASED)
 
 @dataclass(slots=True)
 class Claiming:
-    """One lane in the transaction that claims. chance: what decides between equals, in [0, 1)."""
+    """One channel in the transaction that claims. chance: what decides between equals, in [0, 1)."""
 
     connection: sa.Connection
-    lane: Lane
+    capacity: ChannelCapacity
     storm: Storm | None
     policy: Callable[[], Policy] | None
     now: datetime
@@ -48,8 +48,8 @@ class Claiming:
     _unknown: int = 0  #: tries that may have arrived, while the vendor fails
 
     def leased(self, lease: str) -> list[Leased]:
-        state = locked_state(self.connection, self.lane.channel)
-        limit = state.room(self.lane, self.now)
+        state = locked_state(self.connection, self.capacity.channel)
+        limit = state.room(self.capacity, self.now)
         found = self._candidates(state, limit)
         if len(found) >= limit and self._storms():
             found = self._candidates(state, limit)
@@ -60,16 +60,16 @@ class Claiming:
             return []
         leased = [self._lease(each.delivery, lease) for each in found]
         update(self.connection, _WRITE_LEASED, _LEASED, leased)
-        put_state(self.connection, self.lane.channel, **self._state_after(state, found))
+        put_state(self.connection, self.capacity.channel, **self._state_after(state, found))
         lost = any(each.delivery.in_flight and not each.delivery.handle for each in found)
-        neighbour = _newest_handle(self.connection, self.lane.channel) if lost else {}
-        return [Leased(each, lease, neighbour, self.now) for each in found]
+        other_handle = _newest_handle(self.connection, self.capacity.channel) if lost else {}
+        return [Leased(each, lease, other_handle, self.now) for each in found]
 
     def _lease(self, known: Delivery, lease: str) -> Delivery:
-        return attempts.lease(known, lease, self.now, self.lane.lease_seconds)
+        return attempts.lease(known, lease, self.now, self.capacity.lease_seconds)
 
     def _state_after(self, state: ChannelState, found: Sequence[Candidate]) -> dict[str, Any]:
-        values = state.after(self.lane, len(found), self.now)
+        values = state.after(self.capacity, len(found), self.now)
         if state.failing and (distance := spacing(_tries(found[0].delivery), self._unknown)) is not None:
             values["probe_at"] = self.now + distance
         return values
@@ -77,8 +77,8 @@ class Claiming:
     def _candidates(self, state: ChannelState, limit: int) -> list[Candidate]:
         if limit < 1:
             return []
-        lane, found = self.lane, Candidates(self.connection, self.lane.channel, self.storm, self.now)
-        doubtful = lane.doubtful if lane.doubtful is not None else room_for_doubtful(lane.limit)
+        capacity, found = self.capacity, Candidates(self.connection, self.capacity.channel, self.storm, self.now)
+        doubtful = capacity.doubtful if capacity.doubtful is not None else room_for_doubtful(capacity.limit)
         if state.paused(self.now):
             return found.probe(probing_in_a_pause(self.chance), doubtful=doubtful > 0)
         if not state.failing:
@@ -91,22 +91,22 @@ class Claiming:
     def _storms(self) -> bool:
         """Whether a storm begins, or suppresses what is more severe. Seen here and not only by the periodic watch, so
         that no burst trickles through."""
-        lane, before = self.lane, self.storm
-        if lane.storm_at is None or self.policy is None:
+        capacity, before = self.capacity, self.storm
+        if capacity.storm_at is None or self.policy is None:
             return False
         below = before.rank if before is not None else LEAST
-        if not are_waiting(self.connection, lane.channel, lane.storm_at, self.now, below):
+        if not are_waiting(self.connection, capacity.channel, capacity.storm_at, self.now, below):
             return False
         try:
             with self.connection.begin_nested():
                 self.storm = self._storm_now(self.policy())
         except Exception:  # whatever is wrong with the digest, messages go
-            log.exception("storm_not_followed", channel=lane.channel)
+            log.exception("storm_not_followed", channel=capacity.channel)
         return self.storm != before
 
     def _storm_now(self, policy: Policy) -> Storm | None:
         if self.storm is None:
-            return begin(self.connection, policy, self.lane.channel, self.now)
+            return begin(self.connection, policy, self.capacity.channel, self.now)
         return tighten(self.connection, policy, self.storm, self.now)
 
 
@@ -127,7 +127,7 @@ class Leased:
 
     candidate: Candidate
     lease: str
-    neighbour: Handle
+    other_handle: Handle
     at: datetime
 
     @property
@@ -137,4 +137,4 @@ class Leased:
 
     def claim(self, seen: Snapshot) -> Claim:
         """Of what the same transaction saw."""
-        return attempts.claim_of(self.candidate, self.lease, seen.incident, seen.news, self.neighbour, self.at)
+        return attempts.claim_of(self.candidate, self.lease, seen.incident, seen.news, self.other_handle, self.at)

@@ -19,7 +19,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from bridge.core.delivery.failures import SHORT_PAUSE
 from bridge.core.errors import StoreRefused
 from bridge.core.model import Incident
-from bridge.core.ports import Claim, Lane, Outcome
+from bridge.core.ports import ChannelCapacity, Claim, Outcome
 from bridge.store.applying import Policy
 from bridge.store.candidates import NEW_CRITICAL
 from bridge.store.changes import forget_changes
@@ -49,24 +49,27 @@ class StoreDeliveries:
         """policy: what storms begin by; without it none begins while claiming. chance: decides between equals."""
         self._engine, self._worker_id, self._policy, self._chance = engine, worker_id, policy, chance
 
-    def claim(self, lanes: Sequence[Lane], now: datetime) -> list[Claim]:
-        if not lanes:
+    def claim(self, capacities: Sequence[ChannelCapacity], now: datetime) -> list[Claim]:
+        if not capacities:
             return []
         try:
-            return self._claim(lanes, now)
+            return self._claim(capacities, now)
         except Unreadable as fault:  # it must not delay what is claimed with it
-            return self._claim(lanes, now, unreadable(self._engine, fault.numbers))
+            return self._claim(capacities, now, unreadable(self._engine, fault.numbers))
 
-    def _claim(self, lanes: Sequence[Lane], now: datetime, unreadable: Collection[int] = ()) -> list[Claim]:
+    def _claim(
+        self, capacities: Sequence[ChannelCapacity], now: datetime, unreadable: Collection[int] = ()
+    ) -> list[Claim]:
         """What is unreadable is leased and left until its lease ends."""
         with transaction(self._engine, orphan=True) as connection:
-            storms = under_way(connection) if any(lane.storm_at is not None for lane in lanes) else {}
+            storms = under_way(connection) if any(capacity.storm_at is not None for capacity in capacities) else {}
             lease = f"{self._worker_id}.{secrets.token_hex(4)}"
-            ordered = sorted(lanes, key=lambda lane: lane.channel)  # as those who settle lock the channels' states
+            # As settlements lock the channels' states.
+            ordered = sorted(capacities, key=lambda capacity: capacity.channel)
             leased: dict[Leased, int] = {}
-            for lane in ordered:
-                storm, chance = storms.get(lane.channel), self._chance()
-                claiming = Claiming(connection, lane, storm, self._policy, now, chance)
+            for capacity in ordered:
+                storm, chance = storms.get(capacity.channel), self._chance()
+                claiming = Claiming(connection, capacity, storm, self._policy, now, chance)
                 leased |= {each: each.number for each in claiming.leased(lease)}
             seen = snapshots(connection, set(leased.values()) - set(unreadable))
             return [each.claim(seen[number]) for each, number in leased.items() if number in seen]

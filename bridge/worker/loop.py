@@ -20,7 +20,7 @@ from bridge.core.delivery.retries import decide
 from bridge.core.errors import Reason, SendError, StoreUnavailable
 from bridge.core.facts import Context
 from bridge.core.model import Incident
-from bridge.core.ports import Begun, Channel, Claim, Deliveries, GiveUp, Lane, Message, Outcome, Sent
+from bridge.core.ports import Begun, Channel, ChannelCapacity, Claim, Deliveries, GiveUp, Message, Outcome, Sent
 from bridge.observability import logs
 from bridge.observability.metrics import Metrics
 from bridge.worker.charts import Illustrator
@@ -137,23 +137,23 @@ class Worker:
             self._soon.cancel()
             self._soon = None
         try:
-            claims = await self._thread.call(self._store.claim, self._open_lanes(), self._clock())
+            claims = await self._thread.call(self._store.claim, self._open_channels(), self._clock())
         except Exception as fault:
             log.error("store_unavailable", fault=str(fault))
             await asyncio.sleep(1)
             return
         self._claimed = bool(claims)
         self._start(claims)
-        self._full = self._setup.value.lanes.keys() - {lane.channel for lane in self._open_lanes()}
+        self._full = self._setup.value.capacities.keys() - {capacity.channel for capacity in self._open_channels()}
 
-    def _open_lanes(self) -> list[Lane]:
-        lanes = (self._room(lane) for lane in self._setup.value.lanes.values())
-        return [lane for lane in lanes if lane.limit > 0]
+    def _open_channels(self) -> list[ChannelCapacity]:
+        capacities = (self._room(capacity) for capacity in self._setup.value.capacities.values())
+        return [capacity for capacity in capacities if capacity.limit > 0]
 
-    def _room(self, lane: Lane) -> Lane:
-        channel = lane.channel
-        doubtful = room_for_doubtful(lane.limit) - self._doubtful[channel]
-        return replace(lane, limit=lane.limit - self._in_flight[channel], doubtful=doubtful)
+    def _room(self, capacity: ChannelCapacity) -> ChannelCapacity:
+        channel = capacity.channel
+        doubtful = room_for_doubtful(capacity.limit) - self._doubtful[channel]
+        return replace(capacity, limit=capacity.limit - self._in_flight[channel], doubtful=doubtful)
 
     def _start(self, claims: Sequence[Claim]) -> None:
         contents: dict[int, SharedContent] = {}
@@ -191,8 +191,8 @@ class Worker:
         channel = claim.target.channel
         self._in_flight[channel] -= 1
         self._doubtful[channel] -= claim.doubtful
-        lane = self._setup.value.lanes.get(channel)
-        if lane is not None and channel in self._full and self._in_flight[channel] <= lane.limit // 2:
+        capacity = self._setup.value.capacities.get(channel)
+        if capacity is not None and channel in self._full and self._in_flight[channel] <= capacity.limit // 2:
             self._wake.set()
         elif self._soon is None:
             self._soon = asyncio.get_running_loop().call_later(SOON_SECONDS, self._wake.set)
@@ -241,7 +241,7 @@ class Worker:
         """Until woken, the next delivery is due that there is room for, or the safety net."""
         seconds = self._poll
         try:
-            now, channels = self._clock(), [lane.channel for lane in self._open_lanes()]
+            now, channels = self._clock(), [capacity.channel for capacity in self._open_channels()]
             due = await self._thread.call(self._store.next_due, now, channels)
             if due is not None:
                 seconds = self._until((due - now).total_seconds())

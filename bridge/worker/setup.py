@@ -11,7 +11,7 @@ from typing import Protocol
 from bridge.core.charts.chart import Picture
 from bridge.core.facts import ChangeEvent, Context
 from bridge.core.model import Incident
-from bridge.core.ports import Channel, Claim, Lane, Message
+from bridge.core.ports import Channel, ChannelCapacity, Claim, Message
 from bridge.core.timeline import Entry
 
 
@@ -38,7 +38,7 @@ class Setup:
     """Of the settings that were loaded last; a reload replaces it as a whole."""
 
     channels: Mapping[str, Channel]
-    lanes: Mapping[str, Lane]
+    capacities: Mapping[str, ChannelCapacity]
     renderer: MessageRenderer
     retention: timedelta
     context: ContextGatherer | None = None
@@ -48,7 +48,7 @@ class Setup:
 
     @property
     def longest_lease(self) -> timedelta:
-        return timedelta(seconds=max((lane.lease_seconds for lane in self.lanes.values()), default=0.0))
+        return timedelta(seconds=max((capacity.lease_seconds for capacity in self.capacities.values()), default=0.0))
 
     async def close(self) -> None:
         closing = [channel.close() for channel in self.channels.values()]

@@ -13,14 +13,14 @@ from bridge.core.delivery.dead_letters import DeadLetterFilter
 from bridge.core.errors import Reason
 from bridge.core.incidents.transitions import Rules
 from bridge.core.model import ChannelSpec
-from bridge.core.ports import GiveUp, Lane
+from bridge.core.ports import ChannelCapacity, GiveUp
 from bridge.core.routing.tree import Route
 from bridge.store import Policy, StoreDeadLetters, StoreDeliveries, StoreIntake, open_database
 from tests.builders import a_group, an_alert, at
 
 CHANNELS = {name: ChannelSpec(name) for name in ("pager", "slack")}
 POLICY = Policy(Rules(), Route(notify=tuple(CHANNELS)), CHANNELS)
-LANES = [Lane(name, 100, None, 1, 60.0) for name in CHANNELS]
+CAPACITIES = [ChannelCapacity(name, 100, None, 1, 60.0) for name in CHANNELS]
 PAYLOAD = '{"blocks": "\x1b[31m' + "x" * 500 + '"}'
 
 
@@ -38,7 +38,7 @@ def database(tmp_path: Path) -> Iterator[str]:
         (1, "slack"): GiveUp(Reason.PAYLOAD, "invalid_blocks", refused=PAYLOAD),
         (2, "pager"): GiveUp(Reason.DESTINATION, "HTTP 404", refused="{}"),
     }
-    claims = store.claim(LANES, at(1))
+    claims = store.claim(CAPACITIES, at(1))
     dead = [
         (claim, outcome) for claim in claims if (outcome := wrong.get((claim.incident_number, claim.target.channel)))
     ]

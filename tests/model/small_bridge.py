@@ -19,7 +19,7 @@ from bridge.core.delivery.retries import decide as decide_again
 from bridge.core.errors import SendError
 from bridge.core.incidents.transitions import Rules
 from bridge.core.model import ChannelSpec, Group, Incident
-from bridge.core.ports import Begun, Claim, Lane, Outcome, Sent
+from bridge.core.ports import Begun, ChannelCapacity, Claim, Outcome, Sent
 from bridge.core.reconciliation import AlertmanagerState, GracePeriods, decide
 from bridge.core.routing.matchers import parse_matchers
 from bridge.core.routing.tree import Escalation, Route
@@ -51,7 +51,11 @@ SPECS = {
     "slack": ChannelSpec("slack"),
     "mail": ChannelSpec("mail", recipients=("ml@example.org",), edits=False),
 }
-LANES = [Lane("pager", 2, 2.0, 2, 60.0), Lane("slack", 2, 1.0, 1, 60.0), Lane("mail", 2, None, 1, 60.0)]
+CAPACITIES = [
+    ChannelCapacity("pager", 2, 2.0, 2, 60.0),
+    ChannelCapacity("slack", 2, 1.0, 1, 60.0),
+    ChannelCapacity("mail", 2, None, 1, 60.0),
+]
 RULES = Rules(acknowledge_for=timedelta(hours=2))
 
 
@@ -151,7 +155,7 @@ class SmallBridge:
 
         meanwhile: what happens after they are claimed, and before any of them is sent.
         """
-        claims = self._store.claim(LANES, self._clock())
+        claims = self._store.claim(CAPACITIES, self._clock())
         meanwhile()
         try:
             if claims:

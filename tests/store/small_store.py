@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 
 from bridge.core.incidents.transitions import Rules
 from bridge.core.model import ChannelSpec
-from bridge.core.ports import Claim, Lane
+from bridge.core.ports import ChannelCapacity, Claim
 from bridge.core.routing.matchers import parse_matcher
 from bridge.core.routing.tree import Route
 from bridge.store import (
@@ -31,7 +31,7 @@ POLICY = Policy(
     },
 )
 CHANNELS = ("pager", "slack", "mail")
-LANES = [Lane(name, 10, None, 10, 60.0) for name in CHANNELS]
+CAPACITIES = [ChannelCapacity(name, 10, None, 10, 60.0) for name in CHANNELS]
 
 
 class Clock:

@@ -9,7 +9,7 @@ import sqlalchemy as sa
 
 from bridge.core.incidents.transitions import Rules
 from bridge.core.model import Alert, ChannelSpec, Incident
-from bridge.core.ports import Claim, Lane, Sent
+from bridge.core.ports import ChannelCapacity, Claim, Sent
 from bridge.core.routing.tree import Route
 from bridge.core.storms.detection import StormLimits
 from bridge.store import Policy, StoreDeliveries, StoreReader, StoreStorms
@@ -24,7 +24,7 @@ LIMITS = StormLimits(
 TREE = Route(notify=("slack",), fallback=("mail",), fallback_after=timedelta(seconds=60))
 CHANNELS = {"slack": ChannelSpec("slack"), "mail": ChannelSpec("mail", ("a@x.org", "b@x.org"), edits=False)}
 POLICY = Policy(Rules(), TREE, CHANNELS, storms={"slack": LIMITS})
-LANE = Lane("slack", 4, 1.0, 1, 60.0, LIMITS.begins_at)
+CAPACITY = ChannelCapacity("slack", 4, 1.0, 1, 60.0, LIMITS.begins_at)
 
 
 class World:
@@ -62,22 +62,22 @@ class World:
         """As a worker that has just been started."""
         return StoreStorms(self.engine, lambda: self.policy).watch(self.now)
 
-    def claim(self, lane: Lane = LANE) -> list[Claim]:
-        return StoreDeliveries(self.engine, "w", lambda: self.policy).claim([lane], self.now)
+    def claim(self, capacity: ChannelCapacity = CAPACITY) -> list[Claim]:
+        return StoreDeliveries(self.engine, "w", lambda: self.policy).claim([capacity], self.now)
 
     def settle(self, *claims: Claim) -> None:
         told = [(claim, Sent({"ts": str(claim.incident_number)})) for claim in claims]
         StoreDeliveries(self.engine).settle(told, self.now)
 
-    def send(self, lane: Lane = LANE) -> list[str]:
+    def send(self, capacity: ChannelCapacity = CAPACITY) -> list[str]:
         """One second's worth of messages: the titles of what was told."""
-        claims = self.claim(lane)
+        claims = self.claim(capacity)
         self.settle(*claims)
         self.pass_by(1)
         return [self.incident(claim.incident_number).title for claim in claims]
 
-    def send_all(self, seconds: int, lane: Lane = LANE) -> list[str]:
-        return [title for _ in range(seconds) for title in self.send(lane)]
+    def send_all(self, seconds: int, capacity: ChannelCapacity = CAPACITY) -> list[str]:
+        return [title for _ in range(seconds) for title in self.send(capacity)]
 
     def incident(self, number: int) -> Incident:
         found = self.reader.incident(number)

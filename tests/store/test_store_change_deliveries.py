@@ -13,7 +13,7 @@ from bridge.core.errors import Reason
 from bridge.core.facts import ChangeEvent
 from bridge.core.incidents.transitions import Rules
 from bridge.core.model import ChannelSpec
-from bridge.core.ports import ChangeClaim, GiveUp, Lane, RetryAt, Sent
+from bridge.core.ports import ChangeClaim, ChannelCapacity, GiveUp, RetryAt, Sent
 from bridge.core.routing.tree import Route
 from bridge.store import Policy, StoreChangeDeliveries, StoreChanges, StoreDeliveries, StoreIntake
 from tests.builders import a_group, an_alert, at
@@ -104,7 +104,7 @@ def test_a_page_that_is_due_goes_first(engine: sa.Engine, store: StoreChangeDeli
     intake.close()
     assert ["second"] == store.waiting(CHANNELS, at(5))
     pages = StoreDeliveries(engine)
-    (page,) = pages.claim([Lane("pager", 1, None, 1, 60.0)], at(5))
+    (page,) = pages.claim([ChannelCapacity("pager", 1, None, 1, 60.0)], at(5))
     assert ["second"] == store.waiting(CHANNELS, at(5))
     pages.settle([(page, Sent({}))], at(6))
     assert list(CHANNELS) == store.waiting(CHANNELS, at(7))

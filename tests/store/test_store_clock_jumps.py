@@ -13,7 +13,7 @@ from bridge.core.facts import ChangeEvent
 from bridge.core.heartbeats import Heartbeat
 from bridge.core.incidents.transitions import Rules
 from bridge.core.model import ChannelSpec
-from bridge.core.ports import Lane, RetryAt, Sent
+from bridge.core.ports import ChannelCapacity, RetryAt, Sent
 from bridge.core.routing.matchers import parse_matchers
 from bridge.core.routing.tree import Escalation, Route
 from bridge.store import (
@@ -36,7 +36,7 @@ BEAT = Heartbeat("prometheus", parse_matchers('alertname="Watchdog"'), timedelta
 ROUTES = Route(notify=("pager",), escalate=(Escalation(timedelta(minutes=10), ("boss",)),))
 CHANNELS = {"pager": ChannelSpec("pager"), "boss": ChannelSpec("boss")}
 POLICY = Policy(Rules(), ROUTES, CHANNELS, heartbeats=(BEAT,))
-LANES = [Lane("pager", 10, None, 10, 60.0)]
+CAPACITIES = [ChannelCapacity("pager", 10, None, 10, 60.0)]
 
 
 @pytest.fixture
@@ -55,25 +55,25 @@ def mend(store: StoreDeliveries, seconds: float) -> int:
 
 
 def claimed(store: StoreDeliveries, seconds: float) -> list[int]:
-    return [claim.incident_number for claim in store.claim(LANES, at(seconds))]
+    return [claim.incident_number for claim in store.claim(CAPACITIES, at(seconds))]
 
 
 def test_what_was_put_off_before_the_clock_went_back_is_due_again(engine: sa.Engine, store: StoreDeliveries) -> None:
     """The pause, the next try, the lease of a worker that died: all of them lie a day ahead now."""
     for key in ("failed", "leased", "waits"):
         accept(engine, DAY, key)
-    failed, *_ = store.claim([Lane("pager", 2, None, 10, 60.0)], at(DAY))
+    failed, *_ = store.claim([ChannelCapacity("pager", 2, None, 10, 60.0)], at(DAY))
     until = at(DAY + 8)
     store.settle([(failed, RetryAt(until, Reason.SERVER, "503", pause_until=until))], at(DAY))
     assert [] == claimed(store, 0)
     assert mend(store, 0) > 0
-    (probe,) = store.claim(LANES, at(0))  # the channel still counts as failing: one finds out
+    (probe,) = store.claim(CAPACITIES, at(0))  # the channel still counts as failing: one finds out
     store.settle([(probe, Sent({}))], at(1))
     assert {1, 2, 3} - {probe.incident_number} == set(claimed(store, 2))
 
 
 def test_a_paced_channel_does_not_wait_for_a_slot_of_the_future(engine: sa.Engine, store: StoreDeliveries) -> None:
-    paced = [Lane("pager", 10, 1.0, 1, 60.0)]
+    paced = [ChannelCapacity("pager", 10, 1.0, 1, 60.0)]
     accept(engine, DAY, "a")
     store.settle([(claim, Sent({})) for claim in store.claim(paced, at(DAY))], at(DAY))
     accept(engine, 0, "b")
@@ -96,7 +96,7 @@ def test_what_is_held_on_purpose_stays_held(engine: sa.Engine, store: StoreDeliv
 def test_times_that_a_sound_clock_writes_are_not_touched(engine: sa.Engine, store: StoreDeliveries) -> None:
     """Nor those of a host whose clock is a little ahead: to end a living worker's lease would send twice."""
     accept(engine, 290)
-    (claim,) = store.claim([Lane("pager", 1, None, 1, 480.0)], at(290))
+    (claim,) = store.claim([ChannelCapacity("pager", 1, None, 1, 480.0)], at(290))
     until = at(290 + 990)  # the longest rate limit
     store.settle([(claim, RetryAt(until, Reason.RATE_LIMITED, "429", pause_until=until))], at(290))
     store.alive("here 1", at(290), at(290))
@@ -164,12 +164,12 @@ def test_a_jump_forward_ends_leases_early_and_only_one_of_two_can_settle(
     engine: sa.Engine, store: StoreDeliveries
 ) -> None:
     accept(engine, 0)
-    (first,) = store.claim(LANES, at(0))
-    (second,) = StoreDeliveries(engine, "other").claim(LANES, at(DAY))
+    (first,) = store.claim(CAPACITIES, at(0))
+    (second,) = StoreDeliveries(engine, "other").claim(CAPACITIES, at(DAY))
     assert second.unknown
     store.settle([(first, Sent({"of": "first"}))], at(DAY))
     store.settle([(second, Sent({"of": "second"}))], at(DAY))
     assert [] == claimed(store, DAY + 3600)
     accept(engine, DAY + 3600, name="Another")
-    (later,) = store.claim(LANES, at(DAY + 3600))
+    (later,) = store.claim(CAPACITIES, at(DAY + 3600))
     assert {"of": "second"} == later.handle

@@ -10,7 +10,7 @@ from bridge.core.delivery.dead_letters import ADVICE, DeadLetterFilter
 from bridge.core.errors import Reason
 from bridge.core.incidents.transitions import Rules
 from bridge.core.model import ChannelSpec
-from bridge.core.ports import GiveUp, Lane
+from bridge.core.ports import ChannelCapacity, GiveUp
 from bridge.core.routing.tree import Route
 from bridge.store import Policy, StoreDeadLetters
 from tests.builders import an_alert, at
@@ -29,14 +29,14 @@ def machine(database_url: str) -> Iterator[Machine]:
     machine.policy = Policy(Rules(), Route(notify=tuple(CHANNELS)), CHANNELS)
     for number in (1, 2):
         machine.accept(at(number), an_alert(), key=str(number))
-        claims = machine.store.claim(LANES, at(number + 5))
+        claims = machine.store.claim(CAPACITIES, at(number + 5))
         outcomes = [(claim, GONE if claim.target.channel == "pager" else REFUSED) for claim in claims]
         machine.store.settle(outcomes, at(number * 10))
     yield machine
     machine.engine.dispose()
 
 
-LANES = [Lane(name, 100, None, 1, 60.0) for name in CHANNELS]
+CAPACITIES = [ChannelCapacity(name, 100, None, 1, 60.0) for name in CHANNELS]
 
 
 def numbers(machine: Machine, wanted: DeadLetterFilter) -> list[tuple[int, str]]:
@@ -73,14 +73,14 @@ def test_a_choice_is_found_counted_and_replayed_alike(machine: Machine, wanted: 
     assert 6 == letters.count(DeadLetterFilter())  # to count is not to replay
     assert count == letters.replay(wanted, at(100))
     assert 6 - count == letters.count(DeadLetterFilter())
-    assert count == len(machine.store.claim(LANES, at(101)))
+    assert count == len(machine.store.claim(CAPACITIES, at(101)))
 
 
 def test_what_is_replayed_shows_what_is_true_now(machine: Machine) -> None:
     machine.policy = Policy(Rules(), Route(notify=()), CHANNELS)  # so that nobody hears of the end by itself
     machine.people.resolve(1, "ada", at(100))
     StoreDeadLetters(machine.engine).replay(DeadLetterFilter(), at(101))
-    claims = machine.store.claim(LANES[:1], at(102))
+    claims = machine.store.claim(CAPACITIES[:1], at(102))
     # of what is over before anybody heard of it, nobody hears
     assert {2: True} == {claim.incident_number: claim.firing for claim in claims}
 

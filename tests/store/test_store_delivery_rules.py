@@ -14,7 +14,7 @@ from bridge.core.delivery.delivery import Delivery
 from bridge.core.errors import Reason
 from bridge.core.incidents.actions import acknowledge
 from bridge.core.model import Severity, Target
-from bridge.core.ports import GiveUp, Lane, Outcome, RetryAt, Sent
+from bridge.core.ports import ChannelCapacity, GiveUp, Outcome, RetryAt, Sent
 from bridge.core.storms.detection import Storm
 from bridge.store import StoreDeadLetters, StoreDeliveries
 from bridge.store.applying import Writing
@@ -23,7 +23,7 @@ from bridge.store.rows import DELIVERY, delivery_from, delivery_row
 from bridge.store.suppression import WAITS_UNNOTIFIED, suppressed_in
 from bridge.store.tables import delivery, incident
 from tests.builders import an_alert, at
-from tests.store.storm_world import LANE, POLICY, World
+from tests.store.storm_world import CAPACITY, POLICY, World
 
 CRITICAL, WARNING = Severity.CRITICAL.rank, Severity.WARNING.rank
 PLAIN = Delivery(1, Target("slack"), WARNING, True, 1, at(0), at(0), at(0))
@@ -120,7 +120,7 @@ def test_a_change_that_was_planned_while_a_try_ended_loses_neither(world: World,
 
 def test_one_batch_of_outcomes_settles_each_delivery_once(world: World) -> None:
     world.receive(*(an_alert(f"Slow{number}", "warning", group="Slow") for number in range(3)))
-    wide = Lane("slack", 10, None, 10, 60.0)
+    wide = ChannelCapacity("slack", 10, None, 10, 60.0)
     first, second, third = world.claim(wide)
     outcomes = list(zip((first, second, third), OUTCOMES, strict=True))
     StoreDeliveries(world.engine).settle([*outcomes, (first, OUTCOMES[2])], world.now)
@@ -134,7 +134,7 @@ def test_an_outcome_whose_lease_was_lost_changes_nothing(world: World) -> None:
     world.fire(1)
     (lost,) = world.claim()
     world.pass_by(61)
-    (taken,) = world.claim(LANE)
+    (taken,) = world.claim(CAPACITY)
     before = stored(world)
     StoreDeliveries(world.engine).settle([(lost, OUTCOMES[2])], world.now)
     assert before == stored(world)

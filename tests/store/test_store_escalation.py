@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from bridge.core.errors import Reason
 from bridge.core.incidents.transitions import Rules
 from bridge.core.model import Alert, ChannelSpec, State
-from bridge.core.ports import Claim, GiveUp, Lane, Outcome, RetryAt, Sent
+from bridge.core.ports import ChannelCapacity, Claim, GiveUp, Outcome, RetryAt, Sent
 from bridge.core.routing.matchers import parse_matchers
 from bridge.core.routing.tree import Escalation, Route
 from bridge.store import (
@@ -32,7 +32,7 @@ STEP = Escalation(timedelta(minutes=10), ("slack",))
 CRITICAL = Route(parse_matchers('severity="critical"'), ("pager",), fallback=("mail",), escalate=(STEP,))
 CHANNELS = {name: ChannelSpec(name, edits=name != "mail") for name in ("pager", "mail", "slack", "boss")}
 POLICY = Policy(Rules(), Route(notify=("boss",), routes=(CRITICAL,)), CHANNELS)
-LANES = [Lane(name, 100, None, 1, 60.0) for name in CHANNELS]
+CAPACITIES = [ChannelCapacity(name, 100, None, 1, 60.0) for name in CHANNELS]
 
 
 class Machine:
@@ -54,7 +54,7 @@ class Machine:
         return number
 
     def claim(self, now: datetime) -> dict[str, Claim]:
-        return {claim.target.channel: claim for claim in self.store.claim(LANES, now)}
+        return {claim.target.channel: claim for claim in self.store.claim(CAPACITIES, now)}
 
     def send(self, now: datetime, **outcomes: Outcome) -> set[str]:
         """Every channel that has something to send does so, or ends as told; which had."""

@@ -14,11 +14,11 @@ import sqlalchemy as sa
 from bridge.core.cursors import cursor_of
 from bridge.core.delivery.dead_letters import DeadLetterFilter
 from bridge.core.errors import Reason
-from bridge.core.ports import Lane, RetryAt
+from bridge.core.ports import ChannelCapacity, RetryAt
 from bridge.store import StoreChangeDeliveries, StoreChanges, StoreDeliveries, StoreReader, StoreStorms, open_database
 from bridge.store.tables import channel_state
 from tests.builders import at
-from tests.store.storm_world import LANE, POLICY, World
+from tests.store.storm_world import CAPACITY, POLICY, World
 
 
 @pytest.fixture
@@ -50,7 +50,7 @@ def plans(engine: sa.Engine, asked: Sequence[tuple[str, Any]]) -> list[str]:
 
 def test_a_claim_reads_the_pending_deliveries_of_its_channel_in_their_order(engine: sa.Engine) -> None:
     with queries(engine) as asked:
-        StoreDeliveries(engine).claim([Lane("pager", 10, None, 10, 60.0)], at(1))
+        StoreDeliveries(engine).claim([ChannelCapacity("pager", 10, None, 10, 60.0)], at(1))
     doubt, plan = [plan for plan in plans(engine, asked) if "delivery" in plan]
     assert doubt.startswith("SEARCH delivery USING")
     assert doubt.endswith("INDEX delivery_failed (channel=?)")
@@ -65,7 +65,7 @@ def test_a_claim_reads_what_failed_once_and_not_for_each_delivery(engine: sa.Eng
     with engine.begin() as connection:
         connection.execute(sa.update(channel_state).values(failing=failing))
     with queries(engine) as asked:
-        assert store.claim([Lane("slack", 10, None, 10, 60.0)], at(100))
+        assert store.claim([ChannelCapacity("slack", 10, None, 10, 60.0)], at(100))
     found = [plan for plan in plans(engine, asked) if "delivery_failed" in plan]
     assert 2 <= len(found)
     assert [] == [plan for plan in found if "CORRELATED" in plan or "SCAN delivery" in plan]
@@ -105,7 +105,7 @@ def test_storms_are_looked_for_and_followed_in_what_is_pending_alone(engine: sa.
     World(engine).fire(10)
     with queries(engine) as asked:
         StoreStorms(engine, lambda: POLICY).watch(at(1))
-        StoreDeliveries(engine).claim([LANE], at(1))
+        StoreDeliveries(engine).claim([CAPACITY], at(1))
         StoreReader(engine).page_of_held("slack", at(1))
         StoreReader(engine).health(at(1))
     counting = [(query, given) for query, given in asked if "delivery.sent = " in query]

@@ -13,7 +13,7 @@ from alembic.config import Config
 from alembic.script import ScriptDirectory
 
 from bridge.core.errors import StoreUnavailable
-from bridge.core.ports import Lane, Sent
+from bridge.core.ports import ChannelCapacity, Sent
 from bridge.store import (
     StoreDeliveries,
     StoreIntake,
@@ -23,7 +23,7 @@ from bridge.store import (
 )
 from bridge.store.database import transaction
 from tests.builders import a_group, an_alert, at
-from tests.store.small_store import CHANNELS, LANES, POLICY, Clock
+from tests.store.small_store import CAPACITIES, CHANNELS, POLICY, Clock
 
 
 def test_two_writers_open_one_incident(engine: sa.Engine, clock: Clock) -> None:
@@ -55,10 +55,10 @@ def test_old_resolved_incidents_are_forgotten_and_others_kept(
 ) -> None:
     intake.accept(a_group(an_alert(), key="a"))
     intake.accept(a_group(an_alert(), key="b"))
-    store.settle([(claim, Sent({})) for claim in store.claim(LANES, clock())], clock())
+    store.settle([(claim, Sent({})) for claim in store.claim(CAPACITIES, clock())], clock())
     intake.accept(a_group(an_alert(ends=3), key="a"))
     assert 0 == store.forget(clock.forward(1000))  # its end is still to be told
-    store.settle([(claim, Sent({})) for claim in store.claim(LANES, clock())], clock())
+    store.settle([(claim, Sent({})) for claim in store.claim(CAPACITIES, clock())], clock())
     assert 1 == store.forget(clock.forward(1000))
     assert [2] == [incident.number for incident in StoreReader(engine).list_incidents()]
 
@@ -68,7 +68,7 @@ def test_the_next_due_time_counts_leases_and_pauses(intake: StoreIntake, store: 
     intake.accept(a_group(an_alert()))
     assert at(1) == store.next_due(clock(), CHANNELS)
     assert store.next_due(clock(), ("mail",)) is None
-    store.claim(LANES, clock())
+    store.claim(CAPACITIES, clock())
     assert at(61) == store.next_due(clock(), CHANNELS)
 
 
@@ -81,11 +81,11 @@ def test_what_a_dead_worker_of_this_host_was_sending_is_free_at_once(
     for place, worker_id in workers.items():
         theirs = StoreDeliveries(engine, worker_id)
         theirs.alive(place, clock(), clock())
-        theirs.claim([Lane("pager", 1, None, 1, 600.0)], clock())
+        theirs.claim([ChannelCapacity("pager", 1, None, 1, 600.0)], clock())
     successor = StoreDeliveries(engine, "new")
-    assert [] == successor.claim(LANES, clock())
+    assert [] == successor.claim(CAPACITIES, clock())
     assert 1 == successor.release_dead_leases("here", lambda pid: pid == 8, clock())
-    (freed,) = successor.claim(LANES, clock())
+    (freed,) = successor.claim(CAPACITIES, clock())
     assert freed.unknown
     assert 0 == successor.release_dead_leases("here", lambda pid: pid == 8, clock())
 

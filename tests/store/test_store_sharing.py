@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from bridge.core.delivery.dead_letters import DeadLetterFilter
 from bridge.core.errors import Reason
 from bridge.core.incidents.transitions import Rules
-from bridge.core.ports import GiveUp, Lane, RetryAt, Sent
+from bridge.core.ports import ChannelCapacity, GiveUp, RetryAt, Sent
 from bridge.core.routing.tree import Route
 from bridge.store import (
     Policy,
@@ -19,7 +19,7 @@ from bridge.store import (
     StoreReader,
 )
 from tests.builders import a_group, an_alert, at
-from tests.store.small_store import CHANNELS, LANES, POLICY, Clock, one
+from tests.store.small_store import CAPACITIES, CHANNELS, POLICY, Clock, one
 
 
 def test_a_failing_channel_is_probed_by_one_delivery_at_a_time_and_then_drains(
@@ -27,14 +27,14 @@ def test_a_failing_channel_is_probed_by_one_delivery_at_a_time_and_then_drains(
 ) -> None:
     for number in range(5):
         intake.accept(a_group(an_alert(pod=str(number)), key=f"key-{number}"))
-    claims = store.claim(LANES, clock())
+    claims = store.claim(CAPACITIES, clock())
     later = clock() + timedelta(seconds=2)
     retry = RetryAt(later, Reason.SERVER, "503", pause_until=later)
     store.settle([(claim, retry) for claim in claims], clock())
-    assert [] == store.claim(LANES, clock.forward(1))
-    probe = one(store.claim(LANES, clock.forward(1.1)))
+    assert [] == store.claim(CAPACITIES, clock.forward(1))
+    probe = one(store.claim(CAPACITIES, clock.forward(1.1)))
     store.settle([(probe, Sent({}))], clock())
-    assert 4 == len(store.claim(LANES, clock()))
+    assert 4 == len(store.claim(CAPACITIES, clock()))
 
 
 def test_one_channels_pause_changes_nothing_for_another(
@@ -43,16 +43,16 @@ def test_one_channels_pause_changes_nothing_for_another(
     intake.accept(a_group(an_alert(severity="info"), key="i"))
     later = clock() + timedelta(hours=1)
     failed = RetryAt(later, Reason.RATE_LIMITED, "429", pause_until=later)
-    store.settle([(one(store.claim(LANES, clock())), failed)], clock())
+    store.settle([(one(store.claim(CAPACITIES, clock())), failed)], clock())
     intake.accept(a_group(an_alert(), key="c"))
-    assert "pager" == one(store.claim(LANES, clock())).target.channel
+    assert "pager" == one(store.claim(CAPACITIES, clock())).target.channel
 
 
 def test_pace_is_kept_over_claims(intake: StoreIntake, store: StoreDeliveries, clock: Clock) -> None:
     for number in range(10):
         intake.accept(a_group(an_alert(), key=f"key-{number}"))
-    lanes = [Lane("pager", 10, 2.0, 2, 60.0)]
-    assert [2, 0, 1, 2] == [len(store.claim(lanes, clock.forward(seconds))) for seconds in (0, 0.1, 0.5, 5)]
+    capacities = [ChannelCapacity("pager", 10, 2.0, 2, 60.0)]
+    assert [2, 0, 1, 2] == [len(store.claim(capacities, clock.forward(seconds))) for seconds in (0, 0.1, 0.5, 5)]
 
 
 def test_a_paced_out_channel_is_next_due_when_its_next_slot_comes(
@@ -60,7 +60,7 @@ def test_a_paced_out_channel_is_next_due_when_its_next_slot_comes(
 ) -> None:
     for number in range(3):
         intake.accept(a_group(an_alert(), key=f"key-{number}"))
-    assert 1 == len(store.claim([Lane("pager", 10, 0.5, 1, 600.0)], clock()))
+    assert 1 == len(store.claim([ChannelCapacity("pager", 10, 0.5, 1, 600.0)], clock()))
     assert at(3) == store.next_due(clock(), CHANNELS)
 
 
@@ -72,8 +72,8 @@ def test_critical_goes_before_warning_and_oldest_first(
     for severity, key in (("info", "1"), ("warning", "2"), ("critical", "3"), ("critical", "4")):
         intake.accept(a_group(an_alert(severity=severity), key=key))
         clock.forward(1)
-    lane = [Lane("pager", 1, None, 1, 60.0)]
-    assert [3, 4, 2, 1] == [one(store.claim(lane, clock())).incident_number for _ in range(4)]
+    capacity = [ChannelCapacity("pager", 1, None, 1, 60.0)]
+    assert [3, 4, 2, 1] == [one(store.claim(capacity, clock())).incident_number for _ in range(4)]
 
 
 def test_a_dead_letter_waits_for_its_replay(
@@ -81,8 +81,8 @@ def test_a_dead_letter_waits_for_its_replay(
 ) -> None:
     number = intake.accept(a_group(an_alert())).number
     dead = GiveUp(Reason.DESTINATION, "no such key", refused="{}")
-    store.settle([(one(store.claim(LANES, clock())), dead)], clock())
-    assert [] == store.claim(LANES, clock.forward(1000))
+    store.settle([(one(store.claim(CAPACITIES, clock())), dead)], clock())
+    assert [] == store.claim(CAPACITIES, clock.forward(1000))
     assert {"pager": 1} == StoreReader(engine).health(clock()).dead
     assert 1 == StoreDeadLetters(engine).replay(DeadLetterFilter(number), clock())
-    assert number == one(store.claim(LANES, clock())).incident_number
+    assert number == one(store.claim(CAPACITIES, clock())).incident_number

@@ -17,7 +17,7 @@ from bridge.core.model import Group
 from bridge.core.ports import Claim, Sent
 from bridge.store import StoreDeliveries, StoreIntake, StorePeople, StoreReader
 from tests.builders import a_group, an_alert
-from tests.store.small_store import LANES, POLICY, Clock, one
+from tests.store.small_store import CAPACITIES, POLICY, Clock, one
 
 #: More than the transaction has. On SQLite a writer waits for its end anyway; on PostgreSQL it may come in between.
 STATEMENTS = range(1, 13)
@@ -65,16 +65,16 @@ def test_an_end_that_comes_while_its_beginning_is_claimed_is_a_claim_of_its_own(
     begin, end = fired_and_ended()
     intake.accept(begin)
     with at_statement(engine, statement, lambda: intake.accept(end)):
-        claims = store.claim(LANES, clock())
+        claims = store.claim(CAPACITIES, clock())
     for claim in claims:  # none where PostgreSQL's writer was first: then it ended before anything was sent
         is_one_moment(claim)
         store.settle([(claim, Sent({"state": "triggered"}))], clock())
     intake.accept(end)  # where nothing came in between
-    for claim in store.claim(LANES, clock.forward(1)):
+    for claim in store.claim(CAPACITIES, clock.forward(1)):
         is_one_moment(claim)
         assert not claim.firing
         store.settle([(claim, Sent({}))], clock())
-    assert [] == store.claim(LANES, clock.forward(100))
+    assert [] == store.claim(CAPACITIES, clock.forward(100))
     (delivery,) = StoreReader(engine).deliveries(1)
     assert delivery.status == ("delivered" if claims else "skipped")
     assert delivery.sent in (2, 0)
@@ -86,20 +86,20 @@ def test_a_new_outbreak_that_comes_while_the_end_is_claimed_is_a_claim_of_its_ow
 ) -> None:
     begin, end = fired_and_ended()
     intake.accept(begin)
-    store.settle([(one(store.claim(LANES, clock())), Sent({"state": "triggered"}))], clock())
+    store.settle([(one(store.claim(CAPACITIES, clock())), Sent({"state": "triggered"}))], clock())
     intake.accept(end)
     again = a_group(an_alert(starts=2))
     with at_statement(engine, statement, lambda: intake.accept(again)):
-        claims = store.claim(LANES, clock.forward(1))
+        claims = store.claim(CAPACITIES, clock.forward(1))
     intake.accept(again)  # where nothing came in between
     for claim in claims:
         is_one_moment(claim)
         store.settle([(claim, Sent({"state": "resolved"}))], clock())
-    for claim in store.claim(LANES, clock.forward(1)):
+    for claim in store.claim(CAPACITIES, clock.forward(1)):
         is_one_moment(claim)
         assert claim.firing
         store.settle([(claim, Sent({"state": "triggered"}))], clock())
-    assert [] == store.claim(LANES, clock.forward(100))
+    assert [] == store.claim(CAPACITIES, clock.forward(100))
     (delivery,) = StoreReader(engine).deliveries(1)
     assert ("delivered", 3) == (delivery.status, delivery.sent)
 
@@ -111,7 +111,7 @@ def test_all_targets_of_one_incident_claim_the_same_moment(
     intake.accept(group)
     more = a_group(an_alert("Down", "critical", ends=1), *group.alerts[1:])
     with at_statement(engine, 4, lambda: intake.accept(more)):
-        claims = store.claim(LANES, clock())
+        claims = store.claim(CAPACITIES, clock())
     assert {"pager", "mail", "slack"} >= {claim.target.channel for claim in claims}
     assert 1 >= len({claim.revision for claim in claims})
     assert all(claim.incident == claims[0].incident for claim in claims)
@@ -122,11 +122,11 @@ def test_a_quiet_change_that_no_mail_tells_of_is_in_the_mail_that_waits_and_make
 ) -> None:
     intake.accept(a_group(an_alert("Slow", "warning"), an_alert("Late", "warning")))
     intake.accept(a_group(an_alert("Slow", "warning"), an_alert("Late", "warning", ends=1)))  # quiet: revision 2
-    claims = store.claim(LANES, clock())
+    claims = store.claim(CAPACITIES, clock())
     assert {2} == {claim.revision for claim in claims}
     assert {2} == {claim.incident.revision for claim in claims}
     store.settle([(claim, Sent({})) for claim in claims], clock())
-    assert [] == store.claim(LANES, clock.forward(100))
+    assert [] == store.claim(CAPACITIES, clock.forward(100))
     assert {(2, 2)} == {(each.wanted, each.sent) for each in StoreReader(engine).deliveries(1)}
 
 
@@ -135,14 +135,14 @@ def test_the_bytes_of_an_unknown_try_are_sent_again_although_a_quiet_change_came
 ) -> None:
     """As another mail of the same Message-ID they could not be told from it."""
     intake.accept(a_group(an_alert("Slow", "warning"), an_alert("Late", "warning")))
-    claims = store.claim(LANES, clock())
+    claims = store.claim(CAPACITIES, clock())
     store.freeze([(claim, b"of revision 1") for claim in claims])  # and dies
     intake.accept(a_group(an_alert("Slow", "warning"), an_alert("Late", "warning", ends=1)))
-    again = store.claim(LANES, clock.forward(61))
+    again = store.claim(CAPACITIES, clock.forward(61))
     assert {(b"of revision 1", 1, 2)} == {(each.frozen, each.revision, each.incident.revision) for each in again}
     store.freeze([(claim, b"of revision 1") for claim in again])
     intake.accept(a_group(an_alert("Slow", "warning", ends=2), an_alert("Late", "warning", ends=1)))
-    latest = store.claim(LANES, clock.forward(61))
+    latest = store.claim(CAPACITIES, clock.forward(61))
     assert {(None, 3, False)} == {(each.frozen, each.revision, each.firing) for each in latest}
 
 
@@ -151,7 +151,7 @@ def test_what_is_settled_while_a_quiet_change_is_written_is_not_sent_again(
 ) -> None:
     """The change has read the delivery as waiting: for the revision that arrives meanwhile."""
     number = intake.accept(a_group(an_alert("Slow", "warning"))).number
-    claims = store.claim(LANES, clock())
+    claims = store.claim(CAPACITIES, clock())
     people = StorePeople(engine, lambda: POLICY)
 
     def settle() -> None:
@@ -160,7 +160,7 @@ def test_what_is_settled_while_a_quiet_change_is_written_is_not_sent_again(
     for statement in STATEMENTS:
         with at_statement(engine, statement, settle):
             people.acknowledge(number, "ada", clock())
-    assert [] == store.claim(LANES, clock.forward(100))
+    assert [] == store.claim(CAPACITIES, clock.forward(100))
     assert {("delivered", 1)} == {(each.status, each.sent) for each in StoreReader(engine).deliveries(number)}
 
 
@@ -170,7 +170,7 @@ def test_two_workers_claim_of_one_incident_at_the_same_time(
     """Each another target of it: neither waits for the other."""
     intake.accept(a_group(an_alert("Down", "critical"), an_alert("Slow", "warning"), an_alert("New", "info")))
     other, found = StoreDeliveries(engine, "other"), list[Claim]()
-    pager, rest = LANES[:1], LANES[1:]
+    pager, rest = CAPACITIES[:1], CAPACITIES[1:]
     with at_statement(engine, 4, lambda: found.extend(other.claim(rest, clock()))):
         found.extend(store.claim(pager, clock()))
     assert ["mail", "mail", "pager", "slack"] == sorted(claim.target.channel for claim in found)

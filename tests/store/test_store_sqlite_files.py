@@ -22,7 +22,7 @@ from structlog.testing import capture_logs
 from bridge.core.errors import StoreDown, StoreUnavailable
 from bridge.core.incidents.transitions import Rules
 from bridge.core.model import ChannelSpec
-from bridge.core.ports import Lane, Sent
+from bridge.core.ports import ChannelCapacity, Sent
 from bridge.core.routing.tree import Route
 from bridge.store import Listener, Policy, StoreDeliveries, StoreIntake, StoreReader, Waker, back_up, open_database
 from bridge.store.sqlite_files import lock_holders
@@ -30,7 +30,7 @@ from bridge.store.sqlite_lock import WriteLock
 from tests.builders import a_group, an_alert, at
 
 POLICY = Policy(Rules(), Route(notify=("pager",)), {"pager": ChannelSpec("pager")})
-LANES = [Lane("pager", 100, None, 100, 60.0)]
+CAPACITIES = [ChannelCapacity("pager", 100, None, 100, 60.0)]
 
 
 @pytest.fixture
@@ -203,7 +203,7 @@ def test_a_worker_goes_on_with_a_deleted_file_but_nothing_new_is_taken_in(file: 
         file.unlink()
         with pytest.raises(StoreDown, match="was deleted"):
             take("two")
-        (claim,) = store.claim(LANES, at(1))
+        (claim,) = store.claim(CAPACITIES, at(1))
         store.settle([(claim, Sent({}))], at(2))
         assert "delivered" == StoreReader(engine).deliveries(1)[0].status
 
@@ -215,7 +215,7 @@ def test_a_worker_leaves_a_replaced_file_to_the_next_one(file: Path, engine: sa.
         back_up(f"sqlite:///{file}", file.with_name("copy"))
         file.with_name("copy").rename(file)
         with pytest.raises(StoreDown, match="another file"):
-            store.claim(LANES, at(1))
+            store.claim(CAPACITIES, at(1))
 
 
 def test_no_connection_goes_to_another_file_than_the_first_or_makes_one(file: Path, engine: sa.Engine) -> None:

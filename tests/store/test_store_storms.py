@@ -14,9 +14,9 @@ from bridge.core.model import Severity, State
 from bridge.core.ports import RetryAt
 from bridge.store import Policy, StoreDeliveries, StorePeople, StoreStorms, claiming
 from tests.builders import an_alert, at
-from tests.store.storm_world import LANE, LIMITS, POLICY, World
+from tests.store.storm_world import CAPACITY, LIMITS, POLICY, World
 
-MAIL = replace(LANE, channel="mail")
+MAIL = replace(CAPACITY, channel="mail")
 
 
 @pytest.fixture
@@ -153,7 +153,7 @@ def test_one_that_was_over_before_its_digest_was_told_tells_nothing_of_itself(wo
     assert ["slack storms, reported in #51"] == world.watch()
     world.policy = replace(POLICY, storms={})
     assert ["the storm on slack is over, reported in #51"] == world.watch()
-    assert ["Slow"] * 5 == world.send_all(5, replace(LANE, storm_at=None))
+    assert ["Slow"] * 5 == world.send_all(5, replace(CAPACITY, storm_at=None))
     assert ("skipped", State.RESOLVED) == (world.standing(51)[0], world.digest().state)
 
 
@@ -174,14 +174,14 @@ def test_a_reload_that_allows_more_ends_the_storm(world: World, policy: Policy) 
     world.watch()
     assert State.RESOLVED is world.digest().state
     assert [] == world.watch()
-    assert ["Slow"] * 3 == world.send_all(3, replace(LANE, storm_at=None))
+    assert ["Slow"] * 3 == world.send_all(3, replace(CAPACITY, storm_at=None))
     assert ("pending", "waits to be sent") == world.standing(50)
 
 
 def test_a_channel_without_a_limit_never_storms(engine: sa.Engine) -> None:
     world = World(engine, replace(POLICY, storms={}))
     world.fire(50)
-    assert 50 == len(world.send(replace(LANE, limit=100, per_second=None, storm_at=None)))
+    assert 50 == len(world.send(replace(CAPACITY, limit=100, per_second=None, storm_at=None)))
     assert [] == world.watch()
 
 

@@ -17,7 +17,7 @@ import sqlalchemy as sa
 from bridge.core.errors import StoreDown, StoreUnavailable
 from bridge.core.incidents.transitions import Rules
 from bridge.core.model import ChannelSpec
-from bridge.core.ports import Accepted, Lane, Sent
+from bridge.core.ports import Accepted, ChannelCapacity, Sent
 from bridge.core.routing.tree import Route
 from bridge.store import Policy, StoreDeliveries, StoreIntake, StoreReader, open_database
 from bridge.store.database import postgres_patience, reading
@@ -25,7 +25,7 @@ from bridge.store.tables import incident
 from tests.builders import a_group, an_alert, at
 
 POLICY = Policy(Rules(), Route(notify=("pager",)), {"pager": ChannelSpec("pager")})
-LANES = [Lane("pager", 100, None, 100, 60.0)]
+CAPACITIES = [ChannelCapacity("pager", 100, None, 100, 60.0)]
 only_sqlite = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 only_postgresql = pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
 
@@ -99,7 +99,7 @@ def test_what_is_stored_is_still_read_and_its_outcome_refused_while_the_disk_is_
     store = StoreDeliveries(engine)
     with taking_in(engine) as intake:
         intake.send("one")
-    (claim,) = store.claim(LANES, at(1))
+    (claim,) = store.claim(CAPACITIES, at(1))
     limit_pages(engine, file.stat().st_size // 4096)
     with pytest.raises(StoreUnavailable, match="full"):
         store.settle([(claim, Sent({"state": "x" * 100_000}))], at(2))
@@ -120,7 +120,7 @@ def test_a_read_only_file_is_503_until_it_can_be_written_again(engine: sa.Engine
         sa.event.listen(engine, "connect", forbid)
         assert 503 == intake.send("meanwhile")
         with pytest.raises(StoreUnavailable, match="readonly"):
-            StoreDeliveries(engine).claim(LANES, at(1))
+            StoreDeliveries(engine).claim(CAPACITIES, at(1))
         sa.event.remove(engine, "connect", forbid)
         engine.dispose()
         assert 200 == intake.send("meanwhile")
@@ -275,11 +275,11 @@ def test_a_corrupt_page_hides_only_what_stands_on_it(engine: sa.Engine, file: Pa
         spoil(engine, file, "key-7")
         assert 200 == intake.send("after")
         assert 503 == intake.send("key-7")  # a webhook for what cannot be read is asked for again
-    claims = {claim.incident_number for claim in store.claim(LANES, at(1))}
+    claims = {claim.incident_number for claim in store.claim(CAPACITIES, at(1))}
     readable = {number for number in range(1, 22) if _can_be_read(store, number)}
     assert readable == claims
     assert 21 - len(readable) in (1, 2)  # a page holds one alert of this size, or parts of two
-    assert [] == store.claim(LANES, at(2)), "what cannot be read is left until its lease ends"
+    assert [] == store.claim(CAPACITIES, at(2)), "what cannot be read is left until its lease ends"
 
 
 def spoil(engine: sa.Engine, file: Path, key: str) -> None:
@@ -351,7 +351,10 @@ def test_a_pool_without_a_free_connection_is_a_store_that_cannot_take_it_now(dat
     open_database(database_url).dispose()
     engine = sa.create_engine(sa.make_url(database_url), pool_size=1, max_overflow=0, pool_timeout=0.05)
     with engine.connect():
-        for call in (lambda: StoreReader(engine).list_incidents(), lambda: StoreDeliveries(engine).claim(LANES, at(0))):
+        for call in (
+            lambda: StoreReader(engine).list_incidents(),
+            lambda: StoreDeliveries(engine).claim(CAPACITIES, at(0)),
+        ):
             with pytest.raises(StoreUnavailable, match="in use"):
                 call()
     engine.dispose()

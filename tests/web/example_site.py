@@ -21,7 +21,7 @@ from bridge.core.charts.series import Span
 from bridge.core.errors import Reason
 from bridge.core.facts import ChangeEvent, Unit
 from bridge.core.model import Alert, Group, Status
-from bridge.core.ports import Claim, GiveUp, Lane, Sent
+from bridge.core.ports import ChannelCapacity, Claim, GiveUp, Sent
 from bridge.observability.metrics import Metrics
 from bridge.rendering.sample import sample_context
 from bridge.store import (
@@ -53,7 +53,7 @@ sources:
 external_url: https://bridge.example.org
 dashboard_base_url: https://grafana.example.org
 """
-LANES = [Lane(name, 1000, None, 1, 60.0) for name in ("pagerduty-ml", "slack-ml", "email-ml")]
+CAPACITIES = [ChannelCapacity(name, 1000, None, 1, 60.0) for name in ("pagerduty-ml", "slack-ml", "email-ml")]
 ERRORS = {
     "alertname": "MLErrorRateCritical", "severity": "critical", "job": "toxicity-api", "namespace": "ml", "team": "ml",
 }  # fmt: skip
@@ -142,7 +142,9 @@ def fill(database: str, settings: Settings) -> None:
         later.accept(replace(group, alerts=(ended,)))
     later.close()
     store, people = StoreDeliveries(engine), StorePeople(engine, lambda: policy)
-    store.settle([(claim, outcome(claim)) for claim in store.claim(LANES, STARTED)], STARTED + timedelta(seconds=2))
+    store.settle(
+        [(claim, outcome(claim)) for claim in store.claim(CAPACITIES, STARTED)], STARTED + timedelta(seconds=2)
+    )
     people.acknowledge(3, "Ana", NOW - timedelta(minutes=9))
     changes = StoreChanges(engine, lambda: NOW)
     for minutes, kind, version in ((34, "deploy", "v2.4.0"), (123, "retraining", ""), (900, "config", "")):

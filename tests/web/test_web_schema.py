@@ -24,7 +24,7 @@ from bridge.app.settings import load_text
 from bridge.app.wiring import policy_of
 from bridge.core.errors import Reason
 from bridge.core.facts import ChangeEvent
-from bridge.core.ports import GiveUp, Lane, Outcome, Sent
+from bridge.core.ports import ChannelCapacity, GiveUp, Outcome, Sent
 from bridge.observability.metrics import Metrics
 from bridge.store import (
     Policy,
@@ -59,7 +59,7 @@ web: {{users: {{ann: "{generate_password_hash(LOGIN["password"], method="scrypt"
 RIGHT = {"Authorization": "Basic " + base64.b64encode(":".join(LOGIN.values()).encode()).decode()}
 FLAPS, OVER, TAKEN = 1, 2, 3
 FOR_PEOPLE = {"pages", "incident", "runbooks", "static", "favicon"}
-LANES = [Lane(name, 100, None, 1, 60.0) for name in ("mail", "slack")]
+CAPACITIES = [ChannelCapacity(name, 100, None, 1, 60.0) for name in ("mail", "slack")]
 CONFIG = SchemathesisConfig.from_dict(
     {
         "seed": 1,
@@ -164,7 +164,7 @@ def remember(intake: StoreIntake, engine: sa.Engine, policy: Policy, clock: Cloc
         "mail": GiveUp(Reason.DESTINATION, "550 no such user", "Subject: x"),
         "slack": Sent({}),
     }
-    claims = store.claim(LANES, clock())
+    claims = store.claim(CAPACITIES, clock())
     store.settle([(claim, outcomes[claim.target.channel]) for claim in claims], clock())
     StoreChanges(engine, clock).record(
         ChangeEvent("deploy", "toxicity", clock(), "v2", labels={"job": "toxicity"}, id="1")

@@ -21,7 +21,7 @@ from bridge.core.delivery.retries import decide
 from bridge.core.errors import Reason, SendError
 from bridge.core.incidents.transitions import Rules
 from bridge.core.model import ChannelSpec
-from bridge.core.ports import Claim, Lane, Outcome, Sent
+from bridge.core.ports import ChannelCapacity, Claim, Outcome, Sent
 from bridge.core.routing.tree import Route
 from bridge.store import Policy, StoreDeliveries, StoreIntake, StoreReader, open_database
 from tests.builders import a_group, an_alert, at
@@ -54,7 +54,7 @@ class World:
     engine: sa.Engine
     intake: StoreIntake
     policy: Policy
-    lane: Lane
+    capacity: ChannelCapacity
     fault: Fault = lambda claim, now: None
     now: float = 0.0
     workers: list[Slots] = field(default_factory=list)
@@ -90,12 +90,14 @@ class World:
     def _claim(self) -> bool:
         found = False
         for worker in self.workers:
-            free = self.lane.limit - worker.flying
+            free = self.capacity.limit - worker.flying
             if free < 1:
                 continue
-            doubtful = room_for_doubtful(self.lane.limit) - worker.doubtful
-            lane = Lane(self.lane.channel, free, self.lane.per_second, self.lane.burst, 60.0, doubtful=doubtful)
-            for claim in worker.store.claim([lane], at(self.now)):
+            doubtful = room_for_doubtful(self.capacity.limit) - worker.doubtful
+            capacity = ChannelCapacity(
+                self.capacity.channel, free, self.capacity.per_second, self.capacity.burst, 60.0, doubtful=doubtful
+            )
+            for claim in worker.store.claim([capacity], at(self.now)):
                 found = True
                 self._start(worker, claim)
         return found
@@ -126,7 +128,7 @@ class World:
         return Sent({"state": "triggered"})
 
     def _next(self) -> float:
-        due = self.workers[0].store.next_due(at(self.now), [self.lane.channel])
+        due = self.workers[0].store.next_due(at(self.now), [self.capacity.channel])
         moments = [self.under_way[0][0]] if self.under_way else []
         if due is not None:  # what is due and may not be tried is looked for less and less often, as the worker does
             moments.append(max(self.now + min(2.0, 0.02 * 2**self._vain), (due - at(0)).total_seconds()))
@@ -153,9 +155,9 @@ def a_world(
     sa.event.listen(engine, "connect", lambda raw, _: raw.execute("PRAGMA synchronous=OFF"))
     engine.dispose()
     policy = Policy(Rules(), Route(notify=("pager",)), {"pager": ChannelSpec("pager", recipients, edits=False)})
-    lane = Lane("pager", limit, per_second, max(1, int(per_second or 1)), 60.0)
+    capacity = ChannelCapacity("pager", limit, per_second, max(1, int(per_second or 1)), 60.0)
     intake = StoreIntake(engine, lambda: policy, lambda: at(world.now))
-    world = World(engine, intake, policy, lane)
+    world = World(engine, intake, policy, capacity)
     chance = random.Random(7).random
     world.workers = [Slots(StoreDeliveries(engine, f"w{each}", chance=chance)) for each in range(workers)]
     try:

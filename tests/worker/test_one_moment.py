@@ -12,7 +12,7 @@ import pytest
 
 from bridge.core.incidents.transitions import Rules
 from bridge.core.model import ChannelSpec
-from bridge.core.ports import Claim, Composed, Lane, Message, Receipt
+from bridge.core.ports import ChannelCapacity, Claim, Composed, Message, Receipt
 from bridge.core.routing.tree import Route
 from bridge.observability.metrics import Metrics
 from bridge.rendering.renderer import Renderer
@@ -59,8 +59,8 @@ class Interrupted(StoreDeliveries):
         super().__init__(*arguments)
         self._meanwhile = meanwhile
 
-    def claim(self, lanes: Sequence[Lane], now: datetime) -> list[Claim]:
-        claims = super().claim(lanes, now)
+    def claim(self, capacities: Sequence[ChannelCapacity], now: datetime) -> list[Claim]:
+        claims = super().claim(capacities, now)
         if claims:
             self._meanwhile()
         return claims
@@ -77,8 +77,8 @@ def test_a_change_between_claim_and_message_is_a_message_of_its_own(tmp_path: Pa
     mail, vendor = Mail(), Slack(clock=lambda: datetime.now(UTC))
     chat = slack_channel(vendor)
     chat.name = "chat"
-    lanes = {name: Lane(name, 4, None, 1, 60.0) for name in ("mail", "chat")}
-    setup = Setup({"mail": mail, "chat": chat}, lanes, Renderer(None, None), timedelta(days=90))
+    capacities = {name: ChannelCapacity(name, 4, None, 1, 60.0) for name in ("mail", "chat")}
+    setup = Setup({"mail": mail, "chat": chat}, capacities, Renderer(None, None), timedelta(days=90))
     run(Worker(store, setup, Metrics(), lambda: datetime.now(UTC), poll_seconds=0.05), engine, intake)
     over = len(later) == 1
     assert all(message.firing is (message.state != "resolved") for message in mail.taken)

@@ -14,7 +14,7 @@ from structlog.testing import capture_logs
 from bridge.clients.outside_ping import PingUrl
 from bridge.core.incidents.transitions import Rules
 from bridge.core.model import ChannelSpec
-from bridge.core.ports import Lane
+from bridge.core.ports import ChannelCapacity
 from bridge.core.routing.tree import Route
 from bridge.observability.metrics import Metrics
 from bridge.store import Policy, StoreDeliveries, StoreIntake, StorePings, open_database
@@ -106,7 +106,7 @@ def take_the_disk(machine: Machine) -> None:
 def leave_a_lease(machine: Machine) -> None:
     """Its delivery is not overdue: its revision is quite new."""
     machine.accept()
-    StoreDeliveries(machine.engine, "w").claim([Lane("pager", 1, None, 1, 60.0)], machine.now())
+    StoreDeliveries(machine.engine, "w").claim([ChannelCapacity("pager", 1, None, 1, 60.0)], machine.now())
     machine.ahead = timedelta(minutes=7)
     with machine.engine.begin() as connection:
         connection.execute(sa.text("UPDATE delivery SET wanted_at = :now"), {"now": machine.now().isoformat()})

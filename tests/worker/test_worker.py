@@ -13,7 +13,7 @@ import pytest
 from bridge.core.errors import Reason, SendError, StoreUnavailable
 from bridge.core.incidents.transitions import Rules
 from bridge.core.model import ChannelSpec
-from bridge.core.ports import Claim, Composed, Lane, Message, Receipt
+from bridge.core.ports import ChannelCapacity, Claim, Composed, Message, Receipt
 from bridge.core.routing.tree import Route
 from bridge.observability.metrics import Metrics
 from bridge.rendering.renderer import Renderer
@@ -67,8 +67,8 @@ class Machine:
         intake.close()
 
     def run(self, channel: ScriptedChannel, until: Callable[[Worker], Awaitable[None]]) -> None:
-        lane = Lane("pager", 4, None, 1, 60.0)
-        setup = Setup({"pager": channel}, {"pager": lane}, Renderer(None, None), timedelta(days=90))
+        capacity = ChannelCapacity("pager", 4, None, 1, 60.0)
+        setup = Setup({"pager": channel}, {"pager": capacity}, Renderer(None, None), timedelta(days=90))
 
         async def main() -> None:
             worker = Worker(self.store, setup, Metrics(), lambda: datetime.now(UTC), poll_seconds=0.05)

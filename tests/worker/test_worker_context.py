@@ -14,7 +14,7 @@ import pytest
 from bridge.core.facts import ChangeEvent, Context, Fact, Unit, Unknown
 from bridge.core.incidents.transitions import Rules, receive
 from bridge.core.model import Incident
-from bridge.core.ports import Claim, Composed, Lane, Message, Receipt
+from bridge.core.ports import ChannelCapacity, Claim, Composed, Message, Receipt
 from bridge.observability.metrics import Metrics
 from bridge.rendering.renderer import Renderer
 from bridge.store import StoreDeliveries, StoreIntake, StorePeople, StoreReader, open_database
@@ -76,8 +76,8 @@ def delivered(folder: Path, gatherer: ScriptedGatherer, count: int = 1) -> list[
     intake.close()
     people = StorePeople(engine, lambda: POLICY)
     channel = Keeps()
-    lanes = {"pager": Lane("pager", 4, None, 1, 60.0)}
-    setup = Setup({"pager": channel}, lanes, Renderer(None, None), timedelta(days=90), gatherer)
+    capacities = {"pager": ChannelCapacity("pager", 4, None, 1, 60.0)}
+    setup = Setup({"pager": channel}, capacities, Renderer(None, None), timedelta(days=90), gatherer)
 
     async def main() -> None:
         class Records(NoRecords):

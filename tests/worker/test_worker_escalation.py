@@ -11,7 +11,7 @@ from pathlib import Path
 from bridge.core.errors import Reason, SendError
 from bridge.core.incidents.transitions import Rules
 from bridge.core.model import ChannelSpec
-from bridge.core.ports import Claim, Composed, Lane, Message, Receipt
+from bridge.core.ports import ChannelCapacity, Claim, Composed, Message, Receipt
 from bridge.core.routing.tree import Route
 from bridge.observability.metrics import Metrics
 from bridge.rendering.renderer import Renderer
@@ -57,9 +57,9 @@ def test_a_worker_notifies_the_fallback_with_the_reason_and_the_recovered_channe
             return escalations.watch(now)
 
     pager, mail = ScriptedChannel("pager", down=True), ScriptedChannel("mail")
-    lane = Lane("pager", 4, None, 1, 60.0)
-    lanes = {"pager": lane, "mail": replace(lane, channel="mail")}
-    setup = Setup({"pager": pager, "mail": mail}, lanes, Renderer(None, None), timedelta(days=90))
+    capacity = ChannelCapacity("pager", 4, None, 1, 60.0)
+    capacities = {"pager": capacity, "mail": replace(capacity, channel="mail")}
+    setup = Setup({"pager": pager, "mail": mail}, capacities, Renderer(None, None), timedelta(days=90))
 
     async def main() -> None:
         worker = Worker(

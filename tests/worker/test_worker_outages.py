@@ -18,7 +18,7 @@ from bridge.core.delivery.retries import decide
 from bridge.core.errors import Reason, SendError
 from bridge.core.incidents.transitions import Rules
 from bridge.core.model import ChannelSpec, Incident
-from bridge.core.ports import Claim, Lane, Outcome, Sent
+from bridge.core.ports import ChannelCapacity, Claim, Outcome, Sent
 from bridge.core.routing.matchers import parse_matcher
 from bridge.core.routing.tree import Route
 from bridge.store import Policy, StoreDeliveries, StoreIntake, StoreReader, open_database
@@ -36,7 +36,7 @@ ROUTES = Route(
 SPECS = {"pager": ChannelSpec("pager"), "chat": ChannelSpec("chat"), "mail": ChannelSpec("mail", edits=False)}
 POLICY = Policy(Rules(), ROUTES, SPECS)
 PACE = {"pager": 2.0, "mail": 0.5, "chat": 1.0}
-LANES = [Lane(name, 4, PACE[name], max(1, int(PACE[name])), 60.0) for name in CHANNELS]
+CAPACITIES = [ChannelCapacity(name, 4, PACE[name], max(1, int(PACE[name])), 60.0) for name in CHANNELS]
 
 
 @dataclass
@@ -65,7 +65,7 @@ class World:
         self.engine = open_database(f"sqlite:///{folder}/bridge.db")
         sa.event.listen(self.engine, "connect", lambda raw, _: raw.execute("PRAGMA synchronous=OFF"))
         self.engine.dispose()
-        self.now, self.vendor, self.lanes = 0.0, Vendor(), LANES
+        self.now, self.vendor, self.capacities = 0.0, Vendor(), CAPACITIES
         self.store = StoreDeliveries(self.engine)
         self.intake = StoreIntake(self.engine, lambda: POLICY, lambda: at(self.now))
 
@@ -84,7 +84,7 @@ class World:
         """Deliver what is due, from one moment at which something is due to the next."""
         end = self.now + seconds
         while self.now < end:
-            claims = self.store.claim(self.lanes, at(self.now))
+            claims = self.store.claim(self.capacities, at(self.now))
             if claims:
                 self.store.settle([(each, self.vendor.take(each, at(self.now))) for each in claims], at(self.now))
                 continue
@@ -178,7 +178,7 @@ def test_one_channels_outage_delays_no_other(world: World) -> None:
 def test_a_day_of_outage_is_probed_ever_less_often_and_costs_the_timeline_one_line(world: World) -> None:
     """Each is tried at once, and again a second, two and four seconds after the one before; then there is one try in
     eight seconds, however much waits. Looked at for two minutes of every four hours."""
-    world.vendor.faults, world.lanes = {"pager": AWAY}, LANES[:1]
+    world.vendor.faults, world.capacities = {"pager": AWAY}, CAPACITIES[:1]
     for number in range(40):
         world.tell(f"k{number}", only="pager")
     world.run(40 * (0.5 + 1 + 2 + 4) + 8)
@@ -201,7 +201,7 @@ def test_a_day_of_outage_is_probed_ever_less_often_and_costs_the_timeline_one_li
 def test_a_vendor_that_asks_to_wait_is_left_alone_for_minutes_and_not_for_ever(
     world: World, fault: SendError, longest: float
 ) -> None:
-    world.vendor.faults, world.lanes = {"pager": fault}, LANES[:1]
+    world.vendor.faults, world.capacities = {"pager": fault}, CAPACITIES[:1]
     for number in range(20):
         world.tell(f"k{number}", only="pager")
     world.run(30 * longest)

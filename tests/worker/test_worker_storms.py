@@ -8,7 +8,7 @@ from pathlib import Path
 
 from bridge.core.incidents.transitions import Rules
 from bridge.core.model import ChannelSpec
-from bridge.core.ports import Claim, Composed, Lane, Message, Receipt
+from bridge.core.ports import ChannelCapacity, Claim, Composed, Message, Receipt
 from bridge.core.routing.tree import Route
 from bridge.core.storms.detection import StormLimits
 from bridge.observability.metrics import Metrics
@@ -21,7 +21,7 @@ from tests.builders import a_group, an_alert
 
 LIMITS = StormLimits(2.0)
 POLICY = Policy(Rules(), Route(notify=("slack",)), {"slack": ChannelSpec("slack")}, storms={"slack": LIMITS})
-LANE = Lane("slack", 4, LIMITS.per_second, 2, 60.0, LIMITS.begins_at)
+CAPACITY = ChannelCapacity("slack", 4, LIMITS.per_second, 2, 60.0, LIMITS.begins_at)
 BURST = 1000
 
 
@@ -58,7 +58,7 @@ def test_a_burst_is_one_digest(tmp_path: Path) -> None:
     engine = open_database(f"sqlite:///{tmp_path}/bridge.db")
     accept_a_burst(engine)
     slack = ScriptedChannel()
-    setup = Setup({"slack": slack}, {"slack": LANE}, Renderer(None, None), timedelta(days=90))
+    setup = Setup({"slack": slack}, {"slack": CAPACITY}, Renderer(None, None), timedelta(days=90))
 
     async def main() -> None:
         store = StoreDeliveries(engine, "w", lambda: POLICY)

@@ -151,7 +151,7 @@ class SlackChannel:
 
     async def _posted_before(self, message: Message, claim: Claim) -> tuple[dict[str, Any] | None, bool]:
         """Where an earlier try has posted it; and whether that is all there is to know."""
-        channel = str(claim.handle.get("channel") or self._channel_id or claim.neighbour.get("channel", ""))
+        channel = str(claim.handle.get("channel") or self._channel_id or claim.other_handle.get("channel", ""))
         if not channel:
             return None, False  # a name cannot be read from: a duplicate is better than a loss
         wanted, lost = delivery_id(message, claim), claim.handle.get("ts")

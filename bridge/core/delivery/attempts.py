@@ -34,7 +34,7 @@ def lease(delivery: Delivery, token: str, now: datetime, seconds: float) -> Deli
 
 
 def claim_of(
-    candidate: Candidate, token: str, incident: Incident, news: tuple[Entry, ...], neighbour: Handle, now: datetime
+    candidate: Candidate, token: str, incident: Incident, news: tuple[Entry, ...], other_handle: Handle, now: datetime
 ) -> Claim:
     """What the worker must know for the try. incident, news: as the transaction that leases sees them."""
     known, unknown = candidate.delivery, candidate.delivery.in_flight
@@ -55,7 +55,7 @@ def claim_of(
         handle=known.handle,
         frozen=candidate.frozen if same else None,
         tried=candidate.frozen if unknown else None,
-        neighbour=neighbour if unknown and not known.handle else {},
+        other_handle=other_handle if unknown and not known.handle else {},
         news=news,
         claimed_at=now,
         failed_at=known.failed_at,

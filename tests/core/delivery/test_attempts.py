@@ -30,7 +30,7 @@ def test_an_unknown_try_keeps_its_time_through_the_next_lease() -> None:
 def test_a_claim_sends_the_newest_revision() -> None:
     claim = claim_of(Candidate(a_delivery(), b"bytes"), "w.1", an_incident(4), (), {"other": 1}, at(9))
     assert (4, False, None, None, {}, at(9)) == (
-        claim.revision, claim.unknown, claim.frozen, claim.tried, claim.neighbour, claim.claimed_at,
+        claim.revision, claim.unknown, claim.frozen, claim.tried, claim.other_handle, claim.claimed_at,
     )  # fmt: skip
 
 
@@ -43,7 +43,7 @@ def test_the_bytes_of_an_unknown_try_are_sent_again_unless_something_newer_is_wa
     assert (revision, frozen, b"bytes", True, at(0)) == (
         claim.revision, claim.frozen, claim.tried, claim.unknown, claim.attempted_at,
     )  # fmt: skip
-    assert claim.neighbour == {"other": 1}
+    assert claim.other_handle == {"other": 1}
 
 
 def test_what_was_sent_is_shown_and_the_failures_before_it_are_forgotten() -> None:
