@@ -5,7 +5,7 @@ Texts are cleaned and truncated but not escaped: escaping is the channel's task.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import lru_cache
@@ -193,7 +193,18 @@ def _unknown(unknown: tuple[Unknown, ...]) -> Iterator[str]:
     for each in unknown:
         titles.setdefault(each.why, []).append(_name(each.title))
     for why, names in list(titles.items())[:5]:
-        yield cut(f"{', '.join(names)}: {one_line(why)}", MAX_UNKNOWN)
+        reason = cut(one_line(why), MAX_UNKNOWN // 2)
+        yield f"{_listed(names, MAX_UNKNOWN - len(reason) - 2)}: {reason}"
+
+
+def _listed(names: Sequence[str], room: int) -> str:
+    """As many names as fit, and how many more there are: `Requests, Drift and 12 more`."""
+    for count in range(len(names), 0, -1):
+        more = f" and {len(names) - count} more" if count < len(names) else ""
+        text = ", ".join(names[:count])
+        if count == 1 or len(text) + len(more) <= room:
+            return cut(text, room - len(more)) + more
+    return ""
 
 
 def _change(change: ChangeEvent, started_at: datetime, component: str) -> ChangeLine:

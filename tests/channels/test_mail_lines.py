@@ -209,6 +209,6 @@ def test_the_same_mail_is_the_same_bytes() -> None:
 
 def test_an_address_of_an_earlier_version_that_is_none_is_a_dead_letter() -> None:
     channel = an_email()
-    with pytest.raises(SendError, match="is not a mail address") as caught:
+    with pytest.raises(SendError, match="is not one mail address but perhaps two") as caught:
         channel.compose(a_message(), a_claim(target=Target("c", "a@x.org, b@y.org")))
     assert Reason.DESTINATION is caught.value.reason

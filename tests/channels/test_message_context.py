@@ -79,6 +79,18 @@ def test_what_is_missing_for_one_reason_is_told_together() -> None:
     assert ("PSI, Memory: no answer", "Pods: no data") == learned(unknown=missing).unknown
 
 
+@pytest.mark.parametrize("count", [1, 15, 400])
+@pytest.mark.parametrize("length", [3, 40, 1000])
+def test_however_much_is_missing_the_reason_is_there(count: int, length: int) -> None:
+    titles = [f"{number} ".ljust(length, "x") for number in range(count)]
+    (text,) = learned(unknown=[Unknown(title, "Prometheus does not answer within 1.5 s") for title in titles]).unknown
+    assert len(text) <= 300 and text.startswith("0 ")
+    assert text.endswith(": Prometheus does not answer within 1.5 s")
+    listed = text.removesuffix(": Prometheus does not answer within 1.5 s")
+    more = int(listed.rpartition(" and ")[2].removesuffix(" more")) if listed.endswith(" more") else 0
+    assert count == listed.count(", ") + 1 + more
+
+
 def test_a_name_that_is_written_from_right_to_left_keeps_its_number_beside_it() -> None:
     (fact,) = learned(a_fact(value=None, parts=(Part("שלום", 0.5), Part("api", 0.4)))).facts
     assert "שלום\u200e 50 %, api 40 %" == fact.parts
