@@ -11,8 +11,7 @@ import click
 
 from dev.bench import bert, context
 from dev.bench.measuring import MEASUREMENTS, QUICK, Figures, Size
-from dev.stack.binaries import find
-from dev.stack.errors import StackError
+from dev.compared_systems import SYSTEMS, chosen_systems
 
 Results = dict[str, dict[str, Figures]]
 USUAL = ("ingest", "latency", "storm")
@@ -22,7 +21,7 @@ OWN = {"bert": bert.measure, "context": context.measure}  #: of the bridge or th
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
 @click.argument("what", nargs=-1, type=click.Choice([*MEASUREMENTS, *OWN]))
 @click.option("--quick", is_flag=True, help="Smaller, about two minutes.")
-@click.option("--only", type=click.Choice(["bridge", "alertmanager"]), help="Leave the other one out.")
+@click.option("--only", type=click.Choice(SYSTEMS), help="Leave the other one out.")
 @click.option("--json", "target", type=click.Path(dir_okay=False, path_type=Path), help="The figures, too.")
 def main(what: tuple[str, ...], quick: bool, only: str | None, target: Path | None) -> None:
     """Measure the bridge and Alertmanager's own receivers, one after the other, against the same sinks.
@@ -46,18 +45,7 @@ def main(what: tuple[str, ...], quick: bool, only: str | None, target: Path | No
 
 def _measure(measurement: str, quick: bool, only: str | None) -> dict[str, Figures]:
     size = QUICK if quick else Size()
-    return {system: MEASUREMENTS[measurement](system, size) for system in _systems(only)}
-
-
-def _systems(only: str | None) -> list[str]:
-    if only:
-        return [only]
-    try:
-        find("alertmanager")
-    except StackError as fault:
-        click.echo(f"Alertmanager is left out: {fault}", err=True)
-        return ["bridge"]
-    return ["bridge", "alertmanager"]
+    return {system: MEASUREMENTS[measurement](system, size) for system in chosen_systems(only)}
 
 
 def table(measurement: str, by_system: dict[str, Figures]) -> str:

@@ -7,14 +7,13 @@ from collections.abc import Mapping
 
 import click
 
+from dev.compared_systems import SYSTEMS, chosen_systems
 from dev.soak.counting import CHANNELS, Verdict
 from dev.soak.plan import plan_of
 from dev.soak.running import Make, Tally, run
 from dev.soak.systems import Alertmanager, Bridge
-from dev.stack.binaries import find
-from dev.stack.errors import StackError
 
-SYSTEMS: Mapping[str, Make] = {"bridge": Bridge, "alertmanager": Alertmanager}
+MAKERS: Mapping[str, Make] = {"bridge": Bridge, "alertmanager": Alertmanager}
 Column = Mapping[str, str]
 
 
@@ -22,7 +21,7 @@ Column = Mapping[str, str]
 @click.option("--seconds", default=300.0, show_default=True, help="How long faults happen.")
 @click.option("--seed", type=int, help="Decides what happens; a new one each time, which is printed.")
 @click.option("--per-second", default=5.0, show_default=True, help="Alerts.")
-@click.option("--only", type=click.Choice(list(SYSTEMS)), help="Leave the other one out.")
+@click.option("--only", type=click.Choice(SYSTEMS), help="Leave the other one out.")
 def main(seconds: float, seed: int | None, per_second: float, only: str | None) -> None:
     """Kill the bridge and break its vendors at random, and count what the channels show in the end.
 
@@ -31,25 +30,14 @@ def main(seconds: float, seed: int | None, per_second: float, only: str | None) 
     plan = plan_of(random.SystemRandom().randrange(10**6) if seed is None else seed, seconds, per_second)
     click.echo(f"seed {plan.seed}, {seconds:g} s, {len(plan.alerts)} alerts")
     columns, sound = {}, True
-    for name in _chosen(only):
-        tally, found = run(SYSTEMS[name], plan)
+    for name in chosen_systems(only):
+        tally, found = run(MAKERS[name], plan)
         columns[name] = _column(len(plan.alerts), tally, found)
         sound = sound and (name != "bridge" or found.sound)
     click.echo(table(columns))
     if not sound:
         what = "The bridge lost or doubled something, or said something wrong"
         raise SystemExit(f"{what}; again with --seed {plan.seed} --only bridge")
-
-
-def _chosen(only: str | None) -> list[str]:
-    if only:
-        return [only]
-    try:
-        find("alertmanager")
-    except StackError as fault:
-        click.echo(f"Alertmanager is left out: {fault}", err=True)
-        return ["bridge"]
-    return list(SYSTEMS)
 
 
 def _column(alerts: int, tally: Tally, found: Verdict) -> Column:
