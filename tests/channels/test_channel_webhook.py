@@ -22,7 +22,7 @@ from bridge.channels.webhook.payload import MAX_BYTES, NO_END, payload_of
 from bridge.channels.webhook.signature import named, signed
 from bridge.core.errors import Reason, SendError
 from bridge.core.facts import ChangeEvent, Context, Fact, Hypothesis, Part, Unit, Unknown
-from bridge.core.model import Alert, Status
+from bridge.core.model import Alert, Severity, Status
 from bridge.core.ports import Claim, Message
 from dev.sandbox.running import RunningSandbox, running_sandbox
 from tests.channels.channel_builders import AT, BEARER, SIGNING, a_claim, a_message, a_webhook, an_entry
@@ -80,8 +80,14 @@ def test_another_bridge_takes_it_as_an_alertmanagers() -> None:
     assert ["api-1", "api-2"] == [alert.labels["pod"] for alert in group.alerts]
 
 
+def test_an_alert_has_its_severity_in_the_bridges_words() -> None:
+    labels = {"alertname": "HighLatency", "severity": "page"}
+    (alert,) = payload(claimed(an_alert(labels=labels, severity=Severity.CRITICAL)))["alerts"]
+    assert ("page", "critical") == (alert["labels"]["severity"], alert["severity"])
+
+
 def test_an_end_that_is_deferred_is_still_firing() -> None:
-    (alert,) = payload(claimed(an_alert(status=Status.RESOLVED, ends_at=AT, held=True)))["alerts"]
+    (alert,) = payload(claimed(an_alert(status=Status.RESOLVED, ends_at=AT, deferred=True)))["alerts"]
     assert ("firing", NO_END) == (alert["status"], alert["endsAt"])
 
 

@@ -93,6 +93,7 @@ def _alert(alert: Alert) -> Json:
         "endsAt": NO_END if alert.shown or alert.ends_at is None else _time(alert.ends_at),
         "generatorURL": alert.generator_url,
         "fingerprint": alert.fingerprint,
+        "severity": alert.severity.value,
         "muted": alert.muted,
     }
 
