@@ -17,7 +17,7 @@ from bridge.core.network.addresses import parse_listen
 from bridge.observability import logs
 from bridge.processes.lifeline import Beat
 from bridge.processes.listening import listen_on
-from bridge.store import StoreChanges, StoreIntake, StorePictures, StoreReader, open_database
+from bridge.store import StoreChanges, StoreCharts, StoreIntake, StoreReader, open_database
 from bridge.web import check_listen, create_app, make_server
 
 log = logs.get("bridge")
@@ -45,7 +45,7 @@ def run_web(
         intake,
         StoreReader(engine),
         StoreChanges(engine, utc_now, lambda: configuration.policy.change_channels),
-        StorePictures(engine, utc_now),
+        StoreCharts(engine, utc_now),
         metrics=configuration.metrics,
         reload=reload,
         clock=utc_now,

@@ -27,7 +27,7 @@ from bridge.store import (
     StoreChangeDeliveries,
     StoreDeliveries,
     StorePings,
-    StoreReconciling,
+    StoreReconciliation,
     open_database,
 )
 from bridge.worker import Worker
@@ -104,7 +104,7 @@ class WorkerTasks:
             place=place,
         )
         self._changes = ChangeNotifier(StoreChangeDeliveries(engine), change_senders_of(settings), metrics, utc_now)
-        reconciling = StoreReconciling(engine, configuration.current_policy, worker_id)
+        reconciling = StoreReconciliation(engine, configuration.current_policy, worker_id)
         self._reconciler = Reconciler(reconciling, reconciled_sources(settings), metrics, utc_now)
         self._pinger = Pinger(StorePings(engine), ping_target(settings), metrics, utc_now)
         self._loop = asyncio.get_running_loop()

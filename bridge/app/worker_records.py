@@ -15,12 +15,12 @@ from bridge.core.model import Incident
 from bridge.core.ports import Illustration
 from bridge.store import (
     Engine,
+    StoreActions,
     StoreChanges,
+    StoreCharts,
     StoreContexts,
     StoreEscalations,
     StoreHeartbeats,
-    StorePeople,
-    StorePictures,
     StoreStorms,
 )
 
@@ -32,8 +32,8 @@ class StoreRecords:
         self._configuration = configuration
         self._changes = StoreChanges(engine, utc_now)
         self._contexts = StoreContexts(engine)
-        self._pictures = StorePictures(engine, utc_now)
-        self._people = StorePeople(engine, configuration.current_policy)
+        self._pictures = StoreCharts(engine, utc_now)
+        self._actions = StoreActions(engine, configuration.current_policy)
 
     def changes_before(self, incident: Incident) -> Sequence[ChangeEvent]:
         context = self._configuration.settings.context
@@ -54,7 +54,7 @@ class StoreRecords:
         return Illustration(picture.title, picture.alt, picture.png, f"{base}{saved.path}" if base else None)
 
     def add_measurements(self, number: int, text: str) -> None:
-        self._people.learn(number, text, utc_now())
+        self._actions.add_measurements(number, text, utc_now())
 
 
 class StoreChecks:

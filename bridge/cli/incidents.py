@@ -23,7 +23,7 @@ from bridge.core.incidents.notices import is_informational, state_word, status_w
 from bridge.core.incidents.periods import firing_period
 from bridge.core.model import Change, Incident, Severity
 from bridge.core.routing.matchers import Matcher, format_matchers
-from bridge.store import StorePeople, StoreReader, open_to_change, open_to_read
+from bridge.store import StoreActions, StoreReader, open_to_change, open_to_read
 
 LIMIT = 100
 
@@ -106,9 +106,9 @@ incidents.add_command(dead)
 incidents.add_command(replay)
 
 
-def _people(context: click.Context, config: str, database: str) -> StorePeople:
+def _people(context: click.Context, config: str, database: str) -> StoreActions:
     policy = policy_of(settings_without_secrets(context, config))
-    return StorePeople(until_the_end(open_to_change(database)), lambda: policy)
+    return StoreActions(until_the_end(open_to_change(database)), lambda: policy)
 
 
 def _report(change: Change | None, number: int) -> None:

@@ -59,7 +59,7 @@ class Alert:
     severity: Severity = Severity.NONE  #: set when it is received, by the configured label and aliases
     ended_seen_at: datetime | None = None  #: when the bridge learned of the end
     muted: str = ""  #: why the source sends no notification of it: "silenced by alice until 14:00 UTC"
-    held: bool = False  #: it has ended, and its end is deferred since its incident flaps
+    deferred: bool = False  #: it has ended, and its end is deferred since its incident flaps
 
     @property
     def firing(self) -> bool:
@@ -68,7 +68,7 @@ class Alert:
     @property
     def shown(self) -> bool:
         """As firing: it fires, or its end is deferred."""
-        return self.firing or self.held
+        return self.firing or self.deferred
 
     @property
     def name(self) -> str:

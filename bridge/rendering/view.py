@@ -21,7 +21,7 @@ MAX_ALERTS = 25
 MAX_SUMMARY = 300
 MAX_LABEL = 1000
 MAX_NAME = 100  #: of a source or a user
-_HELD = "its end is deferred while it flaps"
+_DEFERRED = "its end is deferred while it flaps"
 _MUTE_LABELS = ("alertname", "severity")
 
 
@@ -109,7 +109,7 @@ def _line(alert: Alert, informational: bool) -> AlertLine:
         },
         starts_at=alert.starts_at,
         ends_at=None if alert.firing else alert.ends_at,
-        muted=beside(cut(one_line(_HELD if alert.held else alert.muted), 200)),
+        muted=beside(cut(one_line(_DEFERRED if alert.deferred else alert.muted), 200)),
         notice=informational or alert.severity is Severity.INFO,
     )
 

@@ -2,12 +2,12 @@
 
 from sqlalchemy import Engine
 
-from bridge.store.actions import StorePeople
+from bridge.store.actions import StoreActions
 from bridge.store.applying import Policy
 from bridge.store.backups import back_up, mark_restored
 from bridge.store.change_deliveries import StoreChangeDeliveries
 from bridge.store.changes import StoreChanges
-from bridge.store.charts import KeptPicture, StorePictures
+from bridge.store.charts import KeptPicture, StoreCharts
 from bridge.store.contexts import StoreContexts
 from bridge.store.database import open_database
 from bridge.store.dead_letters import StoreDeadLetters
@@ -18,7 +18,7 @@ from bridge.store.heartbeats import StoreHeartbeats
 from bridge.store.intake import StoreIntake
 from bridge.store.pings import StorePings
 from bridge.store.reading import StoreReader
-from bridge.store.reconciliation import StoreReconciling
+from bridge.store.reconciliation import StoreReconciliation
 from bridge.store.storms import StoreStorms
 from bridge.store.waking import Listener, Waker
 
@@ -27,19 +27,19 @@ __all__ = [
     "KeptPicture",
     "Listener",
     "Policy",
+    "StoreActions",
     "StoreChangeDeliveries",
     "StoreChanges",
+    "StoreCharts",
     "StoreContexts",
     "StoreDeadLetters",
     "StoreDeliveries",
     "StoreEscalations",
     "StoreHeartbeats",
     "StoreIntake",
-    "StorePeople",
-    "StorePictures",
     "StorePings",
     "StoreReader",
-    "StoreReconciling",
+    "StoreReconciliation",
     "StoreStorms",
     "Waker",
     "back_up",

@@ -7,7 +7,7 @@ from datetime import datetime
 
 import sqlalchemy as sa
 
-from bridge.core.incidents.actions import acknowledge, learn, resolve
+from bridge.core.incidents.actions import acknowledge, add_measurements, resolve
 from bridge.core.model import Change, Incident
 from bridge.store.applying import Policy, Writing, complete
 from bridge.store.database import transaction
@@ -16,7 +16,7 @@ from bridge.store.tables import incident
 from bridge.store.waking import Waker
 
 
-class StorePeople:
+class StoreActions:
     """Each method returns what changed, or None when there is no such incident."""
 
     def __init__(self, engine: sa.Engine, policy: Callable[[], Policy]) -> None:
@@ -28,9 +28,9 @@ class StorePeople:
     def resolve(self, number: int, actor: str, now: datetime) -> Change | None:
         return self._change(number, lambda found: resolve(found, actor, now), now)
 
-    def learn(self, number: int, text: str, now: datetime) -> Change | None:
+    def add_measurements(self, number: int, text: str, now: datetime) -> Change | None:
         """Update every target that was notified without it."""
-        return self._change(number, lambda found: learn(found, text, now), now)
+        return self._change(number, lambda found: add_measurements(found, text, now), now)
 
     def _change(self, number: int, act: Callable[[Incident], Change], now: datetime) -> Change | None:
         with transaction(self._engine) as connection:

@@ -68,7 +68,7 @@ def complete(connection: sa.Connection, incidents: Sequence[Incident]) -> list[I
     return with_alerts(incidents, connection.execute(_ALERTS, {"numbers": numbers}).mappings())
 
 
-def waiting(connection: sa.Connection, numbers: Iterable[int]) -> set[int]:
+def with_pending(connection: sa.Connection, numbers: Iterable[int]) -> set[int]:
     """Which incidents have something to send."""
     wanted = list(numbers)
     return set(connection.scalars(_WAITING, {"numbers": wanted})) if wanted else set()

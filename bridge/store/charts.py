@@ -59,7 +59,7 @@ class KeptPicture:
     path: str
 
 
-class StorePictures:
+class StoreCharts:
     """Any number of threads and processes may use it. Raises StoreUnavailable."""
 
     def __init__(self, engine: sa.Engine, clock: Callable[[], datetime]) -> None:

@@ -41,7 +41,7 @@ class StoreEscalations:
         self._plan_anew(policy, now)
         for _ in range(ROUNDS):
             due = self._due(now)
-            done += self._look(policy, due, now) if due else []
+            done += self._evaluate(policy, due, now) if due else []
             if len(due) < BATCH:
                 break
         return done
@@ -52,7 +52,7 @@ class StoreEscalations:
         with reading(self._engine) as connection:
             return list(connection.scalars(soonest.limit(BATCH)))
 
-    def _look(self, policy: Policy, numbers: Sequence[int], now: datetime) -> list[str]:
+    def _evaluate(self, policy: Policy, numbers: Sequence[int], now: datetime) -> list[str]:
         with transaction(self._engine) as connection:
             found = _locked(connection, numbers, skip=True)
             writing = Writing(connection, policy, now)
@@ -62,8 +62,8 @@ class StoreEscalations:
             calm = [settle(each, policy.rules, now) for each in found]
             done = [text for change in calm for text in _add(writing, change)]
             now_known = [change.incident for change in calm]
-            looking = _Looking(writing, Digests(connection), failing, now)
-            done += [text for each in now_known for text in looking.act(each, loud.get(each.number, 0))]
+            evaluation = _Evaluation(writing, Digests(connection), failing, now)
+            done += [text for each in now_known for text in evaluation.act(each, loud.get(each.number, 0))]
             writing.write()
             if done:
                 self._waker.within(connection)
@@ -94,15 +94,15 @@ def _add(writing: Writing, change: Change) -> list[str]:
     """Incidents that flapped and are quiet by now."""
     if change.changed:
         writing.add(change)
-    return _told(change)
+    return _texts(change)
 
 
-def _told(change: Change) -> list[str]:
+def _texts(change: Change) -> list[str]:
     return [f"#{change.incident.number}: {entry.text}" for entry in change.entries]
 
 
 @dataclass(frozen=True, slots=True)
-class _Looking:
+class _Evaluation:
     """What is the same for all incidents of one round."""
 
     writing: Writing
@@ -121,7 +121,7 @@ class _Looking:
         timers.add(number, verdict.added)
         self.writing.add(verdict.change)
         timers.set(timers.input_of(verdict.change.incident, self._deliveries(number)), evaluated=True)
-        return _told(verdict.change)
+        return _texts(verdict.change)
 
     def _deliveries(self, number: int) -> list[Delivery]:
         return [self.digests.as_digest(each) for each in self.writing.deliveries(number)]
@@ -133,7 +133,7 @@ def _open_after(connection: sa.Connection, number: int) -> list[int]:
 
 
 def _locked(connection: sa.Connection, numbers: Sequence[int], *, skip: bool) -> list[Incident]:
-    """With their alerts. skip: what others change just now is looked at next time.
+    """With their alerts. skip: what others change just now is checked next time.
 
     In the order in which webhooks lock them, so that two who want the same ones do not wait for each other.
     """
@@ -143,7 +143,7 @@ def _locked(connection: sa.Connection, numbers: Sequence[int], *, skip: bool) ->
 
 
 def _loud(connection: sa.Connection, numbers: Sequence[int]) -> dict[int, int]:
-    """By incident, the newest revision that was worth telling."""
+    """By incident, the newest loud revision."""
     newest = sa.select(event.c.incident_number, sa.func.max(event.c.revision))
     query = newest.where(event.c.incident_number.in_(numbers), event.c.loud).group_by(event.c.incident_number)
     return {row[0]: row[1] for row in connection.execute(query)}

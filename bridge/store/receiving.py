@@ -18,7 +18,7 @@ from bridge.core.incidents.transitions import receive
 from bridge.core.model import Change, Group, Incident
 from bridge.core.ports import Accepted, WebhookOutcome
 from bridge.core.timeline import EntryKind
-from bridge.store.applying import Policy, Writing, newest_by_key, waiting
+from bridge.store.applying import Policy, Writing, newest_by_key, with_pending
 from bridge.store.changes import write_changes
 from bridge.store.tables import heartbeat
 
@@ -54,7 +54,7 @@ class _Receiving:
         self.writing = Writing(connection, policy, now)
         self.writing.expect(len(keys) - len(self._known))
         self.writing.load_deliveries([found.number for found in self._known.values()])
-        self._late = waiting(connection, [found.number for found in self._known.values() if found.resolved])
+        self._late = with_pending(connection, [found.number for found in self._known.values() if found.resolved])
 
     def take(self, group: Group) -> Accepted:
         before = self._known.get(group.key)

@@ -25,7 +25,7 @@ BATCH = 100  #: findings a transaction, so that webhooks need not wait long for 
 _LEASE = Lease(reconciling.c.source, reconciling.c.held_until, reconciling.c.holder)
 
 
-class StoreReconciling:
+class StoreReconciliation:
     """The reconciler's side of the store."""
 
     def __init__(self, engine: sa.Engine, policy: Callable[[], Policy], holder: str) -> None:

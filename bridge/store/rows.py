@@ -117,7 +117,7 @@ def alert_row(number: int, alert: Alert) -> dict[str, Any]:
         "severity": alert.severity.value,
         "ended_seen_at": alert.ended_seen_at,
         "muted": alert.muted,
-        "held": alert.held,
+        "held": alert.deferred,
     }
 
 
@@ -133,7 +133,7 @@ def alert_from(row: RowMapping, incident: Incident) -> Alert:
         severity=_severity_from(row, incident),
         ended_seen_at=row["ended_seen_at"],
         muted=row["muted"],
-        held=row["held"],
+        deferred=row["held"],
     )
 
 

@@ -37,7 +37,7 @@ class StoreStorms:
     def watch(self, now: datetime) -> list[str]:
         """What began and ended, in words."""
         policy = self._policy()
-        return [text for channel in self._concerned(policy, now) for text in self._look(policy, channel, now)]
+        return [text for channel in self._concerned(policy, now) for text in self._check(policy, channel, now)]
 
     def _concerned(self, policy: Policy, now: datetime) -> list[str]:
         """Channels that storm, and those for which so much waits that they may."""
@@ -50,7 +50,7 @@ class StoreStorms:
                 found |= {name for name, limits in policy.storms.items() if counts.get(name, 0) >= limits.begins_at}
         return sorted(found)
 
-    def _look(self, policy: Policy, channel: str, now: datetime) -> list[str]:
+    def _check(self, policy: Policy, channel: str, now: datetime) -> list[str]:
         with transaction(self._engine) as connection:
             row = connection.execute(sa.select(storm).where(storm.c.channel == channel).with_for_update())
             found = row.mappings().first()
@@ -128,7 +128,7 @@ class _Following:
         _save(self._connection, following)
         now = self._suppressed()
         released = {each.number for each in before if each.rank < following.rank}
-        self._look_after(released | ({each.number for each in now} if self._is_dead() else set()))
+        self._recheck(released | ({each.number for each in now} if self._is_dead() else set()))
         groups, page_again = grouped(now), self._policy.rules.page_again
         self._write(updated(digest, following, groups, limits, self._now, page_again=page_again))
         return replace(_reported(following, groups), updated_at=self._now)
@@ -138,7 +138,7 @@ class _Following:
         self._connection.execute(sa.delete(storm).where(storm.c.channel == found.channel))
         if digest is not None:
             self._write(over(digest, found, len(left), ended, because, self._now))
-        self._look_after({each.number for each in left})
+        self._recheck({each.number for each in left})
         return [f"the storm on {found.channel} is over, reported in #{found.number}"]
 
     def _suppressed(self) -> list[Suppressed]:
@@ -160,15 +160,15 @@ class _Following:
         mine = sa.and_(
             delivery.c.channel == self._storm.channel, delivery.c.sent == 0, delivery.c.changed_at >= self._storm.since
         )
-        over_untold = sa.and_(mine, sa.not_(delivery.c.pending), sa.not_(delivery.c.firing))
-        query = sa.select(sa.func.count(delivery.c.incident_number.distinct())).where(over_untold)
+        over_unnotified = sa.and_(mine, sa.not_(delivery.c.pending), sa.not_(delivery.c.firing))
+        query = sa.select(sa.func.count(delivery.c.incident_number.distinct())).where(over_unnotified)
         return self._connection.scalar(query) or 0
 
     def _is_dead(self) -> bool:
         query = sa.select(delivery.c.dead).where(delivery.c.incident_number == self._storm.number, delivery.c.dead)
         return self._connection.scalar(query.limit(1)) is not None
 
-    def _look_after(self, numbers: set[int]) -> None:
+    def _recheck(self, numbers: set[int]) -> None:
         """The digest stands for these no more: the watch over the timers finds out whether they need a fallback."""
         if any(route.fallback for route in walk(self._policy.tree)):
             timer = Timer(Kind.FALLBACK, self._storm.channel, self._now)

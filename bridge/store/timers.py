@@ -16,7 +16,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from bridge.core.delivery.delivery import Delivery
 from bridge.core.escalation import EscalationInput, Kind, Timer, timers_of
-from bridge.core.incidents.state_changes import look_at
+from bridge.core.incidents.state_changes import next_check_at
 from bridge.core.incidents.transitions import Rules
 from bridge.core.model import Added, Incident, State
 from bridge.core.routing.tree import Route, matched, walk
@@ -79,7 +79,7 @@ class Timers:
             timers=self._timers.get(found.number, ()),
             added=self.added(found.number),
             acknowledge_for=self._rules.acknowledge_for,
-            calm_at=look_at(found, self._rules.flapping),
+            calm_at=next_check_at(found, self._rules.flapping),
             loud=loud,
         )
 

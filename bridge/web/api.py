@@ -180,7 +180,7 @@ def _alert(alert: Alert) -> dict[str, Any]:
         "ends_at": alert.ends_at and alert.ends_at.isoformat(),
         "generator_url": alert.generator_url,
         "muted": alert.muted,
-        "held": alert.held,
+        "held": alert.deferred,
     }
 
 

@@ -19,7 +19,7 @@ import yaml
 from docker.start import make_secrets
 
 ROOT = Path(__file__).parents[2]
-#: What an image of somebody else listens on; ours say it themselves.
+#: What images of other projects listen on; ours say it themselves.
 FOREIGN_PORTS = {"grafana": {3000}, "postgres": {5432}}
 VARIABLE = re.compile(r"\$\{([A-Z0-9_]+)(:-[^}]*)?\}")
 ADDRESS = re.compile(r"(?:https?://)?([a-z][a-z0-9-]*):(\d{2,5})\b")
@@ -108,7 +108,7 @@ class Stack:
         return [*(each for stage in below for each in self.instructions(stage)), *own]
 
     def image_of(self, name: str) -> str | None:
-        """The target in the Dockerfile of a service's image; None for somebody else's."""
+        """The target in the Dockerfile of a service's image; None for another project's."""
         return self.built.get(self.services[name]["image"])
 
     @cached_property

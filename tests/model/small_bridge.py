@@ -26,13 +26,13 @@ from bridge.core.routing.tree import Escalation, Route
 from bridge.rendering.renderer import Renderer
 from bridge.store import (
     Policy,
+    StoreActions,
     StoreDeadLetters,
     StoreDeliveries,
     StoreEscalations,
     StoreIntake,
-    StorePeople,
     StoreReader,
-    StoreReconciling,
+    StoreReconciliation,
 )
 from bridge.store.database import transaction
 from bridge.store.receiving import receive_groups
@@ -91,9 +91,9 @@ class SmallBridge:
         self._policies = {name: policy_of(name) for name in ROUTES}
         self.loaded = "shipped"
         self._intake = StoreIntake(engine, self.policy, clock)
-        self._people = StorePeople(engine, self.policy)
+        self._people = StoreActions(engine, self.policy)
         self._letters = StoreDeadLetters(engine)
-        self._reconciling = StoreReconciling(engine, self.policy, "me")
+        self._reconciling = StoreReconciliation(engine, self.policy, "me")
         self.reader = StoreReader(engine)
         self._renderer = Renderer(None, None)
         self._lives = 0

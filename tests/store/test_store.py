@@ -13,10 +13,10 @@ from bridge.core.ports import Begun, GiveUp, Sent
 from bridge.core.routing.tree import Route
 from bridge.store import (
     Policy,
+    StoreActions,
     StoreDeadLetters,
     StoreDeliveries,
     StoreIntake,
-    StorePeople,
     StoreReader,
 )
 from tests.builders import a_group, an_alert, at
@@ -160,7 +160,7 @@ def test_acknowledging_reaches_the_pager(
 ) -> None:
     number = intake.accept(a_group(an_alert())).number
     store.settle([(one(store.claim(CAPACITIES, clock())), Sent({}))], clock())
-    StorePeople(engine, lambda: POLICY).acknowledge(number, "ada", clock())
+    StoreActions(engine, lambda: POLICY).acknowledge(number, "ada", clock())
     assert (2, True) == (one(claims := store.claim(CAPACITIES, clock())).revision, claims[0].firing)
 
 

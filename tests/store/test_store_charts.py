@@ -13,7 +13,7 @@ from bridge.core.charts.signed_links import LinkCheck, link_check
 from bridge.core.incidents.transitions import Rules
 from bridge.core.model import ChannelSpec
 from bridge.core.routing.tree import Route
-from bridge.store import Policy, StoreDeliveries, StoreIntake, StorePeople, StorePictures
+from bridge.store import Policy, StoreActions, StoreCharts, StoreDeliveries, StoreIntake
 from bridge.store.charts import KEPT, LARGEST, MOST, picture
 from tests.builders import a_group, an_alert, at
 
@@ -31,8 +31,8 @@ def number(engine: sa.Engine) -> int:
 
 
 @pytest.fixture
-def kept(engine: sa.Engine) -> StorePictures:
-    return StorePictures(engine, lambda: at(0))
+def kept(engine: sa.Engine) -> StoreCharts:
+    return StoreCharts(engine, lambda: at(0))
 
 
 def a_picture(seconds: float = 0, png: bytes = b"PNG") -> Picture:
@@ -44,7 +44,7 @@ def count(engine: sa.Engine) -> int:
         return int(connection.scalar(sa.select(sa.func.count()).select_from(picture)) or 0)
 
 
-def test_a_picture_comes_back_as_it_was_kept(kept: StorePictures, number: int) -> None:
+def test_a_picture_comes_back_as_it_was_kept(kept: StoreCharts, number: int) -> None:
     one, two = kept.keep(number, a_picture()), kept.keep(number, a_picture(5))
     assert one is not None
     assert [two, one] == kept.of_incident(number)
@@ -52,7 +52,7 @@ def test_a_picture_comes_back_as_it_was_kept(kept: StorePictures, number: int) -
     assert kept.png("nobody") is None
 
 
-def test_its_link_holds_as_long_as_it_is_kept(kept: StorePictures, number: int) -> None:
+def test_its_link_holds_as_long_as_it_is_kept(kept: StoreCharts, number: int) -> None:
     found = kept.keep(number, a_picture())
     assert found is not None
     query = dict(part.split("=") for part in found.path.partition("?")[2].split("&"))
@@ -60,20 +60,20 @@ def test_its_link_holds_as_long_as_it_is_kept(kept: StorePictures, number: int) 
     assert [LinkCheck.VALID, LinkCheck.EXPIRED] == opens
 
 
-def test_every_process_signs_with_the_same_key(engine: sa.Engine, kept: StorePictures) -> None:
-    other = StorePictures(engine, lambda: at(0))
+def test_every_process_signs_with_the_same_key(engine: sa.Engine, kept: StoreCharts) -> None:
+    other = StoreCharts(engine, lambda: at(0))
     assert kept.key() == other.key() == kept.key()
     assert 32 == len(kept.key())
 
 
-def test_an_incident_keeps_its_newest_pictures_only(kept: StorePictures, number: int) -> None:
+def test_an_incident_keeps_its_newest_pictures_only(kept: StoreCharts, number: int) -> None:
     for second in range(MOST + 3):
         kept.keep(number, replace(a_picture(second), title=f"Rule {second}"))
     assert [at(second) for second in range(MOST + 2, 2, -1)] == [each.picture.at for each in kept.of_incident(number)]
 
 
 def test_of_what_is_drawn_again_the_newest_are_kept_and_the_first_to_which_messages_link(
-    kept: StorePictures, number: int
+    kept: StoreCharts, number: int
 ) -> None:
     kept.keep(number, replace(a_picture(7), title="Another"))
     for second in range(100):
@@ -82,25 +82,23 @@ def test_of_what_is_drawn_again_the_newest_are_kept_and_the_first_to_which_messa
     assert [at(109), at(108), at(107), at(10), at(7)] == found
 
 
-def test_old_pictures_are_forgotten(engine: sa.Engine, kept: StorePictures, number: int) -> None:
+def test_old_pictures_are_forgotten(engine: sa.Engine, kept: StoreCharts, number: int) -> None:
     kept.keep(number, a_picture())
     later: datetime = at(1) + KEPT
-    StorePictures(engine, lambda: later).keep(number, Picture("expression", "", "", b"", later))
+    StoreCharts(engine, lambda: later).keep(number, Picture("expression", "", "", b"", later))
     assert [later] == [each.picture.at for each in kept.of_incident(number)]
 
 
-def test_an_incident_takes_its_pictures_with_it(engine: sa.Engine, kept: StorePictures, number: int) -> None:
+def test_an_incident_takes_its_pictures_with_it(engine: sa.Engine, kept: StoreCharts, number: int) -> None:
     kept.keep(number, a_picture())
-    StorePeople(engine, lambda: POLICY).resolve(number, "ann", at(9))
+    StoreActions(engine, lambda: POLICY).resolve(number, "ann", at(9))
     with engine.begin() as connection:
         connection.execute(sa.text("UPDATE delivery SET pending = false"))
     assert 1 == StoreDeliveries(engine).forget(at(10) + timedelta(days=1))
     assert 0 == count(engine)
 
 
-def test_what_belongs_to_nothing_or_is_too_large_is_not_kept(
-    engine: sa.Engine, kept: StorePictures, number: int
-) -> None:
+def test_what_belongs_to_nothing_or_is_too_large_is_not_kept(engine: sa.Engine, kept: StoreCharts, number: int) -> None:
     assert kept.keep(number + 1, a_picture()) is None
     assert kept.keep(number, a_picture(png=b"x" * (LARGEST + 1))) is None
     assert 0 == count(engine)

@@ -25,7 +25,7 @@ from bridge.store import (
     StoreHeartbeats,
     StoreIntake,
     StoreReader,
-    StoreReconciling,
+    StoreReconciliation,
 )
 from bridge.store.tables import timer
 from bridge.worker.housekeeping import LONGEST_AHEAD
@@ -139,12 +139,12 @@ def test_the_reconciler_looks_at_incidents_that_were_told_of_in_the_future(
 ) -> None:
     accept(engine, DAY)
     mend(store, 0)
-    (found,) = StoreReconciling(engine, lambda: POLICY, "me").unresolved("prod")
+    (found,) = StoreReconciliation(engine, lambda: POLICY, "me").unresolved("prod")
     assert at(0) == found.seen_at
 
 
 def test_another_worker_takes_over_the_lease_of_one_that_died_in_the_future(engine: sa.Engine) -> None:
-    first, second = (StoreReconciling(engine, lambda: POLICY, name) for name in ("first", "second"))
+    first, second = (StoreReconciliation(engine, lambda: POLICY, name) for name in ("first", "second"))
     assert first.acquire("prod", 100, at(DAY))
     assert second.acquire("prod", 100, at(0))
     assert not first.acquire("prod", 100, at(1))

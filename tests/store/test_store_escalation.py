@@ -18,10 +18,10 @@ from bridge.core.routing.matchers import parse_matchers
 from bridge.core.routing.tree import Escalation, Route
 from bridge.store import (
     Policy,
+    StoreActions,
     StoreDeliveries,
     StoreEscalations,
     StoreIntake,
-    StorePeople,
     StoreReader,
     open_database,
 )
@@ -41,7 +41,7 @@ class Machine:
     def __init__(self, url: str) -> None:
         self.engine, self.policy = open_database(url), POLICY
         self.store, self.reader = StoreDeliveries(self.engine), StoreReader(self.engine)
-        self.people = StorePeople(self.engine, lambda: self.policy)
+        self.people = StoreActions(self.engine, lambda: self.policy)
         self.watching = self.worker()
 
     def worker(self) -> StoreEscalations:

@@ -65,7 +65,7 @@ def test_what_is_held_outlives_the_workers_and_a_later_start_of_another(machine:
     flap(machine, 5)
     incident = machine.reader.incident(1)
     assert incident is not None
-    assert [True] == [alert.held for alert in incident.alerts.values()]
+    assert [True] == [alert.deferred for alert in incident.alerts.values()]
     assert 1 == len(machine.worker().watch(at(5000)))
     assert State.RESOLVED is machine.state()
 

@@ -15,7 +15,7 @@ from bridge.core.model import Alert, ChannelSpec, Incident, Status
 from bridge.core.reconciliation import Finding
 from bridge.core.routing.matchers import parse_matchers
 from bridge.core.routing.tree import Route
-from bridge.store import Policy, StoreIntake, StorePeople, StoreReader, StoreReconciling
+from bridge.store import Policy, StoreActions, StoreIntake, StoreReader, StoreReconciliation
 from bridge.store import reconciliation as reconciling
 from tests.builders import a_group, an_alert, at
 
@@ -24,8 +24,8 @@ POLICY = Policy(Rules(), Route(notify=("pager",)), {"pager": ChannelSpec("pager"
 ONE, TWO = an_alert("One"), an_alert("Two")
 
 
-def asking(engine: sa.Engine, holder: str = "me", policy: Policy = POLICY) -> StoreReconciling:
-    return StoreReconciling(engine, lambda: policy, holder)
+def asking(engine: sa.Engine, holder: str = "me", policy: Policy = POLICY) -> StoreReconciliation:
+    return StoreReconciliation(engine, lambda: policy, holder)
 
 
 def receive(engine: sa.Engine, *alerts: Alert, seconds: float = 0, key: str = "group", source: str = "prod") -> None:
@@ -118,7 +118,7 @@ def test_an_incident_that_changed_meanwhile_is_left_alone(engine: sa.Engine, mea
     if meanwhile == "webhook":
         receive(engine, ONE, seconds=100)
     elif meanwhile == "person":
-        StorePeople(engine, lambda: POLICY).acknowledge(1, "ann", at(100))
+        StoreActions(engine, lambda: POLICY).acknowledge(1, "ann", at(100))
     else:
         receive(engine, an_alert("One", ends=99), seconds=100)
     told = texts(engine)

@@ -15,7 +15,7 @@ import sqlalchemy as sa
 
 from bridge.core.model import Group
 from bridge.core.ports import Claim, Sent
-from bridge.store import StoreDeliveries, StoreIntake, StorePeople, StoreReader
+from bridge.store import StoreActions, StoreDeliveries, StoreIntake, StoreReader
 from tests.builders import a_group, an_alert
 from tests.store.small_store import CAPACITIES, POLICY, Clock, one
 
@@ -152,7 +152,7 @@ def test_what_is_settled_while_a_quiet_change_is_written_is_not_sent_again(
     """The change has read the delivery as waiting: for the revision that arrives meanwhile."""
     number = intake.accept(a_group(an_alert("Slow", "warning"))).number
     claims = store.claim(CAPACITIES, clock())
-    people = StorePeople(engine, lambda: POLICY)
+    people = StoreActions(engine, lambda: POLICY)
 
     def settle() -> None:
         store.settle([(claim, Sent({})) for claim in claims], clock())

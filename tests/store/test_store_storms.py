@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from bridge.core.errors import Reason
 from bridge.core.model import Severity, State
 from bridge.core.ports import RetryAt
-from bridge.store import Policy, StoreDeliveries, StorePeople, StoreStorms, claiming
+from bridge.store import Policy, StoreActions, StoreDeliveries, StoreStorms, claiming
 from tests.builders import an_alert, at
 from tests.store.storm_world import CAPACITY, LIMITS, POLICY, World
 
@@ -205,7 +205,7 @@ def test_mail_goes_to_everybody_and_again_only_when_it_is_loud(engine: sa.Engine
 def test_people_act_on_what_is_held_as_ever(world: World) -> None:
     world.fire(50)
     world.send_all(2)
-    people = StorePeople(world.engine, lambda: POLICY)
+    people = StoreActions(world.engine, lambda: POLICY)
     people.acknowledge(1, "ada", world.now)
     assert State.ACKNOWLEDGED is world.incident(1).state
     people.resolve(2, "ada", world.now)

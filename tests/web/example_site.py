@@ -25,12 +25,12 @@ from bridge.core.ports import ChannelCapacity, Claim, GiveUp, Sent
 from bridge.observability.metrics import Metrics
 from bridge.rendering.sample import sample_context
 from bridge.store import (
+    StoreActions,
     StoreChanges,
+    StoreCharts,
     StoreContexts,
     StoreDeliveries,
     StoreIntake,
-    StorePeople,
-    StorePictures,
     StoreReader,
     open_database,
 )
@@ -141,7 +141,7 @@ def fill(database: str, settings: Settings) -> None:
         ended = replace(group.alerts[0], status=Status.RESOLVED, ends_at=NOW - timedelta(minutes=3))
         later.accept(replace(group, alerts=(ended,)))
     later.close()
-    store, people = StoreDeliveries(engine), StorePeople(engine, lambda: policy)
+    store, people = StoreDeliveries(engine), StoreActions(engine, lambda: policy)
     store.settle(
         [(claim, outcome(claim)) for claim in store.claim(CAPACITIES, STARTED)], STARTED + timedelta(seconds=2)
     )
@@ -164,7 +164,7 @@ def fill(database: str, settings: Settings) -> None:
             )
         )
     StoreContexts(engine).keep({1: replace(sample_context(), at=STARTED + timedelta(seconds=2))})
-    pictures, chart = StorePictures(engine, lambda: NOW), a_chart()
+    pictures, chart = StoreCharts(engine, lambda: NOW), a_chart()
     pictures.keep(1, Picture("expression", chart.title, in_words(chart), draw(chart), NOW))
     engine.dispose()
 
@@ -189,7 +189,7 @@ def running_site(folder: Path, *, empty: bool = False) -> Iterator[str]:
     engine = open_database(database)
     policy = policy_of(settings)
     intake = StoreIntake(engine, lambda: policy, lambda: NOW)
-    stores = (StoreReader(engine), StoreChanges(engine, lambda: NOW), StorePictures(engine, lambda: NOW))
+    stores = (StoreReader(engine), StoreChanges(engine, lambda: NOW), StoreCharts(engine, lambda: NOW))
     app = create_app(lambda: settings, intake, *stores, metrics=Metrics(), clock=lambda: NOW, require_login=False)
     server = make_server("127.0.0.1", 0, app, threaded=True)
     thread = threading.Thread(target=server.serve_forever, daemon=True)

@@ -28,11 +28,11 @@ from bridge.core.ports import ChannelCapacity, GiveUp, Outcome, Sent
 from bridge.observability.metrics import Metrics
 from bridge.store import (
     Policy,
+    StoreActions,
     StoreChanges,
+    StoreCharts,
     StoreDeliveries,
     StoreIntake,
-    StorePeople,
-    StorePictures,
     StoreReader,
     open_database,
 )
@@ -139,7 +139,7 @@ def app(shared_database_url: str) -> Iterator[Flask]:
     policy = policy_of(chosen)
     intake = StoreIntake(engine, lambda: policy, clock)
     remember(intake, engine, policy, clock)
-    stores = (StoreReader(engine), StoreChanges(engine, clock), StorePictures(engine, clock))
+    stores = (StoreReader(engine), StoreChanges(engine, clock), StoreCharts(engine, clock))
     SCHEMA.app.app = app = create_app(
         lambda: chosen, intake, *stores, metrics=Metrics(), clock=clock, require_login=True
     )
@@ -151,7 +151,7 @@ def app(shared_database_url: str) -> Iterator[Flask]:
 
 def remember(intake: StoreIntake, engine: sa.Engine, policy: Policy, clock: Clock) -> None:
     """One incident that flaps, one that is over, one that somebody has; of each, a dead letter."""
-    store, people = StoreDeliveries(engine), StorePeople(engine, lambda: policy)
+    store, people = StoreDeliveries(engine), StoreActions(engine, lambda: policy)
     for turn in (0, 1):
         for ends in (None, turn * 120 + 60):
             clock.now = at(turn * 120 + (ends or 0))

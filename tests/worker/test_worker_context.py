@@ -17,7 +17,7 @@ from bridge.core.model import Incident
 from bridge.core.ports import ChannelCapacity, Claim, Composed, Message, Receipt
 from bridge.observability.metrics import Metrics
 from bridge.rendering.renderer import Renderer
-from bridge.store import StoreDeliveries, StoreIntake, StorePeople, StoreReader, open_database
+from bridge.store import StoreActions, StoreDeliveries, StoreIntake, StoreReader, open_database
 from bridge.worker import Setup, Worker
 from bridge.worker.completing import Completer, in_words
 from bridge.worker.records import NoRecords
@@ -74,7 +74,7 @@ def delivered(folder: Path, gatherer: ScriptedGatherer, count: int = 1) -> list[
     intake = StoreIntake(engine, lambda: POLICY, now)
     intake.accept(a_group(an_alert()))
     intake.close()
-    people = StorePeople(engine, lambda: POLICY)
+    people = StoreActions(engine, lambda: POLICY)
     channel = Keeps()
     capacities = {"pager": ChannelCapacity("pager", 4, None, 1, 60.0)}
     setup = Setup({"pager": channel}, capacities, Renderer(None, None), timedelta(days=90), gatherer)
@@ -82,7 +82,7 @@ def delivered(folder: Path, gatherer: ScriptedGatherer, count: int = 1) -> list[
     async def main() -> None:
         class Records(NoRecords):
             def add_measurements(self, number: int, text: str) -> None:
-                people.learn(number, text, now())
+                people.add_measurements(number, text, now())
 
         worker = Worker(StoreDeliveries(engine, "w"), setup, Metrics(), now, records=Records(), poll_seconds=0.05)
         worker._completer._every = 0.05

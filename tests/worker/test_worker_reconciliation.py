@@ -25,7 +25,7 @@ from bridge.core.reconciliation import (
 )
 from bridge.core.routing.tree import Route
 from bridge.observability.metrics import Metrics
-from bridge.store import Policy, StoreIntake, StoreReconciling, open_database
+from bridge.store import Policy, StoreIntake, StoreReconciliation, open_database
 from bridge.worker.reconciliation import ReconciledSource, Reconciler, SourceReconciliation
 from bridge.worker.store_thread import StoreThread
 from tests.builders import a_group, an_alert, at
@@ -71,8 +71,8 @@ class Machine:
         intake.accept(a_group(ONE, key="group"))
         intake.close()
 
-    def another(self, name: str) -> StoreReconciling:
-        return StoreReconciling(self.engine, lambda: POLICY, name)
+    def another(self, name: str) -> StoreReconciliation:
+        return StoreReconciliation(self.engine, lambda: POLICY, name)
 
     def clock(self) -> Any:
         return self.now
@@ -176,7 +176,7 @@ def test_a_second_worker_does_not_ask_and_begins_anew_when_it_takes_over(machine
 
 @pytest.mark.parametrize("fault", [StoreUnavailable("locked"), RuntimeError("a bug")])
 def test_a_fault_is_only_logged_and_the_next_run_goes_on(machine: Machine, fault: Exception) -> None:
-    class Broken(StoreReconciling):
+    class Broken(StoreReconciliation):
         def unresolved(self, source: str) -> Any:
             raise fault
 
@@ -213,7 +213,7 @@ def test_it_asks_again_and_again_takes_new_settings_at_once_and_cancels_a_reques
 def test_a_lease_that_is_acquired_while_it_stops_is_released(machine: Machine) -> None:
     taking, go = threading.Event(), threading.Event()
 
-    class Slow(StoreReconciling):
+    class Slow(StoreReconciliation):
         def acquire(self, *arguments: Any) -> bool:
             taking.set()
             assert go.wait(300)

@@ -54,7 +54,7 @@ def advise(notes: Notes) -> None:
         _look_at_channel(notes, (*path, "channel"), to)
         target = (str(token), to.lstrip("#"), str(channel.get("base_url")))
         if first.setdefault(target, name) != name:
-            message = f"the same place in Slack as {first[target]}: whoever is in it reads everything twice"
+            message = f"the same place in Slack as {first[target]}: its members read everything twice"
             notes.warn((*path, "channel"), message, "keep one of the two channels")
 
 

@@ -27,7 +27,7 @@ def acknowledge(incident: Incident, actor: str, now: datetime) -> Change:
     return Change(changed, (entry,), ())
 
 
-def learn(incident: Incident, text: str, now: datetime) -> Change:
+def add_measurements(incident: Incident, text: str, now: datetime) -> Change:
     """Add a fact that could not be measured when the incident was notified. Does nothing once it is resolved."""
     if incident.resolved:
         return Change(incident, (), ())
@@ -45,7 +45,7 @@ def resolve(incident: Incident, actor: str, now: datetime) -> Change:
         return Change(incident, (), ())
     revision = incident.revision + 1
     entry = Entry(now, EntryKind.RESOLVED, actor, f"{actor} resolved it", revision, loud=True)
-    deferred = tuple(replace(alert, held=False) for alert in incident.alerts.values() if alert.held)
+    deferred = tuple(replace(alert, deferred=False) for alert in incident.alerts.values() if alert.deferred)
     changed = replace(
         closed(incident, actor, now),
         revision=revision,

@@ -41,8 +41,8 @@ def settle(incident: Incident, rules: Rules, now: datetime) -> Change:
 def _over(incident: Incident, rules: Rules, now: datetime) -> tuple[Alert, ...]:
     """Alerts whose end is no longer deferred. Without rules all of them: flapping detection was switched off."""
     wait = rules.flapping.calm if rules.flapping else timedelta(0)
-    ends = ((alert, (alert.ended_seen_at or now) + wait) for alert in incident.alerts.values() if alert.held)
-    return tuple(replace(alert, held=False) for alert, until in ends if until <= now)
+    ends = ((alert, (alert.ended_seen_at or now) + wait) for alert in incident.alerts.values() if alert.deferred)
+    return tuple(replace(alert, deferred=False) for alert, until in ends if until <= now)
 
 
 def _resolved(incident: Incident, after: Incident, over: tuple[Alert, ...], now: datetime) -> Change:

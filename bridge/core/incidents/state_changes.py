@@ -67,7 +67,7 @@ def with_deferred_ends(known: Incident, touched: tuple[Alert, ...], flap: Flap) 
 
 def _deferred(alert: Alert, flapping: bool) -> Alert:
     wanted = flapping and not alert.firing
-    return alert if alert.held == wanted else replace(alert, held=wanted)
+    return alert if alert.deferred == wanted else replace(alert, deferred=wanted)
 
 
 def entries_of(known: Incident, after: Incident, touched: tuple[Alert, ...], actor: str, quiet: str) -> Iterator[Entry]:
@@ -78,8 +78,8 @@ def entries_of(known: Incident, after: Incident, touched: tuple[Alert, ...], act
     if known.flap.since is None:
         text = f"flapping: {how_often(after.flap)}; its end is deferred until it has been quiet for {quiet}"
         yield Entry(now, EntryKind.FLAPPING, "bridge", text, revision, loud=True)
-    were_deferred = {alert.fingerprint for alert in known.alerts.values() if alert.held}
-    ends = [alert for alert in touched if alert.held and alert.fingerprint not in were_deferred]
+    were_deferred = {alert.fingerprint for alert in known.alerts.values() if alert.deferred}
+    ends = [alert for alert in touched if alert.deferred and alert.fingerprint not in were_deferred]
     if ends:
         yield Entry(now, EntryKind.HELD, actor, f"{names_of(ends)} ended; deferred while it flaps", revision)
     back = [alert for alert in touched if alert.firing and alert.fingerprint in were_deferred]
@@ -124,9 +124,9 @@ def flaps_of(incident: Incident, rules: Flapping | None) -> Flaps | None:
     return Flaps(flap.since, flap.turns, times(flap), None if incident.firing else until)
 
 
-def look_at(incident: Incident, rules: Flapping | None) -> datetime | None:
+def next_check_at(incident: Incident, rules: Flapping | None) -> datetime | None:
     """When the first deferred end is due or flapping ends; None: nothing to wait for."""
     calm = rules.calm if rules else timedelta(0)
-    ends = [(alert.ended_seen_at or incident.updated_at) + calm for alert in incident.alerts.values() if alert.held]
+    ends = [(alert.ended_seen_at or incident.updated_at) + calm for alert in incident.alerts.values() if alert.deferred]
     quiet_at = calm_at(incident.flap, rules)
     return min((*ends, *([quiet_at] if quiet_at else [])), default=None)

@@ -81,7 +81,7 @@ def merge(known: Alert | None, seen: Alert, now: datetime, rules: Rules) -> Aler
         status=status,
         ended_seen_at=ended,
         muted=muted,
-        held=known.held and not firing,
+        deferred=known.deferred and not firing,
     )
 
 

@@ -35,7 +35,7 @@ class OneDelivery(RuleBasedStateMachine):
         super().__init__()
         self.now, self.revision, self.firing = 0.0, 0, False
         self.known: Delivery | None = None
-        self.tries: list[Claim] = []  # that were begun and have no outcome yet, whoever has the lease by now
+        self.tries: list[Claim] = []  # begun and without an outcome yet; another worker may have the lease by now
         self.vendor = Vendor()
         self.tokens = 0
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 from bridge.core.incidents.actions import resolve
-from bridge.core.incidents.state_changes import look_at
+from bridge.core.incidents.state_changes import next_check_at
 from bridge.core.model import Severity, State
 from tests.builders import an_alert, at
 from tests.core.incidents.flapping_people import MINUTE, OFF, RULES, People
@@ -35,7 +35,7 @@ def test_the_held_end_is_told_when_it_has_been_quiet_and_says_what_it_did() -> N
     people = People()
     people.flap(6)
     ended = 22 * MINUTE
-    assert at(ended + 10 * MINUTE) == look_at(people.incident, RULES.flapping)
+    assert at(ended + 10 * MINUTE) == next_check_at(people.incident, RULES.flapping)
     assert not (people.look(ended + 10 * MINUTE - 1) or people.incident).changed  # type: ignore[union-attr]
     people.look(ended + 10 * MINUTE)
     assert (people.incident.state, people.shown["pager"]) == (State.RESOLVED, False)
@@ -140,7 +140,10 @@ def test_a_person_who_resolves_it_ends_the_hold_and_the_count() -> None:
     people = People()
     after = people.flap(4)
     people.take(resolve(people.incident, "ada", at(after)), after)
-    assert ([alert for alert in people.incident.alerts.values() if alert.held], people.shown["pager"]) == ([], False)
+    assert ([alert for alert in people.incident.alerts.values() if alert.deferred], people.shown["pager"]) == (
+        [],
+        False,
+    )
     people.flap(3, start=after + MINUTE)
     assert State.RESOLVED is people.incident.state
 
@@ -152,7 +155,7 @@ def test_switched_off_nothing_is_held_and_what_was_held_is_told_at_the_next_look
     people = People()
     after = people.flap(5)
     people.rules = OFF
-    assert (look_at(people.incident, None) or at(after)) <= at(after)
+    assert (next_check_at(people.incident, None) or at(after)) <= at(after)
     people.look(after)
     assert (people.incident.state, people.shown["pager"]) == (State.RESOLVED, False)
 
