@@ -64,23 +64,18 @@ def a_claim(**changes: Any) -> Claim:
     return Claim(**{**fields, **changes})
 
 
+def pagerduty_settings(url: str, seconds: float = 5, **changes: Any) -> PagerDutySettings:
+    fields: dict[str, Any] = {"routing_key": KEY, "rate": "unlimited", "concurrency": 2, **changes}
+    return PagerDutySettings(type="pagerduty", base_url=url, timeout=timedelta(seconds=seconds), **fields)
+
+
 def a_pagerduty(url: str = "http://127.0.0.1:9", seconds: float = 5) -> PagerDutyChannel:
-    every = timedelta(seconds=seconds)
-    return PagerDutyChannel(
-        "c",
-        PagerDutySettings(
-            type="pagerduty", routing_key=KEY, base_url=url, rate="unlimited", concurrency=2, timeout=every
-        ),
-    )
+    return PagerDutyChannel("c", pagerduty_settings(url, seconds))
 
 
 def a_slack(url: str = "http://127.0.0.1:9/api/", seconds: float = 5, **changes: Any) -> SlackChannel:
-    fields = {"channel": "#alerts", "mention": "<!here>", **changes}
-    every = timedelta(seconds=seconds)
-    return SlackChannel(
-        "c",
-        SlackSettings(type="slack", token=TOKEN, base_url=url, concurrency=2, timeout=every, **fields),
-    )
+    fields: dict[str, Any] = {"token": TOKEN, "channel": "#alerts", "mention": "<!here>", "concurrency": 2, **changes}
+    return SlackChannel("c", SlackSettings(type="slack", base_url=url, timeout=timedelta(seconds=seconds), **fields))
 
 
 def an_email(address: str = "127.0.0.1:9", seconds: float = 5, **changes: Any) -> EmailChannel:

@@ -7,6 +7,7 @@ import subprocess
 import threading
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -140,7 +141,7 @@ def test_slack_adopts_its_own_lost_message(vendors: RunningSandbox, revision: in
 def test_slack_has_its_reply_though_nobody_lived_to_know_of_the_edit(vendors: RunningSandbox, told: bool) -> None:
     """A worker that was killed keeps nothing: all it did is found where it did it."""
     place = send(a_slack(vendors.slack_base_url)).handle["channel"]
-    channel, started = lambda: a_slack(vendors.slack_base_url, channel=place), datetime.now(UTC)
+    channel, started = partial(a_slack, vendors.slack_base_url, channel=place), datetime.now(UTC)
     over = a_message(revision=2, firing=False, summary="Resolved", news=())
     claim = a_claim(unknown=True, attempted_at=started - timedelta(seconds=5), firing=False, revision=2)
     claim = replace(claim, news=(an_entry(1, "it began"), an_entry(2, "it is over")))

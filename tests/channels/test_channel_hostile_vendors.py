@@ -8,6 +8,7 @@ import itertools
 import json
 import socket
 import threading
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -31,6 +32,7 @@ JSON = "Content-Type: application/json"
 
 
 def over_http(kind: str, url: str, seconds: float = 5) -> Any:
+    makes: dict[str, Callable[[str, float], Any]]
     makes = {"pagerduty": a_pagerduty, "slack": a_slack, "webhook": a_webhook}
     return makes[kind](f"{url}/api/" if kind == "slack" else url, seconds)
 
@@ -167,7 +169,7 @@ def test_a_certificate_that_is_not_believed_gets_nothing(kind: str, dates: dict[
 
     file = certificate(tmp_path, **dates)
     with running_vendor(script, speaks_first=kind == "email", tls=file) as vendor:
-        trusted = {"ca_file": file} if dates else {}  # it is only its date that speaks against it
+        trusted: dict[str, Any] = {"ca_file": file} if dates else {}  # it is only its date that speaks against it
         mail = an_email(vendor.address, tls="implicit", **trusted)
         error = refused(mail if kind == "email" else over_http(kind, vendor.url("https")))
     assert (Reason.NETWORK, False) == (error.reason, error.ambiguous)

@@ -5,16 +5,14 @@ from __future__ import annotations
 import asyncio
 import json
 from dataclasses import replace
-from datetime import timedelta
 
 import pytest
 
 from bridge.channels.pagerduty.change_events import PagerDutyChanges, event_of
-from bridge.channels.pagerduty.settings import PagerDutySettings
 from bridge.core.errors import Reason, SendError
 from bridge.core.facts import ChangeEvent
 from dev.sandbox.running import RunningSandbox
-from tests.channels.channel_builders import AT, KEY
+from tests.channels.channel_builders import AT, KEY, pagerduty_settings
 
 CHANGE = ChangeEvent(
     kind="deploy",
@@ -32,7 +30,7 @@ CHANGE = ChangeEvent(
 
 
 def send(url: str, change: ChangeEvent = CHANGE, key: str = KEY, seconds: float = 5) -> None:
-    settings = PagerDutySettings(type="pagerduty", routing_key=key, base_url=url, timeout=timedelta(seconds=seconds))
+    settings = pagerduty_settings(url, seconds, routing_key=key)
 
     async def main() -> None:
         sender = PagerDutyChanges(settings)

@@ -47,7 +47,7 @@ def an_alert(number: int = 0, **changes: Any) -> Alert:
 
 def claimed(*alerts: Alert, **changes: Any) -> Claim:
     by_fingerprint = {each.fingerprint: each for each in alerts}
-    times = {"opened_at": AT, "updated_at": AT + timedelta(hours=1), "began_at": AT}
+    times: dict[str, Any] = {"opened_at": AT, "updated_at": AT + timedelta(hours=1), "began_at": AT}
     incident = replace(a_claim().incident, alerts=by_fingerprint, group_labels={"a": "b"}, **times)
     return a_claim(incident=incident, **changes)
 
@@ -145,7 +145,7 @@ def test_the_signature_is_over_time_and_body_and_both_secrets_sign_while_one_is_
 
 
 @pytest.mark.parametrize("secrets", [{"secret": "new"}, {"secret": "newer", "previous_secret": "new"}])
-def test_a_receiver_with_the_secret_takes_it_and_drops_what_comes_again(secrets: dict[str, str]) -> None:
+def test_a_receiver_with_the_secret_takes_it_and_drops_what_comes_again(secrets: dict[str, Any]) -> None:
     with running_sandbox(webhook_secrets=("new",)) as sandbox:
         for revision in (1, 1, 2):
             send(a_webhook(sandbox.webhook_url, **secrets), a_message(revision=revision))

@@ -133,7 +133,8 @@ def test_a_tls_handshake_without_end_is_given_up(tls: str) -> None:
 
 
 def test_the_deadline_holds_inside_tls_too(tmp_path: Path) -> None:
-    file, answers = certificate(tmp_path), {}
+    file = certificate(tmp_path)
+    answers: dict[str, Any] = {}
 
     async def work(server: SmallSmtp) -> None:
         channel = a_channel(server, 2, tls="starttls", ca_file=file)

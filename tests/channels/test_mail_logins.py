@@ -6,6 +6,7 @@ import base64
 import socket
 import struct
 from pathlib import Path
+from typing import Any
 
 import pytest
 from pydantic import SecretStr
@@ -19,7 +20,7 @@ from tests.channels.test_channel_contract import send
 NAMES = [("ada", PASSWORD), ("jörg@bücher.example", "pä€ss wörd:😀"), ("u", "pass"), ("user", "user")]
 
 
-def refused(server: SmallSmtp, name: str = "ada", password: str = PASSWORD, **more: object) -> SendError:
+def refused(server: SmallSmtp, name: str = "ada", password: str = PASSWORD, **more: Any) -> SendError:
     with pytest.raises(SendError) as caught:
         send(an_email(server.address, username=name, password=SecretStr(password), **more))
     told = f"{caught.value} {caught.value.detail}"
@@ -29,7 +30,7 @@ def refused(server: SmallSmtp, name: str = "ada", password: str = PASSWORD, **mo
     return caught.value
 
 
-def logs_in(server: SmallSmtp, name: str, password: str, **more: object) -> None:
+def logs_in(server: SmallSmtp, name: str, password: str, **more: Any) -> None:
     send(an_email(server.address, username=name, password=SecretStr(password), **more))
     assert [name] == server.logged_in
     assert 1 == len(server.mails)
@@ -209,10 +210,10 @@ def test_a_ca_file_that_is_none_is_told(tmp_path: Path) -> None:
         assert "ca_file cannot be read" in error.detail
 
 
-def _tls_told(tls: str, file: Path, host: str = "127.0.0.1", **trust: object) -> str:
+def _tls_told(tls: str, file: Path, host: str = "127.0.0.1", **trust: Any) -> str:
     context = server_tls(file)
     over = {"implicit": context} if tls == "implicit" else {"tls": context, "offers": ("STARTTLS",)}
-    with running_smtp(**over) as server:  # type: ignore[arg-type]
+    with running_smtp(**over) as server:
         channel = an_email(f"{host}:{server.port}", tls=tls, **trust)
         with pytest.raises(SendError) as caught:
             send(channel)

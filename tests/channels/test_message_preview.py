@@ -83,7 +83,7 @@ def test_the_end_of_an_incident_can_be_seen_too(preview: Any, channel: str, told
 def test_html_opens_in_the_browser(preview: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     opened: list[str] = []
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
-    monkeypatch.setattr(click, "launch", lambda address: opened.append(address) or 0)
+    monkeypatch.setattr(click, "launch", opened.append)
     assert 0 == preview("email-ml", "--open").exit_code
     file = Path(opened[0].removeprefix("file://"))
     assert "<strong>7.3 %</strong>" in file.read_text()

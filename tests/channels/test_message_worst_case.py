@@ -46,7 +46,9 @@ def the_incident() -> Incident:
 def the_context() -> Context:
     past, parts = (Past(EVERYTHING, 1e300),) * 4, tuple(Part(each, 0.1) for each in NASTY)
     facts = tuple(Fact(text(n), text(n), Unit.RATIO, 0.5, AT, past, parts, Verdict.BAD, EVERYTHING) for n in range(40))
-    change = ChangeEvent(EVERYTHING, EVERYTHING, AT, *[EVERYTHING] * 4, "javascript:alert(1)")
+    change = ChangeEvent(
+        EVERYTHING, EVERYTHING, AT, EVERYTHING, EVERYTHING, EVERYTHING, EVERYTHING, "javascript:alert(1)"
+    )
     unknown = tuple(Unknown(EVERYTHING, each) for each in NASTY)
     return Context(AT, facts, unknown, (change,) * 9, Hypothesis(EVERYTHING, EVERYTHING, (EVERYTHING,)))
 
@@ -95,4 +97,4 @@ def test_a_mail_is_not_clipped_and_has_nothing_active(message: Message) -> None:
     assert max(map(len, raw.split(b"\r\n"))) <= 998
     mail = email.message_from_bytes(raw, policy=SMTP)
     assert mail["Bcc"] is None
-    assert ["text/plain", "text/html"] == [part.get_content_type() for part in mail.iter_parts()]  # type: ignore[attr-defined]
+    assert ["text/plain", "text/html"] == [part.get_content_type() for part in mail.iter_parts()]

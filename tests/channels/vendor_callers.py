@@ -8,14 +8,13 @@ import json
 import socket
 import threading
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
 from bridge.channels.pagerduty.change_events import PagerDutyChanges
 from bridge.channels.pagerduty.channel import PagerDutyChannel
-from bridge.channels.pagerduty.settings import PagerDutySettings
 from bridge.clients.alertmanager import AlertmanagerApi
 from bridge.clients.alertmanager import Server as Alertmanager
 from bridge.clients.outside_ping import PingUrl
@@ -26,7 +25,7 @@ from bridge.core.errors import Reason, SendError
 from bridge.core.facts import ChangeEvent
 from bridge.core.ports import Illustration
 from bridge.core.reconciliation import StateQuery, Unavailable
-from tests.channels.channel_builders import AT, KEY, SECRETS, a_claim, a_message, a_slack, a_webhook
+from tests.channels.channel_builders import AT, SECRETS, a_claim, a_message, a_slack, a_webhook, pagerduty_settings
 from tests.channels.hostile_vendor import Script, answering, dripping
 
 JSON = "Content-Type: application/json"
@@ -105,10 +104,7 @@ class Caller:
 
     def __init__(self, kind: str, url: str, seconds: float, concurrency: int = 8) -> None:
         self.kind, self.seconds = kind, seconds
-        pager = PagerDutySettings(
-            type="pagerduty", routing_key=KEY, base_url=url, rate="unlimited", concurrency=concurrency,
-            timeout=timedelta(seconds=seconds),
-        )  # fmt: skip
+        pager = pagerduty_settings(url, seconds, concurrency=concurrency)
         server = Alertmanager(url, timeout_seconds=seconds)
         makes: dict[str, Callable[[], Any]] = {
             "pagerduty": lambda: PagerDutyChannel("c", pager),

@@ -17,7 +17,8 @@ from pathlib import Path
 import requests
 
 from dev.stack.binaries import find, working_folder
-from tests.end_to_end.machines import ROOT, eventually, free_port
+from dev.stack.free_port import free_port
+from tests.end_to_end.machines import ROOT, eventually
 
 PODS = ("api-0", "api-1", "api-2")
 CONFIDENCE = ("0.5", "0.55", "0.6", "0.65", "0.7", "0.75", "0.8", "0.85", "0.9", "0.95", "0.99", "1.0", "+Inf")

@@ -44,7 +44,7 @@ TOXIC = (Sample({}, 0.5, at(0)),)
 ERRORS = (Sample({"version": "v2"}, 9.0, at(0)), Sample({"version": "v1"}, 1.0, at(0)))
 
 
-def an_incident(**labels: str) -> Incident:
+def an_incident(**labels: Any) -> Incident:
     change = receive(None, a_group(an_alert(**labels)), at(1), Rules(), "u")
     assert change is not None
     return change.incident

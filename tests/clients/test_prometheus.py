@@ -11,9 +11,10 @@ from typing import Any
 import pytest
 from aiohttp import web
 
-from bridge.clients.prometheus import MAX_ANSWER, MAX_POINTS, Prometheus, Server
+from bridge.clients.prometheus import MAX_POINTS, Prometheus, Server
 from bridge.core.charts.series import RangeQuery, Series, Span
 from bridge.core.context.enrichment import Answer, Failure, Query, Sample
+from bridge.outbound.http import MAX_ANSWER
 
 NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]

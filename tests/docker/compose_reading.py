@@ -131,7 +131,7 @@ class Stack:
 
     def secret_files(self, name: str) -> dict[str, str]:
         """Path in the container -> which secret."""
-        found = {}
+        found: dict[str, str] = {}
         for mount in self.services[name].get("volumes", ()):
             folder = mount["source"].removesuffix("-secrets")
             if mount["type"] == "volume" and mount["source"].endswith("-secrets") and mount.get("read_only"):

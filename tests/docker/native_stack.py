@@ -19,9 +19,10 @@ from pathlib import Path
 import requests
 
 from dev.stack.binaries import find, working_folder
+from dev.stack.free_port import free_port
 from docker.start import make_secrets
 from tests.docker.compose_reading import ADDRESS, ROOT, Stack
-from tests.end_to_end.machines import eventually, free_port
+from tests.end_to_end.machines import eventually
 
 START = ROOT / "docker" / "start"
 PROGRAMS = {

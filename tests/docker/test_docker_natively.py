@@ -7,6 +7,7 @@ import re
 import subprocess
 import time
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -31,8 +32,8 @@ def native(tmp_path: Path) -> Iterator[NativeStack]:
         start(stack.running("sandbox", lambda: stack.health("sandbox") == 0))
         start(stack.running("bridge", lambda: stack.health("bridge") == 0))
         for name in ("alertmanager-1", "alertmanager-2"):
-            url = stack.url(name, 9093)
-            start(stack.running(name, lambda url=url: answers(f"{url}/-/ready"), *QUICK_PAIR))
+            ready = partial(answers, f"{stack.url(name, 9093)}/-/ready")
+            start(stack.running(name, ready, *QUICK_PAIR))
         start(stack.running("prometheus", lambda: answers(f"{stack.url('prometheus', 9090)}/-/ready")))
         yield stack
 

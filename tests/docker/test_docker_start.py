@@ -42,19 +42,20 @@ def test_secrets_are_made_up_once_and_kept(folder: Path) -> None:
     make_secrets.make(folder, SANDBOX)
     first = read(folder)
     assert {1} == {len(values) for values in first.values()}
-    assert len(first) == len(set.union(*first.values()))
-    assert ROUTING_KEY.fullmatch(*first["PAGERDUTY_ROUTING_KEY"]) and SLACK_TOKEN.fullmatch(*first["SLACK_BOT_TOKEN"])
+    assert len(first) == len(set[str]().union(*first.values()))
+    (routing_key,), (token,) = first["PAGERDUTY_ROUTING_KEY"], first["SLACK_BOT_TOKEN"]
+    assert ROUTING_KEY.fullmatch(routing_key) and SLACK_TOKEN.fullmatch(token)
     assert all(line.endswith(": kept") for line in make_secrets.make(folder, SANDBOX))
     assert first == read(folder)
 
 
 def test_two_stacks_have_different_secrets(folder: Path, tmp_path: Path) -> None:
     make_secrets.make(folder, SANDBOX)
-    first = set.union(*read(folder).values())
+    first = set[str]().union(*read(folder).values())
     for file in folder.glob("*/*"):
         file.unlink()
     make_secrets.make(folder, {})
-    assert not first & set.union(*read(folder).values())
+    assert not first & set[str]().union(*read(folder).values())
 
 
 @pytest.fixture(params=[0o000, 0o022, 0o077], ids="umask {:03o}".format)

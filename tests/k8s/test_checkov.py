@@ -56,7 +56,7 @@ def noticed(tmp_path_factory: pytest.TempPathFactory) -> set[tuple[str, str]]:
 
 def _failed(files: list[Path]) -> set[tuple[str, str]]:
     assert CHECKOV.is_file(), "checkov is not installed: make .tools/.checkov"
-    words = [CHECKOV, "--config-file", ROOT / ".checkov.yaml", "--output", "json", "--file", *files]
+    words: list[str | Path] = [CHECKOV, "--config-file", ROOT / ".checkov.yaml", "--output", "json", "--file", *files]
     done = subprocess.run(words, capture_output=True, text=True, timeout=600, check=False)
     faults = [fault for report in json.loads(done.stdout) for fault in report["results"]["failed_checks"]]
     return {(Path(fault["file_path"]).name, fault["check_id"]) for fault in faults}

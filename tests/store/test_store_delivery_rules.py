@@ -96,7 +96,11 @@ def test_a_replay_of_many_is_for_each_what_the_pure_one_is(world: World) -> None
     assert [replay(each, resolved=each.incident_number == 2, now=at(20)) for each in letters] == stored(world)
 
 
-OUTCOMES = [Sent({"ts": "1"}), RetryAt(at(2), Reason.SERVER, "HTTP 503"), GiveUp(Reason.DESTINATION, "gone")]
+OUTCOMES: list[Outcome] = [
+    Sent({"ts": "1"}),
+    RetryAt(at(2), Reason.SERVER, "HTTP 503"),
+    GiveUp(Reason.DESTINATION, "gone"),
+]
 
 
 @pytest.mark.parametrize("outcome", OUTCOMES)

@@ -16,6 +16,7 @@ from bridge.core.model import Alert, ChannelSpec, State
 from bridge.core.ports import ChannelCapacity, Claim, GiveUp, Outcome, RetryAt, Sent
 from bridge.core.routing.matchers import parse_matchers
 from bridge.core.routing.tree import Escalation, Route
+from bridge.core.timeline import EntryKind
 from bridge.store import (
     Policy,
     StoreActions,
@@ -245,7 +246,9 @@ def test_of_many_workers_each_timer_is_acted_upon_by_one(machine: Machine) -> No
     for thread in threads:
         thread.join()
     assert 10 == len(done) == len(set(done))
-    escalated = [[e.kind for e in machine.reader.timeline(number)].count("escalated") for number in range(1, 11)]
+    escalated = [
+        [e.kind for e in machine.reader.timeline(number)].count(EntryKind.ESCALATED) for number in range(1, 11)
+    ]
     assert [1] * 10 == escalated
 
 

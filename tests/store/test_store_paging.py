@@ -118,7 +118,8 @@ def test_what_changes_between_two_pages_moves_nothing_else(
     engine: sa.Engine, reader: StoreReader, resolved: bool | None
 ) -> None:
     before = {row["number"] for row in a_crowd(engine) if resolved in (None, row["state"] == "resolved")}
-    fresh, seen = iter(range(1000, 2000)), []
+    fresh = iter(range(1000, 2000))
+    seen: list[Any] = []
 
     def rush() -> None:
         """More begin and more end, each most urgent and newest; what was seen before goes or is heard of again."""

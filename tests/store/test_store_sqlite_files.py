@@ -13,6 +13,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -56,8 +57,12 @@ def engine(file: Path) -> Iterator[sa.Engine]:
 @contextlib.contextmanager
 def taking_in(engine: sa.Engine) -> Iterator[Callable[[str], None]]:
     intake = StoreIntake(engine, lambda: POLICY, lambda: at(0))
+
+    def take(key: str) -> None:
+        intake.accept(a_group(an_alert(), key=key))
+
     try:
-        yield lambda key: intake.accept(a_group(an_alert(), key=key)) and None
+        yield take
     finally:
         intake.close()
 
@@ -231,7 +236,8 @@ def test_no_connection_goes_to_another_file_than_the_first_or_makes_one(file: Pa
 
 def test_the_log_that_sqlite_itself_makes_anew_is_no_other(engine: sa.Engine) -> None:
     """It goes with the last connection, which may have been closed for a fault."""
-    for close in (lambda: engine.dispose(), lambda: spoil_one(engine), lambda: spoil_one(engine)):
+    closing: list[Callable[[], None]] = [engine.dispose, partial(spoil_one, engine), partial(spoil_one, engine)]
+    for close in closing:
         with taking_in(engine) as take:
             take(f"key-{close}")
         close()
@@ -328,7 +334,7 @@ def test_two_bridges_in_one_folder_wake_their_own_worker(tmp_path: Path) -> None
     heard = [threading.Event(), threading.Event()]
     listeners = [Listener(engine, event.set) for engine, event in zip(engines, heard, strict=True)]
     for engine, event in zip(engines, heard, strict=True):
-        eventually(lambda engine=engine, event=event: is_woken(engine, event))
+        eventually(partial(is_woken, engine, event))
         event.clear()
     Waker(engines[0]).after_commit()
     assert heard[0].wait(30) and not heard[1].is_set()

@@ -6,7 +6,7 @@ import contextlib
 import sqlite3
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sized
 from concurrent.futures import Future
 from dataclasses import dataclass
 from pathlib import Path
@@ -256,7 +256,12 @@ def test_what_waited_for_a_lock_in_vain_is_refused_together(engine: sa.Engine, m
     tries: list[int] = []
     with taking_in(engine) as intake:
         store = intake.store
-        monkeypatch.setattr(store, "_commit", lambda groups: tries.append(len(groups)) or down())
+
+        def commit(groups: Sized) -> None:
+            tries.append(len(groups))
+            down()
+
+        monkeypatch.setattr(store, "_commit", commit)
         answers = [Future[Accepted]() for _ in range(5)]
         store._store([(a_group(an_alert(), key=f"key-{n}"), each) for n, each in enumerate(answers)])
         assert [5] == tries

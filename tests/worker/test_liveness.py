@@ -23,7 +23,10 @@ class World:
         self.beats += 1
 
     def idle(self) -> Awaitable[None]:
-        return asyncio.get_running_loop().run_in_executor(self.thread, lambda: self.free.wait(100) and None)
+        return asyncio.get_running_loop().run_in_executor(self.thread, self._wait)
+
+    def _wait(self) -> None:
+        self.free.wait(100)
 
     async def run(self, story: Callable[[], Awaitable[None]], longest: float = 100.0) -> None:
         liveness = Liveness(self.beat, self.idle, every_seconds=0.01, longest_seconds=longest)

@@ -55,7 +55,7 @@ class Mail:
 class Interrupted(StoreDeliveries):
     """After each claim something else happens, before the worker goes on."""
 
-    def __init__(self, *arguments: Any, meanwhile: Callable[[], None]) -> None:
+    def __init__(self, *arguments: Any, meanwhile: Callable[[], object]) -> None:
         super().__init__(*arguments)
         self._meanwhile = meanwhile
 

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 import sqlalchemy as sa
@@ -49,7 +50,7 @@ class Machine:
         intake.accept(a_group(an_alert()))
         intake.close()
 
-    def pinger(self, **more: bool) -> Pinger:
+    def pinger(self, **more: Any) -> Pinger:
         monitor = PingUrl(lambda: self.receiver.url, 10)
         target = PingTarget(monitor, EVERY, timedelta(minutes=5), **more)
         return Pinger(StorePings(self.engine), target, self.metrics, self.now)
