@@ -12,7 +12,8 @@ from urllib.parse import urlencode
 import pytest
 
 from bridge.charts import ChartMaker, DrawingLimits, DrawingProcess
-from bridge.core.charts.chart import Chart, DistributionChart, LineChart
+from bridge.charts.chart_maker import Drawing, MetricSource
+from bridge.core.charts.chart import Chart, DistributionChart, LineChart, Picture
 from bridge.core.charts.expressions import Threshold
 from bridge.core.charts.series import RangeQuery, Series
 from bridge.core.context.enrichment import Answer, Failure, Query, Sample
@@ -54,6 +55,8 @@ class Server:
         self.asked.append(query.expr)
         return self.ranges
 
+    async def close(self) -> None: ...
+
 
 class FakeDrawing:
     def __init__(self, png: bytes | None = b"PNG") -> None:
@@ -64,9 +67,20 @@ class FakeDrawing:
         await asyncio.sleep(0)
         return self.png
 
+    async def close(self) -> None: ...
 
-def make(server: Any, easel: Any, about: Incident, changes: Sequence[ChangeEvent] = (), **more: Any) -> Any:
-    return asyncio.run(ChartMaker(server, easel, lambda: at(120), **more).make(about, changes))
+
+def make(
+    server: MetricSource,
+    easel: Drawing,
+    about: Incident,
+    changes: Sequence[ChangeEvent] = (),
+    *,
+    distributions: Sequence[DistributionQuestion] = (),
+    scope: Sequence[str] = (),
+) -> tuple[Picture, ...]:
+    maker = ChartMaker(server, easel, lambda: at(120), distributions=distributions, scope=scope)
+    return asyncio.run(maker.make(about, changes))
 
 
 LINE = Series({"job": "api"}, ((NOON.timestamp(), 0.02), (NOON.timestamp() + 60, 0.08)))
@@ -149,9 +163,11 @@ def test_a_flood_gets_few_pictures() -> None:
     assert [1, 1, 0, 0, 0, 1] == asyncio.run(flood())
 
 
-def with_process(work: Callable[[DrawingProcess], Awaitable[T]], **more: Any) -> T:
+def with_process(
+    work: Callable[[DrawingProcess], Awaitable[T]], timeout_seconds: float = 300.0, idle_seconds: float = 60.0
+) -> T:
     async def run() -> T:
-        drawing = DrawingProcess(**{"timeout_seconds": 300.0, **more})
+        drawing = DrawingProcess(timeout_seconds=timeout_seconds, idle_seconds=idle_seconds)
         try:
             return await work(drawing)
         finally:
@@ -181,7 +197,7 @@ def test_a_process_draws_one_picture_after_the_other() -> None:
 
 def test_a_chart_that_cannot_be_drawn_leaves_the_process_alive() -> None:
     async def broken_then_whole(drawing: DrawingProcess) -> tuple[bytes | None, bytes | None, bool]:
-        broken = await drawing.draw(replace(chart, title=None))  # type: ignore[arg-type]
+        broken = await drawing.draw(replace(chart, title=None))  # type: ignore[arg-type]  # a bug
         before = drawing._process
         return broken, await drawing.draw(chart), before is drawing._process
 

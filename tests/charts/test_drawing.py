@@ -6,8 +6,10 @@ import io
 import math
 import struct
 import zlib
+from collections.abc import Callable
 from datetime import timedelta
 
+import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -45,8 +47,13 @@ def looks_right(png: bytes) -> Image.Image:
 def colours(image: Image.Image, hexadecimal: str) -> int:
     """How many pixels have about this colour."""
     wanted = tuple(bytes.fromhex(hexadecimal.removeprefix("#")))
+
+    def alike(rgb: tuple[int, ...] | float) -> bool:
+        assert isinstance(rgb, tuple)
+        return max(abs(a - b) for a, b in zip(rgb, wanted, strict=True)) < 12
+
     found = image.getcolors(1280 * 480) or []
-    return sum(count for count, rgb in found if max(abs(a - b) for a, b in zip(rgb, wanted, strict=True)) < 12)
+    return sum(count for count, rgb in found if alike(rgb))
 
 
 def chunks(png: bytes) -> list[bytes]:
@@ -85,7 +92,9 @@ def test_a_start_that_is_not_shown_has_no_mark() -> None:
 def test_what_was_not_measured_is_a_gap_and_no_zero() -> None:
     points = a_line().points
     chart = a_chart(Line("", (*points[:40], *points[90:])), threshold=None, changes=(), started=None)
-    drawn = [list(line.get_xdata()) for line in draw_lines(chart).axes[0].lines]
+    drawn: list[list[float]] = [
+        np.asarray(line.get_xdata(), float).tolist() for line in draw_lines(chart).axes[0].lines
+    ]
     missing = points[60][0]
     assert 2 == len([x for x in drawn if len(x) > 9])
     assert not [x for x in drawn if len(x) > 2 and min(x) < missing < max(x)]
@@ -113,8 +122,12 @@ def test_another_chart_gives_other_bytes() -> None:
     assert draw(a_chart()) != draw(a_chart(title="Other"))
 
 
+def rising_from(start: int) -> Callable[[float], float]:
+    return lambda share: start + share
+
+
 def test_hostile_text_is_only_drawn() -> None:
-    lines = tuple(a_line(lambda share, n=n: n + share, HOSTILE + str(n)) for n in range(4))
+    lines = tuple(a_line(rising_from(n), HOSTILE + str(n)) for n in range(4))
     marks = tuple(Mark(at(-600 * n), HOSTILE + str(n)) for n in range(4))
     looks_right(draw(a_chart(*lines, title=HOSTILE, changes=marks)))
     looks_right(draw(a_distribution(title=HOSTILE, now_name=HOSTILE, baseline_name=HOSTILE)))

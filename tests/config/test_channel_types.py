@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal
 
@@ -11,6 +12,7 @@ from pydantic import SecretStr
 
 from bridge.channels import CHANNEL_TYPES
 from bridge.config import ChannelSettings, ConfigurationFaults, json_schema, load_text, secret_values
+from bridge.config.channel import ChannelTypes
 from bridge.config.fields import ExistingFile, Line, Section
 from bridge.core.ports import Channel
 
@@ -40,20 +42,22 @@ class PigeonSettings(ChannelSettings):
         raise AssertionError("reading the settings builds no channel")
 
 
-TYPES = (*CHANNEL_TYPES, PigeonSettings)
+TYPES: ChannelTypes = (*CHANNEL_TYPES, PigeonSettings)
 ROUTES = "channels: {{coop: {{type: pigeon, {keys}}}}}\nroute: {{notify: [coop]}}\n"
 
 
-def load(keys: str, folder: Path = Path(), secrets: bool = True, **environ: str) -> PigeonSettings:
+def load(
+    keys: str, environ: Mapping[str, str] | None = None, folder: Path = Path(), secrets: bool = True
+) -> PigeonSettings:
     text = ROUTES.format(keys=keys)
-    found = load_text(text, environ, TYPES, folder=folder, secrets=secrets).channels["coop"]
+    found = load_text(text, environ or {}, TYPES, folder=folder, secrets=secrets).channels["coop"]
     assert isinstance(found, PigeonSettings)
     return found
 
 
-def faults(keys: str, **environ: str) -> list[str]:
+def faults(keys: str) -> list[str]:
     with pytest.raises(ConfigurationFaults) as caught:
-        load(keys, **environ)
+        load(keys)
     assert "hunter2" not in f"{caught.value} {caught.value!r}"
     return [str(fault) for fault in caught.value.faults]
 
@@ -61,7 +65,7 @@ def faults(keys: str, **environ: str) -> list[str]:
 def test_its_secrets_come_from_outside_and_are_known_to_the_log(tmp_path: Path) -> None:
     (tmp_path / "lock").write_text("from-a-file\n")
     cage = "cages: [{keeper: ann, lock_file: lock}]"
-    settings = load(f'ring: "${{RING}}", {cage}', tmp_path, RING="from-outside")
+    settings = load(f'ring: "${{RING}}", {cage}', {"RING": "from-outside"}, tmp_path)
     assert {"from-outside", "from-a-file"} == secret_values(settings)
     assert "from-" not in repr(settings)
     assert "stand-in" == load(f'ring: "${{RING}}", {cage}', secrets=False).ring.get_secret_value()

@@ -1,11 +1,13 @@
 """The commands about routes.yaml, as a person at a terminal meets them."""
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Protocol
 
 import click
 import pytest
-from click.testing import CliRunner
+from click.testing import CliRunner, Result
 from werkzeug.security import check_password_hash
 
 from bridge.cli.config import COMMANDS
@@ -23,14 +25,20 @@ route:
 """
 
 
-@pytest.fixture
-def run(monkeypatch):
-    monkeypatch.delenv("BRIDGE_CONFIG", raising=False)
-    group = click.Group(commands={command.name: command for command in COMMANDS})
+class Run(Protocol):
+    """Runs the command with these words, and with the repository's routes.yaml unless they name another."""
 
-    def invoke(*words, obj=None, **options):
+    def __call__(self, *words: str, obj: Mapping[str, object] | None = None, input: str | None = None) -> Result: ...
+
+
+@pytest.fixture
+def run(monkeypatch: pytest.MonkeyPatch) -> Run:
+    monkeypatch.delenv("BRIDGE_CONFIG", raising=False)
+    group = click.Group(commands=COMMANDS)
+
+    def invoke(*words: str, obj: Mapping[str, object] | None = None, input: str | None = None) -> Result:
         default = () if "--config" in words or words[0] in ("schema", "hash-password") else ("--config", ROUTES)
-        return CliRunner().invoke(group, [*words, *default], obj={"environ": ENVIRON, **(obj or {})}, **options)
+        return CliRunner().invoke(group, [*words, *default], obj={"environ": ENVIRON, **(obj or {})}, input=input)
 
     return invoke
 
@@ -38,7 +46,7 @@ def run(monkeypatch):
 ROUTES = str(ROOT / "routes.yaml")
 
 
-def test_check_says_what_reaches_whom(run):
+def test_check_says_what_reaches_whom(run: Run) -> None:
     result = run("check")
     assert 0 == result.exit_code
     assert "routes.yaml is good" in result.output
@@ -46,7 +54,7 @@ def test_check_says_what_reaches_whom(run):
     assert "warning: route.routes[0].fallback" not in result.output
 
 
-def test_check_tells_every_fault_and_fails(run, tmp_path):
+def test_check_tells_every_fault_and_fails(run: Run, tmp_path: Path) -> None:
     path = tmp_path / "routes.yaml"
     path.write_text(FAULTY + "retention: x\n")
     result = run("check", "--config", str(path))
@@ -55,7 +63,7 @@ def test_check_tells_every_fault_and_fails(run, tmp_path):
     assert result.output.endswith("2 faults\n")
 
 
-def test_check_for_programs(run, tmp_path):
+def test_check_for_programs(run: Run, tmp_path: Path) -> None:
     path = tmp_path / "routes.yaml"
     path.write_text(FAULTY)
     result = run("check", "--json", "--config", str(path))
@@ -84,7 +92,7 @@ route:
 
 
 @pytest.fixture
-def routes(tmp_path):
+def routes(tmp_path: Path) -> Path:
     path = tmp_path / "routes.yaml"
     path.write_text(TIERS)
     (tmp_path / "rules").mkdir()
@@ -92,7 +100,7 @@ def routes(tmp_path):
     return path
 
 
-def test_check_says_whom_each_rule_reaches_and_what_that_depends_on(run, routes):
+def test_check_says_whom_each_rule_reaches_and_what_that_depends_on(run: Run, routes: Path) -> None:
     result = run("check", "--config", str(routes))
     assert 1 == result.exit_code
     lines = result.output.splitlines()
@@ -105,7 +113,7 @@ def test_check_says_whom_each_rule_reaches_and_what_that_depends_on(run, routes)
     )
 
 
-def test_check_fails_for_a_rule_with_its_file_and_line(run, routes):
+def test_check_fails_for_a_rule_with_its_file_and_line(run: Run, routes: Path) -> None:
     result = run("check", "--config", str(routes))
     file = routes.parent / "rules" / "ml.yml"
     assert f"{file}:4: groups[0].rules[1]: Deployed has no runbook_url; add" in result.output
@@ -114,7 +122,9 @@ def test_check_fails_for_a_rule_with_its_file_and_line(run, routes):
     assert 0 == run("check", "--config", str(routes)).exit_code
 
 
-def test_check_fails_for_a_critical_rule_that_pages_nobody_and_for_one_that_reaches_nobody(run, routes):
+def test_check_fails_for_a_critical_rule_that_pages_nobody_and_for_one_that_reaches_nobody(
+    run: Run, routes: Path
+) -> None:
     text = TIERS.replace(
         "notify: [pagerduty-ml]}", "notify: [slack-ml]}\n    - {matchers: [severity=info], notify: []}"
     )
@@ -125,7 +135,7 @@ def test_check_fails_for_a_critical_rule_that_pages_nobody_and_for_one_that_reac
     assert (1, True) == (result.exit_code, result.output.endswith("\n3 faults\n"))
 
 
-def test_check_reads_the_rules_that_it_is_given_or_none(run, routes, tmp_path):
+def test_check_reads_the_rules_that_it_is_given_or_none(run: Run, routes: Path, tmp_path: Path) -> None:
     one, two = tmp_path / "one.yml", tmp_path / "more"
     two.mkdir()
     one.write_text(RULES.replace("summary: s", "runbook_url: x"))
@@ -138,7 +148,7 @@ def test_check_reads_the_rules_that_it_is_given_or_none(run, routes, tmp_path):
     assert 2 == run("check", "--config", str(routes), "--rules", str(tmp_path / "gone")).exit_code
 
 
-def test_check_tells_the_rules_for_programs(run, routes):
+def test_check_tells_the_rules_for_programs(run: Run, routes: Path) -> None:
     told = json.loads(run("check", "--json", "--config", str(routes)).output)
     file = str(routes.parent / "rules" / "ml.yml")
     assert not told["ok"]
@@ -150,7 +160,7 @@ def test_check_tells_the_rules_for_programs(run, routes):
     assert (["Deployed has no runbook_url"], "heartbeat") == (deployed["faults"], watchdog["way"])
 
 
-def test_check_tells_faults_of_both_files_at_once(run, routes):
+def test_check_tells_faults_of_both_files_at_once(run: Run, routes: Path) -> None:
     routes.write_text(FAULTY)
     (routes.parent / "rules" / "bad.yml").write_text("groups: [\n")
     output = run("check", "--config", str(routes)).output
@@ -160,40 +170,40 @@ def test_check_tells_faults_of_both_files_at_once(run, routes):
     assert output.endswith("3 faults\n")
 
 
-def test_the_shipped_rules_all_reach_somebody(run):
+def test_the_shipped_rules_all_reach_somebody(run: Run) -> None:
     told = json.loads(run("check", "--json").output)
     assert told["ok"], told["faults"]
     assert "Watchdog" in {each["alert"] for each in told["rules"] if each["way"] == "heartbeat"}
     assert "AlertBridgeDown" in {each["alert"] for each in told["rules"] if each["way"] == "direct"}
 
 
-def test_check_asks_the_template_check_that_it_is_given(run):
+def test_check_asks_the_template_check_that_it_is_given(run: Run) -> None:
     result = run("check", obj={"check_templates": lambda folder: [f"broken in {folder}"]})
     assert (1, True) == (result.exit_code, "templates: broken in None" in result.output)
 
 
-def test_check_finds_the_file_by_its_variable(run, tmp_path):
+def test_check_finds_the_file_by_its_variable(run: Run, tmp_path: Path) -> None:
     path = tmp_path / "other.yaml"
     path.write_text(FAULTY)
-    group = click.Group(commands={command.name: command for command in COMMANDS})
+    group = click.Group(commands=COMMANDS)
     result = CliRunner().invoke(group, ["check"], env={"BRIDGE_CONFIG": str(path)}, obj={"environ": ENVIRON})
     assert f"{path}:4:" in result.output
 
 
-def test_route_says_who_hears_and_why(run):
+def test_route_says_who_hears_and_why(run: Run) -> None:
     result = run("route", "severity=page", "alertname=X")
     assert 0 == result.exit_code
     assert '=> route.routes[0] {severity="critical"}' in result.output
     assert "-> pagerduty-ml (pagerduty)" in result.output
 
 
-def test_route_says_which_matcher_failed(run):
+def test_route_says_which_matcher_failed(run: Run) -> None:
     output = run("route", "severity=info").output
     assert """-- route.routes[0] {severity="critical"}   fails severity="critical": it is 'info'""" in output
     assert 'fails severity="critical": the label is missing' in run("route").output
 
 
-def test_route_for_programs(run):
+def test_route_for_programs(run: Run) -> None:
     told = json.loads(run("route", "severity=warning", "--json").output)
     assert (["email-ml"], [False, True]) == (
         told["channels"],
@@ -201,7 +211,7 @@ def test_route_for_programs(run):
     )
 
 
-def test_route_at_another_time(run, tmp_path):
+def test_route_at_another_time(run: Run, tmp_path: Path) -> None:
     path = tmp_path / "routes.yaml"
     path.write_text(
         FAULTY.replace("slak", "slack")
@@ -218,29 +228,29 @@ def test_route_at_another_time(run, tmp_path):
 
 
 @pytest.mark.parametrize("word", ["severity", "=x"])
-def test_route_refuses_what_is_no_label(run, word):
+def test_route_refuses_what_is_no_label(run: Run, word: str) -> None:
     result = run("route", word)
     assert (2, True) == (result.exit_code, "write NAME=VALUE" in result.output)
 
 
-def test_schema_is_json(run):
+def test_schema_is_json(run: Run) -> None:
     assert "channels" in json.loads(run("schema").output)["properties"]
 
 
-def test_hash_password_from_standard_input(run):
+def test_hash_password_from_standard_input(run: Run) -> None:
     result = run("hash-password", input="open sesame\n")
     assert check_password_hash(result.output.strip(), "open sesame")
     assert "open sesame" not in result.output
     assert 1 == run("hash-password", input="\n").exit_code
 
 
-def test_no_command_shows_a_secret(run):
+def test_no_command_shows_a_secret(run: Run) -> None:
     for words in (("check",), ("check", "--json"), ("route", "severity=critical"), ("route", "--json")):
         output = run(*words).output
         assert not [secret for secret in ENVIRON.values() if secret in output]
 
 
-def test_check_tells_what_would_be_noticed_too_late(run, routes):
+def test_check_tells_what_would_be_noticed_too_late(run: Run, routes: Path) -> None:
     text = TIERS.replace("matchers: [team=ml]", "matchers: [\"team='search'\"]")
     routes.write_text(text + "time_intervals: [{name: nights, time_intervals: [{weekdays: [sunday]}]}]\n")
     file = routes.parent / "rules" / "ml.yml"
@@ -253,7 +263,7 @@ def test_check_tells_what_would_be_noticed_too_late(run, routes):
     assert (1, True) == (result.exit_code, result.output.endswith("\n1 fault\n"))
 
 
-def test_check_tells_a_fault_that_stops_no_bridge_and_fails_all_the_same(run, routes):
+def test_check_tells_a_fault_that_stops_no_bridge_and_fails_all_the_same(run: Run, routes: Path) -> None:
     context = "context: {prometheus: {url: 'http://p'}, questions: [{name: q, title: Q, unit: count, expr: 'sum(x'}]}\n"
     routes.write_text(TIERS + context)
     result = run("check", "--config", str(routes), "--no-rules")
@@ -264,7 +274,7 @@ def test_check_tells_a_fault_that_stops_no_bridge_and_fails_all_the_same(run, ro
     assert 0 == run("route", "a=b", "--config", str(routes)).exit_code
 
 
-def test_check_tells_of_templates_that_replace_nothing(run, routes):
+def test_check_tells_of_templates_that_replace_nothing(run: Run, routes: Path) -> None:
     (routes.parent / "mine" / "slak-ml").mkdir(parents=True)
     (routes.parent / "mine" / "slak-ml" / "summary.txt").write_text("x")
     (routes.parent / "mine" / "sumary.txt").write_text("x")
@@ -287,7 +297,7 @@ def test_check_tells_of_templates_that_replace_nothing(run, routes):
         ('{foo="b",other!="y"}', "foo=b", True),
     ],
 )
-def test_route_matches_as_alertmanager_does(run, routes, matcher, label, reached):
+def test_route_matches_as_alertmanager_does(run: Run, routes: Path, matcher: str, label: str, reached: bool) -> None:
     quoted = matcher.replace("'", "''")
     routes.write_text(TIERS.replace("matchers: [team=ml], notify: [slack-ml]", f"matchers: ['{quoted}'], notify: []"))
     told = json.loads(run("route", label, "--json", "--config", str(routes)).output)

@@ -28,7 +28,7 @@ from bridge.config.document import read_document
         ("!!python/object/apply:os.system [x]", ["x"]),
     ],
 )
-def test_plain_values(text, expected):
+def test_plain_values(text: str, expected: str | float | bool | list[str] | None) -> None:
     assert {"a": expected} == read_document(f"a: {text}\n", {}).data
 
 
@@ -47,29 +47,29 @@ def test_plain_values(text, expected):
         ("${URL:-http://127.0.0.1:9093}", "http://127.0.0.1:9093"),
     ],
 )
-def test_variables(text, expected):
+def test_variables(text: str, expected: str) -> None:
     document = read_document(f"a: '{text}'\n", {"A": "one", "EMPTY": "", "NESTED": "${A}"})
     assert ({"a": expected}, []) == (document.data, document.faults)
 
 
 @given(st.text(alphabet="ab:{}[]\n#'\"-&*! ", min_size=1, max_size=20))
-def test_a_value_cannot_bring_yaml_along(value):
+def test_a_value_cannot_bring_yaml_along(value: str) -> None:
     document = read_document("a: ${V}\nb: [c]\n", {"V": value})
     assert {"a": value, "b": ["c"]} == document.data
 
 
-def test_every_path_has_its_line():
+def test_every_path_has_its_line() -> None:
     document = read_document("a:\n  b:\n    - x\n    - {c: 1,\n       d: 2}\n", {})
     expected = {("a",): 1, ("a", "b"): 2, ("a", "b", 0): 3, ("a", "b", 1, "c"): 4, ("a", "b", 1, "d"): 5}
     assert expected == {path: document.line(path) for path in expected}
     assert 2 == document.line(("a", "b", 7, "missing"))
 
 
-def test_aliases_are_followed():
+def test_aliases_are_followed() -> None:
     assert {"a": [1], "b": [1]} == read_document("a: &x [1]\nb: *x\n", {}).data
 
 
-def test_a_bomb_of_aliases_is_defused():
+def test_a_bomb_of_aliases_is_defused() -> None:
     lines = ["a0: &a0 [x, x, x, x, x, x, x, x, x, x]"]
     lines += [f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 10)}]" for n in range(1, 9)]
     document = read_document("\n".join(lines), {})
@@ -77,5 +77,5 @@ def test_a_bomb_of_aliases_is_defused():
 
 
 @given(st.text(max_size=60))
-def test_any_text_is_read_or_refused(text):
+def test_any_text_is_read_or_refused(text: str) -> None:
     read_document(text, {})

@@ -18,14 +18,14 @@ ENVIRON = {
 SECRETS = ("hunter2", "xoxb-from-env", "pd-from-env", "one\ntwo")
 
 
-def expected_faults(text):
+def expected_faults(text: str) -> list[str]:
     lines = text.splitlines()
     comments = lines[: next((n for n, line in enumerate(lines) if not line.startswith("# ")), len(lines))]
     return [line.removeprefix("# ") for line in comments]
 
 
 @pytest.mark.parametrize("path", sorted(FOLDER.glob("*.yaml")), ids=lambda path: path.stem)
-def test_a_faulty_file_is_told_its_fault(path):
+def test_a_faulty_file_is_told_its_fault(path: Path) -> None:
     with pytest.raises(ConfigurationFaults) as caught:
         load(path, ENVIRON)
     assert expected_faults(path.read_text()) == [f"{fault.line}: {fault}" for fault in caught.value.faults]
@@ -33,22 +33,22 @@ def test_a_faulty_file_is_told_its_fault(path):
         assert secret not in f"{caught.value} {caught.value!r} {caught.value.warnings}"
 
 
-def test_a_file_that_is_not_there(tmp_path):
+def test_a_file_that_is_not_there(tmp_path: Path) -> None:
     with pytest.raises(ConfigurationFaults, match="the file cannot be read: No such file or directory; name it"):
         load(tmp_path / "routes.yaml", {})
 
 
-def test_a_file_that_is_not_text(tmp_path):
+def test_a_file_that_is_not_text(tmp_path: Path) -> None:
     (tmp_path / "routes.yaml").write_bytes(b"a: \xff")
     with pytest.raises(ConfigurationFaults, match="the file is not UTF-8 text: byte 3 is 0xff"):
         load(tmp_path / "routes.yaml", {})
 
 
-def test_template_faults_come_with_the_others(tmp_path):
+def test_template_faults_come_with_the_others(tmp_path: Path) -> None:
     (tmp_path / "mine").mkdir()
-    seen = []
+    seen: list[Path | None] = []
 
-    def check_templates(folder):
+    def check_templates(folder: Path | None) -> list[str]:
         seen.append(folder)
         return ["body.txt:3: unexpected '}'"]
 
@@ -59,14 +59,14 @@ def test_template_faults_come_with_the_others(tmp_path):
     assert {"templates", "retention", "route", "channels"} == {fault.path for fault in caught.value.faults}
 
 
-def test_faults_are_written_as_compilers_write_them():
+def test_faults_are_written_as_compilers_write_them() -> None:
     fault = Fault(12, "route.notify[0]", "no channel named 'slak'", "did you mean 'slack'?")
     assert "routes.yaml:12: route.notify[0]: no channel named 'slak'; did you mean 'slack'?" == fault.render(
         "routes.yaml"
     )
 
 
-def test_paths_and_suggestions():
+def test_paths_and_suggestions() -> None:
     assert "route.routes[1].notify[0]" == format_path(("route", "routes", 1, "notify", 0))
     assert "did you mean 'slack-ml'?" == did_you_mean("slak-ml", ["email", "slack-ml"])
     assert "known here: a, b" == did_you_mean("zzz", ["b", "a"])

@@ -14,7 +14,7 @@ from bridge.app.settings import json_schema, load, load_text
 from bridge.channels.email.settings import EmailSettings
 from bridge.channels.pagerduty.settings import PagerDutySettings
 from bridge.channels.slack.settings import SlackSettings
-from bridge.config import Rate, secret_values
+from bridge.config import Rate, Settings, secret_values
 from bridge.core.incidents.state_changes import Flapping
 from bridge.core.routing.tree import Escalation, route_alert
 from bridge.core.storms.detection import StormLimits
@@ -37,15 +37,15 @@ route:
 
 
 @pytest.fixture
-def small():
+def small() -> Settings:
     return load_text(SMALL, ENVIRON)
 
 
-def heard(settings, **labels):
+def heard(settings: Settings, **labels: str) -> list[str]:
     return [c for match in route_alert(settings.route, labels, NOW) for c in match.channels]
 
 
-def test_the_default_file_routes_by_severity():
+def test_the_default_file_routes_by_severity() -> None:
     settings = load(ROOT / "routes.yaml", ENVIRON)
     assert ["pagerduty-ml"] == heard(settings, severity="critical")
     assert ["email-ml"] == heard(settings, severity="warning")
@@ -53,9 +53,12 @@ def test_the_default_file_routes_by_severity():
     assert ["slack-ml"] == heard(settings)
 
 
-def test_the_default_file_talks_to_the_sandbox():
+def test_the_default_file_talks_to_the_sandbox() -> None:
     settings = load(ROOT / "routes.yaml", ENVIRON)
     pagerduty, slack, email = settings.channels.values()
+    assert isinstance(pagerduty, PagerDutySettings)
+    assert isinstance(slack, SlackSettings)
+    assert isinstance(email, EmailSettings)
     assert "http://127.0.0.1:9911" == pagerduty.base_url
     assert "http://127.0.0.1:9911/api/" == slack.base_url
     assert ("127.0.0.1", 2525, "none") == (*email.smarthost, email.tls)
@@ -63,7 +66,7 @@ def test_the_default_file_talks_to_the_sandbox():
     assert "http://127.0.0.1:9119" == settings.external_url
 
 
-def test_the_default_file_follows_the_environment():
+def test_the_default_file_follows_the_environment() -> None:
     elsewhere = {
         "SMTP_SMARTHOST": "smtp.example.org:465",
         "SMTP_TLS": "implicit",
@@ -71,6 +74,8 @@ def test_the_default_file_follows_the_environment():
     }
     settings = load(ROOT / "routes.yaml", {**ENVIRON, **elsewhere})
     email, slack = settings.channels["email-ml"], settings.channels["slack-ml"]
+    assert isinstance(email, EmailSettings)
+    assert isinstance(slack, SlackSettings)
     assert ("smtp.example.org", 465, "implicit", "https://x/api/") == (
         *email.smarthost,
         email.tls,
@@ -78,7 +83,7 @@ def test_the_default_file_follows_the_environment():
     )
 
 
-def test_channel_defaults(small):
+def test_channel_defaults(small: Settings) -> None:
     second = timedelta(seconds=1)
     pagerduty, slack, email = (small.channels[name] for name in ("pagerduty-ml", "slack-ml", "email-ml"))
     assert isinstance(pagerduty, PagerDutySettings)
@@ -107,7 +112,7 @@ def test_channel_defaults(small):
     )
 
 
-def test_other_defaults(small):
+def test_other_defaults(small: Settings) -> None:
     assert () == small.sources
     minute, flapping = timedelta(minutes=1), Flapping(4, timedelta(hours=1), timedelta(minutes=10))
     assert (15 * minute, minute, True, 720 * minute, flapping) == (
@@ -133,23 +138,23 @@ def test_other_defaults(small):
     )
 
 
-def test_the_room_for_all_bodies_grows_with_the_largest(small):
+def test_the_room_for_all_bodies_grows_with_the_largest(small: Settings) -> None:
     assert 125 * 2**20 == load_text(SMALL + "limits: {body: 100MiB}", ENVIRON).limits.room
     assert 64 * 2**20 == load_text(SMALL + "limits: {buffered: 64MiB}", ENVIRON).limits.room
 
 
-def test_trusted_proxies_are_addresses_and_ranges():
+def test_trusted_proxies_are_addresses_and_ranges() -> None:
     text = SMALL + 'web: {trusted_proxies: [127.0.0.1, "::1", 10.0.0.0/8]}'
     assert ["127.0.0.1/32", "::1/128", "10.0.0.0/8"] == list(map(str, load_text(text, ENVIRON).web.trusted_proxies))
 
 
-def test_the_digest_is_of_the_text_and_not_of_the_environment(small):
+def test_the_digest_is_of_the_text_and_not_of_the_environment(small: Settings) -> None:
     other = load_text(SMALL, {**ENVIRON, "SLACK_BOT_TOKEN": "other"})
     assert hashlib.sha256(SMALL.encode()).hexdigest() == small.digest == other.digest
     assert small.digest != load_text(SMALL + "# more\n", ENVIRON).digest
 
 
-def test_secrets_are_known_to_the_log_filter_and_shown_nowhere(caplog):
+def test_secrets_are_known_to_the_log_filter_and_shown_nowhere(caplog: pytest.LogCaptureFixture) -> None:
     settings = load(ROOT / "routes.yaml", ENVIRON)
     assert frozenset(ENVIRON.values()) == secret_values(settings)
     logging.getLogger("test").warning("%s %r", settings, settings)
@@ -158,7 +163,7 @@ def test_secrets_are_known_to_the_log_filter_and_shown_nowhere(caplog):
         assert secret not in shown
 
 
-def test_secrets_from_files(tmp_path):
+def test_secrets_from_files(tmp_path: Path) -> None:
     (tmp_path / "key").write_text("pd-from-file\n")
     (tmp_path / "token").write_text("xoxb-from-file")
     (tmp_path / "password").write_text("mail-from-file\n")
@@ -169,10 +174,12 @@ def test_secrets_from_files(tmp_path):
     )
     settings = load(tmp_path / "routes.yaml", {})
     assert {"pd-from-file", "xoxb-from-file", "mail-from-file"} == secret_values(settings)
-    assert "pd-from-file" == settings.channels["pagerduty-ml"].routing_key.get_secret_value()
+    pagerduty = settings.channels["pagerduty-ml"]
+    assert isinstance(pagerduty, PagerDutySettings)
+    assert "pd-from-file" == pagerduty.routing_key.get_secret_value()
 
 
-def test_storms_are_watched_for_wherever_there_is_a_pace():
+def test_storms_are_watched_for_wherever_there_is_a_pace() -> None:
     text = """
 storm: {patience: 2m, at_least: 50, calm: 3m, update_every: 10s}
 external_url: https://bridge.example.org/
@@ -181,13 +188,13 @@ external_url: https://bridge.example.org/
     )
     storms = load_text(text, ENVIRON).storms
     assert {"pagerduty-ml", "email-ml"} == set(storms)
-    minutes, seconds = (lambda count: timedelta(minutes=count)), timedelta(seconds=10)
+    minute, seconds = timedelta(minutes=1), timedelta(seconds=10)
     url = "https://bridge.example.org/?channel=email-ml&held=storm"
-    assert StormLimits(1.0, minutes(10), 5, minutes(3), seconds, url) == storms["email-ml"]
+    assert StormLimits(1.0, 10 * minute, 5, 3 * minute, seconds, url) == storms["email-ml"]
     assert (2.0, 241) == (storms["pagerduty-ml"].per_second, storms["pagerduty-ml"].begins_at)
 
 
-def test_storms_can_be_switched_off_and_on_for_one_channel():
+def test_storms_can_be_switched_off_and_on_for_one_channel() -> None:
     off = "storm: {enabled: false}\n"
     assert {} == dict(load_text(off + SMALL, ENVIRON).storms)
     one = SMALL.replace("type: email,", "type: email, storm: {enabled: true},")
@@ -197,7 +204,7 @@ def test_storms_can_be_switched_off_and_on_for_one_channel():
     assert StormLimits(1.0) == without.storms["slack-ml"]
 
 
-def test_sources():
+def test_sources() -> None:
     text = """
 sources:
   - {name: prod, url: "http://am:9093/", tokens: ["${A}", "${B}"]}
@@ -206,10 +213,11 @@ sources:
     prod, old = load_text(text + SMALL, {**ENVIRON, "A": "first", "B": "second"}).sources
     assert ("alertmanager", "http://am:9093", "group") == (prod.type, prod.url, prod.dedup_key)
     assert ["first", "second"] == [token.get_secret_value() for token in prod.tokens]
+    assert old.basic_auth is not None
     assert ("g", "second") == (old.basic_auth.username, old.basic_auth.password.get_secret_value())
 
 
-def test_the_secret_of_a_signature_comes_from_the_environment_or_a_file(tmp_path):
+def test_the_secret_of_a_signature_comes_from_the_environment_or_a_file(tmp_path: Path) -> None:
     text = """
 sources:
   - {name: g, type: grafana, hmac_secret: "${S}", hmac_timestamp_header: X-Time, hmac_max_age: 30s}
@@ -224,7 +232,7 @@ sources:
     assert {"from-outside", "from-a-file"} <= secret_values(settings)
 
 
-def test_the_whole_tree_arrives_in_the_route():
+def test_the_whole_tree_arrives_in_the_route() -> None:
     text = (
         SMALL
         + """
@@ -288,32 +296,34 @@ time_intervals:
         pytest.param(SMALL + "external_url: http://127.0.0.1:9119\n", [], id="only this machine reaches it"),
     ],
 )
-def test_warnings(text, expected):
+def test_warnings(text: str, expected: list[str]) -> None:
     warnings = load_text(text, ENVIRON).warnings
     assert len(expected) == len(warnings)
     for start, warning in zip(expected, warnings, strict=True):
         assert f"{warning.line}: {warning}".startswith(start)
 
 
-def test_mail_without_encryption_only_to_this_machine_or_when_allowed():
+def test_mail_without_encryption_only_to_this_machine_or_when_allowed() -> None:
     for extra, host in (("", "localhost"), ("", "[::1]"), (", allow_plaintext: true", "mail")):
         text = SMALL.replace('smarthost: "smtp.example.org:587"', f'smarthost: "{host}:25", tls: none{extra}')
-        assert "none" == load_text(text, ENVIRON).channels["email-ml"].tls
+        email = load_text(text, ENVIRON).channels["email-ml"]
+        assert isinstance(email, EmailSettings)
+        assert "none" == email.tls
 
 
-def test_the_settings_are_frozen(small):
+def test_the_settings_are_frozen(small: Settings) -> None:
     with pytest.raises(ValidationError):
         small.digest = ""
     with pytest.raises(TypeError):
-        small.channels["x"] = None
+        small.channels["x"] = None  # type: ignore[index]  # what must not be possible
 
 
-def test_the_environment_of_the_process_is_not_looked_at(monkeypatch):
+def test_the_environment_of_the_process_is_not_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(os.environ, "BRIDGE_EXTERNAL_URL", "https://elsewhere.example.org")
     assert "http://127.0.0.1:9119" == load(ROOT / "routes.yaml", ENVIRON).external_url
 
 
-def test_the_schema_is_json_and_knows_the_words_of_the_file():
+def test_the_schema_is_json_and_knows_the_words_of_the_file() -> None:
     schema = json.loads(json.dumps(json_schema()))
     assert {"sources", "channels", "route", "time_intervals", "retention"} <= set(schema["properties"])
     assert {"continue", "matchers", "notify", "escalate"} <= set(schema["$defs"]["RouteNode"]["properties"])

@@ -8,12 +8,20 @@ import promql_parser
 import pytest
 
 from bridge.app.settings import load
+from bridge.config.context import ContextSettings
 from bridge.core.context.questions import ROLES, Question, expression
 
 ROOT = Path(__file__).parents[2]
 ENVIRON = dict.fromkeys(("PAGERDUTY_ROUTING_KEY", "SLACK_BOT_TOKEN", "ALERTMANAGER_TOKEN"), "x" * 32)
-CONTEXT = load(ROOT / "routes.yaml", ENVIRON).context
-assert CONTEXT is not None
+
+
+def shipped() -> ContextSettings:
+    context = load(ROOT / "routes.yaml", ENVIRON).context
+    assert context is not None
+    return context
+
+
+CONTEXT = shipped()
 
 
 @pytest.mark.parametrize("question", CONTEXT.questions, ids=lambda question: question.name)

@@ -21,7 +21,7 @@ route: {{notify: [pager, chat, mail]}}
 ENVIRON = {"KEY": "0123456789abcdef0123456789abcdef", "URL": "https://hidden.example/v2/enqueue"}
 
 
-def warnings(environ: dict[str, str] | None = None, **given: str) -> list[str]:
+def warnings(environ: dict[str, str] | None = None, /, **given: str) -> list[str]:
     usual = {"pagerduty": "", "slack": "", "sender": "a@b.org", "to": "c@d.org", "alertmanager": "", "prometheus": ""}
     text = ROUTES.format(**{**usual, "ping": "", **given})
     return [str(warning) for warning in load_text(text, {**ENVIRON, **(environ or {})}).warnings]

@@ -19,7 +19,7 @@ from bridge.core.delivery.retries import decide as decide_again
 from bridge.core.errors import SendError
 from bridge.core.incidents.transitions import Rules
 from bridge.core.model import ChannelSpec, Group, Incident
-from bridge.core.ports import Begun, ChannelCapacity, Claim, Outcome, Sent
+from bridge.core.ports import Begun, Channel, ChannelCapacity, Claim, Outcome, Sent
 from bridge.core.reconciliation import AlertmanagerState, GracePeriods, decide
 from bridge.core.routing.matchers import parse_matchers
 from bridge.core.routing.tree import Escalation, Route
@@ -86,7 +86,7 @@ class Killed(Exception):
 
 
 class SmallBridge:
-    def __init__(self, engine: sa.Engine, channels: Mapping[str, Any], clock: Callable[[], datetime]) -> None:
+    def __init__(self, engine: sa.Engine, channels: Mapping[str, Channel], clock: Callable[[], datetime]) -> None:
         self._engine, self._channels, self._clock = engine, channels, clock
         self._policies = {name: policy_of(name) for name in ROUTES}
         self.loaded = "shipped"

@@ -14,13 +14,14 @@ from typing import Any, TypeVar
 from bridge.channels.email.channel import EmailChannel
 from bridge.channels.email.settings import EmailSettings
 from bridge.channels.pagerduty.channel import PagerDutyChannel
+from bridge.channels.pagerduty.events import Event
 from bridge.channels.pagerduty.settings import PagerDutySettings
 from bridge.channels.slack.channel import SlackChannel
 from bridge.channels.slack.settings import SlackSettings
 from bridge.core.errors import Reason, SendError
 from bridge.core.ports import Claim, Composed, Message, Receipt
-from dev.sandbox.incidents import PagerDutyAccount
-from dev.sandbox.mailbox import Mailbox
+from dev.sandbox import mailbox
+from dev.sandbox.incidents import Incident, PagerDutyAccount
 
 T = TypeVar("T")
 SECONDS = timedelta(seconds=10)
@@ -66,15 +67,15 @@ class PagerDuty(Vendor):
     def pages(self, dedup_key: str) -> int:
         return sum(each.pages for each in self._all(dedup_key))
 
-    def _all(self, dedup_key: str) -> list[Any]:
+    def _all(self, dedup_key: str) -> list[Incident]:
         return [each for each in self.account.incidents.values() if each.dedup_key == dedup_key]
 
 
 @dataclass
 class Mail(Vendor):
-    box: Mailbox = field(default_factory=lambda: Mailbox(100_000))
+    box: mailbox.Mailbox = field(default_factory=lambda: mailbox.Mailbox(100_000))
 
-    def about(self, number: int) -> list[Any]:
+    def about(self, number: int) -> list[mailbox.Mail]:
         return [each for each in self.box.mails.values() if each.header("X-Alert-Incident") == str(number)]
 
 
@@ -124,17 +125,19 @@ class SlackCallsInMemory:
 
 
 def slack_channel(vendor: Slack) -> SlackChannel:
-    channel = SlackChannel("slack", SlackSettings(type="slack", token="xoxb-1", channel="C0000001", rate="unlimited"))
-    channel._calls = SlackCallsInMemory(vendor)  # type: ignore[assignment]
+    about = {"type": "slack", "token": "xoxb-1", "channel": "C0000001", "rate": "unlimited"}
+    channel = SlackChannel("slack", SlackSettings.model_validate(about))
+    channel._calls = SlackCallsInMemory(vendor)  # type: ignore[assignment]  # no more than what the model calls
     return channel
 
 
 class PagerDutyInMemory(PagerDutyChannel):
     def __init__(self, vendor: PagerDuty) -> None:
-        super().__init__("pager", PagerDutySettings(type="pagerduty", routing_key="0" * 32, rate="unlimited"))
+        about = {"type": "pagerduty", "routing_key": "0" * 32, "rate": "unlimited"}
+        super().__init__("pager", PagerDutySettings.model_validate(about))
         self._vendor = vendor
 
-    async def _post(self, event: Any, progress: Mapping[str, Any] | None) -> None:
+    async def _post(self, event: Event, progress: Mapping[str, Any] | None) -> None:
         try:
             key = event["dedup_key"]
             self._vendor.through(lambda: self._vendor.account.receive({**event, "routing_key": "0"}, key))
@@ -145,11 +148,11 @@ class PagerDutyInMemory(PagerDutyChannel):
 
 class EmailInMemory(EmailChannel):
     def __init__(self, vendor: Mail) -> None:
-        about = EmailSettings(
-            **{"type": "email", "smarthost": "localhost:25", "tls": "none", "from": "bridge@example.org"},
-            to=("ml@example.org",), hello="test", rate="unlimited", timeout=SECONDS,
-        )  # fmt: skip
-        super().__init__("mail", about)
+        about = {
+            "type": "email", "smarthost": "localhost:25", "tls": "none", "from": "bridge@example.org",
+            "to": ("ml@example.org",), "hello": "test", "rate": "unlimited", "timeout": SECONDS,
+        }  # fmt: skip
+        super().__init__("mail", EmailSettings.model_validate(about))
         self._vendor = vendor
 
     async def send(self, composed: Composed, message: Message, claim: Claim) -> Receipt:

@@ -21,6 +21,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, precondition, rule, run_state_machine_as_test
 
 from bridge.core.model import Incident, State
+from bridge.core.ports import Channel
 from bridge.store import open_database
 from tests.builders import at
 from tests.model.alertmanager import SEVERITIES, Alertmanager
@@ -65,7 +66,7 @@ class Bridge(RuleBasedStateMachine):
         sa.event.listen(self.engine, "connect", lambda raw, _: raw.execute("PRAGMA synchronous=OFF"))
         self.pagerduty, self.slack, self.mail = PagerDuty(), Slack(clock=self.clock), Mail()
         self.vendors = {"pager": self.pagerduty, "slack": self.slack, "mail": self.mail}
-        channels = {
+        channels: dict[str, Channel] = {
             "pager": PagerDutyInMemory(self.pagerduty),
             "slack": slack_channel(self.slack),
             "mail": EmailInMemory(self.mail),
@@ -282,4 +283,4 @@ def test_any_order_of_events_ends_in_the_truth(empty: Path) -> None:
         report_multiple_bugs=False,
         suppress_health_check=list(HealthCheck),
     )
-    run_state_machine_as_test(lambda: Bridge(empty), settings=chosen)
+    run_state_machine_as_test(lambda: Bridge(empty), settings=chosen)  # type: ignore[arg-type]  # it takes a function too
