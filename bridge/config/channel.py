@@ -32,7 +32,7 @@ class ChannelStorm(Section):
     calm: Duration | None = None
     """As in storm, for this channel: for how long it must be quiet before the storm is over."""
     update_every: Annotated[Duration, AfterValidator(check_interval)] | None = None
-    """As in storm, for this channel: how often the digest is written anew at most."""
+    """As in storm, for this channel: how often the digest is updated at most."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +76,7 @@ class ChannelSettings(Section, abc.ABC):
 
     @abc.abstractmethod
     def build(self, name: str) -> Channel:
-        """The adapter. Its libraries are imported here, so that who only reads settings need not carry them."""
+        """The adapter. Its libraries are imported here: a process that only reads settings does not load them."""
 
     @classmethod
     def word(cls) -> str:

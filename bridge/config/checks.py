@@ -1,6 +1,6 @@
 """What the shape alone cannot show: names that must exist, unreachable routes, settings that do not fit.
 
-Invariant: every check bears data of a wrong shape (the schema reports that), so that all faults come out in one run.
+Invariant: every check accepts data of any shape (the schema reports a wrong one), so one run finds all faults.
 """
 
 from __future__ import annotations

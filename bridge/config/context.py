@@ -38,7 +38,7 @@ class PrometheusSettings(Section):
     token: SecretStr | None = None
     """A bearer token: ${NAME} of a variable."""
     token_file: SecretFile | None = None
-    """Instead: a file with the token, read anew for each query."""
+    """Instead: a file with the token, read for each query."""
 
 
 class QuestionSettings(Section):

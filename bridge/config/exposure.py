@@ -1,6 +1,6 @@
 """What the file means for those who can reach the bridge over the network.
 
-Invariant: as in checks.py, data of a wrong shape is borne.
+Invariant: as in checks.py, data may have any shape.
 """
 
 from __future__ import annotations

@@ -95,7 +95,7 @@ def _there(path: Path, info: ValidationInfo) -> Path:
 
 
 def _readable(path: Path, info: ValidationInfo) -> Path:
-    """It is read anew at each use, and should be readable now."""
+    """It is read at each use, and must be readable now."""
     if not isinstance(info.context, Folder) or not info.context.look:
         return path
     shown = _shown(path, info.context)

@@ -39,7 +39,7 @@ def load(
     """Read the file; raises ConfigurationFaults with everything that is wrong.
 
     types: the models of all channel types.
-    secrets: without them, for who sends nothing, a stand-in is in the place of each that is not there.
+    secrets: False is for commands that send nothing: a stand-in takes the place of each missing secret.
     """
     path = Path(path)
     try:

@@ -45,7 +45,7 @@ def _resolve_list(document: Document, path: Path, tokens: Any) -> None:
 
 
 def stand_ins(document: Document, environ: Mapping[str, str], file: type[Section]) -> dict[str, str]:
-    """A value for each variable that is not set and holds nothing but a secret, for who does not need it."""
+    """A stand-in for each unset variable that holds only a secret, for commands that send nothing."""
     found: dict[str, str] = {}
     secrets = secret_paths(document.data, file)
     for path, raw in document.raw.items():
@@ -56,7 +56,10 @@ def stand_ins(document: Document, environ: Mapping[str, str], file: type[Section
 
 
 def _is_secret(path: Path, secrets: Collection[Path]) -> bool:
-    hashes = path[:2] == ("web", "users")  # no secrets to the log, but as little known to who runs a command
+    hashes = path[:2] == (
+        "web",
+        "users",
+    )  # no secrets to the log, but a command that sends nothing may not have them either
     return hashes or any(path[: len(secret)] == secret for secret in secrets)
 
 

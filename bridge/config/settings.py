@@ -53,7 +53,7 @@ class StormSettings(Section):
     calm: Duration = timedelta(minutes=1)
     """It is over when for so long all that waited could have been sent within the patience."""
     update_every: Annotated[Duration, AfterValidator(check_interval)] = timedelta(seconds=30)
-    """How often the digest is written anew at most; at least 100ms."""
+    """How often the digest is updated at most; at least 100ms."""
 
 
 class FlappingSettings(Section):
@@ -138,10 +138,10 @@ class HeartbeatSettings(Section):
 
 
 class PingSettings(Section):
-    """The URL to call while all is well. It is a secret: who knows it can pretend that all is well."""
+    """The URL to call while all is well. It is a secret: anyone who has it can report that all is well."""
 
     url: Annotated[SecretStr, AfterValidator(check_secret_url)]
-    """Who is called: ${NAME} of a variable, because who knows it can pretend that all is well."""
+    """What is called: ${NAME} of a variable, since anyone who has it can report that all is well."""
     url_file: Line | None = None
     """Instead: the file that holds the URL."""
     every: Annotated[Duration, AfterValidator(check_interval)] = timedelta(minutes=1)

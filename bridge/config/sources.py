@@ -36,7 +36,7 @@ class ReconcileSettings(Section):
     token: SecretStr | None = None
     """Bearer token for the API: ${NAME} of a variable."""
     token_file: SecretFile | None = None
-    """Instead: a file with the token, read anew each time."""
+    """Instead: a file with the token, read at each use."""
     basic_auth: BasicAuthSettings | None = None
     """Instead of a token: user and password for the API."""
 

@@ -1,6 +1,6 @@
 """Warnings about the addresses that are called: too much or too little in them, proxies, authorities.
 
-Invariant: as in checks.py, data of any shape is borne; the value of a variable is not shown.
+Invariant: as in checks.py, data may have any shape; the value of a variable is not shown.
 """
 
 from __future__ import annotations

@@ -181,7 +181,7 @@ def _absent(
 ) -> dict[str, datetime]:
     """Since when each firing alert has been missing; the answer of an Alertmanager that restarted since did not count.
 
-    A time in the future is from before the clock went back, and begins anew.
+    A time in the future is from before the clock went back, and starts over.
     """
     before = {name: first for name, first in before.items() if first <= asked_at}
     present = {fingerprint for state in states for fingerprint in state.alerts}

@@ -185,7 +185,7 @@ class Writing:
             self._connection.execute(_upserting(table, key, self._connection.dialect.name), rows)
 
 
-@functools.cache  # built anew, a statement costs as much as writing twenty rows with it
+@functools.cache  # building a statement costs as much as writing twenty rows with it
 def _upserting(table: sa.Table, key: tuple[str, ...], dialect: str) -> sa.Executable:
     statement = (postgresql.insert if dialect == "postgresql" else sqlite.insert)(table)
     # What belongs to the worker (lease, attempts, sent, ...) is never overwritten: it may have changed meanwhile.

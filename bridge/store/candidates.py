@@ -2,7 +2,7 @@
 
 Invariant: what is asked here is locked until the claim is committed; what another worker has locked is left to it.
 
-Statements are made once: built anew, one costs as much as writing twenty rows with it.
+Statements are built once: that costs as much as writing twenty rows with one.
 """
 
 from __future__ import annotations

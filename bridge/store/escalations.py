@@ -33,7 +33,7 @@ class StoreEscalations:
     def __init__(self, engine: sa.Engine, policy: Callable[[], Policy]) -> None:
         self._engine, self._policy, self._waker = engine, policy, Waker(engine)
         self._planning: Policy | None = None
-        self._planned_to: int | None = 0  # the newest incident that was planned anew; None when all were
+        self._planned_to: int | None = 0  # the newest incident that was planned again; None: all were
 
     def watch(self, now: datetime) -> list[str]:
         """Do what is due; in words, what was done."""

@@ -1,6 +1,6 @@
 """Opening a database that a bridge has made: for commands, which create nothing and bring nothing up to date.
 
-Invariant: who only reads leaves no trace, not even the files that SQLite makes beside a database that is open.
+Invariant: reading leaves no trace, not even the files that SQLite creates beside an open database.
 """
 
 from __future__ import annotations

@@ -142,7 +142,7 @@ def _most_urgent() -> sa.Select[tuple[int, int]]:
 
 
 _LIMIT = sa.bindparam("b_limit", type_=sa.Integer)
-_MOST_URGENT = _most_urgent()  # made once: built anew, it costs more than it reads
+_MOST_URGENT = _most_urgent()  # built once: that costs more than reading
 
 
 def _by_urgency(connection: sa.Connection) -> dict[tuple[Severity, State], int]:

@@ -208,7 +208,7 @@ def dead_letter_from(row: RowMapping) -> DeadLetter:
 
 
 def _reason_from(word: str | None) -> Reason | None:
-    """None also of a word that a newer version wrote beside this one."""
+    """None also for a word that only a newer version knows."""
     return Reason(word) if word is not None and word in Reason._value2member_map_ else None
 
 

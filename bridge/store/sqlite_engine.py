@@ -111,7 +111,7 @@ def save(engine: sa.Engine) -> None:
 
 
 def locked_by(engine: sa.Engine, fault: DBAPIError) -> str:
-    """Words for a lock that SQLite waited for in vain; empty for every other fault."""
+    """Why SQLite did not get a lock; empty for every other fault."""
     file = _FILES.get(engine)
     if file is None or getattr(fault.orig, "sqlite_errorname", "") not in ("SQLITE_BUSY", "SQLITE_LOCKED"):
         return ""

@@ -52,7 +52,7 @@ class WriteLock:
 
 
 def locked(database: Path, seconds: float) -> str:
-    """Words for a lock that was waited for in vain."""
+    """Why the lock was not acquired."""
     who = who_locks(database) or f"{database} is locked by another process"
     return f"{who}, and was not free within {seconds:g} s: if this lasts, end that process"
 

@@ -85,7 +85,7 @@ def begin(connection: sa.Connection, policy: Policy, channel: str, now: datetime
 
 
 def tighten(connection: sa.Connection, policy: Policy, found: Storm, now: datetime) -> Storm:
-    """Suppress what is more severe too, at once; the periodic watch writes the digest anew.
+    """Suppress what is more severe too, at once; the periodic watch updates the digest.
 
     For the transaction that claims, which waits for no lock: what is locked is being followed.
     """
@@ -123,7 +123,7 @@ class _Following:
         return []
 
     def _update(self, digest: Incident, limits: StormLimits, following: Storm) -> Storm:
-        """Write the digest anew, with what is suppressed from now on."""
+        """Update the digest with what is suppressed from now on."""
         before = self._suppressed() if following.rank > self._storm.rank else ()
         _save(self._connection, following)
         now = self._suppressed()

@@ -159,7 +159,7 @@ class _Smtp(smtplib.SMTP):
         seconds = min(CONNECT_SECONDS, settings.timeout.total_seconds())
         super().__init__(local_hostname=settings.hello or _own_name(), timeout=seconds)
         self._settings, self._allowance = settings, allowance
-        self._host = settings.smarthost.host  # whom the certificate must name
+        self._host = settings.smarthost.host  # the name that the certificate must have
 
     def patience(self, seconds: float) -> None:
         """For each step, within the allowance."""

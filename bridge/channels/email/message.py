@@ -82,7 +82,7 @@ def _identity(message: Message, to: str, domain: str) -> str:
 
 
 def _thread(mail: Part, message: Message, domain: str) -> None:
-    root = f"<{_token(message.uid)}@{domain}>"  # no mail bears it: every one is an answer to it
+    root = f"<{_token(message.uid)}@{domain}>"  # no mail has this id: each is a reply to it
     mail["In-Reply-To"] = root
     mail["References"] = root
 

@@ -1,4 +1,4 @@
-"""PagerDuty's change events: deployments beside the incidents of a service. They page nobody.
+"""PagerDuty's change events: deployments, shown with the incidents of a service. They do not page.
 
 https://developer.pagerduty.com/docs/send-change-event: they have no dedup_key, so a try whose answer was lost may show
 twice there; `id` in the details is then the same. PagerDuty keeps them for 90 days.

@@ -109,7 +109,7 @@ class PagerDutyChannel:
 
 
 class _Session(pdpyras.EventsAPISession):  # type: ignore[misc]
-    """Of its requests only the body differs: requests would put all else together anew, at a third of a call's cost."""
+    """Requests differ only in their body: preparing all else each time would be a third of a call's cost."""
 
     def __init__(self, key: str, base_url: str, transport: LoopTransport) -> None:
         super().__init__(key)

@@ -125,7 +125,7 @@ def _learned(message: Message) -> Event:
 
 
 def _facts(learned: ContextView) -> dict[str, str]:
-    """By title, in the order of importance; a title that comes again bears its question's name as well."""
+    """By title, in the order of importance; a repeated title has its question's name as well."""
     facts: dict[str, str] = {}
     for fact in learned.facts:
         title = fact.title if fact.title not in facts else f"{fact.title} ({fact.name})"

@@ -11,7 +11,7 @@ from bridge.config.document import Document
 from bridge.config.faults import Fault
 from bridge.config.values import is_loopback
 
-SHORTEST_SECRET = 16  #: characters; what is shorter can be guessed by who has one signed request
+SHORTEST_SECRET = 16  #: characters; a shorter one can be guessed from one signed request
 
 
 def faults(document: Document) -> None:

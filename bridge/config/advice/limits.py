@@ -1,4 +1,4 @@
-"""Numbers that are allowed, and hardly meant; and links that lead nowhere for who reads them."""
+"""Numbers that are allowed but hardly meant, and links that do not work for the reader."""
 
 from __future__ import annotations
 
