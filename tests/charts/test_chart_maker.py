@@ -21,12 +21,12 @@ from bridge.core.context.questions import DistributionQuestion
 from bridge.core.facts import ChangeEvent, Unit
 from bridge.core.incidents.transitions import Rules, receive
 from bridge.core.model import Alert, Incident, State
-from bridge.core.routing.matchers import parse_matcher
+from bridge.core.routing.matchers import parse_matchers
 from tests.builders import NOON, a_group, an_alert, at
 
 T = TypeVar("T")
 SPREAD = DistributionQuestion(
-    "Confidence", Unit.NUMBER, "bucket{ {{ labels }} }", "cdf", "upper", matchers=(parse_matcher('cause="confidence"'),)
+    "Confidence", Unit.NUMBER, "bucket{ {{ labels }} }", "cdf", "upper", matchers=parse_matchers('cause="confidence"')
 )
 
 

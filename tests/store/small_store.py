@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from bridge.core.incidents.transitions import Rules
 from bridge.core.model import ChannelSpec
 from bridge.core.ports import ChannelCapacity, Claim
-from bridge.core.routing.matchers import parse_matcher
+from bridge.core.routing.matchers import parse_matchers
 from bridge.core.routing.tree import Route
 from bridge.store import (
     Policy,
@@ -17,8 +17,8 @@ from tests.builders import at
 ROUTES = Route(
     notify=("slack",),
     routes=(
-        Route(matchers=(parse_matcher('severity="critical"'),), notify=("pager",)),
-        Route(matchers=(parse_matcher('severity="warning"'),), notify=("mail",)),
+        Route(matchers=parse_matchers('severity="critical"'), notify=("pager",)),
+        Route(matchers=parse_matchers('severity="warning"'), notify=("mail",)),
     ),
 )
 POLICY = Policy(

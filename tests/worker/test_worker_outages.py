@@ -19,7 +19,7 @@ from bridge.core.errors import Reason, SendError
 from bridge.core.incidents.transitions import Rules
 from bridge.core.model import ChannelSpec, Incident
 from bridge.core.ports import ChannelCapacity, Claim, Outcome, Sent
-from bridge.core.routing.matchers import parse_matcher
+from bridge.core.routing.matchers import parse_matchers
 from bridge.core.routing.tree import Route
 from bridge.store import Policy, StoreDeliveries, StoreIntake, StoreReader, open_database
 from tests.builders import a_group, an_alert, at
@@ -29,8 +29,8 @@ CHANNELS = ("pager", "mail", "chat")
 ROUTES = Route(
     notify=("chat",),
     routes=(
-        Route(matchers=(parse_matcher('only="pager"'),), notify=("pager",)),
-        Route(matchers=(parse_matcher('severity="critical"'),), notify=("pager", "mail", "chat")),
+        Route(matchers=parse_matchers('only="pager"'), notify=("pager",)),
+        Route(matchers=parse_matchers('severity="critical"'), notify=("pager", "mail", "chat")),
     ),
 )
 SPECS = {"pager": ChannelSpec("pager"), "chat": ChannelSpec("chat"), "mail": ChannelSpec("mail", edits=False)}

@@ -6,7 +6,6 @@ Invariant: str(matcher) is canonical and means the same in both; a missing label
 
 from __future__ import annotations
 
-import contextlib
 import functools
 import re
 from collections.abc import Mapping
@@ -15,7 +14,7 @@ from typing import Any
 
 import re2
 
-from bridge.core.routing.matcher_syntax import SyntaxFault, Term, classic_term, classic_terms, utf8_terms
+from bridge.core.routing.matcher_syntax import SyntaxFault, Term, classic_terms, utf8_terms
 
 OPERATORS = ("=~", "!~", "!=", "=")
 _CLASSIC_NAME = re.compile(r"[a-zA-Z_:][a-zA-Z0-9_:]*")
@@ -62,17 +61,6 @@ class Matcher:
 
 def format_matchers(matchers: tuple[Matcher, ...]) -> str:
     return "{" + ", ".join(str(matcher) for matcher in matchers) + "}"
-
-
-def parse_matcher(text: str) -> Matcher:
-    """Exactly one matcher. An unquoted value goes to the end of the text, commas included."""
-    with contextlib.suppress(SyntaxFault):
-        (term,) = _checked([classic_term(text, 0, len(text))])
-        return Matcher(term.name, term.op, term.value)
-    found = parse_matchers(text)
-    if len(found) != 1:
-        raise MatcherError(f"one matcher was expected, and there are {len(found)}", text, 0)
-    return found[0]
 
 
 def parse_matchers(text: str) -> tuple[Matcher, ...]:

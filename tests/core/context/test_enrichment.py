@@ -13,7 +13,7 @@ from bridge.core.context.questions import Question
 from bridge.core.facts import Fact, Part, Past, Unit, Unknown, Verdict
 from bridge.core.incidents.transitions import Rules, receive
 from bridge.core.model import Alert, Incident
-from bridge.core.routing.matchers import parse_matcher
+from bridge.core.routing.matchers import parse_matchers
 from tests.builders import a_group, an_alert, at
 
 HOUR = timedelta(hours=1)
@@ -122,7 +122,7 @@ def test_an_incident_is_asked_about_by_what_its_firing_alerts_share() -> None:
     questions = [
         a_question(expr="up{{{ labels }}}", usual="avg(up{{{ labels }}})", ago=(HOUR,)),
         a_question(name="pod", expr='up{pod="{{ labels.pod }}"}'),
-        a_question(name="other", matchers=(parse_matcher("cause=x"),)),
+        a_question(name="other", matchers=parse_matchers("cause=x")),
     ]
     (asked,) = queries_for(questions, change.incident, ("namespace", "job"), HOUR)
     expected = (Query('up{job="api"}'), Query('avg(up{job="api"})'), Query('up{job="api"}', HOUR))

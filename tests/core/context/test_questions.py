@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from bridge.core.context.questions import Question, QuestionFault, check_expression, common_labels, expression
 from bridge.core.facts import Unit
-from bridge.core.routing.matchers import parse_matcher
+from bridge.core.routing.matchers import parse_matchers
 
 SCOPE = ("namespace", "job")
 
@@ -68,7 +68,7 @@ def test_only_what_all_alerts_share_narrows_a_question() -> None:
 
 
 def test_a_question_is_asked_for_the_alerts_that_it_names() -> None:
-    question = Question("a", "A", Unit.COUNT, "up", matchers=(parse_matcher('cause=~"errors|latency"'),))
+    question = Question("a", "A", Unit.COUNT, "up", matchers=parse_matchers('cause=~"errors|latency"'))
     assert question.concerns([{"cause": "memory"}, {"cause": "errors"}])
     assert not question.concerns([{"cause": "memory"}])
     assert Question("a", "A", Unit.COUNT, "up").concerns([{"cause": "memory"}])

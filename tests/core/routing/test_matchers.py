@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bridge.core.routing.matchers import Matcher, MatcherError, format_matchers, parse_matcher, parse_matchers
+from bridge.core.routing.matchers import Matcher, MatcherError, format_matchers, parse_matchers
 
 NAMES = st.text(min_size=1, max_size=12)
 VALUES = st.text(max_size=20)
@@ -18,10 +18,9 @@ PARSED = [
     pytest.param("  a  !=  b c  ", ("a", "!=", "b c"), id="space around, and inside the value"),
     pytest.param('team=~"ml|data"', ("team", "=~", "ml|data"), id="regex"),
     pytest.param("team!~ml|data", ("team", "!~", "ml|data"), id="negative regex without quotes"),
-    pytest.param("a=~x{2}", ("a", "=~", "x{2}"), id="braces inside a regex"),
+    pytest.param('a=~"x{2}"', ("a", "=~", "x{2}"), id="braces inside a regex"),
     pytest.param("a=", ("a", "=", ""), id="empty value"),
     pytest.param('a=""', ("a", "=", ""), id="empty quoted value"),
-    pytest.param("a=b,c", ("a", "=", "b,c"), id="a single matcher may hold commas"),
     pytest.param(r'a="say \"hi\""', ("a", "=", 'say "hi"'), id="escaped quotes"),
     pytest.param(r'a="x\\y\nz"', ("a", "=", "x\\y\nz"), id="escaped backslash and line feed"),
     pytest.param(r'a=~"\d+"', ("a", "=~", r"\d+"), id="a backslash that escapes nothing stays"),
@@ -33,7 +32,7 @@ PARSED = [
 
 @pytest.mark.parametrize(("text", "expected"), PARSED)
 def test_it_reads_what_alertmanager_reads(text: str, expected: tuple[str, str, str]) -> None:
-    matcher = parse_matcher(text)
+    (matcher,) = parse_matchers(text)
     assert expected == (matcher.name, matcher.op, matcher.value)
 
 
@@ -78,11 +77,6 @@ def test_errors_say_what_and_where_and_show_a_right_one(text: str, position: int
     assert f"at character {position} of {text!r}; write for example " in message
 
 
-def test_one_matcher_means_one() -> None:
-    with pytest.raises(MatcherError, match="one matcher was expected"):
-        parse_matcher('a="b",c="d"')
-
-
 @pytest.mark.parametrize(
     ("text", "labels", "expected"),
     [
@@ -103,12 +97,12 @@ def test_one_matcher_means_one() -> None:
     ],
 )
 def test_matching(text: str, labels: Mapping[str, str], expected: bool) -> None:
-    assert expected == parse_matcher(text).matches(labels)
+    (matcher,) = parse_matchers(text)
+    assert expected == matcher.matches(labels)
 
 
 @given(MATCHERS)
 def test_the_canonical_form_reads_back(matcher: Matcher) -> None:
-    assert matcher == parse_matcher(str(matcher))
     assert (matcher,) == parse_matchers(str(matcher))
 
 
