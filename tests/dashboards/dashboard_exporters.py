@@ -57,15 +57,15 @@ def an_hour(metrics: ModelMetrics, version: str, *, toxic_of_ten: int, errors: i
                 version, result, level, confidence, 20 + position, language=language, truncated=position == 0
             )
     for _ in range(busy):
-        _times(metrics)
-    metrics.failed("prediction_failed", errors - errors // 3)
-    metrics.failed("timeout", errors // 3)
+        _times(metrics, version)
+    metrics.failed(version, "prediction_failed", errors - errors // 3)
+    metrics.failed(version, "timeout", errors // 3)
 
 
-def _times(metrics: ModelMetrics) -> None:
+def _times(metrics: ModelMetrics, version: str) -> None:
     for seconds, count in INFERENCES.items():
         for _ in range(count):
-            metrics.processing.observe(seconds)
+            metrics.processing.labels(version).observe(seconds)
             metrics.queueing.observe(seconds / 10)
     for seconds, count in REQUESTS.items():
         for _ in range(count):
