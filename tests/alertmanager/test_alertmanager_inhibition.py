@@ -44,7 +44,7 @@ ERRORS_SUSTAINED = {**CRITICAL, "alertname": "MLErrorRateSustained"}
     ],
 )
 def test_it_mutes(shared: Alertmanager, source: dict[str, str], target: dict[str, str]) -> None:
-    assert {source["alertname"]: False, target["alertname"]: True} == muted(shared, source, target)
+    assert muted(shared, source, target) == {source["alertname"]: False, target["alertname"]: True}
 
 
 @pytest.mark.parametrize(
@@ -84,7 +84,7 @@ def test_it_mutes(shared: Alertmanager, source: dict[str, str], target: dict[str
     ],
 )
 def test_it_does_not_mute(shared: Alertmanager, source: dict[str, str], target: dict[str, str]) -> None:
-    assert {source["alertname"]: False, target["alertname"]: False} == muted(shared, source, target)
+    assert muted(shared, source, target) == {source["alertname"]: False, target["alertname"]: False}
 
 
 def muted(alertmanager: Alertmanager, *alerts: dict[str, str]) -> dict[str, bool]:
@@ -119,5 +119,5 @@ def test_the_bridge_is_asked_with_the_token_of_the_file(alertmanager: Alertmanag
     alertmanager.post(CRITICAL)
     eventually(lambda: receivers.webhooks)
     path, headers, body = receivers.requests[0]
-    assert ("/webhook/alertmanager/prod", "Bearer token-of-the-bridge") == (path, headers["Authorization"])
-    assert ({"alertname": "Source", **PLACE}, 0) == (body["groupLabels"], body["truncatedAlerts"])
+    assert (path, headers["Authorization"]) == ("/webhook/alertmanager/prod", "Bearer token-of-the-bridge")
+    assert (body["groupLabels"], body["truncatedAlerts"]) == ({"alertname": "Source", **PLACE}, 0)

@@ -29,13 +29,13 @@ def test_a_direct_alert_goes_to_pagerduty_and_never_to_the_bridge(
     eventually(lambda: receivers.events)
     alertmanager.post(ERRORS)
     eventually(lambda: receivers.webhooks)
-    assert ["Errors"] == receivers.told()
+    assert receivers.told() == ["Errors"]
     event = receivers.events[0]
-    assert (ROUTING_KEY, "trigger") == (event["routing_key"], event["event_action"])
-    assert ("critical", "it is wrong") == (event["payload"]["severity"], event["payload"]["summary"])
+    assert (event["routing_key"], event["event_action"]) == (ROUTING_KEY, "trigger")
+    assert (event["payload"]["severity"], event["payload"]["summary"]) == ("critical", "it is wrong")
     alertmanager.post(DOWN, firing=False)
     eventually(lambda: "resolve" in [event["event_action"] for event in receivers.events])
-    assert 1 == len({event["dedup_key"] for event in receivers.events})
+    assert len({event["dedup_key"] for event in receivers.events}) == 1
 
 
 @pytest.mark.parametrize(("severity", "told"), [("warning", "warning"), ("page", "error"), ("", "error")])
@@ -44,20 +44,20 @@ def test_pagerduty_gets_a_severity_that_it_knows(
 ) -> None:
     alertmanager.post({**DOWN, "severity": severity})
     eventually(lambda: receivers.events)
-    assert told == receivers.events[0]["payload"]["severity"]
+    assert receivers.events[0]["payload"]["severity"] == told
 
 
 def test_why_a_direct_alert_must_not_continue_to_the_bridge(tmp_path: Path, receivers: Receivers) -> None:
     """The two routes have two group keys, of which PagerDuty would make two incidents."""
     config = configuration(tmp_path, receivers)
     text = config.read_text()
-    assert 1 == text.count("      receiver: direct\n")
+    assert text.count("      receiver: direct\n") == 1
     config.write_text(text.replace("      receiver: direct\n", "      receiver: direct\n      continue: true\n"))
     with running_alertmanager(tmp_path / "one", config) as alertmanager:
         alertmanager.post(DOWN)
         eventually(lambda: receivers.events and receivers.webhooks)
     of_the_bridge = hashlib.sha256(receivers.webhooks[0]["groupKey"].encode()).hexdigest()
-    assert of_the_bridge != receivers.events[0]["dedup_key"]
+    assert receivers.events[0]["dedup_key"] != of_the_bridge
 
 
 def test_two_receivers_of_one_route_share_the_dedup_key(tmp_path: Path, receivers: Receivers) -> None:
@@ -70,7 +70,7 @@ def test_two_receivers_of_one_route_share_the_dedup_key(tmp_path: Path, receiver
         alertmanager.post(ERRORS)
         eventually(lambda: receivers.events and receivers.webhooks)
     of_the_bridge = hashlib.sha256(receivers.webhooks[0]["groupKey"].encode()).hexdigest()
-    assert of_the_bridge == receivers.events[0]["dedup_key"]
+    assert receivers.events[0]["dedup_key"] == of_the_bridge
 
 
 def test_a_pair_tells_once_and_the_one_that_is_left_goes_on_telling(tmp_path: Path, receivers: Receivers) -> None:
@@ -85,6 +85,6 @@ def test_a_pair_tells_once_and_the_one_that_is_left_goes_on_telling(tmp_path: Pa
                 peer.post(ERRORS, DOWN)
             eventually(lambda: receivers.webhooks and receivers.events)
             time.sleep(4)  # the second waits one second for the first, and looks at the group every two
-            assert (["Errors"], 1) == (receivers.told(), len(receivers.events))
+            assert (receivers.told(), len(receivers.events)) == (["Errors"], 1)
         second.post({**ERRORS, "alertname": "Alone"})
         eventually(lambda: "Alone" in receivers.told())

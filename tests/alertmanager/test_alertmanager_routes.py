@@ -78,7 +78,7 @@ def test_a_warning_waits_for_longer_than_prometheus_takes_to_see_the_critical_on
     evaluated = yaml.safe_load(render.PROMETHEUS.read_text())["global"]["evaluation_interval"]
     routes = yaml.safe_load(render.ALERTMANAGER.read_text())["route"]["routes"]
     waits = [r["group_wait"] for r in routes if r["matchers"][0] in ('severity="warning"', 'severity="info"')]
-    assert [True, True] == [seconds(wait) > seconds(evaluated) for wait in waits]
+    assert [seconds(wait) > seconds(evaluated) for wait in waits] == [True, True]
 
 
 def seconds(text: str) -> int:
@@ -88,6 +88,6 @@ def seconds(text: str) -> int:
 def test_no_secret_stands_in_it() -> None:
     text = render.ALERTMANAGER.read_text()
     settings = yaml.safe_load(text)["receivers"]
-    assert ["credentials_file"] == list(settings[0]["webhook_configs"][0]["http_config"]["authorization"])
+    assert list(settings[0]["webhook_configs"][0]["http_config"]["authorization"]) == ["credentials_file"]
     assert "routing_key_file" in settings[1]["pagerduty_configs"][0]
     assert "routing_key:" not in text and "credentials:" not in text

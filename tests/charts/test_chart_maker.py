@@ -93,11 +93,11 @@ def test_the_alerts_own_expression_is_drawn_with_limit_start_and_changes() -> No
     (picture,) = make(server, easel, incident(fires(an_alert(job="api"))), [deployed])
     (chart,) = easel.charts
     assert isinstance(chart, LineChart)
-    assert ["job:errors:ratio_rate5m"] == server.asked
-    assert (Threshold(">", 0.05), Unit.RATIO, NOON) == (chart.threshold, chart.unit, chart.started)
-    assert [LINE.points] == [line.points for line in chart.lines]
-    assert ["v2"] == [mark.text for mark in chart.changes]
-    assert ("expression", b"PNG", at(120)) == (picture.kind, picture.png, picture.at)
+    assert server.asked == ["job:errors:ratio_rate5m"]
+    assert (chart.threshold, chart.unit, chart.started) == (Threshold(">", 0.05), Unit.RATIO, NOON)
+    assert [line.points for line in chart.lines] == [LINE.points]
+    assert [mark.text for mark in chart.changes] == ["v2"]
+    assert (picture.kind, picture.png, picture.at) == ("expression", b"PNG", at(120))
     assert picture.alt.startswith("Line chart of HighErrors")
 
 
@@ -107,27 +107,27 @@ def test_of_what_is_over_all_is_drawn_and_its_end_is_marked() -> None:
     make(Server((LINE,)), easel, replace(about, alerts={alert.fingerprint: alert}))
     (chart,) = easel.charts
     assert isinstance(chart, LineChart)
-    assert (NOON, at(60), at(-300), at(120)) == (chart.started, chart.ended, chart.span.start, chart.span.end)
-    assert 5 == chart.step_seconds
+    assert (chart.started, chart.ended, chart.span.start, chart.span.end) == (NOON, at(60), at(-300), at(120))
+    assert chart.step_seconds == 5
 
 
 def test_the_most_severe_alert_is_drawn() -> None:
     server = Server((LINE,))
     info, critical = fires(an_alert("A", "info"), "a > 1"), fires(an_alert("B", "critical"), "b > 1")
     make(server, FakeDrawing(), incident(info, critical, an_alert("C", "critical")))
-    assert ["b"] == server.asked
+    assert server.asked == ["b"]
 
 
 def test_a_distribution_is_drawn_for_the_alerts_that_it_concerns() -> None:
     samples = tuple(Sample({"le": str(bound), "upper": str(bound)}, bound, NOON) for bound in (0.5, 1.0))
     server, easel = Server(samples=samples), FakeDrawing()
     make(server, easel, incident(an_alert(job="api")), distributions=[SPREAD], scope=["job"])
-    assert [] == easel.charts
+    assert easel.charts == []
     make(server, easel, incident(an_alert(job="api", cause="confidence")), distributions=[SPREAD], scope=["job"])
     (chart,) = easel.charts
     assert isinstance(chart, DistributionChart)
-    assert ['bucket{ job="api" }', "cdf"] == server.asked
-    assert [(0.5, 0.5), (0.5, 0.5)] == [(each.share, each.baseline) for each in chart.bins]
+    assert server.asked == ['bucket{ job="api" }', "cdf"]
+    assert [(each.share, each.baseline) for each in chart.bins] == [(0.5, 0.5), (0.5, 0.5)]
 
 
 NAN = Series({}, ((NOON.timestamp(), math.nan),))
@@ -146,12 +146,12 @@ NAN = Series({}, ((NOON.timestamp(), math.nan),))
 def test_where_nothing_can_be_learned_nothing_is_drawn(server: Any, about: Incident) -> None:
     easel = FakeDrawing()
     everything = replace(SPREAD, matchers=())
-    assert () == make(server, easel, about, distributions=[everything])
-    assert [] == easel.charts
+    assert make(server, easel, about, distributions=[everything]) == ()
+    assert easel.charts == []
 
 
 def test_what_cannot_be_drawn_is_left_out() -> None:
-    assert () == make(Server((LINE,)), FakeDrawing(None), incident(fires(an_alert())))
+    assert make(Server((LINE,)), FakeDrawing(None), incident(fires(an_alert()))) == ()
 
 
 def test_a_flood_gets_few_pictures() -> None:
@@ -160,7 +160,7 @@ def test_a_flood_gets_few_pictures() -> None:
         made = await asyncio.gather(*(maker.make(incident(fires(an_alert()))) for _ in range(5)))
         return [*(len(each) for each in made), len(await maker.make(incident(fires(an_alert()))))]
 
-    assert [1, 1, 0, 0, 0, 1] == asyncio.run(flood())
+    assert asyncio.run(flood()) == [1, 1, 0, 0, 0, 1]
 
 
 def with_process(
@@ -199,7 +199,7 @@ def test_a_chart_that_cannot_be_drawn_leaves_the_process_alive() -> None:
     async def broken_then_whole(drawing: DrawingProcess) -> tuple[bytes | None, bytes | None, bool]:
         broken = await drawing.draw(replace(chart, title=None))  # type: ignore[arg-type]  # a bug
         before = drawing._process
-        return broken, await drawing.draw(chart), before is drawing._process
+        return broken, await drawing.draw(chart), drawing._process is before
 
     chart = a_line_chart()
     broken, whole, same = with_process(broken_then_whole)
@@ -227,7 +227,7 @@ def test_a_process_that_is_too_slow_is_killed() -> None:
         return await drawing.draw(chart), drawing._process
 
     chart = a_line_chart()
-    assert (None, None) == with_process(slow, timeout_seconds=0.01)
+    assert with_process(slow, timeout_seconds=0.01) == (None, None)
 
 
 def test_a_process_that_rests_is_ended() -> None:
@@ -262,11 +262,11 @@ def test_the_process_that_sends_never_imports_the_drawing_library() -> None:
         "print('matplotlib' in sys.modules or 'numpy' in sys.modules)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert "False" == done.stdout.strip()
+    assert done.stdout.strip() == "False"
 
 
 def test_an_expression_that_costs_too_much_is_not_asked() -> None:
     server = Server((LINE,))
-    assert () == make(server, FakeDrawing(), incident(fires(an_alert(), "max_over_time(x[365d:1s]) > 1")))
-    assert () == make(server, FakeDrawing(), incident(fires(an_alert(), "count({__name__=~'.+'}) > 1")))
-    assert [] == server.asked
+    assert make(server, FakeDrawing(), incident(fires(an_alert(), "max_over_time(x[365d:1s]) > 1"))) == ()
+    assert make(server, FakeDrawing(), incident(fires(an_alert(), "count({__name__=~'.+'}) > 1"))) == ()
+    assert server.asked == []

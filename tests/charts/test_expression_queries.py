@@ -54,13 +54,13 @@ def test_few_at_a_time_and_few_a_minute() -> None:
 
     async def story(queries: ExpressionQueries) -> None:
         answers = await asyncio.gather(*(queries.run(query(f"x{n}")) for n in range(A_MINUTE + 5)))
-        assert [()] * A_MINUTE == answers[:A_MINUTE]
+        assert answers[:A_MINUTE] == [()] * A_MINUTE
         assert all("within a minute" in why(each) for each in answers[A_MINUTE:])
         server.now += 61
-        assert () == await queries.run(query("later"))
+        assert await queries.run(query("later")) == ()
 
     run(server, story)
-    assert AT_ONCE == server.most
+    assert server.most == AT_ONCE
 
 
 def test_what_costs_too_much_is_never_asked() -> None:
@@ -70,7 +70,7 @@ def test_what_costs_too_much_is_never_asked() -> None:
         assert "looks back" in why(await queries.run(query("rate(x[1y])")))
 
     run(server, story)
-    assert [] == server.asked
+    assert server.asked == []
 
 
 def test_what_took_too_long_is_not_asked_again_soon() -> None:
@@ -84,7 +84,7 @@ def test_what_took_too_long_is_not_asked_again_soon() -> None:
         await queries.run(query("slow"))
 
     run(server, story)
-    assert ["slow", "other", "slow"] == server.asked
+    assert server.asked == ["slow", "other", "slow"]
 
 
 def test_after_three_failures_it_rests_and_then_goes_on() -> None:
@@ -95,7 +95,7 @@ def test_after_three_failures_it_rests_and_then_goes_on() -> None:
             await queries.run(query(f"x{number}"))
         assert "3 in a row have failed" in why(await queries.run(query("y")))
         server.now, server.answer = server.now + 61, ()
-        assert () == await queries.run(query("y"))
+        assert await queries.run(query("y")) == ()
 
     run(server, story)
 
@@ -108,4 +108,4 @@ def test_a_refused_expression_is_no_failure_of_the_server() -> None:
             await queries.run(query(f"x{number}"))
 
     run(server, story)
-    assert 6 == len(server.asked)
+    assert len(server.asked) == 6

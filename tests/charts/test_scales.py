@@ -22,7 +22,7 @@ from bridge.core.facts import Unit
     ],
 )
 def test_labels_are_round(values: list[float], unit: Unit, labels: tuple[str, ...]) -> None:
-    assert labels == value_axis(values, unit).labels
+    assert value_axis(values, unit).labels == labels
 
 
 NUMBERS = st.floats(min_value=-1e15, max_value=1e15).filter(lambda value: not value or abs(value) > 1e-3)
@@ -43,7 +43,7 @@ def test_there_is_room_for_every_value_and_a_label_for_every_tick(values: list[f
 def test_times_are_round_and_few(minutes: int, ticks: int) -> None:
     start = 1_772_366_400.0 + 120 * (minutes == 130)
     found = time_ticks(start, start + minutes * 60)
-    assert ticks == len(found)
+    assert len(found) == ticks
     assert all(moment % 60 == 0 for moment in found)
 
 
@@ -52,6 +52,6 @@ def test_thinning_loses_no_peak(values: list[float]) -> None:
     points = [(float(at), value) for at, value in enumerate(values)]
     kept = thinned(points, 100)
     assert len(kept) <= 100
-    assert sorted(kept) == kept
+    assert kept == sorted(kept)
     if values:
         assert (min(values), max(values)) == (min(y for _, y in kept), max(y for _, y in kept))

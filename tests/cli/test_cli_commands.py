@@ -18,13 +18,13 @@ EVERY = sorted([*ELSEWHERE, "serve", "web", "worker"])
 def test_each_command_explains_itself(name: str) -> None:
     command = main.get_command(click.Context(main), name)
     assert command is not None
-    assert name == command.name
-    assert 0 == CliRunner().invoke(main, [name, "--help"]).exit_code
+    assert command.name == name
+    assert CliRunner().invoke(main, [name, "--help"]).exit_code == 0
 
 
 def test_help_lists_every_command() -> None:
     shown = CliRunner().invoke(main, ["--help"]).output
-    assert EVERY == [line.split()[0] for line in shown.partition("Commands:")[2].splitlines() if line.strip()]
+    assert [line.split()[0] for line in shown.partition("Commands:")[2].splitlines() if line.strip()] == EVERY
 
 
 @pytest.mark.parametrize(
@@ -38,4 +38,4 @@ def test_help_lists_every_command() -> None:
 def test_a_process_carries_only_what_it_uses(module: str, spared: tuple[str, ...]) -> None:
     program = f"import sys, {module}; print([name for name in {spared!r} if name in sys.modules])"
     told = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout
-    assert "[]" == told.strip()
+    assert told.strip() == "[]"

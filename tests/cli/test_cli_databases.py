@@ -75,7 +75,7 @@ def test_what_can_never_be_a_database_is_said_in_words(tmp_path: Path, command: 
     assert done.exit_code in ((1, 2) if command == "backup" else (2,)), done.output
     assert len(done.output.strip()) > 20
     assert "very-secret" not in done.output
-    assert ["routes.yaml"] == sorted(path.name for path in tmp_path.iterdir())
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["routes.yaml"]
 
 
 @pytest.mark.parametrize("url", ["postgresql://bridge:very-secret@127.0.0.1:1/bridge?password=very-secret"])
@@ -83,7 +83,7 @@ def test_what_can_never_be_a_database_is_said_in_words(tmp_path: Path, command: 
 def test_a_server_that_does_not_answer_is_said_in_words(tmp_path: Path, command: str, url: str) -> None:
     done = run(tmp_path, command, url)
     assert isinstance(done.exception, SystemExit), done.exception
-    assert 1 == done.exit_code
+    assert done.exit_code == 1
     assert "127.0.0.1" in done.output
     assert "very-secret" not in done.output
 
@@ -100,7 +100,7 @@ def test_a_server_that_does_not_answer_is_said_in_words(tmp_path: Path, command:
     ],
 )
 def test_these_are_used(url: str, driver: str) -> None:
-    assert driver == database_url(url).drivername
+    assert database_url(url).drivername == driver
 
 
 @settings(deadline=None)
@@ -137,7 +137,7 @@ def test_no_refusal_repeats_a_password(middle: str, rest: str) -> None:
     ],
 )
 def test_a_password_in_a_url_is_noticed(url: str, carries: bool) -> None:
-    assert carries == has_password(url)
+    assert has_password(url) == carries
 
 
 def test_a_password_among_the_arguments_is_warned_of_and_one_in_the_environment_is_not(tmp_path: Path) -> None:

@@ -70,9 +70,9 @@ def test_dead_letters_are_listed_with_what_to_do(database: str) -> None:
 
 def test_a_choice_is_listed_and_as_json_with_all_that_was_refused(database: str) -> None:
     (letter,) = json.loads(run(database, "dead", "--json", "--reason", "payload").output)
-    assert (1, "slack", PAYLOAD) == (letter["incident_number"], letter["channel"], letter["refused"])
+    assert (letter["incident_number"], letter["channel"], letter["refused"]) == (1, "slack", PAYLOAD)
     assert "smallest one" in letter["why"]
-    assert "No dead letters.\n" == run(database, "dead", "--channel", "mail").output
+    assert run(database, "dead", "--channel", "mail").output == "No dead letters.\n"
 
 
 def test_all_that_was_refused_is_shown_without_what_a_terminal_obeys(database: str) -> None:
@@ -93,20 +93,20 @@ def test_all_that_was_refused_is_shown_without_what_a_terminal_obeys(database: s
 )
 def test_replay_says_how_many_and_a_dry_run_does_nothing(database: str, arguments: list[str], count: int) -> None:
     letters = f"{count} dead letter{'' if count == 1 else 's'}"
-    assert (f"{letters} would be tried again.\n", 2) == (
+    assert (
         run(database, "replay", *arguments, "--dry-run").output,
         left(database),
-    )
-    assert (f"{letters} will be tried again.\n", 2 - count) == (
+    ) == (f"{letters} would be tried again.\n", 2)
+    assert (
         run(database, "replay", *arguments).output,
         left(database),
-    )
+    ) == (f"{letters} will be tried again.\n", 2 - count)
 
 
 @pytest.mark.parametrize("arguments", [[], ["--dry-run"], ["1", "--all"], ["--all", "--channel", "pager"]])
 def test_everything_must_be_asked_for_by_name(database: str, arguments: list[str]) -> None:
     refused = run(database, "replay", *arguments)
-    assert (2, 2) == (refused.exit_code, left(database))
+    assert (refused.exit_code, left(database)) == (2, 2)
     assert "a number, --channel, --reason, or else --all" in refused.output
 
 

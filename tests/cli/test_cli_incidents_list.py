@@ -37,22 +37,22 @@ def url(database_url: str) -> str:
 def test_the_most_severe_come_first_and_it_says_how_many_there_are(url: str) -> None:
     result = run("incidents", "list", "--database", url)
     lines = result.output.splitlines()
-    assert (0, 101) == (result.exit_code, len(lines))
+    assert (result.exit_code, len(lines)) == (0, 101)
     assert "critical" in lines[0] and "Old" in lines[0]
-    assert "100 of 20,000 open incidents, the most urgent first; --limit 20000 shows them all." == lines[-1]
+    assert lines[-1] == "100 of 20,000 open incidents, the most urgent first; --limit 20000 shows them all."
     with_all = run("incidents", "list", "--all", "--limit", "3", "--database", url).output.splitlines()
     assert "3 of 20,001 incidents" in with_all[-1] and "resolved" not in with_all[0]
 
 
 def test_all_of_them_need_no_last_line(url: str) -> None:
     lines = run("incidents", "list", "--limit", "1000000", "--database", url).output.splitlines()
-    assert (MANY, True) == (len(lines), lines[-1].startswith("#"))
+    assert (len(lines), lines[-1].startswith("#")) == (MANY, True)
 
 
 @pytest.mark.parametrize("limit", ["0", "-1", "x", "99999999999999999999"])
 def test_a_limit_that_is_none(tmp_path: Path, limit: str) -> None:
     result = run("incidents", "list", "--limit", limit, "--database", f"sqlite:///{tmp_path}/bridge.db")
-    assert (2, True) == (result.exit_code, "Invalid value for '--limit'" in result.stderr)
+    assert (result.exit_code, "Invalid value for '--limit'" in result.stderr) == (2, True)
 
 
 def test_every_severity_has_its_place(tmp_path: Path) -> None:
@@ -60,4 +60,4 @@ def test_every_severity_has_its_place(tmp_path: Path) -> None:
     for word in ("none", "info", "zzz", "warning", "critical"):
         with_incidents(url, 1, severity=word, alertname=f"A{word}")
     shown = [line.split()[2] for line in run("incidents", "list", "--database", url).output.splitlines()]
-    assert [str(severity) for severity in Severity] == shown
+    assert shown == [str(severity) for severity in Severity]

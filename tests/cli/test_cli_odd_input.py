@@ -65,7 +65,7 @@ def test_it_is_answered_in_words_and_leaves_no_trace(folder: Path, line: str) ->
     assert result.exit_code in (1, 2)
     told = result.stderr or result.output
     assert len(told.strip()) > 10 and "Traceback" not in told and "sqlalchemy" not in told
-    assert before == everything(folder)
+    assert everything(folder) == before
 
 
 @pytest.mark.parametrize("number", [str(2**31), str(2**63), HUGE, "0", "9" * 4000])
@@ -73,23 +73,23 @@ def test_it_is_answered_in_words_and_leaves_no_trace(folder: Path, line: str) ->
 def test_a_number_that_no_incident_has(folder: Path, command: str, number: str) -> None:
     url = with_incidents(f"sqlite:///{folder}/bridge.db")
     result = run("incidents", command, number, "--database", url)
-    assert (1, f"Error: There is no incident {int(number)}.\n") == (result.exit_code, result.stderr)
+    assert (result.exit_code, result.stderr) == (1, f"Error: There is no incident {int(number)}.\n")
     shown = run("incidents", "dead", "--show", number, "slack-ml", "--database", url)
-    assert (1, f"Error: There is no incident {int(number)}.\n") == (shown.exit_code, shown.stderr)
+    assert (shown.exit_code, shown.stderr) == (1, f"Error: There is no incident {int(number)}.\n")
 
 
 def test_a_negative_number_and_one_that_is_not_there(folder: Path) -> None:
     url = with_incidents(f"sqlite:///{folder}/bridge.db")
     for number in ("2", "-1"):
         result = run("incidents", "ack", "--database", url, "--", number)
-        assert (1, f"Error: There is no incident {number}.\n") == (result.exit_code, result.stderr)
+        assert (result.exit_code, result.stderr) == (1, f"Error: There is no incident {number}.\n")
 
 
 @pytest.mark.parametrize("name", ["", " ", "\x1b\n", "x" * 201])
 def test_a_name_that_is_none_is_refused(folder: Path, name: str) -> None:
     url = with_incidents(f"sqlite:///{folder}/bridge.db")
     result = run("incidents", "ack", "1", "--as", name, "--database", url)
-    assert (2, True) == (result.exit_code, "write a name of 1 to 200 characters" in result.stderr)
+    assert (result.exit_code, "write a name of 1 to 200 characters" in result.stderr) == (2, True)
 
 
 def test_a_user_without_a_name_is_a_number(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -101,20 +101,20 @@ def test_a_user_without_a_name_is_a_number(folder: Path, monkeypatch: pytest.Mon
 
     monkeypatch.setattr("getpass.getuser", nobody)
     result = run("incidents", "ack", "1", "--database", url, "--config", ROUTES)
-    assert (0, True) == (result.exit_code, f"user {os.getuid()}" in result.output), result.stderr
+    assert (result.exit_code, f"user {os.getuid()}" in result.output) == (0, True), result.stderr
 
 
 def test_who_reads_no_further_ends_it_quietly(folder: Path) -> None:
     url = with_incidents(f"sqlite:///{folder}/bridge.db", 100)
     for words in (["schema"], ["incidents", "list", "--database", url]):
         done = process(*words, shell="| head -n 1")
-        assert b"" == done.stderr
-        assert 1 == len(done.stdout.splitlines())
+        assert done.stderr == b""
+        assert len(done.stdout.splitlines()) == 1
 
 
 def test_an_output_that_is_full_or_closed(folder: Path) -> None:
     full = process("schema", shell="> /dev/full")
-    assert (1, b"Error: No space left on device\n") == (full.returncode, full.stderr)
+    assert (full.returncode, full.stderr) == (1, b"Error: No space left on device\n")
     closed = process("schema", shell=">&-")
     assert b"Traceback" not in closed.stderr
 
@@ -123,18 +123,18 @@ def test_an_output_that_is_full_or_closed(folder: Path) -> None:
 def test_a_terminal_without_utf8(folder: Path, locale: dict[str, str]) -> None:
     url = with_incidents(f"sqlite:///{folder}/bridge.db", 1, alertname="Größe 🙂")
     done = process("incidents", "show", "1", "--database", url, **locale)
-    assert (0, b"") == (done.returncode, done.stderr)
+    assert (done.returncode, done.stderr) == (0, b"")
     assert b"Gr" in done.stdout
 
 
 def test_bytes_that_are_no_text(folder: Path) -> None:
     done = process("route", "severity=critical", "team=\udcff", "--config", "routes.yaml")
-    assert (0, b"") == (done.returncode, done.stderr)
+    assert (done.returncode, done.stderr) == (0, b"")
     assert b"pagerduty-ml" in done.stdout
 
 
 def test_a_password_that_is_no_text(folder: Path) -> None:
     for locale in ({"LC_ALL": "C"}, {"LC_ALL": "C.UTF-8"}):
         done = process("hash-password", shell="< binary", **locale)
-        assert (1, b"") == (done.returncode, done.stdout)
-        assert b"Error: the input is not UTF-8 text, at character 1\n" == done.stderr
+        assert (done.returncode, done.stdout) == (1, b"")
+        assert done.stderr == b"Error: the input is not UTF-8 text, at character 1\n"

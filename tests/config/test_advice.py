@@ -40,14 +40,14 @@ def look(tmp_path: Path, text: str, environ: dict[str, str] | None = None) -> Ad
 def only(advice: Advice) -> tuple[str, str]:
     """The kind and the words of the one thing that is said."""
     told = [*(("fault", fault) for fault in advice.faults), *(("warning", each) for each in advice.warnings)]
-    assert 1 == len(told), [f"{kind} {fault}" for kind, fault in told]
+    assert len(told) == 1, [f"{kind} {fault}" for kind, fault in told]
     ((kind, fault),) = told
     assert fault.hint, "it says what to write"
     return kind, f"{fault.line}: {fault}"
 
 
 def test_a_good_file_is_answered_with_silence(tmp_path: Path) -> None:
-    assert Advice() == look(tmp_path, SMALL)
+    assert look(tmp_path, SMALL) == Advice()
 
 
 @pytest.mark.parametrize(
@@ -57,7 +57,7 @@ def test_the_shipped_files_are_answered_with_silence(file: str) -> None:
     names = ("ALERTMANAGER_TOKEN", "BRIDGE_PASSWORD_HASH", "CLOUD_MONITORING_PASSWORD")
     secrets = dict.fromkeys(names, "scrypt:1:1:1$ab$00")
     environ = {**secrets, "PAGERDUTY_ROUTING_KEY": KEY, "SLACK_BOT_TOKEN": BOT}
-    assert Advice() == advise(ROOT / file, environ, NOW, CHANNEL_TYPES)
+    assert advise(ROOT / file, environ, NOW, CHANNEL_TYPES) == Advice()
 
 
 TOKENS = [
@@ -76,7 +76,7 @@ TOKENS = [
 @pytest.mark.parametrize(("token", "kind", "words"), TOKENS)
 def test_tokens_of_another_kind(tmp_path: Path, token: str, kind: str, words: str) -> None:
     found, told = only(look(tmp_path, SMALL, {"BOT": token}))
-    assert (kind, True) == (found, told.startswith("2: channels.slack-ml.token: ") and words in told)
+    assert (found, told.startswith("2: channels.slack-ml.token: ") and words in told) == (kind, True)
     assert token not in told
 
 
@@ -93,13 +93,13 @@ def test_tokens_of_another_kind(tmp_path: Path, token: str, kind: str, words: st
 )
 def test_keys_of_another_kind(tmp_path: Path, key: str, kind: str, words: str) -> None:
     found, told = only(look(tmp_path, SMALL, {"KEY": key}))
-    assert (kind, True) == (found, told.startswith("3: channels.pagerduty-ml.routing_key: ") and words in told)
+    assert (found, told.startswith("3: channels.pagerduty-ml.routing_key: ") and words in told) == (kind, True)
     assert key not in told
 
 
 def test_a_key_of_an_orchestration_is_right_without_change_events(tmp_path: Path) -> None:
     text = SMALL.replace("type: pagerduty,", "type: pagerduty, change_events: false,")
-    assert Advice() == look(tmp_path, text, {"KEY": "R" + KEY[1:]})
+    assert look(tmp_path, text, {"KEY": "R" + KEY[1:]}) == Advice()
 
 
 def test_a_key_in_a_file_is_looked_at_too(tmp_path: Path) -> None:
@@ -144,7 +144,7 @@ def test_matchers_that_look_like_something_else(tmp_path: Path, matcher: str, wo
     quoted = "'" + matcher.replace("'", "''") + "'"
     text = SMALL + f"  routes:\n    - notify: [slack-ml]\n      matchers: [{quoted}]\n"
     kind, told = only(look(tmp_path, text))
-    assert ("warning", True) == (kind, told.startswith("9: route.routes[0].matchers[0]: "))
+    assert (kind, told.startswith("9: route.routes[0].matchers[0]: ")) == ("warning", True)
     assert words in told and hint in told
 
 
@@ -156,7 +156,7 @@ def test_matchers_that_look_like_something_else(tmp_path: Path, matcher: str, wo
     ],
 )  # fmt: skip
 def test_matchers_that_are_right(tmp_path: Path, matcher: str) -> None:
-    assert Advice() == look(tmp_path, routed(f"{{matchers: ['{matcher}'], notify: [slack-ml]}}"))
+    assert look(tmp_path, routed(f"{{matchers: ['{matcher}'], notify: [slack-ml]}}")) == Advice()
 
 
 @pytest.mark.parametrize(
@@ -185,7 +185,7 @@ def test_matchers_that_are_right(tmp_path: Path, matcher: str) -> None:
 )
 def test_routes_that_can_never_work(tmp_path: Path, lines: list[str], place: str, words: str) -> None:
     kind, told = only(look(tmp_path, routed(*lines)))
-    assert ("fault", True) == (kind, told.startswith(place) and words in told), told
+    assert (kind, told.startswith(place) and words in told) == ("fault", True), told
 
 
 @pytest.mark.parametrize(
@@ -264,7 +264,7 @@ def test_routes_that_can_never_work(tmp_path: Path, lines: list[str], place: str
 )
 def test_what_may_be_meant_is_a_warning(tmp_path: Path, text: str, place: str, words: str) -> None:
     kind, told = only(look(tmp_path, text))
-    assert ("warning", True) == (kind, told.startswith(place) and words in told), told
+    assert (kind, told.startswith(place) and words in told) == ("warning", True), told
 
 
 @pytest.mark.parametrize(
@@ -277,12 +277,12 @@ def test_what_may_be_meant_is_a_warning(tmp_path: Path, text: str, place: str, w
 )
 def test_a_channel_that_slack_cannot_have(tmp_path: Path, name: str, words: str) -> None:
     kind, told = only(look(tmp_path, SMALL.replace("C012ABCDEF}", f"{name}}}")))
-    assert ("fault", True) == (kind, told.startswith("2: channels.slack-ml.channel: ") and words in told)
+    assert (kind, told.startswith("2: channels.slack-ml.channel: ") and words in told) == ("fault", True)
 
 
 @pytest.mark.parametrize("name", ["'#ml-alerts'", "ml_alerts", "G012ABCDEF", "D012ABCDEF", "U012ABCDEF", "'#größe'"])
 def test_a_channel_that_slack_may_have(tmp_path: Path, name: str) -> None:
-    assert Advice() == look(tmp_path, SMALL.replace("C012ABCDEF}", f"{name}}}"))
+    assert look(tmp_path, SMALL.replace("C012ABCDEF}", f"{name}}}")) == Advice()
 
 
 NEVER = ["{years: [2020]}", "{months: [2], days_of_month: [30]}", "{months: [february], days_of_month: [31]}"]
@@ -293,13 +293,13 @@ def test_a_route_that_is_mute_for_ever(tmp_path: Path, interval: str) -> None:
     text = routed("{matchers: [a=b], active_time_intervals: [old]}")
     text += f"time_intervals: [{{name: old, time_intervals: [{interval}]}}]\n"
     kind, told = only(look(tmp_path, text))
-    assert "fault" == kind
+    assert kind == "fault"
     assert told.startswith("8: route.routes[0].active_time_intervals: ") and "mute for ever" in told
 
 
 def test_a_heartbeat_that_takes_nearly_every_alert(tmp_path: Path) -> None:
     kind, told = only(look(tmp_path, SMALL + "heartbeats: [{name: h, matchers: ['severity!=none'], every: 5m}]\n"))
-    assert ("fault", True) == (kind, "open no incident" in told and 'alertname="Watchdog"' in told)
+    assert (kind, "open no incident" in told and 'alertname="Watchdog"' in told) == ("fault", True)
 
 
 CONTEXT = """context:
@@ -335,7 +335,7 @@ def question(expr: str) -> str:
 )
 def test_promql_that_no_prometheus_takes(tmp_path: Path, expr: str, words: str) -> None:
     kind, told = only(look(tmp_path, question(expr)))
-    assert ("fault", True) == (kind, told.startswith("10: context.questions[0].expr: this is no PromQL: ")), told
+    assert (kind, told.startswith("10: context.questions[0].expr: this is no PromQL: ")) == ("fault", True), told
     assert words in told
 
 
@@ -344,15 +344,15 @@ def test_promql_that_no_prometheus_takes(tmp_path: Path, expr: str, words: str) 
 )
 def test_promql_that_may_be_newer_than_the_parser_is_a_warning(tmp_path: Path, expr: str) -> None:
     kind, told = only(look(tmp_path, question(expr)))
-    assert ("warning", True) == (
+    assert (
         kind,
         "this PromQL is not known: " in told and "right if your Prometheus takes it" in told,
-    )
+    ) == ("warning", True)
 
 
 def test_promql_that_is_none_without_the_labels_is_a_warning(tmp_path: Path) -> None:
     kind, told = only(look(tmp_path, question("sum({{{ labels }}})")))
-    assert ("warning", True) == (kind, "for alerts that share none of namespace, job this is no PromQL" in told)
+    assert (kind, "for alerts that share none of namespace, job this is no PromQL" in told) == ("warning", True)
 
 
 @pytest.mark.parametrize(
@@ -364,7 +364,7 @@ def test_promql_that_is_none_without_the_labels_is_a_warning(tmp_path: Path) -> 
     ],
 )  # fmt: skip
 def test_promql_that_is_right(tmp_path: Path, expr: str) -> None:
-    assert Advice() == look(tmp_path, question(expr))
+    assert look(tmp_path, question(expr)) == Advice()
 
 
 def test_every_expression_is_looked_at(tmp_path: Path) -> None:
@@ -378,7 +378,7 @@ def test_every_expression_is_looked_at(tmp_path: Path) -> None:
         "distributions[0].baseline",
         "distributions[0].now",
     ]
-    assert sorted(f"context.{path}" for path in paths) == sorted(fault.path for fault in look(tmp_path, text).faults)
+    assert sorted(fault.path for fault in look(tmp_path, text).faults) == sorted(f"context.{path}" for path in paths)
 
 
 def test_one_fault_a_mistake(tmp_path: Path) -> None:
@@ -390,7 +390,7 @@ def test_one_fault_a_mistake(tmp_path: Path) -> None:
         SMALL.replace("[ml@ml.dev]", "[ml@ml.dev, x]"),
         "- no mapping\n",
     ):
-        assert Advice() == look(tmp_path, text)
+        assert look(tmp_path, text) == Advice()
 
 
 def test_data_of_any_shape_is_borne(tmp_path: Path) -> None:
@@ -427,7 +427,7 @@ WEBHOOK = SMALL.replace("route:\n", '  hook: {type: webhook, url: "https://hook.
 def test_a_webhook_that_nobody_can_believe(tmp_path: Path, keys: str, secret: str, words: str) -> None:
     advice = look(tmp_path, WEBHOOK % keys, {"S": secret} if secret else None)
     if not words:
-        assert Advice() == advice
+        assert advice == Advice()
         return
     kind, told = only(advice)
     assert kind == "warning"

@@ -66,14 +66,14 @@ def test_its_secrets_come_from_outside_and_are_known_to_the_log(tmp_path: Path) 
     (tmp_path / "lock").write_text("from-a-file\n")
     cage = "cages: [{keeper: ann, lock_file: lock}]"
     settings = load(f'ring: "${{RING}}", {cage}', {"RING": "from-outside"}, tmp_path)
-    assert {"from-outside", "from-a-file"} == secret_values(settings)
+    assert secret_values(settings) == {"from-outside", "from-a-file"}
     assert "from-" not in repr(settings)
-    assert "stand-in" == load(f'ring: "${{RING}}", {cage}', secrets=False).ring.get_secret_value()
+    assert load(f'ring: "${{RING}}", {cage}', secrets=False).ring.get_secret_value() == "stand-in"
 
 
 def test_every_fault_is_told_at_once_and_no_secret() -> None:
     told = faults("cages: [{keper: ann, lock: hunter2}], map: nowhere.txt, rate: often")
-    assert [
+    assert sorted(told) == [
         "channels.coop.cages[0].keeper: is missing",
         "channels.coop.cages[0].keper: unknown key; did you mean 'keeper'?",
         "channels.coop.cages[0].lock: a secret is written in the file; write ${NAME_OF_A_VARIABLE} instead, or keep it "
@@ -81,7 +81,7 @@ def test_every_fault_is_told_at_once_and_no_secret() -> None:
         "channels.coop.map: there is no file 'nowhere.txt'",
         "channels.coop.rate: 'often' is no rate; write for example 1/s, 120/m, 1000/h or unlimited",
         "channels.coop.ring: is missing; write ring: ${NAME_OF_A_VARIABLE} or ring_file: a/path",
-    ] == sorted(told)
+    ]
 
 
 def test_its_type_is_among_the_words() -> None:
@@ -94,5 +94,5 @@ def test_its_type_is_among_the_words() -> None:
 
 def test_an_editor_learns_that_a_secret_may_stand_in_a_file() -> None:
     section = json_schema(TYPES)["$defs"]["PigeonSettings"]
-    assert ["type"] == section["required"]
+    assert section["required"] == ["type"]
     assert {"$ref": "#/$defs/Secret"}.items() <= section["properties"]["ring"].items()

@@ -120,12 +120,12 @@ def test_a_secret_is_one_for_an_editor_too_and_may_stand_in_a_file(name: str) ->
 
 
 def test_every_section_is_there() -> None:
-    assert set(SECTIONS) == {row.section for row in ROWS}
+    assert {row.section for row in ROWS} == set(SECTIONS)
 
 
 def test_every_key_is_documented() -> None:
     every = {(name, key) for name in ("RoutesFile", *SCHEMA["$defs"]) for key in model(name).get("properties", {})}
-    assert set() == every - documented() - IN_WORDS
+    assert every - documented() - IN_WORDS == set()
     assert all(f"{key}:" in PAGE for _, key in IN_WORDS)
 
 

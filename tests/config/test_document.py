@@ -29,7 +29,7 @@ from bridge.config.document import read_document
     ],
 )
 def test_plain_values(text: str, expected: str | float | bool | list[str] | None) -> None:
-    assert {"a": expected} == read_document(f"a: {text}\n", {}).data
+    assert read_document(f"a: {text}\n", {}).data == {"a": expected}
 
 
 @pytest.mark.parametrize(
@@ -49,24 +49,24 @@ def test_plain_values(text: str, expected: str | float | bool | list[str] | None
 )
 def test_variables(text: str, expected: str) -> None:
     document = read_document(f"a: '{text}'\n", {"A": "one", "EMPTY": "", "NESTED": "${A}"})
-    assert ({"a": expected}, []) == (document.data, document.faults)
+    assert (document.data, document.faults) == ({"a": expected}, [])
 
 
 @given(st.text(alphabet="ab:{}[]\n#'\"-&*! ", min_size=1, max_size=20))
 def test_a_value_cannot_bring_yaml_along(value: str) -> None:
     document = read_document("a: ${V}\nb: [c]\n", {"V": value})
-    assert {"a": value, "b": ["c"]} == document.data
+    assert document.data == {"a": value, "b": ["c"]}
 
 
 def test_every_path_has_its_line() -> None:
     document = read_document("a:\n  b:\n    - x\n    - {c: 1,\n       d: 2}\n", {})
     expected = {("a",): 1, ("a", "b"): 2, ("a", "b", 0): 3, ("a", "b", 1, "c"): 4, ("a", "b", 1, "d"): 5}
-    assert expected == {path: document.line(path) for path in expected}
-    assert 2 == document.line(("a", "b", 7, "missing"))
+    assert {path: document.line(path) for path in expected} == expected
+    assert document.line(("a", "b", 7, "missing")) == 2
 
 
 def test_aliases_are_followed() -> None:
-    assert {"a": [1], "b": [1]} == read_document("a: &x [1]\nb: *x\n", {}).data
+    assert read_document("a: &x [1]\nb: *x\n", {}).data == {"a": [1], "b": [1]}
 
 
 def test_a_bomb_of_aliases_is_defused() -> None:

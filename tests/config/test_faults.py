@@ -28,7 +28,7 @@ def expected_faults(text: str) -> list[str]:
 def test_a_faulty_file_is_told_its_fault(path: Path) -> None:
     with pytest.raises(ConfigurationFaults) as caught:
         load(path, ENVIRON)
-    assert expected_faults(path.read_text()) == [f"{fault.line}: {fault}" for fault in caught.value.faults]
+    assert [f"{fault.line}: {fault}" for fault in caught.value.faults] == expected_faults(path.read_text())
     for secret in SECRETS:
         assert secret not in f"{caught.value} {caught.value!r} {caught.value.warnings}"
 
@@ -54,20 +54,20 @@ def test_template_faults_come_with_the_others(tmp_path: Path) -> None:
 
     with pytest.raises(ConfigurationFaults) as caught:
         load_text("templates: mine\nretention: x\n", {}, folder=tmp_path, check_templates=check_templates)
-    assert [tmp_path / "mine"] == seen
+    assert seen == [tmp_path / "mine"]
     assert Fault(1, "templates", "body.txt:3: unexpected '}'") in caught.value.faults
-    assert {"templates", "retention", "route", "channels"} == {fault.path for fault in caught.value.faults}
+    assert {fault.path for fault in caught.value.faults} == {"templates", "retention", "route", "channels"}
 
 
 def test_faults_are_written_as_compilers_write_them() -> None:
     fault = Fault(12, "route.notify[0]", "no channel named 'slak'", "did you mean 'slack'?")
-    assert "routes.yaml:12: route.notify[0]: no channel named 'slak'; did you mean 'slack'?" == fault.render(
-        "routes.yaml"
+    assert (
+        fault.render("routes.yaml") == "routes.yaml:12: route.notify[0]: no channel named 'slak'; did you mean 'slack'?"
     )
 
 
 def test_paths_and_suggestions() -> None:
-    assert "route.routes[1].notify[0]" == format_path(("route", "routes", 1, "notify", 0))
-    assert "did you mean 'slack-ml'?" == did_you_mean("slak-ml", ["email", "slack-ml"])
-    assert "known here: a, b" == did_you_mean("zzz", ["b", "a"])
-    assert "" == did_you_mean("zzz", [])
+    assert format_path(("route", "routes", 1, "notify", 0)) == "route.routes[1].notify[0]"
+    assert did_you_mean("slak-ml", ["email", "slack-ml"]) == "did you mean 'slack-ml'?"
+    assert did_you_mean("zzz", ["b", "a"]) == "known here: a, b"
+    assert did_you_mean("zzz", []) == ""

@@ -57,12 +57,12 @@ def test_it_is_a_schema() -> None:
 
 def test_every_key_has_a_description_of_its_own() -> None:
     assert len(KEYS) >= 171
-    assert [] == [key for key, node in KEYS.items() if len(node.get("description", "")) < 10]
+    assert [key for key, node in KEYS.items() if len(node.get("description", "")) < 10] == []
 
 
 @pytest.mark.parametrize("file", SHIPPED)
 def test_a_shipped_file_is_valid_as_it_is_written(file: str) -> None:
-    assert [] == faults(as_written((ROOT / file).read_text()))
+    assert faults(as_written((ROOT / file).read_text())) == []
 
 
 def test_what_the_shipped_file_shows_in_comments_is_valid_too(tmp_path: Path) -> None:
@@ -70,7 +70,7 @@ def test_what_the_shipped_file_shows_in_comments_is_valid_too(tmp_path: Path) ->
     shown = rf"^( *)# (( *)(?:(?:{words}):|- name: nights|- times:).*)$"
     text, count = re.subn(shown, r"\1\2", (ROOT / "routes.yaml").read_text(), flags=re.MULTILINE)
     assert count >= 14
-    assert [] == faults(as_written(text))
+    assert faults(as_written(text)) == []
     (tmp_path / "my-templates").mkdir()
     secrets = dict.fromkeys(
         ("PAGERDUTY_ROUTING_KEY", "SLACK_BOT_TOKEN", "ALERTMANAGER_TOKEN", "SMTP_PASSWORD"), "a" * 32
@@ -99,7 +99,7 @@ def test_there_are_examples() -> None:
 @pytest.mark.parametrize("place", EXAMPLES)
 def test_an_example_of_the_documentation_is_valid(place: str) -> None:
     part = {**SCHEMA, "required": []}
-    assert [] == faults(EXAMPLES[place], part)
+    assert faults(EXAMPLES[place], part) == []
 
 
 @pytest.mark.parametrize("key", KEYS)
@@ -116,7 +116,7 @@ def test_a_variable_may_stand_wherever_one_value_does(key: str) -> None:
 @pytest.mark.parametrize("key", [key for key, node in KEYS.items() if "default" in node])
 def test_a_default_is_shown_as_one_writes_it(key: str) -> None:
     node = KEYS[key]
-    assert [] == faults(node["default"], {"$defs": SCHEMA["$defs"], **node})
+    assert faults(node["default"], {"$defs": SCHEMA["$defs"], **node}) == []
     assert not re.fullmatch(r"P\S*\d\S*", str(node["default"])), "a duration of ISO 8601 is none of ours"
 
 
@@ -134,7 +134,7 @@ def test_a_default_is_shown_as_one_writes_it(key: str) -> None:
     ],
 )
 def test_it_refuses_what_the_bridge_refuses(change: dict[str, Any], told: str) -> None:
-    assert [] == faults(SMALL)
+    assert faults(SMALL) == []
     (fault, *_) = faults({**SMALL, **change})
     assert told in fault
 
@@ -152,9 +152,9 @@ def test_it_refuses_what_the_bridge_refuses(change: dict[str, Any], told: str) -
     ],
 )  # fmt: skip
 def test_it_takes_variables_for_words_numbers_and_times(change: dict[str, Any]) -> None:
-    assert [] == faults({**SMALL, **change})
+    assert faults({**SMALL, **change}) == []
 
 
 def test_it_is_the_same_for_an_editor_that_reads_the_file_by_itself() -> None:
     """PyYAML's own reader, which knows nothing of variables."""
-    assert [] == faults(yaml.safe_load((ROOT / "routes.yaml").read_text()))
+    assert faults(yaml.safe_load((ROOT / "routes.yaml").read_text())) == []

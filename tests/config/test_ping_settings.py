@@ -25,16 +25,16 @@ def loaded(ping: str, url: str = URL) -> Settings:
 def test_the_address_is_a_secret_and_the_rest_has_defaults() -> None:
     settings = loaded('ping: {url: "${HEALTHCHECKS_URL}"}')
     assert settings.ping is not None
-    assert (URL, timedelta(minutes=1), timedelta(seconds=10), False) == (
+    assert (
         settings.ping.url.get_secret_value(),
         settings.ping.every,
         settings.ping.timeout,
         settings.ping.tell_failures,
-    )
+    ) == (URL, timedelta(minutes=1), timedelta(seconds=10), False)
     assert "s3cret" not in repr(settings) and URL in secret_values(settings)
     target = ping_target(settings)
     assert target is not None
-    assert "x [redacted]/fail" == target.redact(f"x {URL}/fail")
+    assert target.redact(f"x {URL}/fail") == "x [redacted]/fail"
 
 
 def test_it_may_stand_in_a_file_of_its_own(tmp_path: Path) -> None:
@@ -42,7 +42,7 @@ def test_it_may_stand_in_a_file_of_its_own(tmp_path: Path) -> None:
     (tmp_path / "routes.yaml").write_text(SMALL + "ping: {url_file: url, every: 30s, tell_failures: true}\n")
     settings = load(tmp_path / "routes.yaml", {"SLACK": "xoxb"})
     assert settings.ping is not None
-    assert (URL, timedelta(seconds=30)) == (settings.ping.url.get_secret_value(), settings.ping.every)
+    assert (settings.ping.url.get_secret_value(), settings.ping.every) == (URL, timedelta(seconds=30))
 
 
 def test_without_it_nobody_is_pinged() -> None:

@@ -32,19 +32,19 @@ def faults(fields: str) -> str:
 
 def test_a_source_with_an_address_is_asked_once_a_minute() -> None:
     found = source('url: "http://am:9093/"')
-    assert (("http://am:9093",), "http://am:9093") == (found.alertmanagers, found.url)
+    assert (found.alertmanagers, found.url) == (("http://am:9093",), "http://am:9093")
     assert found.reconciliation is not None
     five = timedelta(minutes=5)
-    assert (timedelta(minutes=1), five, five) == (
+    assert (
         found.reconcile.every,
         found.reconcile.after,
         found.reconcile.settled,
-    )
+    ) == (timedelta(minutes=1), five, five)
 
 
 def test_every_member_of_a_cluster_is_asked_once() -> None:
     found = source("urls: [http://a:9093/, http://b:9093, http://a:9093]")
-    assert ("http://a:9093", "http://b:9093") == found.alertmanagers
+    assert found.alertmanagers == ("http://a:9093", "http://b:9093")
 
 
 @pytest.mark.parametrize(
@@ -66,7 +66,7 @@ def test_the_credential_is_a_secret() -> None:
         '{name: more, url: http://am, reconcile: {basic_auth: {username: ann, password: "${PASSWORD}"}}}]' + REST,
         ENVIRON,
     )
-    assert {"xoxb-secret", "t0ken", "passw0rd"} == secret_values(settings)
+    assert secret_values(settings) == {"xoxb-secret", "t0ken", "passw0rd"}
     assert "t0ken" not in repr(settings) and "passw0rd" not in repr(reconciled_sources(settings))
 
 
@@ -79,7 +79,7 @@ def test_a_file_with_the_token_is_read_later_and_must_be_there(tmp_path: Path) -
     (tmp_path / "am-token").write_text("first")
     (found,) = load(file, ENVIRON).sources
     assert found.reconciliation is not None
-    assert tmp_path / "am-token" == found.reconcile.token_file
+    assert found.reconcile.token_file == tmp_path / "am-token"
 
 
 @pytest.mark.parametrize(
@@ -106,10 +106,10 @@ def test_all_of_it_reaches_the_worker() -> None:
     text = f"sources: [{{name: prod, urls: [http://a, http://b], reconcile: {reconcile}}}, {{name: none}}]{REST}"
     settings = load_text(text, ENVIRON)
     (source,) = reconciled_sources(settings)
-    assert ("prod", ["http://a", "http://b"], 10.0, 4.0) == (
+    assert (
         source.name,
         list(source.alertmanagers),
         source.every_seconds,
         source.timeout_seconds,
-    )
-    assert (timedelta(minutes=2), timedelta(minutes=3)) == (source.grace.after, source.grace.settled)
+    ) == ("prod", ["http://a", "http://b"], 10.0, 4.0)
+    assert (source.grace.after, source.grace.settled) == (timedelta(minutes=2), timedelta(minutes=3))

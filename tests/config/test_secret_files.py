@@ -74,15 +74,15 @@ def secrets_of(settings: Settings) -> list[str]:
 @pytest.mark.parametrize("content", WRITTEN.values(), ids=WRITTEN)
 def test_every_secret_is_what_people_see_in_its_file(content: bytes, tmp_path: Path) -> None:
     settings = load(folder_with(tmp_path, content), {})
-    assert [SECRET] * COUNT == secrets_of(settings)
+    assert secrets_of(settings) == [SECRET] * COUNT
     assert settings.ping is not None
-    assert "https://hc.example/key" == settings.ping.url.get_secret_value()
+    assert settings.ping.url.get_secret_value() == "https://hc.example/key"
 
 
 @pytest.mark.parametrize("content", WRITTEN.values(), ids=WRITTEN)
 def test_so_it_is_in_a_container(content: bytes, tmp_path: Path) -> None:
     (tmp_path / "slack_bot_token").write_bytes(content)
-    assert {"SLACK_BOT_TOKEN": SECRET} == merged(tmp_path, {})
+    assert merged(tmp_path, {}) == {"SLACK_BOT_TOKEN": SECRET}
 
 
 def made(folder: Path, kind: str) -> Path:
@@ -108,7 +108,7 @@ def test_what_cannot_be_read_is_told_without_what_is_in_it(kind: str, words: str
     with pytest.raises(ConfigurationFaults) as found:
         load(tmp_path / "routes.yaml", {})
     told = [str(fault) for fault in found.value.faults]
-    assert COUNT == len([each for each in told if words in each or (kind == "missing" and "no file" in each)])
+    assert len([each for each in told if words in each or (kind == "missing" and "no file" in each)]) == COUNT
     assert not [each for each in told if "hush" in each]
 
 
@@ -116,7 +116,7 @@ def test_what_cannot_be_read_is_told_without_what_is_in_it(kind: str, words: str
 def test_an_empty_file_is_no_secret(content: bytes, tmp_path: Path) -> None:
     with pytest.raises(ConfigurationFaults) as found:
         load(folder_with(tmp_path, content), {})
-    assert COUNT == len([fault for fault in found.value.faults if "the secret is empty" in str(fault)])
+    assert len([fault for fault in found.value.faults if "the secret is empty" in str(fault)]) == COUNT
 
 
 def test_a_secret_of_two_lines_is_none(tmp_path: Path) -> None:
@@ -131,4 +131,4 @@ def test_a_mark_in_a_variable_is_no_part_of_it_either(tmp_path: Path) -> None:
     text = ROUTES.replace("routing_key_file: secret", 'routing_key: "${KEY}"')
     folder_with(tmp_path, SECRET.encode()).write_text(text)
     settings = load(tmp_path / "routes.yaml", {"KEY": f"\ufeff{SECRET}\r\n"})
-    assert [SECRET] * COUNT == secrets_of(settings)
+    assert secrets_of(settings) == [SECRET] * COUNT

@@ -36,4 +36,4 @@ def test_a_shipped_question_can_be_asked(question: Question, labels: dict[str, s
 def test_every_role_is_played_once() -> None:
     """But for the peak: each cause has one of its own."""
     roles = sorted(question.role for question in CONTEXT.questions if question.role not in ("", "peak"))
-    assert sorted(role for role in ROLES if role not in ("", "peak")) == roles
+    assert roles == sorted(role for role in ROLES if role not in ("", "peak"))

@@ -21,7 +21,7 @@ from bridge.config.values import Rate
     ],
 )
 def test_durations(text: str, seconds: float) -> None:
-    assert timedelta(seconds=seconds) == values.parse_duration(text)
+    assert values.parse_duration(text) == timedelta(seconds=seconds)
 
 
 @pytest.mark.parametrize("text", ["", "10", "m", "10 m", "1h-3m", "-1h", "ten minutes", "10m!", "9" * 29 + "y", None])
@@ -32,7 +32,7 @@ def test_what_is_no_duration(text: str | None) -> None:
 
 @pytest.mark.parametrize(("text", "size"), [("8MiB", 8 * 2**20), ("500kB", 500_000), ("1.5KiB", 1536), (42, 42)])
 def test_sizes(text: str | int, size: int) -> None:
-    assert size == values.parse_size(text)
+    assert values.parse_size(text) == size
 
 
 @pytest.mark.parametrize("text", ["8 megs", "-1", "MiB", "1TB", None])
@@ -48,7 +48,7 @@ def test_what_is_no_size(text: str | None) -> None:
 def test_rates(text: str, expected: Rate, per_second: float) -> None:
     rate = values.parse_rate(text)
     assert rate is not None
-    assert (expected, per_second, text) == (rate, rate.per_second, str(rate))
+    assert (rate, rate.per_second, str(rate)) == (expected, per_second, text)
 
 
 def test_no_rate_at_all() -> None:
@@ -63,7 +63,7 @@ def test_what_is_no_rate(text: str | int | None) -> None:
 
 @pytest.mark.parametrize("text", ["a@b.org", "A Name <a@b.org>", "a.b+c@[192.0.2.1]"])
 def test_addresses(text: str) -> None:
-    assert text == values.check_address(text)
+    assert values.check_address(text) == text
 
 
 @pytest.mark.parametrize(
@@ -79,7 +79,7 @@ def test_what_is_no_address(text: str) -> None:
     [("mx:25", ("mx", 25)), ("[::1]:2525", ("::1", 2525)), ("10.0.0.1:587", ("10.0.0.1", 587))],
 )
 def test_host_and_port(text: str, expected: tuple[str, int]) -> None:
-    assert expected == values.parse_host_port(text)
+    assert values.parse_host_port(text) == expected
 
 
 @pytest.mark.parametrize("text", ["mx", "mx:", ":25", "mx:0", "mx:65536", "http://mx:25", "::1:25", "a b:25"])
@@ -90,7 +90,7 @@ def test_what_is_no_host_and_port(text: str) -> None:
 
 @pytest.mark.parametrize("text", ["<!here>", "<!channel> <@U012AB>", "<!subteam^S012AB|@ml>"])
 def test_mentions(text: str) -> None:
-    assert text == values.check_mention(text)
+    assert values.check_mention(text) == text
 
 
 @pytest.mark.parametrize("text", ["", "@here", "<!everybody>", "<@alice>", "<http://x>", "<!here> all"])

@@ -66,7 +66,7 @@ def test_an_address_with_too_much_in_it_is_told_with_the_right_one(key: str, url
     assert words in told
     assert f"; write {right}" in told
     if right.startswith("http") and ", " not in right:
-        assert [] == warnings(**_url(key, right)), "what it says to write is good"
+        assert warnings(**_url(key, right)) == [], "what it says to write is good"
 
 
 RIGHT = [
@@ -87,7 +87,7 @@ RIGHT = [
 
 @pytest.mark.parametrize(("key", "url"), RIGHT)
 def test_a_right_address_is_not_talked_about(key: str, url: str) -> None:
-    assert [] == warnings(**_url(key, url))
+    assert warnings(**_url(key, url)) == []
 
 
 def test_what_a_variable_held_is_not_shown() -> None:
@@ -104,7 +104,7 @@ def test_a_ping_that_says_the_wrong_thing() -> None:
 
 def test_mail_addresses_that_surprise() -> None:
     told = warnings(to="c@d.org, jörg@d.org, C <C@d.org>", sender="ö@b.org")
-    assert 3 == len(told)
+    assert len(told) == 3
     assert "to[2]: the same address as to[0]" in told[2]
     assert ["SMTPUTF8" in each for each in told] == [True, True, False]
 

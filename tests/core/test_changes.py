@@ -83,7 +83,7 @@ def test_one_alert_that_is_concerned_is_enough_and_the_order_stays() -> None:
 def test_a_deployed_model_is_a_deployment_with_its_version_and_place() -> None:
     alert = an_alert("MLModelDeployed", "info", starts=7, job="bert-api", namespace="ml", version="v2", pod="a")
     (change,) = changes_in(a_group(alert, source="prod"), CHANGE_RULES)
-    assert ("deploy", "bert-api", "v2", at(7)) == (change.kind, change.service, change.version, change.at)
+    assert (change.kind, change.service, change.version, change.at) == ("deploy", "bert-api", "v2", at(7))
     assert (change.labels, change.source) == ({"job": "bert-api", "namespace": "ml"}, "prod")
     assert change.summary == "bert-api v2 was deployed"
 
@@ -144,7 +144,7 @@ def test_an_id_counts_for_its_sender_alone() -> None:
     ],
 )
 def test_a_change_without_a_summary_gets_one(change: tuple[str, ...], text: str) -> None:
-    assert text == summary_of(*change)
+    assert summary_of(*change) == text
 
 
 def test_what_a_job_posts_and_an_alert_sees_is_one_change_and_the_first_telling_stays() -> None:
@@ -152,8 +152,8 @@ def test_what_a_job_posts_and_an_alert_sees_is_one_change_and_the_first_telling_
     (seen,) = changes_in(
         a_group(an_alert("MLModelDeployed", starts=90, job="bert-api", namespace="ml", version="v2")), CHANGE_RULES
     )
-    assert [posted] == without_repeats([seen, posted])
-    assert [posted] == without_repeats([replace(seen, version=""), posted]), (
+    assert without_repeats([seen, posted]) == [posted]
+    assert without_repeats([replace(seen, version=""), posted]) == [posted], (
         "what does not say a version contradicts none"
     )
 
@@ -171,13 +171,13 @@ def test_what_a_job_posts_and_an_alert_sees_is_one_change_and_the_first_telling_
 def test_what_differs_or_comes_much_later_is_another_change(other: dict[str, Any]) -> None:
     first = a_change(namespace="ml")
     second = replace(first, **{"at": at(60), **other})
-    assert [second, first] == without_repeats([first, second])
+    assert without_repeats([first, second]) == [second, first]
 
 
 def test_a_version_that_comes_back_after_a_rollback_was_deployed_again() -> None:
     tries = [replace(a_change(), at=at(0)), replace(a_change(), at=at(60), kind="rollback", version="v1")]
     tries.append(replace(a_change(), at=at(120)))
-    assert tries[::-1] == without_repeats(tries)
+    assert without_repeats(tries) == tries[::-1]
 
 
 def test_metrics_see_known_kinds_only() -> None:
@@ -189,9 +189,9 @@ def test_changes_matter_from_before_the_first_alert_to_the_end() -> None:
     change = receive(None, a_group(first, later), at(600), Rules(), "uid")
     assert change is not None
     hours = timedelta(hours=1)
-    assert (at(-3600), at(900)) == period_of(change.incident, at(900), hours)
+    assert period_of(change.incident, at(900), hours) == (at(-3600), at(900))
     over = replace(change.incident, resolved_at=at(700))
-    assert (at(-3600), at(700)) == period_of(over, at(900), hours)
+    assert period_of(over, at(900), hours) == (at(-3600), at(700))
 
 
 def test_only_an_incident_all_of_whose_alerts_tell_of_changes_explains_itself() -> None:
@@ -222,7 +222,7 @@ def opened(*alerts: Alert) -> Incident:
     ],
 )
 def test_an_outbreak_begins_after_a_pause(spans: list[tuple[float, float | None]], began: float) -> None:
-    assert at(began) == outbreak((at(start), None if end is None else at(end)) for start, end in spans)
+    assert outbreak((at(start), None if end is None else at(end)) for start, end in spans) == at(began)
 
 
 def test_a_cause_is_looked_for_before_the_outbreak_that_reopened_an_incident() -> None:
@@ -231,13 +231,13 @@ def test_a_cause_is_looked_for_before_the_outbreak_that_reopened_an_incident() -
     assert ended is not None
     again = receive(ended.incident, a_group(an_alert(pod="b", starts=1200)), at(1210), Rules(), "u")
     assert again is not None and again.incident.number == first.number
-    assert at(1200) == period_of(again.incident, at(1300), timedelta())[0]
+    assert period_of(again.incident, at(1300), timedelta())[0] == at(1200)
 
 
 def test_a_version_is_new_in_the_metrics_unless_somebody_told_of_it() -> None:
     began = {"v2": at(0).timestamp(), "v3": at(60).timestamp()}
     (seen,) = began_to_serve(began, "bert-api", [a_change()])
-    assert ("appeared", "bert-api", "v3", at(60)) == (seen.kind, seen.service, seen.version, seen.at)
+    assert (seen.kind, seen.service, seen.version, seen.at) == ("appeared", "bert-api", "v3", at(60))
 
 
 @pytest.mark.parametrize("nonsense", [-1.0, 0.0, 1e30])

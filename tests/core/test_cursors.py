@@ -17,7 +17,7 @@ TEXTS = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"
 @given(st.integers(-(2**31) + 1, 2**31 - 1), TEXTS, st.datetimes(timezones=st.just(UTC)))
 def test_a_key_is_read_back_as_it_was_written(number: int, text: str, moment: datetime) -> None:
     cursor = cursor_of("x", number, text, moment)
-    assert (number, text, moment) == key_in(cursor, "x", int, str, datetime)
+    assert key_in(cursor, "x", int, str, datetime) == (number, text, moment)
     assert kind_of(cursor) == "x"
 
 

@@ -56,13 +56,14 @@ def texts(change: Change) -> list[str]:
 
 
 def test_an_open_incident_has_a_timer_for_each_step_and_each_channel_that_has_not_told_it() -> None:
-    assert (Timer(Kind.ESCALATION, STEP.key, at(600)), Timer(Kind.FALLBACK, "pager", at(300))) == started(
-        known()
-    ).timers
+    assert started(known()).timers == (
+        Timer(Kind.ESCALATION, STEP.key, at(600)),
+        Timer(Kind.FALLBACK, "pager", at(300)),
+    )
 
 
 def test_an_acknowledged_incident_waits_only_for_the_end_of_its_acknowledgement() -> None:
-    assert (Timer(Kind.ACKNOWLEDGEMENT, "", at(60 + 12 * 3600)),) == timers_of(known(State.ACKNOWLEDGED), at(60))
+    assert timers_of(known(State.ACKNOWLEDGED), at(60)) == (Timer(Kind.ACKNOWLEDGEMENT, "", at(60 + 12 * 3600)),)
     assert timers_of(known(State.ACKNOWLEDGED, acknowledge_for=None), at(60)) == ()
 
 
@@ -73,13 +74,13 @@ def test_what_is_over_has_no_timers() -> None:
 def test_a_later_change_moves_no_step_and_a_step_that_has_acted_stays_so() -> None:
     steps = (Timer(Kind.ESCALATION, STEP.key, at(600)), Timer(Kind.ESCALATION, STEP.key, None))
     for step in steps:
-        assert (step,) == timers_of(known(timers=(step,), deliveries=()), at(500))
+        assert timers_of(known(timers=(step,), deliveries=()), at(500)) == (step,)
 
 
 def test_an_incident_that_is_a_matter_for_people_anew_starts_its_steps_again() -> None:
     acted = Timer(Kind.ESCALATION, STEP.key, None)
     (step,) = timers_of(known(timers=(acted,), deliveries=()), at(5000), anew=True)
-    assert at(5600) == step.due_at
+    assert step.due_at == at(5600)
 
 
 def test_a_step_that_no_route_asks_for_any_more_is_dropped() -> None:
@@ -90,13 +91,13 @@ def test_a_step_that_no_route_asks_for_any_more_is_dropped() -> None:
 def test_two_routes_with_one_step_take_it_once_and_as_the_sooner_says() -> None:
     muted = replace(MATCH, muted_by="nights", muted_until=at(7200))
     (step,) = timers_of(known(matches=(muted, MATCH), deliveries=()), at(0))
-    assert at(600) == step.due_at
+    assert step.due_at == at(600)
 
 
 def test_the_time_of_a_step_begins_when_its_route_may_speak() -> None:
     muted = replace(MATCH, muted_by="nights", muted_until=at(7200))
     (step,) = timers_of(known(match=muted, deliveries=()), at(0))
-    assert at(7800) == step.due_at
+    assert step.due_at == at(7800)
     assert timers_of(known(match=replace(muted, muted_until=None), deliveries=()), at(0)) == ()
 
 
@@ -115,12 +116,12 @@ def test_the_time_of_a_step_begins_when_its_route_may_speak() -> None:
 )
 def test_when_a_channel_is_looked_at_for_its_fallback(delivery: Delivery, due: float | None) -> None:
     timers = timers_of(known(match=replace(MATCH, escalate=()), deliveries=(delivery,)), at(0))
-    assert ([] if due is None else [at(due)]) == [timer.due_at for timer in timers]
+    assert [timer.due_at for timer in timers] == ([] if due is None else [at(due)])
 
 
 def test_what_is_overdue_and_needs_no_fallback_is_looked_at_again_soon() -> None:
     timers = timers_of(known(match=replace(MATCH, escalate=())), at(400), evaluated=True)
-    assert [at(400) + RECHECK] == [timer.due_at for timer in timers]
+    assert [timer.due_at for timer in timers] == [at(400) + RECHECK]
 
 
 # What is done
@@ -177,7 +178,7 @@ def test_a_step_tells_its_channels_once_when_nobody_has_acknowledged() -> None:
     assert texts(evaluate(situation, set(), at(599)).change) == []
     verdict = evaluate(situation, set(), at(600))
     assert texts(verdict.change) == ["not acknowledged within 10 min: notified slack too"]
-    assert (frozenset({STEP.key}), ["slack"]) == (verdict.acted, [each.channel for each in verdict.added])
+    assert (verdict.acted, [each.channel for each in verdict.added]) == (frozenset({STEP.key}), ["slack"])
     acted = replace(situation, timers=(Timer(Kind.ESCALATION, STEP.key, None),), added=verdict.added)
     assert texts(evaluate(acted, set(), at(9000)).change) == []
 
@@ -190,7 +191,7 @@ def test_steps_that_are_due_together_come_in_their_order_and_in_one_revision() -
         "not acknowledged within 10 min: notified slack too",
         "not acknowledged within 30 min: notified boss and mail too",
     ]
-    assert {2} == {entry.revision for entry in verdict.change.entries}
+    assert {entry.revision for entry in verdict.change.entries} == {2}
 
 
 def test_a_mute_route_does_not_escalate() -> None:
@@ -253,7 +254,7 @@ def test_a_new_critical_alert_opens_an_acknowledged_incident_again() -> None:
     ],
 )
 def test_others_leave_it_acknowledged(alert: object, rules: Rules) -> None:
-    assert State.ACKNOWLEDGED is joined(alert, rules=rules).incident.state
+    assert joined(alert, rules=rules).incident.state is State.ACKNOWLEDGED
 
 
 def test_a_critical_alert_that_only_comes_back_leaves_it_acknowledged() -> None:

@@ -15,18 +15,18 @@ BEAT = Heartbeat("prometheus", parse_matchers('alertname="Watchdog"'), timedelta
 
 def test_a_heartbeat_is_taken_out_of_its_group() -> None:
     group, heard = split(a_group(an_alert("Watchdog"), an_alert("HighErrors")), [BEAT])
-    assert {"prometheus"} == heard
+    assert heard == {"prometheus"}
     assert [alert.name for alert in group.alerts] == ["HighErrors"]
 
 
 def test_a_group_without_heartbeats_is_left_as_it_is() -> None:
     given = a_group(an_alert("HighErrors"))
-    assert (given, set()) == split(given, [BEAT])
+    assert split(given, [BEAT]) == (given, set())
 
 
 def test_one_that_has_ended_is_no_sign_of_life_and_no_incident_either() -> None:
     group, heard = split(a_group(an_alert("Watchdog", ends=5)), [BEAT])
-    assert ((), set()) == (group.alerts, heard)
+    assert (group.alerts, heard) == ((), set())
 
 
 def test_it_is_late_after_its_time_and_not_before() -> None:

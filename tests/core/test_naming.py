@@ -64,7 +64,7 @@ def unnamed(**annotations: str) -> Alert:
 def test_a_group_is_named_by_its_alerts_and_where_they_are(
     group_labels: dict[str, str], alerts: list[Alert], title: str
 ) -> None:
-    assert title == title_of(group_labels, alerts)
+    assert title_of(group_labels, alerts) == title
 
 
 def test_hundreds_of_names_are_counted() -> None:
@@ -114,7 +114,7 @@ def test_a_title_follows_the_alerts_of_a_group_that_no_alertname_makes() -> None
     left = after(joined, over, ERRORS, seconds=90, page="true")
     assert left.title == "ToxicityApiErrors (ml/toxicity-api, page=true)"
     ended = after(left, over, an_alert("ToxicityApiErrors", ends=120, **PLACE), seconds=120, page="true")
-    assert (left.title, True) == (ended.title, ended.resolved)
+    assert (ended.title, ended.resolved) == (left.title, True)
     again = after(ended, an_alert("Latency", "warning", starts=150, **PLACE), seconds=150, page="true")
     assert again.title == "Latency (ml/toxicity-api, page=true)"
 

@@ -39,13 +39,13 @@ from tests.core.reconciliation_builders import (
 def test_an_alert_is_ended_by_the_second_look_that_misses_it_long_enough_after_the_first() -> None:
     incident = an_incident()
     first = deciding(incident, a_state(), now=1000)
-    assert ((), {ONE.fingerprint: at(1000)}) == (first.findings, first.absent_since)
+    assert (first.findings, first.absent_since) == ((), {ONE.fingerprint: at(1000)})
     early = deciding(incident, a_state(), absent=first.absent_since, now=1299)
-    assert ((), first.absent_since) == (early.findings, early.absent_since)
+    assert (early.findings, early.absent_since) == ((), first.absent_since)
     (found,) = deciding(incident, a_state(), absent=early.absent_since, now=1300).findings
     assert found.ended == 1
     ended = after(found, 1300)
-    assert (True, at(1000)) == (ended.resolved, ended.alerts[ONE.fingerprint].ends_at)
+    assert (ended.resolved, ended.alerts[ONE.fingerprint].ends_at) == (True, at(1000))
     assert told(found, 1300) == ["One ended: Alertmanager no longer knows it", "every alert has ended"]
 
 
@@ -55,7 +55,7 @@ def test_what_is_seen_between_two_misses_is_missed_anew() -> None:
     there = deciding(incident, a_state(ONE), absent=first.absent_since, now=1060)
     assert there.absent_since == {}
     again = deciding(incident, a_state(), absent=there.absent_since, now=1400)
-    assert ((), {ONE.fingerprint: at(1400)}) == (again.findings, again.absent_since)
+    assert (again.findings, again.absent_since) == ((), {ONE.fingerprint: at(1400)})
 
 
 def test_what_one_has_while_the_other_is_down_is_missed_anew() -> None:
@@ -105,7 +105,7 @@ def test_what_was_told_since_the_look_began_is_left_alone() -> None:
     ],
 )
 def test_any_doubt_ends_nothing(answers: list[AlertmanagerAnswer], verified: bool, outcome: Outcome) -> None:
-    assert outcome is outcome_of(answers, at(1000), GRACE, verified=verified)
+    assert outcome_of(answers, at(1000), GRACE, verified=verified) is outcome
     absent = {ONE.fingerprint: at(1000)}
     assert deciding(an_incident(), *answers, absent=absent, now=1000, verified=verified).findings == ()
     # At 1300 those that started lately are old enough, but were not when it was missed first.
@@ -116,9 +116,9 @@ def test_any_doubt_ends_nothing(answers: list[AlertmanagerAnswer], verified: boo
 def test_an_absence_is_kept_while_nobody_answers_but_not_over_a_restart() -> None:
     absent = {ONE.fingerprint: at(0)}
     silent = deciding(an_incident(), Unavailable(""), absent=absent, now=600)
-    assert absent == silent.absent_since
+    assert silent.absent_since == absent
     restarted = deciding(an_incident(), a_state(started=600), absent=absent, now=1000)
-    assert ((), {ONE.fingerprint: at(1000)}) == (restarted.findings, restarted.absent_since)
+    assert (restarted.findings, restarted.absent_since) == ((), {ONE.fingerprint: at(1000)})
 
 
 def test_nothing_is_marked_or_completed_by_a_stranger() -> None:
@@ -143,7 +143,7 @@ def test_asking_is_no_reminder() -> None:
     same = Group(incident.source, incident.receiver, "group", {"alertname": "One"}, (ONE,), asked=True)
     change = receive(incident, same, at(1000), Rules(), "uid")
     assert change is not None
-    assert ((), at(0)) == (change.entries, change.incident.seen_at)
+    assert (change.entries, change.incident.seen_at) == ((), at(0))
 
 
 Server = tuple[bool, bool, tuple[int, ...]]

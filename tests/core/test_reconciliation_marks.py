@@ -49,8 +49,8 @@ def test_why_an_alert_is_muted_is_said_once_and_ends_nothing(listed: Listed, why
     state = a_state(listed, TWO, silences=SILENCES)
     (found,) = deciding(an_incident(), state).findings
     marked = after(found)
-    assert ([f"One: {why}"], why, False) == (told(found), marked.alerts[ONE.fingerprint].muted, marked.resolved)
-    assert (1, at(0)) == (marked.revision, marked.seen_at)
+    assert (told(found), marked.alerts[ONE.fingerprint].muted, marked.resolved) == ([f"One: {why}"], why, False)
+    assert (marked.revision, marked.seen_at) == (1, at(0))
     assert deciding(marked, state).findings == ()
     (over,) = deciding(marked, a_state(ONE)).findings
     assert (told(over), after(over).alerts[ONE.fingerprint].muted) == (["One: no longer muted"], "")
@@ -78,7 +78,7 @@ def test_an_alertmanager_that_has_not_heard_of_every_alert_completes_nothing() -
     assert deciding(a_cut_one(ONE, left_out=2), state).findings == ()
     old = replace(state, started_at=at(LONG_AGO))
     (found,) = deciding(a_cut_one(ONE, left_out=2), state, old).findings
-    assert {ONE.fingerprint, THREE.fingerprint} == set(after(found).alerts)
+    assert set(after(found).alerts) == {ONE.fingerprint, THREE.fingerprint}
 
 
 def test_a_mark_stays_while_nobody_knows_better_and_goes_with_a_webhook() -> None:
@@ -113,7 +113,7 @@ def test_a_cut_group_is_completed_without_what_is_muted_in_it() -> None:
     group = a_listed_group(ONE, THREE, Listed(TWO, muted_by=("nights",)))
     (found,) = deciding(a_cut_one(ONE, left_out=1), a_state(ONE, THREE, groups=(group,))).findings
     whole = after(found)
-    assert ({ONE.fingerprint, THREE.fingerprint}, 0) == (set(whole.alerts), whole.truncated)
+    assert (set(whole.alerts), whole.truncated) == ({ONE.fingerprint, THREE.fingerprint}, 0)
     assert told(found) == ["One joined (left out of the webhook)", "no alert is left out any more"]
     again = receive(whole, a_group(ONE, key="group", truncated=1), at(1300), Rules(), "uid")
     assert again is not None
@@ -134,6 +134,6 @@ def test_a_group_that_is_not_certainly_the_same_completes_nothing(groups: tuple[
 
 
 def test_a_whole_group_is_not_asked_for() -> None:
-    assert StateQuery(frozenset([ONE.fingerprint]), frozenset()) == query_for([an_incident()])
-    assert frozenset(["bridge"]) == query_for([a_cut_one(ONE, left_out=1)]).receivers
+    assert query_for([an_incident()]) == StateQuery(frozenset([ONE.fingerprint]), frozenset())
+    assert query_for([a_cut_one(ONE, left_out=1)]).receivers == frozenset(["bridge"])
     assert deciding(an_incident(), a_state(ONE, THREE, groups=(a_listed_group(ONE, THREE),))).findings == ()

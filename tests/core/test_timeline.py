@@ -12,10 +12,10 @@ def test_what_a_newer_version_wrote_is_still_an_entry() -> None:
 
 
 def test_who_is_notified_is_decided_by_the_kind() -> None:
-    assert {"opened", "reopened", "expired", "paged_again"} == {each for each in EntryKind if each.awakens}
-    assert {"held", "returned", "muted", "unmuted"} == {each for each in EntryKind if each.is_only_noted}
+    assert {each for each in EntryKind if each.awakens} == {"opened", "reopened", "expired", "paged_again"}
+    assert {each for each in EntryKind if each.is_only_noted} == {"held", "returned", "muted", "unmuted"}
     while_muted = {each for each in EntryKind if each.is_noted_while_muted and not each.is_only_noted}
-    assert {"lowered", "truncated"} == while_muted
+    assert while_muted == {"lowered", "truncated"}
 
 
 def test_each_outcome_of_a_webhook_is_counted_from_the_start() -> None:

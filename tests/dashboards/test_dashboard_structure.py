@@ -180,7 +180,7 @@ def test_the_graphs_are_annotated_with_what_happened(uid: str) -> None:
 def test_it_leads_to_every_other_dashboard_and_to_the_runbooks(uid: str) -> None:
     urls = [link["url"] for link in dashboard(uid)["links"]]
     assert {match[1] for url in urls if (match := re.match(r"/d/([a-z-]+)", url))} == set(UIDS) - {uid}
-    assert [RUNBOOKS] == [url for url in urls if not url.startswith("/")]
+    assert [url for url in urls if not url.startswith("/")] == [RUNBOOKS]
     names = {variable["name"] for variable in dashboard(uid)["templating"]["list"]}
     assert {name for url in urls for name in re.findall(r"\$\{(\w+):queryparam\}", url)} <= names
 

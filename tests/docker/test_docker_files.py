@@ -29,8 +29,8 @@ DOCKERFILE = "docker/Dockerfile"
 
 
 def test_the_files_fit_each_other_and_the_code() -> None:
-    assert [] == compose_faults(Stack())
-    assert [] == image_faults(Stack())
+    assert compose_faults(Stack()) == []
+    assert image_faults(Stack()) == []
 
 
 @pytest.mark.parametrize(
@@ -46,14 +46,14 @@ def test_each_profile_starts_what_it_says(tmp_path: Path, profiles: tuple[str, .
     root = copied(tmp_path)
     if profiles:
         edit(root, "docker/.env", "COMPOSE_PROFILES=sandbox,sqlite", f"COMPOSE_PROFILES={','.join(profiles)}")
-    assert ALWAYS | more == Stack(root, profiles=()).services.keys()
+    assert Stack(root, profiles=()).services.keys() == ALWAYS | more
 
 
 def test_the_real_vendors_need_one_more_file_and_no_sandbox(tmp_path: Path) -> None:
     root = copied(tmp_path)
     (root / "docker" / "vendors.env").write_text((root / "docker" / ".env.example").read_text())
     stack = Stack(root, profiles=(), vendors=True)
-    assert ALWAYS | {"bridge"} == stack.services.keys()
+    assert stack.services.keys() == ALWAYS | {"bridge"}
     environment = stack.services["bridge"]["environment"]
     assert environment["PAGERDUTY_BASE_URL"] == "https://events.pagerduty.com"
     assert environment["SMTP_ALLOW_PLAINTEXT"] == "false"
@@ -64,7 +64,7 @@ def test_the_real_vendors_need_one_more_file_and_no_sandbox(tmp_path: Path) -> N
 def test_a_real_key_in_the_shell_does_not_make_the_sandbox_stack_page_people() -> None:
     shell = (("PAGERDUTY_BASE_URL", "https://events.pagerduty.com"), ("PAGERDUTY_ROUTING_KEY", "real"))
     stack = Stack(profiles=(), shell=shell)
-    assert "http://sandbox:9911" == stack.services["bridge"]["environment"]["PAGERDUTY_BASE_URL"]
+    assert stack.services["bridge"]["environment"]["PAGERDUTY_BASE_URL"] == "http://sandbox:9911"
     assert "real" not in str(stack.services["secrets"]["environment"])
 
 

@@ -26,7 +26,7 @@ def native(tmp_path: Path) -> Iterator[NativeStack]:
     """Everything of `docker compose up` that is not a model or a picture."""
     stack = NativeStack(tmp_path)
     told = stack.run_once("secrets")
-    assert [f"{name}: made up" for name in make_secrets.PLACES] == told.splitlines()
+    assert told.splitlines() == [f"{name}: made up" for name in make_secrets.PLACES]
     with contextlib.ExitStack() as running:
         start = running.enter_context
         start(stack.running("sandbox", lambda: stack.health("sandbox") == 0))
@@ -51,26 +51,28 @@ def login(native: NativeStack) -> tuple[str, str]:
 
 
 def test_an_alert_that_one_of_the_pair_hears_arrives_once(native: NativeStack) -> None:
-    assert 2 == len(
-        eventually(lambda: len(found := ask(native, "alertmanagers")["activeAlertmanagers"]) == 2 and found)
+    assert (
+        len(eventually(lambda: len(found := ask(native, "alertmanagers")["activeAlertmanagers"]) == 2 and found)) == 2
     )
     fire(native.url("alertmanager-2", 9093), "MLErrorRateCritical", "critical", namespace="ml", job="toxicity-api")
     (page,) = eventually(lambda: seen(native)["pagerduty"]["incidents"])
-    assert ("triggered", 1) == (page["status"], page["pages"])
+    assert (page["status"], page["pages"]) == ("triggered", 1)
     eventually(lambda: answers(f"{native.url('bridge', 9119)}/-/watchdog"))  # Prometheus' own way, through the pair
     end(native.url("alertmanager-2", 9093), "MLErrorRateCritical", "critical", namespace="ml", job="toxicity-api")
     eventually(lambda: seen(native)["pagerduty"]["incidents"][0]["status"] == "resolved")
     time.sleep(4)  # long enough for the second of the pair to have had its turn
-    assert [1] == [each["pages"] for each in seen(native)["pagerduty"]["incidents"]]
+    assert [each["pages"] for each in seen(native)["pagerduty"]["incidents"]] == [1]
     incidents = requests.get(
         f"{native.url('bridge', 9119)}/api/v1/incidents?limit=1000", timeout=10, auth=login(native)
     )
-    assert 1 == len(incidents.json()["incidents"])
+    assert len(incidents.json()["incidents"]) == 1
     for name in ("sandbox", "bridge", "alertmanager-1", "alertmanager-2", "prometheus"):
-        assert 0 == native.health(name), name
+        assert native.health(name) == 0, name
     jobs = {target["labels"]["job"]: target["health"] for target in ask(native, "targets")["activeTargets"]}
-    assert {"alert-bridge": "up", "alertmanager": "up", "prometheus": "up"} == {
-        job: health for job, health in jobs.items() if job != "toxicity-api"
+    assert {job: health for job, health in jobs.items() if job != "toxicity-api"} == {
+        "alert-bridge": "up",
+        "alertmanager": "up",
+        "prometheus": "up",
     }
 
 
@@ -108,11 +110,11 @@ def test_web_and_worker_apart_share_postgresql_and_what_they_measured(tmp_path: 
 
 def test_a_health_check_fails_where_nobody_listens(tmp_path: Path) -> None:
     native = NativeStack(tmp_path)
-    assert [] == [
+    assert [
         name
         for name in ("sandbox", "bridge", "alertmanager-1", "prometheus", "toxicity-api-0")
         if native.health(name) == 0
-    ]
+    ] == []
 
 
 def test_the_page_tells_how_to_make_the_alertmanager_of_the_real_vendors(tmp_path: Path) -> None:

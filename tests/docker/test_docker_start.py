@@ -41,12 +41,12 @@ def read(folder: Path) -> dict[str, set[str]]:
 def test_secrets_are_made_up_once_and_kept(folder: Path) -> None:
     make_secrets.make(folder, SANDBOX)
     first = read(folder)
-    assert {1} == {len(values) for values in first.values()}
+    assert {len(values) for values in first.values()} == {1}
     assert len(first) == len(set[str]().union(*first.values()))
     (routing_key,), (token,) = first["PAGERDUTY_ROUTING_KEY"], first["SLACK_BOT_TOKEN"]
     assert ROUTING_KEY.fullmatch(routing_key) and SLACK_TOKEN.fullmatch(token)
     assert all(line.endswith(": kept") for line in make_secrets.make(folder, SANDBOX))
-    assert first == read(folder)
+    assert read(folder) == first
 
 
 def test_two_stacks_have_different_secrets(folder: Path, tmp_path: Path) -> None:
@@ -67,30 +67,30 @@ def umask(request: pytest.FixtureRequest) -> Iterator[None]:
 
 def test_secrets_are_for_their_owner_and_their_group_only(umask: None, folder: Path) -> None:
     make_secrets.make(folder, SANDBOX)
-    assert {0o440} == {stat.S_IMODE(file.stat().st_mode) for file in folder.glob("*/*")}
+    assert {stat.S_IMODE(file.stat().st_mode) for file in folder.glob("*/*")} == {0o440}
 
 
 def test_a_secret_that_is_given_replaces_what_was_there(folder: Path) -> None:
     make_secrets.make(folder, SANDBOX)
     told = make_secrets.make(folder, {**SANDBOX, "ALERTMANAGER_TOKEN": "chosen", "SLACK_BOT_TOKEN": ""})
-    assert {"chosen"} == read(folder)["ALERTMANAGER_TOKEN"]
+    assert read(folder)["ALERTMANAGER_TOKEN"] == {"chosen"}
     assert "chosen" not in "".join(told) and "ALERTMANAGER_TOKEN: given" in told
 
 
 def test_a_real_vendor_gets_no_key_that_was_made_up(folder: Path) -> None:
     with pytest.raises(ValueError, match=r"set PAGERDUTY_ROUTING_KEY, SLACK_BOT_TOKEN\."):
         make_secrets.make(folder, REAL)
-    assert [] == list(folder.glob("*/*"))
+    assert list(folder.glob("*/*")) == []
     make_secrets.make(folder, {**REAL, "PAGERDUTY_ROUTING_KEY": "k", "SLACK_BOT_TOKEN": "t"})
-    assert {"k"} == read(folder)["PAGERDUTY_ROUTING_KEY"]
+    assert read(folder)["PAGERDUTY_ROUTING_KEY"] == {"k"}
 
 
 def test_files_become_variables_unless_they_have_a_value(folder: Path) -> None:
     (folder / "bridge" / "slack_bot_token").write_text("from the file\n")
     (folder / "bridge" / "pgpassword").write_text("other")
     merged = with_secrets.merged(folder / "bridge", {"SLACK_BOT_TOKEN": "", "PGPASSWORD": "chosen", "HOME": ""})
-    assert {"SLACK_BOT_TOKEN": "from the file", "PGPASSWORD": "chosen", "HOME": ""} == merged
-    assert {"A": "b"} == with_secrets.merged(folder / "gone", {"A": "b"})
+    assert merged == {"SLACK_BOT_TOKEN": "from the file", "PGPASSWORD": "chosen", "HOME": ""}
+    assert with_secrets.merged(folder / "gone", {"A": "b"}) == {"A": "b"}
 
 
 def run(program: str, *words: str, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -104,9 +104,9 @@ def test_the_command_sees_the_secrets_of_its_folder(folder: Path) -> None:
     make_secrets.make(folder, {**SANDBOX, "SLACK_BOT_TOKEN": "xoxb-1"})
     code = "import os; print(os.environ['SLACK_BOT_TOKEN'])"
     done = run("with_secrets", sys.executable, "-c", code, SECRETS_FOLDER=str(folder / "sandbox"))
-    assert "xoxb-1\n" == done.stdout, done.stderr
+    assert done.stdout == "xoxb-1\n", done.stderr
     done = run("with_secrets", "no-such-program", SECRETS_FOLDER=str(folder / "sandbox"))
-    assert 1 == done.returncode and "no-such-program must exist" in done.stderr
+    assert done.returncode == 1 and "no-such-program must exist" in done.stderr
 
 
 def login(tmp_path: Path, config: Path, password: str = "open sesame") -> dict[str, str]:
@@ -117,7 +117,7 @@ def login(tmp_path: Path, config: Path, password: str = "open sesame") -> dict[s
 def test_the_copy_with_a_login_is_private(umask: None, tmp_path: Path) -> None:
     for _ in range(2):  # a container that starts again
         copy = Path(login(tmp_path, ROOT / "routes.yaml")["BRIDGE_CONFIG"])
-        assert 0o600 == stat.S_IMODE(copy.stat().st_mode)
+        assert stat.S_IMODE(copy.stat().st_mode) == 0o600
 
 
 def test_the_shipped_routes_get_a_login_and_may_then_listen_to_others(
@@ -137,13 +137,13 @@ def test_the_shipped_routes_get_a_login_and_may_then_listen_to_others(
 def test_routes_with_users_of_their_own_are_left_alone(tmp_path: Path) -> None:
     config = tmp_path / "own.yaml"
     config.write_text('web: {users: {alice: "${ALICE_PASSWORD_HASH}"}}\n')
-    assert str(config) == login(tmp_path / "run", config)["BRIDGE_CONFIG"]
+    assert login(tmp_path / "run", config)["BRIDGE_CONFIG"] == str(config)
 
 
 def test_a_file_that_is_no_yaml_is_left_to_the_bridge_to_explain(tmp_path: Path) -> None:
     config = tmp_path / "broken.yaml"
     config.write_text("a: [\n")
-    assert str(config) == login(tmp_path / "run", config)["BRIDGE_CONFIG"]
+    assert login(tmp_path / "run", config)["BRIDGE_CONFIG"] == str(config)
 
 
 def test_no_login_can_be_made_without_a_password_or_beside_another_web_section(tmp_path: Path) -> None:
@@ -176,21 +176,21 @@ def server() -> Iterator[str]:
 
 
 def test_health_is_what_the_address_answers(server: str) -> None:
-    assert 0 == run("healthy", f"{server}/well").returncode
+    assert run("healthy", f"{server}/well").returncode == 0
     ill = run("healthy", f"{server}/ill")
-    assert 1 == ill.returncode and "503: no worker for 30 s" in ill.stderr
+    assert ill.returncode == 1 and "503: no worker for 30 s" in ill.stderr
     nobody = run("healthy", "http://127.0.0.1:1/")
-    assert 1 == nobody.returncode and "does not answer" in nobody.stderr
-    assert 1 == run("healthy").returncode
+    assert nobody.returncode == 1 and "does not answer" in nobody.stderr
+    assert run("healthy").returncode == 1
 
 
 def test_a_file_that_changes_is_a_sign_of_life(tmp_path: Path) -> None:
     beat = tmp_path / "worker.beat"
     missing = run("healthy", "--beat", str(beat))
-    assert 1 == missing.returncode and "No such file" in missing.stderr
+    assert missing.returncode == 1 and "No such file" in missing.stderr
     beat.touch()
-    assert 0 == run("healthy", "--beat", str(beat)).returncode
+    assert run("healthy", "--beat", str(beat)).returncode == 0
     for away in (-300, 300):  # a clock that was set makes a time of the future
         os.utime(beat, (time.time() + away,) * 2)
         old = run("healthy", "--beat", str(beat))
-        assert 1 == old.returncode and "the worker hangs" in old.stderr
+        assert old.returncode == 1 and "the worker hangs" in old.stderr

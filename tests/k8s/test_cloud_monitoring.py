@@ -67,15 +67,15 @@ def sent(notes: Path) -> Iterator[dict[str, Any]]:
 def test_a_first_run_creates_everything_and_leaves_nothing_behind(notes: Path) -> None:
     done = applied(notes, *OPTIONS)
     assert (done.returncode, done.stderr) == (0, "")
-    assert 3 + len(POLICIES) == len([call for call in calls(notes) if " create " in call])
+    assert len([call for call in calls(notes) if " create " in call]) == 3 + len(POLICIES)
     assert all(call.endswith(" --project p1") for call in calls(notes))
-    assert {"bin", "notes"} == {path.name for path in notes.parent.iterdir()}
+    assert {path.name for path in notes.parent.iterdir()} == {"bin", "notes"}
 
 
 def test_a_second_run_brings_up_to_date_what_is_there(notes: Path) -> None:
     assert applied(notes, *OPTIONS, KNOWN="1").returncode == 0
     assert [call for call in calls(notes) if " create " in call] == []
-    assert 2 + len(POLICIES) == len([call for call in calls(notes) if " update projects/p1/known/7 " in call])
+    assert len([call for call in calls(notes) if " update projects/p1/known/7 " in call]) == 2 + len(POLICIES)
 
 
 def test_a_dry_run_asks_google_nothing_and_tells_what_it_would_send(notes: Path) -> None:
@@ -99,7 +99,7 @@ def test_no_command_and_no_output_shows_the_password(notes: Path) -> None:
 def test_every_value_is_filled_in(notes: Path) -> None:
     applied(notes, *OPTIONS)
     texts = [json.dumps(each) for each in sent(notes)]
-    assert 2 + len(POLICIES) == len(texts)
+    assert len(texts) == 2 + len(POLICIES)
     assert [text for text in texts if "${" in text or ': ""' in text] == []
 
 

@@ -103,14 +103,14 @@ def test_links_to_runbooks_lead_to_the_address_that_was_filled_in(copy: Path) ->
 def test_no_message_leads_to_a_placeholder(each: str, tmp_path: Path) -> None:
     settings = settings_of(overlay(each), tmp_path)
     addresses = (settings.runbook_base_url, settings.dashboard_base_url, settings.sources[0].alertmanager_ui)
-    assert [] == [address for address in addresses if address and "example" in address]
+    assert [address for address in addresses if address and "example" in address] == []
 
 
 def test_every_rule_file_and_every_dashboard_is_mounted() -> None:
     objects = overlay("gke")
-    assert {file.name for file in (ROOT / "rules").glob("*.yml")} == set(config_map(objects, "prometheus-rules"))
+    assert set(config_map(objects, "prometheus-rules")) == {file.name for file in (ROOT / "rules").glob("*.yml")}
     dashboards = {file.name for file in (ROOT / "docker/grafana/dashboards").glob("*.json")}
-    assert dashboards == set(config_map(objects, "grafana-dashboards"))
+    assert set(config_map(objects, "grafana-dashboards")) == dashboards
 
 
 @each_overlay
@@ -226,7 +226,7 @@ def test_each_job_finds_its_pods_once_and_gives_them_namespace_and_pod(each: str
     found = {job["job_name"]: kept(job, objects) for job in jobs if "kubernetes_sd_configs" in job}
     # of the bridge web and worker, each by itself
     expected = {"alert-bridge": ["bridge"] * 2, "alertmanager": ["alertmanager"], "toxicity-api": ["toxicity-api"]}
-    assert expected == found
+    assert found == expected
     for job in (job for job in jobs if "relabel_configs" in job):
         targets = [rule.get("target_label") for rule in job["relabel_configs"]]
         assert {"namespace", "pod"} <= set(targets)
@@ -239,7 +239,7 @@ def test_prometheus_sends_to_each_alertmanager_by_its_own_name(each: str) -> Non
     (static,) = content["alerting"]["alertmanagers"][0]["static_configs"]
     stateful = named(objects, "StatefulSet", "alertmanager")
     peers, count = stateful["spec"]["serviceName"], stateful["spec"]["replicas"]
-    assert [f"alertmanager-{number}.{peers}.monitoring.svc:9093" for number in range(count)] == static["targets"]
+    assert static["targets"] == [f"alertmanager-{number}.{peers}.monitoring.svc:9093" for number in range(count)]
 
 
 def test_prometheus_takes_its_configuration(tmp_path: Path) -> None:

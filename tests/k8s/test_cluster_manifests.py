@@ -164,5 +164,5 @@ def test_autoscaling_by_requests_in_flight_can_be_added_to_an_overlay(tmp_path: 
     file.write_text(text.replace("components:\n", "components:\n  - ../../components/in-flight-autoscaling\n"), "utf-8")
     objects = overlay("gke", tmp_path)
     metrics = named(objects, "HorizontalPodAutoscaler", "toxicity-api", "ml")["spec"]["metrics"]
-    assert ["Resource", "Pods"] == [metric["type"] for metric in metrics]
+    assert [metric["type"] for metric in metrics] == ["Resource", "Pods"]
     assert schema_faults(of_kind(objects, "HorizontalPodAutoscaler"), VERSIONS[0]) == []

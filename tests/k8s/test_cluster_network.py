@@ -70,7 +70,7 @@ def expected(name: str) -> set[str]:
 
 @pytest.mark.parametrize("name", OVERLAYS)
 def test_exactly_the_needed_connections_are_allowed(name: str) -> None:
-    assert expected(name) == connections(overlay(name))
+    assert connections(overlay(name)) == expected(name)
 
 
 @pytest.mark.parametrize("name", OVERLAYS)
@@ -99,10 +99,10 @@ def _other_pods(manifest: Manifest) -> None:
 def test_a_broken_policy_is_noticed(breaking: Callable[[Manifest], None]) -> None:
     objects = overlay("gke")
     breaking(named(objects, "NetworkPolicy", "bridge"))
-    assert expected("gke") != connections(objects)
+    assert connections(objects) != expected("gke")
 
 
 def test_without_the_closing_policy_it_is_noticed() -> None:
     objects = overlay("gke")
     objects.remove(named(objects, "NetworkPolicy", "nothing-else", "ml"))
-    assert {"toxicity-api"} == unprotected(objects)
+    assert unprotected(objects) == {"toxicity-api"}

@@ -61,7 +61,7 @@ def made(cluster: Path) -> dict[str, dict[str, str]]:
 def test_it_makes_all_that_the_pods_read(cluster: Path) -> None:
     done = run(cluster, "--local", **VENDORS)
     assert (done.returncode, done.stderr) == (0, "")
-    assert SECRETS == {name: set(values) for name, values in made(cluster).items()}
+    assert {name: set(values) for name, values in made(cluster).items()} == SECRETS
 
 
 def test_values_arrive_as_they_were_given(cluster: Path) -> None:
@@ -70,14 +70,14 @@ def test_values_arrive_as_they_were_given(cluster: Path) -> None:
     assert {**VENDORS, **DATABASE}.items() <= values.items()
     assert "postgres" not in made(cluster)
     assert len(values["ALERTMANAGER_TOKEN"]) == 64
-    assert values["ALERTMANAGER_TOKEN"] == made(cluster)["alertmanager"]["ALERTMANAGER_TOKEN"]
+    assert made(cluster)["alertmanager"]["ALERTMANAGER_TOKEN"] == values["ALERTMANAGER_TOKEN"]
 
 
 def test_a_second_run_needs_nothing_and_changes_nothing(cluster: Path) -> None:
     run(cluster, "--local", **VENDORS)
     before = made(cluster)
     assert run(cluster, "--local").returncode == 0
-    assert before == made(cluster)
+    assert made(cluster) == before
 
 
 def test_a_new_value_replaces_the_old_one(cluster: Path) -> None:

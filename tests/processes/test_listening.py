@@ -49,12 +49,12 @@ def has_ipv6() -> bool:
 
 
 def test_an_address_is_listened_on(port: int) -> None:
-    assert ["127.0.0.1"] == listens(Address("127.0.0.1", port))
+    assert listens(Address("127.0.0.1", port)) == ["127.0.0.1"]
 
 
 def test_a_name_is_listened_on_at_each_address_that_it_has(port: int) -> None:
     expected = {"127.0.0.1", *(["::1"] if has_ipv6() and _hosts_know_both() else [])}
-    assert expected == set(listens(Address("localhost", port)))
+    assert set(listens(Address("localhost", port))) == expected
 
 
 def _hosts_know_both() -> bool:
@@ -66,7 +66,7 @@ def test_an_address_that_this_machine_has_not_is_no_hindrance_where_its_name_has
 ) -> None:
     answer = [(socket.AF_INET, 1, 6, "", (host, port)) for host in ("192.0.2.1", "127.0.0.1")]
     monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: answer)
-    assert ["127.0.0.1"] == listens(Address("bridge", port))
+    assert listens(Address("bridge", port)) == ["127.0.0.1"]
 
 
 def test_a_name_of_this_machine_that_means_another_address_is_refused(
@@ -122,7 +122,7 @@ def test_an_earlier_process_of_the_bridge_is_waited_for(port: int, monkeypatch: 
     monkeypatch.setattr(Holder, "is_bridge", True)
     with server(port) as process:
         threading.Timer(1.0, process.kill).start()
-        assert ["127.0.0.1"] == listens(Address("127.0.0.1", port), seconds=100)
+        assert listens(Address("127.0.0.1", port), seconds=100) == ["127.0.0.1"]
 
 
 class server:
@@ -157,7 +157,7 @@ def test_who_has_an_address_is_found_wherever_it_listens(listener: tuple[str, in
     where, port = listener
     for host in (where, "0.0.0.0", "::", "a-name") if where != "both" else ("127.0.0.1", "::1", "0.0.0.0", "::"):
         found = holder_of(host, port)
-        assert found is not None and os.getpid() == found.pid
+        assert found is not None and found.pid == os.getpid()
 
 
 def test_a_listener_at_another_address_of_the_port_is_not_named() -> None:
@@ -178,7 +178,7 @@ def test_a_listener_at_another_address_of_the_port_is_not_named() -> None:
     ],
 )  # fmt: skip
 def test_a_command_is_shown_without_its_options(words: tuple[str, ...], command: str, is_bridge: bool) -> None:
-    assert (command, is_bridge) == (Holder(1, words).command, Holder(1, words).is_bridge)
+    assert (Holder(1, words).command, Holder(1, words).is_bridge) == (command, is_bridge)
 
 
 def test_what_is_written_as_this_machine_can_be_listened_on(port: int) -> None:

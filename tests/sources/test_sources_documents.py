@@ -34,7 +34,7 @@ def only(pattern: str, text: str) -> str:
 def test_each_source_is_configured_without_fault_or_warning(number: int, kind: str) -> None:
     examples = [block for block in blocks("yaml") if block.startswith("# routes.yaml")]
     settings = load_text(examples[number] + REST, ENVIRON)
-    assert ([kind], ()) == ([source.type for source in settings.sources], settings.warnings)
+    assert ([source.type for source in settings.sources], settings.warnings) == ([kind], ())
 
 
 def test_grafana_and_the_bridge_use_the_same_name_for_the_time_and_the_source() -> None:

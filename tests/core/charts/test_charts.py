@@ -40,7 +40,7 @@ def test_lines_without_a_number_are_none() -> None:
 
 def test_changes_within_the_time_are_marked_by_version() -> None:
     marks = marks_of([deploy(600, "v3"), deploy(60), deploy(-60, "v1"), deploy(7200, "v4")], SPAN)
-    assert [(at(60), "deploy"), (at(600), "v3")] == [(mark.at, mark.text) for mark in marks]
+    assert [(mark.at, mark.text) for mark in marks] == [(at(60), "deploy"), (at(600), "v3")]
 
 
 def test_a_line_chart_reads_well_aloud() -> None:
@@ -51,7 +51,7 @@ def test_a_line_chart_reads_well_aloud() -> None:
         "Line chart of ToxicRate, 12:00 to 13:00 UTC on 1 Mar 2026; 12 % at first, highest 50 % at 12:30, "
         "43 % at the end; alerts above 40 %; began at 12:25; v2 at 12:10."
     )
-    assert expected == in_words(chart)
+    assert in_words(chart) == expected
 
 
 @pytest.mark.parametrize(
@@ -79,7 +79,7 @@ def test_a_distribution_is_told_by_its_largest_bin() -> None:
         "Bar chart of Confidence; 70 % now are from 0.5 to 0.9, the most, against 20 % in training; "
         "largest difference of the cumulative shares 0.3."
     )
-    assert expected == in_words(DistributionChart("Confidence", Unit.NUMBER, bins))
+    assert in_words(DistributionChart("Confidence", Unit.NUMBER, bins)) == expected
 
 
 def test_the_time_is_told_in_utc() -> None:

@@ -65,9 +65,9 @@ DOUBTFUL = [
 @pytest.mark.parametrize(("expr", "left", "operator", "number"), PLAIN)
 def test_the_threshold_is_split_off(expr: str, left: str, operator: str, number: float) -> None:
     drawn = drawn_of(expr)
-    assert left == drawn.expr
+    assert drawn.expr == left
     assert drawn.threshold is not None
-    assert operator == drawn.threshold.operator
+    assert drawn.threshold.operator == operator
     assert drawn.threshold.number == pytest.approx(number)
 
 
@@ -79,7 +79,7 @@ def test_what_is_drawn_is_promql(expr: str) -> None:
 
 @pytest.mark.parametrize("expr", DOUBTFUL)
 def test_in_doubt_all_of_it_is_drawn(expr: str) -> None:
-    assert Charted(expr) == drawn_of(expr)
+    assert drawn_of(expr) == Charted(expr)
 
 
 NAMES = st.sampled_from(
@@ -93,24 +93,24 @@ GUARDS = st.sampled_from(["", " and on (job) y >= 20", " unless z{a='>'} == 1", 
 @given(left=NAMES, operator=OPERATORS, number=NUMBERS, guard=GUARDS, wraps=st.integers(0, 3))
 def test_every_plain_comparison_comes_apart(left: str, operator: str, number: float, guard: str, wraps: int) -> None:
     expr = f"{'(' * wraps}{left} {operator} {number!r}{')' * wraps}{guard}"
-    assert Charted(left, Threshold(operator, number)) == drawn_of(expr)
+    assert drawn_of(expr) == Charted(left, Threshold(operator, number))
 
 
 @given(st.text(alphabet="x1 .<>=!()[]{}'\"`\\#andorbymax\n", max_size=60))
 def test_any_text_is_drawn_whole_or_its_left_side_has_matching_brackets(expr: str) -> None:
     drawn = drawn_of(expr)
     if drawn.threshold is None:
-        assert expr.strip() == drawn.expr
+        assert drawn.expr == expr.strip()
     else:
         left = f"({drawn.expr}\n)"
-        assert Charted(left, Threshold(">", 1)) == drawn_of(f"{left} > 1")
+        assert drawn_of(f"{left} > 1") == Charted(left, Threshold(">", 1))
 
 
 @given(st.text(max_size=200))
 def test_what_prometheus_links_to_comes_back(expr: str) -> None:
     link = f"http://prometheus:9090/graph?{urlencode({'g0.expr': expr, 'g0.tab': '1'}, errors='replace')}"
     expected = expr.encode(errors="replace").decode().strip()
-    assert (expected or None) == expression_in(link)
+    assert expression_in(link) == (expected or None)
 
 
 @pytest.mark.parametrize(

@@ -35,4 +35,4 @@ from bridge.core.facts import Unit
     ],
 )
 def test_a_unit_is_told_only_when_the_name_says_it(expr: str, unit: Unit) -> None:
-    assert unit is unit_of(expr)
+    assert unit_of(expr) is unit

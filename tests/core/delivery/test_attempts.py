@@ -24,14 +24,14 @@ def test_a_lease_is_taken_before_the_try_and_ends_by_itself() -> None:
 
 def test_an_unknown_try_keeps_its_time_through_the_next_lease() -> None:
     again = lease(LEASED, "w.2", at(70), 60.0)
-    assert ("w.2", at(130), at(0)) == (again.lease, again.lease_until, again.attempted_at)
+    assert (again.lease, again.lease_until, again.attempted_at) == ("w.2", at(130), at(0))
 
 
 def test_a_claim_sends_the_newest_revision() -> None:
     claim = claim_of(Candidate(a_delivery(), b"bytes"), "w.1", an_incident(4), (), {"other": 1}, at(9))
-    assert (4, False, None, None, {}, at(9)) == (
+    assert (
         claim.revision, claim.unknown, claim.frozen, claim.tried, claim.other_handle, claim.claimed_at,
-    )  # fmt: skip
+    ) == (4, False, None, None, {}, at(9))  # fmt: skip
 
 
 @pytest.mark.parametrize(("wanted", "revision", "frozen"), [(3, 3, b"bytes"), (4, 4, None)])
@@ -40,22 +40,22 @@ def test_the_bytes_of_an_unknown_try_are_sent_again_unless_something_newer_is_wa
 ) -> None:
     lost = replace(LEASED, wanted=wanted, frozen_revision=3)
     claim = claim_of(Candidate(lost, b"bytes"), "w.2", an_incident(4), (), {"other": 1}, at(70))
-    assert (revision, frozen, b"bytes", True, at(0)) == (
+    assert (
         claim.revision, claim.frozen, claim.tried, claim.unknown, claim.attempted_at,
-    )  # fmt: skip
+    ) == (revision, frozen, b"bytes", True, at(0))  # fmt: skip
     assert claim.other_handle == {"other": 1}
 
 
 def test_what_was_sent_is_shown_and_the_failures_before_it_are_forgotten() -> None:
     failed = replace(LEASED, attempts=3, alone=2, failed_at=at(-9), last_error="server: HTTP 503", muted_by="nights")
     found = settle(failed, a_claim(failed), Sent({"key": "k"}), at(5))
-    assert a_delivery(pending=False, sent=1, sent_at=at(5), handle={"key": "k"}) == found
+    assert found == a_delivery(pending=False, sent=1, sent_at=at(5), handle={"key": "k"})
 
 
 def test_a_revision_that_is_wanted_since_the_lease_stays_pending_and_is_due_since_then() -> None:
     newer = replace(LEASED, wanted=2, changed_at=at(3))
     found = settle(newer, a_claim(newer), Sent({}), at(5))
-    assert (True, 1, 2, at(3), at(3)) == (found.pending, found.sent, found.wanted, found.wanted_at, found.due_at)
+    assert (found.pending, found.sent, found.wanted, found.wanted_at, found.due_at) == (True, 1, 2, at(3), at(3))
 
 
 def test_a_message_shows_the_newest_revision_though_it_was_not_wanted() -> None:
@@ -65,7 +65,7 @@ def test_a_message_shows_the_newest_revision_though_it_was_not_wanted() -> None:
 
 def test_a_refused_try_is_retried_and_did_not_arrive() -> None:
     found = settle(LEASED, a_claim(LEASED, began=1), LATER, at(5))
-    assert (at(30), 1, "server: HTTP 503", at(1)) == (found.due_at, found.attempts, found.last_error, found.failed_at)
+    assert (found.due_at, found.attempts, found.last_error, found.failed_at) == (at(30), 1, "server: HTTP 503", at(1))
     assert (found.lease, found.in_flight, found.unnotified) == (None, False, True)
 
 
@@ -73,7 +73,7 @@ def test_a_refused_try_is_retried_and_did_not_arrive() -> None:
 def test_what_may_have_arrived_stays_so_until_a_try_succeeds(ambiguous: bool, unknown: bool) -> None:
     claim = a_claim(LEASED, unknown=unknown)
     assert settle(LEASED, claim, replace(LATER, ambiguous=ambiguous), at(5)).in_flight
-    assert unknown == settle(LEASED, claim, GONE, at(5)).in_flight
+    assert settle(LEASED, claim, GONE, at(5)).in_flight == unknown
     assert not settle(LEASED, claim, Sent({}), at(5)).in_flight
 
 
@@ -92,7 +92,7 @@ def test_it_fails_alone_while_others_of_its_channel_get_through(
 ) -> None:
     got_through = None if succeeded is None else at(succeeded)
     found = settle(LEASED, a_claim(LEASED), replace(LATER, reason=reason), at(5), got_through)
-    assert alone == found.alone
+    assert found.alone == alone
 
 
 @pytest.mark.parametrize(
@@ -104,19 +104,19 @@ def test_what_fails_alone_pauses_no_channel(
 ) -> None:
     outcome = replace(LATER, reason=Reason.RATE_LIMITED, pause_until=None if pause is None else at(pause))
     claim = replace(a_claim(LEASED), alone=alone)
-    assert pauses == pauses_channel(claim, outcome, at(5), None if succeeded is None else at(succeeded))
+    assert pauses_channel(claim, outcome, at(5), None if succeeded is None else at(succeeded)) == pauses
 
 
 def test_progress_of_a_failed_try_is_kept() -> None:
     begun = replace(LEASED, handle={"ts": "1"})
     assert settle(begun, a_claim(begun), replace(LATER, progress={"files": 2}), at(5)).handle == {"ts": "1", "files": 2}
     found = settle(LEASED, a_claim(LEASED), Begun({"ts": "1"}), at(5))
-    assert ({"ts": "1"}, True, at(5), False) == (found.handle, found.pending, found.due_at, found.in_flight)
+    assert (found.handle, found.pending, found.due_at, found.in_flight) == ({"ts": "1"}, True, at(5), False)
 
 
 def test_a_dead_letter_says_why_and_since_when() -> None:
     found = settle(LEASED, a_claim(LEASED), replace(GONE, refused="x" * 200_000), at(5))
-    assert (True, False, Reason.DESTINATION, at(5)) == (found.dead, found.pending, found.dead_reason, found.dead_at)
+    assert (found.dead, found.pending, found.dead_reason, found.dead_at) == (True, False, Reason.DESTINATION, at(5))
     assert (found.last_error, len(found.refused), found.is_stuck) == ("destination: HTTP 404", MAX_REFUSED, True)
 
 
@@ -130,11 +130,11 @@ def test_what_was_refused_is_no_dead_letter_while_something_newer_is_wanted() ->
 def test_a_replay_tries_at_once_with_what_is_true_now(resolved: bool) -> None:
     dead = settle(replace(LEASED, alone=3, failed_at=at(1)), a_claim(LEASED), GONE, at(5))
     found = replay(dead, resolved=resolved, now=at(9))
-    assert (True, at(9), not resolved, 0, 0) == (found.pending, found.due_at, found.firing, found.attempts, found.alone)
+    assert (found.pending, found.due_at, found.firing, found.attempts, found.alone) == (True, at(9), not resolved, 0, 0)
     assert (found.dead, found.dead_reason, found.dead_at, found.failed_at) == (False, None, None, None)
 
 
 @pytest.mark.parametrize("outcome", [Sent({"key": "k"}), LATER, GONE, Begun({})])
 def test_a_worker_whose_lease_was_lost_changes_nothing(outcome: Outcome) -> None:
     taken = replace(LEASED, lease="w.2")
-    assert taken is settle(taken, a_claim(LEASED), outcome, at(70))
+    assert settle(taken, a_claim(LEASED), outcome, at(70)) is taken

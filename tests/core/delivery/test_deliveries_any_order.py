@@ -120,7 +120,7 @@ class OneDelivery(RuleBasedStateMachine):
         assert before is not None
         self.known = settle(before, claim, outcome, at(self.now))
         if before.lease != claim.lease:
-            assert self.known is before  # another worker has it, or had it
+            assert before is self.known  # another worker has it, or had it
         elif isinstance(outcome, GiveUp):
             assert self.known.dead or self.known.wanted > claim.revision
 
@@ -149,7 +149,7 @@ class OneDelivery(RuleBasedStateMachine):
     def is_given_up_with_a_reason_and_a_time_or_not_at_all(self) -> None:
         if self.known is not None:
             given_up = (self.known.dead_reason is not None, self.known.dead_at is not None)
-            assert given_up == (self.known.dead, self.known.dead)
+            assert (self.known.dead, self.known.dead) == given_up
             assert not (self.known.dead and self.known.pending)
             assert self.known.last_error or not self.known.dead
 

@@ -30,14 +30,14 @@ def planned(
 
 
 def test_a_trigger_is_planned_and_due_at_once() -> None:
-    assert a_delivery(wanted_at=NOW, changed_at=NOW, due_at=NOW) == planned(None, a_change(), desired())
+    assert planned(None, a_change(), desired()) == a_delivery(wanted_at=NOW, changed_at=NOW, due_at=NOW)
 
 
 def test_a_new_revision_is_wanted_since_the_oldest_change_that_is_not_shown() -> None:
     changed = a_delivery(wanted=2, changed_at=NOW)
-    assert changed == planned(a_delivery(), a_change(2), desired())
-    assert replace(SENT, wanted=2, pending=True, wanted_at=NOW, changed_at=NOW, due_at=NOW) == planned(
-        SENT, a_change(2), desired()
+    assert planned(a_delivery(), a_change(2), desired()) == changed
+    assert planned(SENT, a_change(2), desired()) == replace(
+        SENT, wanted=2, pending=True, wanted_at=NOW, changed_at=NOW, due_at=NOW
     )
 
 
@@ -84,14 +84,14 @@ def test_a_quiet_change_is_not_sent_where_nothing_can_be_edited() -> None:
 def test_without_send_resolved_the_end_takes_back_what_waits() -> None:
     silent = ChannelSpec("pager", send_resolved=False)
     waiting = replace(SENT, pending=True, wanted=2)
-    assert replace(waiting, firing=False, pending=False) == planned(
-        waiting, a_change(3, firing=False), desired(firing=False), spec=silent
+    assert planned(waiting, a_change(3, firing=False), desired(firing=False), spec=silent) == replace(
+        waiting, firing=False, pending=False
     )
 
 
 def test_a_trigger_is_deferred_until_its_mute_interval_has_passed() -> None:
     found = planned(None, a_change(), replace(desired(muted_by="nights"), muted_until=at(9000)))
-    assert found is not None and ("nights", at(9000)) == (found.muted_by, found.due_at)
+    assert found is not None and (found.muted_by, found.due_at) == ("nights", at(9000))
     for_ever = planned(None, a_change(), desired(muted_by="nights"))
     assert for_ever is not None and for_ever.due_at == NEVER
     ended = planned(found, a_change(2), desired())
@@ -109,5 +109,5 @@ def test_a_target_that_no_route_names_any_more_is_notified_of_the_end_alone() ->
     assert planned(SENT, a_change(2)) is None
     found = planned(SENT, a_change(2, firing=False))
     assert found is not None and (found.pending, found.firing, found.wanted) == (True, False, 2)
-    assert replace(DEAD, firing=False) == planned(DEAD, a_change(2, firing=False))
+    assert planned(DEAD, a_change(2, firing=False)) == replace(DEAD, firing=False)
     assert plan(a_change(2, firing=False), (), {PAGER: SENT}, {}, NOW) == ()  # nor does routes.yaml have the channel

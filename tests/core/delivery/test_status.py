@@ -32,7 +32,7 @@ SUPPRESSED = "suppressed by the storm on pager, reported in #51"
     ],
 )
 def test_each_says_how_it_is_and_what_happens_next(delivery: Delivery, status: str, why: str) -> None:
-    assert (status, why) == status_of(delivery)
+    assert status_of(delivery) == (status, why)
 
 
 def test_what_waits_for_its_channel_or_behind_a_storm_says_so() -> None:

@@ -19,7 +19,7 @@ def test_the_fourth_end_within_the_hour_is_held_and_said_once() -> None:
     people.flap(1, start=12 * MINUTE)
     assert (people.incident.state, people.incident.flapping, people.shown["pager"]) == (State.OPEN, True, True)
     told = "flapping: it began and ended 4 times in 14 min; its end is deferred until it has been quiet for 10 min"
-    assert told == people.loud[-1]
+    assert people.loud[-1] == told
 
 
 def test_while_it_flaps_the_pager_shows_one_thing_and_nothing_more_is_loud() -> None:
@@ -27,7 +27,7 @@ def test_while_it_flaps_the_pager_shows_one_thing_and_nothing_more_is_loud() -> 
     after = people.flap(4)
     turned, loud, revision = list(people.turned), list(people.loud), people.incident.revision
     people.flap(30, start=after)
-    assert (turned, loud, revision) == (people.turned, people.loud, people.incident.revision)
+    assert (people.turned, people.loud, people.incident.revision) == (turned, loud, revision)
     assert (people.incident.flap.turns, people.opened) == (34, 1)
 
 
@@ -35,12 +35,12 @@ def test_the_held_end_is_told_when_it_has_been_quiet_and_says_what_it_did() -> N
     people = People()
     people.flap(6)
     ended = 22 * MINUTE
-    assert at(ended + 10 * MINUTE) == next_check_at(people.incident, RULES.flapping)
+    assert next_check_at(people.incident, RULES.flapping) == at(ended + 10 * MINUTE)
     assert not (people.look(ended + 10 * MINUTE - 1) or people.incident).changed  # type: ignore[union-attr]
     people.look(ended + 10 * MINUTE)
     assert (people.incident.state, people.shown["pager"]) == (State.RESOLVED, False)
     told = "every alert has ended: it flapped (it began and ended 6 times in 22 min) and has been quiet for 10 min"
-    assert told == people.loud[-1]
+    assert people.loud[-1] == told
     assert not people.incident.flapping and not people.incident.shown
 
 
@@ -51,7 +51,7 @@ def test_what_fires_on_is_shown_all_along_and_its_end_is_told_at_once_again() ->
     turned = list(people.turned)
     people.look(begin + 10 * MINUTE)
     assert (people.kinds[-1], people.incident.flapping) == ("steadied", False)
-    assert turned == people.turned and people.shown["pager"]
+    assert people.turned == turned and people.shown["pager"]
     people.hear(begin + 12 * MINUTE, an_alert(starts=begin, ends=begin + 12 * MINUTE))
     assert (people.incident.state, people.shown["pager"]) == (State.RESOLVED, False)
 
@@ -83,7 +83,7 @@ def test_what_an_acknowledged_incident_held_ends_too() -> None:
     after = people.flap(4)
     people.acknowledge(after - MINUTE)
     people.look(after + 10 * MINUTE)
-    assert State.RESOLVED is people.incident.state
+    assert people.incident.state is State.RESOLVED
 
 
 def test_one_alert_that_flaps_beside_one_that_fires_on_turns_no_pager() -> None:
@@ -96,7 +96,7 @@ def test_one_alert_that_flaps_beside_one_that_fires_on_turns_no_pager() -> None:
         people.hear(begin, steady, an_alert(starts=begin))
         people.hear(begin + MINUTE, steady, an_alert(starts=begin, ends=begin + MINUTE))
     # its first beginning is that of a new alert; four more came before the end that is held
-    assert [("slack", True), *[("pager", True), ("pager", False)] * 3, ("pager", True)] == people.turned
+    assert people.turned == [("slack", True), *[("pager", True), ("pager", False)] * 3, ("pager", True)]
     people.look(60 * MINUTE)
     assert people.shown == {"slack": True, "pager": False}
     assert (people.incident.state, people.incident.severity) == (State.OPEN, Severity.WARNING)
@@ -145,7 +145,7 @@ def test_a_person_who_resolves_it_ends_the_hold_and_the_count() -> None:
         False,
     )
     people.flap(3, start=after + MINUTE)
-    assert State.RESOLVED is people.incident.state
+    assert people.incident.state is State.RESOLVED
 
 
 def test_switched_off_nothing_is_held_and_what_was_held_is_told_at_the_next_look() -> None:
@@ -171,4 +171,4 @@ def test_the_same_webhook_twice_is_one_turn() -> None:
     people.flap(2, start=180, every=60)
     after = people.incident
     people.hear(290, an_alert(starts=240, ends=270))
-    assert (after.flap, after.alerts) == (people.incident.flap, people.incident.alerts)
+    assert (people.incident.flap, people.incident.alerts) == (after.flap, after.alerts)

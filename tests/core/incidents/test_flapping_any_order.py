@@ -81,5 +81,5 @@ def test_one_flap_is_one_notice_besides_the_turns_that_showed_it_and_its_end(tim
     after = people.flap(times, every=every)
     people.look(after + 700)
     kinds = [kind for kind in people.kinds if kind in ("opened", "reopened", "resolved", "flapping")]
-    assert ["opened", "resolved", *["reopened", "resolved"] * 2, "reopened", "flapping", "resolved"] == kinds
+    assert kinds == ["opened", "resolved", *["reopened", "resolved"] * 2, "reopened", "flapping", "resolved"]
     assert len(people.loud) == 9

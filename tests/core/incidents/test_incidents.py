@@ -42,7 +42,7 @@ def test_the_same_group_again_changes_nothing() -> None:
     again = told(opened, an_alert(), now=16)
     assert not again.changed
     assert kinds(again) == []
-    assert opened.revision == again.incident.revision
+    assert again.incident.revision == opened.revision
 
 
 def test_a_later_repeat_is_only_a_reminder() -> None:
@@ -57,7 +57,7 @@ def test_a_new_critical_alert_joins_and_raises_the_severity_loudly() -> None:
     change = told(opened, an_alert(severity="warning"), an_alert("Down"), now=30)
     assert kinds(change) == ["joined", "raised"]
     assert change.loud
-    assert Severity.CRITICAL is change.incident.severity
+    assert change.incident.severity is Severity.CRITICAL
 
 
 def test_an_alert_that_leaves_lowers_the_severity_quietly() -> None:
@@ -168,7 +168,7 @@ def test_any_order_and_any_duplicates_end_in_the_truth(data: st.DataObject) -> N
         known = told(known, alert, now=40 + step / 100).incident
     assert known is not None
     known = settle(known, RULES, at(5000)).incident  # so many snapshots may look like flapping
-    assert truth == {alert.name: alert.firing for alert in known.alerts.values()}
+    assert {alert.name: alert.firing for alert in known.alerts.values()} == truth
     assert known.resolved is not any(truth.values())
 
 
@@ -192,7 +192,7 @@ def test_a_severity_in_another_word_is_that_of_the_alert_too() -> None:
     assert change is not None
     found = {alert.name: alert.severity for alert in change.incident.alerts.values()}
     assert found == {"A": Severity.INFO, "B": Severity.CRITICAL, "C": Severity.UNKNOWN}
-    assert Severity.CRITICAL is change.incident.severity
+    assert change.incident.severity is Severity.CRITICAL
 
 
 def test_an_alert_takes_the_severity_that_its_word_means_now() -> None:

@@ -29,7 +29,7 @@ from bridge.core.network.addresses import Address, is_loopback, parse_listen
     ],
 )
 def test_an_address_is_read(text: str, address: Address, loopback: bool) -> None:
-    assert (address, loopback) == (parse_listen(text), parse_listen(text).loopback)
+    assert (parse_listen(text), parse_listen(text).loopback) == (address, loopback)
 
 
 @pytest.mark.parametrize(
@@ -79,7 +79,7 @@ def test_any_text_is_an_address_or_refused_in_words(text: str) -> None:
     except ValueError as refused:
         assert "is not an address to listen on" in str(refused)
     else:
-        assert address == parse_listen(str(address))
+        assert parse_listen(str(address)) == address
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "127.9.9.9", "::1", "[::1]", "localhost", "a.localhost", "Localhost."])

@@ -47,7 +47,7 @@ READ = [
 @pytest.mark.parametrize(("text", "name", "address"), READ, ids=[row[0] for row in READ])
 def test_a_mailbox_is_what_a_reader_sees(text: str, name: str, address: str) -> None:
     box = parse_mailbox(text)
-    assert (name, address) == (box.name, box.address)
+    assert (box.name, box.address) == (name, address)
 
 
 TWO = ["a@x.org, b@y.org", "a@x.org,b@y.org", "a@x.org;b@y.org", "a@x.org, B <b@y.org>", "A <a@x.org>, B <b@y.org>"]
@@ -104,7 +104,7 @@ def test_any_text_is_a_mailbox_or_a_fault(text: str) -> None:
     except ValueError:
         return
     again = parse_mailbox(box.address)
-    assert box == Mailbox(box.name, again.local, again.domain)
+    assert Mailbox(box.name, again.local, again.domain) == box
     assert box.domain.isascii()
     if box.local.isascii() and not box.local.startswith('"'):
         assert f"{box.local}@".casefold() in text.casefold(), "what is before the @ is never changed"

@@ -41,7 +41,7 @@ def taken(url: str, **environ: str) -> str | None:
     ],
 )
 def test_the_variable_that_counts(url: str, environ: dict[str, str], expected: str | None) -> None:
-    assert expected == taken(url, **environ)
+    assert taken(url, **environ) == expected
 
 
 DIRECT = [
@@ -112,7 +112,7 @@ def test_a_login_leaves_the_url_and_is_shown_by_nothing() -> None:
     assert proxy.url == "http://secure:1"
     assert base64.b64decode(proxy.authorization.removeprefix("Basic ")).decode() == "jörg:p@€:"
     assert proxy.authorization not in repr(proxy)
-    assert Proxy("http://secure:1", "Basic dTo=") == proxy_for(PAGERDUTY, {"HTTPS_PROXY": "http://u@secure:1"})
+    assert proxy_for(PAGERDUTY, {"HTTPS_PROXY": "http://u@secure:1"}) == Proxy("http://secure:1", "Basic dTo=")
 
 
 @pytest.mark.parametrize(
@@ -133,7 +133,7 @@ def test_a_proxy_that_cannot_be_used_is_said_without_its_password(value: str, to
         proxy_for(PAGERDUTY, {"HTTPS_PROXY": value})
     assert str(caught.value).startswith("HTTPS_PROXY ")
     assert "hush" not in f"{caught.value} {caught.value.__cause__} {caught.value.args}"
-    assert [str(caught.value)] == unusable_proxies({"https_proxy": value, "HTTP_PROXY": HTTP})
+    assert unusable_proxies({"https_proxy": value, "HTTP_PROXY": HTTP}) == [str(caught.value)]
     assert taken(INSIDE, https_proxy=value, HTTP_PROXY=HTTP) == HTTP
 
 

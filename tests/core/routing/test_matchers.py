@@ -33,7 +33,7 @@ PARSED = [
 @pytest.mark.parametrize(("text", "expected"), PARSED)
 def test_it_reads_what_alertmanager_reads(text: str, expected: tuple[str, str, str]) -> None:
     (matcher,) = parse_matchers(text)
-    assert expected == (matcher.name, matcher.op, matcher.value)
+    assert (matcher.name, matcher.op, matcher.value) == expected
 
 
 @pytest.mark.parametrize(
@@ -49,7 +49,7 @@ def test_it_reads_what_alertmanager_reads(text: str, expected: tuple[str, str, s
     ],
 )
 def test_it_reads_lists(text: str, expected: list[str]) -> None:
-    assert expected == [str(matcher) for matcher in parse_matchers(text)]
+    assert [str(matcher) for matcher in parse_matchers(text)] == expected
 
 
 @pytest.mark.parametrize(
@@ -98,17 +98,17 @@ def test_errors_say_what_and_where_and_show_a_right_one(text: str, position: int
 )
 def test_matching(text: str, labels: Mapping[str, str], expected: bool) -> None:
     (matcher,) = parse_matchers(text)
-    assert expected == matcher.matches(labels)
+    assert matcher.matches(labels) == expected
 
 
 @given(MATCHERS)
 def test_the_canonical_form_reads_back(matcher: Matcher) -> None:
-    assert (matcher,) == parse_matchers(str(matcher))
+    assert parse_matchers(str(matcher)) == (matcher,)
 
 
 @given(st.lists(MATCHERS, max_size=4).map(tuple))
 def test_the_canonical_list_reads_back(matchers: tuple[Matcher, ...]) -> None:
-    assert matchers == parse_matchers(format_matchers(matchers))
+    assert parse_matchers(format_matchers(matchers)) == matchers
 
 
 @given(st.text(max_size=30))

@@ -14,7 +14,7 @@ TEXTS = st.text(alphabet=" \tab🙂\"\\'`{}!=~,nt0x", max_size=16)
 
 @pytest.mark.parametrize(("text", "expected"), [*CLASSIC.items(), *UTF8.items()])
 def test_it_means_what_it_means_in_alertmanager(text: str, expected: list[Written]) -> None:
-    assert expected == [(each.name, each.op, each.value) for each in parse_matchers(text)]
+    assert [(each.name, each.op, each.value) for each in parse_matchers(text)] == expected
 
 
 @pytest.mark.parametrize("text", REFUSED)
@@ -38,7 +38,7 @@ def test_what_alertmanager_refuses_is_refused(text: str) -> None:
     ],
 )
 def test_it_holds_where_it_holds_in_alertmanager(text: str, labels: dict[str, str], expected: bool) -> None:
-    assert expected == all(matcher.matches(labels) for matcher in parse_matchers(text))
+    assert all(matcher.matches(labels) for matcher in parse_matchers(text)) == expected
 
 
 @settings(deadline=None)
@@ -48,5 +48,5 @@ def test_what_is_read_reads_back_the_same(text: str) -> None:
         matchers = parse_matchers(text)
     except MatcherError:
         return
-    assert matchers == parse_matchers(format_matchers(matchers))
+    assert parse_matchers(format_matchers(matchers)) == matchers
     assert all(isinstance(matcher, Matcher) for matcher in matchers)

@@ -96,14 +96,14 @@ NESTED = tree(
     ],
 )
 def test_who_hears(routes: Route, labels: Mapping[str, str], expected: list[str]) -> None:
-    assert expected == [channel for match in route_alert(routes, labels, NOW) for channel in match.channels]
+    assert [channel for match in route_alert(routes, labels, NOW) for channel in match.channels] == expected
 
 
 def test_what_a_route_does_not_say_comes_from_its_parent() -> None:
     steps = (Escalation(timedelta(minutes=10), ("boss",)),)
     routes = tree(node("a=b", node("c=d")), fallback=("email",), escalate=steps)
     (match,) = route_alert(routes, {"a": "b", "c": "d"}, NOW)
-    assert (("slack",), ("email",), steps) == (match.channels, match.fallback, match.escalate)
+    assert (match.channels, match.fallback, match.escalate) == (("slack",), ("email",), steps)
 
 
 def test_an_empty_list_is_said_and_not_inherited() -> None:
@@ -131,8 +131,8 @@ def test_a_match_says_its_route_and_why() -> None:
 )
 def test_muting(fields: Fields, by: str | None, until: datetime | None) -> None:
     (match,) = route_alert(tree(node("a=b", **fields)), {"a": "b"}, NOW)
-    assert (by, until) == (match.muted_by, match.muted_until)
-    assert (by is not None and until is None) == match.muted_for_ever
+    assert (match.muted_by, match.muted_until) == (by, until)
+    assert match.muted_for_ever == (by is not None and until is None)
 
 
 def test_intervals_are_the_routes_own_and_not_inherited() -> None:
@@ -163,7 +163,7 @@ MUTED = tree(
 def test_what_a_channel_should_do(alerts: list[tuple[str, bool]], firing: bool, held: bool, until: int | None) -> None:
     routed = channels_for(MUTED, [({"a": a}, fires) for a, fires in alerts], NOW)["email"]
     expected_until = NOW.replace(hour=until, minute=0) if until else None
-    assert (firing, held, expected_until) == (routed.firing, routed.muted, routed.muted_until)
+    assert (routed.firing, routed.muted, routed.muted_until) == (firing, held, expected_until)
 
 
 def test_an_incident_goes_to_the_union_of_its_alerts() -> None:
@@ -181,13 +181,13 @@ def test_the_walk_is_explained() -> None:
     explanation = explain(NESTED, {"team": "ml", "severity": "warning"}, NOW)
     told = [(step.route, step.depth, step.failed, step.seen, step.taken) for step in explanation.steps]
     ml = 'route.routes[0] {team="ml"}'
-    assert [
+    assert told == [
         ("route", 0, None, None, False),
         (ml, 1, None, None, True),
         ('route.routes[0].routes[0] {severity="critical"}', 2, 'severity="critical"', "warning", False),
         ('route.routes[0].routes[1] {env="test"}', 2, 'env="test"', None, False),
-    ] == told
-    assert (ml,) == tuple(match.route for match in explanation.matches)
+    ]
+    assert tuple(match.route for match in explanation.matches) == (ml,)
 
 
 @pytest.mark.parametrize(
@@ -209,8 +209,8 @@ def test_severity_in_our_own_words(
     labels: Mapping[str, str], aliases: Mapping[str, str], name: str, expected: Mapping[str, str]
 ) -> None:
     before = dict(labels)
-    assert expected == canonical_labels(labels, aliases, name)
-    assert before == labels
+    assert canonical_labels(labels, aliases, name) == expected
+    assert labels == before
 
 
 @pytest.mark.parametrize(
@@ -228,7 +228,7 @@ def test_severity_in_our_own_words(
 )
 def test_routes_that_cannot_be_reached(routes: list[Route], expected: list[str]) -> None:
     found = unreachable_routes(tree(*routes))
-    assert [f"route.{path}" for path in expected] == [each.route.path for each in found]
+    assert [each.route.path for each in found] == [f"route.{path}" for path in expected]
 
 
 LABELS = st.dictionaries(st.sampled_from("abc"), st.sampled_from(["", "x", "y"]), max_size=3)

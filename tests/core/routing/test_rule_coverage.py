@@ -52,13 +52,13 @@ def told(coverage: Coverage) -> list[str]:
 )
 def test_an_alert_reaches_the_channels_of_its_severity(severity: str, channels: tuple[str, ...]) -> None:
     found = cover(rule(severity=severity), routing(*TIERS), NOON)
-    assert (severity, Way.BRIDGE, channels, (), []) == (
+    assert (
         found.severity,
         found.way,
         found.channels,
         found.depends_on,
         told(found),
-    )
+    ) == (severity, Way.BRIDGE, channels, (), [])
 
 
 def test_an_alert_reaches_what_production_would_choose() -> None:
@@ -156,7 +156,7 @@ def test_what_the_rule_leaves_open_is_told(
     routes: tuple[str, ...], labels: Mapping[str, str], depends: tuple[str, ...]
 ) -> None:
     nodes = [Route(parse_matchers(text), path=f"r{index}") for index, text in enumerate(routes)]
-    assert depends == cover(rule(**labels), routing(*nodes), NOON).depends_on
+    assert cover(rule(**labels), routing(*nodes), NOON).depends_on == depends
 
 
 def test_a_route_below_an_uncertain_one_is_looked_at_too() -> None:
@@ -182,7 +182,7 @@ def test_a_template_for_the_way_or_for_the_severity_is_a_dependency() -> None:
 @pytest.mark.parametrize("word", ["Critical", "CRITICAL", "crit", "critcal", "Page", "sev1", "fatal", " critical"])
 def test_a_severity_that_nothing_knows_and_that_was_meant_to_page_is_a_fault(word: str) -> None:
     found = cover(rule(severity=word), routing(*TIERS), NOON)
-    assert [f"Errors has the severity {word!r}, which is not known: it does not page, and reaches slack"] == told(found)
+    assert told(found) == [f"Errors has the severity {word!r}, which is not known: it does not page, and reaches slack"]
     assert not found.shortcomings[0].warning
     assert "write severity: critical" in found.shortcomings[0].hint
 

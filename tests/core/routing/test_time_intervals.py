@@ -74,7 +74,7 @@ BERLIN_NIGHT = interval(times=["22:00-24:00", "00:00-07:00"], location="Europe/B
     ],
 )
 def test_contains(given_interval: TimeInterval, time: str, expected: bool) -> None:
-    assert expected == given_interval.contains(at(time))
+    assert given_interval.contains(at(time)) == expected
 
 
 @pytest.mark.parametrize(
@@ -138,7 +138,7 @@ def test_contains(given_interval: TimeInterval, time: str, expected: bool) -> No
 def test_when_silence_ends(
     mute: tuple[NamedIntervals, ...], active: tuple[NamedIntervals, ...], now: str, expected: str | None
 ) -> None:
-    assert (at(expected) if expected else None) == unmuted_at(mute, active, at(now))
+    assert unmuted_at(mute, active, at(now)) == (at(expected) if expected else None)
 
 
 def test_the_reason_names_the_interval() -> None:
@@ -169,7 +169,7 @@ def test_it_agrees_with_looking_at_every_minute(
     moments = [now, *(minute + timedelta(minutes=n) for n in range(1, 3 * 24 * 60))]
     expected = next((m for m in moments if muted_by(mute_named, active_named, m) is None), None)
     found = unmuted_at(mute_named, active_named, now)
-    assert expected == found or (expected is None and (found is None or found > moments[-1]))
+    assert found == expected or (expected is None and (found is None or found > moments[-1]))
 
 
 @pytest.mark.parametrize(

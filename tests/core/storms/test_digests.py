@@ -63,10 +63,10 @@ def test_a_digest_says_how_many_and_what_the_most_severe_first() -> None:
 def test_what_is_suppressed_is_counted_by_name_and_severity() -> None:
     slow = [Suppressed(number, "HighLatency", WARNING, at(-number)) for number in (7, 9, 8)]
     found = grouped([*slow, Suppressed(6, "HighLatency", CRITICAL, at(0))])
-    assert [
+    assert found == [
         SuppressedGroup("HighLatency", WARNING, 3, at(-9), 9),
         SuppressedGroup("HighLatency", CRITICAL, 1, at(0), 6),
-    ] == found
+    ]
 
 
 def test_names_beyond_the_first_are_counted() -> None:
@@ -78,7 +78,7 @@ def test_names_beyond_the_first_are_counted() -> None:
 def test_it_goes_to_its_channel_alone_whatever_the_routes_say() -> None:
     channels = {"slack-ml": ChannelSpec("slack-ml"), "mail": ChannelSpec("mail", ("a@x.org", "b@x.org"))}
     (state,) = digest_states(begun(), channels)
-    assert (Target("slack-ml"), True, True) == (state.target, state.firing, state.loud)
+    assert (state.target, state.firing, state.loud) == (Target("slack-ml"), True, True)
     mailed = opened("mail", (SLOW,), LIMITS, "", at(0), "uid")
     assert [each.target.recipient for each in digest_states(mailed, channels)] == ["a@x.org", "b@x.org"]
     assert digest_states(begun(), {}) == ()
@@ -105,20 +105,20 @@ def test_an_update_is_an_edit_unless_it_is_louder() -> None:
 
 def test_when_nothing_is_held_any_more_it_keeps_its_severity() -> None:
     nothing = changed(known(SLOW, ERRORS), [])
-    assert Severity.CRITICAL is nothing.incident.severity
+    assert nothing.incident.severity is Severity.CRITICAL
     assert alert_of(nothing)["summary"] == "no incident is suppressed on slack-ml"
 
 
 def test_a_critical_that_joins_what_was_acknowledged_makes_it_nobodys_again() -> None:
     taken = replace(known(), state=State.ACKNOWLEDGED, acknowledged_by="ada", acknowledged_at=at(5))
-    assert State.ACKNOWLEDGED is changed(taken, [replace(SLOW, count=4000)]).incident.state
+    assert changed(taken, [replace(SLOW, count=4000)]).incident.state is State.ACKNOWLEDGED
     again = changed(taken, [SLOW, ERRORS])
     assert (
         again.incident.state,
         again.incident.acknowledged_by,
         again.entries[0].kind,
     ) == (State.OPEN, None, "paged_again")
-    assert State.ACKNOWLEDGED is changed(taken, [SLOW, ERRORS], page_again=False).incident.state
+    assert changed(taken, [SLOW, ERRORS], page_again=False).incident.state is State.ACKNOWLEDGED
 
 
 def test_one_that_a_person_closed_comes_back_only_with_news() -> None:
@@ -131,7 +131,7 @@ def test_one_that_a_person_closed_comes_back_only_with_news() -> None:
 def test_its_end_says_what_became_of_what_it_stood_for() -> None:
     change = over(known(SLOW, ERRORS), STORM, 38, 974, "for 1 min all was calm", at(720))
     told = "the storm on slack-ml is over: what still fires is notified one by one (38), 974 ended unnotified"
-    assert {"summary": told, "description": "for 1 min all was calm"} == alert_of(change)
+    assert alert_of(change) == {"summary": told, "description": "for 1 min all was calm"}
     assert (
         change.incident.state,
         change.incident.severity,

@@ -41,7 +41,7 @@ STORM = Storm("slack", 7, WARNING, at(0), at(0), None, at(0), 100, WARNING)
 def test_a_storm_is_more_than_the_pace_carries_within_the_patience_and_at_least_so_many(
     limits: StormLimits, count: int
 ) -> None:
-    assert count == limits.begins_at
+    assert limits.begins_at == count
     assert (cut_off({WARNING: count - 1}, limits), cut_off({WARNING: count}, limits)) == (None, WARNING)
 
 
@@ -57,7 +57,7 @@ def test_a_storm_is_more_than_the_pace_carries_within_the_patience_and_at_least_
     ],
 )
 def test_the_least_severe_collapses_first(waiting: Mapping[int, int], rank: int | None) -> None:
-    assert rank == cut_off(waiting, LIMITS)
+    assert cut_off(waiting, LIMITS) == rank
 
 
 @given(st.dictionaries(st.integers(0, 4), st.integers(0, 500)), st.floats(0.01, 50), st.integers(2, 100))
@@ -74,8 +74,8 @@ def test_a_storm_begins_with_its_reason() -> None:
     verdict = decide(None, {CRITICAL: 5, WARNING: 4295}, LIMITS, at(0))
     assert verdict.rank == WARNING
     assert verdict.because == "4,300 messages waited, which take 1 h 11 min at its rate (maximum delay 1 min)"
-    assert StormDecision(None, None, "5 messages waited, which take 5 s at its rate (maximum delay 1 min)") == decide(
-        None, {CRITICAL: 5}, LIMITS, at(0)
+    assert decide(None, {CRITICAL: 5}, LIMITS, at(0)) == StormDecision(
+        None, None, "5 messages waited, which take 5 s at its rate (maximum delay 1 min)"
     )
 
 
@@ -88,9 +88,9 @@ def test_more_collapses_at_once_and_ends_the_calm() -> None:
 
 def test_less_collapses_only_after_the_calm() -> None:
     first = decide(STORM, {INFO: 500}, LIMITS, at(100))
-    assert (WARNING, at(100)) == (first.rank, first.calm_since)
+    assert (first.rank, first.calm_since) == (WARNING, at(100))
     calm = replace(STORM, calm_since=at(100))
-    assert StormDecision(WARNING, at(100)) == decide(calm, {INFO: 500}, LIMITS, at(159))
+    assert decide(calm, {INFO: 500}, LIMITS, at(159)) == StormDecision(WARNING, at(100))
     assert decide(calm, {INFO: 500}, LIMITS, at(160)).rank == INFO
 
 
@@ -98,7 +98,7 @@ def test_it_is_over_when_all_could_be_told_for_so_long() -> None:
     calm = replace(STORM, calm_since=at(100))
     assert decide(calm, {WARNING: 60}, LIMITS, at(159)).rank == WARNING
     over = decide(calm, {WARNING: 60}, LIMITS, at(160))
-    assert StormDecision(None, None, "for 1 min, what waited could have been sent within 1 min") == over
+    assert over == StormDecision(None, None, "for 1 min, what waited could have been sent within 1 min")
 
 
 def test_without_limits_it_is_over_at_once() -> None:
@@ -110,7 +110,7 @@ def test_without_limits_it_is_over_at_once() -> None:
     [(0, 4, False), (0, 5, True), (5, 9, False), (5, 10, True), (20, 39, False), (20, 40, True), (300, 330, True)],
 )
 def test_the_digest_is_written_anew_soon_at_first_and_then_at_most_so_often(updated: int, now: int, due: bool) -> None:
-    assert due == update_due(replace(STORM, updated_at=at(updated)), LIMITS, at(now))
+    assert update_due(replace(STORM, updated_at=at(updated)), LIMITS, at(now)) == due
     assert not update_due(replace(STORM, updated_at=at(300)), LIMITS, at(329))
 
 
@@ -119,12 +119,12 @@ def test_the_digest_is_written_anew_soon_at_first_and_then_at_most_so_often(upda
     [(150, WARNING, False), (999, WARNING, False), (1000, WARNING, True), (90, CRITICAL, True), (0, CRITICAL, False)],
 )
 def test_what_is_more_severe_or_ten_times_as_much_is_worth_more_than_an_edit(count: int, rank: int, loud: bool) -> None:
-    assert loud == is_louder(STORM, count, rank)
+    assert is_louder(STORM, count, rank) == loud
 
 
 def test_when_more_severe_ones_collapse_the_digest_is_due_at_once() -> None:
     tighter = follow(replace(STORM, updated_at=at(90)), StormDecision(CRITICAL), at(91))
-    assert (CRITICAL, at(91)) == (tighter.rank, tighter.tightened_at)
+    assert (tighter.rank, tighter.tightened_at) == (CRITICAL, at(91))
     assert update_due(tighter, LIMITS, at(91))
     looser = follow(tighter, StormDecision(INFO), at(200))
-    assert (INFO, at(91)) == (looser.rank, looser.tightened_at)
+    assert (looser.rank, looser.tightened_at) == (INFO, at(91))
