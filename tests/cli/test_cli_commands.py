@@ -1,4 +1,4 @@
-"""The commands as a group: each is found, and none drags the others' libraries in."""
+"""The commands as a group: each is found, and none imports the libraries of the others."""
 
 from __future__ import annotations
 
@@ -28,14 +28,14 @@ def test_help_lists_every_command() -> None:
 
 
 @pytest.mark.parametrize(
-    ("module", "spared"),
+    ("module", "absent"),
     [
         ("bridge.app.supervisor", ("sqlalchemy", "flask", "aiohttp", "pydantic", "structlog")),
         ("bridge.app.web_process", ("aiohttp", "slack_sdk", "pdpyras", "psycopg", "alembic")),
         ("bridge.app.worker_process", ("flask", "waitress", "psycopg", "alembic")),
     ],
 )
-def test_a_process_carries_only_what_it_uses(module: str, spared: tuple[str, ...]) -> None:
-    program = f"import sys, {module}; print([name for name in {spared!r} if name in sys.modules])"
-    told = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout
-    assert told.strip() == "[]"
+def test_a_process_imports_only_what_it_uses(module: str, absent: tuple[str, ...]) -> None:
+    program = f"import sys, {module}; print([name for name in {absent!r} if name in sys.modules])"
+    output = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout
+    assert output.strip() == "[]"

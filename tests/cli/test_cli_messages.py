@@ -1,4 +1,4 @@
-"""`bridge send-test` and `bridge preview` with a channel of each kind that keeps what it was sent."""
+"""`bridge send-test` and `bridge preview` with channels whose vendor is the sandbox."""
 
 from __future__ import annotations
 
@@ -34,7 +34,8 @@ def test_a_test_is_sent_and_then_resolved(channel: str, tmp_path: Path, monkeypa
         return
     first, second = state["webhook"]["deliveries"]
     assert ([first["body"]["status"], second["body"]["status"]], second["signed"]) == (["firing", "resolved"], True)
-    assert "resolved" == second["body"]["alerts"][0]["status"] == second["body"]["incident"]["state"]
+    assert second["body"]["alerts"][0]["status"] == "resolved"
+    assert second["body"]["incident"]["state"] == "resolved"
     assert [each["body"]["incident"]["revision"] for each in (first, second)] == [1, 2]
 
 

@@ -1,4 +1,4 @@
-"""Commands that send nothing need no secret; options stand where one writes them; a copy is restored."""
+"""Commands that send nothing need no secret; options are accepted anywhere; a backup can be restored."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.mark.parametrize("config", SHIPPED, ids=["one machine", "cluster", "gke"])
-def test_what_sends_nothing_needs_no_secret(folder: Path, config: str) -> None:
+def test_commands_that_send_nothing_need_no_secret(folder: Path, config: str) -> None:
     url = with_incidents(f"sqlite:///{folder}/bridge.db", 2)
     lines = [
         ["route", "severity=critical", "--config", config],
@@ -56,7 +56,7 @@ def test_what_sends_nothing_needs_no_secret(folder: Path, config: str) -> None:
         assert "stand-in" not in result.output
 
 
-def test_what_sends_needs_them(folder: Path) -> None:
+def test_commands_that_send_need_their_secrets(folder: Path) -> None:
     for words in (["send-test", "slack-ml"], ["worker"], ["web"], ["check", "--no-rules"]):
         result = run(*words, "--config", ROUTES)
         assert result.exit_code in (1, 2)
@@ -64,7 +64,7 @@ def test_what_sends_needs_them(folder: Path) -> None:
     assert [each.name for each in folder.iterdir()] == ["payload.json"]
 
 
-def test_files_of_secrets_that_the_user_may_not_read_are_not_needed(folder: Path) -> None:
+def test_commands_that_send_nothing_need_no_secret_file(folder: Path) -> None:
     text = (
         "channels:\n"
         "  pd: {type: pagerduty, routing_key_file: /nowhere/key}\n"
@@ -104,7 +104,7 @@ def test_a_variable_that_is_no_secret_is_still_needed(folder: Path) -> None:
         "--config {config} route a=b",
     ],
 )
-def test_options_stand_before_or_after_the_command(folder: Path, line: str) -> None:
+def test_options_are_accepted_before_and_after_the_command(folder: Path, line: str) -> None:
     url = with_incidents(f"sqlite:///{folder}/mine.db")
     (folder / "mine.yaml").write_text(Path(ROUTES).read_text())
     words = line.format(url=url, config="mine.yaml").split()
@@ -112,7 +112,7 @@ def test_options_stand_before_or_after_the_command(folder: Path, line: str) -> N
     assert result.exit_code == 0, result.stderr
 
 
-def test_the_environment_names_them_and_an_option_wins(folder: Path) -> None:
+def test_an_option_wins_over_the_environment(folder: Path) -> None:
     url = with_incidents(f"sqlite:///{folder}/mine.db")
     assert run("incidents", "list", environ={"BRIDGE_DATABASE_URL": url}).exit_code == 0
     wrong = {"BRIDGE_DATABASE_URL": "sqlite:///wrong.db"}
@@ -124,7 +124,7 @@ def files(folder: Path) -> dict[str, bytes]:
     return {each.name: each.read_bytes() for each in folder.iterdir()}
 
 
-def test_reading_changes_nothing_in_a_database_nor_beside_it(folder: Path) -> None:
+def test_reading_changes_neither_the_database_nor_its_folder(folder: Path) -> None:
     url = with_incidents(f"sqlite:///{folder}/bridge.db")
     for each in folder.glob("bridge.db.*"):
         each.unlink()
@@ -134,33 +134,35 @@ def test_reading_changes_nothing_in_a_database_nor_beside_it(folder: Path) -> No
     assert files(folder) == before
 
 
-def test_reading_sees_what_a_bridge_at_work_has_written(folder: Path) -> None:
+def test_reading_sees_what_a_running_bridge_has_written(folder: Path) -> None:
     engine = open_database(with_incidents(f"sqlite:///{folder}/bridge.db"))
-    with engine.connect():  # its log is beside the file
+    with engine.connect():  # keeps the write-ahead log beside the file
         with_incidents(f"sqlite:///{folder}/bridge.db", 1, alertname="Later")
         assert (folder / "bridge.db-wal").exists()
         assert "Later" in run("incidents", "list", "--database", f"sqlite:///{folder}/bridge.db").output
     engine.dispose()
 
 
-@pytest.mark.parametrize(("version", "told"), [("0009", "`bridge serve` of this version"), ("9999", "a newer version")])
-def test_another_versions_database_is_not_touched(folder: Path, version: str, told: str) -> None:
+@pytest.mark.parametrize(
+    ("version", "explanation"), [("0009", "`bridge serve` of this version"), ("9999", "a newer version")]
+)
+def test_a_database_of_another_version_is_not_changed(folder: Path, version: str, explanation: str) -> None:
     url = with_incidents(f"sqlite:///{folder}/bridge.db")
     with sqlite3.connect(folder / "bridge.db") as connection:
         connection.execute("UPDATE alembic_version SET version_num = ?", (version,))
     connection.close()
     for words in (["list"], ["ack", "1", "--config", ROUTES]):
         result = run("incidents", *words, "--database", url)
-        assert (result.exit_code, told in result.stderr and NEWEST in result.stderr) == (1, True)
+        assert (result.exit_code, explanation in result.stderr and NEWEST in result.stderr) == (1, True)
     with sqlite3.connect(folder / "bridge.db") as connection:
         assert connection.execute("SELECT version_num FROM alembic_version").fetchall() == [(version,)]
     connection.close()
 
 
-def test_a_backup_that_was_just_made_is_restored(folder: Path) -> None:
+def test_a_backup_of_a_running_bridge_can_be_restored(folder: Path) -> None:
     url = with_incidents(f"sqlite:///{folder}/bridge.db")
     live = open_database(url)
-    with live.connect():  # the bridge goes on
+    with live.connect():  # the bridge keeps running
         assert run("backup", "copy.db", "--database", url).exit_code == 0
         for words in (["copy.db"], ["--database", f"sqlite:///{folder}/copy.db"], ["./copy.db"]):
             result = run("restored", *words)
@@ -169,7 +171,7 @@ def test_a_backup_that_was_just_made_is_restored(folder: Path) -> None:
     assert "#1" in run("incidents", "list", "--database", f"sqlite:///{folder}/copy.db").output
 
 
-def test_the_database_of_a_bridge_at_work_is_not_restored(folder: Path) -> None:
+def test_the_database_of_a_running_bridge_is_not_restored(folder: Path) -> None:
     url = with_incidents(f"sqlite:///{folder}/bridge.db")
     live = open_database(url)
     with live.connect() as connection:
@@ -180,8 +182,8 @@ def test_the_database_of_a_bridge_at_work_is_not_restored(folder: Path) -> None:
     assert run("restored", "--database", url).exit_code == 0
 
 
-def test_the_database_of_a_bridge_that_was_killed_is_restored(folder: Path) -> None:
-    """Its log is beside it, and nobody has it open."""
+def test_the_database_of_a_killed_bridge_can_be_restored(folder: Path) -> None:
+    """Its write-ahead log is beside it, and no process has it open."""
     live = open_database(with_incidents(f"sqlite:///{folder}/bridge.db"))
     with live.connect():
         with_incidents(f"sqlite:///{folder}/bridge.db", 1, alertname="Later")
@@ -193,13 +195,13 @@ def test_the_database_of_a_bridge_that_was_killed_is_restored(folder: Path) -> N
     assert "Later" in run("incidents", "list", "--database", "sqlite:///killed.db").output
 
 
-def test_restored_makes_no_database(folder: Path) -> None:
+def test_restored_creates_no_database(folder: Path) -> None:
     result = run("restored")
     assert (result.exit_code, "there is no database bridge.db" in result.stderr) == (1, True)
     assert [each.name for each in folder.iterdir()] == ["payload.json"]
 
 
-def take_the_last_migration_back(database: Path) -> None:
+def undo_the_last_migration(database: Path) -> None:
     config, engine = Config(), sa.create_engine(f"sqlite:///{database}")
     config.set_main_option("script_location", str(ROOT / "bridge" / "store" / "migrations"))
     with engine.connect() as connection:
@@ -208,10 +210,10 @@ def take_the_last_migration_back(database: Path) -> None:
     engine.dispose()
 
 
-def test_a_backup_of_an_older_version_is_brought_up_to_date(folder: Path) -> None:
+def test_a_backup_of_an_older_version_is_migrated(folder: Path) -> None:
     with_incidents(f"sqlite:///{folder}/bridge.db")
     shutil.copy(folder / "bridge.db", folder / "old.db")
-    take_the_last_migration_back(folder / "old.db")
+    undo_the_last_migration(folder / "old.db")
     with closing(sqlite3.connect(folder / "old.db")) as connection:
         (version,) = connection.execute("SELECT version_num FROM alembic_version").fetchone()
     assert version < NEWEST
