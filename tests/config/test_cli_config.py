@@ -1,4 +1,4 @@
-"""The commands about routes.yaml, as a person at a terminal meets them."""
+"""The commands about routes.yaml, as a user at a terminal runs them."""
 
 import json
 from collections.abc import Mapping
@@ -26,7 +26,7 @@ route:
 
 
 class Run(Protocol):
-    """Runs the command with these words, and with the repository's routes.yaml unless they name another."""
+    """Runs the command with these words, and with the repository's routes.yaml unless they name another file."""
 
     def __call__(self, *words: str, obj: Mapping[str, object] | None = None, input: str | None = None) -> Result: ...
 
@@ -46,7 +46,7 @@ def run(monkeypatch: pytest.MonkeyPatch) -> Run:
 ROUTES = str(ROOT / "routes.yaml")
 
 
-def test_check_says_what_reaches_whom(run: Run) -> None:
+def test_check_lists_the_channels_of_each_severity(run: Run) -> None:
     result = run("check")
     assert result.exit_code == 0
     assert "routes.yaml is good" in result.output
@@ -54,7 +54,7 @@ def test_check_says_what_reaches_whom(run: Run) -> None:
     assert "warning: route.routes[0].fallback" not in result.output
 
 
-def test_check_tells_every_fault_and_fails(run: Run, tmp_path: Path) -> None:
+def test_check_reports_every_fault_and_fails(run: Run, tmp_path: Path) -> None:
     path = tmp_path / "routes.yaml"
     path.write_text(FAULTY + "retention: x\n")
     result = run("check", "--config", str(path))
@@ -63,13 +63,13 @@ def test_check_tells_every_fault_and_fails(run: Run, tmp_path: Path) -> None:
     assert result.output.endswith("2 faults\n")
 
 
-def test_check_for_programs(run: Run, tmp_path: Path) -> None:
+def test_check_as_json(run: Run, tmp_path: Path) -> None:
     path = tmp_path / "routes.yaml"
     path.write_text(FAULTY)
     result = run("check", "--json", "--config", str(path))
     assert result.exit_code == 1
-    told = json.loads(result.output)
-    assert (told["ok"], told["faults"][0]["path"], told["faults"][0]["line"]) == (False, "route.notify[0]", 4)
+    report = json.loads(result.output)
+    assert (report["ok"], report["faults"][0]["path"], report["faults"][0]["line"]) == (False, "route.notify[0]", 4)
     good = json.loads(run("check", "--json").output)
     assert (good["ok"], good["reaches"]["warning"]) == (True, ["email-ml"])
 
@@ -100,7 +100,7 @@ def routes(tmp_path: Path) -> Path:
     return path
 
 
-def test_check_says_whom_each_rule_reaches_and_what_that_depends_on(run: Run, routes: Path) -> None:
+def test_check_lists_the_channels_and_dependencies_of_each_rule(run: Run, routes: Path) -> None:
     result = run("check", "--config", str(routes))
     assert result.exit_code == 1
     lines = result.output.splitlines()
@@ -113,7 +113,7 @@ def test_check_says_whom_each_rule_reaches_and_what_that_depends_on(run: Run, ro
     )
 
 
-def test_check_fails_for_a_rule_with_its_file_and_line(run: Run, routes: Path) -> None:
+def test_check_reports_a_faulty_rule_with_its_file_and_line(run: Run, routes: Path) -> None:
     result = run("check", "--config", str(routes))
     file = routes.parent / "rules" / "ml.yml"
     assert f"{file}:4: groups[0].rules[1]: Deployed has no runbook_url; add" in result.output
@@ -122,7 +122,7 @@ def test_check_fails_for_a_rule_with_its_file_and_line(run: Run, routes: Path) -
     assert run("check", "--config", str(routes)).exit_code == 0
 
 
-def test_check_fails_for_a_critical_rule_that_pages_nobody_and_for_one_that_reaches_nobody(
+def test_check_fails_for_a_critical_rule_that_does_not_page_and_for_a_rule_without_channel(
     run: Run, routes: Path
 ) -> None:
     text = TIERS.replace(
@@ -135,7 +135,7 @@ def test_check_fails_for_a_critical_rule_that_pages_nobody_and_for_one_that_reac
     assert (result.exit_code, result.output.endswith("\n3 faults\n")) == (1, True)
 
 
-def test_check_reads_the_rules_that_it_is_given_or_none(run: Run, routes: Path, tmp_path: Path) -> None:
+def test_check_reads_the_given_rules_or_none(run: Run, routes: Path, tmp_path: Path) -> None:
     one, two = tmp_path / "one.yml", tmp_path / "more"
     two.mkdir()
     one.write_text(RULES.replace("summary: s", "runbook_url: x"))
@@ -148,12 +148,14 @@ def test_check_reads_the_rules_that_it_is_given_or_none(run: Run, routes: Path, 
     assert run("check", "--config", str(routes), "--rules", str(tmp_path / "gone")).exit_code == 2
 
 
-def test_check_tells_the_rules_for_programs(run: Run, routes: Path) -> None:
-    told = json.loads(run("check", "--json", "--config", str(routes)).output)
+def test_check_as_json_has_the_rules(run: Run, routes: Path) -> None:
+    report = json.loads(run("check", "--json", "--config", str(routes)).output)
     file = str(routes.parent / "rules" / "ml.yml")
-    assert not told["ok"]
-    assert [(each["file"], each["line"], each["path"]) for each in told["faults"]] == [(file, 4, "groups[0].rules[1]")]
-    errors, deployed, watchdog = told["rules"]
+    assert not report["ok"]
+    assert [(each["file"], each["line"], each["path"]) for each in report["faults"]] == [
+        (file, 4, "groups[0].rules[1]")
+    ]
+    errors, deployed, watchdog = report["rules"]
     assert tuple(errors[key] for key in ("alert", "severity", "channels", "depends_on", "way", "line")) == (
         "Errors",
         "critical",
@@ -165,7 +167,7 @@ def test_check_tells_the_rules_for_programs(run: Run, routes: Path) -> None:
     assert (deployed["faults"], watchdog["way"]) == (["Deployed has no runbook_url"], "heartbeat")
 
 
-def test_check_tells_faults_of_both_files_at_once(run: Run, routes: Path) -> None:
+def test_check_reports_faults_of_both_files_at_once(run: Run, routes: Path) -> None:
     routes.write_text(FAULTY)
     (routes.parent / "rules" / "bad.yml").write_text("groups: [\n")
     output = run("check", "--config", str(routes)).output
@@ -175,19 +177,19 @@ def test_check_tells_faults_of_both_files_at_once(run: Run, routes: Path) -> Non
     assert output.endswith("3 faults\n")
 
 
-def test_the_shipped_rules_all_reach_somebody(run: Run) -> None:
-    told = json.loads(run("check", "--json").output)
-    assert told["ok"], told["faults"]
-    assert "Watchdog" in {each["alert"] for each in told["rules"] if each["way"] == "heartbeat"}
-    assert "AlertBridgeDown" in {each["alert"] for each in told["rules"] if each["way"] == "direct"}
+def test_every_shipped_rule_reaches_a_channel(run: Run) -> None:
+    report = json.loads(run("check", "--json").output)
+    assert report["ok"], report["faults"]
+    assert "Watchdog" in {each["alert"] for each in report["rules"] if each["way"] == "heartbeat"}
+    assert "AlertBridgeDown" in {each["alert"] for each in report["rules"] if each["way"] == "direct"}
 
 
-def test_check_asks_the_template_check_that_it_is_given(run: Run) -> None:
+def test_check_runs_the_template_check(run: Run) -> None:
     result = run("check", obj={"check_templates": lambda folder: [f"broken in {folder}"]})
     assert (result.exit_code, "templates: broken in None" in result.output) == (1, True)
 
 
-def test_check_finds_the_file_by_its_variable(run: Run, tmp_path: Path) -> None:
+def test_check_finds_the_file_by_the_environment(run: Run, tmp_path: Path) -> None:
     path = tmp_path / "other.yaml"
     path.write_text(FAULTY)
     group = click.Group(commands=COMMANDS)
@@ -195,25 +197,23 @@ def test_check_finds_the_file_by_its_variable(run: Run, tmp_path: Path) -> None:
     assert f"{path}:4:" in result.output
 
 
-def test_route_says_who_hears_and_why(run: Run) -> None:
+def test_route_prints_the_channels_and_the_reason(run: Run) -> None:
     result = run("route", "severity=page", "alertname=X")
     assert result.exit_code == 0
     assert '=> route.routes[0] {severity="critical"}' in result.output
     assert "-> pagerduty-ml (pagerduty)" in result.output
 
 
-def test_route_says_which_matcher_failed(run: Run) -> None:
+def test_route_prints_the_matcher_that_failed(run: Run) -> None:
     output = run("route", "severity=info").output
     assert """-- route.routes[0] {severity="critical"}   fails severity="critical": it is 'info'""" in output
     assert 'fails severity="critical": the label is missing' in run("route").output
 
 
-def test_route_for_programs(run: Run) -> None:
-    told = json.loads(run("route", "severity=warning", "--json").output)
-    assert (
-        told["channels"],
-        [step["matched"] for step in told["steps"][1:]],
-    ) == (["email-ml"], [False, True])
+def test_route_as_json(run: Run) -> None:
+    report = json.loads(run("route", "severity=warning", "--json").output)
+    assert report["channels"] == ["email-ml"]
+    assert [step["matched"] for step in report["steps"][1:]] == [False, True]
 
 
 def test_route_at_another_time(run: Run, tmp_path: Path) -> None:
@@ -233,16 +233,16 @@ def test_route_at_another_time(run: Run, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("word", ["severity", "=x"])
-def test_route_refuses_what_is_no_label(run: Run, word: str) -> None:
+def test_route_refuses_an_invalid_label(run: Run, word: str) -> None:
     result = run("route", word)
     assert (result.exit_code, "write NAME=VALUE" in result.output) == (2, True)
 
 
-def test_schema_is_json(run: Run) -> None:
+def test_schema_prints_json(run: Run) -> None:
     assert "channels" in json.loads(run("schema").output)["properties"]
 
 
-def test_hash_password_from_standard_input(run: Run) -> None:
+def test_hash_password_reads_standard_input(run: Run) -> None:
     result = run("hash-password", input="open sesame\n")
     assert check_password_hash(result.output.strip(), "open sesame")
     assert "open sesame" not in result.output
@@ -255,7 +255,7 @@ def test_no_command_shows_a_secret(run: Run) -> None:
         assert not [secret for secret in ENVIRON.values() if secret in output]
 
 
-def test_check_tells_what_would_be_noticed_too_late(run: Run, routes: Path) -> None:
+def test_check_reports_advice_as_warnings(run: Run, routes: Path) -> None:
     text = TIERS.replace("matchers: [team=ml]", "matchers: [\"team='search'\"]")
     routes.write_text(text + "time_intervals: [{name: nights, time_intervals: [{weekdays: [sunday]}]}]\n")
     file = routes.parent / "rules" / "ml.yml"
@@ -268,18 +268,18 @@ def test_check_tells_what_would_be_noticed_too_late(run: Run, routes: Path) -> N
     assert (result.exit_code, result.output.endswith("\n1 fault\n")) == (1, True)
 
 
-def test_check_tells_a_fault_that_stops_no_bridge_and_fails_all_the_same(run: Run, routes: Path) -> None:
+def test_check_fails_for_a_fault_with_which_the_bridge_would_start(run: Run, routes: Path) -> None:
     context = "context: {prometheus: {url: 'http://p'}, questions: [{name: q, title: Q, unit: count, expr: 'sum(x'}]}\n"
     routes.write_text(TIERS + context)
     result = run("check", "--config", str(routes), "--no-rules")
     assert f"{routes}:9: context.questions[0].expr: this is no PromQL: unclosed left parenthesis" in result.output
     assert (result.exit_code, "is good" in result.output) == (1, False)
-    told = json.loads(run("check", "--config", str(routes), "--no-rules", "--json").output)
-    assert (told["ok"], [fault["path"] for fault in told["faults"]]) == (False, ["context.questions[0].expr"])
+    report = json.loads(run("check", "--config", str(routes), "--no-rules", "--json").output)
+    assert (report["ok"], [fault["path"] for fault in report["faults"]]) == (False, ["context.questions[0].expr"])
     assert run("route", "a=b", "--config", str(routes)).exit_code == 0
 
 
-def test_check_tells_of_templates_that_replace_nothing(run: Run, routes: Path) -> None:
+def test_check_warns_of_templates_without_effect(run: Run, routes: Path) -> None:
     (routes.parent / "mine" / "slak-ml").mkdir(parents=True)
     (routes.parent / "mine" / "slak-ml" / "summary.txt").write_text("x")
     (routes.parent / "mine" / "sumary.txt").write_text("x")
@@ -305,5 +305,5 @@ def test_check_tells_of_templates_that_replace_nothing(run: Run, routes: Path) -
 def test_route_matches_as_alertmanager_does(run: Run, routes: Path, matcher: str, label: str, reached: bool) -> None:
     quoted = matcher.replace("'", "''")
     routes.write_text(TIERS.replace("matchers: [team=ml], notify: [slack-ml]", f"matchers: ['{quoted}'], notify: []"))
-    told = json.loads(run("route", label, "--json", "--config", str(routes)).output)
-    assert told["channels"] == ([] if reached else ["slack-ml"])
+    report = json.loads(run("route", label, "--json", "--config", str(routes)).output)
+    assert report["channels"] == ([] if reached else ["slack-ml"])

@@ -41,19 +41,19 @@ def small() -> Settings:
     return load_text(SMALL, ENVIRON)
 
 
-def heard(settings: Settings, **labels: str) -> list[str]:
+def channels_of(settings: Settings, **labels: str) -> list[str]:
     return [c for match in route_alert(settings.route, labels, NOW) for c in match.channels]
 
 
 def test_the_default_file_routes_by_severity() -> None:
     settings = load(ROOT / "routes.yaml", ENVIRON)
-    assert heard(settings, severity="critical") == ["pagerduty-ml"]
-    assert heard(settings, severity="warning") == ["email-ml"]
-    assert heard(settings, severity="info") == ["slack-ml"]
-    assert heard(settings) == ["slack-ml"]
+    assert channels_of(settings, severity="critical") == ["pagerduty-ml"]
+    assert channels_of(settings, severity="warning") == ["email-ml"]
+    assert channels_of(settings, severity="info") == ["slack-ml"]
+    assert channels_of(settings) == ["slack-ml"]
 
 
-def test_the_default_file_talks_to_the_sandbox() -> None:
+def test_the_default_file_uses_the_sandbox() -> None:
     settings = load(ROOT / "routes.yaml", ENVIRON)
     pagerduty, slack, email = settings.channels.values()
     assert isinstance(pagerduty, PagerDutySettings)
@@ -66,7 +66,7 @@ def test_the_default_file_talks_to_the_sandbox() -> None:
     assert settings.external_url == "http://127.0.0.1:9119"
 
 
-def test_the_default_file_follows_the_environment() -> None:
+def test_the_environment_changes_the_default_file() -> None:
     elsewhere = {
         "SMTP_SMARTHOST": "smtp.example.org:465",
         "SMTP_TLS": "implicit",
@@ -83,7 +83,7 @@ def test_the_default_file_follows_the_environment() -> None:
     ) == ("smtp.example.org", 465, "implicit", "https://x/api/")
 
 
-def test_channel_defaults(small: Settings) -> None:
+def test_channels_have_defaults(small: Settings) -> None:
     second = timedelta(seconds=1)
     pagerduty, slack, email = (small.channels[name] for name in ("pagerduty-ml", "slack-ml", "email-ml"))
     assert isinstance(pagerduty, PagerDutySettings)
@@ -112,7 +112,7 @@ def test_channel_defaults(small: Settings) -> None:
     ) == ("starttls", "mail.example.org", Rate(10, second), 4, 150 * second)
 
 
-def test_other_defaults(small: Settings) -> None:
+def test_other_settings_have_defaults(small: Settings) -> None:
     assert small.sources == ()
     minute, flapping = timedelta(minutes=1), Flapping(4, timedelta(hours=1), timedelta(minutes=10))
     assert (
@@ -138,23 +138,23 @@ def test_other_defaults(small: Settings) -> None:
     ) == (timedelta(days=90), None, None, ())
 
 
-def test_the_room_for_all_bodies_grows_with_the_largest(small: Settings) -> None:
+def test_the_limit_of_all_bodies_grows_with_the_largest_body(small: Settings) -> None:
     assert load_text(SMALL + "limits: {body: 100MiB}", ENVIRON).limits.room == 125 * 2**20
     assert load_text(SMALL + "limits: {buffered: 64MiB}", ENVIRON).limits.room == 64 * 2**20
 
 
-def test_trusted_proxies_are_addresses_and_ranges() -> None:
+def test_trusted_proxies_may_be_addresses_and_ranges() -> None:
     text = SMALL + 'web: {trusted_proxies: [127.0.0.1, "::1", 10.0.0.0/8]}'
     assert list(map(str, load_text(text, ENVIRON).web.trusted_proxies)) == ["127.0.0.1/32", "::1/128", "10.0.0.0/8"]
 
 
-def test_the_digest_is_of_the_text_and_not_of_the_environment(small: Settings) -> None:
+def test_the_digest_depends_on_the_text_and_not_on_the_environment(small: Settings) -> None:
     other = load_text(SMALL, {**ENVIRON, "SLACK_BOT_TOKEN": "other"})
     assert hashlib.sha256(SMALL.encode()).hexdigest() == small.digest == other.digest
     assert small.digest != load_text(SMALL + "# more\n", ENVIRON).digest
 
 
-def test_secrets_are_known_to_the_log_filter_and_shown_nowhere(caplog: pytest.LogCaptureFixture) -> None:
+def test_secrets_are_known_to_the_log_filter_and_never_shown(caplog: pytest.LogCaptureFixture) -> None:
     settings = load(ROOT / "routes.yaml", ENVIRON)
     assert secret_values(settings) == frozenset(ENVIRON.values())
     logging.getLogger("test").warning("%s %r", settings, settings)
@@ -163,7 +163,7 @@ def test_secrets_are_known_to_the_log_filter_and_shown_nowhere(caplog: pytest.Lo
         assert secret not in shown
 
 
-def test_secrets_from_files(tmp_path: Path) -> None:
+def test_secrets_are_read_from_files(tmp_path: Path) -> None:
     (tmp_path / "key").write_text("pd-from-file\n")
     (tmp_path / "token").write_text("xoxb-from-file")
     (tmp_path / "password").write_text("mail-from-file\n")
@@ -179,7 +179,7 @@ def test_secrets_from_files(tmp_path: Path) -> None:
     assert pagerduty.routing_key.get_secret_value() == "pd-from-file"
 
 
-def test_storms_are_watched_for_wherever_there_is_a_pace() -> None:
+def test_every_channel_with_a_rate_has_storm_limits() -> None:
     text = """
 storm: {patience: 2m, at_least: 50, calm: 3m, update_every: 10s}
 external_url: https://bridge.example.org/
@@ -204,7 +204,7 @@ def test_storms_can_be_switched_off_and_on_for_one_channel() -> None:
     assert without.storms["slack-ml"] == StormLimits(1.0)
 
 
-def test_sources() -> None:
+def test_sources_are_loaded() -> None:
     text = """
 sources:
   - {name: prod, url: "http://am:9093/", tokens: ["${A}", "${B}"]}
@@ -232,7 +232,7 @@ sources:
     assert {"from-outside", "from-a-file"} <= secret_values(settings)
 
 
-def test_the_whole_tree_arrives_in_the_route() -> None:
+def test_the_routing_tree_is_complete() -> None:
     text = (
         SMALL
         + """
@@ -291,19 +291,19 @@ time_intervals:
                 "8: external_url: others reach the bridge at bridge.example.org, and no login is asked for",
                 "8: external_url: others reach the bridge at bridge.example.org, and no source has a credential",
             ],
-            id="others reach it, and nobody is asked who they are",
+            id="reachable for others without a login",
         ),
         pytest.param(SMALL + "external_url: http://127.0.0.1:9119\n", [], id="only this machine reaches it"),
     ],
 )
-def test_warnings(text: str, expected: list[str]) -> None:
+def test_a_questionable_setting_is_a_warning(text: str, expected: list[str]) -> None:
     warnings = load_text(text, ENVIRON).warnings
     assert len(expected) == len(warnings)
     for start, warning in zip(expected, warnings, strict=True):
         assert f"{warning.line}: {warning}".startswith(start)
 
 
-def test_mail_without_encryption_only_to_this_machine_or_when_allowed() -> None:
+def test_unencrypted_mail_needs_loopback_or_permission() -> None:
     for extra, host in (("", "localhost"), ("", "[::1]"), (", allow_plaintext: true", "mail")):
         text = SMALL.replace('smarthost: "smtp.example.org:587"', f'smarthost: "{host}:25", tls: none{extra}')
         email = load_text(text, ENVIRON).channels["email-ml"]
@@ -318,12 +318,12 @@ def test_the_settings_are_frozen(small: Settings) -> None:
         small.channels["x"] = None  # type: ignore[index]  # what must not be possible
 
 
-def test_the_environment_of_the_process_is_not_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_environment_of_the_process_is_not_read(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(os.environ, "BRIDGE_EXTERNAL_URL", "https://elsewhere.example.org")
     assert load(ROOT / "routes.yaml", ENVIRON).external_url == "http://127.0.0.1:9119"
 
 
-def test_the_schema_is_json_and_knows_the_words_of_the_file() -> None:
+def test_the_schema_is_json_and_has_the_keys_of_the_file() -> None:
     schema = json.loads(json.dumps(json_schema()))
     assert {"sources", "channels", "route", "time_intervals", "retention"} <= set(schema["properties"])
     assert {"continue", "matchers", "notify", "escalate"} <= set(schema["$defs"]["RouteNode"]["properties"])

@@ -1,4 +1,4 @@
-"""Whom the reconciler asks, how often, and with which credential."""
+"""Which Alertmanagers the reconciler queries, how often, and with which credential."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def faults(fields: str) -> str:
     return "\n".join(fault.render("routes.yaml") for fault in raised.value.faults)
 
 
-def test_a_source_with_an_address_is_asked_once_a_minute() -> None:
+def test_a_source_with_a_url_is_reconciled_every_minute() -> None:
     found = source('url: "http://am:9093/"')
     assert (found.alertmanagers, found.url) == (("http://am:9093",), "http://am:9093")
     assert found.reconciliation is not None
@@ -42,7 +42,7 @@ def test_a_source_with_an_address_is_asked_once_a_minute() -> None:
     ) == (timedelta(minutes=1), five, five)
 
 
-def test_every_member_of_a_cluster_is_asked_once() -> None:
+def test_every_member_of_a_cluster_is_queried_once() -> None:
     found = source("urls: [http://a:9093/, http://b:9093, http://a:9093]")
     assert found.alertmanagers == ("http://a:9093", "http://b:9093")
 
@@ -56,7 +56,7 @@ def test_every_member_of_a_cluster_is_asked_once() -> None:
         "url: http://grafana, type: grafana",
     ],
 )
-def test_who_has_no_address_is_no_alertmanager_or_shall_not_be_asked_is_not(fields: str) -> None:
+def test_a_source_without_url_of_another_type_or_switched_off_is_not_reconciled(fields: str) -> None:
     assert source(fields).reconciliation is None
 
 
@@ -70,7 +70,7 @@ def test_the_credential_is_a_secret() -> None:
     assert "t0ken" not in repr(settings) and "passw0rd" not in repr(reconciled_sources(settings))
 
 
-def test_a_file_with_the_token_is_read_later_and_must_be_there(tmp_path: Path) -> None:
+def test_the_token_file_is_read_later_but_must_exist(tmp_path: Path) -> None:
     file = tmp_path / "routes.yaml"
     file.write_text(f"sources: [{{name: prod, url: http://am, reconcile: {{token_file: am-token}}}}]{REST}")
     with pytest.raises(ConfigurationFaults) as raised:
@@ -96,12 +96,12 @@ def test_a_file_with_the_token_is_read_later_and_must_be_there(tmp_path: Path) -
         ("url: http://a, reconcile: {every: 0s}", "sources[0].reconcile.every: more than ten times a second"),
     ],
 )
-def test_faults_name_their_place(fields: str, why: str) -> None:
+def test_a_fault_names_its_place(fields: str, why: str) -> None:
     assert why in faults(fields)
     assert "hunter2" not in faults(fields)
 
 
-def test_all_of_it_reaches_the_worker() -> None:
+def test_the_worker_gets_all_settings() -> None:
     reconcile = "{every: 10s, after: 2m, settled: 3m, timeout: 4s}"
     text = f"sources: [{{name: prod, urls: [http://a, http://b], reconcile: {reconcile}}}, {{name: none}}]{REST}"
     settings = load_text(text, ENVIRON)
