@@ -89,6 +89,13 @@ def configuration(folder: Path, receivers: Receivers) -> Path:
     return file
 
 
+def dedup_checks(alertmanager: str) -> float:
+    """How often it has looked up whether a group was notified already: once per group in each group_interval."""
+    metrics = requests.get(f"{alertmanager}/metrics", timeout=60).text
+    (line,) = [line for line in metrics.splitlines() if line.startswith("alertmanager_nflog_queries_total ")]
+    return float(line.rpartition(" ")[2])
+
+
 @dataclass
 class Alertmanager:
     url: str
@@ -107,12 +114,6 @@ class Alertmanager:
         """Each firing alert by name, and whether another one inhibits it."""
         found = requests.get(f"{self.url}/api/v2/alerts", timeout=60).json()
         return {alert["labels"]["alertname"]: bool(alert["status"]["inhibitedBy"]) for alert in found}
-
-    def dedup_checks(self) -> float:
-        """How often it has looked up whether a group was notified already: once per group in each group_interval."""
-        metrics = requests.get(f"{self.url}/metrics", timeout=60).text
-        (line,) = [line for line in metrics.splitlines() if line.startswith("alertmanager_nflog_queries_total ")]
-        return float(line.rpartition(" ")[2])
 
     def peers(self) -> int:
         cluster = requests.get(f"{self.url}/api/v2/status", timeout=60).json()["cluster"]

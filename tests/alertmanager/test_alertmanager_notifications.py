@@ -13,6 +13,7 @@ from tests.alertmanager.real_alertmanager import (
     Alertmanager,
     Receivers,
     configuration,
+    dedup_checks,
     running_alertmanager,
 )
 from tests.end_to_end.machines import eventually
@@ -85,8 +86,8 @@ def test_a_pair_notifies_once_and_the_survivor_goes_on_notifying(tmp_path: Path,
             for peer in (first, second):
                 peer.post(ERRORS, DOWN)
             eventually(lambda: receivers.webhooks and receivers.events)
-            checks = second.dedup_checks()
-            eventually(lambda: second.dedup_checks() >= checks + 4)  # of two groups
+            checks = dedup_checks(second.url)
+            eventually(lambda: dedup_checks(second.url) >= checks + 4)  # of two groups
             assert (receivers.alert_names(), len(receivers.events)) == (["Errors"], 1)
         second.post({**ERRORS, "alertname": "Alone"})
         eventually(lambda: "Alone" in receivers.alert_names())
