@@ -26,14 +26,14 @@ CONTEXT = shipped()
 
 @pytest.mark.parametrize("question", CONTEXT.questions, ids=lambda question: question.name)
 @pytest.mark.parametrize("labels", [{}, {"job": "api"}, {"namespace": "ml", "job": "api"}], ids=len)
-def test_a_shipped_question_can_be_asked(question: Question, labels: dict[str, str]) -> None:
+def test_a_shipped_question_is_valid_promql_for_any_labels(question: Question, labels: dict[str, str]) -> None:
     for text in filter(None, (question.expr, question.usual, question.of)):
         asked = expression(text, {"alertname": "X", **labels}, CONTEXT.labels)
         assert asked is not None
         promql_parser.parse(asked)
 
 
-def test_every_role_is_played_once() -> None:
-    """But for the peak: each cause has one of its own."""
+def test_every_role_is_used_once() -> None:
+    """Except the peak: each cause has its own."""
     roles = sorted(question.role for question in CONTEXT.questions if question.role not in ("", "peak"))
-    assert sorted(role for role in ROLES if role not in ("", "peak")) == roles
+    assert roles == sorted(role for role in ROLES if role not in ("", "peak"))

@@ -60,7 +60,7 @@ def postgres_tool(name: str, url: str, *words: str) -> None:
     found = [folder / name for folder in folders if f" {major}." in _version(folder / name)]
     command = [str(found[0]), f"--dbname={for_libpq(url)}", *words]
     done = subprocess.run(command, capture_output=True, text=True, timeout=600, check=False)
-    assert 0 == done.returncode, done.stderr
+    assert done.returncode == 0, done.stderr
 
 
 def _version(tool: Path) -> str:

@@ -44,11 +44,11 @@ def test_a_bridge_that_knows_nothing_is_told_again_when_repeat_interval_is_made_
         bridge.start()
         before = looks_at_groups(alertmanager)
         eventually(lambda: looks_at_groups(alertmanager) >= before + 2)
-        assert [] == bridge.incidents()
+        assert bridge.incidents() == []
         shorter(tmp_path / "alertmanager" / "alertmanager.yml", alertmanager)
-        eventually(lambda: 1 == len(bridge.incidents()))
+        eventually(lambda: len(bridge.incidents()) == 1)
         eventually(lambda: settled(bridge.url))
-    assert [1] == [page["pages"] for page in pages(sandbox)]
+    assert [page["pages"] for page in pages(sandbox)] == [1]
 
 
 def looks_at_groups(alertmanager: str) -> float:
@@ -80,7 +80,7 @@ def test_alertmanagers_own_page_and_the_bridges_are_one_incident(
         config.write_text(f"{text}  - name: direct\n    pagerduty_configs: [{own}]\n")
         requests.post(f"{alertmanager}/-/reload", timeout=60).raise_for_status()
         fire(alertmanager, "ErrorsHigh", "critical")
-        eventually(lambda: 2 <= len(sandbox.state["pagerduty"]["events"]))
+        eventually(lambda: len(sandbox.state["pagerduty"]["events"]) >= 2)
         clients = {event.get("client") for event in sandbox.state["pagerduty"]["events"]}
-        assert {"incident-bridge", "Alertmanager"} == clients
-    assert [1] == [page["pages"] for page in pages(sandbox)]
+        assert clients == {"incident-bridge", "Alertmanager"}
+    assert [page["pages"] for page in pages(sandbox)] == [1]

@@ -37,7 +37,7 @@ def keeper(request: pytest.FixtureRequest, tmp_path: Path) -> Keeper:
 
         def back_up() -> None:
             done = bridge_command("backup", str(kept), "--database", url)
-            assert 0 == done.returncode, done.stderr
+            assert done.returncode == 0, done.stderr
 
         def restore() -> str:
             new.parent.mkdir()
@@ -74,7 +74,7 @@ def go_on_from_the_backup(bridge: Bridge, keeper: Keeper) -> None:
     bridge.kill_everything()
     bridge.database = keeper.restore()
     told = bridge_command("restored", "--database", bridge.database)
-    assert 0 == told.returncode, told.stderr
+    assert told.returncode == 0, told.stderr
     bridge.start()
 
 
@@ -88,7 +88,7 @@ def test_restoring_a_backup_that_was_made_in_a_storm_pages_nobody_twice(
     storm.finish()
     later.start()
     later.finish()
-    assert (SIZE, LATER) == (storm.accepted, later.accepted)
+    assert (storm.accepted, later.accepted) == (SIZE, LATER)
     eventually(lambda: len(pages(sandbox)) == SIZE + LATER, 100)
     go_on_from_the_backup(bridge, keeper)
     assert SIZE // 4 < len(bridge.incidents()) <= SIZE  # the backup knows nothing of what came after it
@@ -96,8 +96,8 @@ def test_restoring_a_backup_that_was_made_in_a_storm_pages_nobody_twice(
     again.start()
     again.finish()
     eventually(lambda: settled(bridge.url))
-    assert SIZE + LATER == len(bridge.incidents())
-    assert (SIZE + LATER, {1}) == (len(pages(sandbox)), {page["pages"] for page in pages(sandbox)})
+    assert len(bridge.incidents()) == SIZE + LATER
+    assert (len(pages(sandbox)), {page["pages"] for page in pages(sandbox)}) == (SIZE + LATER, {1})
 
 
 def test_what_waited_in_the_backup_and_was_sent_since_is_not_sent_again(
@@ -114,8 +114,8 @@ def test_what_waited_in_the_backup_and_was_sent_since_is_not_sent_again(
     seen = (len(pages(sandbox)), len(posts(sandbox)), message_ids(sandbox))
     go_on_from_the_backup(bridge, keeper)
     eventually(lambda: settled(bridge.url))
-    assert seen == (len(pages(sandbox)), len(posts(sandbox)), message_ids(sandbox))
-    assert [1] == [page["pages"] for page in pages(sandbox)]
+    assert (len(pages(sandbox)), len(posts(sandbox)), message_ids(sandbox)) == seen
+    assert [page["pages"] for page in pages(sandbox)] == [1]
 
 
 def post(bridge: Bridge, token: str, number: int, severity: str) -> int:
@@ -123,7 +123,7 @@ def post(bridge: Bridge, token: str, number: int, severity: str) -> int:
     body["alerts"][0]["labels"]["severity"] = severity
     headers = {"Authorization": f"Bearer {token}"}
     answer = requests.post(f"{bridge.url}/webhook/alertmanager/prod", json=body, headers=headers, timeout=60)
-    assert 200 == answer.status_code, answer.text
+    assert answer.status_code == 200, answer.text
     return int(answer.json()["incident"])
 
 
@@ -140,7 +140,7 @@ def test_a_number_that_was_given_after_the_backup_is_not_given_again(
     lost = post(bridge, token, 2, "info")
     go_on_from_the_backup(bridge, keeper)
     after = post(bridge, token, 3, "info")
-    assert (before + 1, before + 1001) == (lost, after)
+    assert (lost, after) == (before + 1, before + 1001)
 
 
 def test_an_incident_of_the_backup_goes_on_where_it_was(
@@ -156,16 +156,16 @@ def test_an_incident_of_the_backup_goes_on_where_it_was(
     end["alerts"][0]["labels"]["severity"] = "info"
     headers = {"Authorization": f"Bearer {token}"}
     answer = requests.post(f"{bridge.url}/webhook/alertmanager/prod", json=end, headers=headers, timeout=60)
-    assert number == answer.json()["incident"]
+    assert answer.json()["incident"] == number
     eventually(lambda: posts(sandbox)[0]["edits"])
     eventually(lambda: settled(bridge.url))
-    assert 1 == len(posts(sandbox))
+    assert len(posts(sandbox)) == 1
 
 
 def test_a_database_that_a_bridge_has_open_is_not_taken_for_a_copy(bridge: Bridge, keeper: Keeper) -> None:
     if not keeper.database.startswith("sqlite"):
         pytest.skip("PostgreSQL's is stopped by who restores it")
     refused = bridge_command("restored", "--database", bridge.database)
-    assert (1, True) == (refused.returncode, "is in use: stop the bridge" in refused.stderr)
+    assert (refused.returncode, "is in use: stop the bridge" in refused.stderr) == (1, True)
     bridge.stop()
-    assert 0 == bridge_command("restored", "--database", bridge.database).returncode
+    assert bridge_command("restored", "--database", bridge.database).returncode == 0

@@ -30,14 +30,14 @@ DEPLOYMENT = next(
 def test_each_command_of_the_bridge_on_the_page_exists() -> None:
     named = set(re.findall(r"(?:`|^|bin/|-m )bridge ([a-z-]+)", PAGE, re.MULTILINE))
     assert {"backup", "restored", "check", "serve", "incidents"} <= named
-    assert [] == [name for name in named if main.get_command(click.Context(main), name) is None]
+    assert [name for name in named if main.get_command(click.Context(main), name) is None] == []
 
 
 def test_each_metric_on_the_page_is_exported() -> None:
     named = set(re.findall(r"`(bridge_[a-z_]+)(?:\{[^}]*\})?`", PAGE))
     assert {"bridge_channel_paused", "bridge_delivery_latency_seconds"} <= named
     bases = {re.sub(r"_(bucket|count|sum)$", "", name) for name in everything()}
-    assert set() == named - bases - set(everything())
+    assert named - bases - set(everything()) == set()
 
 
 def test_each_alert_on_the_page_pages_past_the_bridge() -> None:
@@ -50,7 +50,7 @@ def test_each_alert_on_the_page_pages_past_the_bridge() -> None:
         if rule.get("labels", {}).get("route") == "direct"
     }
     assert {"AlertBridgeDown"} <= named
-    assert set() == named - direct
+    assert named - direct == set()
 
 
 PAGES = [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")]
@@ -88,8 +88,8 @@ def test_the_job_that_says_restored_is_one_that_kubernetes_takes() -> None:
     job: dict[str, Any] = json.loads(made.stdout)
     kubernetes_validate.validate(job, "1.32", strict=True)
     pod = job["spec"]["template"]
-    assert DEPLOYMENT["spec"]["template"]["metadata"]["labels"] == pod["metadata"]["labels"]  # of the network policies
+    assert pod["metadata"]["labels"] == DEPLOYMENT["spec"]["template"]["metadata"]["labels"]  # of the network policies
     (container,) = pod["spec"]["containers"]
     worker = next(each for each in DEPLOYMENT["spec"]["template"]["spec"]["containers"] if each["name"] == "worker")
     asked = {key: value for key, value in worker.items() if not key.endswith("Probe")}  # it beats no file
-    assert {**asked, "command": ["python", "-m", "bridge", "restored"]} == container
+    assert container == {**asked, "command": ["python", "-m", "bridge", "restored"]}

@@ -155,7 +155,7 @@ def test_a_rolling_upgrade_with_a_change_of_the_schema_refuses_and_loses_nothing
         eventually(lambda: clients.accepted() > 20)
         third = stack.enter_context(place.running(newer, "web"))
         stack.enter_context(place.running(newer, "worker"))
-        assert NEWER == place.asked("SELECT version_num FROM alembic_version")
+        assert place.asked("SELECT version_num FROM alembic_version") == NEWER
         before = clients.accepted(first.url, second.url)
         eventually(lambda: clients.accepted(first.url, second.url) > before + 10)  # the old go on after the migration
         clients.webs = [second.url, third.url]
@@ -167,11 +167,11 @@ def test_a_rolling_upgrade_with_a_change_of_the_schema_refuses_and_loses_nothing
         clients.enough.set()
         for thread in threads:
             thread.join(300)
-        assert {200} == {status for _, status in clients.answers}
-        assert str(clients.accepted()) == place.asked("SELECT count(*) FROM incident")
+        assert {status for _, status in clients.answers} == {200}
+        assert place.asked("SELECT count(*) FROM incident") == str(clients.accepted())
         eventually(lambda: len(pages(sandbox)) == clients.accepted())
         eventually(lambda: settled(third.url))
-        assert {1} == {page["pages"] for page in pages(sandbox)}
+        assert {page["pages"] for page in pages(sandbox)} == {1}
 
 
 def test_the_version_before_does_not_start_on_the_newer_schema_and_says_why(place: Place, tmp_path: Path) -> None:
@@ -180,5 +180,5 @@ def test_the_version_before_does_not_start_on_the_newer_schema_and_says_why(plac
     command = [sys.executable, "-m", "bridge", "worker", "--config", str(place.config), "--database", place.database]
     whole = {**os.environ, **place.environment}
     done = subprocess.run(command, cwd=ROOT, env=whole, capture_output=True, text=True, timeout=600, check=False)
-    assert 1 == done.returncode
+    assert done.returncode == 1
     assert f"the database has the schema {NEWER}, and this bridge knows {NEWEST} at most" in done.stderr

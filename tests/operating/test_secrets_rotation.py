@@ -46,13 +46,13 @@ def test_a_vendors_key_in_a_file_is_changed_by_a_reload(tmp_path: Path, sandbox:
     try:
         bridge.start()
         eventually(lambda: '"worker_ready"' in bridge.log())
-        assert 200 == send(bridge, token, 1)
-        eventually(lambda: 1 == len(keys_used(sandbox)))
+        assert send(bridge, token, 1) == 200
+        eventually(lambda: len(keys_used(sandbox)) == 1)
         key.write_text(new)
-        assert {"reloaded": True} == requests.post(f"{bridge.url}/-/reload", timeout=60).json()
-        assert 200 == send(bridge, token, 2)
-        eventually(lambda: 2 == len(keys_used(sandbox)))
-        assert [old, new] == keys_used(sandbox)
+        assert requests.post(f"{bridge.url}/-/reload", timeout=60).json() == {"reloaded": True}
+        assert send(bridge, token, 2) == 200
+        eventually(lambda: len(keys_used(sandbox)) == 2)
+        assert keys_used(sandbox) == [old, new]
         assert old not in bridge.log()
         assert new not in bridge.log()
     finally:
@@ -67,9 +67,9 @@ def test_a_senders_token_is_changed_with_both_valid_in_between(
     bridge = Bridge(tmp_path, {**environment(sandbox, token), "ALERTMANAGER_TOKEN_NEW": new}, config)
     try:
         bridge.start()
-        assert [200, 200] == [send(bridge, token, 1), send(bridge, new, 2)]
+        assert [send(bridge, token, 1), send(bridge, new, 2)] == [200, 200]
         routes(tmp_path, ONE_TOKEN, NEW_TOKEN)
-        assert {"reloaded": True} == requests.post(f"{bridge.url}/-/reload", timeout=60).json()
-        assert [401, 200] == [send(bridge, token, 3), send(bridge, new, 4)]
+        assert requests.post(f"{bridge.url}/-/reload", timeout=60).json() == {"reloaded": True}
+        assert [send(bridge, token, 3), send(bridge, new, 4)] == [401, 200]
     finally:
         bridge.stop()

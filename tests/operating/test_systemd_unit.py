@@ -48,17 +48,17 @@ def test_systemd_takes_it(tmp_path: Path) -> None:
     file = tmp_path / UNIT.name
     file.write_text(here)
     done = subprocess.run(["systemd-analyze", "verify", file], capture_output=True, text=True, timeout=60, check=False)
-    assert [] == [line for line in done.stderr.splitlines() if file.name in line]
+    assert [line for line in done.stderr.splitlines() if file.name in line] == []
 
 
 def test_it_waits_for_the_network_and_restarts_for_ever_but_not_over_a_fault_of_set_up() -> None:
     assert GIVEN["Wants"] == GIVEN["After"] == ["network-online.target"]
-    assert (["always"], ["0"]) == (GIVEN["Restart"], GIVEN["StartLimitIntervalSec"])
-    assert [str(CANNOT_RUN)] == GIVEN["RestartPreventExitStatus"]
+    assert (GIVEN["Restart"], GIVEN["StartLimitIntervalSec"]) == (["always"], ["0"])
+    assert GIVEN["RestartPreventExitStatus"] == [str(CANNOT_RUN)]
 
 
 def test_it_leaves_the_bridge_time_to_end_its_children_itself() -> None:
-    assert ["mixed"] == GIVEN["KillMode"]
+    assert GIVEN["KillMode"] == ["mixed"]
     assert int(GIVEN["TimeoutStopSec"][0]) > GRACE_SECONDS
 
 
@@ -67,7 +67,7 @@ def test_more_files_are_allowed_than_the_web_keeps_connections() -> None:
 
 
 def test_what_it_writes_is_for_its_user_alone() -> None:
-    assert (["0077"], ["0700"]) == (GIVEN["UMask"], GIVEN["StateDirectoryMode"])
+    assert (GIVEN["UMask"], GIVEN["StateDirectoryMode"]) == (["0077"], ["0700"])
 
 
 def test_the_page_says_how_to_install_this_file() -> None:
@@ -104,7 +104,7 @@ class Unit:
 
     def start(self, secrets: Mapping[str, str]) -> subprocess.Popen[str]:
         given = settings(self.text)
-        assert ["strict"] == given["ProtectSystem"]
+        assert given["ProtectSystem"] == ["strict"]
         self.etc.mkdir()
         self.state.mkdir(mode=int(given["StateDirectoryMode"][0], 8))
         routes(self.etc)
@@ -152,20 +152,20 @@ def test_it_runs_where_everything_is_read_only_but_what_the_unit_gives_it(
         assert process.poll() is None, unit.log
         headers = {"Authorization": f"Bearer {token}"}
         answer = requests.post(f"{url}/webhook/alertmanager/prod", json=webhook(1), headers=headers, timeout=10)
-        assert 200 == answer.status_code, answer.text
+        assert answer.status_code == 200, answer.text
         eventually(lambda: sandbox.state["pagerduty"]["incidents"])
         sent = 'bridge_delivery_attempts_total{channel="pagerduty-ml",result="ok"} 1.0'  # the worker counts this
         eventually(lambda: sent in requests.get(f"{url}/metrics", timeout=10).text)
         files = [path for path in unit.state.rglob("*") if path.is_file()]
         assert "bridge.db" in [path.name for path in files]
-        assert {0} == {stat.S_IMODE(path.stat().st_mode) & 0o077 for path in files}
-    assert 0 == process.returncode
+        assert {stat.S_IMODE(path.stat().st_mode) & 0o077 for path in files} == {0}
+    assert process.returncode == 0
 
 
 def test_without_a_tmp_of_its_own_it_says_what_it_lacks(tmp_path: Path, sandbox: RunningSandbox, token: str) -> None:
     text = UNIT.read_text().replace("PrivateTmp=yes\n", "")
     unit = Unit(tmp_path, text, free_port())
     with running(unit, sandbox, token) as process:
-        assert CANNOT_RUN == process.wait(60), unit.log
+        assert process.wait(60) == CANNOT_RUN, unit.log
     assert "PrivateTmp=yes" in unit.log
     assert "Traceback" not in unit.log

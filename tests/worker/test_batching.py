@@ -38,7 +38,7 @@ def test_what_is_added_during_the_pause_is_flushed_with_what_began_it() -> None:
         await asyncio.gather(first, second)
         return notes.flushes
 
-    assert [[1, 2]] == asyncio.run(run())
+    assert asyncio.run(run()) == [[1, 2]]
 
 
 def test_one_that_is_refused_fails_alone_and_the_next_flush_goes_on() -> None:
@@ -50,4 +50,4 @@ def test_one_that_is_refused_fails_alone_and_the_next_flush_goes_on() -> None:
         return [type(each) for each in heard], notes.flushes
 
     stored = type(None)
-    assert ([stored, OSError, stored], [[1, 2, 3], [1], [2], [3], [4]]) == asyncio.run(run())
+    assert asyncio.run(run()) == ([stored, OSError, stored], [[1, 2, 3], [1], [2], [3], [4]])

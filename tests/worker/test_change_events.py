@@ -82,18 +82,18 @@ def test_each_run_sends_one_change_event_to_each_channel(machine: Machine) -> No
     machine.record("a", "b", channels=("pager", "second"))
     pager, second = ScriptedSender(), ScriptedSender()
     machine.runs(1, pager=pager, second=second)
-    assert (["a"], ["a"]) == (pager.seen, second.seen)
+    assert (pager.seen, second.seen) == (["a"], ["a"])
     machine.runs(3, pager=pager, second=second)
-    assert (["a", "b"], ["a", "b"]) == (pager.seen, second.seen)
-    assert (2, 0) == (machine.tries("ok"), machine.tries("network"))
+    assert (pager.seen, second.seen) == (["a", "b"], ["a", "b"])
+    assert (machine.tries("ok"), machine.tries("network")) == (2, 0)
 
 
 def test_a_failure_is_tried_again_until_it_works(machine: Machine) -> None:
     machine.record("a")
     sender = ScriptedSender(SendError(Reason.NETWORK, "down"), SendError(Reason.SERVER, "503"))
     machine.runs(6, pager=sender)
-    assert ["a", "a", "a"] == sender.seen
-    assert (1, 1, 1) == tuple(machine.tries(result) for result in ("network", "server", "ok"))
+    assert sender.seen == ["a", "a", "a"]
+    assert tuple(machine.tries(result) for result in ("network", "server", "ok")) == (1, 1, 1)
 
 
 @pytest.mark.parametrize("error", [SendError(Reason.PAYLOAD, "no"), SendError(Reason.DESTINATION, "no"), ValueError()])
@@ -101,7 +101,7 @@ def test_what_can_never_work_is_tried_once_and_stops_nothing_else(machine: Machi
     machine.record("a", "b")
     sender = ScriptedSender(error)
     machine.runs(5, pager=sender)
-    assert ["a", "b"] == sender.seen
+    assert sender.seen == ["a", "b"]
 
 
 @pytest.mark.parametrize("fault", [StoreUnavailable("locked"), RuntimeError("bug")])
@@ -122,7 +122,7 @@ def test_a_store_that_fails_is_asked_again(machine: Machine, fault: Exception) -
     machine.store = Failing(machine.store)
     sender = ScriptedSender()
     machine.runs(2, pager=sender)
-    assert ["a"] == sender.seen
+    assert sender.seen == ["a"]
 
 
 def test_what_is_being_sent_is_finished_before_the_end_and_before_a_reload_closes_it(machine: Machine) -> None:
@@ -146,4 +146,4 @@ def test_what_is_being_sent_is_finished_before_the_end_and_before_a_reload_close
         await asyncio.wait_for(running, 300)
 
     asyncio.run(asyncio.wait_for(main(), 300))
-    assert (["a"], ["b"], True, True) == (old.seen, new.seen, old.closed, new.closed)
+    assert (old.seen, new.seen, old.closed, new.closed) == (["a"], ["b"], True, True)

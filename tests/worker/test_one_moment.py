@@ -83,7 +83,7 @@ def test_a_change_between_claim_and_message_is_a_message_of_its_own(tmp_path: Pa
     over = len(later) == 1
     assert all(message.firing is (message.state != "resolved") for message in mail.taken)
     assert all(message.firing is bool(message.firing_count) for message in mail.taken)
-    assert {1} == {len(each) for each in mail.bytes.values()}, "one Message-ID, two wordings"
+    assert {len(each) for each in mail.bytes.values()} == {1}, "one Message-ID, two wordings"
     assert over is not mail.taken[-1].firing
     (post,) = vendor.top()
     assert over is post["text"].startswith("Resolved")

@@ -86,8 +86,8 @@ def machine(tmp_path: Path) -> Iterator[Machine]:
 def test_while_all_is_well_it_pings_again_and_again(machine: Machine) -> None:
     machine.run(machine.pinger(), lambda: machine.until("ok", 4))
     assert len(machine.receiver.heard) >= 4
-    assert {"GET"} == {method for method, _, _ in machine.receiver.heard}
-    assert 0.0 == machine.count("withheld")
+    assert {method for method, _, _ in machine.receiver.heard} == {"GET"}
+    assert machine.count("withheld") == 0.0
 
 
 def make_overdue(machine: Machine) -> None:
@@ -142,7 +142,7 @@ def test_what_is_wrong_stops_the_pings_is_said_once_and_recovery_begins_them_aga
         await machine.until("withheld", 1)
         pinged = len(machine.receiver.heard)
         await machine.until("withheld", 4)
-        assert pinged == len(machine.receiver.heard)
+        assert len(machine.receiver.heard) == pinged
         recover(machine)
         await machine.until("ok")
         assert len(machine.receiver.heard) > pinged
@@ -151,7 +151,7 @@ def test_what_is_wrong_stops_the_pings_is_said_once_and_recovery_begins_them_aga
         machine.run(machine.pinger(), story)
     (withheld,) = [line["why"] for line in lines if line["event"] == "ping_withheld"]
     assert withheld.startswith(told)
-    assert 2 == len([line for line in lines if line["event"] == "pinging"])
+    assert len([line for line in lines if line["event"] == "pinging"]) == 2
     assert "s3cret" not in str(lines)
 
 
@@ -164,7 +164,7 @@ def test_a_failure_is_reported_once_with_its_reason_where_that_is_configured(mac
     machine.run(machine.pinger(report_failures=True), story)
     (failed,) = [body for method, path, body in machine.receiver.heard if path.endswith("/fail")]
     assert failed.startswith("worker: no worker has been seen for 4")
-    assert "/fail" == machine.receiver.paths()[-1]
+    assert machine.receiver.paths()[-1] == "/fail"
 
 
 def test_of_two_workers_one_pings_at_a_time(machine: Machine) -> None:
@@ -197,7 +197,7 @@ def test_without_a_url_nothing_happens_until_a_reload_brings_one(machine: Machin
 
     async def story() -> None:
         await asyncio.sleep(0.1)
-        assert [] == machine.receiver.heard
+        assert machine.receiver.heard == []
         pinger.reload(PingTarget(PingUrl(lambda: machine.receiver.url, 10), EVERY, timedelta(minutes=5)))
         await machine.until("ok")
 

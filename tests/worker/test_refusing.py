@@ -39,15 +39,15 @@ def test_no_key_and_no_token_is_in_what_is_kept(name: str) -> None:
     letter = kept(GiveUp(Reason.PAYLOAD, f"HTTP 400: key {KEY}"), composed.content, setup.redact)
     assert KEY not in letter.refused and TOKEN not in letter.refused
     assert f"curl -d {HIDDEN} {HIDDEN} failed" in letter.refused
-    assert f"HTTP 400: key {HIDDEN}" == letter.detail
+    assert letter.detail == f"HTTP 400: key {HIDDEN}"
     assert json.loads(letter.refused)
 
 
 def test_a_mail_is_kept_as_it_is_and_what_was_not_composed_is_empty() -> None:
     redact = Redactor(frozenset({"secret"})).text
     dead = GiveUp(Reason.DESTINATION, "550")
-    assert f"Subject: \u00e9 {HIDDEN}" == kept(dead, "Subject: \u00e9 secret".encode(), redact).refused
-    assert "" == kept(dead, "", redact).refused
+    assert kept(dead, "Subject: \u00e9 secret".encode(), redact).refused == f"Subject: \u00e9 {HIDDEN}"
+    assert kept(dead, "", redact).refused == ""
 
 
 def test_the_worker_keeps_it_with_the_dead_letter(tmp_path: Path) -> None:
@@ -57,4 +57,4 @@ def test_the_worker_keeps_it_with_the_dead_letter(tmp_path: Path) -> None:
     machine.run(channel, until_sent(channel, 1))
     (delivery,) = machine.reader.deliveries(1)
     machine.engine.dispose()
-    assert ("dead", "mail 1") == (delivery.status, delivery.refused)
+    assert (delivery.status, delivery.refused) == ("dead", "mail 1")

@@ -85,7 +85,7 @@ def test_what_is_limited_or_locked_out_alone_pauses_nothing_when_others_get_thro
         found = healthy_ones(world, every=40, times=30, severity="warning")
         assert max(world.late(number) for number in found) < SOON
         health = world.reader.health(world.intake._clock())
-        assert ({}, {"pager": 1}) == (health.paused, health.alone)
+        assert (health.paused, health.alone) == ({}, {"pager": 1})
         assert 2 < world.tries(bad) < 60
 
 
@@ -140,7 +140,7 @@ def test_an_outage_is_probed_ever_less_often_and_ends_within_seconds(tmp_path: P
         before = len(world.tried)
         world.run(800)
         assert 90 <= len(world.tried) - before <= 110, "one in eight seconds, however many wait"
-        assert 12 > max(world.tries(number) for number in found) - min(world.tries(number) for number in found)
+        assert max(world.tries(number) for number in found) - min(world.tries(number) for number in found) < 12
         world.now += DAY
         world.run(100)
         world.fault = lambda claim, now: None
@@ -188,9 +188,9 @@ def test_a_recipient_that_fails_for_ever_delays_no_other(tmp_path: Path, kind: s
             incident = world.fire(f"Slow{number}", "warning")
             world.run(20)
             arrived = {who for at_number, who in world.shown if at_number == incident}
-            assert {"ada@example.org", "eve@example.org"} == arrived
-        assert {} == world.reader.health(world.intake._clock()).paused
-        assert 12 == world.reader.health(world.intake._clock()).alone["pager"]
+            assert arrived == {"ada@example.org", "eve@example.org"}
+        assert world.reader.health(world.intake._clock()).paused == {}
+        assert world.reader.health(world.intake._clock()).alone["pager"] == 12
 
 
 def test_what_fails_alone_is_told_as_such_and_pauses_nothing(tmp_path: Path) -> None:
@@ -199,15 +199,15 @@ def test_what_fails_alone_is_told_as_such_and_pauses_nothing(tmp_path: Path) -> 
         world.fault = poisoned({bad}, "refuses")
         healthy_ones(world, every=5, times=8)
         (shown,) = world.reader.deliveries(bad)
-        assert "pending" == shown.status
-        assert "it fails alone: others of pager got through since it was tried" == shown.why
-        assert "server: HTTP 500" == shown.last_error
+        assert shown.status == "pending"
+        assert shown.why == "it fails alone: others of pager got through since it was tried"
+        assert shown.last_error == "server: HTTP 500"
         health = world.reader.health(world.intake._clock())
-        assert ({}, {"pager": 1}) == (health.paused, health.alone)
+        assert (health.paused, health.alone) == ({}, {"pager": 1})
         world.fault = lambda claim, now: None
         world.run(400)
         assert world.late(bad) < float("inf")
-        assert {} == world.reader.health(world.intake._clock()).alone
+        assert world.reader.health(world.intake._clock()).alone == {}
 
 
 def test_a_rate_limit_and_what_was_under_way_when_it_came(tmp_path: Path) -> None:
@@ -218,9 +218,9 @@ def test_a_rate_limit_and_what_was_under_way_when_it_came(tmp_path: Path) -> Non
         world.run(1)
         others = [world.fire(f"Later{number}", "warning") for number in range(3)]
         world.run(15)
-        assert [1] == [number for _, number in world.tried], "nothing is sent while it lasts"
+        assert [number for _, number in world.tried] == [1], "nothing is sent while it lasts"
         world.run(20)
-        assert {limited, *others} == {number for number, _ in world.shown}
+        assert {number for number, _ in world.shown} == {limited, *others}
 
 
 def test_a_wait_of_seconds_is_kept_by_all_and_lasts_no_longer(tmp_path: Path) -> None:
@@ -232,9 +232,9 @@ def test_a_wait_of_seconds_is_kept_by_all_and_lasts_no_longer(tmp_path: Path) ->
         world.run(0.5)
         later = world.fire("Later")
         world.run(2.4)
-        assert [limited] == [number for _, number in world.tried]
+        assert [number for _, number in world.tried] == [limited]
         world.run(3)
-        assert {limited, later} == {number for number, _ in world.shown}
+        assert {number for number, _ in world.shown} == {limited, later}
 
 
 def test_a_single_failure_is_no_outage(tmp_path: Path) -> None:
@@ -242,6 +242,6 @@ def test_a_single_failure_is_no_outage(tmp_path: Path) -> None:
         bad = world.fire("Once")
         world.fault = lambda claim, now: REFUSES if claim.incident_number == bad and now < 1 else None
         world.run(0.2)
-        assert {} == world.reader.health(world.intake._clock()).paused
+        assert world.reader.health(world.intake._clock()).paused == {}
         world.run(5)
         assert world.late(bad) < SOON

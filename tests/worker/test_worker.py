@@ -102,7 +102,7 @@ def test_what_is_stored_is_sent_and_settled(machine: Machine) -> None:
     machine.accept(a_group(an_alert()))
     channel = ScriptedChannel()
     machine.run(channel, until_sent(channel, 1))
-    assert "delivered" == machine.status()
+    assert machine.status() == "delivered"
     assert channel.closed
 
 
@@ -111,8 +111,8 @@ def test_a_failure_is_tried_again_until_it_works(machine: Machine) -> None:
     fault = SendError(Reason.SERVER, "503", ambiguous=True)
     channel = ScriptedChannel(fault)
     machine.run(channel, until_sent(channel, 2))
-    assert [(0, False), (1, True)] == [(claim.attempts, claim.unknown) for claim in channel.seen]
-    assert "delivered" == machine.status()
+    assert [(claim.attempts, claim.unknown) for claim in channel.seen] == [(0, False), (1, True)]
+    assert machine.status() == "delivered"
 
 
 def test_a_refused_payload_is_sent_once_more_smaller_and_then_is_a_dead_letter(machine: Machine) -> None:
@@ -120,31 +120,31 @@ def test_a_refused_payload_is_sent_once_more_smaller_and_then_is_a_dead_letter(m
     refused = [SendError(Reason.PAYLOAD, "too long"), SendError(Reason.PAYLOAD, "too long")]
     channel = ScriptedChannel(*refused)
     machine.run(channel, until_sent(channel, 2))
-    assert [False, True] == [claim.shrink for claim in channel.seen]
-    assert "dead" == machine.status()
-    assert "payload: too long" == machine.reader.deliveries(1)[0].last_error
+    assert [claim.shrink for claim in channel.seen] == [False, True]
+    assert machine.status() == "dead"
+    assert machine.reader.deliveries(1)[0].last_error == "payload: too long"
 
 
 def test_what_a_channel_only_began_is_kept_and_then_finished(machine: Machine) -> None:
     machine.accept(a_group(an_alert()))
     channel = ScriptedChannel(Receipt({"state": "half"}, unfinished=True))
     machine.run(channel, until_sent(channel, 2))
-    assert [({}, False), ({"state": "half"}, False)] == [(claim.handle, claim.unknown) for claim in channel.seen]
-    assert "delivered" == machine.status()
+    assert [(claim.handle, claim.unknown) for claim in channel.seen] == [({}, False), ({"state": "half"}, False)]
+    assert machine.status() == "delivered"
 
 
 def test_a_bug_in_a_channel_takes_nothing_else_down(machine: Machine) -> None:
     machine.accept(a_group(an_alert(), key="1"), a_group(an_alert("Down"), key="2"))
     channel = ScriptedChannel(ZeroDivisionError("oops"))
     machine.run(channel, until_sent(channel, 3))
-    assert ["delivered", "delivered"] == [machine.reader.deliveries(n)[0].status for n in (1, 2)]
+    assert [machine.reader.deliveries(n)[0].status for n in (1, 2)] == ["delivered", "delivered"]
 
 
 def test_frozen_bytes_are_stored_before_they_are_sent(machine: Machine) -> None:
     machine.accept(a_group(an_alert()))
     channel = ScriptedChannel(SendError(Reason.NETWORK, "reset after the last dot", ambiguous=True), freezes=True)
     machine.run(channel, until_sent(channel, 2))
-    assert [None, b"mail 1"] == [claim.frozen for claim in channel.seen]
+    assert [claim.frozen for claim in channel.seen] == [None, b"mail 1"]
 
 
 def test_an_outcome_that_cannot_be_written_at_once_is_written_later(
@@ -161,8 +161,8 @@ def test_an_outcome_that_cannot_be_written_at_once_is_written_later(
     monkeypatch.setattr(machine.store, "settle", locked)
     channel = ScriptedChannel()
     machine.run(channel, until_sent(channel, 1))
-    assert "delivered" == machine.status()
-    assert 1 == len(channel.seen)
+    assert machine.status() == "delivered"
+    assert len(channel.seen) == 1
 
 
 def test_stopping_finishes_what_is_being_sent(machine: Machine) -> None:
@@ -178,4 +178,4 @@ def test_stopping_finishes_what_is_being_sent(machine: Machine) -> None:
         channel.gate.set()
 
     machine.run(channel, stop_in_the_middle)
-    assert "delivered" == machine.status()
+    assert machine.status() == "delivered"

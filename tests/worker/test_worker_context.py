@@ -104,7 +104,7 @@ def test_a_message_carries_what_was_learned(tmp_path: Path) -> None:
     context = Context(now(), facts=(FACT,))
     gatherer = ScriptedGatherer(context)
     (message,) = delivered(tmp_path, gatherer)
-    assert context == message.context
+    assert message.context == context
     assert gatherer.closed
 
 
@@ -116,8 +116,8 @@ def test_a_fault_of_the_context_does_not_hold_the_message_up(tmp_path: Path) -> 
 def test_what_was_missing_is_told_when_it_is_known(tmp_path: Path) -> None:
     without, with_it = Context(now(), unknown=(SILENT,)), Context(now(), facts=(FACT,))
     first, second = delivered(tmp_path, ScriptedGatherer(without, without, with_it), count=2)
-    assert (without, with_it) == (first.context, second.context)
-    assert ["Known now: Toxic share 43 %"] == [entry.text for entry in second.news]
+    assert (first.context, second.context) == (without, with_it)
+    assert [entry.text for entry in second.news] == ["Known now: Toxic share 43 %"]
 
 
 @pytest.mark.parametrize(
@@ -130,7 +130,7 @@ def test_what_was_missing_is_told_when_it_is_known(tmp_path: Path) -> None:
     ],
 )
 def test_what_is_known_now_in_words(facts: tuple[Fact, ...], told: str) -> None:
-    assert told == in_words(facts)
+    assert in_words(facts) == told
 
 
 def test_a_storm_is_not_asked_about_again_all_at_once() -> None:
@@ -153,7 +153,7 @@ def test_a_storm_is_not_asked_about_again_all_at_once() -> None:
         await completer.close()
 
     asyncio.run(main())
-    assert [1, 2, 3] == sorted(asked)
+    assert sorted(asked) == [1, 2, 3]
 
 
 def an_incident(number: int) -> Incident:

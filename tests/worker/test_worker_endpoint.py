@@ -16,9 +16,9 @@ def asked(path: str, method: str = "GET", fault: str = "") -> tuple[str, str]:
 
 
 def test_what_a_worker_answers() -> None:
-    assert ("200 OK", "bridge_x 1\n") == asked("/metrics")
-    assert ("200 OK", '{"healthy": true, "why": ""}\n') == asked("/-/healthy")
-    assert ("503 Service Unavailable", '{"healthy": false, "why": "stuck"}\n') == asked("/-/healthy", fault="stuck")
+    assert asked("/metrics") == ("200 OK", "bridge_x 1\n")
+    assert asked("/-/healthy") == ("200 OK", '{"healthy": true, "why": ""}\n')
+    assert asked("/-/healthy", fault="stuck") == ("503 Service Unavailable", '{"healthy": false, "why": "stuck"}\n')
     assert "404" in asked("/")[0] and "404" in asked("/-/ready")[0] and "405" in asked("/metrics", "POST")[0]
 
 
@@ -30,7 +30,7 @@ def test_an_address_that_is_none_is_refused_in_words(listen: str) -> None:
 
 def test_a_worker_lives_while_it_starts_and_while_it_moves() -> None:
     beat = Beat()
-    assert "" == beat.fault(0.0)
+    assert beat.fault(0.0) == ""
     beat.ready()
-    assert "" == beat.fault(60.0)
-    assert "it made no progress for 0 s (limit -1 s)" == beat.fault(-1.0)
+    assert beat.fault(60.0) == ""
+    assert beat.fault(-1.0) == "it made no progress for 0 s (limit -1 s)"

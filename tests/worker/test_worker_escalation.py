@@ -81,6 +81,6 @@ def test_a_worker_notifies_the_fallback_with_the_reason_and_the_recovered_channe
     (entry,) = mail.taken[0].news
     assert entry.text.startswith("pager could not be reached for") and entry.text.endswith("notified mail instead")
     assert entry.text in mail.taken[0].text
-    assert 2 == pager.taken[0].revision
-    assert ["delivered", "delivered"] == [each.status for each in StoreReader(engine).deliveries(1)]
+    assert pager.taken[0].revision == 2
+    assert [each.status for each in StoreReader(engine).deliveries(1)] == ["delivered", "delivered"]
     engine.dispose()

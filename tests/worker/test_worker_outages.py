@@ -147,12 +147,12 @@ def shows_the_truth(world: World, *, unknown: bool) -> None:
         numbers = [number for number, _, _ in shown]
         assert len(numbers) == len(set(numbers)), "more than one message for an incident"
         wrong = [each for each in shown if each[1:] != (found[each[0]].revision, not found[each[0]].resolved)]
-        assert [] == wrong, "a state that had been left behind"
+        assert wrong == [], "a state that had been left behind"
         heard = {number for number, each in found.items() if channel == "chat" or each.severity.value == "critical"}
         kept = {number for number, each in found.items() if each.group_key == "told-and-lasting"}
         over = {number for number, each in found.items() if each.resolved and each.group_key != "told-and-ending"}
         never = over - (world.vendor.tried[channel] if unknown else set())
-        assert heard - kept - never == set(numbers), "who never heard of a beginning hears of no end"
+        assert set(numbers) == heard - kept - never, "who never heard of a beginning hears of no end"
 
 
 def test_after_an_outage_one_finds_out_and_then_the_oldest_critical_one_comes_first(world: World) -> None:
@@ -163,7 +163,7 @@ def test_after_an_outage_one_finds_out_and_then_the_oldest_critical_one_comes_fi
     world.vendor.faults = {}
     world.run(60)
     probe, *rest = [number for number, _, _ in world.vendor.shown["chat"]]
-    assert [number for number in (2, 4, 5, 1, 3) if number != probe] == rest
+    assert rest == [number for number in (2, 4, 5, 1, 3) if number != probe]
 
 
 def test_one_channels_outage_delays_no_other(world: World) -> None:
@@ -171,8 +171,8 @@ def test_one_channels_outage_delays_no_other(world: World) -> None:
     world.run(1)
     world.tell("a")
     world.run(1)
-    assert [1] == [number for number, _, _ in world.vendor.shown["chat"]]
-    assert [] == world.vendor.shown["pager"]
+    assert [number for number, _, _ in world.vendor.shown["chat"]] == [1]
+    assert world.vendor.shown["pager"] == []
 
 
 def test_a_day_of_outage_is_probed_ever_less_often_and_costs_the_timeline_one_line(world: World) -> None:
@@ -188,13 +188,13 @@ def test_a_day_of_outage_is_probed_ever_less_often_and_costs_the_timeline_one_li
         world.pass_by(DAY / 6, awake=MINUTE)
     tries = world.vendor.asked["pager"][first:]
     gaps = [(later - earlier).total_seconds() for earlier, later in pairwise(tries)]
-    assert 8 <= min(gaps)
+    assert min(gaps) >= 8
     assert 60 < len(tries) <= 12 * MINUTE / 8 + 1
     world.vendor.faults = {}
     world.run(8 + 40 / PACE["pager"])
-    assert set(range(1, 41)) == {number for number, _, _ in world.vendor.shown["pager"]}
+    assert {number for number, _, _ in world.vendor.shown["pager"]} == set(range(1, 41))
     told = [entry for entry in StoreReader(world.engine).timeline(1) if entry.actor.startswith("pager")]
-    assert ["failed", "delivered"] == [entry.kind for entry in told]
+    assert [entry.kind for entry in told] == ["failed", "delivered"]
 
 
 @pytest.mark.parametrize(("fault", "longest"), [(LIMITED, 990.0), (LOCKED_OUT, 60.0)], ids=["limited", "credential"])
@@ -211,4 +211,4 @@ def test_a_vendor_that_asks_to_wait_is_left_alone_for_minutes_and_not_for_ever(
     assert len(world.vendor.asked["pager"]) <= first + once + 33
     world.vendor.faults = {}
     world.run(longest + 20 / PACE["pager"])
-    assert 20 == len(world.vendor.shown["pager"])
+    assert len(world.vendor.shown["pager"]) == 20

@@ -121,28 +121,28 @@ def test_an_alert_that_is_gone_for_five_minutes_is_ended_and_counted(machine: Ma
     alertmanager = ScriptedAlertmanager()
     reconciliation = machine.reconciliation(a_source(am=alertmanager))
     machine.run(reconciliation)
-    assert [StateQuery(frozenset([ONE.fingerprint]))] == alertmanager.queries
+    assert alertmanager.queries == [StateQuery(frozenset([ONE.fingerprint]))]
     alertmanager.answer = having()
     machine.run(reconciliation, 5)
-    assert (1, 0) == (machine.open, machine.counted("ended_alerts"))
+    assert (machine.open, machine.counted("ended_alerts")) == (1, 0)
     machine.run(reconciliation)
-    assert (0, 1) == (machine.open, machine.counted("ended_alerts"))
-    assert (7, 0) == (machine.counted("looks", outcome="ok"), machine.counted("looks", outcome="fresh"))
+    assert (machine.open, machine.counted("ended_alerts")) == (0, 1)
+    assert (machine.counted("looks", outcome="ok"), machine.counted("looks", outcome="fresh")) == (7, 0)
 
 
 def test_an_alertmanager_that_never_had_anything_of_ours_ends_nothing(machine: Machine) -> None:
     stranger = ScriptedAlertmanager(having())
     machine.run(machine.reconciliation(a_source(am=stranger)), 10)
-    assert (1, 10) == (machine.open, machine.counted("looks", outcome="unrecognised"))
+    assert (machine.open, machine.counted("looks", outcome="unrecognised")) == (1, 10)
 
 
 def test_verification_outlives_the_process_but_not_a_new_address(machine: Machine) -> None:
     machine.run(machine.reconciliation(a_source(am=ScriptedAlertmanager())))
     machine.run(machine.reconciliation(a_source(elsewhere=ScriptedAlertmanager(having()))), 6)
-    assert 1 == machine.open
+    assert machine.open == 1
     machine.run(machine.reconciliation(a_source(am=ScriptedAlertmanager())))
     machine.run(machine.reconciliation(a_source(am=ScriptedAlertmanager(having()))), 6)
-    assert 0 == machine.open
+    assert machine.open == 0
 
 
 def test_one_that_does_not_answer_stops_the_ending_and_not_the_marking(machine: Machine) -> None:
@@ -151,10 +151,10 @@ def test_one_that_does_not_answer_stops_the_ending_and_not_the_marking(machine: 
     reconciliation = machine.reconciliation(a_source(left=left, right=right))
     machine.run(reconciliation, 2)
     (incident,) = machine.store.unresolved("prod")
-    assert ("silenced by alice", 1) == (incident.alerts[ONE.fingerprint].muted, incident.revision)
+    assert (incident.alerts[ONE.fingerprint].muted, incident.revision) == ("silenced by alice", 1)
     left.answer = having()
     machine.run(reconciliation, 10)
-    assert (1, 12) == (machine.open, machine.counted("looks", outcome="unanswered"))
+    assert (machine.open, machine.counted("looks", outcome="unanswered")) == (1, 12)
 
 
 def test_a_second_worker_does_not_ask_and_begins_anew_when_it_takes_over(machine: Machine) -> None:
@@ -166,12 +166,12 @@ def test_a_second_worker_does_not_ask_and_begins_anew_when_it_takes_over(machine
     alertmanager.answer = having()
     theirs._absent_since = {ONE.fingerprint: at(0)}
     machine.run(theirs)
-    assert (1, {}) == (len(alertmanager.queries), theirs._absent_since)
+    assert (len(alertmanager.queries), theirs._absent_since) == (1, {})
     machine.now += timedelta(minutes=10)
     machine.run(theirs, 5)
-    assert 1 == machine.open
+    assert machine.open == 1
     machine.run(theirs)
-    assert 0 == machine.open
+    assert machine.open == 0
 
 
 @pytest.mark.parametrize("fault", [StoreUnavailable("locked"), RuntimeError("a bug")])
@@ -187,7 +187,7 @@ def test_a_fault_is_only_logged_and_the_next_run_goes_on(machine: Machine, fault
     machine.run(reconciliation)
     alertmanager.answer = having(ONE)
     machine.run(reconciliation)
-    assert 1 == machine.counted("looks", outcome="ok")
+    assert machine.counted("looks", outcome="ok") == 1
 
 
 def test_it_asks_again_and_again_takes_new_settings_at_once_and_cancels_a_request_to_stop(machine: Machine) -> None:

@@ -72,9 +72,9 @@ def test_a_burst_is_one_digest(tmp_path: Path) -> None:
 
     asyncio.run(asyncio.wait_for(main(), 300))
     (digest,) = slack.taken
-    assert ("Storm on slack", f"Firing: {BURST:,} incidents are suppressed on slack: {BURST:,} warning") == (
+    assert (
         digest.title,
         digest.summary,
-    )
-    assert BURST == len(StoreReader(engine).page_of_held("slack", now()).items)
+    ) == ("Storm on slack", f"Firing: {BURST:,} incidents are suppressed on slack: {BURST:,} warning")
+    assert len(StoreReader(engine).page_of_held("slack", now()).items) == BURST
     engine.dispose()

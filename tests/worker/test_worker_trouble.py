@@ -49,7 +49,7 @@ def test_a_claim_that_fails_does_not_end_the_worker(
     monkeypatch.setattr(machine.store, "claim", failing(machine.store.claim, fault))
     channel = ScriptedChannel()
     machine.run(channel, until_sent(channel, 1))
-    assert "delivered" == machine.status()
+    assert machine.status() == "delivered"
 
 
 def test_an_incident_that_cannot_be_read_holds_up_no_other(machine: Machine) -> None:
@@ -58,7 +58,7 @@ def test_an_incident_that_cannot_be_read_holds_up_no_other(machine: Machine) -> 
         connection.execute(sa.text("UPDATE alert SET labels = 'no JSON' WHERE incident_number = 1"))
     channel = ScriptedChannel()
     machine.run(channel, until_sent(channel, 2))
-    assert ["sending", "delivered", "delivered"] == [machine.reader.deliveries(n)[0].status for n in (1, 2, 3)]
+    assert [machine.reader.deliveries(n)[0].status for n in (1, 2, 3)] == ["sending", "delivered", "delivered"]
 
 
 def test_a_mail_whose_lease_is_lost_is_not_sent(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -74,8 +74,8 @@ def test_a_mail_whose_lease_is_lost_is_not_sent(machine: Machine, monkeypatch: p
     monkeypatch.setattr(machine.store, "freeze", late)
     channel = ScriptedChannel(freezes=True)
     machine.run(channel, until_sent(channel, 1))
-    assert [2] == [claim.incident_number for claim in channel.seen]
-    assert ["sending", "delivered"] == [machine.reader.deliveries(n)[0].status for n in (1, 2)]
+    assert [claim.incident_number for claim in channel.seen] == [2]
+    assert [machine.reader.deliveries(n)[0].status for n in (1, 2)] == ["sending", "delivered"]
 
 
 def test_an_outcome_is_kept_until_the_database_is_back_however_long_that_takes(
@@ -92,7 +92,7 @@ def test_an_outcome_is_kept_until_the_database_is_back_however_long_that_takes(
             await asyncio.sleep(0.01)
 
     machine.run(channel, until_delivered)
-    assert 1 == len(channel.seen)
+    assert len(channel.seen) == 1
 
 
 def test_a_worker_that_is_to_stop_waits_some_seconds_for_the_database_and_not_for_ever(
@@ -109,8 +109,8 @@ def test_a_worker_that_is_to_stop_waits_some_seconds_for_the_database_and_not_fo
     monkeypatch.setattr(machine.store, "settle", away)
     channel = ScriptedChannel()
     machine.run(channel, until_sent(channel, 1))
-    assert STOPPING_TRIES < len(tries)
-    assert "sending" == machine.status()
+    assert len(tries) > STOPPING_TRIES
+    assert machine.status() == "sending"
 
 
 class PickyStore:
@@ -139,7 +139,7 @@ def settled(store: Any, *items: Any) -> list[str]:
 
 @pytest.mark.parametrize("fault", [StoreRefused("no such letter"), UnicodeEncodeError("utf-8", "\ud800", 0, 1, "no")])
 def test_an_outcome_that_the_database_refuses_fails_alone(fault: Exception) -> None:
-    assert ["stored", type(fault).__name__, "stored"] == settled(PickyStore(fault), "one", "spoilt", "two")
+    assert settled(PickyStore(fault), "one", "spoilt", "two") == ["stored", type(fault).__name__, "stored"]
 
 
 def test_a_vendors_answer_of_strange_letters_is_written_down_and_settled(machine: Machine) -> None:
@@ -149,4 +149,4 @@ def test_a_vendors_answer_of_strange_letters_is_written_down_and_settled(machine
     machine.run(channel, until_sent(channel, 2))
     texts = [entry.text for entry in machine.reader.timeline(1)]
     assert "not delivered yet, trying again: server: nothing \ufffd works[31m" in texts
-    assert "delivered" == machine.status()
+    assert machine.status() == "delivered"

@@ -228,7 +228,7 @@ class Bridge(RuleBasedStateMachine):
         status = self.pagerduty.status(key)
         if shown.paging:
             acknowledged = shown.incident.state is State.ACKNOWLEDGED
-            assert ("acknowledged" if acknowledged else "triggered") == status
+            assert status == ("acknowledged" if acknowledged else "triggered")
         elif "pager" in shown.channels:
             assert status in ("", "resolved")
         assert self.pagerduty.pages(key) <= self.may_page[group]
@@ -236,7 +236,7 @@ class Bridge(RuleBasedStateMachine):
     def _slack_shows_it(self, shown: Shown) -> None:
         posts = self.slack.about(shown.incident.uid)
         if shown.channels.get("slack"):
-            assert 1 == len(posts)
+            assert len(posts) == 1
         for post in posts:
             revisions = [each["metadata"]["event_payload"]["revision"] for each in self.slack.replies(post["ts"])]
             assert sorted(set(revisions)) == sorted(revisions)
@@ -245,15 +245,15 @@ class Bridge(RuleBasedStateMachine):
 
     def _mail_shows_it(self, shown: Shown) -> None:
         mails = self.mail.about(shown.incident.number)
-        assert 0 == sum(each.altered_copies for each in mails)
+        assert sum(each.altered_copies for each in mails) == 0
         if "mail" in shown.channels and (mails or shown.channels["mail"]):
-            assert ("firing" if shown.channels["mail"] else "resolved") == mails[-1].header("X-Alert-Status")
+            assert mails[-1].header("X-Alert-Status") == ("firing" if shown.channels["mail"] else "resolved")
 
     def _nobody_shows_what_is_over(self) -> None:
-        assert [] == [each.dedup_key for each in self.pagerduty.account.incidents.values() if each.status != "resolved"]
-        assert [] == [each["text"] for each in self.slack.top() if not each["text"].startswith(OVER)]
+        assert [each.dedup_key for each in self.pagerduty.account.incidents.values() if each.status != "resolved"] == []
+        assert [each["text"] for each in self.slack.top() if not each["text"].startswith(OVER)] == []
         for number in self.bridge.numbers():
-            assert ["resolved"] == [each.header("X-Alert-Status") for each in self.mail.about(number)[-1:]] or (
+            assert [each.header("X-Alert-Status") for each in self.mail.about(number)[-1:]] == ["resolved"] or (
                 not self.mail.about(number)
             )
 
