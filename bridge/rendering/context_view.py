@@ -10,7 +10,19 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import lru_cache
 
-from bridge.core.facts import PEAK, ChangeEvent, Context, Fact, Hypothesis, Part, Unit, Unknown, Verdict
+from bridge.core.facts import (
+    PEAK,
+    AfterEnd,
+    ChangeEvent,
+    Fact,
+    Hypothesis,
+    Measurements,
+    Part,
+    Unit,
+    Unknown,
+    Verdict,
+    newest_of,
+)  # fmt: skip
 from bridge.core.numbers import in_words, measured, shown
 from bridge.rendering.links import safe_href
 from bridge.rendering.text import beside, cut, one_line
@@ -91,7 +103,7 @@ class ContextView:
 NOTHING = ContextView()
 
 
-def view_of(context: Context | None, started_at: datetime, component: str = "") -> ContextView:
+def view_of(context: Measurements | None, started_at: datetime, component: str = "") -> ContextView:
     """started_at: changes are dated relative to it. component: changes of other services name theirs."""
     return NOTHING if context is None else _view(_Same(context), started_at, component)
 
@@ -101,7 +113,7 @@ class _Same:
 
     __slots__ = ("context",)
 
-    def __init__(self, context: Context) -> None:
+    def __init__(self, context: Measurements) -> None:
         self.context = context
 
     def __hash__(self) -> int:
@@ -113,11 +125,12 @@ class _Same:
 
 @lru_cache(maxsize=64)  # the channels of one incident follow each other closely
 def _view(same: _Same, started_at: datetime, component: str) -> ContextView:
-    newest = same.context
-    context = newest.during or newest
+    newest, ended = newest_of(same.context), same.context if isinstance(same.context, AfterEnd) else None
+    during = ended.during if ended else None
+    context = during or newest
     facts = context.facts[:MAX_FACTS]
     peak = newest.by_role(PEAK) or context.by_role(PEAK)
-    after = newest.facts[:MAX_FACTS] if newest.during else ()
+    after = newest.facts[:MAX_FACTS] if during else ()
     return ContextView(
         facts=_lines(facts, context.at),
         unknown=tuple(_unknown(context.unknown)),
@@ -130,11 +143,11 @@ def _view(same: _Same, started_at: datetime, component: str) -> ContextView:
         peak=shown(peak.value, peak.unit) if peak and peak.value is not None else "",
         measured=f"{context.at:%Y-%m-%d %H:%M:%S} UTC",
         measured_at=context.at,
-        when=("while it fired" if newest.during else "after the end") if newest.after_end else "",
-        peaks=_lines(_worse(newest.peaks, facts), context.at),
+        when=("while it fired" if during else "after the end") if ended else "",
+        peaks=_lines(_worse(ended.peaks if ended else (), facts), context.at),
         after=_lines(after, newest.at),
-        after_measured=f"{newest.at:%Y-%m-%d %H:%M:%S} UTC" if newest.during else "",
-        after_measured_at=newest.at if newest.during else None,
+        after_measured=f"{newest.at:%Y-%m-%d %H:%M:%S} UTC" if during else "",
+        after_measured_at=newest.at if during else None,
     )
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from bridge.app.settings import load
 from bridge.config.context import ContextSettings
-from bridge.core.context.questions import ROLES, Question, expression
+from bridge.core.context.questions import ROLES, SYMPTOMS, Question, expression
 
 ROOT = Path(__file__).parents[2]
 ENVIRON = dict.fromkeys(("PAGERDUTY_ROUTING_KEY", "SLACK_BOT_TOKEN", "ALERTMANAGER_TOKEN"), "x" * 32)
@@ -33,7 +33,11 @@ def test_a_shipped_question_is_valid_promql_for_any_labels(question: Question, l
         promql_parser.parse(asked)
 
 
-def test_every_role_is_used_once() -> None:
-    """Except the peak: each cause has its own."""
-    roles = sorted(question.role for question in CONTEXT.questions if question.role not in ("", "peak"))
-    assert roles == sorted(role for role in ROLES if role not in ("", "peak"))
+SHARED = ("peak", *SYMPTOMS, "inputs", "")
+
+
+def test_no_role_is_used_twice() -> None:
+    """But for those that each cause has its own question of."""
+    roles = [question.role for question in CONTEXT.questions if question.role not in SHARED]
+    assert sorted(set(roles)) == sorted(roles)
+    assert {question.role for question in CONTEXT.questions} <= set(ROLES)
