@@ -38,6 +38,7 @@ class Part:
 
     name: str
     value: float
+    of: float | None = None  #: its own whole: 2 of 27
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +93,11 @@ class ChangeEvent:
     id: str = ""  #: the same however often this change is reported
 
 
+class Confidence(enum.StrEnum):
+    LIKELY = "likely"
+    POSSIBLE = "possible"
+
+
 @dataclass(frozen=True, slots=True)
 class Hypothesis:
     """The probable cause in one sentence, with its evidence and the rule that found it."""
@@ -99,6 +105,16 @@ class Hypothesis:
     rule: str
     text: str
     evidence: tuple[str, ...] = ()
+    confidence: Confidence = Confidence.LIKELY
+    short: str = ""  #: for the end of a summary: what the summary does not say yet
+
+
+@dataclass(frozen=True, slots=True)
+class Onset:
+    """When the trouble began, and from what it is known."""
+
+    at: datetime
+    source: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +130,10 @@ class Context:
     after_end: bool = False  #: measured after the incident's end, so the values do not show the fault
     during: Context | None = None  #: if measured after the end: the last context from while it fired
     peaks: tuple[Fact, ...] = ()  #: each fact at its worst while it fired
+    onset: Onset | None = None
+    looked_at: tuple[str, ...] = ()
+    changes_known: bool = False
+    window: timedelta = timedelta(hours=2)  #: how long before the start changes were looked for
 
     @property
     def complete(self) -> bool:
