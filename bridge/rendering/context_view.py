@@ -10,7 +10,19 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
 
-from bridge.core.facts import PEAK, Confidence, Context, Fact, Hypothesis, Onset, Unknown, Verdict
+from bridge.core.facts import (
+    PEAK,
+    AfterEnd,
+    Confidence,
+    Context,
+    Fact,
+    Hypothesis,
+    Measurements,
+    Onset,
+    Unknown,
+    Verdict,
+    newest_of,
+)
 from bridge.core.numbers import in_words, measured, shown
 from bridge.rendering.change_lines import Beginning, ChangeLine, change_line
 from bridge.rendering.fact_lines import MAX_FACTS, FactLine, fact_lines, in_order, short_name
@@ -76,7 +88,7 @@ class ContextView:
 NOTHING = ContextView()
 
 
-def view_of(context: Context | None, started_at: datetime, component: str = "") -> ContextView:
+def view_of(context: Measurements | None, started_at: datetime, component: str = "") -> ContextView:
     """started_at: when it fired, by which changes are dated where its beginning is not known. component: changes of
     other services name theirs."""
     return NOTHING if context is None else _view(_Same(context), started_at, component)
@@ -87,7 +99,7 @@ class _Same:
 
     __slots__ = ("context",)
 
-    def __init__(self, context: Context) -> None:
+    def __init__(self, context: Measurements) -> None:
         self.context = context
 
     def __hash__(self) -> int:
@@ -99,11 +111,12 @@ class _Same:
 
 @lru_cache(maxsize=64)  # the channels of one incident follow each other closely
 def _view(same: _Same, started_at: datetime, component: str) -> ContextView:
-    newest = same.context
-    context = newest.during or newest
+    newest, ended = newest_of(same.context), same.context if isinstance(same.context, AfterEnd) else None
+    during = ended.during if ended else None
+    context = during or newest
     facts = in_order(context.facts, context.at)
     peak = newest.by_role(PEAK) or context.by_role(PEAK)
-    after = in_order(newest.facts, newest.at) if newest.during else ()
+    after = in_order(newest.facts, newest.at) if during else ()
     onset = _believed(context.onset or newest.onset, started_at)
     beginning = Beginning(onset.at, "it began") if onset else Beginning(started_at, "it fired")
     cause = context.hypothesis
@@ -125,11 +138,11 @@ def _view(same: _Same, started_at: datetime, component: str) -> ContextView:
         peak=shown(peak.value, peak.unit) if peak and peak.value is not None else "",
         measured=f"{context.at:%Y-%m-%d %H:%M:%S} UTC",
         measured_at=context.at,
-        when=("while it fired" if newest.during else "after the end") if newest.after_end else "",
-        peaks=fact_lines(_worse(newest.peaks, facts), context.at),
+        when=("while it fired" if during else "after the end") if ended else "",
+        peaks=fact_lines(_worse(ended.peaks if ended else (), facts), context.at),
         after=fact_lines(after, newest.at),
-        after_measured=f"{newest.at:%Y-%m-%d %H:%M:%S} UTC" if newest.during else "",
-        after_measured_at=newest.at if newest.during else None,
+        after_measured=f"{newest.at:%Y-%m-%d %H:%M:%S} UTC" if during else "",
+        after_measured_at=newest.at if during else None,
     )
 
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
-from bridge.core.facts import Context
+from bridge.core.facts import Measurements
 from bridge.core.incidents.notices import state_word, status_word
 from bridge.core.model import Incident
 from bridge.core.numbers import in_words
@@ -43,7 +43,7 @@ class _Rendered:
     """One incident and its context as some channels show it."""
 
     incident: Incident
-    context: Context | None
+    context: Measurements | None
     view: Mapping[str, Any]
     plain: Message
     rich: Message | None = None  #: with HTML, once a channel needed it
@@ -81,7 +81,13 @@ class Renderer:
                 self._fault(name, fault)
 
     def message(
-        self, incident: Incident, claim: Claim, news: Sequence[Entry], context: Context | None = None, *, html: bool
+        self,
+        incident: Incident,
+        claim: Claim,
+        news: Sequence[Entry],
+        context: Measurements | None = None,
+        *,
+        html: bool,
     ) -> Message:
         """The message; channels that show the same share one rendering."""
         chosen = self._special.get((self._choose(incident) or "", claim.target.channel), self._general)
@@ -97,7 +103,12 @@ class Renderer:
         return rendered.rich if html and rendered.rich is not None else rendered.plain
 
     def _rendered(
-        self, chosen: TemplateSet, incident: Incident, claim: Claim, news: tuple[Entry, ...], context: Context | None
+        self,
+        chosen: TemplateSet,
+        incident: Incident,
+        claim: Claim,
+        news: tuple[Entry, ...],
+        context: Measurements | None,
     ) -> _Rendered:
         fields = {**fields_of(incident, claim, news, self._addresses), "context": context}
         view = template_view(fields)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from bridge.core.facts import Confidence, Context, Fact, Hypothesis, Unit, Verdict
+from bridge.core.facts import Confidence, Context, Fact, Hypothesis, Measurements, Unit, Verdict, newest_of
 from bridge.core.numbers import in_words, measured
 from bridge.rendering.fact_lines import in_order, short_name
 from bridge.rendering.text import cut, one_line
@@ -31,12 +31,9 @@ _STEM = 4  #: letters
 SYMPTOMS = ("failures", "slowness", "outputs")  #: roles of what an alert itself is about
 
 
-def tails_of(context: Context | None, subject: str) -> tuple[str, ...]:
+def tails_of(known: Measurements | None, subject: str) -> tuple[str, ...]:
     """The most specific first. subject: the summary that one of them may follow."""
-    if context is None:
-        return ()
-    while_fired = context.during or context
-    return tuple(dict.fromkeys(_tails(while_fired, subject)))
+    return tuple(dict.fromkeys(_tails(newest_of(known), subject))) if known is not None else ()
 
 
 def _tails(context: Context, subject: str) -> Iterator[str]:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from bridge.core.facts import (
+    AfterEnd,
     ChangeEvent,
     Confidence,
     Context,
     Fact,
     Hypothesis,
+    Measurements,
     Onset,
     Part,
     Past,
@@ -68,14 +71,24 @@ def the_news(*, firing: bool) -> list[Entry]:
     return [] if firing else [Entry(ENDED, EntryKind.RESOLVED, "prod", "all alerts are resolved", 3, loud=True)]
 
 
-def the_context(*, firing: bool) -> Context:
-    at = (STARTED if firing else ENDED) + timedelta(minutes=2)
-    facts = while_failing(at) if firing else after_the_rollback(at)
+def the_context(*, firing: bool) -> Measurements:
+    fired = _context(STARTED + timedelta(minutes=2), (DEPLOYED, RETRAINED))
+    if firing:
+        return fired
+    over = ENDED + timedelta(minutes=2)
+    worst = tuple(fact for fact in while_failing(fired.at) if fact.name == "failing")
+    peaks = tuple(replace(fact, value=0.151, at=fired.at + timedelta(minutes=3)) for fact in worst)
+    newest = Context(over, after_the_rollback(over), (), (ROLLED_BACK, DEPLOYED, RETRAINED), changes_known=True)
+    return AfterEnd(newest, fired, peaks)
+
+
+def _context(at: datetime, changes: tuple[ChangeEvent, ...]) -> Context:
     why = "Prometheus does not answer within 1.5 s"
-    unknown = (Unknown("Drift (PSI)", why), Unknown("Other firing alerts", why)) if firing else ()
-    changes = (DEPLOYED, RETRAINED) if firing else (ROLLED_BACK, DEPLOYED, RETRAINED)
-    onset = Onset(BEGAN, "the failed predictions")
-    return Context(at, facts, unknown, changes, CAUSE, onset=onset, looked_at=LOOKED_AT, changes_known=True)
+    unknown = (Unknown("Drift (PSI)", why), Unknown("Other firing alerts", why))
+    return Context(
+        at, while_failing(at), unknown, changes, CAUSE,
+        onset=Onset(BEGAN, "the failed predictions"), looked_at=LOOKED_AT, changes_known=True,
+    )  # fmt: skip
 
 
 def while_failing(at: datetime) -> tuple[Fact, ...]:

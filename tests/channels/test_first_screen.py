@@ -150,3 +150,7 @@ def test_last_time_has_its_place_in_each_channel() -> None:
     assert told == details_of(message)["last_time"]
     (attachment,) = a_slack().compose(message, a_claim()).content["attachments"]
     assert "section" == attachment["blocks"][5]["type"]
+
+
+def test_no_change_names_the_time_that_was_looked_at() -> None:
+    assert "No change known in the 30 min before" == learned(changes_known=True, window=timedelta(minutes=30)).no_change

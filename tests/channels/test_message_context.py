@@ -10,7 +10,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from bridge.core.facts import Context, Hypothesis, Part, Past, Unit, Unknown, Verdict
+from bridge.core.facts import Confidence, Context, Hypothesis, Part, Past, Unit, Unknown, Verdict
 from bridge.core.model import Status
 from bridge.rendering.links import around
 from bridge.rendering.sample import sample_alert, sample_context, sample_incident
@@ -104,7 +104,7 @@ def test_a_name_that_is_written_from_right_to_left_keeps_its_number_beside_it() 
 
 
 HYPOTHESIS = Hypothesis(
-    "new_version_fails", "v2 was deployed 6 min before; v1 is well.", ("v2 was deployed 6 min before",)
+    "version_fails", "v2 fails; v1 does not.", ("40 of 90",), Confidence.LIKELY, "v2 was deployed 6 min before"
 )
 
 
@@ -149,8 +149,10 @@ def test_an_end_says_how_long_how_bad_and_who_had_it() -> None:
 def test_slack_says_everything_in_the_order_of_need() -> None:
     texts = "\n".join(slack_texts(rendered(an_incident(), sample_context())))
     order = [
-        "HighLatency c1", "*critical*, open", "incident 7", "🔴 Failing predictions *7.3 %* above 5 %; ↑ usually 2.1 %",
-        "*Where:* instance &lt;i&amp;1&gt;", "*Probably:* v2 was", "*What changed:* api: v2 deployed (before: v1)",
+        "HighLatency c1", "*critical*, open", "4 min before it fired", "incident 7",
+        "🔴 Failing predictions *7.3 %* above 5 %; ↑ usually 2.1 %",
+        "*Where:* instance &lt;i&amp;1&gt;", "*Probably:* v2 was",
+        "*What changed:* api: v2 deployed (before: v1) 2 min before it began",
         "*<https://run.example/a|Runbook>*", "rule: changed_before",
         "Not known: Drift score: Prometheus did not answer", "🔴 firing *Slow*",
     ]  # fmt: skip
@@ -174,7 +176,7 @@ def test_bad_facts_are_dropped_from_the_least_important_on_and_the_message_says_
 
 def test_pagerdutys_details_begin_with_the_first_screen() -> None:
     details = details_of(rendered(an_incident(), sample_context()))
-    first = ["what_fails", "where", "probably", "what_changed", "rule", "facts", "not_known", "measured_at"]
+    first = ["what_fails", "began", "where", "probably", "what_changed", "rule", "facts", "not_known", "measured_at"]
     assert first == list(details)[: len(first)]
     assert ["Failing predictions 7.3 %: above 5 %; ↑ usually 2.1 % (3.5 x)"] == details["what_fails"]
     assert "7.3 % (bad, above 5 %); ↑ usually 2.1 % (3.5 x), 1 h ago 2 %" == details["facts"]["Failing predictions"]

@@ -9,8 +9,8 @@ from typing import Any
 
 from bridge.core.charts.chart import DistributionChart, Line, LineChart, Mark
 from bridge.core.charts.expressions import Threshold
-from bridge.core.charts.series import Span
 from bridge.core.context.distributions import Bin
+from bridge.core.context.series import Span
 from bridge.core.facts import Unit
 from tests.builders import NOON, at
 

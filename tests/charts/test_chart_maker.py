@@ -15,9 +15,9 @@ from bridge.charts import ChartMaker, DrawingLimits, DrawingProcess
 from bridge.charts.chart_maker import Drawing, MetricSource
 from bridge.core.charts.chart import Chart, DistributionChart, LineChart, Picture
 from bridge.core.charts.expressions import Threshold
-from bridge.core.charts.series import RangeQuery, Series
 from bridge.core.context.enrichment import Answer, Failure, Query, Sample
 from bridge.core.context.questions import DistributionQuestion
+from bridge.core.context.series import RangeQuery, Series
 from bridge.core.facts import ChangeEvent, Unit
 from bridge.core.incidents.transitions import Rules, receive
 from bridge.core.model import Alert, Incident, State

@@ -20,8 +20,8 @@ from bridge.charts.drawing import draw
 from bridge.charts.lines import draw_lines
 from bridge.core.charts.chart import Chart, Line, LineChart, Mark
 from bridge.core.charts.expressions import Threshold
-from bridge.core.charts.series import Span
 from bridge.core.context.distributions import Bin
+from bridge.core.context.series import Span
 from bridge.core.facts import Unit
 from tests.builders import NOON, at
 from tests.charts.chart_builders import SPAN, a_chart, a_distribution, a_line

@@ -7,8 +7,8 @@ from collections.abc import Awaitable, Callable
 from datetime import timedelta
 
 from bridge.charts.expression_queries import A_MINUTE, AT_ONCE, ExpressionQueries
-from bridge.core.charts.series import RangeQuery, Series, Span
 from bridge.core.context.enrichment import Failure
+from bridge.core.context.series import RangeQuery, Series, Span
 from tests.builders import NOON
 
 SPAN = Span(NOON, NOON + timedelta(hours=3))

@@ -9,7 +9,7 @@ import pytest
 
 from bridge.app.settings import load
 from bridge.config.context import ContextSettings
-from bridge.core.context.questions import ROLES, Question, expression
+from bridge.core.context.questions import ROLES, SYMPTOMS, Question, expression
 
 ROOT = Path(__file__).parents[2]
 ENVIRON = dict.fromkeys(("PAGERDUTY_ROUTING_KEY", "SLACK_BOT_TOKEN", "ALERTMANAGER_TOKEN"), "x" * 32)
@@ -33,7 +33,11 @@ def test_a_shipped_question_can_be_asked(question: Question, labels: dict[str, s
         promql_parser.parse(asked)
 
 
-def test_every_role_is_played_once() -> None:
-    """But for the peak: each cause has one of its own."""
-    roles = sorted(question.role for question in CONTEXT.questions if question.role not in ("", "peak"))
-    assert sorted(role for role in ROLES if role not in ("", "peak")) == roles
+SHARED = ("peak", *SYMPTOMS, "inputs", "")
+
+
+def test_no_role_is_played_twice() -> None:
+    """But for those that each cause has its own question of."""
+    roles = [question.role for question in CONTEXT.questions if question.role not in SHARED]
+    assert sorted(set(roles)) == sorted(roles)
+    assert {question.role for question in CONTEXT.questions} <= set(ROLES)

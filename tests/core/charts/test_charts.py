@@ -9,8 +9,8 @@ import pytest
 
 from bridge.core.charts.chart import DistributionChart, Line, LineChart, Mark, chosen_lines, in_words, marks_of
 from bridge.core.charts.expressions import Threshold
-from bridge.core.charts.series import Series, Span
 from bridge.core.context.distributions import Bin
+from bridge.core.context.series import Series, Span
 from bridge.core.facts import ChangeEvent, Unit
 from tests.builders import NOON, at
 

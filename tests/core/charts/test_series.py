@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bridge.core.charts.series import Series, Span, belonging, ended, names_of, range_query, span_around, started
+from bridge.core.charts.series import belonging, ended, names_of, range_query, span_around, started
+from bridge.core.context.series import Series, Span
 from bridge.core.incidents.transitions import Rules, receive
 from bridge.core.model import Incident, State, Status
 from tests.builders import NOON, a_group, an_alert, at
