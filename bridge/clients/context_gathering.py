@@ -66,7 +66,8 @@ class Gatherer:
         hypothesis = None if only_reports_changes(incident, self._rules) else hypothesis_of(evidence)
         took = timedelta(seconds=time.monotonic() - began)
         found = (tuple(facts), tuple(unknown), recent, hypothesis, took)
-        return Context(self._clock(), *found, changes_known=known)
+        window = timedelta(seconds=self._limits.window)
+        return Context(self._clock(), *found, changes_known=known, window=window)
 
     async def close(self) -> None:
         await self._queries.close()
