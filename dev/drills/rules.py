@@ -15,11 +15,11 @@ from dev.drills.prometheus import Curve, Prometheus
 from dev.drills.remote_write import STALE, Series
 from dev.drills.scenario import HISTORY_SECONDS
 from dev.drills.shapes import Floats
-from dev.drills.timeline import FINE_FOR, FINE_SECONDS, TAIL_SECONDS, Times, grid
+from dev.drills.timeline import FINE_FOR, TAIL_SECONDS, Times, grid
 from dev.stack.places import ROOT
 from dev.stack.promql import milliseconds
 
-COARSE_SECONDS = 120
+COARSE_SECONDS, STEP_SECONDS = 240, 30
 PARALLEL = 3
 _NAME = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*:[a-zA-Z0-9_:]+")
 
@@ -80,14 +80,14 @@ def in_order(rules: Sequence[Recording]) -> Iterator[list[Recording]]:
 
 def moments(now: int) -> Times:
     """When the rules are evaluated."""
-    return grid(now, COARSE_SECONDS)
+    return grid(now, COARSE_SECONDS, STEP_SECONDS)
 
 
 def history(prometheus: Prometheus, expression: str, now: int) -> list[Curve]:
     """At all moments; the labels are those of the answer without its name."""
     begin, middle = now - int(HISTORY_SECONDS), now - FINE_FOR
     old = prometheus.range(expression, begin, middle - COARSE_SECONDS, COARSE_SECONDS)
-    new = prometheus.range(expression, middle, now + TAIL_SECONDS, FINE_SECONDS)
+    new = prometheus.range(expression, middle, now + TAIL_SECONDS, STEP_SECONDS)
     joined: dict[tuple[tuple[str, str], ...], list[Curve]] = {}
     for curve in (*old, *new):
         labels = tuple(sorted((name, value) for name, value in curve.labels.items() if name != "__name__"))

@@ -42,8 +42,9 @@ class Pod:
         left = asked
         for error, share in pod.failing.items():
             none = ~pod.model if error == "model_load" else False
-            self._failed[error] = chance.binomial(left, np.where(none, 1.0, share))
-            left = left - self._failed[error]
+            failed = chance.binomial(left, np.where(none, 1.0, share))
+            left = left - failed
+            self._failed[error] = failed + pod.stray[error]
         self._done = left
 
     def series(self) -> Iterator[Series]:
@@ -163,7 +164,7 @@ class Pod:
         yield self._gauge("ml_model_loaded_timestamp_seconds", self._pod.loaded.astype(float), here, version=version)
         for upper, share in zip(shapes.CONFIDENCE, shapes.TRAINED, strict=True):
             labels = {"version": version, "upper": str(upper)}
-            yield self._gauge("ml_confidence_baseline_cdf", one * share, here, **labels)
+            yield _thinned(self._gauge("ml_confidence_baseline_cdf", one * share, here, **labels))
 
     def _timed(self, done: Counts, median: Floats, p95: Floats, bounds: Sequence[float]) -> tuple[Counts, Floats]:
         pairs = np.round(np.stack([median, p95], 1), 6)
@@ -210,3 +211,10 @@ def _rows(shares: Callable[[float], tuple[float, ...]], values: Floats) -> Float
     """A row for each value."""
     unique, place = np.unique(np.round(values, 6), return_inverse=True)
     return np.array([shares(float(each)) for each in unique])[place.reshape(-1)]
+
+
+def _thinned(series: Series) -> Series:
+    """With a sample in four minutes, which is as good for what never changes; its first and last ones stay."""
+    kept = np.ones(len(series.times), bool)
+    kept[1:-1] = series.times[1:-1] % 240_000 < np.diff(series.times)[:-1]
+    return Series(series.labels, series.times[kept], series.values[kept])

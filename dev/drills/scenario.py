@@ -79,6 +79,8 @@ class Phase(Section):
     traffic: Annotated[float, Field(ge=0)] | None = None
     """Times the usual requests."""
     failing: dict[ErrorType, Share] | None = None
+    stray: dict[ErrorType, Annotated[int, Field(gt=0)]] | None = None
+    """Exactly so many failures at the phase's begin, on each of its pods."""
     latency: Latency | None = None
     toxic: Share | None = None
     unusual: Share | None = None

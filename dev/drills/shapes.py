@@ -14,7 +14,7 @@ Counts = npt.NDArray[np.int64]
 
 PROCESSING = (0.025, 0.05, 0.075, 0.1, 0.15, 0.2, 0.3, 0.5, 0.75, 1.0, 2.0, 5.0)
 QUEUE = (0.01, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0)
-HTTP = (0.025, 0.05, 0.1, 0.25, 0.5, 0.75, 1.0, 2.5, 5.0)
+HTTP = (0.05, 0.1, 0.25, 0.5, 0.75, 1.0, 2.5, 5.0)
 TOKENS = (8.0, 16.0, 32.0, 64.0, 128.0, 256.0, 512.0)
 CONFIDENCE = (0.5, 0.55, 0.6, 0.65, 0.7, 0.75, 0.8, 0.85, 0.9, 0.95, 0.99, 1.0)
 #: shares up to these bounds, as the bundled model has them in training, and for texts that it does not know

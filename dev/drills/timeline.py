@@ -10,20 +10,20 @@ import numpy as np
 import numpy.typing as npt
 
 from dev.drills.scenario import HISTORY_SECONDS, Latency, Phase, Scenario, Serves
-from dev.drills.shapes import Floats
+from dev.drills.shapes import Counts, Floats
 
 Flags = npt.NDArray[np.bool_]
 Times = npt.NDArray[np.int64]
-COARSE_SECONDS, FINE_SECONDS = 60, 15
-FINE_FOR = 3 * 3600  #: before the notification
+COARSE_SECONDS, FINE_SECONDS = 120, 15
+FINE_FOR = 8100  #: before the notification
 TAIL_SECONDS = 900  #: what happened last goes on for so long after it
 USUAL_LATENCY = Latency(median=0.035, p95=0.07)
 
 
-def grid(now: int, coarse: int = COARSE_SECONDS) -> Times:
+def grid(now: int, coarse: int = COARSE_SECONDS, fine: int = FINE_SECONDS) -> Times:
     """Seconds since the epoch at which everything is scraped."""
     old = np.arange(now - int(HISTORY_SECONDS), now - FINE_FOR, coarse, dtype=np.int64)
-    return np.concatenate([old, np.arange(now - FINE_FOR, now + TAIL_SECONDS + 1, FINE_SECONDS, dtype=np.int64)])
+    return np.concatenate([old, np.arange(now - FINE_FOR, now + TAIL_SECONDS + 1, fine, dtype=np.int64)])
 
 
 @dataclass
@@ -48,6 +48,7 @@ class PodTimeline:
     answers: Flags
     model: Flags
     failing: dict[str, Floats] = field(default_factory=dict)
+    stray: dict[str, Counts] = field(default_factory=dict)  #: failures that are no chance
 
     @property
     def exports(self) -> Flags:
@@ -85,6 +86,7 @@ def _usual(scenario: Scenario, index: int, times: Times, now: int) -> PodTimelin
         yes.copy(), yes.copy(), yes.copy(),
     )  # fmt: skip
     pod.failing = {"model_load": constant(0.0), "prediction_failed": constant(0.001), "timeout": constant(0.0005)}
+    pod.stray = {error: np.zeros(len(times), np.int64) for error in pod.failing}
     return pod
 
 
@@ -112,6 +114,8 @@ def _lay(pod: PodTimeline, phase: Phase, where: Flags, now: int) -> None:
         pod.traffic[where] *= phase.traffic
     for error, share in (phase.failing or {}).items():
         pod.failing[error][where] = share
+    for error, count in (phase.stray or {}).items():
+        pod.stray[error][np.flatnonzero(where)[:1]] += count
     if phase.latency is not None:
         pod.median[where], pod.p95[where] = phase.latency.median, phase.latency.p95
     for name in ("in_flight", "toxic", "unusual", "tokens", "queue", "answers", "scraped", "model"):
