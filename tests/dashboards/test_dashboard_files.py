@@ -40,13 +40,13 @@ def test_verify_names_missing_changed_and_unknown_files(tmp_path: Path) -> None:
     files.write(tmp_path)
     (tmp_path / "model-health.json").unlink()
     (tmp_path / "alert-bridge.json").write_text("{}")
-    (tmp_path / "stranger.json").write_text("{}")
+    (tmp_path / "unknown.json").write_text("{}")
     result = CliRunner().invoke(main, ["verify", "--folder", str(tmp_path)])
     assert result.exit_code == 1
     for text in (
         "model-health.json is missing",
         "alert-bridge.json is not what",
-        "stranger.json belongs",
+        "unknown.json belongs",
         "dashboards write",
     ):
         assert text in result.stderr
@@ -54,10 +54,10 @@ def test_verify_names_missing_changed_and_unknown_files(tmp_path: Path) -> None:
 
 
 def test_write_repairs_what_verify_finds(tmp_path: Path) -> None:
-    (tmp_path / "stranger.json").write_text("{}")
+    (tmp_path / "unknown.json").write_text("{}")
     assert CliRunner().invoke(main, ["write", "--folder", str(tmp_path)]).exit_code == 0
     assert CliRunner().invoke(main, ["verify", "--folder", str(tmp_path)]).exit_code == 0
-    assert not (tmp_path / "stranger.json").exists()
+    assert not (tmp_path / "unknown.json").exists()
 
 
 def test_a_panel_keeps_its_identifier_when_another_is_inserted_before_it() -> None:

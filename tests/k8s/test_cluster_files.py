@@ -139,7 +139,8 @@ def test_the_bridge_accepts_its_routes_and_listens(each: str, tmp_path: Path) ->
 
 def test_cloud_monitoring_is_a_source_on_google_only(tmp_path: Path) -> None:
     names = {each: [source.name for source in settings_of(overlay(each), tmp_path).sources] for each in OVERLAYS}
-    assert names["local"] == ["prod"] and names["gke"] == ["prod", "google"] == names["gke-managed-prometheus"]
+    google = ["prod", "google"]
+    assert names == {"local": ["prod"], "gke": google, "gke-managed-prometheus": google}
 
 
 @pytest.mark.parametrize("missing", ["ALERTMANAGER_TOKEN", "BRIDGE_PASSWORD_HASH", "SLACK_BOT_TOKEN"])

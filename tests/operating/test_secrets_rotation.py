@@ -1,4 +1,4 @@
-"""A secret is changed under a running bridge, as docs/operating.md says: every sender and vendor stays served."""
+"""A secret is rotated in a running bridge according to docs/operating.md: every sender and vendor stays served."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ KEY_IN_ENVIRONMENT, KEY_IN_FILE = "routing_key: ${PAGERDUTY_ROUTING_KEY}", "rout
 
 def send(bridge: Bridge, token: str, number: int) -> int:
     headers = {"Authorization": f"Bearer {token}"}
-    place = f"{bridge.url}/webhook/alertmanager/prod"
-    return requests.post(place, json=webhook(number), headers=headers, timeout=60).status_code
+    endpoint = f"{bridge.url}/webhook/alertmanager/prod"
+    return requests.post(endpoint, json=webhook(number), headers=headers, timeout=60).status_code
 
 
 def routes(folder: Path, old: str, new: str) -> Path:
@@ -37,7 +37,7 @@ def keys_used(sandbox: RunningSandbox) -> list[Any]:
     return [event["routing_key"] for event in sandbox.state["pagerduty"]["events"]]
 
 
-def test_a_vendors_key_in_a_file_is_changed_by_a_reload(tmp_path: Path, sandbox: RunningSandbox, token: str) -> None:
+def test_a_reload_applies_a_changed_key_file_of_a_vendor(tmp_path: Path, sandbox: RunningSandbox, token: str) -> None:
     old, new = secrets.token_hex(16), secrets.token_hex(16)
     key = tmp_path / "pagerduty_key"
     key.write_text(old)
@@ -59,7 +59,7 @@ def test_a_vendors_key_in_a_file_is_changed_by_a_reload(tmp_path: Path, sandbox:
         bridge.stop()
 
 
-def test_a_senders_token_is_changed_with_both_valid_in_between(
+def test_the_token_of_a_sender_is_rotated_with_both_valid_in_between(
     tmp_path: Path, sandbox: RunningSandbox, token: str
 ) -> None:
     new = secrets.token_hex(16)

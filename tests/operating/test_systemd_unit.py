@@ -1,4 +1,4 @@
-"""The unit for systemd: what it promises, and the bridge run as it says, in a file system that is read-only."""
+"""The systemd unit: its settings, and the bridge run according to it in a read-only file system."""
 
 from __future__ import annotations
 
@@ -39,41 +39,43 @@ def settings(text: str) -> dict[str, list[str]]:
     return found
 
 
-GIVEN = settings(UNIT.read_text())
+SHIPPED = settings(UNIT.read_text())
 
 
 @pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="there is no systemd here")
-def test_systemd_takes_it(tmp_path: Path) -> None:
-    here = UNIT.read_text().replace("/opt/incident-bridge/bin/bridge", "/bin/true")  # it wants the program to be there
+def test_systemd_accepts_the_unit(tmp_path: Path) -> None:
+    here = UNIT.read_text().replace(
+        "/opt/incident-bridge/bin/bridge", "/bin/true"
+    )  # systemd-analyze checks that the program exists
     file = tmp_path / UNIT.name
     file.write_text(here)
     done = subprocess.run(["systemd-analyze", "verify", file], capture_output=True, text=True, timeout=60, check=False)
     assert [line for line in done.stderr.splitlines() if file.name in line] == []
 
 
-def test_it_waits_for_the_network_and_restarts_for_ever_but_not_over_a_fault_of_set_up() -> None:
-    assert GIVEN["Wants"] == GIVEN["After"] == ["network-online.target"]
-    assert (GIVEN["Restart"], GIVEN["StartLimitIntervalSec"]) == (["always"], ["0"])
-    assert GIVEN["RestartPreventExitStatus"] == [str(CANNOT_RUN)]
+def test_the_unit_waits_for_the_network_and_restarts_except_after_a_configuration_fault() -> None:
+    assert SHIPPED["Wants"] == SHIPPED["After"] == ["network-online.target"]
+    assert (SHIPPED["Restart"], SHIPPED["StartLimitIntervalSec"]) == (["always"], ["0"])
+    assert SHIPPED["RestartPreventExitStatus"] == [str(CANNOT_RUN)]
 
 
-def test_it_leaves_the_bridge_time_to_end_its_children_itself() -> None:
-    assert GIVEN["KillMode"] == ["mixed"]
-    assert int(GIVEN["TimeoutStopSec"][0]) > GRACE_SECONDS
+def test_the_unit_gives_the_bridge_time_to_end_its_children() -> None:
+    assert SHIPPED["KillMode"] == ["mixed"]
+    assert int(SHIPPED["TimeoutStopSec"][0]) > GRACE_SECONDS
 
 
-def test_more_files_are_allowed_than_the_web_keeps_connections() -> None:
-    assert int(GIVEN["LimitNOFILE"][0]) > 4000
+def test_the_limit_of_open_files_exceeds_that_of_connections() -> None:
+    assert int(SHIPPED["LimitNOFILE"][0]) > 4000
 
 
-def test_what_it_writes_is_for_its_user_alone() -> None:
-    assert (GIVEN["UMask"], GIVEN["StateDirectoryMode"]) == (["0077"], ["0700"])
+def test_its_files_are_private_to_its_user() -> None:
+    assert (SHIPPED["UMask"], SHIPPED["StateDirectoryMode"]) == (["0077"], ["0700"])
 
 
-def test_the_page_says_how_to_install_this_file() -> None:
+def test_the_page_explains_how_to_install_the_unit() -> None:
     page = (ROOT / "docs" / "operating.md").read_text()
     assert "systemd/incident-bridge.service /etc/systemd/system/" in page
-    assert "[Service]" not in page  # a second copy would not be this one
+    assert "[Service]" not in page  # no second copy that could differ
 
 
 @dataclass(frozen=True)
@@ -109,17 +111,17 @@ class Unit:
         self.state.mkdir(mode=int(given["StateDirectoryMode"][0], 8))
         routes(self.etc)
         variables = dict(pair.split("=", 1) for pair in map(self.here, given["Environment"]))
-        asked: dict[str, Any] = {
+        arguments: dict[str, Any] = {
             "command": self.here(given["ExecStart"][0]).split(),
             "environment": {
                 "PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "HOME": "/nonexistent", "LANG": "C.UTF-8",
                 "BRIDGE_LISTEN": f"127.0.0.1:{self.port}", **variables, **secrets,
             },
             "writable": [str(self.state)],
-            "seen": [str(ROOT), str(self.etc)],
+            "visible": [str(ROOT), str(self.etc)],
             "private_tmp": given.get("PrivateTmp") == ["yes"],
         }  # fmt: skip
-        command = [sys.executable, read_only_system.__file__, json.dumps(asked)]
+        command = [sys.executable, read_only_system.__file__, json.dumps(arguments)]
         mask = int(given["UMask"][0], 8)
         with (self.folder / "log").open("w") as log:
             return subprocess.Popen(command, stdout=log, stderr=log, text=True, umask=mask)
@@ -142,7 +144,7 @@ def running(unit: Unit, sandbox: RunningSandbox, token: str) -> Iterator[subproc
         process.wait(60)
 
 
-def test_it_runs_where_everything_is_read_only_but_what_the_unit_gives_it(
+def test_the_bridge_runs_in_the_read_only_file_system_of_the_unit(
     tmp_path: Path, sandbox: RunningSandbox, token: str
 ) -> None:
     unit = Unit(tmp_path, UNIT.read_text(), free_port())
@@ -162,7 +164,9 @@ def test_it_runs_where_everything_is_read_only_but_what_the_unit_gives_it(
     assert process.returncode == 0
 
 
-def test_without_a_tmp_of_its_own_it_says_what_it_lacks(tmp_path: Path, sandbox: RunningSandbox, token: str) -> None:
+def test_without_a_private_tmp_the_bridge_explains_what_is_missing(
+    tmp_path: Path, sandbox: RunningSandbox, token: str
+) -> None:
     text = UNIT.read_text().replace("PrivateTmp=yes\n", "")
     unit = Unit(tmp_path, text, free_port())
     with running(unit, sandbox, token) as process:

@@ -129,9 +129,9 @@ def test_a_digest_resolved_by_a_user_reopens_only_for_a_change() -> None:
 
 
 def test_the_end_of_a_digest_reports_what_became_of_its_incidents() -> None:
-    change = over(known(SLOW, ERRORS), STORM, 38, 974, "for 1 min all was calm", at(720))
+    change = over(known(SLOW, ERRORS), STORM, 38, 974, "quiet for 1 min", at(720))
     summary = "the storm on slack-ml is over: what still fires is notified one by one (38), 974 ended unnotified"
-    assert alert_of(change) == {"summary": summary, "description": "for 1 min all was calm"}
+    assert alert_of(change) == {"summary": summary, "description": "quiet for 1 min"}
     assert (
         change.incident.state,
         change.incident.severity,
