@@ -100,6 +100,7 @@ class Gatherer:
             decision.onset,
             decision.looked_at,
             known,
+            window,
         )
 
     def _expression(

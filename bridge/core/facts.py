@@ -139,6 +139,7 @@ class Context:
     onset: Onset | None = None  #: None: not known, so only when the alert fired can be said
     looked_at: tuple[str, ...] = ()  #: what a cause was looked for in, and had an answer: deploys, versions, pods ...
     changes_known: bool = False  #: whether the store was asked for changes and answered
+    window: timedelta = timedelta(hours=2)  #: how long before the start they were asked for
 
     @property
     def complete(self) -> bool:

@@ -121,6 +121,8 @@ class Message:
     started_at: datetime | None = None  #: of the newest outbreak, by its alerts; None is opened_at
     ended_at: datetime | None = None  #: None while it fires, for this target
     lasted: str = ""  #: "34 min", "at least 34 min": from its start to its end, or so far
+    first_step: str = ""  #: of the runbook
+    last_time: str = ""  #: the same alerts before: "4th in 30 days; last #388, 23 min, ended after rollback to 1.0.0"
 
 
 @dataclass(frozen=True, slots=True)

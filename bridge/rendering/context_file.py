@@ -71,8 +71,9 @@ def _prepared(value: Any) -> Any:
     if not isinstance(value, dict):
         return value
     found = {name: each if name == "labels" else _prepared(each) for name, each in value.items()}
-    if isinstance(found.get("took"), int | float) and not isinstance(found["took"], bool):
-        found["took"] = f"PT{found['took']:f}S"
+    for name in ("took", "window"):
+        if isinstance(found.get(name), int | float) and not isinstance(found[name], bool):
+            found[name] = f"PT{found[name]:f}S"
     if isinstance(found.get("at"), str):
         with contextlib.suppress(ValueError, OverflowError):
             at = datetime.fromisoformat(found["at"])
