@@ -121,6 +121,7 @@ class Message:
     started_at: datetime | None = None  #: of the newest outbreak, by its alerts; None is opened_at
     ended_at: datetime | None = None  #: None while it fires, for this target
     lasted: str = ""  #: "34 min", "at least 34 min": from its start to its end, or so far
+    last_time: str = ""  #: "4th in 30 days; last #388, 23 min, ended after rollback to 1.0.0 (Ana)"; else empty
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,6 +29,7 @@ def plain_body(view: Mapping[str, Any]) -> str:
     lines = [view["summary"], "", f"{view['title']} (incident {view['number']}, {view['severity']})"]
     lines += [f"Probably: {view['probably']} (rule {view['rule']})"] if view["probably"] else []
     lines += [f"- {change.text}" for change in view["changes"]]
+    lines += [view["last_time"]] if view["last_time"] else []
     lines += [f"- {fact.title}: {fact.line}" for fact in view["facts"]]
     lines += [f"(not known: {each})" for each in view["unknown"]]
     lines += [f"Measured at {view['measured']}"] if view["measured"] else []

@@ -12,12 +12,20 @@ from bridge.core.charts.chart import Picture
 from bridge.core.facts import ChangeEvent, Context
 from bridge.core.model import Incident
 from bridge.core.ports import Channel, ChannelCapacity, Claim, Message
+from bridge.core.recurrence import Recurrence
 from bridge.core.timeline import Entry
 
 
 class MessageRenderer(Protocol):
     def message(
-        self, incident: Incident, claim: Claim, news: Sequence[Entry], context: Context | None = None, *, html: bool
+        self,
+        incident: Incident,
+        claim: Claim,
+        news: Sequence[Entry],
+        context: Context | None = None,
+        recurrence: Recurrence | None = None,
+        *,
+        html: bool,
     ) -> Message: ...
 
 

@@ -117,6 +117,7 @@ def _learned(message: Message) -> Event:
         "probably": learned.probably,
         "rule": learned.rule,
         "what_changed": changes,
+        "last_time": message.last_time,
         "facts": _facts(learned),
         "not_known": list(learned.unknown),
         "measured_at": learned.measured,

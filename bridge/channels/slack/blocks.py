@@ -72,6 +72,7 @@ def blocks_of(message: Message) -> list[Json]:
     measured = room.fitting(_measured(learned))
     worst = [piece for line in message.alerts[:1] for piece in _worst(line, room)]
     cause = [*_cause(learned, room), *_changes(learned, room)]
+    cause += room.fitting([small(f"🔁 {mrkdwn(message.last_time, 400)}")] if message.last_time else [])
     fields = _facts(learned, room)
     after = room.fitting(_after(learned))
     alerts = worst + room.fitting(section(_alert(line)) for line in message.alerts[len(worst) : MAX_ALERTS])
