@@ -18,6 +18,7 @@ from bridge.core.incidents.periods import firing_period
 from bridge.core.incidents.state_changes import Flaps
 from bridge.core.model import Alert, Incident
 from bridge.core.ports import Changes, Link
+from bridge.core.recurrence import window_within
 from bridge.core.storms.digests import channel_of
 from bridge.core.views import Reader
 from bridge.rendering.context_view import view_of
@@ -80,6 +81,7 @@ def blueprint(
             period=period,
             context=view_of(context, started),
             changes=[(change, _around(change.at, started)) for change in changes[:CHANGES_SHOWN]],
+            recurrence=reader.recurrence(incident, window_within(current().retention)),
             held_channel=None if incident.resolved else channel_of(incident),
             window=span(started - window(), started),
             alertmanager=_ui(current(), incident),

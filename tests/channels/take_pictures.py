@@ -13,7 +13,6 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
-from unittest import mock
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
@@ -21,11 +20,10 @@ from playwright.sync_api import Browser
 
 from bridge.core.facts import Measurements
 from bridge.core.ports import Channel, Message
-from bridge.rendering import renderer
-from bridge.rendering.view import fields_of
+from bridge.rendering.renderer import Renderer
 from dev.sandbox.running import RunningSandbox, running_sandbox
 from tests.channels.channel_builders import a_claim, a_pagerduty, a_slack
-from tests.channels.example_incident import STARTED, the_context, the_incident, the_news
+from tests.channels.example_incident import STARTED, the_context, the_incident, the_last_time, the_news
 from tests.channels.npm_tools import chromium
 
 PHONE: Any = {"width": 390, "height": 700}
@@ -39,14 +37,9 @@ PLAIN = "main, .column, .phone { padding: 0 !important; border: 0 !important }"
 
 def message_of(*, firing: bool, html: bool = False, context: Measurements | None = None) -> Message:
     claim = a_claim(sent=0 if firing else 1, firing=firing)
-    made = renderer.Renderer(None, "https://bridge.example")
+    made = Renderer(None, "https://bridge.example")
     news, measured = the_news(firing=firing), context or the_context(firing=firing)
-    with mock.patch.object(renderer, "fields_of", _with_last_time):
-        return made.message(the_incident(firing=firing), claim, news, measured, html=html)
-
-
-def _with_last_time(*given: Any) -> dict[str, Any]:
-    return {**fields_of(*given), "last_time": LAST_TIME}
+    return made.message(the_incident(firing=firing), claim, news, measured, the_last_time(), html=html)
 
 
 async def _send(channel: Channel, messages: Sequence[Message]) -> None:

@@ -76,6 +76,7 @@ def _incident(message: Message, context: Measurements | None) -> Json:
         "firing": message.firing_count,
         "resolved": message.resolved_count,
         "flapping": message.flapping,
+        "last_time": message.last_time,
         "url": message.incident_url,
         "links": [{"text": link.text, "href": link.href} for link in message.links],
         "news": [{"at": _time(each.at), "kind": each.kind.value, "text": each.text} for each in message.news],
