@@ -49,15 +49,27 @@ def test_times_are_utc(time: str) -> None:
 @pytest.mark.parametrize(
     ("document", "fault"),
     [
-        ('{"facts": [{"parts": [{"nme": 1}]}]}', "facts[0].parts[0].nme: there is no such field; there are name, value, of"),
-        ('{"onset": {"at": "2026-03-01T12:00:00Z", "sorce": ""}}', "onset.sorce: there is no such field; there are at, source"),
-        ('{"hypothesis": {"rule": "a", "text": "b", "confidence": "sure"}}', "hypothesis.confidence: 'sure' is not one of likely, possible"),
-        ('{"facts": [{"name": "a", "title": "A", "unit": "ratio", "parts": [{"name": "x"}]}]}', "facts[0].parts[0].value: is missing"),
+        (
+            '{"facts": [{"parts": [{"nme": 1}]}]}',
+            "facts[0].parts[0].nme: there is no such field; there are name, value, of",
+        ),
+        (
+            '{"onset": {"at": "2026-03-01T12:00:00Z", "sorce": ""}}',
+            "onset.sorce: there is no such field; there are at, source",
+        ),
+        (
+            '{"hypothesis": {"rule": "a", "text": "b", "confidence": "sure"}}',
+            "hypothesis.confidence: 'sure' is not one of likely, possible",
+        ),
+        (
+            '{"facts": [{"name": "a", "title": "A", "unit": "ratio", "parts": [{"name": "x"}]}]}',
+            "facts[0].parts[0].value: is missing",
+        ),
         ('{"took": "long"}', "took: must be a number"),
         ('{"changes_known": "yes"}', "changes_known: must be true or false"),
         ('{"looked_at": [1]}', "looked_at[0]: must be text"),
     ],
-)  # fmt: skip
+)
 def test_a_fault_names_its_place_and_what_is_known_there(document: str, fault: str) -> None:
     with pytest.raises(ContextFault) as caught:
         context_of(document, NOW)

@@ -20,7 +20,7 @@ SPAN = Span(NOON - timedelta(hours=2), at(600))
 def a_line(
     value: Callable[[float], float] = lambda share: 0.1 + 0.4 * share, name: str = "", points: int = 130
 ) -> Line:
-    """value: of the share of the time that has passed."""
+    """`value` gets the share of the time span that has passed, from 0 to 1."""
     start, step = SPAN.start.timestamp(), SPAN.seconds / max(1, points - 1)
     return Line(name, tuple((start + n * step, value(n / max(1, points - 1))) for n in range(points)))
 

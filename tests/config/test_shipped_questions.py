@@ -26,7 +26,7 @@ CONTEXT = shipped()
 
 @pytest.mark.parametrize("question", CONTEXT.questions, ids=lambda question: question.name)
 @pytest.mark.parametrize("labels", [{}, {"job": "api"}, {"namespace": "ml", "job": "api"}], ids=len)
-def test_a_shipped_question_can_be_asked(question: Question, labels: dict[str, str]) -> None:
+def test_a_shipped_question_is_valid_promql_for_any_labels(question: Question, labels: dict[str, str]) -> None:
     for text in filter(None, (question.expr, question.usual, question.of)):
         asked = expression(text, {"alertname": "X", **labels}, CONTEXT.labels)
         assert asked is not None
@@ -36,7 +36,7 @@ def test_a_shipped_question_can_be_asked(question: Question, labels: dict[str, s
 SHARED = ("peak", *SYMPTOMS, "inputs", "")
 
 
-def test_no_role_is_played_twice() -> None:
+def test_no_role_is_used_twice() -> None:
     """But for those that each cause has its own question of."""
     roles = [question.role for question in CONTEXT.questions if question.role not in SHARED]
     assert sorted(set(roles)) == sorted(roles)
