@@ -27,12 +27,13 @@ from tests.channels.example_incident import STARTED, the_context, the_incident, 
 from tests.channels.npm_tools import chromium
 
 PHONE: Any = {"width": 390, "height": 700}
-DESKTOP: Any = {"width": 1000, "height": 800}
 LAST_TIME = "4th in 30 days; last #388, 23 min, ended after rollback to 1.0.0 (Ana)"
 CLOCK = f"document.querySelectorAll('time').forEach(each => each.textContent = '{STARTED:%H:%M:%S}')"
 UNFOLD = "document.querySelectorAll('#pagerduty details').forEach(each => each.open = true)"
-#: A vendor's app has no frame of the sandbox's around it.
-PLAIN = "main, .column, .phone { padding: 0 !important; border: 0 !important }"
+#: A vendor's app has no frame of the sandbox's around it, and a narrower font.
+PLAIN = """
+main, .column, .phone { padding: 0 !important; border: 0 !important }
+body { font-family: Arial, sans-serif !important }"""
 
 
 def message_of(*, firing: bool, html: bool = False, context: Measurements | None = None) -> Message:
