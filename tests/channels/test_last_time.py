@@ -126,7 +126,7 @@ def test_no_channel_says_anything_the_first_time(firing: bool) -> None:
 def test_what_needs_no_template_says_it_too() -> None:
     incident, claim = sample_incident(resolved=False), sample_claim(firing=True)
     fields = {**fields_of(incident, claim, (), Addresses()), "context": None, "last_time": LINE}
-    assert LINE in plain_body({**template_view(fields), "summary": "x"}).splitlines()
+    assert f"Last time: {LINE}" in plain_body({**template_view(fields), "summary": "x"}).splitlines()
 
 
 def test_a_message_is_rendered_anew_when_it_is_known_later() -> None:

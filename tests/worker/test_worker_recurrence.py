@@ -20,8 +20,7 @@ from bridge.store import StoreDeliveries, StoreIntake, open_database
 from bridge.worker import Setup, Worker
 from bridge.worker.records import NoRecords
 from tests.builders import a_group, an_alert, at
-from tests.worker.test_worker import POLICY
-from tests.worker.test_worker_context import Keeps
+from tests.worker.machine import POLICY, RecordingChannel
 
 FOUND = Recurrence(4, WINDOW, (Earlier(388, "HighErrors", Period(at(0), at(60))),))
 LookUp = Callable[[Sequence[Incident]], Mapping[int, Recurrence]]
@@ -37,7 +36,7 @@ def delivered(folder: Path, look_up: LookUp, groups: int = 1) -> list[Message]:
     for number in range(groups):
         intake.accept(a_group(an_alert(), key=f"{number}"))
     intake.close()
-    channel = Keeps()
+    channel = RecordingChannel()
 
     class Records(NoRecords):
         def recurrences(self, incidents: Sequence[Incident]) -> Mapping[int, Recurrence]:
