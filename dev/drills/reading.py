@@ -46,13 +46,19 @@ def said(incident: Json, state: Json) -> Said:
         str(hypothesis.get("rule") or details.get("rule") or ""),
         str(hypothesis.get("confidence", "")),
         str(page.get("summary", "")),
-        tuple(context.get("facts", ())),
+        tuple(_facts(incident)),
         {
             "PagerDuty": "\n".join((str(page.get("summary", "")), *_strings(details))),
             "Slack": "\n".join(_slack(incident, state)),
             "mail": _mail(incident, state),
         },
     )
+
+
+def _facts(incident: Json) -> list[Json]:
+    """As the API gives them: those from while it fired, if it is over."""
+    measured = incident.get("measured") or {}
+    return list((measured.get("during") or measured).get("facts", ()))
 
 
 def _newest(incident: Json, state: Json) -> Json:
