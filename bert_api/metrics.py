@@ -37,6 +37,10 @@ TOKEN_BUCKETS = (4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0, 512.0)
 RESULTS = ("toxic", "non_toxic")
 CONFIDENCE_LEVELS = ("high", "medium", "low")
 ERROR_TYPES = ("model_load", "prediction_failed", "timeout")
+#: the version of a failure while no model is loaded, and none is known that should be
+NO_VERSION = "none"
+#: refused: it had the header, but no right to it, and was counted as traffic
+PROBE_OUTCOMES = ("answered", "failed", "refused")
 TRIGGERS = ("manual", "drift", "schedule")
 RETRAINING_STATUSES = ("succeeded", "rejected", "failed")
 OTHER_LANGUAGE = "other"
@@ -69,7 +73,7 @@ class Metrics:
         ProcessCollector(registry=self.registry)
 
     def _predictions(self) -> None:
-        self.predictions = self._counter("ml_predictions", "Texts classified", "result", "confidence_level")
+        self.predictions = self._counter("ml_predictions", "Texts classified", "version", "result", "confidence_level")
         self.languages = self._counter(
             "ml_predictions_by_language",
             "Texts classified, by the language that the caller named",
@@ -77,22 +81,26 @@ class Metrics:
             "result",
         )
         self.errors = self._counter(
-            "ml_prediction_errors", "Failures on our side; a caller's mistake never counts", "error_type"
+            "ml_prediction_errors", "Failures on our side; a caller's mistake never counts", "version", "error_type"
         )
         self.truncated = self._counter("ml_input_truncated", "Texts longer than the model's limit")
         self.confidence = self._histogram(
             "ml_confidence_distribution", "Confidence max(p, 1 - p) of each prediction", CONFIDENCE_BOUNDS, "version"
         )
         self.processing = self._histogram(
-            "ml_processing_duration_seconds", "Inference of one request, without its wait", PROCESSING_BUCKETS
+            "ml_processing_duration_seconds",
+            "Inference of one request, without its wait",
+            PROCESSING_BUCKETS,
+            "version",
         )
         self.queueing = self._histogram(
             "ml_queue_duration_seconds", "Wait of one request for the inference slot", QUEUE_BUCKETS
         )
         self.tokens = self._histogram("ml_input_tokens", "Tokens of each text, before it is cut", TOKEN_BUCKETS)
-        _create(self.predictions, ((result, level) for result in RESULTS for level in CONFIDENCE_LEVELS))
+        self.probes = self._counter("ml_golden_probes", "Requests with the header of a golden probe", "outcome")
         _create(self.languages, ((each, result) for each in (*LANGUAGES, OTHER_LANGUAGE) for result in RESULTS))
-        _create(self.errors, ((error,) for error in ERROR_TYPES))
+        self.may_fail(NO_VERSION)
+        _create(self.probes, ((outcome,) for outcome in PROBE_OUTCOMES))
 
     def _http(self) -> None:
         self.requests = self._histogram(
@@ -133,13 +141,25 @@ class Metrics:
 
         The new series come before the old ones go, so that no scrape sees a moment without a model.
         """
-        self.confidence.labels(model.version)
+        self.expect(model.version)
         self._retrainings.know(model.name)
         former, self._served = self._served, tuple(self._series_of(model, loaded_at))
         for gauge, labels, value in self._served:
             gauge.labels(*labels).set(value)
         self.status.set(1)
         self._forget(former)
+
+    def expect(self, version: str) -> None:
+        """This version may answer or fail from now on: its counters are there as 0, so that increase() sees the first
+        error. They stay when another version takes over, for what was counted is history."""
+        _create(self.predictions, ((version, result, level) for result in RESULTS for level in CONFIDENCE_LEVELS))
+        self.may_fail(version)
+        _create(self.processing, ((version,),))
+        _create(self.confidence, ((version,),))
+
+    def may_fail(self, version: str) -> None:
+        """It begins to load, and may never answer."""
+        _create(self.errors, ((version, error) for error in ERROR_TYPES))
 
     def not_serving(self) -> None:
         """No model answers: the status falls to 0, and the description goes."""
@@ -164,16 +184,20 @@ class Metrics:
         self, version: str, result: str, level: str, confidence: float, tokens: int, *, language: str, truncated: bool
     ) -> None:
         """One text was classified. A language without a series of its own counts as other."""
-        self.predictions.labels(result, level).inc()
+        self.predictions.labels(version, result, level).inc()
         self.languages.labels(language if language in LANGUAGES else OTHER_LANGUAGE, result).inc()
         self.confidence.labels(version).observe(confidence)
         self.tokens.observe(tokens)
         if truncated:
             self.truncated.inc()
 
-    def failed(self, error_type: str, count: int = 1) -> None:
-        """`error_type` is one of ERROR_TYPES."""
-        self.errors.labels(error_type).inc(count)
+    def failed(self, version: str, error_type: str, count: int = 1) -> None:
+        """`version` is the one that failed, else NO_VERSION; `error_type` is one of ERROR_TYPES."""
+        self.errors.labels(version, error_type).inc(count)
+
+    def probed(self, outcome: str) -> None:
+        """`outcome` is one of PROBE_OUTCOMES."""
+        self.probes.labels(outcome).inc()
 
     def retrained(self, runs: Iterable[Run]) -> None:
         """All runs that the history knows; they replace what was known before."""

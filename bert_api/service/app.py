@@ -15,6 +15,7 @@ from bert_api.drills import Drills
 from bert_api.metrics import CONTENT_TYPE, Metrics
 from bert_api.service import drilling, predicting
 from bert_api.service.inference import Inference
+from bert_api.service.probing import ProbeAllowance
 from bert_api.service.problems import problem, too_large
 from bert_api.service.questions import EXAMPLE, Refused
 from bert_api.service.serving import ModelSlot
@@ -30,11 +31,13 @@ HINTS = {
 
 @dataclass(frozen=True)
 class Service:
-    """What the routes need. `draining` is set as soon as the process is asked to end."""
+    """What the routes need. `probes` says which requests are not counted as traffic. `draining` is set as soon as the
+    process is asked to end."""
 
     metrics: Metrics
     slot: ModelSlot
     inference: Inference
+    probes: ProbeAllowance
     drills: Drills | None = None
     body_bytes: int = 262_144
     draining: threading.Event = field(default_factory=threading.Event)
@@ -45,7 +48,7 @@ def create_app(service: Service) -> Flask:
     app.json.sort_keys = False  # type: ignore[attr-defined]
     app.config["MAX_CONTENT_LENGTH"] = service.body_bytes
     _measure(app, service.metrics)
-    app.register_blueprint(predicting.blueprint(service.slot, service.inference, service.metrics))
+    app.register_blueprint(predicting.blueprint(service.slot, service.inference, service.metrics, service.probes))
     if service.drills is not None:
         app.register_blueprint(drilling.blueprint(service.drills))
     _operations(app, service)
@@ -57,7 +60,8 @@ def create_app(service: Service) -> Flask:
 
 
 def _measure(app: Flask, metrics: Metrics) -> None:
-    """Probes and scrapes are no load, so they are timed but not counted as in progress."""
+    """Health checks and scrapes are no load, so they are timed but not counted as in progress; golden probes are load,
+    so they are counted as in progress but not timed."""
 
     @app.before_request
     def begin() -> None:
@@ -70,7 +74,10 @@ def _measure(app: Flask, metrics: Metrics) -> None:
     def observe(response: Response) -> Response:
         method = request.method if request.method in METHODS else "other"
         seconds = time.perf_counter() - g.began
-        metrics.requests.labels(method, g.handler, str(response.status_code)).observe(seconds)
+        if g.get("golden_probe"):
+            metrics.probed("answered" if response.status_code < 500 else "failed")
+        else:
+            metrics.requests.labels(method, g.handler, str(response.status_code)).observe(seconds)
         response.headers["Cache-Control"] = "no-store"
         response.headers["X-Content-Type-Options"] = "nosniff"
         return response

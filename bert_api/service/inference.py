@@ -34,9 +34,13 @@ class QueueFull(Exception):
 class InferenceTimeout(Exception):
     """No answer came in time."""
 
+    error_type = "timeout"
+
 
 class PredictionFailed(Exception):
     """The model broke, or answered what cannot be."""
+
+    error_type = "prediction_failed"
 
 
 class ImpossibleAnswer(Exception):
@@ -88,6 +92,8 @@ class Answer:
 @dataclass(eq=False)
 class _Job:
     texts: Sequence[str]
+    counted: bool
+    version: str  #: served when it was asked, then the one that works on it
     queued_at: float
     deadline: float
     done: threading.Event = field(default_factory=threading.Event)
@@ -136,22 +142,25 @@ class Inference:
         """Requests that wait for the inference slot."""
         return len(self._waiting)
 
-    def ask(self, texts: Sequence[str]) -> Answer:
-        """Raises NoModel, QueueFull, InferenceTimeout or PredictionFailed; the last two count as errors."""
-        if self._served() is None:
+    def ask(self, texts: Sequence[str], *, counted: bool = True) -> Answer:
+        """Raises NoModel, QueueFull, InferenceTimeout or PredictionFailed; the last two count as errors.
+
+        counted: False for a golden probe, which no metric of the traffic shows.
+        """
+        served = self._served()
+        if served is None:
             raise NoModel
+        job = self._submit(texts, served.version, counted)
         try:
-            return self._result(self._submit(texts))
-        except InferenceTimeout:
-            self._metrics.failed("timeout", len(texts))
-            raise
-        except PredictionFailed:
-            self._metrics.failed("prediction_failed", len(texts))
+            return self._result(job)
+        except (InferenceTimeout, PredictionFailed) as fault:
+            if counted:
+                self._metrics.failed(job.version, fault.error_type, len(texts))
             raise
 
-    def _submit(self, texts: Sequence[str]) -> _Job:
+    def _submit(self, texts: Sequence[str], version: str, counted: bool) -> _Job:
         now = self._clock()
-        job = _Job(texts, now, now + self._limits.timeout_seconds)
+        job = _Job(texts, counted, version, now, now + self._limits.timeout_seconds)
         if self._faults.loses():
             return job  # never queued, so never answered
         with self._changed:
@@ -172,7 +181,8 @@ class Inference:
     def _work(self) -> None:
         while (job := self._take()) is not None:
             now = self._clock()
-            self._metrics.queueing.observe(now - job.queued_at)
+            if job.counted:
+                self._metrics.queueing.observe(now - job.queued_at)
             if job.deadline > now:
                 job.settle(self._outcome(job))
 
@@ -196,15 +206,17 @@ class Inference:
     def _infer(self, job: _Job) -> Answer:
         began = self._clock()
         time.sleep(self._faults.delay_seconds())
-        if self._faults.fails():
-            raise DrilledFailure
         served = self._served()
         if served is None:
             raise NoModel
+        job.version = served.version
+        if self._faults.fails():
+            raise DrilledFailure
         predictions = served.classifier.predict(job.texts)
         if len(predictions) != len(job.texts) or not all(_is_share(each.probability) for each in predictions):
             raise ImpossibleAnswer
-        self._metrics.processing.observe(self._clock() - began)
+        if job.counted:
+            self._metrics.processing.labels(served.version).observe(self._clock() - began)
         return Answer(served.version, predictions)
 
 

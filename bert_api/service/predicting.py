@@ -14,19 +14,22 @@ from bert_api.metrics import Metrics
 from bert_api.model.classifier import Prediction
 from bert_api.service import questions
 from bert_api.service.inference import Answer, Inference, InferenceTimeout, NoModel, PredictionFailed, QueueFull
+from bert_api.service.probing import HEADER, ProbeAllowance
 from bert_api.service.problems import problem
 from bert_api.service.questions import EXAMPLE, Question, Refused
 from bert_api.service.serving import ModelSlot
 
 
-def blueprint(slot: ModelSlot, inference: Inference, metrics: Metrics) -> Blueprint:
+def blueprint(slot: ModelSlot, inference: Inference, metrics: Metrics, probes: ProbeAllowance) -> Blueprint:
     routes = Blueprint("predicting", __name__)
 
     @routes.post("/predict")
     def predict() -> ResponseReturnValue:
         question = _question()
-        answer = inference.ask(question.texts)
-        _count(metrics, question, answer)
+        g.golden_probe = _is_probe(probes, metrics, len(question.texts))
+        answer = inference.ask(question.texts, counted=not g.golden_probe)
+        if not g.golden_probe:
+            _count(metrics, question, answer)
         return jsonify(_answer(question, answer, time.perf_counter() - g.began))
 
     @routes.get("/model")
@@ -49,6 +52,16 @@ def _question() -> Question:
     if request.headers.get("Content-Encoding", "identity") != "identity":
         raise Refused(415, "encoded", "The body has a Content-Encoding.", "Send it as plain JSON, not compressed.")
     return questions.read(request.get_data(cache=False))
+
+
+def _is_probe(probes: ProbeAllowance, metrics: Metrics, texts: int) -> bool:
+    header = request.headers.get(HEADER)
+    if header is None:
+        return False
+    admitted = probes.admits(header, texts)
+    if not admitted:
+        metrics.probed("refused")
+    return admitted
 
 
 def _count(metrics: Metrics, question: Question, answer: Answer) -> None:

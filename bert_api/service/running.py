@@ -22,6 +22,7 @@ from bert_api.service.app import Service
 from bert_api.service.inference import Inference, Limits
 from bert_api.service.listening import listen
 from bert_api.service.memory import Memory
+from bert_api.service.probing import ProbeAllowance
 from bert_api.service.serving import ModelSlot
 from bert_api.service.settings import Settings
 from bert_api.service.watching import OneFolder, Source, Watcher
@@ -56,8 +57,9 @@ def assemble(settings: Settings, load_model: Load = load) -> Parts:
     inference = Inference(lambda: slot.served, metrics, limits, drills)
     _watch_memory(metrics, drills)
     history = RunHistory(settings.state)
+    probes = ProbeAllowance(settings.probe_token, settings.probe_texts)
     watcher = Watcher(source(settings), load_model, slot, metrics, runs=history.read, drills=drills)
-    return Parts(Service(metrics, slot, inference, drills, settings.body_bytes), watcher)
+    return Parts(Service(metrics, slot, inference, probes, drills, settings.body_bytes), watcher)
 
 
 def source(settings: Settings) -> Source:

@@ -36,6 +36,8 @@ class Settings:
     body_bytes: int = 262_144
     drain_seconds: float = 0.0
     drills: bool = False
+    probe_token: str = field(default="", repr=False)
+    probe_texts: int = 120
     git_sha: str = "unknown"
     webhook_url: str = ""
     webhook_token: str = field(default="", repr=False)
@@ -64,6 +66,8 @@ def from_environment(environment: Mapping[str, str]) -> Settings:
         body_bytes=read("BERT_API_MAX_BODY", _number(int, 1024, 64 * 1024**2), Settings.body_bytes),
         drain_seconds=read("BERT_API_DRAIN", _number(float, 0, 300), Settings.drain_seconds),
         drills=read("BERT_API_DRILLS", _switch, Settings.drills),
+        probe_token=read("BERT_API_PROBE_TOKEN", str, Settings.probe_token),
+        probe_texts=read("BERT_API_PROBE_TEXTS", _number(int, 0, 100_000), Settings.probe_texts),
         git_sha=read("BERT_API_GIT_SHA", str, Settings.git_sha),
         webhook_url=read("CHANGE_WEBHOOK_URL", _http_address, Settings.webhook_url),
         webhook_token=read("CHANGE_WEBHOOK_TOKEN", str, Settings.webhook_token),

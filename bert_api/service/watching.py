@@ -9,13 +9,13 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
 from bert_api.drills import Drills
-from bert_api.metrics import Metrics
+from bert_api.metrics import NO_VERSION, Metrics
 from bert_api.model.classifier import Classifier
 from bert_api.service.serving import ModelSlot, Served
 from bert_api.training.history import Run
@@ -33,6 +33,8 @@ class Source(Protocol):
 
     def folder(self, version: str) -> Path: ...
 
+    def names(self) -> Sequence[str]: ...
+
 
 @dataclass(frozen=True)
 class OneFolder:
@@ -45,6 +47,10 @@ class OneFolder:
 
     def folder(self, version: str) -> Path:
         return self.path
+
+    def names(self) -> Sequence[str]:
+        """Only its manifest knows which version it is."""
+        return ()
 
 
 @dataclass(frozen=True)
@@ -117,6 +123,7 @@ class Watcher:
             if wanted == self._pointer:
                 self._failure = NO_FAILURE
             elif not self._must_wait(wanted):
+                self._metrics.may_fail(self._version(wanted))
                 self._serve(wanted, _warmed(self._load(self._source.folder(wanted))))
         except Exception as fault:
             self._failed(wanted, fault)
@@ -138,10 +145,17 @@ class Watcher:
         delay = RETRY_SECONDS[min(times, len(RETRY_SECONDS)) - 1]
         if wanted != self._failure.pointer or self._clock() >= self._failure.again_at:
             self._failure = Failure(wanted, times, self._clock() + delay)
-            self._metrics.failed("model_load")
+            self._metrics.failed(self._version(wanted), "model_load")
             kept = self._slot.served.version if self._slot.served else None
             details = {"wanted": wanted, "error": str(fault), "still_serving": kept, "again_in_seconds": delay}
             log.error("a model could not be loaded", extra=details)
+
+    def _version(self, pointer: str) -> str:
+        """As the metrics name it: a pointer that leads to no version is no label."""
+        try:
+            return pointer if pointer in self._source.names() else NO_VERSION
+        except OSError:
+            return NO_VERSION
 
 
 def _warmed(classifier: Classifier) -> Classifier:

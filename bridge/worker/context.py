@@ -9,7 +9,7 @@ import asyncio
 from collections.abc import Mapping, Sequence
 
 from bridge.core.context.measurements import Measured, as_of, merged
-from bridge.core.facts import ChangeEvent, Context
+from bridge.core.facts import ChangeEvent, Context, Measurements
 from bridge.core.incidents.periods import firing_period
 from bridge.core.model import Incident
 from bridge.observability import logs
@@ -27,7 +27,7 @@ class ContextCollector:
         self._records, self._setup = records, setup
         self._writer = ContextWriter(records)
 
-    async def collect(self, incident: Incident) -> Context | None:
+    async def collect(self, incident: Incident) -> Measurements | None:
         """None when nothing is configured to be asked. Never raises."""
         gatherer = self._setup.value.context
         if gatherer is None:
@@ -54,7 +54,9 @@ class ContextCollector:
             known = False
         return await gatherer.gather(incident, changes, known=known)
 
-    async def _with_measured_before(self, context: Context, incident: Incident, unsaved: Sequence[Context]) -> Context:
+    async def _with_measured_before(
+        self, context: Context, incident: Incident, unsaved: Sequence[Context]
+    ) -> Measurements:
         """After the end: with what was measured while it fired, if the store answers in time."""
         period = firing_period(incident)
         before = Measured()

@@ -9,7 +9,7 @@ from datetime import timedelta
 from typing import Protocol
 
 from bridge.core.charts.chart import Picture
-from bridge.core.facts import ChangeEvent, Context
+from bridge.core.facts import ChangeEvent, Context, Measurements
 from bridge.core.model import Incident
 from bridge.core.ports import Channel, ChannelCapacity, Claim, Message
 from bridge.core.timeline import Entry
@@ -17,7 +17,13 @@ from bridge.core.timeline import Entry
 
 class MessageRenderer(Protocol):
     def message(
-        self, incident: Incident, claim: Claim, news: Sequence[Entry], context: Context | None = None, *, html: bool
+        self,
+        incident: Incident,
+        claim: Claim,
+        news: Sequence[Entry],
+        context: Measurements | None = None,
+        *,
+        html: bool,
     ) -> Message: ...
 
 

@@ -1,6 +1,7 @@
 """Five services in trouble, as a real Prometheus sees them, with the shipped rules evaluated every second.
 
-Each namespace is a story: in `deploy` a new version fails on the pods that have it, in `onepod` one pod fails,
+Each namespace is a story: in `deploy` a new version fails on the pods that have it, in `labelled` the same happens to
+an API whose counters name the version, in `onepod` one pod fails,
 `overload` gets far more requests than usual, `drift` is asked other things than it was trained on, and
 one pod of `gone` has not answered for ten minutes.
 """
@@ -27,6 +28,7 @@ DRIFTED = (0.0, 0.2, 0.4, 0.55, 0.65, 0.75, 0.82, 0.88, 0.92, 0.96, 0.99, 1.0, 1
 SECONDS = ("0.05", "0.1", "0.2", "0.5", "1.0", "+Inf")
 STEP, HOUR = 15, 3600
 DEPLOYED_SECONDS_AGO = 420
+OLD = "1.0.0"
 
 
 @dataclass(frozen=True)
@@ -40,10 +42,12 @@ class Story:
     in_flight: float = 2.0
     usual_requests: float = 12.0  # of all pods
     gone: tuple[bool, bool, bool] = (False, False, False)  # since ten minutes
+    labelled: bool = False  # the counters have a version
 
 
 STORIES = {
     "deploy": Story(versions=("1.0.0", "1.1.0", "1.1.0"), errors=(0.01, 1.5, 1.5)),
+    "labelled": Story(versions=("1.0.0", "1.1.0", "1.1.0"), errors=(0.01, 1.5, 1.5), labelled=True),
     "onepod": Story(errors=(0.01, 0.01, 2.0)),
     "overload": Story(requests=(60.0, 60.0, 60.0), in_flight=70.0),
     "drift": Story(confidence=DRIFTED),
@@ -126,9 +130,12 @@ def _pod(families: dict[str, list[str]], story: Story, index: int, labels: str, 
         at_zero = times.start
         lines += [f"{name}{{{labels}{more}}} {constant + per_second * (at - at_zero):.4f} {at}" for at in times]
 
-    series("counter", "ml_predictions_total", ',result="non_toxic",confidence_level="high"', rate * 0.9)
-    series("counter", "ml_predictions_total", ',result="toxic",confidence_level="high"', rate * 0.1)
-    series("counter", "ml_prediction_errors_total", ',error_type="prediction_failed"', errors)
+    by = f',version="{version}"' if story.labelled else ""
+    series("counter", "ml_predictions_total", f'{by},result="non_toxic",confidence_level="high"', rate * 0.9)
+    series("counter", "ml_predictions_total", f'{by},result="toxic",confidence_level="high"', rate * 0.1)
+    series("counter", "ml_prediction_errors_total", f'{by},error_type="prediction_failed"', errors)
+    if story.labelled and version != OLD:  # what the old version counted in this process stays
+        series("counter", "ml_prediction_errors_total", f',version="{OLD}",error_type="prediction_failed"', 0.0, 40.0)
     for bound, share in zip(CONFIDENCE, story.confidence, strict=True):
         series("histogram", "ml_confidence_distribution_bucket", f',version="{version}",le="{bound}"', rate * share)
     series("histogram", "ml_confidence_distribution_count", f',version="{version}"', rate)

@@ -16,6 +16,7 @@ from bert_api.model.prediction import CONFIDENCE_BOUNDS
 from bert_api.service import logs, running
 from bert_api.service.app import Service
 from bert_api.service.inference import Inference, Limits
+from bert_api.service.probing import ProbeAllowance
 from bert_api.service.serving import ModelSlot, Served
 from bert_api.service.settings import from_environment
 
@@ -64,7 +65,9 @@ def write_version(root: Path, version: str, *, broken: bool = False) -> Path:
     return folder
 
 
-def service_with(classifier: Classifier | None, limits: Limits | None = None, drills: Drills | None = None) -> Service:
+def service_with(
+    classifier: Classifier | None, limits: Limits | None = None, drills: Drills | None = None, probe_token: str = ""
+) -> Service:
     """Everything but the watcher; close its inference."""
     metrics, slot = Metrics("0.0.0", "abcdef"), ModelSlot()
     if classifier is not None:
@@ -72,7 +75,7 @@ def service_with(classifier: Classifier | None, limits: Limits | None = None, dr
         metrics.serving(classifier.info, slot.served.loaded_at)
     inference = Inference(lambda: slot.served, metrics, limits or Limits(threads=1, timeout_seconds=300), drills)
     inference.start()
-    return Service(metrics, slot, inference, drills, body_bytes=65_536)
+    return Service(metrics, slot, inference, ProbeAllowance(probe_token, 120), drills, body_bytes=65_536)
 
 
 def wait_until(condition: Callable[[], object]) -> None:

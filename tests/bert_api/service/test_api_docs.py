@@ -22,7 +22,7 @@ def test_every_setting_is_documented_and_no_other() -> None:
     assert read == set(re.findall(r"^\| `((?:BERT_API|CHANGE)_[A-Z_]+)`", PAGE, re.MULTILINE))
 
 
-@pytest.mark.parametrize("name", ["threads", "queue", "inference_threads", "body_bytes"])
+@pytest.mark.parametrize("name", ["threads", "queue", "inference_threads", "body_bytes", "probe_texts"])
 def test_defaults_are_those_of_the_code(name: str) -> None:
     default = {field.name: field.default for field in dataclasses.fields(settings.Settings)}[name]
     assert f"| {default} |" in PAGE

@@ -113,7 +113,7 @@ def test_what_nobody_waits_for_any_more_is_not_inferred(desk: Desk) -> None:
     wait_until(lambda: queue.waiting == 0)
     queue.close()
     assert desk.classifier.calls == [["slow one"]]
-    assert desk.value("ml_prediction_errors_total", error_type="timeout") == 2
+    assert desk.value("ml_prediction_errors_total", version="1.0.0", error_type="timeout") == 2
 
 
 def test_a_poisoned_request_does_not_take_its_neighbours_with_it(desk: Desk) -> None:
@@ -121,7 +121,7 @@ def test_a_poisoned_request_does_not_take_its_neighbours_with_it(desk: Desk) -> 
     with pytest.raises(PredictionFailed):
         queue.ask(["poison here"])
     assert queue.ask(["healthy one"]).predictions[0].label == "non_toxic"
-    assert desk.value("ml_prediction_errors_total", error_type="prediction_failed") == 1
+    assert desk.value("ml_prediction_errors_total", version="1.0.0", error_type="prediction_failed") == 1
 
 
 @pytest.mark.parametrize("probability", [math.nan, math.inf, -0.1, 1.5])
@@ -173,7 +173,7 @@ def test_waiting_and_work_are_measured_apart(desk: Desk) -> None:
     inference.close()
     assert entered.is_set()
     assert desk.value("ml_queue_duration_seconds_sum") == 5.0
-    assert desk.value("ml_processing_duration_seconds_sum") == 2.0
+    assert desk.value("ml_processing_duration_seconds_sum", version="1.0.0") == 2.0
 
 
 class Scripted(NoFaults):
@@ -201,12 +201,12 @@ def test_a_lost_request_times_out_without_reaching_the_model(desk: Desk) -> None
 def test_a_drilled_failure_counts_as_any_other(desk: Desk) -> None:
     with pytest.raises(PredictionFailed):
         desk.queue(faults=Scripted(fail=True)).ask(["a b", "c d"])
-    assert desk.value("ml_prediction_errors_total", error_type="prediction_failed") == 2
+    assert desk.value("ml_prediction_errors_total", version="1.0.0", error_type="prediction_failed") == 2
 
 
 def test_a_drilled_delay_is_part_of_the_work(desk: Desk) -> None:
     desk.queue(faults=Scripted(delay=0.05)).ask(["a b"])
-    assert (desk.value("ml_processing_duration_seconds_sum") or 0) >= 0.05
+    assert (desk.value("ml_processing_duration_seconds_sum", version="1.0.0") or 0) >= 0.05
 
 
 def test_what_waits_when_it_closes_is_still_answered(desk: Desk) -> None:

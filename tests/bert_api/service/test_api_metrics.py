@@ -20,10 +20,11 @@ from tests.bert_api.service.api_process import Api, running_api
 
 #: name without _total, type, labels
 SERIES = {
-    "ml_predictions": ("counter", {"result", "confidence_level"}),
+    "ml_predictions": ("counter", {"version", "result", "confidence_level"}),
     "ml_confidence_distribution": ("histogram", {"version"}),
-    "ml_processing_duration_seconds": ("histogram", set()),
-    "ml_prediction_errors": ("counter", {"error_type"}),
+    "ml_processing_duration_seconds": ("histogram", {"version"}),
+    "ml_prediction_errors": ("counter", {"version", "error_type"}),
+    "ml_golden_probes": ("counter", {"outcome"}),
     "ml_queue_duration_seconds": ("histogram", set()),
     "http_request_duration_seconds": ("histogram", {"method", "handler", "status"}),
     "http_requests_in_progress": ("gauge", set()),
@@ -132,12 +133,27 @@ def test_no_created_series(families: dict[str, Metric]) -> None:
 def test_what_can_be_known_beforehand_is_zero_from_the_start() -> None:
     text = Metrics("0").exposition().decode()
     for kind in catalogue.ERROR_TYPES:
-        assert f'ml_prediction_errors_total{{error_type="{kind}"}} 0.0' in text
-    assert text.count("ml_predictions_total{") == 6
+        assert f'ml_prediction_errors_total{{error_type="{kind}",version="none"}} 0.0' in text
+    assert 'ml_golden_probes_total{outcome="refused"} 0.0' in text
     assert 'ml_predictions_by_language_total{language="other",result="toxic"} 0.0' in text
     assert 'ml_retraining_runs_total{status="succeeded",trigger="schedule"} 0.0' in text
     assert 'http_request_duration_seconds_count{handler="/predict",method="POST",status="503"} 0.0' in text
     assert "ml_model_status 0.0" in text
+
+
+def test_a_version_begins_with_zeros_and_leaves_what_it_counted() -> None:
+    metrics = filled()
+    value = metrics.registry.get_sample_value
+    labels = {"version": "1.1.0", "error_type": "timeout"}
+    assert value("ml_prediction_errors_total", labels) is None
+    metrics.serving(model("1.1.0"), 2000.0)
+    assert value("ml_prediction_errors_total", labels) == 0
+    assert value("ml_processing_duration_seconds_count", {"version": "1.1.0"}) == 0
+    each = {"version": "1.1.0", "result": "toxic", "confidence_level": "low"}
+    assert value("ml_predictions_total", each) == 0
+    metrics.predicted("1.1.0", "toxic", "low", 0.5, 5, language="en", truncated=False)
+    metrics.serving(model("1.0.0"), 3000.0)
+    assert value("ml_predictions_total", each) == 1
 
 
 def test_the_baseline_is_told_in_prometheus_words() -> None:
@@ -198,8 +214,8 @@ def test_promtool_finds_nothing_to_say_about_a_real_scrape(scraped: str) -> None
 
 def test_a_real_scrape_tells_what_happened(scraped: str) -> None:
     for line in (
-        'ml_predictions_total{confidence_level="high",result="toxic"} 1.0',
-        'ml_prediction_errors_total{error_type="prediction_failed"} 1.0',
+        'ml_predictions_total{confidence_level="high",result="toxic",version="1.0.0"} 1.0',
+        'ml_prediction_errors_total{error_type="prediction_failed",version="1.0.0"} 1.0',
         'http_request_duration_seconds_count{handler="/predict",method="POST",status="422"} 1.0',
         'http_request_duration_seconds_count{handler="/readyz",method="GET",status="200"}',
         "http_requests_in_progress 0.0",

@@ -71,7 +71,7 @@ def test_a_broken_version_under_load_changes_nothing_for_callers(api: Api) -> No
     with Load(api) as load:
         assert api.command("deploy", "1.2.0").returncode == 0
         # it is tried again meanwhile, so a slow machine may never see the first failure alone
-        wait_until(lambda: re.search(r'error_type="model_load"\} [1-9]', api.scrape()))
+        wait_until(lambda: re.search(r'error_type="model_load",version="1.2.0"\} [1-9]', api.scrape()))
     assert (set(load.statuses), set(load.versions)) == ({200}, {"1.0.0"})
 
 

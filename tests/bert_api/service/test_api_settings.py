@@ -50,6 +50,7 @@ def test_addresses_of_both_kinds_are_read(text: str, expected: tuple[str, int]) 
         ("BERT_API_QUEUE", "many"),
         ("BERT_API_TIMEOUT", "nan"),
         ("BERT_API_DRILLS", "true"),
+        ("BERT_API_PROBE_TEXTS", "-1"),
         ("CHANGE_WEBHOOK_URL", "bridge:9119"),
     ],
 )
@@ -65,4 +66,5 @@ def test_all_faults_are_told_at_once() -> None:
 
 
 def test_the_token_is_not_shown() -> None:
-    assert "hush" not in repr(from_environment({"CHANGE_WEBHOOK_TOKEN": "hush"}))
+    secrets = {"CHANGE_WEBHOOK_TOKEN": "hush", "BERT_API_PROBE_TOKEN": "hush"}
+    assert "hush" not in repr(from_environment(secrets))

@@ -50,8 +50,9 @@ class Scene:
         samples = [sample for family in families for sample in family.samples if sample.name == name]
         return {sample.labels.get("version", ""): sample.value for sample in samples}
 
-    def load_errors(self) -> float | None:
-        return self.metrics.registry.get_sample_value("ml_prediction_errors_total", {"error_type": "model_load"})
+    def load_errors(self, version: str) -> float | None:
+        labels = {"version": version, "error_type": "model_load"}
+        return self.metrics.registry.get_sample_value("ml_prediction_errors_total", labels)
 
 
 @pytest.fixture
@@ -91,7 +92,8 @@ def test_a_model_that_cannot_be_loaded_leaves_the_old_one_and_counts(
     scene.step()
     scene.versions.activate("1.2.0")
     assert scene.step() == "1.0.0"
-    assert (scene.load_errors(), scene.series("ml_model_status")) == (1, {"": 1})
+    assert (scene.load_errors("1.2.0"), scene.load_errors("1.0.0")) == (1, 0)
+    assert scene.series("ml_model_status") == {"": 1}
     told = [record.message for record in caplog.records if record.levelno >= logging.WARNING]
     assert told == ["a model could not be loaded"]
 
@@ -102,7 +104,7 @@ def test_a_model_that_fails_its_warm_up_never_answers(scene: Scene, monkeypatch:
 
     monkeypatch.setattr(FakeClassifier, "predict", fails)
     assert scene.step() is None
-    assert (scene.load_errors(), scene.series("ml_model_status")) == (1, {"": 0})
+    assert (scene.load_errors("1.0.0"), scene.series("ml_model_status")) == (1, {"": 0})
 
 
 def test_a_load_that_failed_is_tried_again_ever_more_seldom(scene: Scene) -> None:
@@ -114,7 +116,7 @@ def test_a_load_that_failed_is_tried_again_ever_more_seldom(scene: Scene) -> Non
         if len(scene.loads) > len(tried):
             tried.append(second)
     assert tried == [0, 1, 3, 8, 18, 48]
-    assert scene.load_errors() == len(tried)
+    assert scene.load_errors("1.2.0") == len(tried)
 
 
 def test_a_load_that_failed_succeeds_once_its_folder_is_put_right(scene: Scene, shipped: Path) -> None:
@@ -130,7 +132,7 @@ def test_a_pointer_to_nothing_is_said_and_survived(scene: Scene, tmp_path: Path)
     (tmp_path / "state" / "current.json").write_text("{")
     assert scene.step() == "1.0.0"
     assert scene.step() == "1.0.0"
-    assert scene.load_errors() == 1
+    assert scene.load_errors("none") == 1
 
 
 def test_the_unload_drill_takes_the_model_away_and_its_end_loads_it_again(scene: Scene) -> None:
