@@ -100,7 +100,12 @@ def test_what_the_bridge_knows_besides() -> None:
     assert ["1 alert started firing"] == [each["text"] for each in incident["news"]]
     assert [{"text": "Runbook", "href": "https://run.example/a?x=1&y=2"}] == incident["links"]
     context = incident["context"]
-    assert {"text": "v2 fails", "evidence": ["5 % of v2"]} == context["hypothesis"]
+    assert {
+        "text": "v2 fails",
+        "confidence": "possible",
+        "rule": "version",
+        "evidence": ["5 % of v2"],
+    } == context["hypothesis"]
     assert ["v2"] == [each["version"] for each in context["changes"]]
     assert [{"title": "Latency", "why": "Prometheus did not answer within 1.5 s"}] == context["unknown"]
     assert [{"name": "pod-1", "value": 0.5}] == context["facts"][0]["parts"]

@@ -12,7 +12,7 @@ from typing import Any
 
 import orjson
 
-from bridge.core.facts import AfterEnd, ChangeEvent, Fact, Measurements, newest_of
+from bridge.core.facts import AfterEnd, ChangeEvent, Fact, Hypothesis, Measurements, newest_of
 from bridge.core.model import Alert
 from bridge.core.ports import Claim, Message
 from bridge.rendering.view import believable, in_order
@@ -100,14 +100,22 @@ def _alert(alert: Alert) -> Json:
 
 def _context(known: Measurements) -> Json:
     context = newest_of(known)
-    hypothesis = context.hypothesis
     return {
         "at": _time(context.at),
         "after_end": isinstance(known, AfterEnd),
-        "hypothesis": {"text": hypothesis.text, "evidence": list(hypothesis.evidence)} if hypothesis else None,
+        "hypothesis": _hypothesis(context.hypothesis) if context.hypothesis else None,
         "facts": [_fact(each) for each in context.facts],
         "changes": [_change(each) for each in context.changes],
         "unknown": [{"title": each.title, "why": each.why} for each in context.unknown],
+    }
+
+
+def _hypothesis(hypothesis: Hypothesis) -> Json:
+    return {
+        "text": hypothesis.text,
+        "confidence": hypothesis.confidence.value,
+        "rule": hypothesis.rule,
+        "evidence": list(hypothesis.evidence),
     }
 
 
