@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from bridge.core.context.causes.versions import rollback_words, versions_alike
 from bridge.core.context.causes.wording import change_words, claim, noun, relative
-from bridge.core.context.counts import MIN_ALL
+from bridge.core.context.counts import MIN_ALL, worse
 from bridge.core.context.evidence import Evidence
 from bridge.core.facts import ChangeEvent, Confidence, Hypothesis
 
@@ -45,7 +45,13 @@ def refuted_changes(evidence: Evidence) -> str:
 
 
 def _refuted(change: ChangeEvent, evidence: Evidence) -> bool:
-    return bool(change.version) and versions_alike(evidence)
+    """Whether pods without the new version have the trouble, too."""
+    if not change.version or evidence.symptom is None or evidence.onset is None:
+        return False
+    table, (since, until) = evidence.symptom.table, evidence.trouble
+    others = table.counts(since + table.step, until, lambda cell: cell.version not in ("", change.version))
+    before = table.counts(since - 3600, since - table.step)
+    return versions_alike(evidence) or (others.all >= MIN_ALL and worse(others, before))
 
 
 def _before_and_after(evidence: Evidence) -> str:

@@ -31,7 +31,9 @@ def no_pods(evidence: Evidence) -> Hypothesis | None:
         return None
     since = f" for {ago(up.since, evidence)}" if up.since is not None else ""
     observed = f"0 of {up.expected} pods answer Prometheus{since}"
-    return claim("no_pods", [observed, _change_beside(up, evidence)], Confidence.LIKELY)
+    traceless = not up.down and evidence.symptom is not None  # or Prometheus itself was away
+    confidence = Confidence.POSSIBLE if traceless else Confidence.LIKELY
+    return claim("no_pods", [observed, _change_beside(up, evidence)], confidence)
 
 
 def pod_fails(evidence: Evidence) -> Hypothesis | None:

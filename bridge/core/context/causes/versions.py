@@ -87,7 +87,7 @@ def deployment_of(version: str, evidence: Evidence) -> ChangeEvent | None:
 
 def rollback_words(version: str, evidence: Evidence) -> str:
     """`rollback under way: 2 of 3 pods back on 1.1.0, 0 of 120 bad there since`."""
-    back = {pod: at for pod, at in evidence.versions.left(version, evidence.until).items() if at > evidence.began}
+    back = evidence.versions.back_from(version, evidence.began, evidence.until)
     rolled = next((c for c in evidence.changes if c.kind == "rollback" and c.at.timestamp() > evidence.began), None)
     if not back:
         return "" if rolled is None else f"rolled back to {rolled.version}" if rolled.version else "rolled back"
@@ -103,5 +103,5 @@ def _clean(back: dict[str, float], evidence: Evidence) -> str:
     if evidence.symptom is None:
         return ""
     table = evidence.symptom.table
-    since = table.counts(*evidence.trouble, lambda cell: cell.at > back.get(cell.pod, math.inf) + 2 * table.step)
+    since = table.counts(*evidence.trouble, lambda cell: cell.at > back.get(cell.pod, math.inf) + table.step)
     return f", {since.words} bad there since" if since.all >= MIN_ALL else ""
