@@ -164,6 +164,7 @@ def _measured(known: Measurements) -> dict[str, Any]:
     return {
         "measured_at": context.at.isoformat(),
         "after_end": ended is not None,
+        "hypothesis": asdict(context.hypothesis) if context.hypothesis else None,
         "facts": [_fact(fact) for fact in context.facts],
         "unknown": [asdict(each) for each in context.unknown],
         "during": _measured(ended.during) if ended and ended.during else None,
