@@ -42,8 +42,7 @@ def _parts(context: Context) -> Iterator[str]:
         yield scope
     elif up is not None and up.value is not None and up.of:
         yield f"{measured(up)} {short_name(up.title).lower()}"
-    # Without a scope it is not about errors, and a stray one names no pod.
-    counted = [_counted(context.by_role(role)) if scope else "" for role in ("errors_by_pod", "errors_by_version")]
+    counted = [_counted(context.by_role(role)) for role in ("symptom_by_pod", "symptom_by_version")]
     yield from filter(None, counted)
     running = context.by_role("pods_by_version")
     if not counted[-1] and running is not None and running.parts:
