@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 
 from bridge.core.context.questions import SYMPTOMS
-from bridge.core.facts import Confidence, Context, Fact, Hypothesis, Measurements, Unit, Verdict, newest_of
+from bridge.core.facts import Context, Fact, Hypothesis, Measurements, Unit, Verdict, newest_of
 from bridge.core.numbers import in_words, measured
 from bridge.rendering.fact_lines import in_order, short_name
 from bridge.rendering.text import cut, one_line
@@ -74,8 +74,7 @@ def _numbers(subject: str) -> Iterator[tuple[float, str]]:
 
 def _short(hypothesis: Hypothesis) -> str:
     first = hypothesis.evidence[0] if hypothesis.evidence else hypothesis.text.partition(";")[0]
-    text = cut(one_line(hypothesis.short or first).rstrip("."), MAX_TAIL)
-    return text if hypothesis.confidence is Confidence.LIKELY else f"possibly {text}"
+    return cut(one_line(hypothesis.short or first).rstrip("."), MAX_TAIL)
 
 
 def _one_kind(context: Context) -> str:
