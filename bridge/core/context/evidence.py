@@ -139,7 +139,8 @@ def _onset(symptom: Symptom | None, plain: Evidence, expression: Sequence[Series
     """From the finest source that reaches back before the trouble."""
     if symptom is not None and symptom.onset is not None:
         return _at(symptom.onset, symptom.title)
-    left = [at for each in expression if (at := left_level(each.points, plain.started)) is not None]
+    mine = [each for each in expression if any(_agree(each, alert) for alert in plain.about)]
+    left = [at for each in mine or expression if (at := left_level(each.points, plain.started)) is not None]
     if left:
         return _at(min(left), "the alert's expression")
     load = plain.histories.get("load")
@@ -151,6 +152,10 @@ def _onset(symptom: Symptom | None, plain: Evidence, expression: Sequence[Series
 
 def _at(at: float, source: str) -> Onset:
     return Onset(datetime.fromtimestamp(at, UTC), source)
+
+
+def _agree(series: Series, alert: Mapping[str, str]) -> bool:
+    return all(alert.get(name) == value for name, value in series.labels.items() if name != "__name__")
 
 
 def _scoped(history: History, alerts: Sequence[Mapping[str, str]]) -> History | None:

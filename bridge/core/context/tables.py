@@ -19,6 +19,9 @@ from bridge.core.context.series import Series
 PART_LABELS = frozenset({"pod", "instance", "version", "node", "language", "error_type", "le", "__name__"})
 
 
+NO_VERSION = "none"  #: of what failed while no model was there
+
+
 @dataclass(frozen=True, slots=True)
 class Cell:
     """One pod in one step, which ends at `at` (Unix seconds)."""
@@ -50,7 +53,7 @@ class Table:
             if name and since < cell.at <= until:
                 bad[name] += cell.bad
                 every[name] += cell.all
-        return {name: Counts(bad[name], every[name]) for name in every}
+        return {name: Counts(bad[name], every[name]) for name in every if every[name] >= 0.5}
 
     def by_version(self, since: float, until: float) -> dict[str, Counts]:
         return self.by(lambda cell: cell.version, since, until)
@@ -103,7 +106,7 @@ def _agree(place: Mapping[str, str], alert: Mapping[str, str]) -> bool:
 def _summed(series: Iterable[Series], seconds: float) -> dict[tuple[float, str, str], float]:
     found: dict[tuple[float, str, str], float] = defaultdict(float)
     for each in series:
-        pod, version = pod_of(each.labels), each.labels.get("version", "")
+        pod, version = pod_of(each.labels), each.labels.get("version", "").removeprefix(NO_VERSION)
         for at, value in each.points:
             if math.isfinite(value):
                 found[at, pod, version] += max(0.0, value * seconds)

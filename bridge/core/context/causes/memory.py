@@ -104,7 +104,7 @@ def _step(pod: str, growth: Growth, at: float, evidence: Evidence) -> Hypothesis
     near = [c for c in evidence.changes if c.kind != "retraining" and -SKEW <= at - evidence.since(c) <= 2 * SUDDEN]
     what = f"{change_words(near[0])} just before" if near else ""
     likely = Confidence.LIKELY if near else Confidence.POSSIBLE
-    return claim("memory_step", [observed, what], likely, "a step, no leak", "A step, no leak: ")
+    return claim("memory_step", [observed, what], likely, f"a step {ago(at, evidence)} ago", "A step: ")
 
 
 def _since_start(points: Points) -> Points:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import statistics
 from dataclasses import dataclass
 
-from bridge.core.context.causes.wording import claim, relative
+from bridge.core.context.causes.wording import ago, claim, relative
 from bridge.core.context.evidence import MINUTE, Evidence
 from bridge.core.context.onsets import left_level
 from bridge.core.facts import Confidence, Fact, Hypothesis, Unit, Verdict
@@ -41,7 +41,8 @@ def overload(evidence: Evidence) -> Hypothesis | None:
     when = f"it rose {relative(rise.at, evidence)}" if abs(rise.at - evidence.began) >= MINUTE else ""
     rule = "overload" if saturated or role == "slowness" else "traffic_surge"
     confidence = Confidence.LIKELY if evidence.onset is not None else Confidence.POSSIBLE
-    return claim(rule, [observed, when, _crowd(full) if saturated else ""], confidence)
+    short = observed if evidence.symptom else f"it rose {ago(rise.at, evidence)} ago"
+    return claim(rule, [observed, when, _crowd(full) if saturated else ""], confidence, short)
 
 
 def rise_of(evidence: Evidence) -> Rise | None:

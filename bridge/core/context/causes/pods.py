@@ -22,6 +22,7 @@ from bridge.core.numbers import in_words, measured, shown
 FEW = 0.34  #: of the others' ratio against that of the failing: then the others do not have the trouble
 LOOPS = 3  #: restarts of one pod within half an hour
 FULL = 0.9  #: of the memory limit
+BUSY = 1.6  #: times a pod's part of the requests
 
 
 def no_pods(evidence: Evidence) -> Hypothesis | None:
@@ -125,17 +126,18 @@ def _looping(evidence: Evidence) -> str:
 
 
 def _about(failing: list[str], evidence: Evidence) -> str:
-    """What else is special about these pods: a restart just before, or their version."""
-    starts = last_starts(evidence)
+    """What else is special about these pods: a restart just before, far more requests, a version of their own."""
+    starts, served = last_starts(evidence), evidence.versions.pods(evidence.until)
     fresh = [pod for pod in failing if pod in starts and -SKEW <= evidence.began - starts[pod] <= JUST_BEFORE]
     if evidence.onset and len(fresh) == len(failing):
         return f"restarted {relative(max(starts[pod] for pod in fresh), evidence)}"
-    served = evidence.versions.pods(evidence.until)
+    if evidence.symptom is not None and len(failing) == 1:
+        by_pod = evidence.symptom.table.by_pod(*evidence.trouble)
+        share = by_pod[failing[0]].all / max(1.0, summed(by_pod.values()).all)
+        if share >= BUSY / len(by_pod):
+            return f"it gets {shown(share, Unit.RATIO)} of the requests"
     mine, others = {served.get(pod, "") for pod in failing}, {v for pod, v in served.items() if pod not in failing}
-    if len(mine) == 1 and "" not in mine:
-        (version,) = mine
-        return f"it serves {version}, as others do" if version in others and len(failing) == 1 else ""
-    return ""
+    return f"they alone serve {listed(sorted(mine))}" if others and "" not in mine and not mine & others else ""
 
 
 def _at_onset(at: float | None, evidence: Evidence) -> bool:

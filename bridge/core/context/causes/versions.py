@@ -93,8 +93,9 @@ def rollback_words(version: str, evidence: Evidence) -> str:
         return "" if rolled is None else f"rolled back to {rolled.version}" if rolled.version else "rolled back"
     running, now = evidence.versions.running(evidence.until), evidence.versions.pods(evidence.until)
     to = listed(sorted({now[pod] for pod in back}))
-    under_way = f"rollback under way: {len(back)} of {sum(running.values())} pods back on {to}"
-    return f"{under_way if running.get(version) else f'all {pods(len(back))} are back on {to}'}{_clean(back, evidence)}"
+    under_way = f"rollback under way: {len(back)} of {len(now)} pods back on {to}"
+    done = f"rolled back {ago(max(back.values()), evidence)} ago, all {pods(len(back))} are on {to}"
+    return f"{under_way if running.get(version) else done}{_clean(back, evidence)}"
 
 
 def _clean(back: dict[str, float], evidence: Evidence) -> str:
