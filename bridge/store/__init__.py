@@ -19,6 +19,7 @@ from bridge.store.intake import StoreIntake
 from bridge.store.pings import StorePings
 from bridge.store.reading import StoreReader
 from bridge.store.reconciliation import StoreReconciliation
+from bridge.store.recurrences import StoreRecurrences
 from bridge.store.storms import StoreStorms
 from bridge.store.waking import Listener, Waker
 
@@ -40,6 +41,7 @@ __all__ = [
     "StorePings",
     "StoreReader",
     "StoreReconciliation",
+    "StoreRecurrences",
     "StoreStorms",
     "Waker",
     "back_up",

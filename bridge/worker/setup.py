@@ -12,6 +12,7 @@ from bridge.core.charts.chart import Picture
 from bridge.core.facts import ChangeEvent, Context, Measurements
 from bridge.core.model import Incident
 from bridge.core.ports import Channel, ChannelCapacity, Claim, Message
+from bridge.core.recurrence import Recurrence
 from bridge.core.timeline import Entry
 
 
@@ -22,6 +23,7 @@ class MessageRenderer(Protocol):
         claim: Claim,
         news: Sequence[Entry],
         context: Measurements | None = None,
+        recurrence: Recurrence | None = None,
         *,
         html: bool,
     ) -> Message: ...
