@@ -102,4 +102,4 @@ def _strings(value: Any) -> Iterator[str]:
 
 def plain(text: str) -> str:
     """For comparisons: one line without marks of Slack's and mail's formats."""
-    return SPACE.sub(" ", re.sub(r"[*_`~]|&(?:amp|lt|gt);", "", text)).strip()
+    return SPACE.sub(" ", re.sub(r"[*`~]|&(?:amp|lt|gt);", "", text)).strip()
