@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
+from bridge.core.context.counts import Counts, errors_apart
 from bridge.core.context.histories import History
 from bridge.core.context.onsets import left_level, onset_of_counts
 from bridge.core.context.questions import SYMPTOMS
@@ -18,6 +19,8 @@ MINUTE = 60.0
 #: A change coincides with the onset from so long before it; reported times and windows are a minute or two off.
 JUST_BEFORE, SKEW = 6 * MINUTE, 2.5 * MINUTE
 SOON_BEFORE = 20 * MINUTE  #: until then it is at least possible
+NOISE = 8 * MINUTE  #: an onset in few counts may be so far off
+SURE = 4.0  #: standard errors
 NO_CAUSES = ("rollback", "retraining")  #: a rollback mends, and a retraining that was started serves nothing yet
 Gauge = dict[str, list[tuple[float, float]]]
 
@@ -64,6 +67,14 @@ class Evidence:
         return self.began, self.until
 
     @property
+    def before(self) -> Counts:
+        """All parts in the hour before the trouble; none when its onset is not known."""
+        if self.symptom is None or self.onset is None:
+            return Counts()
+        table = self.symptom.table
+        return table.counts(self.began - 60 * MINUTE, self.began - table.step)
+
+    @property
     def bad(self) -> bool:
         """Whether there is trouble to explain: it began, or it is above its limit as long as anything is known."""
         if self.symptom is None or self.onset is not None or self.symptom.limit is None:
@@ -88,15 +99,20 @@ class Evidence:
     def at_onset(self) -> list[ChangeEvent]:
         """Changes that may have caused trouble beginning then, the nearest first."""
         begun = self.began
-        near = [
-            change
-            for change in self.changes
-            if change.kind not in NO_CAUSES and -SKEW <= begun - self.since(change) <= SOON_BEFORE
-        ]
+        kinds = [change for change in self.changes if change.kind not in NO_CAUSES]
+        near = [c for c in kinds if begun - self.since(c) <= SOON_BEFORE and not self.preceded(c)]
         return sorted(near, key=lambda change: abs(begun - self.since(change)))
 
     def coincides(self, change: ChangeEvent) -> bool:
-        return self.onset is not None and -SKEW <= self.began - self.since(change) <= JUST_BEFORE
+        return self.onset is not None and self.began - self.since(change) <= JUST_BEFORE and not self.preceded(change)
+
+    def preceded(self, change: ChangeEvent) -> bool:
+        """Whether the trouble was there before the change: by its time, and by counts if that is only minutes."""
+        late = self.since(change) - self.began
+        if late <= SKEW or late > NOISE or self.symptom is None:
+            return late > SKEW
+        between = self.symptom.table.counts(self.began, self.since(change) - self.symptom.table.step)
+        return errors_apart(between, self.before) >= SURE
 
 
 def evidence_of(

@@ -36,9 +36,9 @@ def refuted_changes(evidence: Evidence) -> str:
     """`the errors began 4 min before 1.1.0 was deployed`, for a change that might be taken for the cause."""
     if evidence.onset is None:
         return ""
-    later = [c for c in evidence.changes if c.kind != "retraining" and evidence.since(c) > evidence.began]
-    first = min((c for c in later if c.at.timestamp() <= evidence.started), key=evidence.since, default=None)
-    if first is None or first in evidence.at_onset():
+    before_alert = [c for c in evidence.changes if c.kind != "retraining" and c.at.timestamp() <= evidence.started]
+    first = min((c for c in before_alert if evidence.preceded(c)), key=evidence.since, default=None)
+    if first is None:
         return ""
     gap = relative(evidence.since(first), evidence).partition(" after ")[0]
     return f"{noun(evidence)} began {gap} before {change_words(first)}"
@@ -50,15 +50,13 @@ def _refuted(change: ChangeEvent, evidence: Evidence) -> bool:
         return False
     table, (since, until) = evidence.symptom.table, evidence.trouble
     others = table.counts(since + table.step, until, lambda cell: cell.version not in ("", change.version))
-    before = table.counts(since - 3600, since - table.step)
-    return versions_alike(evidence) or (others.all >= MIN_ALL and worse(others, before))
+    return versions_alike(evidence) or (others.all >= MIN_ALL and worse(others, evidence.before))
 
 
 def _before_and_after(evidence: Evidence) -> str:
     if evidence.symptom is None or evidence.onset is None:
         return ""
-    table, (since, until) = evidence.symptom.table, evidence.trouble
-    before, after = table.counts(since - 3600, since - table.step), table.counts(since, until)
+    before, after = evidence.before, evidence.symptom.table.counts(*evidence.trouble)
     if min(before.all, after.all) < MIN_ALL:
         return ""
     return f"{evidence.symptom.title.lower()}: {after.words} since, {before.words} in the hour before"
