@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 
 from bridge.core.context.counts import Counts, errors_apart
@@ -22,6 +22,8 @@ SOON_BEFORE = 20 * MINUTE  #: until then it is at least possible
 NOISE = 8 * MINUTE  #: an onset in few counts may be so far off
 SURE = 4.0  #: standard errors
 NO_CAUSES = ("rollback", "retraining")  #: a rollback mends, and a retraining that was started serves nothing yet
+GAUGES = ("targets", "memory", "starts")
+NO_COUNTS = Counts()
 Gauge = dict[str, list[tuple[float, float]]]
 
 
@@ -50,6 +52,8 @@ class Evidence:
     versions: ServedVersions
     symptom: Symptom | None = None
     onset: Onset | None = None
+    before: Counts = NO_COUNTS  #: of all parts in the hour before the trouble; none when its onset is not known
+    gauges: Mapping[str, Gauge] = field(default_factory=dict)
     inputs: tuple[History, ...] = ()
     about: tuple[Mapping[str, str], ...] = ()  #: the alerts' labels
 
@@ -67,14 +71,6 @@ class Evidence:
         return self.began, self.until
 
     @property
-    def before(self) -> Counts:
-        """All parts in the hour before the trouble; none when its onset is not known."""
-        if self.symptom is None or self.onset is None:
-            return Counts()
-        table = self.symptom.table
-        return table.counts(self.began - 60 * MINUTE, self.began - table.step)
-
-    @property
     def bad(self) -> bool:
         """Whether there is trouble to explain: it began, or it is above its limit as long as anything is known."""
         if self.symptom is None or self.onset is not None or self.symptom.limit is None:
@@ -83,8 +79,7 @@ class Evidence:
 
     def gauge(self, role: str) -> Gauge:
         """The values of each pod over time, divided by their whole where there is one."""
-        history = self.histories.get(role)
-        return _gauge(history) if history else {}
+        return self.gauges.get(role, {})
 
     def total(self, role: str) -> list[tuple[float, float]]:
         """The sum of all parts at each time."""
@@ -136,12 +131,25 @@ def evidence_of(
     versions = served_of(by_role.get("versions"))
     plain = Evidence(
         tuple(facts), tuple(changes), changes_known, started, until, window, by_role, versions,
+        gauges={role: _gauge(each) for role, each in by_role.items() if role in GAUGES},
         inputs=tuple(each for each in known if each.question.role == "inputs"), about=tuple(alerts),
     )  # fmt: skip
     symptoms = [_symptom(each, versions, started, until) for each in known if each.question.role in SYMPTOMS]
     if symptoms:
-        return [replace(plain, symptom=each, onset=_onset(each, plain, expression)) for each in symptoms]
+        return [_of_symptom(plain, each, expression) for each in symptoms]
     return [replace(plain, onset=_onset(None, plain, expression))]
+
+
+def of_several_services(history: History, alerts: Sequence[Mapping[str, str]]) -> bool:
+    """Whether its parts must not be compared, for the alerts do not say which service they are about."""
+    return _scoped(history, alerts) is None
+
+
+def _of_symptom(plain: Evidence, symptom: Symptom, expression: Sequence[Series]) -> Evidence:
+    onset, table = _onset(symptom, plain, expression), symptom.table
+    began = onset.at.timestamp() if onset else 0.0
+    before = table.counts(began - 60 * MINUTE, began - table.step) if onset else Counts()
+    return replace(plain, symptom=symptom, onset=onset, before=before)
 
 
 def _symptom(history: History, versions: ServedVersions, started: float, until: float) -> Symptom:
