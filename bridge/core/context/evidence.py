@@ -22,6 +22,7 @@ SOON_BEFORE = 20 * MINUTE  #: until then it is at least possible
 NOISE = 8 * MINUTE  #: an onset in few counts may be so far off
 SURE = 4.0  #: standard errors
 NO_CAUSES = ("rollback", "retraining")  #: a rollback mends, and a retraining that was started serves nothing yet
+YOUNG = 30 * MINUTE
 GAUGES = ("targets", "memory", "starts")
 NO_COUNTS = Counts()
 Gauge = dict[str, list[tuple[float, float]]]
@@ -76,6 +77,12 @@ class Evidence:
         if self.symptom is None or self.onset is not None or self.symptom.limit is None:
             return True
         return self.symptom.table.counts(*self.trouble).ratio > self.symptom.limit
+
+    @property
+    def young(self) -> bool:
+        """Whether what the alert is about was not measured for long before it: then its onset cannot be known."""
+        cells = self.symptom.table.cells if self.symptom else ()
+        return bool(cells) and cells[0].at > self.started - YOUNG
 
     def gauge(self, role: str) -> Gauge:
         """The values of each pod over time, divided by their whole where there is one."""

@@ -3,7 +3,7 @@
 Claim: the trouble began with this change. Evidence: the onset is from a minute or two before it (clocks and windows
 differ) to a few minutes after it. Refuted: two versions serve and both have the trouble alike; it ran without trouble
 for longer; the trouble was there before. Never a rollback, nor a retraining that was only started.
-Confidence: likely when it coincides with a known onset, and possible within 20 min or when the onset is not known.
+Confidence: likely when it coincides with a known onset; possible within 20 min, or when there is no history to tell.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ def change_at_onset(evidence: Evidence) -> Hypothesis | None:
     if not near:
         return None
     change, *others = near
-    if evidence.onset is None and evidence.symptom is None:
+    if evidence.onset is None and not evidence.young:
         return None
     observed = f"{change_words(change)} {relative(evidence.since(change), evidence)}"
     compared = _before_and_after(evidence)

@@ -37,7 +37,7 @@ def no_pods(evidence: Evidence) -> Hypothesis | None:
 
 
 def pod_fails(evidence: Evidence) -> Hypothesis | None:
-    if evidence.symptom is None or not evidence.bad:
+    if evidence.symptom is None:
         return None
     by_pod = evidence.symptom.table.by_pod(*evidence.trouble)
     failing = failing_pods(evidence)

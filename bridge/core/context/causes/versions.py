@@ -17,7 +17,7 @@ from bridge.core.facts import ChangeEvent, Confidence, Hypothesis
 
 
 def version_fails(evidence: Evidence) -> Hypothesis | None:
-    if evidence.symptom is None or not evidence.bad:
+    if evidence.symptom is None:
         return None
     found = [
         each
