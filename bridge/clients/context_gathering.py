@@ -25,7 +25,7 @@ from bridge.core.charts.expressions import drawn_of, expression_in
 from bridge.core.context.causes import decide
 from bridge.core.context.enrichment import Answer, Failure, HistoryAnswer, Query, QuestionQueries, fact_of, queries_for
 from bridge.core.context.evidence import Evidence, evidence_of, of_several_services
-from bridge.core.context.histories import NO_DATA, History, HistoryQueries, histories_for, history_of, span_of
+from bridge.core.context.histories import NO_DATA, History, HistoryQueries, histories_for, history_of, span_of, step_of
 from bridge.core.context.history_facts import facts_of, without_false_comfort
 from bridge.core.context.questions import SYMPTOMS, Question
 from bridge.core.context.series import RangeQuery, Series, Span
@@ -70,8 +70,9 @@ class Gatherer:
         await self._queries.close()
 
     def _asked(self, incident: Incident, now: datetime) -> _Asked:
-        period, step = firing_period(incident), timedelta(seconds=self._limits.step)
+        period = firing_period(incident)
         over = timedelta(seconds=max(0, int((now - (period.ended_at or now)).total_seconds())))
+        step = step_of(period.started_at, now - over, timedelta(seconds=self._limits.step))
         questions = queries_for(self._questions, incident, self._scope, now - period.started_at, over)
         span = span_of(period.started_at, now - over, step)
         histories = histories_for(self._questions, incident, self._scope, span, step)

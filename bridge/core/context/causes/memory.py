@@ -21,6 +21,7 @@ GROWN = 0.08  #: of the limit
 STRAIGHT = 0.85  #: of the variance is explained by a straight line
 LONG = 30 * MINUTE
 SUDDEN = 10 * MINUTE
+HIGH = 0.6  #: of the limit
 MOSTLY = 0.7  #: of the whole rise in so short a time is a step
 
 
@@ -65,6 +66,8 @@ def memory_grows(evidence: Evidence) -> Hypothesis | None:
     if worst is None:
         return None
     growth = growths[worst]
+    if growth.now < HIGH:
+        return None
     if growth.leak:
         return _leak(worst, growths, evidence)
     return _step(worst, growth, growth.step_at, evidence) if growth.step_at is not None else None
