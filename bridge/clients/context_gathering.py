@@ -67,8 +67,15 @@ class Gatherer:
         self._slots = asyncio.Semaphore(limits.parallel)
         self._failed, self._rest_until = 0, 0.0
 
-    async def gather(self, incident: Incident, changes: Sequence[ChangeEvent], *, known: bool = True) -> Context:
-        """known: False when the store did not answer, so that `changes` may lack some."""
+    async def gather(
+        self,
+        incident: Incident,
+        changes: Sequence[ChangeEvent],
+        *,
+        known: bool = True,
+        learned: Sequence[Fact | Unknown] = (),
+    ) -> Context:
+        """known: False when the store did not answer, so that `changes` may lack some. learned: measured elsewhere."""
         began = time.monotonic()
         period, now = firing_period(incident), self._clock()
         started = period.started_at
@@ -78,6 +85,8 @@ class Gatherer:
         shared = min(self._limits.shared, over.total_seconds()) if period.ended_at else self._limits.shared
         answers = await self._within_budget({query for each in questions for query in each.queries}, shared)
         facts, unknown, serving_since = self._sorted(questions, answers)
+        facts += [each for each in learned if isinstance(each, Fact)]
+        unknown += [each for each in learned if isinstance(each, Unknown)]
         window = timedelta(seconds=self._limits.window)
         seen = began_to_serve(serving_since, _service_of(incident), changes)
         every = sorted([*changes, *seen], key=lambda change: change.at, reverse=True)

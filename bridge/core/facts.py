@@ -38,6 +38,7 @@ class Part:
 
     name: str
     value: float
+    of: float | None = None  #: its own whole: 2 of 27
 
 
 @dataclass(frozen=True, slots=True)

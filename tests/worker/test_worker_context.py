@@ -58,7 +58,14 @@ class ScriptedGatherer:
         self.script = list(script)
         self.closed = False
 
-    async def gather(self, incident: Incident, changes: Sequence[ChangeEvent], *, known: bool = True) -> Context:
+    async def gather(
+        self,
+        incident: Incident,
+        changes: Sequence[ChangeEvent],
+        *,
+        known: bool = True,
+        learned: Sequence[Fact | Unknown] = (),
+    ) -> Context:
         said = self.script.pop(0) if len(self.script) > 1 else self.script[0]
         if isinstance(said, Exception):
             raise said
@@ -81,8 +88,8 @@ def delivered(folder: Path, gatherer: ScriptedGatherer, count: int = 1) -> list[
 
     async def main() -> None:
         class Records(NoRecords):
-            def add_measurements(self, number: int, text: str) -> None:
-                people.add_measurements(number, text, now())
+            def add_measurements(self, number: int, text: str, *, loud: bool = True) -> None:
+                people.add_measurements(number, text, now(), loud=loud)
 
         worker = Worker(StoreDeliveries(engine, "w"), setup, Metrics(), now, records=Records(), poll_seconds=0.05)
         worker._completer._every = 0.05

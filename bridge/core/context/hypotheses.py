@@ -9,6 +9,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from bridge.core.context import probe_rules
+from bridge.core.context.probe import PROBE
 from bridge.core.facts import ChangeEvent, Fact, Hypothesis, Unit, Verdict
 from bridge.core.numbers import in_words, measured, shown, times
 
@@ -108,6 +110,17 @@ def inputs_drifted(evidence: Evidence) -> Hypothesis | None:
     return Hypothesis("inputs_drifted", f"{observed} and {same}: the inputs have changed.", (observed, same))
 
 
+def model_changed(evidence: Evidence) -> Hypothesis | None:
+    """Golden texts are answered otherwise than before."""
+    suspects = [change for change in evidence.suspects() if change.version in probe_rules.bad_versions(evidence.facts)]
+    return probe_rules.model_changed(evidence.facts, _before(suspects[0], evidence.started_at) if suspects else "")
+
+
+def inputs_changed(evidence: Evidence) -> Hypothesis | None:
+    """Golden texts are answered as before."""
+    return probe_rules.inputs_changed(evidence.fact(PROBE), evidence.fact("drift"))
+
+
 def changed_before(evidence: Evidence) -> Hypothesis | None:
     """A change shortly before, when no other rule applies."""
     change = next(iter(evidence.suspects()), None)
@@ -122,9 +135,11 @@ def changed_before(evidence: Evidence) -> Hypothesis | None:
 
 RULES: tuple[Callable[[Evidence], Hypothesis | None], ...] = (
     new_version_fails,
+    model_changed,
     one_pod_fails,
     overload,
     pods_missing,
+    inputs_changed,
     inputs_drifted,
     changed_before,
 )
