@@ -3,7 +3,7 @@
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help up drill test check bench soak mutate dashboards manifests model pins hashes tools rules-test
+.PHONY: help up drill drills test check bench soak mutate dashboards manifests model pins hashes tools rules-test
 # Cleaning and installing at the same time would race; the tools themselves use all cores.
 .NOTPARALLEL:
 
@@ -22,6 +22,9 @@ up: .venv/.runtime ## set everything up and run the whole story on this machine;
 
 drill: .venv/.runtime ## beside make up: a real fault until it is a real alert (SCENARIO=list)
 	@exec $(BIN)/python -m dev.stack drill "$${SCENARIO:-list}"
+
+drills: .venv/.dev tools ## incidents with a known cause against a real Prometheus: is it named? keeps the score in docs
+	@exec $(BIN)/python -m dev.drills --keep
 
 test: .venv/.dev tools .tools/.checkov .tools/.kubectl ## set up and run every test, those of the alert rules too
 	@failed=; \

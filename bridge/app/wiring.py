@@ -80,6 +80,7 @@ def _gatherer_of(settings: Settings, observe: Observe) -> ContextGatherer | None
         per_query=context.query_timeout.total_seconds(),
         shared=context.shared_for.total_seconds(),
         window=context.window.total_seconds(),
+        step=context.step.total_seconds(),
     )
     source = Prometheus(server, utc_now)
     return Gatherer(source, context.questions, context.labels, limits, utc_now, observe, context.changes)

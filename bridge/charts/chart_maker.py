@@ -14,11 +14,12 @@ from typing import Protocol
 from bridge.charts.expression_queries import ExpressionQueries
 from bridge.core.charts.chart import Chart, DistributionChart, LineChart, Picture, chosen_lines, in_words, marks_of
 from bridge.core.charts.expressions import drawn_of, expression_in
-from bridge.core.charts.series import RangeQuery, Series, belonging, ended, range_query, span_around, started
+from bridge.core.charts.series import belonging, ended, range_query, span_around, started
 from bridge.core.charts.units import unit_of
 from bridge.core.context.distributions import bins_of
 from bridge.core.context.enrichment import Answer, Failure, Query
 from bridge.core.context.questions import DistributionQuestion, common_labels, expression
+from bridge.core.context.series import RangeQuery, Series
 from bridge.core.facts import ChangeEvent
 from bridge.core.model import Alert, Incident
 from bridge.observability import logs

@@ -12,8 +12,8 @@ from collections.abc import Callable
 from typing import Protocol
 
 from bridge.core.charts.expression_limits import too_much
-from bridge.core.charts.series import RangeQuery, Series
 from bridge.core.context.enrichment import Failure
+from bridge.core.context.series import RangeQuery, Series
 
 AT_ONCE, A_MINUTE = 2, 30
 FAILURES, REST = 3, 60.0  #: after so many in a row none is run for so many seconds

@@ -20,7 +20,7 @@ from bridge.app.wiring import policy_of, renderer_of, utc_now, worker_setup
 from bridge.cli.options import config_option, settings_without_secrets
 from bridge.config import Settings
 from bridge.core.errors import InvalidPayload, SendError
-from bridge.core.facts import Context
+from bridge.core.facts import Measurements
 from bridge.core.incidents.transitions import receive
 from bridge.core.model import Alert, Group, Incident, State, Status, Target
 from bridge.core.ports import Channel, Claim, Message
@@ -68,7 +68,7 @@ def _group(payload: BinaryIO) -> Group:
         raise click.ClickException(str(fault)) from None
 
 
-def _context(context_file: BinaryIO | None) -> Context | None:
+def _context(context_file: BinaryIO | None) -> Measurements | None:
     try:
         return context_of(context_file.read(), utc_now()) if context_file else None
     except ContextFault as fault:
@@ -131,7 +131,7 @@ def _ended(incident: Incident, now: datetime) -> Incident:
 
 
 def _message(
-    settings: Settings, channel: str, incident: Incident, context: Context | None = None
+    settings: Settings, channel: str, incident: Incident, context: Measurements | None = None
 ) -> tuple[Channel, Message, Claim]:
     sender = worker_setup(settings).channels.get(channel)
     if sender is None:

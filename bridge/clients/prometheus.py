@@ -15,8 +15,8 @@ from typing import Any, TypeVar
 import orjson
 
 from bridge.config.secret_files import UnreadableSecret
-from bridge.core.charts.series import RangeQuery, Series
 from bridge.core.context.enrichment import Answer, Failure, Query, Sample
+from bridge.core.context.series import RangeQuery, Series
 from bridge.outbound.http import MAX_ANSWER, CallFailed, HttpClient, Oversized, TimedOut
 from bridge.rendering.text import cut, one_line
 

@@ -52,13 +52,13 @@ class QuestionSettings(Section):
     unit: Unit
     """How the number is written."""
     expr: PromQL
-    """The PromQL; {{ labels }}, "{{ labels.NAME }}" and [{{ duration }}] are filled in."""
+    """The PromQL; {{ labels }}, "{{ labels.NAME }}", [{{ duration }}] and [{{ window }}] are filled in."""
     by: LabelName | None = None
     """The label that the answer is broken down by; the largest five parts are shown."""
     usual: PromQL | None = None
     """PromQL of what is usual."""
     of: PromQL | None = None
-    """PromQL of the whole that the answer is a part of, shown as 2 of 3."""
+    """PromQL of the whole that the answer is a part of, shown as 2 of 3; with `by`, of each part's own."""
     ago: tuple[Duration, ...] = ()
     """Earlier times to ask the same for, such as [1h, 1d]."""
     bad_above: float | None = None
@@ -72,8 +72,9 @@ class QuestionSettings(Section):
     matchers: Matchers = ()
     """The alerts that it is asked for, all matchers holding; without any, every alert."""
     role: Literal[
+        "failures", "slowness", "outputs", "versions", "targets", "load", "memory", "starts", "inputs",
         "errors_by_version", "errors_by_pod", "pods_by_version", "pods_up", "pods_failing", "version_began",
-        "traffic", "saturation", "drift", "peak", "",
+        "traffic", "saturation", "drift", "error_types", "pending", "probe", "peak", "",
     ] = ""  # fmt: skip
     """What it may prove about the cause."""
 
@@ -137,6 +138,8 @@ class ContextSettings(Section):
     """One answer serves every message that asks the same within this time."""
     window: Duration = timedelta(hours=2)
     """How long before an incident its cause is looked for."""
+    step: Annotated[Duration, Field(ge=timedelta(seconds=15))] = timedelta(minutes=1)
+    """How finely a cause is looked for in time; no less than the time between two scrapes."""
     labels: tuple[LabelName, ...] = ("namespace", "job")
     """What {{ labels }} narrows a question to, of the labels that all alerts share."""
     questions: tuple[Annotated[Question, _as(Question, QuestionSettings)], ...] = ()

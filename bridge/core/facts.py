@@ -34,11 +34,14 @@ PEAK = "peak"  #: the role of the worst value of an incident's life
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """One part of a fact broken down by a label: by pod, version or error type."""
+    """One part of a fact broken down by a label: by pod, version or error type.
+
+    `of` is its own whole: toxicity-api-1 failed 2 of 27. The counts are kept, so that few are never shown as a share.
+    """
 
     name: str
     value: float
-    of: float | None = None  #: its own whole: 2 of 27
+    of: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,13 +96,34 @@ class ChangeEvent:
     id: str = ""  #: the same however often this change is reported
 
 
+class Confidence(enum.StrEnum):
+    """How sure a hypothesis is; below `possible` nothing is claimed."""
+
+    LIKELY = "likely"  #: a comparison with what is unchanged, or a coincidence in time, and nothing against it
+    POSSIBLE = "possible"
+
+
 @dataclass(frozen=True, slots=True)
 class Hypothesis:
-    """The probable cause in one sentence, with its evidence and the rule that found it."""
+    """The cause in one or two sentences with counts, its evidence and the rule that found it.
+
+    short: what is new for the tail of a summary; never the number that the summary already says.
+    The confidence of one that was stored without is `possible`.
+    """
 
     rule: str
     text: str
     evidence: tuple[str, ...] = ()
+    confidence: Confidence = Confidence.POSSIBLE
+    short: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Onset:
+    """When the trouble began, which is before its alert fired: a rate rises first, and `for` must pass."""
+
+    at: datetime
+    source: str  #: from what it is known: `the failed predictions`, `the alert's expression`
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,9 +136,10 @@ class Context:
     changes: tuple[ChangeEvent, ...] = ()  #: the newest first
     hypothesis: Hypothesis | None = None
     took: timedelta = timedelta(0)
-    after_end: bool = False  #: measured after the incident's end, so the values do not show the fault
-    during: Context | None = None  #: if measured after the end: the last context from while it fired
-    peaks: tuple[Fact, ...] = ()  #: each fact at its worst while it fired
+    onset: Onset | None = None  #: None: not known, so only when the alert fired can be said
+    looked_at: tuple[str, ...] = ()  #: what a cause was looked for in, and had an answer: deploys, versions, pods ...
+    changes_known: bool = False  #: whether the store was asked for changes and answered
+    window: timedelta = timedelta(hours=2)  #: how long before the start they were asked for
 
     @property
     def complete(self) -> bool:
@@ -123,3 +148,21 @@ class Context:
 
     def by_role(self, role: str) -> Fact | None:
         return next((fact for fact in self.facts if fact.role == role), None)
+
+
+@dataclass(frozen=True, slots=True)
+class AfterEnd:
+    """The measurements of an incident that is over: the newest do not show the fault, earlier ones do."""
+
+    newest: Context  #: measured after the end
+    during: Context | None = None  #: the last one from while it fired
+    peaks: tuple[Fact, ...] = ()  #: each fact at its worst while it fired
+
+
+#: What is known about an incident: while it fires, or after it.
+Measurements = Context | AfterEnd
+
+
+def newest_of(known: Measurements) -> Context:
+    """What was measured last."""
+    return known.newest if isinstance(known, AfterEnd) else known

@@ -10,7 +10,7 @@ from typing import Any, Protocol
 
 from bridge.core.cursors import Page
 from bridge.core.errors import Reason
-from bridge.core.facts import ChangeEvent, Context
+from bridge.core.facts import ChangeEvent, Measurements
 from bridge.core.model import Group, Incident, State, Target
 from bridge.core.timeline import Entry
 
@@ -114,13 +114,15 @@ class Message:
     news: tuple[Entry, ...]  #: loud timeline entries since the revision that the target shows
     text: str  #: body in plain text
     html: str  #: body in HTML; empty unless asked for
-    context: Context | None = None  #: what was measured for it; None when nothing was to be asked
+    context: Measurements | None = None  #: what was measured for it; None when nothing was to be asked
     pictures: tuple[Illustration, ...] = ()  #: those that were ready in time
     flapping: str = ""  #: "4 times in 21 min" while it begins and ends again and again
     informational: bool = False  #: nothing is wrong, and was not: all its alerts are of severity info
     started_at: datetime | None = None  #: of the newest outbreak, by its alerts; None is opened_at
     ended_at: datetime | None = None  #: None while it fires, for this target
     lasted: str = ""  #: "34 min", "at least 34 min": from its start to its end, or so far
+    first_step: str = ""  #: of the runbook
+    last_time: str = ""  #: the same alerts before: "4th in 30 days; last #388, 23 min, ended after rollback to 1.0.0"
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,117 +5,132 @@ Times are RFC 3339, or left out for now; every fault names its field and what is
 
 from __future__ import annotations
 
-import enum
+import contextlib
+import functools
 import json
-import types
-from collections.abc import Mapping
-from dataclasses import MISSING, asdict, fields, is_dataclass
-from datetime import UTC, datetime, timedelta
-from typing import Any, get_args, get_origin, get_type_hints
+from collections.abc import Iterator
+from dataclasses import fields, is_dataclass
+from datetime import UTC, datetime
+from typing import Any, Final, get_args, get_type_hints
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic_core import ErrorDetails, to_json
 
 from bridge.core.facts import Context
 
-_OF_AN_END = frozenset({"after_end", "during", "peaks"})
+Where = tuple[int | str, ...]
+_NUMBER = "a number"
+_EXPECTED: Final = {
+    "dataclass_type": "an object", "dict_type": "an object", "tuple_type": "a list", "string_type": "text",
+    "float_type": _NUMBER, "time_delta_type": _NUMBER, "time_delta_parsing": _NUMBER, "bool_type": "true or false",
+    "datetime_type": "a time such as 2026-01-02T03:04:05Z",
+}  # fmt: skip
 
 
 class ContextFault(ValueError):
     """`facts[0].unit: 'percent' is not one of ratio, seconds, ...`"""
 
 
+class _File(BaseModel):
+    """The core's plain dataclasses are read under this configuration."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    whole: Context
+
+
 def context_of(text: bytes | str, now: datetime) -> Context:
     """Raises ContextFault."""
     try:
-        value = json.loads(text)
+        document = _prepared(json.loads(text))
     except ValueError as error:
         raise ContextFault(f"this is not JSON: {error}") from None
-    context: Context = _object(Context, value, "", now)
-    return context
+    try:
+        return _read(document)
+    except ValidationError as fault:
+        _complete(document, fault.errors(), now)
+    try:
+        return _read(document)
+    except ValidationError as fault:
+        raise ContextFault(_said(min(fault.errors(), key=_order))) from None
 
 
 def written(context: Context) -> str:
     """The text that context_of reads; times are RFC 3339, durations seconds."""
-    document = {name: value for name, value in asdict(context).items() if value or name not in _OF_AN_END}
-    return json.dumps(document, default=_json, ensure_ascii=False)
+    return to_json(context, timedelta_mode="float").decode()
 
 
-def _json(value: object) -> object:
-    if isinstance(value, timedelta):
-        return value.total_seconds()
-    if isinstance(value, Mapping):
-        return dict(value)
-    return value.isoformat() if isinstance(value, datetime) else str(value)
+def _read(document: Any) -> Context:
+    return _File.model_validate_json(json.dumps({"whole": document})).whole
 
 
-def _object(kind: type, value: Any, path: str, now: datetime) -> Any:
-    if not isinstance(value, Mapping):
-        raise ContextFault(f"{path or 'the whole'}: must be an object, but is {json.dumps(value)[:60]}")
-    hints = get_type_hints(kind)
-    known = {field.name: field for field in fields(kind)}
-    for name in value:
-        if name not in known:
-            raise ContextFault(f"{_join(path, name)}: there is no such field; there are {', '.join(known)}")
-    given = {name: _value(hints[name], each, _join(path, name), now) for name, each in value.items()}
-    for name, field in known.items():
-        if name not in given and field.default is MISSING and field.default_factory is MISSING:
-            given[name] = _missing(hints[name], _join(path, name), now)
-    return kind(**given)
-
-
-def _missing(hint: Any, path: str, now: datetime) -> Any:
-    if hint is datetime:
-        return now
-    if type(None) in get_args(hint):
-        return None
-    raise ContextFault(f"{path}: is missing")
-
-
-def _value(hint: Any, value: Any, path: str, now: datetime) -> Any:
-    if get_origin(hint) is types.UnionType:
-        inner = next(each for each in get_args(hint) if each is not type(None))
-        return None if value is None else _value(inner, value, path, now)
-    if get_origin(hint) is tuple:
-        items = _of(list, value, path, "a list")
-        return tuple(_value(get_args(hint)[0], each, f"{path}[{index}]", now) for index, each in enumerate(items))
-    if is_dataclass(hint) and isinstance(hint, type):
-        return _object(hint, value, path, now)
-    if get_origin(hint) is Mapping:
-        return {
-            key: _of(str, each, _join(path, key), "text") for key, each in _of(dict, value, path, "an object").items()
-        }
-    return _plain(hint, value, path)
-
-
-def _plain(hint: Any, value: Any, path: str) -> Any:
-    if issubclass(hint, enum.StrEnum):
-        if value not in list(hint):
-            raise ContextFault(f"{path}: {value!r} is not one of {', '.join(hint)}")
-        return hint(value)
-    if hint is bool:
-        if not isinstance(value, bool):
-            raise ContextFault(f"{path}: must be true or false, but is {json.dumps(value)[:60]}")
+def _prepared(value: Any) -> Any:
+    """Durations as ISO 8601, which strict reading wants, and times in UTC; labels are text and stay as they are."""
+    if isinstance(value, list):
+        return [_prepared(each) for each in value]
+    if not isinstance(value, dict):
         return value
-    if hint is datetime:
-        return _time(value, path)
-    if hint in (float, timedelta):
-        number = _of((int, float), value, path, "a number")
-        return float(number) if hint is float else timedelta(seconds=number)
-    return _of(str, value, path, "text")
+    found = {name: each if name == "labels" else _prepared(each) for name, each in value.items()}
+    for name in ("took", "window"):
+        if isinstance(found.get(name), int | float) and not isinstance(found[name], bool):
+            found[name] = f"PT{found[name]:f}S"
+    if isinstance(found.get("at"), str):
+        with contextlib.suppress(ValueError, OverflowError):
+            at = datetime.fromisoformat(found["at"])
+            found["at"] = (at.astimezone(UTC) if at.tzinfo else at.replace(tzinfo=UTC)).isoformat()
+    return found
 
 
-def _time(value: Any, path: str) -> datetime:
-    written = _of(str, value, path, "a time such as 2026-01-02T03:04:05Z")
-    try:
-        at = datetime.fromisoformat(written)
-    except ValueError as error:
-        raise ContextFault(f"{path}: {value!r} is not a time such as 2026-01-02T03:04:05Z") from error
-    return at.astimezone(UTC) if at.tzinfo else at.replace(tzinfo=UTC)
+def _complete(document: Any, faults: list[ErrorDetails], now: datetime) -> None:
+    """Puts in what may be left out although the core wants it: a time is now, and a fact may have parts alone."""
+    given = document.get("facts") if isinstance(document, dict) else None
+    facts = {f"facts[{index}]" for index in range(len(given))} if isinstance(given, list) else set()
+    for fault in faults:
+        *place, name = fault["loc"][1:] or ("",)
+        if fault["type"] != "missing" or (name != "at" and _path(tuple(place)) not in facts):
+            continue
+        found = functools.reduce(lambda inside, step: inside[step], place, document)
+        if name in ("at", "value"):
+            found[name] = now.isoformat() if name == "at" else None
 
 
-def _of(kind: Any, value: Any, path: str, what: str) -> Any:
-    if not isinstance(value, kind) or isinstance(value, bool):
-        raise ContextFault(f"{path}: must be {what}, but is {json.dumps(value)[:60]}")
-    return value
+def _order(fault: ErrorDetails) -> int:
+    """An unknown name first, for it explains what is missing."""
+    return {"unexpected_keyword_argument": 0, "missing": 2}.get(fault["type"], 1)
 
 
-def _join(path: str, name: str) -> str:
-    return f"{path}.{name}" if path else name
+def _said(fault: ErrorDetails) -> str:
+    place, kind, value = fault["loc"][1:], fault["type"], fault.get("input")
+    where = _path(place) or "the whole"
+    if kind == "unexpected_keyword_argument":
+        return f"{where}: there is no such field; there are {', '.join(_known(place[:-1]))}"
+    if kind == "missing":
+        return f"{where}: is missing"
+    if kind == "enum":
+        words = fault["ctx"]["expected"].replace("'", "").replace(" or ", ", ")
+        return f"{where}: {value!r} is not one of {words}"
+    if kind in ("datetime_parsing", "datetime_from_date_parsing", "datetime_object_invalid"):
+        return f"{where}: {value!r} is not a time such as 2026-01-02T03:04:05Z"
+    if kind in _EXPECTED:
+        return f"{where}: must be {_EXPECTED[kind]}, but is {json.dumps(value)[:60]}"
+    return f"{where}: {fault['msg']}"
+
+
+def _path(place: Where) -> str:
+    return "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in place).removeprefix(".")
+
+
+def _known(place: Where) -> list[str]:
+    """The names of the fields of the object at a place."""
+    kind: Any = Context
+    for step in place:
+        if isinstance(step, str):
+            kind = next(_dataclasses_in(get_type_hints(kind)[step]), kind)
+    return [field.name for field in fields(kind)]
+
+
+def _dataclasses_in(hint: Any) -> Iterator[Any]:
+    if is_dataclass(hint):
+        yield hint
+    for inner in get_args(hint):
+        yield from _dataclasses_in(inner)

@@ -7,76 +7,54 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from functools import lru_cache
 
-from bridge.core.facts import PEAK, ChangeEvent, Context, Fact, Hypothesis, Part, Unit, Unknown, Verdict
+from bridge.core.facts import (
+    PEAK,
+    AfterEnd,
+    Confidence,
+    Context,
+    Fact,
+    Hypothesis,
+    Measurements,
+    Onset,
+    Unknown,
+    Verdict,
+    newest_of,
+)
 from bridge.core.numbers import in_words, measured, shown
-from bridge.rendering.links import safe_href
-from bridge.rendering.text import beside, cut, one_line
+from bridge.rendering.change_lines import Beginning, ChangeLine, change_line
+from bridge.rendering.fact_lines import MAX_FACTS, FactLine, fact_lines, in_order, short_name
+from bridge.rendering.places import scope_of, where_measured
+from bridge.rendering.text import cut, one_line
 
-MAX_FACTS = 30
-MAX_CHANGES = 3
+MAX_WORST = 3  #: bad facts of a message's first screen
+MAX_CHANGES = 2
 MAX_PEAKS = 5
-MAX_NAME = 60
+MAX_EVIDENCE = 5
 MAX_SENTENCE = 500
 MAX_UNKNOWN = 300
-STALE = timedelta(minutes=2)  #: a fact that is older than the context by more than this shows its own age
-STEADY = 0.1  #: a smaller relative change counts as none
-MARKS = {Verdict.BAD: "🔴", Verdict.GOOD: "🟢", Verdict.NEUTRAL: ""}
-
-
-@dataclass(frozen=True, slots=True)
-class FactLine:
-    """One fact; every text may be empty but the title."""
-
-    name: str
-    title: str
-    value: str  #: `7.3 %`
-    verdict: str  #: `good`, `bad`, or `neutral` without configured thresholds
-    judgement: str  #: `bad, above 5 %`; never shown by colour alone
-    trend: str  #: `↑ usually 2.1 %, 1 h ago 240 ms`
-    parts: str  #: `api-2 94 %, api-1 6 %`
-    age: str  #: only when it is much older than the rest
-
-    @property
-    def mark(self) -> str:
-        """A symbol for the verdict, shown before the judgement."""
-        return MARKS[Verdict(self.verdict)]
-
-    @property
-    def marked(self) -> str:
-        """`🔴 bad, above 5 %`."""
-        return f"{self.mark} {self.judgement}".strip()
-
-    @property
-    def line(self) -> str:
-        """Everything on one line, without symbols: `7.3 % (bad, above 5 %); ↑ usually 2.1 %; api-2 94 %`."""
-        judged = f"({self.judgement})" if self.judgement else ""
-        head = " ".join(text for text in (self.value, judged) if text)
-        return "; ".join(text for text in (head, self.trend, self.parts, self.age) if text)
-
-
-@dataclass(frozen=True, slots=True)
-class ChangeLine:
-    """`v2 deployed 6 min before the start, by ci`."""
-
-    text: str
-    href: str | None
-    at: datetime
+WORDS = {Confidence.LIKELY: "Probably", Confidence.POSSIBLE: "Possibly"}
 
 
 @dataclass(frozen=True, slots=True)
 class ContextView:
     """Empty texts and tuples where nothing is known."""
 
-    facts: tuple[FactLine, ...] = ()
+    facts: tuple[FactLine, ...] = ()  #: what is bad first
     unknown: tuple[str, ...] = ()  #: `PSI, memory: Prometheus did not answer within 1.5 s`
     changes: tuple[ChangeLine, ...] = ()
     more_changes: int = 0
-    probably: str = ""  #: the hypothesis, one sentence
-    rule: str = ""  #: the name of its rule
-    causes: tuple[str, ...] = ()  #: short forms to append to a summary, the most specific first
+    no_change: str = ""  #: `No change known in the 2 h before`, only if it was looked for
+    probably: str = ""  #: the hypothesis, a sentence or two
+    cause_word: str = ""  #: how sure it is: `Probably` or `Possibly`
+    no_cause: str = ""  #: `No cause found; looked at: deploys, pods`
+    rule: str = ""  #: the name of the hypothesis's rule
+    evidence: tuple[str, ...] = ()
+    began: str = ""  #: `2026-01-02 03:00:05 UTC, 4 min before it fired`; empty when that is not known
+    onset_at: datetime | None = None
+    where: str = ""  #: `1 of 3 pods; api-2: 40 of 90; running v1 on 2 pods, v2 on 1 pod`
     scope: str = ""  #: `on 3 of 3 pods`
     peak: str = ""  #: the worst value while it fired
     measured: str = ""  #: `2026-01-02 03:04:05 UTC`
@@ -87,12 +65,32 @@ class ContextView:
     after_measured: str = ""
     after_measured_at: datetime | None = None
 
+    @property
+    def bad(self) -> tuple[FactLine, ...]:
+        return tuple(fact for fact in self.facts if fact.verdict == Verdict.BAD)
+
+    @property
+    def others(self) -> tuple[FactLine, ...]:
+        """What is good, or nothing remarkable."""
+        return tuple(fact for fact in self.facts if fact.verdict != Verdict.BAD)
+
+    @property
+    def worst(self) -> tuple[FactLine, ...]:
+        """What a message says first."""
+        return self.bad[:MAX_WORST]
+
+    @property
+    def rest(self) -> tuple[FactLine, ...]:
+        """What it says below the first screen."""
+        return (*self.bad[MAX_WORST:], *self.others)
+
 
 NOTHING = ContextView()
 
 
-def view_of(context: Context | None, started_at: datetime, component: str = "") -> ContextView:
-    """started_at: changes are dated relative to it. component: changes of other services name theirs."""
+def view_of(context: Measurements | None, started_at: datetime, component: str = "") -> ContextView:
+    """started_at: when it fired, by which changes are dated where its beginning is not known. component: changes of
+    other services name theirs."""
     return NOTHING if context is None else _view(_Same(context), started_at, component)
 
 
@@ -101,7 +99,7 @@ class _Same:
 
     __slots__ = ("context",)
 
-    def __init__(self, context: Context) -> None:
+    def __init__(self, context: Measurements) -> None:
         self.context = context
 
     def __hash__(self) -> int:
@@ -113,85 +111,78 @@ class _Same:
 
 @lru_cache(maxsize=64)  # the channels of one incident follow each other closely
 def _view(same: _Same, started_at: datetime, component: str) -> ContextView:
-    newest = same.context
-    context = newest.during or newest
-    facts = context.facts[:MAX_FACTS]
+    newest, ended = newest_of(same.context), same.context if isinstance(same.context, AfterEnd) else None
+    during = ended.during if ended else None
+    context = during or newest
+    facts = in_order(context.facts, context.at)
     peak = newest.by_role(PEAK) or context.by_role(PEAK)
-    after = newest.facts[:MAX_FACTS] if newest.during else ()
+    after = in_order(newest.facts, newest.at) if during else ()
+    onset = _believed(context.onset or newest.onset, started_at)
+    beginning = Beginning(onset.at, "it began") if onset else Beginning(started_at, "it fired")
+    cause = context.hypothesis
     return ContextView(
-        facts=_lines(facts, context.at),
+        facts=fact_lines(facts, context.at),
         unknown=tuple(_unknown(context.unknown)),
-        changes=tuple(_change(change, started_at, component) for change in newest.changes[:MAX_CHANGES]),
+        changes=tuple(change_line(change, beginning, component) for change in newest.changes[:MAX_CHANGES]),
         more_changes=max(0, len(newest.changes) - MAX_CHANGES),
-        probably=_sentence(context.hypothesis.text) if context.hypothesis else "",
-        rule=_name(context.hypothesis.rule) if context.hypothesis else "",
-        causes=tuple(_causes(context.hypothesis, facts)),
-        scope=_scope(context.by_role("pods_failing")),
+        no_change=_no_change(newest),
+        probably=_sentence(cause.text) if cause else "",
+        cause_word=WORDS[cause.confidence] if cause else "",
+        no_cause="" if cause else _no_cause(context),
+        rule=short_name(cause.rule) if cause else "",
+        evidence=_evidence(cause) if cause else (),
+        began=f"{onset.at:%Y-%m-%d %H:%M:%S} UTC, {before_it_fired(onset.at, started_at)}" if onset else "",
+        onset_at=onset.at if onset else None,
+        where=where_measured(context),
+        scope=scope_of(context),
         peak=shown(peak.value, peak.unit) if peak and peak.value is not None else "",
         measured=f"{context.at:%Y-%m-%d %H:%M:%S} UTC",
         measured_at=context.at,
-        when=("while it fired" if newest.during else "after the end") if newest.after_end else "",
-        peaks=_lines(_worse(newest.peaks, facts), context.at),
-        after=_lines(after, newest.at),
-        after_measured=f"{newest.at:%Y-%m-%d %H:%M:%S} UTC" if newest.during else "",
-        after_measured_at=newest.at if newest.during else None,
+        when=("while it fired" if during else "after the end") if ended else "",
+        peaks=fact_lines(_worse(ended.peaks if ended else (), facts), context.at),
+        after=fact_lines(after, newest.at),
+        after_measured=f"{newest.at:%Y-%m-%d %H:%M:%S} UTC" if during else "",
+        after_measured_at=newest.at if during else None,
     )
 
 
-def _lines(facts: Iterable[Fact], measured_at: datetime) -> tuple[FactLine, ...]:
-    return tuple(_fact(fact, measured_at) for fact in facts if fact.role != PEAK)
+def before_it_fired(onset: datetime, started_at: datetime) -> str:
+    return f"{in_words(started_at - onset)} before it fired"
+
+
+def _believed(onset: Onset | None, started_at: datetime) -> Onset | None:
+    """An alert fires after its trouble began; a later onset is of another outbreak."""
+    return onset if onset is not None and onset.at <= started_at else None
+
+
+def _no_change(context: Context) -> str:
+    known = context.changes_known and not context.changes
+    return f"No change known in the {in_words(context.window)} before" if known else ""
+
+
+def _no_cause(context: Context) -> str:
+    """Nothing where nobody looked, as for alerts that only report a change."""
+    if context.looked_at:
+        return cut(f"No cause found; looked at: {', '.join(map(short_name, context.looked_at))}", MAX_SENTENCE)
+    return "No cause found: nothing could be measured" if context.unknown and not context.facts else ""
+
+
+def _evidence(cause: Hypothesis) -> tuple[str, ...]:
+    return tuple(cut(one_line(each), MAX_UNKNOWN) for each in cause.evidence[:MAX_EVIDENCE])
 
 
 def _worse(peaks: Iterable[Fact], facts: Iterable[Fact]) -> list[Fact]:
     """Bad peaks that differ from the facts as shown."""
     current = {(fact.name, measured(fact)) for fact in facts}
-    return [fact for fact in peaks if fact.verdict is Verdict.BAD and (fact.name, measured(fact)) not in current][
-        :MAX_PEAKS
-    ]
-
-
-def _fact(fact: Fact, measured_at: datetime) -> FactLine:
-    judged = [] if fact.verdict is Verdict.NEUTRAL else [fact.verdict.value]
-    judged += [cut(one_line(fact.why), MAX_NAME)] if fact.why else []
-    earlier = measured_at - fact.at
-    age = f"measured at {fact.at:%H:%M:%S}, {in_words(earlier)} earlier" if earlier > STALE else ""
-    return FactLine(
-        name=_name(fact.name),
-        title=_name(fact.title) or _name(fact.name) or "(no name)",
-        value=measured(fact),
-        verdict=fact.verdict.value,
-        judgement=", ".join(judged),
-        trend=_trend(fact),
-        parts=", ".join(_part(part, fact) for part in fact.parts[:6]),
-        age=age,
-    )
-
-
-def _trend(fact: Fact) -> str:
-    if fact.value is None or not fact.past:
-        return ""
-    pasts = ", ".join(f"{_name(past.when)} {shown(past.value, fact.unit)}" for past in fact.past[:3])
-    return f"{_arrow(fact.value, fact.past[0].value)} {pasts}"
-
-
-def _arrow(now: float, before: float) -> str:
-    if abs(now - before) <= STEADY * abs(before):
-        return "→"
-    return "↑" if now > before else "↓"
-
-
-def _part(part: Part, fact: Fact) -> str:
-    """Parts of a rate are shown as shares: which part has most of the errors matters, not how many per second."""
-    shares = fact.unit is Unit.PER_SECOND and fact.value is not None and fact.value > 0
-    number = shown(part.value / fact.value, Unit.RATIO) if shares and fact.value else shown(part.value, fact.unit)
-    return f"{_name(part.name)} {number}"
+    bad = [fact for fact in peaks if fact.verdict is Verdict.BAD and fact.role != PEAK]
+    return [fact for fact in bad if (fact.name, measured(fact)) not in current][:MAX_PEAKS]
 
 
 def _unknown(unknown: tuple[Unknown, ...]) -> Iterator[str]:
     """Unknown facts, grouped by their reason."""
     titles: dict[str, list[str]] = {}
     for each in unknown:
-        titles.setdefault(each.why, []).append(_name(each.title))
+        titles.setdefault(each.why, []).append(short_name(each.title))
     for why, names in list(titles.items())[:5]:
         reason = cut(one_line(why), MAX_UNKNOWN // 2)
         yield f"{_listed(names, MAX_UNKNOWN - len(reason) - 2)}: {reason}"
@@ -207,41 +198,8 @@ def _listed(names: Sequence[str], room: int) -> str:
     return ""
 
 
-def _change(change: ChangeEvent, started_at: datetime, component: str) -> ChangeLine:
-    gap = started_at - change.at
-    when = f"{in_words(gap)} before the start" if gap >= timedelta(0) else f"{in_words(-gap)} after the start"
-    by = f", by {_name(change.by)}" if change.by else ""
-    of = f"{_name(change.service)}: " if change.service and change.service != component else ""
-    return ChangeLine(f"{of}{_what(change)} {when}{by}", safe_href(change.link) if change.link else None, change.at)
-
-
-def _what(change: ChangeEvent) -> str:
-    version, previous = _name(change.version), _name(change.previous)
-    if change.kind in ("deploy", "rollback") and version:
-        done = "deployed" if change.kind == "deploy" else "rolled back to"
-        text = f"{version} {done}" if change.kind == "deploy" else f"{done} {version}"
-        return f"{text} (before: {previous})" if previous else text
-    return cut(one_line(change.summary), 150) or _name(change.kind)
-
-
-def _causes(hypothesis: Hypothesis | None, facts: tuple[Fact, ...]) -> Iterator[str]:
-    if hypothesis is not None:
-        first = hypothesis.evidence[0] if hypothesis.evidence else hypothesis.text.partition(";")[0]
-        yield cut(one_line(first).rstrip("."), 120)
-    for fact in facts:
-        if fact.verdict is Verdict.BAD and fact.value is not None and fact.role != PEAK:
-            yield f"{_name(fact.title)} {measured(fact)}"
-
-
-def _scope(failing: Fact | None) -> str:
-    if failing is None or not failing.value or not failing.of:
-        return ""
-    return f"on {measured(failing)} pods"
-
-
-def _name(text: str) -> str:
-    return beside(cut(one_line(text), MAX_NAME))
-
-
 def _sentence(text: str) -> str:
     return cut(one_line(text), MAX_SENTENCE)
+
+
+__all__ = ["MAX_FACTS", "ChangeLine", "ContextView", "FactLine", "before_it_fired", "view_of"]

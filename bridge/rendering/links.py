@@ -46,13 +46,19 @@ class Addresses:
 
     def runbook(self, reference: str) -> str | None:
         """The link of a URL or of a path below `runbooks`; without a base, of the bridge's own runbook if it exists."""
-        name = clean(reference).strip().strip("/")
-        own = f"{self.bridge}/runbooks/{name}" if self.bridge and name in names() else None
+        name = own_runbook(reference, self)
+        own = f"{self.bridge}/runbooks/{name}" if self.bridge and name else None
         return safe_href(reference) or (below(self.runbooks, reference) if self.runbooks else own and safe_href(own))
 
     def dashboard(self, reference: str) -> str | None:
         """The link of a URL, or of a path below `dashboards`."""
         return safe_href(reference) or (below(self.dashboards, reference) if self.dashboards else None)
+
+
+def own_runbook(reference: str, addresses: Addresses) -> str:
+    """The name of the bridge's own runbook that a `runbook_url` means; empty when it means another."""
+    name = clean(reference).strip().strip("/")
+    return name if name in names() and not addresses.runbooks else ""
 
 
 def addresses_of(settings: Settings) -> Addresses:

@@ -16,30 +16,46 @@ ALOUD = 160  #: characters; longer ones are tiring by phone, and truncated on a 
 
 def plain_summary(view: Mapping[str, Any]) -> str:
     """A summary for a voice call: `2 of 3 alerts firing: API latency is high`, `Resolved after 12 min: ...`."""
-    lines: tuple[AlertLine, ...] = view["alerts"]
-    subject = (lines[0].summary or (view["alertname"] and lines[0].name) if lines else "") or view["title"]
-    state = _state(view)
+    subject, state = subject_of(view), _state(view)
     text = f"{state}: {one_line(subject)}" if state else one_line(subject)
     causes = view["causes"] if view["firing"] else ()
     fitting = next((f"; {cause}" for cause in causes if len(text) + 2 + len(cause) <= ALOUD), "")
     return cut(text + fitting, MAX_SUMMARY)
 
 
+def subject_of(view: Mapping[str, Any]) -> str:
+    """What a summary is about: the worst alert's own summary, or else a name."""
+    lines: tuple[AlertLine, ...] = view["alerts"]
+    return str((lines[0].summary or (view["alertname"] and lines[0].name) if lines else "") or view["title"])
+
+
 def plain_body(view: Mapping[str, Any]) -> str:
+    """In the order of the bridge's own template."""
     lines = [view["summary"], "", f"{view['title']} (incident {view['number']}, {view['severity']})"]
-    lines += [f"Probably: {view['probably']} (rule {view['rule']})"] if view["probably"] else []
+    lines += [f"Began: {view['began']}"] if view["began"] else []
+    lines += [f"- {fact.title}: {fact.line}" for fact in view["worst"]]
+    lines += [f"Where: {view['where']}"] if view["where"] else []
+    lines += _cause(view)
     lines += [f"- {change.text}" for change in view["changes"]]
-    lines += [f"- {fact.title}: {fact.line}" for fact in view["facts"]]
-    lines += [f"(not known: {each})" for each in view["unknown"]]
+    lines += [f"Last time: {view['last_time']}"] if view["last_time"] else []
+    lines += [f"First: {view['first_step']}"] if view["first_step"] else []
+    lines += [f"{link.text}: {link.href}" for link in view["links"]]
+    lines += [view["incident_url"]] if view["incident_url"] else []
+    lines += [f"- {fact.title}: {fact.line}" for fact in view["rest"]]
     lines += [f"Measured at {view['measured']}"] if view["measured"] else []
     lines += [
         f"- [{status_word(line.status, notice=line.notice)}] {line.name} {line.summary}".rstrip()
         for line in view["alerts"]
     ]
     lines += [f"({view['hidden']} more alerts are not shown)"] if view["hidden"] else []
-    lines += [f"{link.text}: {link.href}" for link in view["links"]]
-    lines += [view["incident_url"]] if view["incident_url"] else []
     return "\n".join(lines)
+
+
+def _cause(view: Mapping[str, Any]) -> list[str]:
+    lines = [f"{view['cause_word']}: {view['probably']} (rule {view['rule']})"] if view["probably"] else []
+    lines += [view["no_cause"]] if view["no_cause"] and not view["informational"] else []
+    lines += [f"(not known: {each})" for each in view["unknown"]]
+    return [*lines, *([view["no_change"]] if view["no_change"] else [])]
 
 
 def _state(view: Mapping[str, Any]) -> str:

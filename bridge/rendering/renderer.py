@@ -13,7 +13,7 @@ from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
-from bridge.core.facts import Context
+from bridge.core.facts import Measurements
 from bridge.core.incidents.notices import state_word, status_word
 from bridge.core.model import Incident
 from bridge.core.numbers import in_words
@@ -22,7 +22,9 @@ from bridge.core.timeline import Entry
 from bridge.rendering import sample
 from bridge.rendering.context_view import ContextView, view_of
 from bridge.rendering.links import Addresses
-from bridge.rendering.plain import plain_body, plain_summary
+from bridge.rendering.places import where_labelled
+from bridge.rendering.plain import plain_body, plain_summary, subject_of
+from bridge.rendering.tails import tails_of
 from bridge.rendering.template_checks import template_faults
 from bridge.rendering.templates import NAMES, TemplateSet, fault_text, template_sets
 from bridge.rendering.text import clean, cut, one_line
@@ -41,7 +43,7 @@ class _Rendered:
     """One incident and its context as some channels show it."""
 
     incident: Incident
-    context: Context | None
+    context: Measurements | None
     view: Mapping[str, Any]
     plain: Message
     rich: Message | None = None  #: with HTML, once a channel needed it
@@ -79,7 +81,13 @@ class Renderer:
                 self._fault(name, fault)
 
     def message(
-        self, incident: Incident, claim: Claim, news: Sequence[Entry], context: Context | None = None, *, html: bool
+        self,
+        incident: Incident,
+        claim: Claim,
+        news: Sequence[Entry],
+        context: Measurements | None = None,
+        *,
+        html: bool,
     ) -> Message:
         """The message; channels that show the same share one rendering."""
         chosen = self._special.get((self._choose(incident) or "", claim.target.channel), self._general)
@@ -95,7 +103,12 @@ class Renderer:
         return rendered.rich if html and rendered.rich is not None else rendered.plain
 
     def _rendered(
-        self, chosen: TemplateSet, incident: Incident, claim: Claim, news: tuple[Entry, ...], context: Context | None
+        self,
+        chosen: TemplateSet,
+        incident: Incident,
+        claim: Claim,
+        news: tuple[Entry, ...],
+        context: Measurements | None,
     ) -> _Rendered:
         fields = {**fields_of(incident, claim, news, self._addresses), "context": context}
         view = template_view(fields)
@@ -119,10 +132,11 @@ class Renderer:
 
     def _html(self, chosen: TemplateSet, view: Mapping[str, Any]) -> str:
         """With fewer alerts, then fewer facts, if it would be clipped; empty (plain text only) if still too long."""
-        alerts, facts = view["alerts"], view["facts"]
+        alerts, facts, worst = view["alerts"], view["facts"], view["worst"]
         for most_alerts, most_facts in ((len(alerts), len(facts)), (10, len(facts)), (3, 20), (1, 8), (0, 0)):
             hidden = view["hidden"] + max(0, len(alerts) - most_alerts)
             fewer = {"alerts": alerts[:most_alerts], "hidden": hidden, "facts": facts[:most_facts]}
+            fewer |= {"worst": worst[:most_facts], "rest": view["rest"][: max(0, most_facts - len(worst))]}
             fewer["after"], fewer["peaks"] = view["after"][:most_facts], view["peaks"][:most_facts]
             fewer["hidden_facts"] = max(0, len(facts) - most_facts)
             html = clean(self._text(chosen, "body.html", {**view, **fewer}))
@@ -145,14 +159,16 @@ class Renderer:
 
 
 _WORDS = {"in_words": in_words, "status_word": status_word, "state_word": state_word}
-_CONTEXT_FIELDS = tuple(field.name for field in fields(ContextView))
+_CONTEXT_FIELDS = (*(field.name for field in fields(ContextView)), "worst", "rest")
 
 
 def template_view(shown: Mapping[str, Any]) -> dict[str, Any]:
     """Everything that templates may use, except `summary`: see docs/templates.md."""
     context = view_of(shown["context"], shown["started_at"], shown["component"])
     context_fields = {name: getattr(context, name) for name in _CONTEXT_FIELDS}
-    return {**shown, **context_fields, "hidden_facts": 0, **_WORDS}
+    context_fields["where"] = context.where or where_labelled(shown["alerts"])
+    causes = tails_of(shown["context"], subject_of(shown)) if shown["firing"] else ()
+    return {**shown, **context_fields, "causes": causes, "hidden_facts": 0, **_WORDS}
 
 
 def check_templates(folder: Path | None) -> Iterator[str]:

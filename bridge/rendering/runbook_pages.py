@@ -23,6 +23,8 @@ class Runbook:
     name: str
     summary: str  #: its first paragraph, in plain text
     html: str  #: all of it, with its heading
+    first_step: str  #: the first item of its first numbered list, in plain text without its command; empty without one
+    first_command: str  #: of that item; empty without one
 
 
 def all_runbooks() -> tuple[Runbook, ...]:
@@ -41,7 +43,9 @@ def runbook(name: str) -> Runbook | None:
     tokens = parser.parse(text)
     for token in tokens:
         _rewrite_links(token.children or [])
-    return Runbook(name, _first_paragraph(tokens), parser.renderer.render(tokens, parser.options, {}))
+    html = parser.renderer.render(tokens, parser.options, {})
+    step = _first_item(tokens)
+    return Runbook(name, _first_paragraph(tokens), html, _first_paragraph(step), _first_command(step))
 
 
 def _rewrite_links(tokens: Sequence[Token]) -> None:
@@ -63,6 +67,19 @@ def _target(href: str) -> str:
     if page.endswith(ENDING) and page.removesuffix(ENDING) in names():
         return f"{page.removesuffix(ENDING)}{mark}{place}"
     return safe_href(href) or ""
+
+
+def _first_item(tokens: Sequence[Token]) -> Sequence[Token]:
+    """Of the first numbered list."""
+    kinds = [token.type for token in tokens]
+    if "ordered_list_open" not in kinds:
+        return ()
+    opening = kinds.index("ordered_list_open")
+    return tokens[opening : kinds.index("list_item_close", opening)]
+
+
+def _first_command(tokens: Sequence[Token]) -> str:
+    return next((token.content.strip() for token in tokens if token.type == "fence"), "")
 
 
 def _first_paragraph(tokens: Sequence[Token]) -> str:

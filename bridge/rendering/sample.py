@@ -4,7 +4,19 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
-from bridge.core.facts import ChangeEvent, Context, Fact, Hypothesis, Part, Past, Unit, Unknown, Verdict
+from bridge.core.facts import (
+    ChangeEvent,
+    Confidence,
+    Context,
+    Fact,
+    Hypothesis,
+    Onset,
+    Part,
+    Past,
+    Unit,
+    Unknown,
+    Verdict,
+)
 from bridge.core.model import Alert, Incident, Severity, State, Status, Target
 from bridge.core.ports import Claim
 from bridge.core.timeline import Entry, EntryKind
@@ -62,5 +74,6 @@ def sample_context() -> Context:
     cause = "v2 was deployed 6 min before"
     return Context(
         _AT + timedelta(minutes=12), (errors, pods, peak), (Unknown("Drift score", "Prometheus did not answer"),),
-        (change,), Hypothesis("changed_before", f"{cause}.", (cause,)),
+        (change,), Hypothesis("changed_before", f"{cause}.", (cause,), Confidence.LIKELY, cause),
+        onset=Onset(_AT - timedelta(minutes=4), "the failed predictions"), looked_at=("deploys", "pods"),
     )  # fmt: skip

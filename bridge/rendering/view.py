@@ -14,6 +14,7 @@ from bridge.core.model import Alert, Incident, Severity
 from bridge.core.naming import UNNAMED
 from bridge.core.ports import AlertLine, Claim, Message
 from bridge.core.timeline import Entry
+from bridge.rendering.first_step import first_step_of
 from bridge.rendering.links import Addresses, links_of
 from bridge.rendering.text import beside, clean, cut, one_line
 
@@ -62,6 +63,8 @@ def fields_of(incident: Incident, claim: Claim, news: tuple[Entry, ...], address
         "started_at": period.started_at,
         "ended_at": period.ended_at,
         "lasted": period.lasted(incident.updated_at),
+        "first_step": first_step_of(ordered, addresses),
+        "last_time": "",
     }
 
 

@@ -15,7 +15,7 @@ from bridge.core.context.measurements import as_of
 from bridge.core.cursors import Page
 from bridge.core.delivery.dead_letters import DeadLetter, DeadLetterFilter
 from bridge.core.errors import Reason
-from bridge.core.facts import ChangeEvent, Context, Fact
+from bridge.core.facts import AfterEnd, ChangeEvent, Fact, Measurements, newest_of
 from bridge.core.incidents.periods import firing_period
 from bridge.core.incidents.state_changes import Flaps
 from bridge.core.model import Alert, Incident
@@ -153,15 +153,16 @@ def _full(incident: Incident, reader: Reader, flaps: Flaps | None, now: datetime
     }
 
 
-def _measured(context: Context) -> dict[str, Any]:
+def _measured(known: Measurements) -> dict[str, Any]:
     """after_end: the values were measured after the incident's end. during: the last ones from while it fired."""
+    context, ended = newest_of(known), known if isinstance(known, AfterEnd) else None
     return {
         "measured_at": context.at.isoformat(),
-        "after_end": context.after_end,
+        "after_end": ended is not None,
         "facts": [_fact(fact) for fact in context.facts],
         "unknown": [asdict(each) for each in context.unknown],
-        "during": _measured(context.during) if context.during else None,
-        "peaks": [_fact(fact) for fact in context.peaks],
+        "during": _measured(ended.during) if ended and ended.during else None,
+        "peaks": [_fact(fact) for fact in ended.peaks] if ended else [],
     }
 
 

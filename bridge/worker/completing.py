@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterable
 
-from bridge.core.facts import Context, Fact
+from bridge.core.facts import Fact, Measurements, newest_of
 from bridge.core.model import Incident
 from bridge.core.numbers import measured
 from bridge.observability import logs
@@ -36,13 +36,13 @@ class Completer:
         self._every, self._tries, self._most = every_seconds, tries, most
         self._tasks: dict[int, asyncio.Task[None]] = {}
 
-    def consider(self, incident: Incident, context: Context | None) -> None:
+    def consider(self, incident: Incident, known: Measurements | None) -> None:
         """The incident was notified with this context."""
         number = incident.number
-        if context is None or context.complete or incident.resolved:
+        if known is None or newest_of(known).complete or incident.resolved:
             return
         if number not in self._tasks and len(self._tasks) < self._most:
-            missing = frozenset(unknown.title for unknown in context.unknown)
+            missing = frozenset(unknown.title for unknown in newest_of(known).unknown)
             task = asyncio.create_task(self._complete(number, missing))
             self._tasks[number] = task
             task.add_done_callback(lambda _: self._tasks.pop(number, None))
@@ -60,7 +60,8 @@ class Completer:
                 incident = await self._records.incident(number)
                 if incident is None or incident.resolved:
                     return
-                context = await self._context.collect(incident)
+                known = await self._context.collect(incident)
+                context = newest_of(known) if known is not None else None
                 if context is not None and context.complete:
                     text = in_words(fact for fact in context.facts if fact.title in missing)
                     await self._records.add_measurements(number, text)

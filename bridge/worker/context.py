@@ -9,7 +9,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 from bridge.core.context.measurements import Measured, as_of, merged
-from bridge.core.facts import ChangeEvent, Context, Fact, Unknown
+from bridge.core.facts import ChangeEvent, Context, Fact, Measurements, Unknown
 from bridge.core.incidents.periods import firing_period
 from bridge.core.model import Incident
 from bridge.observability import logs
@@ -30,7 +30,7 @@ class ContextCollector:
         self._records, self._setup, self._probed = records, setup, probed
         self._writer = ContextWriter(records)
 
-    async def collect(self, incident: Incident) -> Context | None:
+    async def collect(self, incident: Incident) -> Measurements | None:
         """None when nothing is configured to be asked. Never raises."""
         gatherer = self._setup.value.context
         if gatherer is None:
@@ -75,7 +75,9 @@ class ContextCollector:
     def _probes(self) -> Sequence[ModelProbe]:
         return self._setup.value.probes
 
-    async def _with_measured_before(self, context: Context, incident: Incident, unsaved: Sequence[Context]) -> Context:
+    async def _with_measured_before(
+        self, context: Context, incident: Incident, unsaved: Sequence[Context]
+    ) -> Measurements:
         """After the end: with what was measured while it fired, if the store answers in time."""
         period = firing_period(incident)
         before = Measured()

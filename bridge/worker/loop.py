@@ -18,7 +18,7 @@ from typing import Any, Protocol
 from bridge.core.delivery.failures import room_for_doubtful
 from bridge.core.delivery.retries import decide
 from bridge.core.errors import Reason, SendError, StoreUnavailable
-from bridge.core.facts import Context
+from bridge.core.facts import Measurements
 from bridge.core.model import Incident
 from bridge.core.ports import Begun, Channel, ChannelCapacity, Claim, Deliveries, GiveUp, Message, Outcome, Sent
 from bridge.observability import logs
@@ -51,7 +51,7 @@ class WorkerStore(Deliveries, HousekeepingStore, Protocol):
 class SharedContent:
     """What the messages of one incident share beyond it, among those that were claimed together."""
 
-    context: asyncio.Task[Context | None] | None
+    context: asyncio.Task[Measurements | None] | None
     until: float  #: the loop's time until which a message may wait for its pictures
 
 

@@ -10,7 +10,7 @@ from typing import Protocol
 
 from bridge.core.charts.chart import Picture
 from bridge.core.context.probe import GoldenSet, Probe, Target, TargetAnswer
-from bridge.core.facts import ChangeEvent, Context, Fact, Unknown
+from bridge.core.facts import ChangeEvent, Context, Fact, Measurements, Unknown
 from bridge.core.model import Incident
 from bridge.core.ports import Channel, ChannelCapacity, Claim, Message
 from bridge.core.timeline import Entry
@@ -18,7 +18,13 @@ from bridge.core.timeline import Entry
 
 class MessageRenderer(Protocol):
     def message(
-        self, incident: Incident, claim: Claim, news: Sequence[Entry], context: Context | None = None, *, html: bool
+        self,
+        incident: Incident,
+        claim: Claim,
+        news: Sequence[Entry],
+        context: Measurements | None = None,
+        *,
+        html: bool,
     ) -> Message: ...
 
 

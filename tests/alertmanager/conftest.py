@@ -1,4 +1,4 @@
-"""One real Alertmanager for the questions that leave nothing behind, and one for each test that counts messages."""
+"""One shared real Alertmanager for tests that leave no state, and a fresh one for each test that counts messages."""
 
 from __future__ import annotations
 

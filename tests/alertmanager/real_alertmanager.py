@@ -1,4 +1,4 @@
-"""Real Alertmanagers with the shipped configuration, and a stand-in that keeps what they send."""
+"""Real Alertmanagers with the shipped configuration, and a stand-in receiver that records their requests."""
 
 from __future__ import annotations
 
@@ -41,8 +41,8 @@ class Receivers:
     def events(self) -> list[dict[str, Any]]:
         return [body for path, _, body in self.requests if path == "/v2/enqueue"]
 
-    def told(self) -> list[str]:
-        """The name of every alert that went to the bridge, with repetitions."""
+    def alert_names(self) -> list[str]:
+        """The name of every alert sent to the bridge, repetitions included."""
         return [alert["labels"]["alertname"] for body in self.webhooks for alert in body["alerts"]]
 
 
@@ -61,7 +61,7 @@ def running_receivers() -> Iterator[Receivers]:
             self.wfile.write(answer)
 
         def log_message(self, *_: object) -> None:
-            """Nothing: the requests are kept."""
+            """Nothing: the requests are recorded."""
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     kept.port = server.server_address[1]
@@ -89,12 +89,19 @@ def configuration(folder: Path, receivers: Receivers) -> Path:
     return file
 
 
+def dedup_checks(alertmanager: str) -> float:
+    """How often it has looked up whether a group was notified already: once per group in each group_interval."""
+    metrics = requests.get(f"{alertmanager}/metrics", timeout=60).text
+    (line,) = [line for line in metrics.splitlines() if line.startswith("alertmanager_nflog_queries_total ")]
+    return float(line.rpartition(" ")[2])
+
+
 @dataclass
 class Alertmanager:
     url: str
 
     def post(self, *alerts: dict[str, str], firing: bool = True, began: timedelta = timedelta(minutes=1)) -> None:
-        """Begin them, or end them; they began so long ago."""
+        """Fire or resolve them; `began`: how long ago they started."""
         now = datetime.now(UTC)
         times = {
             "startsAt": (now - began).isoformat(),

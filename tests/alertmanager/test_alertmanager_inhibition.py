@@ -1,4 +1,4 @@
-"""Which alert mutes which, asked of a real Alertmanager with the shipped configuration."""
+"""Which alert mutes which, according to a real Alertmanager with the shipped configuration."""
 
 from __future__ import annotations
 
@@ -43,8 +43,10 @@ ERRORS_SUSTAINED = {**CRITICAL, "alertname": "MLErrorRateSustained"}
         pytest.param(MODEL_ABSENT, {**WARNING, "cause": "confidence"}, id="absent model mutes in every namespace"),
     ],
 )
-def test_it_mutes(shared: Alertmanager, source: dict[str, str], target: dict[str, str]) -> None:
-    assert {source["alertname"]: False, target["alertname"]: True} == muted(shared, source, target)
+def test_the_source_alert_mutes_the_target(
+    shared: Alertmanager, source: dict[str, str], target: dict[str, str]
+) -> None:
+    assert muted(shared, source, target) == {source["alertname"]: False, target["alertname"]: True}
 
 
 @pytest.mark.parametrize(
@@ -83,12 +85,14 @@ def test_it_mutes(shared: Alertmanager, source: dict[str, str], target: dict[str
         ),
     ],
 )
-def test_it_does_not_mute(shared: Alertmanager, source: dict[str, str], target: dict[str, str]) -> None:
-    assert {source["alertname"]: False, target["alertname"]: False} == muted(shared, source, target)
+def test_the_source_alert_does_not_mute_the_target(
+    shared: Alertmanager, source: dict[str, str], target: dict[str, str]
+) -> None:
+    assert muted(shared, source, target) == {source["alertname"]: False, target["alertname"]: False}
 
 
 def muted(alertmanager: Alertmanager, *alerts: dict[str, str]) -> dict[str, bool]:
-    """Asked once a pair that came after them is muted; ended afterwards, so that the next starts from nothing."""
+    """Read once a pair posted after them is muted. All are resolved afterwards, so the next test starts empty."""
     last = [{**labels, "alertname": f"Last{labels['alertname']}", "job": "last"} for labels in (CRITICAL, WARNING)]
     alertmanager.post(*alerts, *last)
     try:
@@ -100,24 +104,26 @@ def muted(alertmanager: Alertmanager, *alerts: dict[str, str]) -> dict[str, bool
         eventually(lambda: not alertmanager.muted())
 
 
-def test_who_is_muted_is_not_told_until_the_cause_is_over(alertmanager: Alertmanager, receivers: Receivers) -> None:
-    # A group whose alert began longer ago than group_wait is told at once, perhaps before the cause has been noticed.
-    # So the cause comes first, and what it mutes begins just now.
+def test_a_muted_alert_is_notified_only_after_its_cause_has_resolved(
+    alertmanager: Alertmanager, receivers: Receivers
+) -> None:
+    # A group whose alert began longer ago than group_wait is notified at once, perhaps before inhibition applies.
+    # So the cause fires first, and the alert that it mutes starts now.
     alertmanager.post(CRITICAL)
-    eventually(lambda: "Source" in receivers.told())
+    eventually(lambda: "Source" in receivers.alert_names())
     alertmanager.post(WARNING, {**WARNING, "alertname": "Other", "cause": "latency"}, began=NOW)
     eventually(lambda: alertmanager.muted().get("Target"))
-    eventually(lambda: "Other" in receivers.told())
+    eventually(lambda: "Other" in receivers.alert_names())
     alertmanager.post({**WARNING, "alertname": "Later", "cause": "latency"}, began=NOW)
-    eventually(lambda: "Later" in receivers.told())
-    assert "Target" not in receivers.told()
+    eventually(lambda: "Later" in receivers.alert_names())
+    assert "Target" not in receivers.alert_names()
     alertmanager.post(CRITICAL, firing=False)
-    eventually(lambda: "Target" in receivers.told())
+    eventually(lambda: "Target" in receivers.alert_names())
 
 
-def test_the_bridge_is_asked_with_the_token_of_the_file(alertmanager: Alertmanager, receivers: Receivers) -> None:
+def test_a_webhook_carries_the_token_from_the_file(alertmanager: Alertmanager, receivers: Receivers) -> None:
     alertmanager.post(CRITICAL)
     eventually(lambda: receivers.webhooks)
     path, headers, body = receivers.requests[0]
-    assert ("/webhook/alertmanager/prod", "Bearer token-of-the-bridge") == (path, headers["Authorization"])
-    assert ({"alertname": "Source", **PLACE}, 0) == (body["groupLabels"], body["truncatedAlerts"])
+    assert (path, headers["Authorization"]) == ("/webhook/alertmanager/prod", "Bearer token-of-the-bridge")
+    assert (body["groupLabels"], body["truncatedAlerts"]) == ({"alertname": "Source", **PLACE}, 0)

@@ -24,7 +24,7 @@ def amtool(*words: str | Path) -> str:
 
 @pytest.fixture(params=["shipped", "rendered"])
 def config(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
-    """As it is in the repository, and as `make up` writes it."""
+    """The file in the repository, and the one that `make up` writes."""
     if request.param == "shipped":
         return render.ALERTMANAGER
     places = Places(tmp_path / ".run")
@@ -33,7 +33,7 @@ def config(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
     return places.run / "alertmanager.yml"
 
 
-def test_alertmanager_accepts_it(config: Path) -> None:
+def test_alertmanager_accepts_the_configuration(config: Path) -> None:
     assert "SUCCESS" in amtool("check-config", config)
 
 
@@ -63,7 +63,7 @@ def shipped_rules() -> list[AlertRule]:
     return [placed.rule for file in read_rule_files([ROOT / "rules"]) for placed in file.rules]
 
 
-def expected(rule: AlertRule) -> str:
+def expected_receiver(rule: AlertRule) -> str:
     return "direct" if rule.known.get("route") == "direct" else "bridge"
 
 
@@ -71,23 +71,23 @@ def expected(rule: AlertRule) -> str:
 def test_each_shipped_rule_goes_to_its_receiver(rule: AlertRule) -> None:
     labels = [f"{name}={value}" for name, value in rule.known.items()]
     file = f"--config.file={render.ALERTMANAGER}"
-    assert expected(rule) == amtool("config", "routes", "test", file, *labels).strip()
+    assert amtool("config", "routes", "test", file, *labels).strip() == expected_receiver(rule)
 
 
-def test_a_warning_waits_for_longer_than_prometheus_takes_to_see_the_critical_one() -> None:
+def test_group_wait_of_warning_and_info_exceeds_the_evaluation_interval() -> None:
     evaluated = yaml.safe_load(render.PROMETHEUS.read_text())["global"]["evaluation_interval"]
     routes = yaml.safe_load(render.ALERTMANAGER.read_text())["route"]["routes"]
     waits = [r["group_wait"] for r in routes if r["matchers"][0] in ('severity="warning"', 'severity="info"')]
-    assert [True, True] == [seconds(wait) > seconds(evaluated) for wait in waits]
+    assert [seconds(wait) > seconds(evaluated) for wait in waits] == [True, True]
 
 
 def seconds(text: str) -> int:
     return int(text.removesuffix("s"))
 
 
-def test_no_secret_stands_in_it() -> None:
+def test_the_configuration_contains_no_secret() -> None:
     text = render.ALERTMANAGER.read_text()
     settings = yaml.safe_load(text)["receivers"]
-    assert ["credentials_file"] == list(settings[0]["webhook_configs"][0]["http_config"]["authorization"])
+    assert list(settings[0]["webhook_configs"][0]["http_config"]["authorization"]) == ["credentials_file"]
     assert "routing_key_file" in settings[1]["pagerduty_configs"][0]
     assert "routing_key:" not in text and "credentials:" not in text

@@ -10,7 +10,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from bridge.core.facts import Context, Hypothesis, Part, Past, Unit, Unknown, Verdict
+from bridge.core.facts import Confidence, Context, Hypothesis, Part, Past, Unit, Unknown, Verdict
 from bridge.core.model import Status
 from bridge.rendering.links import around
 from bridge.rendering.sample import sample_alert, sample_context, sample_incident
@@ -31,18 +31,25 @@ def test_a_trend_is_told_against_the_first_past(now: float, before: float, arrow
 def test_a_fact_reads_well_on_one_line() -> None:
     past, parts = (Past("usually", 0.021), Past("1 h ago", 0.02)), (Part("api-2", 0.31),)
     (fact,) = learned(a_fact(past=past, parts=parts, verdict=Verdict.BAD, why="above 5 %")).facts
-    assert "7.3 % (bad, above 5 %); ↑ usually 2.1 %, 1 h ago 2 %; api-2 31 %" == fact.line
+    assert "7.3 % (bad, above 5 %); ↑ usually 2.1 % (3.5 x), 1 h ago 2 %; api-2: 31 %" == fact.line
     assert "🔴 bad, above 5 %" == fact.marked
+    assert "above 5 %; ↑ usually 2.1 % (3.5 x); api-2: 31 %" == fact.detail
 
 
-def test_parts_of_a_rate_are_shares_and_other_parts_are_numbers() -> None:
-    parts = (Part("api-2", 9.4), Part("api-1", 0.6))
-    (rate,) = learned(a_fact(unit=Unit.PER_SECOND, value=10.0, parts=parts)).facts
-    assert "api-2 94 %, api-1 6 %" == rate.parts
-    (count,) = learned(a_fact(unit=Unit.COUNT, value=3.0, parts=(Part("v1", 2), Part("v2", 1)))).facts
-    assert "v1 2, v2 1" == count.parts
-    (none,) = learned(a_fact(unit=Unit.PER_SECOND, value=0.0, parts=(Part("v1", 0.0),))).facts
-    assert "v1 0/s" == none.parts
+@pytest.mark.parametrize(
+    ("unit", "parts", "text"),
+    [
+        (Unit.COUNT, (Part("api-1", 40, 90), Part("api-2", 1, 88)), "api-1: 40 of 90, api-2: 1 of 88"),
+        (Unit.COUNT, (Part("v1", 2), Part("v2", 1)), "v1: 2, v2: 1"),
+        (Unit.PER_SECOND, (Part("api-2", 9.4), Part("api-1", 0.6)), "api-2: 9.4/s, api-1: 0.6/s"),
+        (Unit.RATIO, (Part("api-2", 0.92),), "api-2: 92 %"),
+    ],
+)
+def test_parts_are_shown_as_they_were_measured_and_never_as_shares_of_all(
+    unit: Unit, parts: tuple[Part, ...], text: str
+) -> None:
+    (fact,) = learned(a_fact(unit=unit, value=10.0, parts=parts)).facts
+    assert text == fact.parts
 
 
 @pytest.mark.parametrize(("minutes", "age"), [(0, ""), (2, ""), (9, "measured at 09:51:00, 9 min earlier"), (-5, "")])
@@ -54,13 +61,13 @@ def test_only_an_old_fact_tells_its_own_age(minutes: int, age: str) -> None:
 @pytest.mark.parametrize(
     ("changes", "text"),
     [
-        ({}, "v2 deployed 6 min before the start, by ci"),
-        ({"previous": "v1", "by": ""}, "v2 deployed (before: v1) 6 min before the start"),
-        ({"kind": "rollback", "version": "v1"}, "rolled back to v1 6 min before the start, by ci"),
-        ({"kind": "retraining", "version": "", "summary": "Retraining"}, "Retraining 6 min before the start, by ci"),
-        ({"version": "", "summary": "", "by": ""}, "deploy 6 min before the start"),
-        ({"at": AT + timedelta(seconds=90), "by": ""}, "v2 deployed 1 min after the start"),
-        ({"service": "gateway", "by": ""}, "gateway: v2 deployed 6 min before the start"),
+        ({}, "v2 deployed 6 min before it fired, by ci"),
+        ({"previous": "v1", "by": ""}, "v2 deployed (before: v1) 6 min before it fired"),
+        ({"kind": "rollback", "version": "v1"}, "rolled back to v1 6 min before it fired, by ci"),
+        ({"kind": "retraining", "version": "", "summary": "Retraining"}, "Retraining 6 min before it fired, by ci"),
+        ({"version": "", "summary": "", "by": ""}, "deploy 6 min before it fired"),
+        ({"at": AT + timedelta(seconds=90), "by": ""}, "v2 deployed 1 min after it fired"),
+        ({"service": "gateway", "by": ""}, "gateway: v2 deployed 6 min before it fired"),
     ],
 )
 def test_a_change_says_what_when_and_by_whom(changes: dict[str, Any], text: str) -> None:
@@ -70,8 +77,8 @@ def test_a_change_says_what_when_and_by_whom(changes: dict[str, Any], text: str)
 
 def test_a_changes_link_is_http_or_none() -> None:
     links = ("https://ci.example/1", "javascript:alert(1)", "")
-    shown = learned(changes=tuple(a_change(link=link) for link in links)).changes
-    assert ["https://ci.example/1", None, None] == [change.href for change in shown]
+    shown = [learned(changes=(a_change(link=link),)).changes[0].href for link in links]
+    assert ["https://ci.example/1", None, None] == shown
 
 
 def test_what_is_missing_for_one_reason_is_told_together() -> None:
@@ -93,11 +100,11 @@ def test_however_much_is_missing_the_reason_is_there(count: int, length: int) ->
 
 def test_a_name_that_is_written_from_right_to_left_keeps_its_number_beside_it() -> None:
     (fact,) = learned(a_fact(value=None, parts=(Part("שלום", 0.5), Part("api", 0.4)))).facts
-    assert "שלום\u200e 50 %, api 40 %" == fact.parts
+    assert "שלום\u200e: 50 %, api: 40 %" == fact.parts
 
 
 HYPOTHESIS = Hypothesis(
-    "new_version_fails", "v2 was deployed 6 min before; v1 is well.", ("v2 was deployed 6 min before",)
+    "version_fails", "v2 fails; v1 does not.", ("40 of 90",), Confidence.LIKELY, "v2 was deployed 6 min before"
 )
 
 
@@ -140,33 +147,39 @@ def test_an_end_says_how_long_how_bad_and_who_had_it() -> None:
 
 
 def test_slack_says_everything_in_the_order_of_need() -> None:
-    texts = slack_texts(rendered(an_incident(), sample_context()))
+    texts = "\n".join(slack_texts(rendered(an_incident(), sample_context())))
     order = [
-        "HighLatency c1", "*critical*, open", "Incident 7", "*<https://run.example/a|Runbook>*", "*Probably:* v2 was",
-        "rule: changed_before", "v2 deployed (before: v1) 6 min before the start, by ci",
-        "*Failing predictions*\n*7.3 %* 🔴 bad, above 5 %\n↑ usually 2.1 %, 1 h ago 2 %", "api-2 94 %, api-1 5.8 %",
+        "HighLatency c1", "*critical*, open", "4 min before it fired", "incident 7",
+        "🔴 Failing predictions *7.3 %* above 5 %; ↑ usually 2.1 %",
+        "*Where:* instance &lt;i&amp;1&gt;", "*Probably:* v2 was",
+        "*What changed:* api: v2 deployed (before: v1) 2 min before it began",
+        "*<https://run.example/a|Runbook>*", "rule: changed_before",
         "Not known: Drift score: Prometheus did not answer", "🔴 firing *Slow*",
     ]  # fmt: skip
-    places = [next((n for n, text in enumerate(texts) if told in text), None) for told in order]
-    assert None not in places, texts
-    assert places == sorted(places, key=lambda place: place or 0)
+    places = [texts.find(told) for told in order]
+    assert -1 not in places, texts
+    assert places == sorted(places)
 
 
-def test_facts_are_dropped_from_the_least_important_on_and_the_message_says_how_many() -> None:
-    facts = tuple(a_fact(title=f"Fact {n} {'é' * 50}", parts=(Part("é" * 60, 0.1),) * 6) for n in range(30))
+def test_bad_facts_are_dropped_from_the_least_important_on_and_the_message_says_how_many() -> None:
+    facts = tuple(
+        a_fact(title=f"Fact {n} {'é' * 50}", parts=(Part("é" * 60, 0.1),) * 6, verdict=Verdict.BAD) for n in range(30)
+    )
     texts = slack_texts(a_message(context=Context(AT, facts), alerts=(an_alert(),) * 5))
+    assert ["🔴 Fact 0", "🔴 Fact 1", "🔴 Fact 2"] == [line[:8] for line in texts[2].split("\n")[:3]]
     shown = [text[1:8].strip(" é") for text in texts if text.startswith("*Fact")]
-    assert [f"Fact {n}" for n in range(len(shown))] == shown
+    assert [f"Fact {n + 3}" for n in range(len(shown))] == shown
     assert 0 < len(shown) < 20
-    assert f"{30 - len(shown)} more facts" in texts[-1]
+    assert f"{27 - len(shown)} more facts" in texts[-1]
     assert "<https://bridge.example/incidents/7|all of it>" in texts[-1]
 
 
-def test_pagerdutys_details_begin_with_what_was_learned() -> None:
+def test_pagerdutys_details_begin_with_the_first_screen() -> None:
     details = details_of(rendered(an_incident(), sample_context()))
-    first = ["probably", "rule", "what_changed", "facts", "not_known", "measured_at"]
+    first = ["what_fails", "began", "where", "probably", "what_changed", "rule", "facts", "not_known", "measured_at"]
     assert first == list(details)[: len(first)]
-    assert "7.3 % (bad, above 5 %); ↑ usually 2.1 %, 1 h ago 2 %" == details["facts"]["Failing predictions"]
+    assert ["Failing predictions 7.3 %: above 5 %; ↑ usually 2.1 % (3.5 x)"] == details["what_fails"]
+    assert "7.3 % (bad, above 5 %); ↑ usually 2.1 % (3.5 x), 1 h ago 2 %" == details["facts"]["Failing predictions"]
     assert "2026-01-02 03:16:05 UTC" == details["measured_at"]
 
 
@@ -176,7 +189,7 @@ def test_all_channels_tell_the_same_of_many_alerts() -> None:
     ended = {each: replace(started[each], status=Status.RESOLVED, ends_at=AT) for each in ("38", "39")}
     incident = an_incident(alerts={**started, **ended}, opened_at=AT, updated_at=AT)
     message = rendered(incident, Context(AT, changes=(a_change(service=""),)))
-    told = "v2 deployed 1 d 14 h after the start, by ci"
+    told = "v2 deployed 1 d 14 h after it fired, by ci"
     for text in (message.text, message.html, " ".join(slack_texts(message)), json.dumps(details_of(message))):
         assert told in text
 
@@ -188,7 +201,7 @@ def test_pagerdutys_facts_with_one_title_are_all_there() -> None:
 
 def test_without_a_context_nothing_is_said_of_one() -> None:
     message = rendered(an_incident(), None)
-    assert "incident" == next(iter(details_of(message)))
+    assert ["where", "incident"] == list(details_of(message))[:2]
     for text in (message.text, message.html, " ".join(slack_texts(message))):
         assert not [word for word in ("robably", "easured", "ot known", "changed") if word in text]
 

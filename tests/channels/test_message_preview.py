@@ -61,7 +61,7 @@ def preview(tmp_path: Path) -> Any:
 def test_a_context_from_a_file_is_in_the_message(preview: Any, channel: str) -> None:
     result = preview(channel)
     assert 0 == result.exit_code, result.output
-    for told in ("7.3 %", "bad, above 5 %", "v2 deployed 6 min before the start"):
+    for told in ("7.3 %", "above 5 %", "v2 deployed 6 min before it fired"):
         assert told in result.output
 
 

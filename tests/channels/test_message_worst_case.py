@@ -76,7 +76,7 @@ def test_slack_takes_it_and_nobody_is_pinged(message: Message) -> None:
     assert len(json.dumps(attachment["blocks"])) <= 9_500
     assert [] == active_mentions(content["post_text"], attachment["blocks"], content["attachments"], link_names=False)
     kinds = [block["type"] for block in attachment["blocks"]]
-    assert ["header", "section", "context"] == kinds[:3]
+    assert ["header", "section", "section"] == kinds[:3]
     assert "200 of 200 alerts firing" in attachment["blocks"][1]["text"]["text"]
     assert "not shown here" in attachment["blocks"][-1]["elements"][0]["text"]
 

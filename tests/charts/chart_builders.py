@@ -9,8 +9,8 @@ from typing import Any
 
 from bridge.core.charts.chart import DistributionChart, Line, LineChart, Mark
 from bridge.core.charts.expressions import Threshold
-from bridge.core.charts.series import Span
 from bridge.core.context.distributions import Bin
+from bridge.core.context.series import Span
 from bridge.core.facts import Unit
 from tests.builders import NOON, at
 
@@ -20,7 +20,7 @@ SPAN = Span(NOON - timedelta(hours=2), at(600))
 def a_line(
     value: Callable[[float], float] = lambda share: 0.1 + 0.4 * share, name: str = "", points: int = 130
 ) -> Line:
-    """value: of the share of the time that has passed."""
+    """`value` gets the share of the time span that has passed, from 0 to 1."""
     start, step = SPAN.start.timestamp(), SPAN.seconds / max(1, points - 1)
     return Line(name, tuple((start + n * step, value(n / max(1, points - 1))) for n in range(points)))
 

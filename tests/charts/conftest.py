@@ -1,4 +1,4 @@
-"""The drawing library keeps its list of fonts in a folder of the test's, not in a home directory."""
+"""The drawing library caches its fonts in a temporary folder, not in a home directory."""
 
 from __future__ import annotations
 
@@ -13,6 +13,6 @@ os.environ["MPLCONFIGDIR"] = _folder.name  # read when the library is imported, 
 
 
 @pytest.fixture(scope="session", autouse=True)
-def _without_remains() -> Iterator[None]:
+def _remove_font_folder() -> Iterator[None]:
     yield
     _folder.cleanup()

@@ -1,4 +1,4 @@
-"""Pictures of charts: of the right size, the same for the same, and unmoved by whatever text or number comes."""
+"""Pictures of charts have the right size, are reproducible, and survive any text or number."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ from bridge.charts.drawing import draw
 from bridge.charts.lines import draw_lines
 from bridge.core.charts.chart import Chart, Line, LineChart, Mark
 from bridge.core.charts.expressions import Threshold
-from bridge.core.charts.series import Span
 from bridge.core.context.distributions import Bin
+from bridge.core.context.series import Span
 from bridge.core.facts import Unit
 from tests.builders import NOON, at
 from tests.charts.chart_builders import SPAN, a_chart, a_distribution, a_line
@@ -36,11 +36,11 @@ def opened(png: bytes) -> Image.Image:
     return image.convert("RGB")
 
 
-def looks_right(png: bytes) -> Image.Image:
+def checked_image(png: bytes) -> Image.Image:
     image = opened(png)
-    assert (1280, 480) == image.size
+    assert image.size == (1280, 480)
     assert len(png) < MOST
-    assert (255, 255, 255) == image.getpixel((1, 1))
+    assert image.getpixel((1, 1)) == (255, 255, 255)
     return image
 
 
@@ -67,7 +67,7 @@ def chunks(png: bytes) -> list[bytes]:
 
 
 def test_a_line_chart_shows_line_limit_start_and_deployment() -> None:
-    image = looks_right(draw(a_chart()))
+    image = checked_image(draw(a_chart()))
     for colour in (canvas.BLUE, canvas.VERMILLION, canvas.PURPLE, canvas.INK):
         assert colours(image, colour) > 200, colour
 
@@ -76,7 +76,7 @@ def texts(chart: LineChart) -> list[str]:
     return [each.get_text() for each in draw_lines(chart).texts]
 
 
-def test_seconds_and_days_are_told_apart_by_marks_and_axis() -> None:
+def test_marks_and_axis_show_seconds_in_a_short_chart_and_days_in_a_long_one() -> None:
     short = texts(a_chart(span=Span(at(-300), at(70)), started=NOON, ended=at(10), changes=()))
     assert {"began 12:00:00", "ended 12:00:10", "11:58"} <= set(short)
     days = Span(NOON - timedelta(days=1), NOON + timedelta(days=4))
@@ -89,24 +89,24 @@ def test_a_start_that_is_not_shown_has_no_mark() -> None:
     assert not [text for text in texts(a_chart(started=SPAN.start - timedelta(days=40))) if "began" in text]
 
 
-def test_what_was_not_measured_is_a_gap_and_no_zero() -> None:
+def test_missing_samples_are_a_gap_and_not_zero() -> None:
     points = a_line().points
     chart = a_chart(Line("", (*points[:40], *points[90:])), threshold=None, changes=(), started=None)
     drawn: list[list[float]] = [
         np.asarray(line.get_xdata(), float).tolist() for line in draw_lines(chart).axes[0].lines
     ]
     missing = points[60][0]
-    assert 2 == len([x for x in drawn if len(x) > 9])
+    assert len([x for x in drawn if len(x) > 9]) == 2
     assert not [x for x in drawn if len(x) > 2 and min(x) < missing < max(x)]
 
 
-def test_without_limit_and_marks_there_are_none() -> None:
-    image = looks_right(draw(a_chart(threshold=None, changes=(), started=None)))
-    assert 0 == colours(image, canvas.VERMILLION) == colours(image, canvas.PURPLE)
+def test_a_chart_without_limit_and_changes_has_no_marks() -> None:
+    image = checked_image(draw(a_chart(threshold=None, changes=(), started=None)))
+    assert [colours(image, colour) for colour in (canvas.VERMILLION, canvas.PURPLE)] == [0, 0]
 
 
 def test_a_distribution_shows_bars_and_its_baseline() -> None:
-    image = looks_right(draw(a_distribution()))
+    image = checked_image(draw(a_distribution()))
     assert colours(image, canvas.BAR) > 10_000
     assert colours(image, canvas.LIMIT_TEXT) > 500
 
@@ -115,7 +115,7 @@ def test_the_same_chart_gives_the_same_bytes_without_date_or_version() -> None:
     for chart in (a_chart(), a_distribution()):
         first, second = draw(chart), draw(chart)
         assert first == second
-        assert {b"IHDR", b"PLTE", b"IDAT", b"IEND"} == set(chunks(first))
+        assert set(chunks(first)) == {b"IHDR", b"PLTE", b"IDAT", b"IEND"}
 
 
 def test_another_chart_gives_other_bytes() -> None:
@@ -126,27 +126,27 @@ def rising_from(start: int) -> Callable[[float], float]:
     return lambda share: start + share
 
 
-def test_hostile_text_is_only_drawn() -> None:
+def test_hostile_text_is_drawn_literally() -> None:
     lines = tuple(a_line(rising_from(n), HOSTILE + str(n)) for n in range(4))
     marks = tuple(Mark(at(-600 * n), HOSTILE + str(n)) for n in range(4))
-    looks_right(draw(a_chart(*lines, title=HOSTILE, changes=marks)))
-    looks_right(draw(a_distribution(title=HOSTILE, now_name=HOSTILE, baseline_name=HOSTILE)))
+    checked_image(draw(a_chart(*lines, title=HOSTILE, changes=marks)))
+    checked_image(draw(a_distribution(title=HOSTILE, now_name=HOSTILE, baseline_name=HOSTILE)))
 
 
-def test_mathematics_is_shown_as_it_was_written() -> None:
+def test_mathematical_markup_is_shown_literally() -> None:
     texts = draw_lines(a_chart(title="$x^2$", changes=(Mark(at(-60), "$v_2$"),))).texts
     assert {"$x^2$", "$v_2$"} <= {text.get_text() for text in texts}
     assert not any(text.get_parse_math() for text in texts)
 
 
 def test_letters_without_a_glyph_become_squares() -> None:
-    assert "a□b é" == canvas.printable("a\U0001f525b é")
-    assert "one line" == canvas.printable("one\nline\x07\u202e")
+    assert canvas.printable("a\U0001f525b é") == "a□b é"
+    assert canvas.printable("one\nline\x07\u202e") == "one line"
 
 
 def test_text_is_cut_to_its_room() -> None:
     assert canvas.width_of(canvas.fitted("W" * 500, 100), 16) <= 100
-    assert "short" == canvas.fitted("short", 100)
+    assert canvas.fitted("short", 100) == "short"
 
 
 @pytest.mark.parametrize("letters", ["", "$", "a" * 5000, "\ud800", "‏עברית", "لا", "\n"])
@@ -192,8 +192,8 @@ STRANGE = [
 
 
 @pytest.mark.parametrize("chart", STRANGE)
-def test_strange_series_are_drawn_all_the_same(chart: Chart) -> None:
-    looks_right(draw(chart))
+def test_unusual_series_are_drawn(chart: Chart) -> None:
+    checked_image(draw(chart))
 
 
 NUMBERS = st.floats(allow_nan=False, allow_infinity=False)
@@ -210,4 +210,4 @@ NUMBERS = st.floats(allow_nan=False, allow_infinity=False)
 def test_any_numbers_and_texts_are_drawn(values: list[float], unit: Unit, limit: float, title: str, name: str) -> None:
     points = tuple((START + 60 * n, value) for n, value in enumerate(values))
     chart = a_chart(Line(name, points), Line("b", points), unit=unit, title=title, threshold=Threshold(">", limit))
-    looks_right(draw(chart))
+    checked_image(draw(chart))

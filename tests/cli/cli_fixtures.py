@@ -1,4 +1,4 @@
-"""A database with one incident, and the command line as a user runs it."""
+"""A database with incidents, and the command line as a user runs it."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def with_incidents(url: str, count: int = 1, *, alertname: str = "HighErrors", s
 
 
 def run(*words: str, stdin: str = "", environ: dict[str, str] | None = None) -> Result:
-    """In this process. A traceback is an exception that is not SystemExit."""
+    """In this process. An exception other than SystemExit would have been a traceback."""
     from bridge.cli.main import main
 
     return CliRunner().invoke(main, list(words), input=stdin, env=environ)

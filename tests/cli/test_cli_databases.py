@@ -1,4 +1,4 @@
-"""Whatever is given as a database: each command uses it, or says in words what to write instead, and no password."""
+"""Any database URL: each command uses it, or explains what to write instead without showing a password."""
 
 from __future__ import annotations
 
@@ -69,23 +69,23 @@ def run(folder: Path, command: str, url: str) -> Result:
 
 @pytest.mark.parametrize("command", [name for name in COMMANDS if name != "serve"])
 @pytest.mark.parametrize("url", UNUSABLE)
-def test_what_can_never_be_a_database_is_said_in_words(tmp_path: Path, command: str, url: str) -> None:
-    done = run(tmp_path, command, url)
-    assert isinstance(done.exception, SystemExit), done.exception
-    assert done.exit_code in ((1, 2) if command == "backup" else (2,)), done.output
-    assert len(done.output.strip()) > 20
-    assert "very-secret" not in done.output
-    assert ["routes.yaml"] == sorted(path.name for path in tmp_path.iterdir())
+def test_an_unusable_database_url_is_refused_with_an_explanation(tmp_path: Path, command: str, url: str) -> None:
+    result = run(tmp_path, command, url)
+    assert isinstance(result.exception, SystemExit), result.exception
+    assert result.exit_code in ((1, 2) if command == "backup" else (2,)), result.output
+    assert len(result.output.strip()) > 20
+    assert "very-secret" not in result.output
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["routes.yaml"]
 
 
 @pytest.mark.parametrize("url", ["postgresql://bridge:very-secret@127.0.0.1:1/bridge?password=very-secret"])
 @pytest.mark.parametrize("command", ["web", "worker", "incidents", "restored"])
-def test_a_server_that_does_not_answer_is_said_in_words(tmp_path: Path, command: str, url: str) -> None:
-    done = run(tmp_path, command, url)
-    assert isinstance(done.exception, SystemExit), done.exception
-    assert 1 == done.exit_code
-    assert "127.0.0.1" in done.output
-    assert "very-secret" not in done.output
+def test_an_unreachable_server_is_reported_with_its_address(tmp_path: Path, command: str, url: str) -> None:
+    result = run(tmp_path, command, url)
+    assert isinstance(result.exception, SystemExit), result.exception
+    assert result.exit_code == 1
+    assert "127.0.0.1" in result.output
+    assert "very-secret" not in result.output
 
 
 @pytest.mark.parametrize(
@@ -99,13 +99,13 @@ def test_a_server_that_does_not_answer_is_said_in_words(tmp_path: Path, command:
         ("postgresql+psycopg://u@[::1]:5432/bridge?sslmode=require", "postgresql+psycopg"),
     ],
 )
-def test_these_are_used(url: str, driver: str) -> None:
-    assert driver == database_url(url).drivername
+def test_a_valid_url_gets_its_driver(url: str, driver: str) -> None:
+    assert database_url(url).drivername == driver
 
 
 @settings(deadline=None)
 @given(st.one_of(st.text(), st.from_regex(r"\A(sqlite|postgresql|postgres)(\+[a-z]+)?:/*[^\x00]*\Z")))
-def test_any_text_is_a_url_or_refused_in_words(text: str) -> None:
+def test_any_text_is_a_url_or_refused_with_an_explanation(text: str) -> None:
     try:
         assert shown(database_url(text))
     except StoreUnusable as refused:
@@ -117,14 +117,14 @@ def test_any_text_is_a_url_or_refused_in_words(text: str) -> None:
 def test_no_refusal_repeats_a_password(middle: str, rest: str) -> None:
     password = f"se{middle}cret"
     try:
-        told = shown(database_url(f"postgresql://bridge:{rest.format(password)}"))
+        text = shown(database_url(f"postgresql://bridge:{rest.format(password)}"))
     except StoreUnusable as refused:
-        told = str(refused)
-    assert password not in told
+        text = str(refused)
+    assert password not in text
 
 
 @pytest.mark.parametrize(
-    ("url", "carries"),
+    ("url", "expected"),
     [
         ("sqlite:////var/lib/a:b@c/bridge.db", False),
         ("postgresql://bridge@db/bridge", False),
@@ -136,14 +136,14 @@ def test_no_refusal_repeats_a_password(middle: str, rest: str) -> None:
         ("mysql://a:b@c", True),
     ],
 )
-def test_a_password_in_a_url_is_noticed(url: str, carries: bool) -> None:
-    assert carries == has_password(url)
+def test_a_password_in_a_url_is_detected(url: str, expected: bool) -> None:
+    assert has_password(url) == expected
 
 
-def test_a_password_among_the_arguments_is_warned_of_and_one_in_the_environment_is_not(tmp_path: Path) -> None:
+def test_a_password_in_the_arguments_is_warned_of_and_one_in_the_environment_is_not(tmp_path: Path) -> None:
     url = "postgresql://bridge:very-secret@127.0.0.1:1/bridge"
-    done = run(tmp_path, "restored", url)
-    assert "warning" in done.stderr and "BRIDGE_DATABASE_URL" in done.stderr
-    done = CliRunner().invoke(main, ["restored"], env={"BRIDGE_DATABASE_URL": url})
-    assert "warning" not in done.stderr
-    assert "very-secret" not in done.output
+    result = run(tmp_path, "restored", url)
+    assert "warning" in result.stderr and "BRIDGE_DATABASE_URL" in result.stderr
+    result = CliRunner().invoke(main, ["restored"], env={"BRIDGE_DATABASE_URL": url})
+    assert "warning" not in result.stderr
+    assert "very-secret" not in result.output

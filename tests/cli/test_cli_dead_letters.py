@@ -26,7 +26,7 @@ PAYLOAD = '{"blocks": "\x1b[31m' + "x" * 500 + '"}'
 
 @pytest.fixture
 def database(tmp_path: Path) -> Iterator[str]:
-    """Two incidents: Slack refused the first, PagerDuty does not know the second."""
+    """Two incidents: Slack refused the payload of the first, PagerDuty the destination of the second."""
     url = f"sqlite:///{tmp_path}/bridge.db"
     engine = open_database(url)
     intake = StoreIntake(engine, lambda: POLICY, lambda: at(0))
@@ -68,14 +68,14 @@ def test_dead_letters_are_listed_with_what_to_do(database: str) -> None:
     assert len(shown) < 1500 and "\x1b" not in shown
 
 
-def test_a_choice_is_listed_and_as_json_with_all_that_was_refused(database: str) -> None:
+def test_filtered_dead_letters_are_listed_and_json_has_the_whole_payload(database: str) -> None:
     (letter,) = json.loads(run(database, "dead", "--json", "--reason", "payload").output)
-    assert (1, "slack", PAYLOAD) == (letter["incident_number"], letter["channel"], letter["refused"])
+    assert (letter["incident_number"], letter["channel"], letter["refused"]) == (1, "slack", PAYLOAD)
     assert "smallest one" in letter["why"]
-    assert "No dead letters.\n" == run(database, "dead", "--channel", "mail").output
+    assert run(database, "dead", "--channel", "mail").output == "No dead letters.\n"
 
 
-def test_all_that_was_refused_is_shown_without_what_a_terminal_obeys(database: str) -> None:
+def test_the_whole_refused_payload_is_shown_without_terminal_escapes(database: str) -> None:
     assert "x" * 500 in run(database, "dead", "--show", "1", "slack").output
     assert "\x1b" not in run(database, "dead", "--show", "1", "slack").output
     assert "There is no dead letter of incident 1 for pager" in run(database, "dead", "--show", "1", "pager").output
@@ -91,24 +91,22 @@ def test_all_that_was_refused_is_shown_without_what_a_terminal_obeys(database: s
         (["--all"], 2),
     ],
 )
-def test_replay_says_how_many_and_a_dry_run_does_nothing(database: str, arguments: list[str], count: int) -> None:
+def test_replay_prints_the_number_and_a_dry_run_changes_nothing(
+    database: str, arguments: list[str], count: int
+) -> None:
     letters = f"{count} dead letter{'' if count == 1 else 's'}"
-    assert (f"{letters} would be tried again.\n", 2) == (
-        run(database, "replay", *arguments, "--dry-run").output,
-        left(database),
-    )
-    assert (f"{letters} will be tried again.\n", 2 - count) == (
-        run(database, "replay", *arguments).output,
-        left(database),
-    )
+    assert run(database, "replay", *arguments, "--dry-run").output == f"{letters} would be tried again.\n"
+    assert left(database) == 2
+    assert run(database, "replay", *arguments).output == f"{letters} will be tried again.\n"
+    assert left(database) == 2 - count
 
 
 @pytest.mark.parametrize("arguments", [[], ["--dry-run"], ["1", "--all"], ["--all", "--channel", "pager"]])
-def test_everything_must_be_asked_for_by_name(database: str, arguments: list[str]) -> None:
+def test_replaying_everything_needs_the_option_all_by_itself(database: str, arguments: list[str]) -> None:
     refused = run(database, "replay", *arguments)
-    assert (2, 2) == (refused.exit_code, left(database))
+    assert (refused.exit_code, left(database)) == (2, 2)
     assert "a number, --channel, --reason, or else --all" in refused.output
 
 
-def test_an_incident_that_is_not_there_is_told(database: str) -> None:
+def test_replay_reports_an_unknown_incident(database: str) -> None:
     assert "There is no incident 9." in run(database, "replay", "9").output

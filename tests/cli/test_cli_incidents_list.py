@@ -1,4 +1,4 @@
-"""`bridge incidents list` when there are more than a terminal shows: none that is severe is hidden by newer ones."""
+"""`bridge incidents list` with more incidents than it shows: newer ones never hide a severe one."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ MANY = 20_000
 
 @pytest.fixture
 def url(database_url: str) -> str:
-    """One critical, older than 19,999 warnings; and a resolved one."""
+    """One critical incident, older than 19,999 warnings; and a resolved one."""
     with_incidents(database_url, 1, severity="critical", alertname="Old")
     engine = open_database(database_url)
     with engine.begin() as connection:
@@ -34,30 +34,30 @@ def url(database_url: str) -> str:
     return database_url
 
 
-def test_the_most_severe_come_first_and_it_says_how_many_there_are(url: str) -> None:
+def test_the_most_severe_come_first_with_the_total_at_the_end(url: str) -> None:
     result = run("incidents", "list", "--database", url)
     lines = result.output.splitlines()
-    assert (0, 101) == (result.exit_code, len(lines))
+    assert (result.exit_code, len(lines)) == (0, 101)
     assert "critical" in lines[0] and "Old" in lines[0]
-    assert "100 of 20,000 open incidents, the most urgent first; --limit 20000 shows them all." == lines[-1]
+    assert lines[-1] == "100 of 20,000 open incidents, the most urgent first; --limit 20000 shows them all."
     with_all = run("incidents", "list", "--all", "--limit", "3", "--database", url).output.splitlines()
     assert "3 of 20,001 incidents" in with_all[-1] and "resolved" not in with_all[0]
 
 
-def test_all_of_them_need_no_last_line(url: str) -> None:
+def test_a_complete_list_has_no_last_line(url: str) -> None:
     lines = run("incidents", "list", "--limit", "1000000", "--database", url).output.splitlines()
-    assert (MANY, True) == (len(lines), lines[-1].startswith("#"))
+    assert (len(lines), lines[-1].startswith("#")) == (MANY, True)
 
 
 @pytest.mark.parametrize("limit", ["0", "-1", "x", "99999999999999999999"])
-def test_a_limit_that_is_none(tmp_path: Path, limit: str) -> None:
+def test_an_invalid_limit_is_refused(tmp_path: Path, limit: str) -> None:
     result = run("incidents", "list", "--limit", limit, "--database", f"sqlite:///{tmp_path}/bridge.db")
-    assert (2, True) == (result.exit_code, "Invalid value for '--limit'" in result.stderr)
+    assert (result.exit_code, "Invalid value for '--limit'" in result.stderr) == (2, True)
 
 
-def test_every_severity_has_its_place(tmp_path: Path) -> None:
+def test_severities_are_listed_in_order(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path}/bridge.db"
     for word in ("none", "info", "zzz", "warning", "critical"):
         with_incidents(url, 1, severity=word, alertname=f"A{word}")
     shown = [line.split()[2] for line in run("incidents", "list", "--database", url).output.splitlines()]
-    assert [str(severity) for severity in Severity] == shown
+    assert shown == [str(severity) for severity in Severity]

@@ -1,4 +1,4 @@
-"""`bridge send-test` and `bridge preview` with a channel of each kind that keeps what it was sent."""
+"""`bridge send-test` and `bridge preview` with channels whose vendor is the sandbox."""
 
 from __future__ import annotations
 
@@ -27,15 +27,16 @@ def test_a_test_is_sent_and_then_resolved(channel: str, tmp_path: Path, monkeypa
         (tmp_path / "routes.yaml").write_text(ROUTES.format(http=sandbox.http_url))
         done = CliRunner().invoke(main, ["send-test", channel, "--config", str(tmp_path / "routes.yaml")])
         state = sandbox.state
-    assert 0 == done.exit_code, done.output
+    assert done.exit_code == 0, done.output
     assert f"{channel}: the test is resolved again." in done.output
     if channel == "pager":
-        assert ["resolved"] == [each["status"] for each in state["pagerduty"]["incidents"]]
+        assert [each["status"] for each in state["pagerduty"]["incidents"]] == ["resolved"]
         return
     first, second = state["webhook"]["deliveries"]
-    assert (["firing", "resolved"], True) == ([first["body"]["status"], second["body"]["status"]], second["signed"])
-    assert "resolved" == second["body"]["alerts"][0]["status"] == second["body"]["incident"]["state"]
-    assert [1, 2] == [each["body"]["incident"]["revision"] for each in (first, second)]
+    assert ([first["body"]["status"], second["body"]["status"]], second["signed"]) == (["firing", "resolved"], True)
+    assert second["body"]["alerts"][0]["status"] == "resolved"
+    assert second["body"]["incident"]["state"] == "resolved"
+    assert [each["body"]["incident"]["revision"] for each in (first, second)] == [1, 2]
 
 
 def test_a_preview_shows_the_body_and_needs_no_secret(tmp_path: Path) -> None:
@@ -47,5 +48,5 @@ def test_a_preview_shows_the_body_and_needs_no_secret(tmp_path: Path) -> None:
     (tmp_path / "payload.json").write_text(json.dumps(group))
     words = ["preview", "hook", str(tmp_path / "payload.json"), "--config", str(tmp_path / "routes.yaml")]
     body = json.loads(CliRunner().invoke(main, words).output)
-    assert ("hook", "Slow") == (body["receiver"], body["alerts"][0]["labels"]["alertname"])
-    assert "2026-03-01T12:00:00Z" == body["alerts"][0]["startsAt"]
+    assert (body["receiver"], body["alerts"][0]["labels"]["alertname"]) == ("hook", "Slow")
+    assert body["alerts"][0]["startsAt"] == "2026-03-01T12:00:00Z"

@@ -1,4 +1,4 @@
-"""Whatever a user gives a command: words and an exit code, never a traceback; and nothing is made or changed."""
+"""Any input of a user: an explanation and an exit code, never a traceback; no file is created or changed."""
 
 from __future__ import annotations
 
@@ -53,88 +53,88 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def everything(folder: Path) -> dict[str, bytes]:
+def files(folder: Path) -> dict[str, bytes]:
     return {str(each): each.read_bytes() for each in folder.rglob("*") if each.is_file()}
 
 
 @pytest.mark.parametrize("line", ODD)
-def test_it_is_answered_in_words_and_leaves_no_trace(folder: Path, line: str) -> None:
-    before = everything(folder)
+def test_a_faulty_command_is_explained_and_changes_no_file(folder: Path, line: str) -> None:
+    before = files(folder)
     result = run(*shlex.split(line))
     assert not is_traceback(result), result.exception
     assert result.exit_code in (1, 2)
-    told = result.stderr or result.output
-    assert len(told.strip()) > 10 and "Traceback" not in told and "sqlalchemy" not in told
-    assert before == everything(folder)
+    output = result.stderr or result.output
+    assert len(output.strip()) > 10 and "Traceback" not in output and "sqlalchemy" not in output
+    assert files(folder) == before
 
 
 @pytest.mark.parametrize("number", [str(2**31), str(2**63), HUGE, "0", "9" * 4000])
 @pytest.mark.parametrize("command", ["show", "ack", "resolve", "replay"])
-def test_a_number_that_no_incident_has(folder: Path, command: str, number: str) -> None:
+def test_a_number_of_no_incident_is_reported(folder: Path, command: str, number: str) -> None:
     url = with_incidents(f"sqlite:///{folder}/bridge.db")
     result = run("incidents", command, number, "--database", url)
-    assert (1, f"Error: There is no incident {int(number)}.\n") == (result.exit_code, result.stderr)
+    assert (result.exit_code, result.stderr) == (1, f"Error: There is no incident {int(number)}.\n")
     shown = run("incidents", "dead", "--show", number, "slack-ml", "--database", url)
-    assert (1, f"Error: There is no incident {int(number)}.\n") == (shown.exit_code, shown.stderr)
+    assert (shown.exit_code, shown.stderr) == (1, f"Error: There is no incident {int(number)}.\n")
 
 
-def test_a_negative_number_and_one_that_is_not_there(folder: Path) -> None:
+def test_a_negative_and_an_unused_number_are_reported(folder: Path) -> None:
     url = with_incidents(f"sqlite:///{folder}/bridge.db")
     for number in ("2", "-1"):
         result = run("incidents", "ack", "--database", url, "--", number)
-        assert (1, f"Error: There is no incident {number}.\n") == (result.exit_code, result.stderr)
+        assert (result.exit_code, result.stderr) == (1, f"Error: There is no incident {number}.\n")
 
 
 @pytest.mark.parametrize("name", ["", " ", "\x1b\n", "x" * 201])
-def test_a_name_that_is_none_is_refused(folder: Path, name: str) -> None:
+def test_an_invalid_name_is_refused(folder: Path, name: str) -> None:
     url = with_incidents(f"sqlite:///{folder}/bridge.db")
     result = run("incidents", "ack", "1", "--as", name, "--database", url)
-    assert (2, True) == (result.exit_code, "write a name of 1 to 200 characters" in result.stderr)
+    assert (result.exit_code, "write a name of 1 to 200 characters" in result.stderr) == (2, True)
 
 
-def test_a_user_without_a_name_is_a_number(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """As in a container that runs as a numbered user."""
+def test_a_user_without_a_name_is_shown_as_a_number(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As in a container whose user has no name."""
     url = with_incidents(f"sqlite:///{folder}/bridge.db")
 
-    def nobody() -> str:
+    def no_such_user() -> str:
         raise KeyError("getpwuid(): uid not found")
 
-    monkeypatch.setattr("getpass.getuser", nobody)
+    monkeypatch.setattr("getpass.getuser", no_such_user)
     result = run("incidents", "ack", "1", "--database", url, "--config", ROUTES)
-    assert (0, True) == (result.exit_code, f"user {os.getuid()}" in result.output), result.stderr
+    assert (result.exit_code, f"user {os.getuid()}" in result.output) == (0, True), result.stderr
 
 
-def test_who_reads_no_further_ends_it_quietly(folder: Path) -> None:
+def test_a_reader_that_closes_the_pipe_ends_the_command_quietly(folder: Path) -> None:
     url = with_incidents(f"sqlite:///{folder}/bridge.db", 100)
     for words in (["schema"], ["incidents", "list", "--database", url]):
         done = process(*words, shell="| head -n 1")
-        assert b"" == done.stderr
-        assert 1 == len(done.stdout.splitlines())
+        assert done.stderr == b""
+        assert len(done.stdout.splitlines()) == 1
 
 
-def test_an_output_that_is_full_or_closed(folder: Path) -> None:
+def test_a_full_or_closed_output_gives_no_traceback(folder: Path) -> None:
     full = process("schema", shell="> /dev/full")
-    assert (1, b"Error: No space left on device\n") == (full.returncode, full.stderr)
+    assert (full.returncode, full.stderr) == (1, b"Error: No space left on device\n")
     closed = process("schema", shell=">&-")
     assert b"Traceback" not in closed.stderr
 
 
 @pytest.mark.parametrize("locale", [{"LC_ALL": "C"}, {"PYTHONIOENCODING": "ascii"}, {"PYTHONIOENCODING": "latin-1"}])
-def test_a_terminal_without_utf8(folder: Path, locale: dict[str, str]) -> None:
+def test_a_terminal_without_utf8_gets_escaped_output(folder: Path, locale: dict[str, str]) -> None:
     url = with_incidents(f"sqlite:///{folder}/bridge.db", 1, alertname="Größe 🙂")
     done = process("incidents", "show", "1", "--database", url, **locale)
-    assert (0, b"") == (done.returncode, done.stderr)
+    assert (done.returncode, done.stderr) == (0, b"")
     assert b"Gr" in done.stdout
 
 
-def test_bytes_that_are_no_text(folder: Path) -> None:
+def test_an_argument_that_is_not_utf8_is_accepted(folder: Path) -> None:
     done = process("route", "severity=critical", "team=\udcff", "--config", "routes.yaml")
-    assert (0, b"") == (done.returncode, done.stderr)
+    assert (done.returncode, done.stderr) == (0, b"")
     assert b"pagerduty-ml" in done.stdout
 
 
-def test_a_password_that_is_no_text(folder: Path) -> None:
+def test_a_password_that_is_not_utf8_is_refused(folder: Path) -> None:
     for locale in ({"LC_ALL": "C"}, {"LC_ALL": "C.UTF-8"}):
         done = process("hash-password", shell="< binary", **locale)
-        assert (1, b"") == (done.returncode, done.stdout)
-        assert b"Error: the input is not UTF-8 text, at character 1\n" == done.stderr
+        assert (done.returncode, done.stdout) == (1, b"")
+        assert done.stderr == b"Error: the input is not UTF-8 text, at character 1\n"

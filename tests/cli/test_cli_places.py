@@ -1,4 +1,4 @@
-"""Commands that send nothing need no secret; options stand where one writes them; a copy is restored."""
+"""Commands that send nothing need no secret; options are accepted anywhere; a backup can be restored."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.mark.parametrize("config", SHIPPED, ids=["one machine", "cluster", "gke"])
-def test_what_sends_nothing_needs_no_secret(folder: Path, config: str) -> None:
+def test_commands_that_send_nothing_need_no_secret(folder: Path, config: str) -> None:
     url = with_incidents(f"sqlite:///{folder}/bridge.db", 2)
     lines = [
         ["route", "severity=critical", "--config", config],
@@ -52,19 +52,19 @@ def test_what_sends_nothing_needs_no_secret(folder: Path, config: str) -> None:
     for words in lines:
         result = run(*words)
         assert not is_traceback(result), result.exception
-        assert (0, True) == (result.exit_code, bool(result.output)), f"{words}: {result.stderr}"
+        assert (result.exit_code, bool(result.output)) == (0, True), f"{words}: {result.stderr}"
         assert "stand-in" not in result.output
 
 
-def test_what_sends_needs_them(folder: Path) -> None:
+def test_commands_that_send_need_their_secrets(folder: Path) -> None:
     for words in (["send-test", "slack-ml"], ["worker"], ["web"], ["check", "--no-rules"]):
         result = run(*words, "--config", ROUTES)
         assert result.exit_code in (1, 2)
         assert "the environment variable SLACK_BOT_TOKEN is not set" in result.stderr + result.stdout
-    assert ["payload.json"] == [each.name for each in folder.iterdir()]
+    assert [each.name for each in folder.iterdir()] == ["payload.json"]
 
 
-def test_files_of_secrets_that_the_user_may_not_read_are_not_needed(folder: Path) -> None:
+def test_commands_that_send_nothing_need_no_secret_file(folder: Path) -> None:
     text = (
         "channels:\n"
         "  pd: {type: pagerduty, routing_key_file: /nowhere/key}\n"
@@ -77,13 +77,13 @@ def test_files_of_secrets_that_the_user_may_not_read_are_not_needed(folder: Path
     )
     (folder / "routes.yaml").write_text(text)
     result = run("route", "a=b")
-    assert (0, True) == (result.exit_code, "-> pd (pagerduty)" in result.output), result.stderr
+    assert (result.exit_code, "-> pd (pagerduty)" in result.output) == (0, True), result.stderr
 
 
 def test_a_variable_that_is_no_secret_is_still_needed(folder: Path) -> None:
     (folder / "routes.yaml").write_text(Path(ROUTES).read_text().replace("${SMTP_TO:-ml-oncall@example.org}", "${TO}"))
     result = run("route", "a=b")
-    assert (1, True) == (result.exit_code, "the environment variable TO is not set" in result.stderr)
+    assert (result.exit_code, "the environment variable TO is not set" in result.stderr) == (1, True)
 
 
 @pytest.mark.parametrize(
@@ -104,84 +104,86 @@ def test_a_variable_that_is_no_secret_is_still_needed(folder: Path) -> None:
         "--config {config} route a=b",
     ],
 )
-def test_options_stand_before_or_after_the_command(folder: Path, line: str) -> None:
+def test_options_are_accepted_before_and_after_the_command(folder: Path, line: str) -> None:
     url = with_incidents(f"sqlite:///{folder}/mine.db")
     (folder / "mine.yaml").write_text(Path(ROUTES).read_text())
     words = line.format(url=url, config="mine.yaml").split()
     result = run(*words)
-    assert 0 == result.exit_code, result.stderr
+    assert result.exit_code == 0, result.stderr
 
 
-def test_the_environment_names_them_and_an_option_wins(folder: Path) -> None:
+def test_an_option_wins_over_the_environment(folder: Path) -> None:
     url = with_incidents(f"sqlite:///{folder}/mine.db")
-    assert 0 == run("incidents", "list", environ={"BRIDGE_DATABASE_URL": url}).exit_code
+    assert run("incidents", "list", environ={"BRIDGE_DATABASE_URL": url}).exit_code == 0
     wrong = {"BRIDGE_DATABASE_URL": "sqlite:///wrong.db"}
     assert "there is no database wrong.db" in run("incidents", "list", environ=wrong).stderr
-    assert 0 == run("--database", url, "incidents", "list", environ=wrong).exit_code
+    assert run("--database", url, "incidents", "list", environ=wrong).exit_code == 0
 
 
 def files(folder: Path) -> dict[str, bytes]:
     return {each.name: each.read_bytes() for each in folder.iterdir()}
 
 
-def test_reading_changes_nothing_in_a_database_nor_beside_it(folder: Path) -> None:
+def test_reading_changes_neither_the_database_nor_its_folder(folder: Path) -> None:
     url = with_incidents(f"sqlite:///{folder}/bridge.db")
     for each in folder.glob("bridge.db.*"):
         each.unlink()
     before = files(folder)
     for words in (["list"], ["show", "1"], ["dead"], ["replay", "--all", "--dry-run"]):
-        assert 0 == run("incidents", *words, "--database", url).exit_code
-    assert before == files(folder)
+        assert run("incidents", *words, "--database", url).exit_code == 0
+    assert files(folder) == before
 
 
-def test_reading_sees_what_a_bridge_at_work_has_written(folder: Path) -> None:
+def test_reading_sees_what_a_running_bridge_has_written(folder: Path) -> None:
     engine = open_database(with_incidents(f"sqlite:///{folder}/bridge.db"))
-    with engine.connect():  # its log is beside the file
+    with engine.connect():  # keeps the write-ahead log beside the file
         with_incidents(f"sqlite:///{folder}/bridge.db", 1, alertname="Later")
         assert (folder / "bridge.db-wal").exists()
         assert "Later" in run("incidents", "list", "--database", f"sqlite:///{folder}/bridge.db").output
     engine.dispose()
 
 
-@pytest.mark.parametrize(("version", "told"), [("0009", "`bridge serve` of this version"), ("9999", "a newer version")])
-def test_another_versions_database_is_not_touched(folder: Path, version: str, told: str) -> None:
+@pytest.mark.parametrize(
+    ("version", "explanation"), [("0009", "`bridge serve` of this version"), ("9999", "a newer version")]
+)
+def test_a_database_of_another_version_is_not_changed(folder: Path, version: str, explanation: str) -> None:
     url = with_incidents(f"sqlite:///{folder}/bridge.db")
     with sqlite3.connect(folder / "bridge.db") as connection:
         connection.execute("UPDATE alembic_version SET version_num = ?", (version,))
     connection.close()
     for words in (["list"], ["ack", "1", "--config", ROUTES]):
         result = run("incidents", *words, "--database", url)
-        assert (1, True) == (result.exit_code, told in result.stderr and NEWEST in result.stderr)
+        assert (result.exit_code, explanation in result.stderr and NEWEST in result.stderr) == (1, True)
     with sqlite3.connect(folder / "bridge.db") as connection:
-        assert [(version,)] == connection.execute("SELECT version_num FROM alembic_version").fetchall()
+        assert connection.execute("SELECT version_num FROM alembic_version").fetchall() == [(version,)]
     connection.close()
 
 
-def test_a_backup_that_was_just_made_is_restored(folder: Path) -> None:
+def test_a_backup_of_a_running_bridge_can_be_restored(folder: Path) -> None:
     url = with_incidents(f"sqlite:///{folder}/bridge.db")
     live = open_database(url)
-    with live.connect():  # the bridge goes on
-        assert 0 == run("backup", "copy.db", "--database", url).exit_code
+    with live.connect():  # the bridge keeps running
+        assert run("backup", "copy.db", "--database", url).exit_code == 0
         for words in (["copy.db"], ["--database", f"sqlite:///{folder}/copy.db"], ["./copy.db"]):
             result = run("restored", *words)
-            assert (0, True) == (result.exit_code, "1 waiting message" in result.output), result.stderr
+            assert (result.exit_code, "1 waiting message" in result.output) == (0, True), result.stderr
     live.dispose()
     assert "#1" in run("incidents", "list", "--database", f"sqlite:///{folder}/copy.db").output
 
 
-def test_the_database_of_a_bridge_at_work_is_not_restored(folder: Path) -> None:
+def test_the_database_of_a_running_bridge_is_not_restored(folder: Path) -> None:
     url = with_incidents(f"sqlite:///{folder}/bridge.db")
     live = open_database(url)
     with live.connect() as connection:
         connection.exec_driver_sql("SELECT 1 FROM incident").fetchall()
         result = run("restored", "--database", url)
-        assert (1, True) == (result.exit_code, "is in use: stop the bridge that runs on it first" in result.stderr)
+        assert (result.exit_code, "is in use: stop the bridge that runs on it first" in result.stderr) == (1, True)
     live.dispose()
-    assert 0 == run("restored", "--database", url).exit_code
+    assert run("restored", "--database", url).exit_code == 0
 
 
-def test_the_database_of_a_bridge_that_was_killed_is_restored(folder: Path) -> None:
-    """Its log is beside it, and nobody has it open."""
+def test_the_database_of_a_killed_bridge_can_be_restored(folder: Path) -> None:
+    """Its write-ahead log is beside it, and no process has it open."""
     live = open_database(with_incidents(f"sqlite:///{folder}/bridge.db"))
     with live.connect():
         with_incidents(f"sqlite:///{folder}/bridge.db", 1, alertname="Later")
@@ -189,17 +191,17 @@ def test_the_database_of_a_bridge_that_was_killed_is_restored(folder: Path) -> N
             shutil.copy(folder / f"bridge.db{ending}", folder / f"killed.db{ending}")
     live.dispose()
     result = run("restored", "killed.db")
-    assert (0, True) == (result.exit_code, "2 waiting messages" in result.output), result.stderr
+    assert (result.exit_code, "2 waiting messages" in result.output) == (0, True), result.stderr
     assert "Later" in run("incidents", "list", "--database", "sqlite:///killed.db").output
 
 
-def test_restored_makes_no_database(folder: Path) -> None:
+def test_restored_creates_no_database(folder: Path) -> None:
     result = run("restored")
-    assert (1, True) == (result.exit_code, "there is no database bridge.db" in result.stderr)
-    assert ["payload.json"] == [each.name for each in folder.iterdir()]
+    assert (result.exit_code, "there is no database bridge.db" in result.stderr) == (1, True)
+    assert [each.name for each in folder.iterdir()] == ["payload.json"]
 
 
-def take_the_last_migration_back(database: Path) -> None:
+def undo_the_last_migration(database: Path) -> None:
     config, engine = Config(), sa.create_engine(f"sqlite:///{database}")
     config.set_main_option("script_location", str(ROOT / "bridge" / "store" / "migrations"))
     with engine.connect() as connection:
@@ -208,26 +210,26 @@ def take_the_last_migration_back(database: Path) -> None:
     engine.dispose()
 
 
-def test_a_backup_of_an_older_version_is_brought_up_to_date(folder: Path) -> None:
+def test_a_backup_of_an_older_version_is_migrated(folder: Path) -> None:
     with_incidents(f"sqlite:///{folder}/bridge.db")
     shutil.copy(folder / "bridge.db", folder / "old.db")
-    take_the_last_migration_back(folder / "old.db")
+    undo_the_last_migration(folder / "old.db")
     with closing(sqlite3.connect(folder / "old.db")) as connection:
         (version,) = connection.execute("SELECT version_num FROM alembic_version").fetchone()
     assert version < NEWEST
-    assert 0 == run("restored", "old.db").exit_code
-    assert 0 == run("incidents", "list", "--database", "sqlite:///old.db").exit_code
+    assert run("restored", "old.db").exit_code == 0
+    assert run("incidents", "list", "--database", "sqlite:///old.db").exit_code == 0
 
 
 def test_an_empty_database_of_either_kind_stays_empty(folder: Path, database_url: str) -> None:
     for words in (["incidents", "list"], ["incidents", "ack", "1", "--config", ROUTES], ["restored"]):
         result = run(*words, "--database", database_url)
-        assert (1, True) == (result.exit_code, "`bridge serve` makes one" in result.stderr), result.stderr
+        assert (result.exit_code, "`bridge serve` makes one" in result.stderr) == (1, True), result.stderr
     if database_url.startswith("postgresql"):
         engine = sa.create_engine(database_url)
-        assert [] == sa.inspect(engine).get_table_names()
+        assert sa.inspect(engine).get_table_names() == []
         engine.dispose()
     with_incidents(database_url)
     assert "#1" in run("incidents", "list", "--database", database_url).output
-    assert 0 == run("incidents", "ack", "1", "--config", ROUTES, "--database", database_url).exit_code
-    assert 0 == run("restored", "--database", database_url).exit_code
+    assert run("incidents", "ack", "1", "--config", ROUTES, "--database", database_url).exit_code == 0
+    assert run("restored", "--database", database_url).exit_code == 0

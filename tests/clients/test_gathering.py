@@ -8,8 +8,9 @@ from datetime import timedelta
 from typing import Any
 
 from bridge.clients.context_gathering import Gatherer, QueryLimits
-from bridge.core.context.enrichment import Answer, Failure, Query, Sample
+from bridge.core.context.enrichment import Answer, Failure, HistoryAnswer, Query, Sample
 from bridge.core.context.questions import Question
+from bridge.core.context.series import RangeQuery
 from bridge.core.facts import ChangeEvent, Context, Unit
 from bridge.core.incidents.transitions import Rules, receive
 from bridge.core.model import Incident
@@ -28,13 +29,20 @@ class Source:
 
     def __init__(self, delay: float = 0.0, **answers: Answer) -> None:
         self.delay, self.answers = delay, answers
+        self.histories: dict[str, HistoryAnswer] = {}
         self.asked: list[Query] = []
+        self.asked_over_time: list[RangeQuery] = []
         self.closed = False
 
     async def query(self, query: Query, timeout_seconds: float) -> Answer:
         self.asked.append(query)
         await asyncio.sleep(self.delay)
         return self.answers.get(query.expr.partition("{")[0], Failure("Prometheus does not answer"))
+
+    async def query_range(self, query: RangeQuery, timeout_seconds: float) -> HistoryAnswer:
+        self.asked_over_time.append(query)
+        await asyncio.sleep(self.delay)
+        return self.histories.get(query.expr.partition("{")[0], Failure("Prometheus does not answer"))
 
     async def close(self) -> None:
         self.closed = True
@@ -186,3 +194,13 @@ def test_the_peak_is_that_of_the_incident() -> None:
     source = Source()
     gathered(source, [an_incident(job="api")], questions=(peak,))  # it began half a minute before the clock's time
     assert ["max_over_time(toxic[1m])"] == [query.expr for query in source.asked]
+
+
+def test_histories_share_the_budget_and_the_answers() -> None:
+    history = Question(
+        "failing", "Failing", Unit.RATIO, "failed{{{ labels }}}", of="all{{{ labels }}}", role="failures"
+    )
+    source = Source(delay=60.0)
+    contexts = gathered(source, [an_incident(job="api") for _ in range(9)], questions=(history,), budget=0.05)
+    assert 9 == len(contexts)
+    assert ['all{job="api"}', 'failed{job="api"}'] == sorted(query.expr for query in source.asked_over_time)

@@ -12,8 +12,8 @@ import pytest
 from aiohttp import web
 
 from bridge.clients.prometheus import MAX_POINTS, Prometheus, Server
-from bridge.core.charts.series import RangeQuery, Series, Span
 from bridge.core.context.enrichment import Answer, Failure, Query, Sample
+from bridge.core.context.series import RangeQuery, Series, Span
 from bridge.outbound.http import MAX_ANSWER
 
 NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)

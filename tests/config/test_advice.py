@@ -1,4 +1,4 @@
-"""`bridge check` says what would be noticed at 3 a.m. only: each mistake once, with its place and what to write."""
+"""`bridge check` reports mistakes that would otherwise show at 3 a.m.: each once, with its place and advice."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ route:
 """
 
 
-def look(tmp_path: Path, text: str, environ: dict[str, str] | None = None) -> Advice:
-    """With the faults of the file itself first, as the command does it."""
+def advice_for(tmp_path: Path, text: str, environ: dict[str, str] | None = None) -> Advice:
+    """Given the faults of the file itself, as the command does it."""
     file = tmp_path / "routes.yaml"
     file.write_text(text)
     environ = {**GOOD, **(environ or {})}
@@ -37,27 +37,27 @@ def look(tmp_path: Path, text: str, environ: dict[str, str] | None = None) -> Ad
     return advise(file, environ, NOW, CHANNEL_TYPES)
 
 
-def only(advice: Advice) -> tuple[str, str]:
-    """The kind and the words of the one thing that is said."""
-    told = [*(("fault", fault) for fault in advice.faults), *(("warning", each) for each in advice.warnings)]
-    assert 1 == len(told), [f"{kind} {fault}" for kind, fault in told]
-    ((kind, fault),) = told
+def only_finding(advice: Advice) -> tuple[str, str]:
+    """The kind and the text of the only fault or warning."""
+    findings = [*(("fault", fault) for fault in advice.faults), *(("warning", each) for each in advice.warnings)]
+    assert len(findings) == 1, [f"{kind} {fault}" for kind, fault in findings]
+    ((kind, fault),) = findings
     assert fault.hint, "it says what to write"
     return kind, f"{fault.line}: {fault}"
 
 
-def test_a_good_file_is_answered_with_silence(tmp_path: Path) -> None:
-    assert Advice() == look(tmp_path, SMALL)
+def test_a_valid_file_gets_no_advice(tmp_path: Path) -> None:
+    assert advice_for(tmp_path, SMALL) == Advice()
 
 
 @pytest.mark.parametrize(
     "file", ["routes.yaml", "k8s/base/config/routes.yaml", "k8s/components/gke/config/routes.yaml"]
 )
-def test_the_shipped_files_are_answered_with_silence(file: str) -> None:
+def test_the_shipped_files_get_no_advice(file: str) -> None:
     names = ("ALERTMANAGER_TOKEN", "BRIDGE_PASSWORD_HASH", "CLOUD_MONITORING_PASSWORD")
     secrets = dict.fromkeys(names, "scrypt:1:1:1$ab$00")
     environ = {**secrets, "PAGERDUTY_ROUTING_KEY": KEY, "SLACK_BOT_TOKEN": BOT}
-    assert Advice() == advise(ROOT / file, environ, NOW, CHANNEL_TYPES)
+    assert advise(ROOT / file, environ, NOW, CHANNEL_TYPES) == Advice()
 
 
 TOKENS = [
@@ -74,10 +74,10 @@ TOKENS = [
 
 
 @pytest.mark.parametrize(("token", "kind", "words"), TOKENS)
-def test_tokens_of_another_kind(tmp_path: Path, token: str, kind: str, words: str) -> None:
-    found, told = only(look(tmp_path, SMALL, {"BOT": token}))
-    assert (kind, True) == (found, told.startswith("2: channels.slack-ml.token: ") and words in told)
-    assert token not in told
+def test_a_slack_token_of_another_kind_is_reported(tmp_path: Path, token: str, kind: str, words: str) -> None:
+    found, text = only_finding(advice_for(tmp_path, SMALL, {"BOT": token}))
+    assert (found, text.startswith("2: channels.slack-ml.token: ") and words in text) == (kind, True)
+    assert token not in text
 
 
 @pytest.mark.parametrize(
@@ -91,21 +91,21 @@ def test_tokens_of_another_kind(tmp_path: Path, token: str, kind: str, words: st
         (f"'{KEY}'", "fault", "quotes around"),
     ],
 )
-def test_keys_of_another_kind(tmp_path: Path, key: str, kind: str, words: str) -> None:
-    found, told = only(look(tmp_path, SMALL, {"KEY": key}))
-    assert (kind, True) == (found, told.startswith("3: channels.pagerduty-ml.routing_key: ") and words in told)
-    assert key not in told
+def test_a_routing_key_of_another_kind_is_reported(tmp_path: Path, key: str, kind: str, words: str) -> None:
+    found, text = only_finding(advice_for(tmp_path, SMALL, {"KEY": key}))
+    assert (found, text.startswith("3: channels.pagerduty-ml.routing_key: ") and words in text) == (kind, True)
+    assert key not in text
 
 
-def test_a_key_of_an_orchestration_is_right_without_change_events(tmp_path: Path) -> None:
+def test_the_key_of_an_orchestration_is_valid_without_change_events(tmp_path: Path) -> None:
     text = SMALL.replace("type: pagerduty,", "type: pagerduty, change_events: false,")
-    assert Advice() == look(tmp_path, text, {"KEY": "R" + KEY[1:]})
+    assert advice_for(tmp_path, text, {"KEY": "R" + KEY[1:]}) == Advice()
 
 
-def test_a_key_in_a_file_is_looked_at_too(tmp_path: Path) -> None:
+def test_a_routing_key_in_a_file_is_checked_too(tmp_path: Path) -> None:
     (tmp_path / "key").write_text("short\n")
-    told = only(look(tmp_path, SMALL.replace('routing_key: "${KEY}"', "routing_key_file: key")))
-    assert "it has 5 characters" in told[1]
+    _, text = only_finding(advice_for(tmp_path, SMALL.replace('routing_key: "${KEY}"', "routing_key_file: key")))
+    assert "it has 5 characters" in text
 
 
 def routed(*lines: str) -> str:
@@ -140,12 +140,12 @@ MATCHERS = [
 
 
 @pytest.mark.parametrize(("matcher", "words", "hint"), MATCHERS)
-def test_matchers_that_look_like_something_else(tmp_path: Path, matcher: str, words: str, hint: str) -> None:
+def test_a_matcher_that_looks_like_another_is_a_warning(tmp_path: Path, matcher: str, words: str, hint: str) -> None:
     quoted = "'" + matcher.replace("'", "''") + "'"
     text = SMALL + f"  routes:\n    - notify: [slack-ml]\n      matchers: [{quoted}]\n"
-    kind, told = only(look(tmp_path, text))
-    assert ("warning", True) == (kind, told.startswith("9: route.routes[0].matchers[0]: "))
-    assert words in told and hint in told
+    kind, text = only_finding(advice_for(tmp_path, text))
+    assert (kind, text.startswith("9: route.routes[0].matchers[0]: ")) == ("warning", True)
+    assert words in text and hint in text
 
 
 @pytest.mark.parametrize(
@@ -155,8 +155,8 @@ def test_matchers_that_look_like_something_else(tmp_path: Path, matcher: str, wo
         'team=~"ml|data"', 'team="a-b c"', '{a="b",c!~"d.*"}', '"größe"="x"', r'path=~"/api/v\\d+"', 'a!=""',
     ],
 )  # fmt: skip
-def test_matchers_that_are_right(tmp_path: Path, matcher: str) -> None:
-    assert Advice() == look(tmp_path, routed(f"{{matchers: ['{matcher}'], notify: [slack-ml]}}"))
+def test_a_valid_matcher_gets_no_advice(tmp_path: Path, matcher: str) -> None:
+    assert advice_for(tmp_path, routed(f"{{matchers: ['{matcher}'], notify: [slack-ml]}}")) == Advice()
 
 
 @pytest.mark.parametrize(
@@ -183,9 +183,9 @@ def test_matchers_that_are_right(tmp_path: Path, matcher: str) -> None:
         ),
     ],
 )
-def test_routes_that_can_never_work(tmp_path: Path, lines: list[str], place: str, words: str) -> None:
-    kind, told = only(look(tmp_path, routed(*lines)))
-    assert ("fault", True) == (kind, told.startswith(place) and words in told), told
+def test_a_route_that_can_never_match_is_a_fault(tmp_path: Path, lines: list[str], place: str, words: str) -> None:
+    kind, text = only_finding(advice_for(tmp_path, routed(*lines)))
+    assert (kind, text.startswith(place) and words in text) == ("fault", True), text
 
 
 @pytest.mark.parametrize(
@@ -262,9 +262,9 @@ def test_routes_that_can_never_work(tmp_path: Path, lines: list[str], place: str
         ),
     ],
 )
-def test_what_may_be_meant_is_a_warning(tmp_path: Path, text: str, place: str, words: str) -> None:
-    kind, told = only(look(tmp_path, text))
-    assert ("warning", True) == (kind, told.startswith(place) and words in told), told
+def test_a_setting_that_may_be_intended_is_a_warning(tmp_path: Path, text: str, place: str, words: str) -> None:
+    kind, text = only_finding(advice_for(tmp_path, text))
+    assert (kind, text.startswith(place) and words in text) == ("warning", True), text
 
 
 @pytest.mark.parametrize(
@@ -275,31 +275,33 @@ def test_what_may_be_meant_is_a_warning(tmp_path: Path, text: str, place: str, w
         ("https://ml.slack.com/archives/C012ABCDEF", "write the id in it: C012ABCDEF"),
     ],
 )
-def test_a_channel_that_slack_cannot_have(tmp_path: Path, name: str, words: str) -> None:
-    kind, told = only(look(tmp_path, SMALL.replace("C012ABCDEF}", f"{name}}}")))
-    assert ("fault", True) == (kind, told.startswith("2: channels.slack-ml.channel: ") and words in told)
+def test_a_channel_that_cannot_exist_in_slack_is_a_fault(tmp_path: Path, name: str, words: str) -> None:
+    kind, text = only_finding(advice_for(tmp_path, SMALL.replace("C012ABCDEF}", f"{name}}}")))
+    assert (kind, text.startswith("2: channels.slack-ml.channel: ") and words in text) == ("fault", True)
 
 
 @pytest.mark.parametrize("name", ["'#ml-alerts'", "ml_alerts", "G012ABCDEF", "D012ABCDEF", "U012ABCDEF", "'#größe'"])
-def test_a_channel_that_slack_may_have(tmp_path: Path, name: str) -> None:
-    assert Advice() == look(tmp_path, SMALL.replace("C012ABCDEF}", f"{name}}}"))
+def test_a_channel_that_may_exist_in_slack_gets_no_advice(tmp_path: Path, name: str) -> None:
+    assert advice_for(tmp_path, SMALL.replace("C012ABCDEF}", f"{name}}}")) == Advice()
 
 
 NEVER = ["{years: [2020]}", "{months: [2], days_of_month: [30]}", "{months: [february], days_of_month: [31]}"]
 
 
 @pytest.mark.parametrize("interval", NEVER)
-def test_a_route_that_is_mute_for_ever(tmp_path: Path, interval: str) -> None:
+def test_a_route_muted_for_ever_is_a_fault(tmp_path: Path, interval: str) -> None:
     text = routed("{matchers: [a=b], active_time_intervals: [old]}")
     text += f"time_intervals: [{{name: old, time_intervals: [{interval}]}}]\n"
-    kind, told = only(look(tmp_path, text))
-    assert "fault" == kind
-    assert told.startswith("8: route.routes[0].active_time_intervals: ") and "mute for ever" in told
+    kind, text = only_finding(advice_for(tmp_path, text))
+    assert kind == "fault"
+    assert text.startswith("8: route.routes[0].active_time_intervals: ") and "mute for ever" in text
 
 
-def test_a_heartbeat_that_takes_nearly_every_alert(tmp_path: Path) -> None:
-    kind, told = only(look(tmp_path, SMALL + "heartbeats: [{name: h, matchers: ['severity!=none'], every: 5m}]\n"))
-    assert ("fault", True) == (kind, "open no incident" in told and 'alertname="Watchdog"' in told)
+def test_a_heartbeat_that_matches_nearly_every_alert_is_a_fault(tmp_path: Path) -> None:
+    kind, text = only_finding(
+        advice_for(tmp_path, SMALL + "heartbeats: [{name: h, matchers: ['severity!=none'], every: 5m}]\n")
+    )
+    assert (kind, "open no incident" in text and 'alertname="Watchdog"' in text) == ("fault", True)
 
 
 CONTEXT = """context:
@@ -333,26 +335,26 @@ def question(expr: str) -> str:
         ("# only a comment", "no expression"),
     ],
 )
-def test_promql_that_no_prometheus_takes(tmp_path: Path, expr: str, words: str) -> None:
-    kind, told = only(look(tmp_path, question(expr)))
-    assert ("fault", True) == (kind, told.startswith("10: context.questions[0].expr: this is no PromQL: ")), told
-    assert words in told
+def test_invalid_promql_is_a_fault(tmp_path: Path, expr: str, words: str) -> None:
+    kind, text = only_finding(advice_for(tmp_path, question(expr)))
+    assert (kind, text.startswith("10: context.questions[0].expr: this is no PromQL: ")) == ("fault", True), text
+    assert words in text
 
 
 @pytest.mark.parametrize(
     "expr", ["next_years_function(x)", "rate(x[5m] smoothed)", "rate(x[5m + 1m])", "x > 1_000", "x default 0"]
 )
-def test_promql_that_may_be_newer_than_the_parser_is_a_warning(tmp_path: Path, expr: str) -> None:
-    kind, told = only(look(tmp_path, question(expr)))
-    assert ("warning", True) == (
+def test_promql_that_the_parser_does_not_know_is_a_warning(tmp_path: Path, expr: str) -> None:
+    kind, text = only_finding(advice_for(tmp_path, question(expr)))
+    assert (
         kind,
-        "this PromQL is not known: " in told and "right if your Prometheus takes it" in told,
-    )
+        "this PromQL is not known: " in text and "right if your Prometheus takes it" in text,
+    ) == ("warning", True)
 
 
-def test_promql_that_is_none_without_the_labels_is_a_warning(tmp_path: Path) -> None:
-    kind, told = only(look(tmp_path, question("sum({{{ labels }}})")))
-    assert ("warning", True) == (kind, "for alerts that share none of namespace, job this is no PromQL" in told)
+def test_promql_that_is_invalid_without_labels_is_a_warning(tmp_path: Path) -> None:
+    kind, text = only_finding(advice_for(tmp_path, question("sum({{{ labels }}})")))
+    assert (kind, "for alerts that share none of namespace, job this is no PromQL" in text) == ("warning", True)
 
 
 @pytest.mark.parametrize(
@@ -363,11 +365,11 @@ def test_promql_that_is_none_without_the_labels_is_a_warning(tmp_path: Path) -> 
         "avg_over_time(x[1d] offset 1h)", "max_over_time(sum(x)[{{ duration }}:1m])", "limitk(3, x)", "info(x)",
     ],
 )  # fmt: skip
-def test_promql_that_is_right(tmp_path: Path, expr: str) -> None:
-    assert Advice() == look(tmp_path, question(expr))
+def test_valid_promql_gets_no_advice(tmp_path: Path, expr: str) -> None:
+    assert advice_for(tmp_path, question(expr)) == Advice()
 
 
-def test_every_expression_is_looked_at(tmp_path: Path) -> None:
+def test_every_expression_is_checked(tmp_path: Path) -> None:
     entry = "{name: q, title: Q, unit: count, expr: 'a(', usual: 'b(', of: 'c('}"
     drawn = "{title: D, unit: count, now: 'd(', baseline: 'e('}"
     text = SMALL + f"context:\n  prometheus: {{url: 'http://p'}}\n  questions: [{entry}]\n  distributions: [{drawn}]\n"
@@ -378,11 +380,13 @@ def test_every_expression_is_looked_at(tmp_path: Path) -> None:
         "distributions[0].baseline",
         "distributions[0].now",
     ]
-    assert sorted(f"context.{path}" for path in paths) == sorted(fault.path for fault in look(tmp_path, text).faults)
+    assert sorted(fault.path for fault in advice_for(tmp_path, text).faults) == sorted(
+        f"context.{path}" for path in paths
+    )
 
 
-def test_one_fault_a_mistake(tmp_path: Path) -> None:
-    """What the file is refused for is not said again in other words."""
+def test_each_mistake_is_reported_once(tmp_path: Path) -> None:
+    """A fault for which the file is refused is not repeated as advice."""
     for text in (
         routed("{matchers: ['a'], notify: [slack-ml]}"),
         question("x{ {{ label }} }"),
@@ -390,16 +394,18 @@ def test_one_fault_a_mistake(tmp_path: Path) -> None:
         SMALL.replace("[ml@ml.dev]", "[ml@ml.dev, x]"),
         "- no mapping\n",
     ):
-        assert Advice() == look(tmp_path, text)
+        assert advice_for(tmp_path, text) == Advice()
 
 
-def test_data_of_any_shape_is_borne(tmp_path: Path) -> None:
+def test_data_of_any_shape_raises_nothing(tmp_path: Path) -> None:
     shapes = ("5", "x", "[]", "{}", "[5]", "[[]]", "{a: 5}", "[{}]", "null")
     keys = ("channels", "route", "time_intervals", "heartbeats", "context", "incidents", "limits", "external_url")
     for key in keys:
         for shape in shapes:
-            look(tmp_path, f"{key}: {shape}\nroute: {{routes: {shape}, notify: {shape}, escalate: {shape}}}\n")
-            look(tmp_path, f"{key}: {{questions: {shape}, flapping: {shape}, a: {shape}, severity_aliases: {shape}}}\n")
+            advice_for(tmp_path, f"{key}: {shape}\nroute: {{routes: {shape}, notify: {shape}, escalate: {shape}}}\n")
+            advice_for(
+                tmp_path, f"{key}: {{questions: {shape}, flapping: {shape}, a: {shape}, severity_aliases: {shape}}}\n"
+            )
 
 
 WEBHOOK = SMALL.replace("route:\n", '  hook: {type: webhook, url: "https://hook.ml.dev/x"%s}\nroute:\n', 1).replace(
@@ -421,18 +427,17 @@ WEBHOOK = SMALL.replace("route:\n", '  hook: {type: webhook, url: "https://hook.
             "5: channels.hook.secret: is shorter than 16 characters; make one with: openssl",
         ),
         (', secret: "${S}"', f"'{KEY}'", "5: channels.hook.secret: there are quotes around the secret"),
-        (f', secret: "${{S}}", token: "{"${OTHER}"}"', KEY, ""),
     ],
 )
-def test_a_webhook_that_nobody_can_believe(tmp_path: Path, keys: str, secret: str, words: str) -> None:
-    advice = look(tmp_path, WEBHOOK % keys, {"S": secret} if secret else None)
-    if not words:
-        assert Advice() == advice
-        return
-    kind, told = only(advice)
+def test_a_webhook_with_a_weak_signature_is_a_warning(tmp_path: Path, keys: str, secret: str, words: str) -> None:
+    kind, text = only_finding(advice_for(tmp_path, WEBHOOK % keys, {"S": secret} if secret else None))
     assert kind == "warning"
-    assert told.startswith(words)
-    assert not secret or secret not in told
+    assert text.startswith(words)
+    assert not secret or secret not in text
+
+
+def test_a_webhook_with_a_strong_signature_gets_no_advice(tmp_path: Path) -> None:
+    assert advice_for(tmp_path, WEBHOOK % ', secret: "${S}", token: "${OTHER}"', {"S": KEY}) == Advice()
 
 
 @pytest.mark.parametrize(
@@ -445,11 +450,11 @@ def test_a_webhook_that_nobody_can_believe(tmp_path: Path, keys: str, secret: st
         ("https://hook.ml.dev/x?team=ml", ""),
     ],
 )
-def test_a_webhook_without_encryption(url: str, words: str) -> None:
+def test_a_webhook_to_a_questionable_url_is_a_warning(url: str, words: str) -> None:
     settings = load_text(
         "external_url: http://127.0.0.1:9119\n"
         + (WEBHOOK % ', secret: "${OTHER}"').replace("https://hook.ml.dev/x", url),
         GOOD,
     )
-    told = [str(each) for each in settings.warnings]
-    assert (len(told) == 1 and words in told[0]) if words else told == []
+    assert len(settings.warnings) == (1 if words else 0)
+    assert all(words in str(each) for each in settings.warnings)

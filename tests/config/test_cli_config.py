@@ -1,4 +1,4 @@
-"""The commands about routes.yaml, as a person at a terminal meets them."""
+"""The commands about routes.yaml, as a user at a terminal runs them."""
 
 import json
 from collections.abc import Mapping
@@ -26,7 +26,7 @@ route:
 
 
 class Run(Protocol):
-    """Runs the command with these words, and with the repository's routes.yaml unless they name another."""
+    """Runs the command with these words, and with the repository's routes.yaml unless they name another file."""
 
     def __call__(self, *words: str, obj: Mapping[str, object] | None = None, input: str | None = None) -> Result: ...
 
@@ -46,32 +46,32 @@ def run(monkeypatch: pytest.MonkeyPatch) -> Run:
 ROUTES = str(ROOT / "routes.yaml")
 
 
-def test_check_says_what_reaches_whom(run: Run) -> None:
+def test_check_lists_the_channels_of_each_severity(run: Run) -> None:
     result = run("check")
-    assert 0 == result.exit_code
+    assert result.exit_code == 0
     assert "routes.yaml is good" in result.output
-    assert ["critical", "pagerduty-ml"] == next(x for x in result.output.splitlines() if "critical " in x).split()
+    assert next(x for x in result.output.splitlines() if "critical " in x).split() == ["critical", "pagerduty-ml"]
     assert "warning: route.routes[0].fallback" not in result.output
 
 
-def test_check_tells_every_fault_and_fails(run: Run, tmp_path: Path) -> None:
+def test_check_reports_every_fault_and_fails(run: Run, tmp_path: Path) -> None:
     path = tmp_path / "routes.yaml"
     path.write_text(FAULTY + "retention: x\n")
     result = run("check", "--config", str(path))
-    assert 1 == result.exit_code
+    assert result.exit_code == 1
     assert f"{path}:4: route.notify[0]: no channel named 'slak-ml'; did you mean 'slack-ml'?" in result.output
     assert result.output.endswith("2 faults\n")
 
 
-def test_check_for_programs(run: Run, tmp_path: Path) -> None:
+def test_check_as_json(run: Run, tmp_path: Path) -> None:
     path = tmp_path / "routes.yaml"
     path.write_text(FAULTY)
     result = run("check", "--json", "--config", str(path))
-    assert 1 == result.exit_code
-    told = json.loads(result.output)
-    assert (False, "route.notify[0]", 4) == (told["ok"], told["faults"][0]["path"], told["faults"][0]["line"])
+    assert result.exit_code == 1
+    report = json.loads(result.output)
+    assert (report["ok"], report["faults"][0]["path"], report["faults"][0]["line"]) == (False, "route.notify[0]", 4)
     good = json.loads(run("check", "--json").output)
-    assert (True, ["email-ml"]) == (good["ok"], good["reaches"]["warning"])
+    assert (good["ok"], good["reaches"]["warning"]) == (True, ["email-ml"])
 
 
 RULES = """groups:
@@ -100,9 +100,9 @@ def routes(tmp_path: Path) -> Path:
     return path
 
 
-def test_check_says_whom_each_rule_reaches_and_what_that_depends_on(run: Run, routes: Path) -> None:
+def test_check_lists_the_channels_and_dependencies_of_each_rule(run: Run, routes: Path) -> None:
     result = run("check", "--config", str(routes))
-    assert 1 == result.exit_code
+    assert result.exit_code == 1
     lines = result.output.splitlines()
     assert "3 alerts in 1 rule file, with the labels that the rules set" in lines
     assert "Errors    critical  pagerduty-ml  depends on team" in lines
@@ -113,16 +113,16 @@ def test_check_says_whom_each_rule_reaches_and_what_that_depends_on(run: Run, ro
     )
 
 
-def test_check_fails_for_a_rule_with_its_file_and_line(run: Run, routes: Path) -> None:
+def test_check_reports_a_faulty_rule_with_its_file_and_line(run: Run, routes: Path) -> None:
     result = run("check", "--config", str(routes))
     file = routes.parent / "rules" / "ml.yml"
     assert f"{file}:4: groups[0].rules[1]: Deployed has no runbook_url; add" in result.output
-    assert (1, True) == (result.exit_code, result.output.endswith("\n1 fault\n"))
+    assert (result.exit_code, result.output.endswith("\n1 fault\n")) == (1, True)
     file.write_text(RULES.replace("summary: s", "runbook_url: https://x.org/Deployed"))
-    assert 0 == run("check", "--config", str(routes)).exit_code
+    assert run("check", "--config", str(routes)).exit_code == 0
 
 
-def test_check_fails_for_a_critical_rule_that_pages_nobody_and_for_one_that_reaches_nobody(
+def test_check_fails_for_a_critical_rule_that_does_not_page_and_for_a_rule_without_channel(
     run: Run, routes: Path
 ) -> None:
     text = TIERS.replace(
@@ -132,35 +132,42 @@ def test_check_fails_for_a_critical_rule_that_pages_nobody_and_for_one_that_reac
     result = run("check", "--config", str(routes))
     assert "ml.yml:3: groups[0].rules[0]: Errors is critical but does not page: it reaches slack-ml" in result.output
     assert 'ml.yml:4: groups[0].rules[1]: Deployed {severity="info"} reaches no channel; route.routes[' in result.output
-    assert (1, True) == (result.exit_code, result.output.endswith("\n3 faults\n"))
+    assert (result.exit_code, result.output.endswith("\n3 faults\n")) == (1, True)
 
 
-def test_check_reads_the_rules_that_it_is_given_or_none(run: Run, routes: Path, tmp_path: Path) -> None:
+def test_check_reads_the_given_rules_or_none(run: Run, routes: Path, tmp_path: Path) -> None:
     one, two = tmp_path / "one.yml", tmp_path / "more"
     two.mkdir()
     one.write_text(RULES.replace("summary: s", "runbook_url: x"))
     (two / "two.yaml").write_text(RULES.replace("summary: s", "runbook_url: x"))
     given = run("check", "--config", str(routes), "--rules", str(one), "--rules", str(two))
-    assert (0, True) == (given.exit_code, "6 alerts in 2 rule files" in given.output)
+    assert (given.exit_code, "6 alerts in 2 rule files" in given.output) == (0, True)
     none = run("check", "--config", str(routes), "--no-rules")
-    assert (0, True) == (none.exit_code, "no rules were read" in none.output)
-    assert 2 == run("check", "--config", str(routes), "--no-rules", "--rules", str(one)).exit_code
-    assert 2 == run("check", "--config", str(routes), "--rules", str(tmp_path / "gone")).exit_code
+    assert (none.exit_code, "no rules were read" in none.output) == (0, True)
+    assert run("check", "--config", str(routes), "--no-rules", "--rules", str(one)).exit_code == 2
+    assert run("check", "--config", str(routes), "--rules", str(tmp_path / "gone")).exit_code == 2
 
 
-def test_check_tells_the_rules_for_programs(run: Run, routes: Path) -> None:
-    told = json.loads(run("check", "--json", "--config", str(routes)).output)
+def test_check_as_json_has_the_rules(run: Run, routes: Path) -> None:
+    report = json.loads(run("check", "--json", "--config", str(routes)).output)
     file = str(routes.parent / "rules" / "ml.yml")
-    assert not told["ok"]
-    assert [(file, 4, "groups[0].rules[1]")] == [(each["file"], each["line"], each["path"]) for each in told["faults"]]
-    errors, deployed, watchdog = told["rules"]
-    assert ("Errors", "critical", ["pagerduty-ml"], ["team"], "bridge", 3) == tuple(
-        errors[key] for key in ("alert", "severity", "channels", "depends_on", "way", "line")
+    assert not report["ok"]
+    assert [(each["file"], each["line"], each["path"]) for each in report["faults"]] == [
+        (file, 4, "groups[0].rules[1]")
+    ]
+    errors, deployed, watchdog = report["rules"]
+    assert tuple(errors[key] for key in ("alert", "severity", "channels", "depends_on", "way", "line")) == (
+        "Errors",
+        "critical",
+        ["pagerduty-ml"],
+        ["team"],
+        "bridge",
+        3,
     )
-    assert (["Deployed has no runbook_url"], "heartbeat") == (deployed["faults"], watchdog["way"])
+    assert (deployed["faults"], watchdog["way"]) == (["Deployed has no runbook_url"], "heartbeat")
 
 
-def test_check_tells_faults_of_both_files_at_once(run: Run, routes: Path) -> None:
+def test_check_reports_faults_of_both_files_at_once(run: Run, routes: Path) -> None:
     routes.write_text(FAULTY)
     (routes.parent / "rules" / "bad.yml").write_text("groups: [\n")
     output = run("check", "--config", str(routes)).output
@@ -170,19 +177,19 @@ def test_check_tells_faults_of_both_files_at_once(run: Run, routes: Path) -> Non
     assert output.endswith("3 faults\n")
 
 
-def test_the_shipped_rules_all_reach_somebody(run: Run) -> None:
-    told = json.loads(run("check", "--json").output)
-    assert told["ok"], told["faults"]
-    assert "Watchdog" in {each["alert"] for each in told["rules"] if each["way"] == "heartbeat"}
-    assert "AlertBridgeDown" in {each["alert"] for each in told["rules"] if each["way"] == "direct"}
+def test_every_shipped_rule_reaches_a_channel(run: Run) -> None:
+    report = json.loads(run("check", "--json").output)
+    assert report["ok"], report["faults"]
+    assert "Watchdog" in {each["alert"] for each in report["rules"] if each["way"] == "heartbeat"}
+    assert "AlertBridgeDown" in {each["alert"] for each in report["rules"] if each["way"] == "direct"}
 
 
-def test_check_asks_the_template_check_that_it_is_given(run: Run) -> None:
+def test_check_runs_the_template_check(run: Run) -> None:
     result = run("check", obj={"check_templates": lambda folder: [f"broken in {folder}"]})
-    assert (1, True) == (result.exit_code, "templates: broken in None" in result.output)
+    assert (result.exit_code, "templates: broken in None" in result.output) == (1, True)
 
 
-def test_check_finds_the_file_by_its_variable(run: Run, tmp_path: Path) -> None:
+def test_check_finds_the_file_by_the_environment(run: Run, tmp_path: Path) -> None:
     path = tmp_path / "other.yaml"
     path.write_text(FAULTY)
     group = click.Group(commands=COMMANDS)
@@ -190,25 +197,23 @@ def test_check_finds_the_file_by_its_variable(run: Run, tmp_path: Path) -> None:
     assert f"{path}:4:" in result.output
 
 
-def test_route_says_who_hears_and_why(run: Run) -> None:
+def test_route_prints_the_channels_and_the_reason(run: Run) -> None:
     result = run("route", "severity=page", "alertname=X")
-    assert 0 == result.exit_code
+    assert result.exit_code == 0
     assert '=> route.routes[0] {severity="critical"}' in result.output
     assert "-> pagerduty-ml (pagerduty)" in result.output
 
 
-def test_route_says_which_matcher_failed(run: Run) -> None:
+def test_route_prints_the_matcher_that_failed(run: Run) -> None:
     output = run("route", "severity=info").output
     assert """-- route.routes[0] {severity="critical"}   fails severity="critical": it is 'info'""" in output
     assert 'fails severity="critical": the label is missing' in run("route").output
 
 
-def test_route_for_programs(run: Run) -> None:
-    told = json.loads(run("route", "severity=warning", "--json").output)
-    assert (["email-ml"], [False, True]) == (
-        told["channels"],
-        [step["matched"] for step in told["steps"][1:]],
-    )
+def test_route_as_json(run: Run) -> None:
+    report = json.loads(run("route", "severity=warning", "--json").output)
+    assert report["channels"] == ["email-ml"]
+    assert [step["matched"] for step in report["steps"][1:]] == [False, True]
 
 
 def test_route_at_another_time(run: Run, tmp_path: Path) -> None:
@@ -224,24 +229,24 @@ def test_route_at_another_time(run: Run, tmp_path: Path) -> None:
         "muted until 2026-11-23T07:00:00+00:00: mute time interval 'nights'" in run(*words, "2026-11-23T03:00").output
     )
     assert "muted" not in run(*words, "2026-11-23T12:00+01:00").output
-    assert 2 == run(*words, "noon").exit_code
+    assert run(*words, "noon").exit_code == 2
 
 
 @pytest.mark.parametrize("word", ["severity", "=x"])
-def test_route_refuses_what_is_no_label(run: Run, word: str) -> None:
+def test_route_refuses_an_invalid_label(run: Run, word: str) -> None:
     result = run("route", word)
-    assert (2, True) == (result.exit_code, "write NAME=VALUE" in result.output)
+    assert (result.exit_code, "write NAME=VALUE" in result.output) == (2, True)
 
 
-def test_schema_is_json(run: Run) -> None:
+def test_schema_prints_json(run: Run) -> None:
     assert "channels" in json.loads(run("schema").output)["properties"]
 
 
-def test_hash_password_from_standard_input(run: Run) -> None:
+def test_hash_password_reads_standard_input(run: Run) -> None:
     result = run("hash-password", input="open sesame\n")
     assert check_password_hash(result.output.strip(), "open sesame")
     assert "open sesame" not in result.output
-    assert 1 == run("hash-password", input="\n").exit_code
+    assert run("hash-password", input="\n").exit_code == 1
 
 
 def test_no_command_shows_a_secret(run: Run) -> None:
@@ -250,7 +255,7 @@ def test_no_command_shows_a_secret(run: Run) -> None:
         assert not [secret for secret in ENVIRON.values() if secret in output]
 
 
-def test_check_tells_what_would_be_noticed_too_late(run: Run, routes: Path) -> None:
+def test_check_reports_advice_as_warnings(run: Run, routes: Path) -> None:
     text = TIERS.replace("matchers: [team=ml]", "matchers: [\"team='search'\"]")
     routes.write_text(text + "time_intervals: [{name: nights, time_intervals: [{weekdays: [sunday]}]}]\n")
     file = routes.parent / "rules" / "ml.yml"
@@ -260,21 +265,21 @@ def test_check_tells_what_would_be_noticed_too_late(run: Run, routes: Path) -> N
     assert f"{routes}:9: warning: time_intervals[0].name: no route uses the time interval 'nights'" in result.output
     assert "warning: channels.pagerduty-ml.routing_key: this is no routing key: it has 9 characters" in result.output
     assert f"{file}:4: groups[0].rules[1]: Deployed has the severity 'Critical', which is not known" in result.output
-    assert (1, True) == (result.exit_code, result.output.endswith("\n1 fault\n"))
+    assert (result.exit_code, result.output.endswith("\n1 fault\n")) == (1, True)
 
 
-def test_check_tells_a_fault_that_stops_no_bridge_and_fails_all_the_same(run: Run, routes: Path) -> None:
+def test_check_fails_for_a_fault_with_which_the_bridge_would_start(run: Run, routes: Path) -> None:
     context = "context: {prometheus: {url: 'http://p'}, questions: [{name: q, title: Q, unit: count, expr: 'sum(x'}]}\n"
     routes.write_text(TIERS + context)
     result = run("check", "--config", str(routes), "--no-rules")
     assert f"{routes}:9: context.questions[0].expr: this is no PromQL: unclosed left parenthesis" in result.output
-    assert (1, False) == (result.exit_code, "is good" in result.output)
-    told = json.loads(run("check", "--config", str(routes), "--no-rules", "--json").output)
-    assert (False, ["context.questions[0].expr"]) == (told["ok"], [fault["path"] for fault in told["faults"]])
-    assert 0 == run("route", "a=b", "--config", str(routes)).exit_code
+    assert (result.exit_code, "is good" in result.output) == (1, False)
+    report = json.loads(run("check", "--config", str(routes), "--no-rules", "--json").output)
+    assert (report["ok"], [fault["path"] for fault in report["faults"]]) == (False, ["context.questions[0].expr"])
+    assert run("route", "a=b", "--config", str(routes)).exit_code == 0
 
 
-def test_check_tells_of_templates_that_replace_nothing(run: Run, routes: Path) -> None:
+def test_check_warns_of_templates_without_effect(run: Run, routes: Path) -> None:
     (routes.parent / "mine" / "slak-ml").mkdir(parents=True)
     (routes.parent / "mine" / "slak-ml" / "summary.txt").write_text("x")
     (routes.parent / "mine" / "sumary.txt").write_text("x")
@@ -300,5 +305,5 @@ def test_check_tells_of_templates_that_replace_nothing(run: Run, routes: Path) -
 def test_route_matches_as_alertmanager_does(run: Run, routes: Path, matcher: str, label: str, reached: bool) -> None:
     quoted = matcher.replace("'", "''")
     routes.write_text(TIERS.replace("matchers: [team=ml], notify: [slack-ml]", f"matchers: ['{quoted}'], notify: []"))
-    told = json.loads(run("route", label, "--json", "--config", str(routes)).output)
-    assert ([] if reached else ["slack-ml"]) == told["channels"]
+    report = json.loads(run("route", label, "--json", "--config", str(routes)).output)
+    assert report["channels"] == ([] if reached else ["slack-ml"])

@@ -1,4 +1,4 @@
-"""Every key stands in the models, in the JSON Schema and in docs/configuration.md, and nowhere in one of them alone."""
+"""The models, the JSON Schema and docs/configuration.md have the same keys."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from bridge.config.settings import file_model
 
 PAGE = (Path(__file__).parents[2] / "docs" / "configuration.md").read_text()
 SCHEMA = json_schema()
-#: heading -> the models that the tables below it are about; a key of several must be in all of them
+#: heading -> the models that the tables below it describe; a key of several must be in all of them
 SECTIONS = {
     "Top level": ["RoutesFile"],
     "sources[]": ["SourceSettings"],
@@ -115,24 +115,24 @@ def test_the_models_and_the_schema_have_the_same_keys() -> None:
 
 
 @pytest.mark.parametrize("name", MODELS)
-def test_a_secret_is_one_for_an_editor_too_and_may_stand_in_a_file(name: str) -> None:
+def test_the_schema_marks_secrets_and_allows_secret_files(name: str) -> None:
     for secret in secrets_of(MODELS[name]):
         assert "#/$defs/Secret" in str(model(name)["properties"][secret.key]), secret.key
         assert secret.many or f"{secret.key}_file" in keys_of(MODELS[name]), secret.key
 
 
-def test_every_section_is_there() -> None:
-    assert set(SECTIONS) == {row.section for row in ROWS}
+def test_every_section_of_the_page_is_known() -> None:
+    assert {row.section for row in ROWS} == set(SECTIONS)
 
 
 def test_every_key_is_documented() -> None:
     every = {(name, key) for name in ("RoutesFile", *SCHEMA["$defs"]) for key in model(name).get("properties", {})}
-    assert set() == every - documented() - IN_WORDS
+    assert every - documented() - IN_WORDS == set()
     assert all(f"{key}:" in PAGE for _, key in IN_WORDS)
 
 
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: f"{row.section} {' '.join(row.keys)}")
-def test_a_default_is_that_of_the_model(row: Row) -> None:
+def test_the_documented_default_is_that_of_the_model(row: Row) -> None:
     for key in row.keys:
         for name in SECTIONS[row.section]:
             owner, last = found(name, key)

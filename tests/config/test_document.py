@@ -1,4 +1,4 @@
-"""YAML to data: lines, variables after parsing, and the plain words of YAML 1.2."""
+"""YAML to data: line numbers, variables after parsing, and the plain values of YAML 1.2."""
 
 import pytest
 from hypothesis import given
@@ -28,8 +28,8 @@ from bridge.config.document import read_document
         ("!!python/object/apply:os.system [x]", ["x"]),
     ],
 )
-def test_plain_values(text: str, expected: str | float | bool | list[str] | None) -> None:
-    assert {"a": expected} == read_document(f"a: {text}\n", {}).data
+def test_plain_values_are_typed_as_in_yaml_1_2(text: str, expected: str | float | bool | list[str] | None) -> None:
+    assert read_document(f"a: {text}\n", {}).data == {"a": expected}
 
 
 @pytest.mark.parametrize(
@@ -47,29 +47,29 @@ def test_plain_values(text: str, expected: str | float | bool | list[str] | None
         ("${URL:-http://127.0.0.1:9093}", "http://127.0.0.1:9093"),
     ],
 )
-def test_variables(text: str, expected: str) -> None:
+def test_variables_are_replaced(text: str, expected: str) -> None:
     document = read_document(f"a: '{text}'\n", {"A": "one", "EMPTY": "", "NESTED": "${A}"})
-    assert ({"a": expected}, []) == (document.data, document.faults)
+    assert (document.data, document.faults) == ({"a": expected}, [])
 
 
 @given(st.text(alphabet="ab:{}[]\n#'\"-&*! ", min_size=1, max_size=20))
-def test_a_value_cannot_bring_yaml_along(value: str) -> None:
+def test_yaml_in_a_variable_stays_text(value: str) -> None:
     document = read_document("a: ${V}\nb: [c]\n", {"V": value})
-    assert {"a": value, "b": ["c"]} == document.data
+    assert document.data == {"a": value, "b": ["c"]}
 
 
 def test_every_path_has_its_line() -> None:
     document = read_document("a:\n  b:\n    - x\n    - {c: 1,\n       d: 2}\n", {})
     expected = {("a",): 1, ("a", "b"): 2, ("a", "b", 0): 3, ("a", "b", 1, "c"): 4, ("a", "b", 1, "d"): 5}
-    assert expected == {path: document.line(path) for path in expected}
-    assert 2 == document.line(("a", "b", 7, "missing"))
+    assert {path: document.line(path) for path in expected} == expected
+    assert document.line(("a", "b", 7, "missing")) == 2
 
 
 def test_aliases_are_followed() -> None:
-    assert {"a": [1], "b": [1]} == read_document("a: &x [1]\nb: *x\n", {}).data
+    assert read_document("a: &x [1]\nb: *x\n", {}).data == {"a": [1], "b": [1]}
 
 
-def test_a_bomb_of_aliases_is_defused() -> None:
+def test_an_alias_bomb_is_refused() -> None:
     lines = ["a0: &a0 [x, x, x, x, x, x, x, x, x, x]"]
     lines += [f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 10)}]" for n in range(1, 9)]
     document = read_document("\n".join(lines), {})
@@ -77,5 +77,5 @@ def test_a_bomb_of_aliases_is_defused() -> None:
 
 
 @given(st.text(max_size=60))
-def test_any_text_is_read_or_refused(text: str) -> None:
+def test_any_text_is_parsed_or_refused(text: str) -> None:
     read_document(text, {})

@@ -1,4 +1,4 @@
-"""Every fault has a file named for it in faulty_routes/; its first comments are what must be said."""
+"""Each file in faulty_routes/ is named for its fault; its first comments are the expected faults."""
 
 from pathlib import Path
 
@@ -25,49 +25,49 @@ def expected_faults(text: str) -> list[str]:
 
 
 @pytest.mark.parametrize("path", sorted(FOLDER.glob("*.yaml")), ids=lambda path: path.stem)
-def test_a_faulty_file_is_told_its_fault(path: Path) -> None:
+def test_a_faulty_file_gives_its_faults(path: Path) -> None:
     with pytest.raises(ConfigurationFaults) as caught:
         load(path, ENVIRON)
-    assert expected_faults(path.read_text()) == [f"{fault.line}: {fault}" for fault in caught.value.faults]
+    assert [f"{fault.line}: {fault}" for fault in caught.value.faults] == expected_faults(path.read_text())
     for secret in SECRETS:
         assert secret not in f"{caught.value} {caught.value!r} {caught.value.warnings}"
 
 
-def test_a_file_that_is_not_there(tmp_path: Path) -> None:
+def test_a_missing_file_is_a_fault(tmp_path: Path) -> None:
     with pytest.raises(ConfigurationFaults, match="the file cannot be read: No such file or directory; name it"):
         load(tmp_path / "routes.yaml", {})
 
 
-def test_a_file_that_is_not_text(tmp_path: Path) -> None:
+def test_a_binary_file_is_a_fault(tmp_path: Path) -> None:
     (tmp_path / "routes.yaml").write_bytes(b"a: \xff")
     with pytest.raises(ConfigurationFaults, match="the file is not UTF-8 text: byte 3 is 0xff"):
         load(tmp_path / "routes.yaml", {})
 
 
-def test_template_faults_come_with_the_others(tmp_path: Path) -> None:
+def test_template_faults_are_reported_with_the_others(tmp_path: Path) -> None:
     (tmp_path / "mine").mkdir()
-    seen: list[Path | None] = []
+    checked: list[Path | None] = []
 
     def check_templates(folder: Path | None) -> list[str]:
-        seen.append(folder)
+        checked.append(folder)
         return ["body.txt:3: unexpected '}'"]
 
     with pytest.raises(ConfigurationFaults) as caught:
         load_text("templates: mine\nretention: x\n", {}, folder=tmp_path, check_templates=check_templates)
-    assert [tmp_path / "mine"] == seen
+    assert checked == [tmp_path / "mine"]
     assert Fault(1, "templates", "body.txt:3: unexpected '}'") in caught.value.faults
-    assert {"templates", "retention", "route", "channels"} == {fault.path for fault in caught.value.faults}
+    assert {fault.path for fault in caught.value.faults} == {"templates", "retention", "route", "channels"}
 
 
-def test_faults_are_written_as_compilers_write_them() -> None:
+def test_a_fault_is_formatted_like_a_compiler_message() -> None:
     fault = Fault(12, "route.notify[0]", "no channel named 'slak'", "did you mean 'slack'?")
-    assert "routes.yaml:12: route.notify[0]: no channel named 'slak'; did you mean 'slack'?" == fault.render(
-        "routes.yaml"
+    assert (
+        fault.render("routes.yaml") == "routes.yaml:12: route.notify[0]: no channel named 'slak'; did you mean 'slack'?"
     )
 
 
-def test_paths_and_suggestions() -> None:
-    assert "route.routes[1].notify[0]" == format_path(("route", "routes", 1, "notify", 0))
-    assert "did you mean 'slack-ml'?" == did_you_mean("slak-ml", ["email", "slack-ml"])
-    assert "known here: a, b" == did_you_mean("zzz", ["b", "a"])
-    assert "" == did_you_mean("zzz", [])
+def test_paths_and_suggestions_are_formatted() -> None:
+    assert format_path(("route", "routes", 1, "notify", 0)) == "route.routes[1].notify[0]"
+    assert did_you_mean("slak-ml", ["email", "slack-ml"]) == "did you mean 'slack-ml'?"
+    assert did_you_mean("zzz", ["b", "a"]) == "known here: a, b"
+    assert did_you_mean("zzz", []) == ""

@@ -1,4 +1,4 @@
-"""`bridge schema` for editors: it takes every file that the bridge takes, and describes every key."""
+"""`bridge schema` for editors: it accepts every file that the bridge accepts, and describes every key."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ SMALL: dict[str, Any] = {"channels": {"a": {"type": "slack", "token": "${T}", "c
 
 
 class Unchanged(Mapping[str, str]):
-    """An environment in which each variable is its own name: the document stays as it is written."""
+    """An environment in which each variable has its own name as value, so the document stays as written."""
 
     def __getitem__(self, name: str) -> str:
         return f"${{{name}}}"
@@ -51,26 +51,26 @@ def keys() -> Iterator[tuple[str, dict[str, Any]]]:
 KEYS = dict(keys())
 
 
-def test_it_is_a_schema() -> None:
+def test_the_schema_is_valid() -> None:
     Draft202012Validator.check_schema(SCHEMA)
 
 
-def test_every_key_has_a_description_of_its_own() -> None:
+def test_every_key_has_its_own_description() -> None:
     assert len(KEYS) >= 171
-    assert [] == [key for key, node in KEYS.items() if len(node.get("description", "")) < 10]
+    assert [key for key, node in KEYS.items() if len(node.get("description", "")) < 10] == []
 
 
 @pytest.mark.parametrize("file", SHIPPED)
-def test_a_shipped_file_is_valid_as_it_is_written(file: str) -> None:
-    assert [] == faults(as_written((ROOT / file).read_text()))
+def test_a_shipped_file_is_valid(file: str) -> None:
+    assert faults(as_written((ROOT / file).read_text())) == []
 
 
-def test_what_the_shipped_file_shows_in_comments_is_valid_too(tmp_path: Path) -> None:
+def test_the_commented_examples_of_the_shipped_file_are_valid(tmp_path: Path) -> None:
     words = "mention|username|password|escalate|mute_time_intervals|time_intervals|location|web|users|ping|templates"
     shown = rf"^( *)# (( *)(?:(?:{words}):|- name: nights|- times:).*)$"
     text, count = re.subn(shown, r"\1\2", (ROOT / "routes.yaml").read_text(), flags=re.MULTILINE)
     assert count >= 14
-    assert [] == faults(as_written(text))
+    assert faults(as_written(text)) == []
     (tmp_path / "my-templates").mkdir()
     secrets = dict.fromkeys(
         ("PAGERDUTY_ROUTING_KEY", "SLACK_BOT_TOKEN", "ALERTMANAGER_TOKEN", "SMTP_PASSWORD"), "a" * 32
@@ -92,18 +92,18 @@ def examples() -> Iterator[tuple[str, dict[str, Any]]]:
 EXAMPLES = dict(examples())
 
 
-def test_there_are_examples() -> None:
+def test_the_pages_have_examples() -> None:
     assert len(EXAMPLES) >= 6
 
 
 @pytest.mark.parametrize("place", EXAMPLES)
 def test_an_example_of_the_documentation_is_valid(place: str) -> None:
     part = {**SCHEMA, "required": []}
-    assert [] == faults(EXAMPLES[place], part)
+    assert faults(EXAMPLES[place], part) == []
 
 
 @pytest.mark.parametrize("key", KEYS)
-def test_a_variable_may_stand_wherever_one_value_does(key: str) -> None:
+def test_a_variable_is_allowed_for_any_single_value(key: str) -> None:
     node = {"$defs": SCHEMA["$defs"], **KEYS[key]}
     takes = [word for word in (True, 1, 0.5, "", "${A}", None) if not faults(word, node)]
     if takes and "${A}" not in takes:
@@ -114,14 +114,14 @@ def test_a_variable_may_stand_wherever_one_value_does(key: str) -> None:
 
 
 @pytest.mark.parametrize("key", [key for key, node in KEYS.items() if "default" in node])
-def test_a_default_is_shown_as_one_writes_it(key: str) -> None:
+def test_a_default_is_shown_in_the_syntax_of_the_file(key: str) -> None:
     node = KEYS[key]
-    assert [] == faults(node["default"], {"$defs": SCHEMA["$defs"], **node})
+    assert faults(node["default"], {"$defs": SCHEMA["$defs"], **node}) == []
     assert not re.fullmatch(r"P\S*\d\S*", str(node["default"])), "a duration of ISO 8601 is none of ours"
 
 
 @pytest.mark.parametrize(
-    ("change", "told"),
+    ("change", "message"),
     [
         ({"retensions": "90d"}, "retensions"),
         ({"channels": {"a": {"type": "slack", "token": "xoxb-in-the-file", "channel": "C1"}}}, "not valid"),
@@ -133,10 +133,10 @@ def test_a_default_is_shown_as_one_writes_it(key: str) -> None:
         ({"limits": {"overdue": 5}}, "5 is greater"),
     ],
 )
-def test_it_refuses_what_the_bridge_refuses(change: dict[str, Any], told: str) -> None:
-    assert [] == faults(SMALL)
+def test_the_schema_refuses_a_file_that_the_bridge_refuses(change: dict[str, Any], message: str) -> None:
+    assert faults(SMALL) == []
     (fault, *_) = faults({**SMALL, **change})
-    assert told in fault
+    assert message in fault
 
 
 @pytest.mark.parametrize(
@@ -151,10 +151,10 @@ def test_it_refuses_what_the_bridge_refuses(change: dict[str, Any], told: str) -
             {"name": "${N}", "title": "T", "unit": "${U}", "expr": "up", "bad_above": "${B}", "role": "${R:-}"}]}},
     ],
 )  # fmt: skip
-def test_it_takes_variables_for_words_numbers_and_times(change: dict[str, Any]) -> None:
-    assert [] == faults({**SMALL, **change})
+def test_the_schema_accepts_variables_for_any_type(change: dict[str, Any]) -> None:
+    assert faults({**SMALL, **change}) == []
 
 
-def test_it_is_the_same_for_an_editor_that_reads_the_file_by_itself() -> None:
-    """PyYAML's own reader, which knows nothing of variables."""
-    assert [] == faults(yaml.safe_load((ROOT / "routes.yaml").read_text()))
+def test_the_schema_accepts_the_file_as_other_yaml_parsers_read_it() -> None:
+    """PyYAML's own parser, which does not know variables."""
+    assert faults(yaml.safe_load((ROOT / "routes.yaml").read_text())) == []

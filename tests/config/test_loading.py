@@ -41,32 +41,32 @@ def small() -> Settings:
     return load_text(SMALL, ENVIRON)
 
 
-def heard(settings: Settings, **labels: str) -> list[str]:
+def channels_of(settings: Settings, **labels: str) -> list[str]:
     return [c for match in route_alert(settings.route, labels, NOW) for c in match.channels]
 
 
 def test_the_default_file_routes_by_severity() -> None:
     settings = load(ROOT / "routes.yaml", ENVIRON)
-    assert ["pagerduty-ml"] == heard(settings, severity="critical")
-    assert ["email-ml"] == heard(settings, severity="warning")
-    assert ["slack-ml"] == heard(settings, severity="info")
-    assert ["slack-ml"] == heard(settings)
+    assert channels_of(settings, severity="critical") == ["pagerduty-ml"]
+    assert channels_of(settings, severity="warning") == ["email-ml"]
+    assert channels_of(settings, severity="info") == ["slack-ml"]
+    assert channels_of(settings) == ["slack-ml"]
 
 
-def test_the_default_file_talks_to_the_sandbox() -> None:
+def test_the_default_file_uses_the_sandbox() -> None:
     settings = load(ROOT / "routes.yaml", ENVIRON)
     pagerduty, slack, email = settings.channels.values()
     assert isinstance(pagerduty, PagerDutySettings)
     assert isinstance(slack, SlackSettings)
     assert isinstance(email, EmailSettings)
-    assert "http://127.0.0.1:9911" == pagerduty.base_url
-    assert "http://127.0.0.1:9911/api/" == slack.base_url
-    assert ("127.0.0.1", 2525, "none") == (*email.smarthost, email.tls)
-    assert ["http://127.0.0.1:9093"] == [source.url for source in settings.sources]
-    assert "http://127.0.0.1:9119" == settings.external_url
+    assert pagerduty.base_url == "http://127.0.0.1:9911"
+    assert slack.base_url == "http://127.0.0.1:9911/api/"
+    assert (*email.smarthost, email.tls) == ("127.0.0.1", 2525, "none")
+    assert [source.url for source in settings.sources] == ["http://127.0.0.1:9093"]
+    assert settings.external_url == "http://127.0.0.1:9119"
 
 
-def test_the_default_file_follows_the_environment() -> None:
+def test_the_environment_changes_the_default_file() -> None:
     elsewhere = {
         "SMTP_SMARTHOST": "smtp.example.org:465",
         "SMTP_TLS": "implicit",
@@ -76,94 +76,94 @@ def test_the_default_file_follows_the_environment() -> None:
     email, slack = settings.channels["email-ml"], settings.channels["slack-ml"]
     assert isinstance(email, EmailSettings)
     assert isinstance(slack, SlackSettings)
-    assert ("smtp.example.org", 465, "implicit", "https://x/api/") == (
+    assert (
         *email.smarthost,
         email.tls,
         slack.base_url,
-    )
+    ) == ("smtp.example.org", 465, "implicit", "https://x/api/")
 
 
-def test_channel_defaults(small: Settings) -> None:
+def test_channels_have_defaults(small: Settings) -> None:
     second = timedelta(seconds=1)
     pagerduty, slack, email = (small.channels[name] for name in ("pagerduty-ml", "slack-ml", "email-ml"))
     assert isinstance(pagerduty, PagerDutySettings)
     assert isinstance(slack, SlackSettings)
     assert isinstance(email, EmailSettings)
-    assert ("https://events.pagerduty.com", Rate(120, 60 * second), 8, 10 * second, True) == (
+    assert (
         pagerduty.base_url,
         pagerduty.rate,
         pagerduty.concurrency,
         pagerduty.timeout,
         pagerduty.send_resolved,
-    )
-    assert ("https://slack.com/api/", Rate(1, second), 4, 10 * second, None) == (
+    ) == ("https://events.pagerduty.com", Rate(120, 60 * second), 8, 10 * second, True)
+    assert (
         slack.base_url,
         slack.rate,
         slack.concurrency,
         slack.timeout,
         slack.mention,
-    )
-    assert ("starttls", "mail.example.org", Rate(10, second), 4, 150 * second) == (
+    ) == ("https://slack.com/api/", Rate(1, second), 4, 10 * second, None)
+    assert (
         email.tls,
         email.id_domain,
         email.rate,
         email.concurrency,
         email.timeout,
-    )
+    ) == ("starttls", "mail.example.org", Rate(10, second), 4, 150 * second)
 
 
-def test_other_defaults(small: Settings) -> None:
-    assert () == small.sources
+def test_other_settings_have_defaults(small: Settings) -> None:
+    assert small.sources == ()
     minute, flapping = timedelta(minutes=1), Flapping(4, timedelta(hours=1), timedelta(minutes=10))
-    assert (15 * minute, minute, True, 720 * minute, flapping) == (
+    assert (
         small.incidents.reopen_within,
         small.incidents.late_within,
         small.incidents.page_again,
         small.incidents.acknowledge_for,
         small.incidents.flapping,
-    )
+    ) == (15 * minute, minute, True, 720 * minute, flapping)
     assert load_text(SMALL + "incidents: {flapping: {turns: 0}}", ENVIRON).incidents.flapping is None
-    assert timedelta(minutes=5) == small.route.fallback_after
-    assert ("severity", {"page": "critical"}) == (small.incidents.severity_label, small.incidents.severity_aliases)
-    assert (32 * 2**20, timedelta(minutes=5), 40 * 2**20) == (
+    assert small.route.fallback_after == timedelta(minutes=5)
+    assert (small.incidents.severity_label, small.incidents.severity_aliases) == ("severity", {"page": "critical"})
+    assert (
         small.limits.body,
         small.limits.overdue,
         small.limits.room,
-    )
-    assert (timedelta(days=90), None, None, ()) == (
+    ) == (32 * 2**20, timedelta(minutes=5), 40 * 2**20)
+    assert (
         small.retention,
         small.external_url,
         small.templates,
         small.warnings,
-    )
+    ) == (timedelta(days=90), None, None, ())
 
 
-def test_the_room_for_all_bodies_grows_with_the_largest(small: Settings) -> None:
-    assert 125 * 2**20 == load_text(SMALL + "limits: {body: 100MiB}", ENVIRON).limits.room
-    assert 64 * 2**20 == load_text(SMALL + "limits: {buffered: 64MiB}", ENVIRON).limits.room
+def test_the_limit_of_all_bodies_grows_with_the_largest_body(small: Settings) -> None:
+    assert load_text(SMALL + "limits: {body: 100MiB}", ENVIRON).limits.room == 125 * 2**20
+    assert load_text(SMALL + "limits: {buffered: 64MiB}", ENVIRON).limits.room == 64 * 2**20
 
 
-def test_trusted_proxies_are_addresses_and_ranges() -> None:
+def test_trusted_proxies_may_be_addresses_and_ranges() -> None:
     text = SMALL + 'web: {trusted_proxies: [127.0.0.1, "::1", 10.0.0.0/8]}'
-    assert ["127.0.0.1/32", "::1/128", "10.0.0.0/8"] == list(map(str, load_text(text, ENVIRON).web.trusted_proxies))
+    assert list(map(str, load_text(text, ENVIRON).web.trusted_proxies)) == ["127.0.0.1/32", "::1/128", "10.0.0.0/8"]
 
 
-def test_the_digest_is_of_the_text_and_not_of_the_environment(small: Settings) -> None:
+def test_the_digest_depends_on_the_text_and_not_on_the_environment(small: Settings) -> None:
     other = load_text(SMALL, {**ENVIRON, "SLACK_BOT_TOKEN": "other"})
     assert hashlib.sha256(SMALL.encode()).hexdigest() == small.digest == other.digest
     assert small.digest != load_text(SMALL + "# more\n", ENVIRON).digest
 
 
-def test_secrets_are_known_to_the_log_filter_and_shown_nowhere(caplog: pytest.LogCaptureFixture) -> None:
+def test_secrets_are_known_to_the_log_filter_and_never_shown(caplog: pytest.LogCaptureFixture) -> None:
     settings = load(ROOT / "routes.yaml", ENVIRON)
-    assert frozenset(ENVIRON.values()) == secret_values(settings)
+    assert secret_values(settings) == frozenset(ENVIRON.values())
     logging.getLogger("test").warning("%s %r", settings, settings)
     shown = f"{settings} {settings!r} {settings.limits.model_dump()} {caplog.text}"
     for secret in ENVIRON.values():
         assert secret not in shown
 
 
-def test_secrets_from_files(tmp_path: Path) -> None:
+def test_secrets_are_read_from_files(tmp_path: Path) -> None:
     (tmp_path / "key").write_text("pd-from-file\n")
     (tmp_path / "token").write_text("xoxb-from-file")
     (tmp_path / "password").write_text("mail-from-file\n")
@@ -173,13 +173,13 @@ def test_secrets_from_files(tmp_path: Path) -> None:
         .replace("type: email", "type: email, username: u, password_file: password")
     )
     settings = load(tmp_path / "routes.yaml", {})
-    assert {"pd-from-file", "xoxb-from-file", "mail-from-file"} == secret_values(settings)
+    assert secret_values(settings) == {"pd-from-file", "xoxb-from-file", "mail-from-file"}
     pagerduty = settings.channels["pagerduty-ml"]
     assert isinstance(pagerduty, PagerDutySettings)
-    assert "pd-from-file" == pagerduty.routing_key.get_secret_value()
+    assert pagerduty.routing_key.get_secret_value() == "pd-from-file"
 
 
-def test_storms_are_watched_for_wherever_there_is_a_pace() -> None:
+def test_every_channel_with_a_rate_has_storm_limits() -> None:
     text = """
 storm: {patience: 2m, at_least: 50, calm: 3m, update_every: 10s}
 external_url: https://bridge.example.org/
@@ -187,34 +187,34 @@ external_url: https://bridge.example.org/
         "type: email,", "type: email, rate: 60/m, storm: {patience: 10m, at_least: 5},"
     )
     storms = load_text(text, ENVIRON).storms
-    assert {"pagerduty-ml", "email-ml"} == set(storms)
+    assert set(storms) == {"pagerduty-ml", "email-ml"}
     minute, seconds = timedelta(minutes=1), timedelta(seconds=10)
     url = "https://bridge.example.org/?channel=email-ml&held=storm"
-    assert StormLimits(1.0, 10 * minute, 5, 3 * minute, seconds, url) == storms["email-ml"]
-    assert (2.0, 241) == (storms["pagerduty-ml"].per_second, storms["pagerduty-ml"].begins_at)
+    assert storms["email-ml"] == StormLimits(1.0, 10 * minute, 5, 3 * minute, seconds, url)
+    assert (storms["pagerduty-ml"].per_second, storms["pagerduty-ml"].begins_at) == (2.0, 241)
 
 
 def test_storms_can_be_switched_off_and_on_for_one_channel() -> None:
     off = "storm: {enabled: false}\n"
-    assert {} == dict(load_text(off + SMALL, ENVIRON).storms)
+    assert dict(load_text(off + SMALL, ENVIRON).storms) == {}
     one = SMALL.replace("type: email,", "type: email, storm: {enabled: true},")
-    assert ["email-ml"] == list(load_text(off + one, ENVIRON).storms)
+    assert list(load_text(off + one, ENVIRON).storms) == ["email-ml"]
     without = load_text(SMALL.replace("type: email,", "type: email, storm: {enabled: false},"), ENVIRON)
-    assert {"pagerduty-ml", "slack-ml"} == set(without.storms)
-    assert StormLimits(1.0) == without.storms["slack-ml"]
+    assert set(without.storms) == {"pagerduty-ml", "slack-ml"}
+    assert without.storms["slack-ml"] == StormLimits(1.0)
 
 
-def test_sources() -> None:
+def test_sources_are_loaded() -> None:
     text = """
 sources:
   - {name: prod, url: "http://am:9093/", tokens: ["${A}", "${B}"]}
   - {name: old, type: grafana, basic_auth: {username: g, password: "${B}"}, dedup_key: source_and_group}
 """
     prod, old = load_text(text + SMALL, {**ENVIRON, "A": "first", "B": "second"}).sources
-    assert ("alertmanager", "http://am:9093", "group") == (prod.type, prod.url, prod.dedup_key)
-    assert ["first", "second"] == [token.get_secret_value() for token in prod.tokens]
+    assert (prod.type, prod.url, prod.dedup_key) == ("alertmanager", "http://am:9093", "group")
+    assert [token.get_secret_value() for token in prod.tokens] == ["first", "second"]
     assert old.basic_auth is not None
-    assert ("g", "second") == (old.basic_auth.username, old.basic_auth.password.get_secret_value())
+    assert (old.basic_auth.username, old.basic_auth.password.get_secret_value()) == ("g", "second")
 
 
 def test_the_secret_of_a_signature_comes_from_the_environment_or_a_file(tmp_path: Path) -> None:
@@ -227,12 +227,12 @@ sources:
     (tmp_path / "routes.yaml").write_text(text + SMALL)
     settings = load(tmp_path / "routes.yaml", {**ENVIRON, "S": "from-outside"})
     first, second = settings.sources
-    assert ("X-Time", timedelta(seconds=30)) == (first.hmac_timestamp_header, first.hmac_max_age)
-    assert (None, timedelta(minutes=5)) == (second.hmac_timestamp_header, second.hmac_max_age)
+    assert (first.hmac_timestamp_header, first.hmac_max_age) == ("X-Time", timedelta(seconds=30))
+    assert (second.hmac_timestamp_header, second.hmac_max_age) == (None, timedelta(minutes=5))
     assert {"from-outside", "from-a-file"} <= secret_values(settings)
 
 
-def test_the_whole_tree_arrives_in_the_route() -> None:
+def test_the_routing_tree_is_complete() -> None:
     text = (
         SMALL
         + """
@@ -253,15 +253,15 @@ time_intervals:
 """
     )
     (route,) = load_text(text, ENVIRON).route.routes
-    assert 'route.routes[0] {severity="critical", team=~"ml|data", env!="test"}' == str(route)
-    assert ((), True, ("email-ml",)) == (route.notify, route.continue_, route.fallback)
-    assert timedelta(minutes=2) == route.fallback_after
-    assert (Escalation(timedelta(minutes=90), ("slack-ml",)),) == route.escalate
-    assert ["office"] == [named.name for named in route.active]
+    assert str(route) == 'route.routes[0] {severity="critical", team=~"ml|data", env!="test"}'
+    assert (route.notify, route.continue_, route.fallback) == ((), True, ("email-ml",))
+    assert route.fallback_after == timedelta(minutes=2)
+    assert route.escalate == (Escalation(timedelta(minutes=90), ("slack-ml",)),)
+    assert [named.name for named in route.active] == ["office"]
     assert route.active[0].contains(datetime(2026, 11, 23, 8, 0, tzinfo=UTC))
     assert not route.active[0].contains(datetime(2026, 11, 23, 16, 0, tzinfo=UTC))
     assert route.active[0].contains(datetime(2026, 12, 31, 23, 0, tzinfo=UTC))
-    assert ("route.routes[0].routes[0]", None) == (route.routes[0].path, route.routes[0].notify)
+    assert (route.routes[0].path, route.routes[0].notify) == ("route.routes[0].routes[0]", None)
     assert 'matchers: [\'{severity="critical"' in text.splitlines()[route.line - 1]
 
 
@@ -291,24 +291,24 @@ time_intervals:
                 "8: external_url: others reach the bridge at bridge.example.org, and no login is asked for",
                 "8: external_url: others reach the bridge at bridge.example.org, and no source has a credential",
             ],
-            id="others reach it, and nobody is asked who they are",
+            id="reachable for others without a login",
         ),
         pytest.param(SMALL + "external_url: http://127.0.0.1:9119\n", [], id="only this machine reaches it"),
     ],
 )
-def test_warnings(text: str, expected: list[str]) -> None:
+def test_a_questionable_setting_is_a_warning(text: str, expected: list[str]) -> None:
     warnings = load_text(text, ENVIRON).warnings
     assert len(expected) == len(warnings)
     for start, warning in zip(expected, warnings, strict=True):
         assert f"{warning.line}: {warning}".startswith(start)
 
 
-def test_mail_without_encryption_only_to_this_machine_or_when_allowed() -> None:
+def test_unencrypted_mail_needs_loopback_or_permission() -> None:
     for extra, host in (("", "localhost"), ("", "[::1]"), (", allow_plaintext: true", "mail")):
         text = SMALL.replace('smarthost: "smtp.example.org:587"', f'smarthost: "{host}:25", tls: none{extra}')
         email = load_text(text, ENVIRON).channels["email-ml"]
         assert isinstance(email, EmailSettings)
-        assert "none" == email.tls
+        assert email.tls == "none"
 
 
 def test_the_settings_are_frozen(small: Settings) -> None:
@@ -318,12 +318,12 @@ def test_the_settings_are_frozen(small: Settings) -> None:
         small.channels["x"] = None  # type: ignore[index]  # what must not be possible
 
 
-def test_the_environment_of_the_process_is_not_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_environment_of_the_process_is_not_read(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(os.environ, "BRIDGE_EXTERNAL_URL", "https://elsewhere.example.org")
-    assert "http://127.0.0.1:9119" == load(ROOT / "routes.yaml", ENVIRON).external_url
+    assert load(ROOT / "routes.yaml", ENVIRON).external_url == "http://127.0.0.1:9119"
 
 
-def test_the_schema_is_json_and_knows_the_words_of_the_file() -> None:
+def test_the_schema_is_json_and_has_the_keys_of_the_file() -> None:
     schema = json.loads(json.dumps(json_schema()))
     assert {"sources", "channels", "route", "time_intervals", "retention"} <= set(schema["properties"])
     assert {"continue", "matchers", "notify", "escalate"} <= set(schema["$defs"]["RouteNode"]["properties"])

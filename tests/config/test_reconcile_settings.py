@@ -1,4 +1,4 @@
-"""Whom the reconciler asks, how often, and with which credential."""
+"""Which Alertmanagers the reconciler queries, how often, and with which credential."""
 
 from __future__ import annotations
 
@@ -30,21 +30,21 @@ def faults(fields: str) -> str:
     return "\n".join(fault.render("routes.yaml") for fault in raised.value.faults)
 
 
-def test_a_source_with_an_address_is_asked_once_a_minute() -> None:
+def test_a_source_with_a_url_is_reconciled_every_minute() -> None:
     found = source('url: "http://am:9093/"')
-    assert (("http://am:9093",), "http://am:9093") == (found.alertmanagers, found.url)
+    assert (found.alertmanagers, found.url) == (("http://am:9093",), "http://am:9093")
     assert found.reconciliation is not None
     five = timedelta(minutes=5)
-    assert (timedelta(minutes=1), five, five) == (
+    assert (
         found.reconcile.every,
         found.reconcile.after,
         found.reconcile.settled,
-    )
+    ) == (timedelta(minutes=1), five, five)
 
 
-def test_every_member_of_a_cluster_is_asked_once() -> None:
+def test_every_member_of_a_cluster_is_queried_once() -> None:
     found = source("urls: [http://a:9093/, http://b:9093, http://a:9093]")
-    assert ("http://a:9093", "http://b:9093") == found.alertmanagers
+    assert found.alertmanagers == ("http://a:9093", "http://b:9093")
 
 
 @pytest.mark.parametrize(
@@ -56,7 +56,7 @@ def test_every_member_of_a_cluster_is_asked_once() -> None:
         "url: http://grafana, type: grafana",
     ],
 )
-def test_who_has_no_address_is_no_alertmanager_or_shall_not_be_asked_is_not(fields: str) -> None:
+def test_a_source_without_url_of_another_type_or_switched_off_is_not_reconciled(fields: str) -> None:
     assert source(fields).reconciliation is None
 
 
@@ -66,11 +66,11 @@ def test_the_credential_is_a_secret() -> None:
         '{name: more, url: http://am, reconcile: {basic_auth: {username: ann, password: "${PASSWORD}"}}}]' + REST,
         ENVIRON,
     )
-    assert {"xoxb-secret", "t0ken", "passw0rd"} == secret_values(settings)
+    assert secret_values(settings) == {"xoxb-secret", "t0ken", "passw0rd"}
     assert "t0ken" not in repr(settings) and "passw0rd" not in repr(reconciled_sources(settings))
 
 
-def test_a_file_with_the_token_is_read_later_and_must_be_there(tmp_path: Path) -> None:
+def test_the_token_file_is_read_later_but_must_exist(tmp_path: Path) -> None:
     file = tmp_path / "routes.yaml"
     file.write_text(f"sources: [{{name: prod, url: http://am, reconcile: {{token_file: am-token}}}}]{REST}")
     with pytest.raises(ConfigurationFaults) as raised:
@@ -79,7 +79,7 @@ def test_a_file_with_the_token_is_read_later_and_must_be_there(tmp_path: Path) -
     (tmp_path / "am-token").write_text("first")
     (found,) = load(file, ENVIRON).sources
     assert found.reconciliation is not None
-    assert tmp_path / "am-token" == found.reconcile.token_file
+    assert found.reconcile.token_file == tmp_path / "am-token"
 
 
 @pytest.mark.parametrize(
@@ -96,20 +96,20 @@ def test_a_file_with_the_token_is_read_later_and_must_be_there(tmp_path: Path) -
         ("url: http://a, reconcile: {every: 0s}", "sources[0].reconcile.every: more than ten times a second"),
     ],
 )
-def test_faults_name_their_place(fields: str, why: str) -> None:
+def test_a_fault_names_its_place(fields: str, why: str) -> None:
     assert why in faults(fields)
     assert "hunter2" not in faults(fields)
 
 
-def test_all_of_it_reaches_the_worker() -> None:
+def test_the_worker_gets_all_settings() -> None:
     reconcile = "{every: 10s, after: 2m, settled: 3m, timeout: 4s}"
     text = f"sources: [{{name: prod, urls: [http://a, http://b], reconcile: {reconcile}}}, {{name: none}}]{REST}"
     settings = load_text(text, ENVIRON)
     (source,) = reconciled_sources(settings)
-    assert ("prod", ["http://a", "http://b"], 10.0, 4.0) == (
+    assert (
         source.name,
         list(source.alertmanagers),
         source.every_seconds,
         source.timeout_seconds,
-    )
-    assert (timedelta(minutes=2), timedelta(minutes=3)) == (source.grace.after, source.grace.settled)
+    ) == ("prod", ["http://a", "http://b"], 10.0, 4.0)
+    assert (source.grace.after, source.grace.settled) == (timedelta(minutes=2), timedelta(minutes=3))

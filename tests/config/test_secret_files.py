@@ -1,4 +1,4 @@
-"""Every file that holds a secret, as editors, shells and Windows write it: the secret, or words."""
+"""Every file with a secret, as editors, shells and Windows write it: the secret, or an explained fault."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ context: {prometheus: {url: "http://prometheus", token_file: secret}}
 ping: {url_file: url}
 route: {notify: [pager, chat, mail]}
 """
-COUNT = 8  #: of `secret` above
+COUNT = 8  #: uses of the file `secret` above
 
 
 def folder_with(folder: Path, content: bytes) -> Path:
@@ -72,20 +72,20 @@ def secrets_of(settings: Settings) -> list[str]:
 
 
 @pytest.mark.parametrize("content", WRITTEN.values(), ids=WRITTEN)
-def test_every_secret_is_what_people_see_in_its_file(content: bytes, tmp_path: Path) -> None:
+def test_every_secret_is_read_without_line_ending_and_byte_order_mark(content: bytes, tmp_path: Path) -> None:
     settings = load(folder_with(tmp_path, content), {})
-    assert [SECRET] * COUNT == secrets_of(settings)
+    assert secrets_of(settings) == [SECRET] * COUNT
     assert settings.ping is not None
-    assert "https://hc.example/key" == settings.ping.url.get_secret_value()
+    assert settings.ping.url.get_secret_value() == "https://hc.example/key"
 
 
 @pytest.mark.parametrize("content", WRITTEN.values(), ids=WRITTEN)
-def test_so_it_is_in_a_container(content: bytes, tmp_path: Path) -> None:
+def test_a_container_reads_secrets_the_same_way(content: bytes, tmp_path: Path) -> None:
     (tmp_path / "slack_bot_token").write_bytes(content)
-    assert {"SLACK_BOT_TOKEN": SECRET} == merged(tmp_path, {})
+    assert merged(tmp_path, {}) == {"SLACK_BOT_TOKEN": SECRET}
 
 
-def made(folder: Path, kind: str) -> Path:
+def unreadable_secret(folder: Path, kind: str) -> Path:
     file = folder / "secret"
     if kind == "a folder":
         file.mkdir()
@@ -98,8 +98,8 @@ def made(folder: Path, kind: str) -> Path:
 
 
 @pytest.mark.parametrize(("kind", "words"), UNREADABLE.items(), ids=UNREADABLE)
-def test_what_cannot_be_read_is_told_without_what_is_in_it(kind: str, words: str, tmp_path: Path) -> None:
-    file = made(tmp_path, kind)
+def test_an_unreadable_secret_is_explained_without_its_content(kind: str, words: str, tmp_path: Path) -> None:
+    file = unreadable_secret(tmp_path, kind)
     with pytest.raises(UnreadableSecret, match=words) as caught:
         read_secret(file)
     assert "hush" not in f"{caught.value} {caught.value.__cause__}"
@@ -107,28 +107,28 @@ def test_what_cannot_be_read_is_told_without_what_is_in_it(kind: str, words: str
     (tmp_path / "url").write_text("https://hc.example/key")
     with pytest.raises(ConfigurationFaults) as found:
         load(tmp_path / "routes.yaml", {})
-    told = [str(fault) for fault in found.value.faults]
-    assert COUNT == len([each for each in told if words in each or (kind == "missing" and "no file" in each)])
-    assert not [each for each in told if "hush" in each]
+    faults = [str(fault) for fault in found.value.faults]
+    assert len([each for each in faults if words in each or (kind == "missing" and "no file" in each)]) == COUNT
+    assert not [each for each in faults if "hush" in each]
 
 
 @pytest.mark.parametrize("content", [b"", b"\n", b"\xef\xbb\xbf", b"\xff\xfe", b" \r\n\t"])
 def test_an_empty_file_is_no_secret(content: bytes, tmp_path: Path) -> None:
     with pytest.raises(ConfigurationFaults) as found:
         load(folder_with(tmp_path, content), {})
-    assert COUNT == len([fault for fault in found.value.faults if "the secret is empty" in str(fault)])
+    assert len([fault for fault in found.value.faults if "the secret is empty" in str(fault)]) == COUNT
 
 
-def test_a_secret_of_two_lines_is_none(tmp_path: Path) -> None:
+def test_a_secret_of_two_lines_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ConfigurationFaults) as found:
         load(folder_with(tmp_path, b"hush\nmore\n"), {})
-    told = [str(fault) for fault in found.value.faults]
-    assert len([each for each in told if "line break" in each]) >= COUNT - 2  # two are read at each use
-    assert not [each for each in told if "hush" in each]
+    faults = [str(fault) for fault in found.value.faults]
+    assert len([each for each in faults if "line break" in each]) >= COUNT - 2  # two are read at each use
+    assert not [each for each in faults if "hush" in each]
 
 
-def test_a_mark_in_a_variable_is_no_part_of_it_either(tmp_path: Path) -> None:
+def test_a_byte_order_mark_in_a_variable_is_removed_too(tmp_path: Path) -> None:
     text = ROUTES.replace("routing_key_file: secret", 'routing_key: "${KEY}"')
     folder_with(tmp_path, SECRET.encode()).write_text(text)
     settings = load(tmp_path / "routes.yaml", {"KEY": f"\ufeff{SECRET}\r\n"})
-    assert [SECRET] * COUNT == secrets_of(settings)
+    assert secrets_of(settings) == [SECRET] * COUNT

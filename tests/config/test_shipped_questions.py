@@ -9,7 +9,7 @@ import pytest
 
 from bridge.app.settings import load
 from bridge.config.context import ContextSettings
-from bridge.core.context.questions import ROLES, Question, expression
+from bridge.core.context.questions import ROLES, SYMPTOMS, Question, expression
 
 ROOT = Path(__file__).parents[2]
 ENVIRON = dict.fromkeys(("PAGERDUTY_ROUTING_KEY", "SLACK_BOT_TOKEN", "ALERTMANAGER_TOKEN"), "x" * 32)
@@ -26,14 +26,18 @@ CONTEXT = shipped()
 
 @pytest.mark.parametrize("question", CONTEXT.questions, ids=lambda question: question.name)
 @pytest.mark.parametrize("labels", [{}, {"job": "api"}, {"namespace": "ml", "job": "api"}], ids=len)
-def test_a_shipped_question_can_be_asked(question: Question, labels: dict[str, str]) -> None:
+def test_a_shipped_question_is_valid_promql_for_any_labels(question: Question, labels: dict[str, str]) -> None:
     for text in filter(None, (question.expr, question.usual, question.of)):
         asked = expression(text, {"alertname": "X", **labels}, CONTEXT.labels)
         assert asked is not None
         promql_parser.parse(asked)
 
 
-def test_every_role_is_played_once() -> None:
-    """But for the peak: each cause has one of its own."""
-    roles = sorted(question.role for question in CONTEXT.questions if question.role not in ("", "peak"))
-    assert sorted(role for role in ROLES if role not in ("", "peak")) == roles
+SHARED = ("peak", *SYMPTOMS, "inputs", "")
+
+
+def test_no_role_is_used_twice() -> None:
+    """But for those that each cause has its own question of."""
+    roles = [question.role for question in CONTEXT.questions if question.role not in SHARED]
+    assert sorted(set(roles)) == sorted(roles)
+    assert {question.role for question in CONTEXT.questions} <= set(ROLES)

@@ -1,4 +1,4 @@
-"""Addresses that are none of what the bridge calls: a warning that says what to write."""
+"""URLs that differ from what the bridge calls: a warning that says what to write."""
 
 from __future__ import annotations
 
@@ -61,12 +61,12 @@ WRONG = [
 
 
 @pytest.mark.parametrize(("key", "url", "words", "right"), WRONG, ids=[f"{row[0]} {row[1]}" for row in WRONG])
-def test_an_address_with_too_much_in_it_is_told_with_the_right_one(key: str, url: str, words: str, right: str) -> None:
-    (told,) = warnings(**_url(key, url))
-    assert words in told
-    assert f"; write {right}" in told
+def test_a_url_with_a_superfluous_part_is_corrected(key: str, url: str, words: str, right: str) -> None:
+    (warning,) = warnings(**_url(key, url))
+    assert words in warning
+    assert f"; write {right}" in warning
     if right.startswith("http") and ", " not in right:
-        assert [] == warnings(**_url(key, right)), "what it says to write is good"
+        assert warnings(**_url(key, right)) == [], "the advice is valid itself"
 
 
 RIGHT = [
@@ -86,43 +86,43 @@ RIGHT = [
 
 
 @pytest.mark.parametrize(("key", "url"), RIGHT)
-def test_a_right_address_is_not_talked_about(key: str, url: str) -> None:
-    assert [] == warnings(**_url(key, url))
+def test_a_valid_url_gets_no_warning(key: str, url: str) -> None:
+    assert warnings(**_url(key, url)) == []
 
 
-def test_what_a_variable_held_is_not_shown() -> None:
-    (told,) = warnings(pagerduty=', base_url: "${URL}"')
-    assert "channels.pager.base_url: ends in /v2/enqueue" in told
-    assert "hidden" not in told
+def test_the_value_of_a_variable_is_not_shown() -> None:
+    (warning,) = warnings(pagerduty=', base_url: "${URL}"')
+    assert "channels.pager.base_url: ends in /v2/enqueue" in warning
+    assert "hidden" not in warning
 
 
-def test_a_ping_that_says_the_wrong_thing() -> None:
-    (told,) = warnings({"PING": "https://hc.example/hush/fail?rid=1"}, ping='ping: {url: "${PING}"}')
-    assert "ping.url: ends in /fail" in told
-    assert "hush" not in told
+def test_a_ping_url_that_reports_failures_is_a_warning() -> None:
+    (warning,) = warnings({"PING": "https://hc.example/hush/fail?rid=1"}, ping='ping: {url: "${PING}"}')
+    assert "ping.url: ends in /fail" in warning
+    assert "hush" not in warning
 
 
-def test_mail_addresses_that_surprise() -> None:
-    told = warnings(to="c@d.org, jörg@d.org, C <C@d.org>", sender="ö@b.org")
-    assert 3 == len(told)
-    assert "to[2]: the same address as to[0]" in told[2]
-    assert ["SMTPUTF8" in each for each in told] == [True, True, False]
+def test_duplicate_and_non_ascii_mail_addresses_are_warnings() -> None:
+    found = warnings(to="c@d.org, jörg@d.org, C <C@d.org>", sender="ö@b.org")
+    assert len(found) == 3
+    assert "to[2]: the same address as to[0]" in found[2]
+    assert ["SMTPUTF8" in each for each in found] == [True, True, False]
 
 
-def test_a_proxy_that_cannot_be_used() -> None:
-    (told,) = warnings({"HTTPS_PROXY": "socks5://u:hush@p:1", "http_proxy": "p:3128"})
-    assert "HTTPS_PROXY names a socks5 proxy" in told
-    assert "hush" not in told
+def test_an_unusable_proxy_is_a_warning() -> None:
+    (warning,) = warnings({"HTTPS_PROXY": "socks5://u:hush@p:1", "http_proxy": "p:3128"})
+    assert "HTTPS_PROXY names a socks5 proxy" in warning
+    assert "hush" not in warning
 
 
-def test_authorities_that_are_not_there() -> None:
-    (told,) = warnings({"REQUESTS_CA_BUNDLE": "/no/such/file", "SSL_CERT_DIR": "/"})
-    assert "REQUESTS_CA_BUNDLE names a file or folder of certificates that is not there" in told
+def test_a_missing_certificate_file_is_a_warning() -> None:
+    (warning,) = warnings({"REQUESTS_CA_BUNDLE": "/no/such/file", "SSL_CERT_DIR": "/"})
+    assert "REQUESTS_CA_BUNDLE names a file or folder of certificates that is not there" in warning
 
 
 @pytest.mark.parametrize("wrong", ["5", "[1]", "{a: b}", '"http://[::1"', "null", '"https://x:y"'])
-def test_data_of_any_shape_is_borne(wrong: str) -> None:
-    """The schema says what is wrong with it."""
+def test_data_of_any_shape_raises_nothing(wrong: str) -> None:
+    """The schema reports it."""
     given = {
         "pagerduty": f", base_url: {wrong}", "slack": f", base_url: {wrong}", "to": wrong,
         "ping": f"ping: {{url: {wrong}}}",

@@ -54,7 +54,7 @@ def after(finding: Finding, now: float = 1000) -> Incident:
     return change.incident
 
 
-def told(finding: Finding, now: float = 1000) -> list[str]:
+def texts_of(finding: Finding, now: float = 1000) -> list[str]:
     change = receive(finding.incident, finding.group, at(now), Rules(), "uid")
     assert change is not None
     return [entry.text for entry in change.entries]

@@ -15,7 +15,7 @@ from tests.builders import an_alert, at
 
 
 class Place(TypedDict):
-    """Labels that say where it happens."""
+    """Labels that name a place."""
 
     namespace: str
     job: str
@@ -61,10 +61,10 @@ def unnamed(**annotations: str) -> Alert:
         pytest.param({}, [], "Unnamed alert", id="nothing at all"),
     ],
 )
-def test_a_group_is_named_by_its_alerts_and_where_they_are(
+def test_the_title_names_the_alerts_and_their_place(
     group_labels: dict[str, str], alerts: list[Alert], title: str
 ) -> None:
-    assert title == title_of(group_labels, alerts)
+    assert title_of(group_labels, alerts) == title
 
 
 def test_hundreds_of_names_are_counted() -> None:
@@ -72,7 +72,7 @@ def test_hundreds_of_names_are_counted() -> None:
     assert title_of({}, many, truncated=1000) == "1,300 alerts: A000, A001 and 298 more"
 
 
-def test_what_is_long_is_cut_and_what_is_important_stays() -> None:
+def test_a_long_title_is_cut_and_keeps_the_important_part() -> None:
     labels = {
         "alertname": "A" * 500,
         "namespace": "n" * 500,
@@ -91,7 +91,7 @@ def test_a_title_is_one_line_whatever_the_labels(group_labels: dict[str, str], l
     assert not [letter for letter in title if letter < " " or "\x7f" <= letter <= "\x9f"]
 
 
-def test_an_alert_without_a_name_is_told_by_what_it_is_about() -> None:
+def test_an_alert_without_a_name_is_titled_by_its_labels() -> None:
     assert names_of([unnamed(summary="CPU is hot"), unnamed()]) == "CPU is hot, an unnamed alert"
 
 
@@ -105,7 +105,7 @@ def after(known: Incident | None, *alerts: Alert, seconds: float, **labels: str)
     return change.incident
 
 
-def test_a_title_follows_the_alerts_of_a_group_that_no_alertname_makes() -> None:
+def test_the_title_follows_the_alerts_of_a_group_without_alertname() -> None:
     opened = after(None, LATENCY, seconds=0, page="true")
     assert opened.title == "Latency (ml/toxicity-api, page=true)"
     joined = after(opened, LATENCY, ERRORS, seconds=60, page="true")
@@ -114,12 +114,12 @@ def test_a_title_follows_the_alerts_of_a_group_that_no_alertname_makes() -> None
     left = after(joined, over, ERRORS, seconds=90, page="true")
     assert left.title == "ToxicityApiErrors (ml/toxicity-api, page=true)"
     ended = after(left, over, an_alert("ToxicityApiErrors", ends=120, **PLACE), seconds=120, page="true")
-    assert (left.title, True) == (ended.title, ended.resolved)
+    assert (ended.title, ended.resolved) == (left.title, True)
     again = after(ended, an_alert("Latency", "warning", starts=150, **PLACE), seconds=150, page="true")
     assert again.title == "Latency (ml/toxicity-api, page=true)"
 
 
-def test_a_title_with_the_groups_alertname_stays() -> None:
+def test_a_title_from_the_alertname_of_the_group_stays() -> None:
     opened = after(None, ERRORS, seconds=0, alertname="ToxicityApiErrors")
     joined = after(opened, ERRORS, an_alert("ToxicityApiErrors", pod="b"), seconds=60, alertname="ToxicityApiErrors")
     assert opened.title == joined.title == "ToxicityApiErrors (ml/toxicity-api)"

@@ -1,4 +1,4 @@
-"""Numbers as people read them."""
+"""Numbers, factors, durations and ages in readable form."""
 
 from __future__ import annotations
 
@@ -43,13 +43,13 @@ from bridge.core.numbers import ago, in_words, shown, times
         (1240, Unit.NUMBER, "1,240"),
     ],
 )
-def test_a_number_has_the_digits_that_matter_and_its_unit(value: float, unit: Unit, text: str) -> None:
-    assert text == shown(value, unit)
+def test_a_number_has_its_significant_digits_and_unit(value: float, unit: Unit, text: str) -> None:
+    assert shown(value, unit) == text
 
 
 @pytest.mark.parametrize("unit", Unit)
 @pytest.mark.parametrize("value", [math.inf, -math.inf, math.nan])
-def test_what_is_no_number_is_unknown(value: float, unit: Unit) -> None:
+def test_infinity_and_nan_are_unknown(value: float, unit: Unit) -> None:
     assert shown(value, unit) == "unknown"
 
 
@@ -59,8 +59,8 @@ def test_every_number_is_short(value: float, unit: Unit) -> None:
 
 
 @pytest.mark.parametrize(("factor", "text"), [(11.2, "11 x"), (2.5, "2.5 x"), (3, "3 x")])
-def test_times(factor: float, text: str) -> None:
-    assert text == times(factor)
+def test_factors(factor: float, text: str) -> None:
+    assert times(factor) == text
 
 
 @pytest.mark.parametrize(
@@ -68,9 +68,9 @@ def test_times(factor: float, text: str) -> None:
     [(-5, "0 s"), (45, "45 s"), (61, "1 min"), (12_000, "3 h 20 min"), (10_800, "3 h"), (187_200, "2 d 4 h")],
 )
 def test_durations_have_two_units_at_most(seconds: int, words: str) -> None:
-    assert words == in_words(timedelta(seconds=seconds))
+    assert in_words(timedelta(seconds=seconds)) == words
 
 
 @pytest.mark.parametrize(("seconds", "words"), [(3, "just now"), (10, "10 s ago"), (200, "3 min ago")])
-def test_what_was_long_ago(seconds: int, words: str) -> None:
-    assert words == ago(timedelta(seconds=seconds))
+def test_ages(seconds: int, words: str) -> None:
+    assert ago(timedelta(seconds=seconds)) == words

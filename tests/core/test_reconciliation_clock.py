@@ -1,4 +1,4 @@
-"""The reconciler's patience when the clock goes back: it begins anew, and is not put off until the old time comes."""
+"""The reconciler's grace period when the clock goes back: it begins anew instead of waiting for the old time."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from tests.core.reconciliation_builders import LONG_AGO, ONE, an_incident, decid
 EMPTY = AlertmanagerState(at(LONG_AGO))
 
 
-def test_an_absence_that_began_in_the_future_begins_now() -> None:
+def test_an_absence_from_the_future_begins_now() -> None:
     first = deciding(an_incident(), EMPTY, now=86_400)
-    assert {ONE.fingerprint: at(86_400)} == first.absent_since
+    assert first.absent_since == {ONE.fingerprint: at(86_400)}
     second = deciding(an_incident(), EMPTY, absent=first.absent_since, now=1000)
-    assert {ONE.fingerprint: at(1000)} == second.absent_since
+    assert second.absent_since == {ONE.fingerprint: at(1000)}
     assert second.findings == ()
     third = deciding(an_incident(), EMPTY, absent=second.absent_since, now=1301)
     assert [finding.ended for finding in third.findings] == [1]

@@ -26,7 +26,7 @@ from tests.core.reconciliation_builders import (
     after,
     an_incident,
     deciding,
-    told,
+    texts_of,
 )
 
 SILENCES = {"a": Silence("alice", at(7200)), "b": Silence("", at(3600)), "c": Silence("carol", None)}
@@ -45,62 +45,62 @@ SILENCES = {"a": Silence("alice", at(7200)), "b": Silence("", at(3600)), "c": Si
         (Listed(ONE, muted_by=("nights", "holidays")), "muted by holidays, nights"),
     ],
 )
-def test_why_an_alert_is_muted_is_said_once_and_ends_nothing(listed: Listed, why: str) -> None:
+def test_the_reason_for_muting_is_recorded_once_and_ends_nothing(listed: Listed, why: str) -> None:
     state = a_state(listed, TWO, silences=SILENCES)
     (found,) = deciding(an_incident(), state).findings
     marked = after(found)
-    assert ([f"One: {why}"], why, False) == (told(found), marked.alerts[ONE.fingerprint].muted, marked.resolved)
-    assert (1, at(0)) == (marked.revision, marked.seen_at)
+    assert (texts_of(found), marked.alerts[ONE.fingerprint].muted, marked.resolved) == ([f"One: {why}"], why, False)
+    assert (marked.revision, marked.seen_at) == (1, at(0))
     assert deciding(marked, state).findings == ()
     (over,) = deciding(marked, a_state(ONE)).findings
-    assert (told(over), after(over).alerts[ONE.fingerprint].muted) == (["One: no longer muted"], "")
+    assert (texts_of(over), after(over).alerts[ONE.fingerprint].muted) == (["One: no longer muted"], "")
 
 
-def test_while_the_rest_is_muted_an_end_is_told_to_whom_it_is_the_last_one() -> None:
-    """PagerDuty would page anew for an incident that a person has closed there."""
+def test_an_end_is_notified_to_the_targets_with_nothing_left_firing_while_the_rest_is_muted() -> None:
+    """PagerDuty would page again for an incident that a user has resolved there."""
     muted = [replace(alert, muted="silenced") for alert in (ONE, THREE)]
     incident = replace(an_incident(ONE, THREE), alerts={alert.fingerprint: alert for alert in muted})
     silenced = a_state(Listed(THREE, silenced_by=("gone",)))
     (found,) = deciding(incident, silenced, absent={ONE.fingerprint: at(0)}).findings
-    assert (after(found).revision, told(found)) == (2, ["One ended: Alertmanager no longer knows it"])
+    assert (after(found).revision, texts_of(found)) == (2, ["One ended: Alertmanager no longer knows it"])
     change = receive(incident, found.group, at(1000), Rules(), "uid")
     assert change is not None
-    assert change.ends_only  # only for whom everything is over
-    (heard,) = deciding(incident, a_state(THREE), absent={ONE.fingerprint: at(0)}).findings
-    assert after(heard).revision == 2
+    assert change.ends_only  # only for targets with nothing left firing
+    (unmuted,) = deciding(incident, a_state(THREE), absent={ONE.fingerprint: at(0)}).findings
+    assert after(unmuted).revision == 2
     (last,) = deciding(after(found), a_state(), absent={THREE.fingerprint: at(0)}).findings
     assert (after(last).resolved, after(last).revision) == (True, 3)
 
 
-def test_an_alertmanager_that_has_not_heard_of_every_alert_completes_nothing() -> None:
+def test_an_alertmanager_that_started_recently_completes_nothing() -> None:
     group = a_listed_group(ONE, THREE)
     state = a_state(ONE, THREE, groups=(group,), started=900)
-    assert deciding(a_cut_one(ONE, left_out=2), state).findings == ()
+    assert deciding(a_truncated_incident(ONE, left_out=2), state).findings == ()
     old = replace(state, started_at=at(LONG_AGO))
-    (found,) = deciding(a_cut_one(ONE, left_out=2), state, old).findings
-    assert {ONE.fingerprint, THREE.fingerprint} == set(after(found).alerts)
+    (found,) = deciding(a_truncated_incident(ONE, left_out=2), state, old).findings
+    assert set(after(found).alerts) == {ONE.fingerprint, THREE.fingerprint}
 
 
-def test_a_mark_stays_while_nobody_knows_better_and_goes_with_a_webhook() -> None:
+def test_a_mark_stays_without_answers_and_is_removed_by_a_webhook() -> None:
     state = a_state(Listed(ONE, silenced_by=("a",)), silences=SILENCES)
     (found,) = deciding(an_incident(), state).findings
     marked = after(found)
     assert deciding(marked, Unavailable("")).findings == ()
-    heard = receive(marked, a_group(ONE, key="group"), at(1100), Rules(), "uid")
-    assert heard is not None
-    assert [entry.text for entry in heard.entries] == ["One: no longer muted"]
+    received = receive(marked, a_group(ONE, key="group"), at(1100), Rules(), "uid")
+    assert received is not None
+    assert [entry.text for entry in received.entries] == ["One: no longer muted"]
     ended = receive(marked, a_group(an_alert("One", ends=1050), key="group"), at(1100), Rules(), "uid")
     assert ended is not None
     assert (ended.incident.resolved, ended.incident.alerts[ONE.fingerprint].muted) == (True, "")
 
 
-def test_an_alert_that_one_of_two_mutes_is_not_muted() -> None:
+def test_an_alert_muted_by_one_of_two_is_not_muted() -> None:
     muting = a_state(Listed(ONE, inhibited_by=("x",)))
     assert deciding(an_incident(), muting, a_state(ONE)).findings == ()
     assert len(deciding(an_incident(), muting, a_state()).findings) == 1
 
 
-def a_cut_one(*alerts: Alert, left_out: int) -> Incident:
+def a_truncated_incident(*alerts: Alert, left_out: int) -> Incident:
     return an_incident(*alerts, truncated=left_out)
 
 
@@ -109,12 +109,12 @@ def a_listed_group(*alerts: Alert | Listed, receiver: str = "bridge", name: str 
     return ListedGroup(receiver, {"alertname": name}, listed)
 
 
-def test_a_cut_group_is_completed_without_what_is_muted_in_it() -> None:
+def test_a_truncated_group_is_completed_without_its_muted_alerts() -> None:
     group = a_listed_group(ONE, THREE, Listed(TWO, muted_by=("nights",)))
-    (found,) = deciding(a_cut_one(ONE, left_out=1), a_state(ONE, THREE, groups=(group,))).findings
+    (found,) = deciding(a_truncated_incident(ONE, left_out=1), a_state(ONE, THREE, groups=(group,))).findings
     whole = after(found)
-    assert ({ONE.fingerprint, THREE.fingerprint}, 0) == (set(whole.alerts), whole.truncated)
-    assert told(found) == ["One joined (left out of the webhook)", "no alert is left out any more"]
+    assert (set(whole.alerts), whole.truncated) == ({ONE.fingerprint, THREE.fingerprint}, 0)
+    assert texts_of(found) == ["One joined (left out of the webhook)", "no alert is left out any more"]
     again = receive(whole, a_group(ONE, key="group", truncated=1), at(1300), Rules(), "uid")
     assert again is not None
     assert (again.incident.truncated, [entry.kind for entry in again.entries]) == (0, ["reminder"])
@@ -123,17 +123,17 @@ def test_a_cut_group_is_completed_without_what_is_muted_in_it() -> None:
 @pytest.mark.parametrize(
     "groups",
     [
-        pytest.param((), id="nobody has it"),
+        pytest.param((), id="no group"),
         pytest.param((a_listed_group(ONE, THREE, receiver="other"),), id="another receiver's"),
         pytest.param((a_listed_group(ONE, THREE, name="Other"),), id="other labels"),
-        pytest.param((a_listed_group(ONE, THREE), a_listed_group(THREE)), id="two routes' groups look alike"),
+        pytest.param((a_listed_group(ONE, THREE), a_listed_group(THREE)), id="groups of two routes with equal labels"),
     ],
 )
-def test_a_group_that_is_not_certainly_the_same_completes_nothing(groups: tuple[ListedGroup, ...]) -> None:
-    assert deciding(a_cut_one(ONE, left_out=1), a_state(ONE, THREE, groups=groups)).findings == ()
+def test_an_ambiguous_group_completes_nothing(groups: tuple[ListedGroup, ...]) -> None:
+    assert deciding(a_truncated_incident(ONE, left_out=1), a_state(ONE, THREE, groups=groups)).findings == ()
 
 
-def test_a_whole_group_is_not_asked_for() -> None:
-    assert StateQuery(frozenset([ONE.fingerprint]), frozenset()) == query_for([an_incident()])
-    assert frozenset(["bridge"]) == query_for([a_cut_one(ONE, left_out=1)]).receivers
+def test_a_complete_group_is_not_queried() -> None:
+    assert query_for([an_incident()]) == StateQuery(frozenset([ONE.fingerprint]), frozenset())
+    assert query_for([a_truncated_incident(ONE, left_out=1)]).receivers == frozenset(["bridge"])
     assert deciding(an_incident(), a_state(ONE, THREE, groups=(a_listed_group(ONE, THREE),))).findings == ()

@@ -7,18 +7,18 @@ from bridge.core.timeline import EntryKind
 from bridge.observability.metrics import Metrics
 
 
-def test_what_a_newer_version_wrote_is_still_an_entry() -> None:
+def test_an_unknown_kind_of_entry_is_other() -> None:
     assert EntryKind.OTHER is EntryKind("escalated_to_the_moon")
 
 
-def test_who_is_notified_is_decided_by_the_kind() -> None:
-    assert {"opened", "reopened", "expired", "paged_again"} == {each for each in EntryKind if each.awakens}
-    assert {"held", "returned", "muted", "unmuted"} == {each for each in EntryKind if each.is_only_noted}
+def test_the_kind_decides_who_is_notified() -> None:
+    assert {each for each in EntryKind if each.awakens} == {"opened", "reopened", "expired", "paged_again"}
+    assert {each for each in EntryKind if each.is_only_noted} == {"held", "returned", "muted", "unmuted"}
     while_muted = {each for each in EntryKind if each.is_noted_while_muted and not each.is_only_noted}
-    assert {"lowered", "truncated"} == while_muted
+    assert while_muted == {"lowered", "truncated"}
 
 
-def test_each_outcome_of_a_webhook_is_counted_from_the_start() -> None:
+def test_each_outcome_of_a_webhook_has_a_counter_from_the_start() -> None:
     metrics = Metrics()
     metrics.know((), ("prod",), ())
     for outcome in WebhookOutcome:

@@ -1,4 +1,4 @@
-"""One Prometheus for all questions; nothing here changes what it holds."""
+"""One Prometheus for all tests; none changes its data."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which series exist, with which labels and which values: what a query may name."""
+"""Which series exist, with which labels and values: what a query may name."""
 
 from __future__ import annotations
 

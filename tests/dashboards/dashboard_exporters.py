@@ -1,4 +1,4 @@
-"""What the code exports, learned from the code: its metrics are driven and scraped, and nothing is written by hand.
+"""What the code exports: its own metrics are driven and scraped, and nothing is written by hand.
 
 One hour of traffic is 100 texts for a pod, in shares that make the dashboards' values easy to compute on paper.
 """
@@ -15,7 +15,7 @@ from bridge.observability.metrics import Metrics as BridgeMetrics
 MIB = 1024 * 1024
 CHANNELS = ("pagerduty-ml", "slack-ml", "email-ml")
 BASELINE = tuple((upper, round(upper**4, 4)) for upper in CONFIDENCE_BOUNDS)
-#: (confidence, level, language) of ten texts; the first ones are the toxic ones
+#: (confidence, level, language) of ten texts; the first of them are the toxic ones
 TEXTS = (
     (0.97, "high", "en"),
     (0.72, "medium", "en"),

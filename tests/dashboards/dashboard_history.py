@@ -14,7 +14,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from tests.dashboards import dashboard_exporters as exporters
 
 HOUR = 3600
-#: the end of everything, on the edge of a two-hour block
+#: the end of the history, on the edge of a two-hour block
 NOW = 1_768_003_200
 BEGIN = NOW - 27 * HOUR
 DEPLOYED = NOW - 2 * HOUR
@@ -61,7 +61,7 @@ def _pod(namespace: str, pod: str, *, toxic_of_ten: int, errors: int, busy: int 
 
 
 def stages_of_bridges() -> Iterator[Stage]:
-    """Two on one database: each counts what it did itself, and both tell of the same backlog."""
+    """Two on one database: each counts its own work, and both report the same backlog."""
     for instance in ("bridge-0:9119", "bridge-1:9119"):
         target = {"namespace": "alerting", "job": "alert-bridge", "instance": instance}
         metrics = exporters.a_bridge()
@@ -100,7 +100,7 @@ def _series(name: str, labels: Labels) -> str:
 
 
 def _recorded() -> Iterator[str]:
-    """What the rules would have recorded: constant, for the samples behind it are."""
+    """What the rules would have recorded: constant, because the samples behind it are."""
     service = {"namespace": "ml", "job": "toxicity-api"}
     yield from _constant(
         "namespace_job_version:ml_confidence_distribution:psi_rate1h", service | {"version": NEW}, 0.12

@@ -1,4 +1,4 @@
-"""A real Prometheus that remembers the day of dashboard_history."""
+"""A real Prometheus with the data of dashboard_history."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ class Prometheus:
     def instant(self, expr: str, moment: int = history.NOW) -> list[dict[str, Any]]:
         return self._result("query", query=expr, time=moment)
 
-    def course(self, expr: str) -> list[dict[str, Any]]:
-        """Of the last half hour, a point a minute."""
+    def range(self, expr: str) -> list[dict[str, Any]]:
+        """The last half hour, one point a minute."""
         return self._result("query_range", query=expr, start=history.NOW - 1800, end=history.NOW, step=60)
 
     def label_values(self, selector: str, label: str) -> list[str]:
@@ -66,8 +66,8 @@ def _make_blocks(folder: Path) -> None:
     text.write_text(history.everything())
     promtool = find("promtool")
     command = [str(promtool), "tsdb", "create-blocks-from", "openmetrics", "--quiet", str(text), f"{folder}/data"]
-    made = subprocess.run(command, capture_output=True, text=True, check=False, cwd=working_folder(promtool))
-    assert made.returncode == 0, made.stdout + made.stderr
+    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=working_folder(promtool))
+    assert done.returncode == 0, done.stdout + done.stderr
 
 
 def _ready(prometheus: Prometheus, process: subprocess.Popen[bytes], log: Path) -> Prometheus:

@@ -1,4 +1,4 @@
-"""The generated JSON as a reader, its questions as Grafana would ask them."""
+"""The generated JSON, and its queries as Grafana would send them."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ ROOT = Path(__file__).parents[2]
 GRAFANA = ROOT / "docker" / "grafana"
 FOLDER = GRAFANA / "dashboards"
 UIDS = ("mlops-overview", "business-kpis", "model-health", "alert-bridge")
-# As Grafana replaces them while somebody looks at a day, one point a minute, scraped every 30 s, "All" chosen.
+# As Grafana replaces them for a range of one day, one point a minute, scraped every 30 s, with "All" chosen.
 SUBSTITUTES = {
     "$__rate_interval": "2m",
     "$__range": "24h",
@@ -34,14 +34,14 @@ def dashboard(uid: str) -> Json:
 
 
 def panels(document: Json) -> list[Json]:
-    """All that draw something, those in collapsed rows too."""
+    """All panels that draw something, also in collapsed rows."""
     inside = [panel for row in document["panels"] for panel in row.get("panels", [])]
     return [panel for panel in [*document["panels"], *inside] if panel["type"] != "row"]
 
 
 @dataclass(frozen=True)
-class Question:
-    """PromQL from a dashboard. `where` tells a person which."""
+class PanelQuery:
+    """PromQL from a dashboard; `where` names the panel."""
 
     where: str
     written: str
@@ -51,12 +51,12 @@ class Question:
 
     @property
     def expr(self) -> str:
-        """As Prometheus gets it."""
+        """As Prometheus receives it."""
         expr = self.written
         for name, value in SUBSTITUTES.items():
             expr = expr.replace(name, value)
         left = VARIABLE.findall(re.sub(r'"\$1"', "", expr))
-        assert not left, f"{self.where}: nobody replaces {left} in {self.written}"
+        assert not left, f"{self.where}: Grafana does not replace {left} in {self.written}"
         return expr
 
     @property
@@ -64,27 +64,27 @@ class Question:
         return set(re.findall(r"{{(\w+)}}", self.legend))
 
 
-def of_panels() -> Iterator[Question]:
+def of_panels() -> Iterator[PanelQuery]:
     for uid in UIDS:
         for panel in panels(dashboard(uid)):
             yield from _of_panel(uid, panel)
 
 
-def _of_panel(uid: str, panel: Json) -> Iterator[Question]:
+def _of_panel(uid: str, panel: Json) -> Iterator[PanelQuery]:
     for target in panel["targets"]:
         if "expr" in target:
             where = f"{uid}: {panel['title']}, {target['refId']}"
-            yield Question(where, target["expr"], target["instant"], target["legendFormat"], panel["type"])
+            yield PanelQuery(where, target["expr"], target["instant"], target["legendFormat"], panel["type"])
 
 
-def of_annotations() -> Iterator[Question]:
+def of_annotations() -> Iterator[PanelQuery]:
     for uid in UIDS:
         for annotation in dashboard(uid)["annotations"]["list"]:
             legend = annotation["titleFormat"] + annotation["textFormat"]
-            yield Question(f"{uid}: annotation {annotation['name']}", annotation["expr"], legend=legend)
+            yield PanelQuery(f"{uid}: annotation {annotation['name']}", annotation["expr"], legend=legend)
 
 
-def all_questions() -> list[Question]:
+def all_queries() -> list[PanelQuery]:
     return [*of_panels(), *of_annotations()]
 
 
@@ -95,5 +95,5 @@ def label_values(uid: str) -> dict[str, tuple[str, str]]:
         if variable["type"] == "query":
             match = re.fullmatch(r"label_values\((.+), (\w+)\)", variable["query"]["query"])
             assert match, f"{uid}: {variable['name']} is no label_values"
-            found[variable["name"]] = (Question(uid, match[1]).expr, match[2])
+            found[variable["name"]] = (PanelQuery(uid, match[1]).expr, match[2])
     return found

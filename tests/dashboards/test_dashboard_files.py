@@ -1,4 +1,4 @@
-"""The files that Grafana reads: made from the Python and up to date, provisioned under fixed names, no password."""
+"""The files that Grafana reads: generated and up to date, provisioned under fixed names, without a password."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def provisioned(kind: str) -> Json:
     return document
 
 
-def test_the_dashboards_in_the_repository_are_what_their_python_says() -> None:
+def test_the_dashboards_in_the_repository_are_up_to_date() -> None:
     assert files.verify() == []
 
 
@@ -36,32 +36,32 @@ def test_writing_twice_gives_the_same_bytes(tmp_path: Path) -> None:
     assert first == {path.name: path.read_bytes() for path in FOLDER.iterdir()}
 
 
-def test_verify_names_what_is_missing_changed_or_nobodys(tmp_path: Path) -> None:
+def test_verify_names_missing_changed_and_unknown_files(tmp_path: Path) -> None:
     files.write(tmp_path)
     (tmp_path / "model-health.json").unlink()
     (tmp_path / "alert-bridge.json").write_text("{}")
-    (tmp_path / "stranger.json").write_text("{}")
+    (tmp_path / "unknown.json").write_text("{}")
     result = CliRunner().invoke(main, ["verify", "--folder", str(tmp_path)])
     assert result.exit_code == 1
     for text in (
         "model-health.json is missing",
         "alert-bridge.json is not what",
-        "stranger.json belongs",
+        "unknown.json belongs",
         "dashboards write",
     ):
         assert text in result.stderr
     assert "business-kpis" not in result.stderr
 
 
-def test_write_mends_what_verify_finds(tmp_path: Path) -> None:
-    (tmp_path / "stranger.json").write_text("{}")
+def test_write_repairs_what_verify_finds(tmp_path: Path) -> None:
+    (tmp_path / "unknown.json").write_text("{}")
     assert CliRunner().invoke(main, ["write", "--folder", str(tmp_path)]).exit_code == 0
     assert CliRunner().invoke(main, ["verify", "--folder", str(tmp_path)]).exit_code == 0
-    assert not (tmp_path / "stranger.json").exists()
+    assert not (tmp_path / "unknown.json").exists()
 
 
-def test_a_panel_keeps_its_identifier_when_another_is_put_before_it() -> None:
-    """Or links into a panel, in mails and chats of last month, would lead to its neighbour."""
+def test_a_panel_keeps_its_identifier_when_another_is_inserted_before_it() -> None:
+    """Otherwise older links to a panel would open another one."""
     original = mlops_overview.DASHBOARD
     newcomer = replace(original.rows[0].panels[0], id=99, title="Newcomer")
     changed = replace(original, rows=(Row(id=199, title="New", panels=(newcomer,)), *original.rows))
@@ -69,7 +69,7 @@ def test_a_panel_keeps_its_identifier_when_another_is_put_before_it() -> None:
     assert before.items() <= after.items()
 
 
-def test_prometheus_is_the_default_and_cloud_monitoring_the_second_data_source() -> None:
+def test_prometheus_is_the_default_data_source_and_cloud_monitoring_the_second() -> None:
     prometheus, cloud = provisioned("datasources")["datasources"]
     assert (prometheus["uid"], prometheus["type"], prometheus["isDefault"]) == ("prometheus", "prometheus", True)
     assert (cloud["uid"], cloud["type"]) == ("cloud-monitoring", "stackdriver")
@@ -78,14 +78,14 @@ def test_prometheus_is_the_default_and_cloud_monitoring_the_second_data_source()
     assert not (prometheus["editable"] or cloud["editable"])
 
 
-def test_grafana_knows_how_often_prometheus_scrapes() -> None:
-    """$__rate_interval is made of it: with a shorter one, rates would have holes."""
+def test_grafana_has_the_scrape_interval_of_prometheus() -> None:
+    """$__rate_interval is computed from it; a shorter one would leave gaps in rates."""
     scraping = yaml.safe_load((ROOT / "docker" / "prometheus" / "prometheus.yml").read_text())
     prometheus = provisioned("datasources")["datasources"][0]
     assert prometheus["jsonData"]["timeInterval"] == scraping["global"]["scrape_interval"]
 
 
-def test_the_dashboards_are_read_from_where_they_are_mounted_and_cannot_be_changed() -> None:
+def test_the_dashboards_are_provisioned_read_only_from_their_mount() -> None:
     (provider,) = provisioned("dashboards")["providers"]
     assert provider["folderUid"] == "incident-bridge"
     assert provider["allowUiUpdates"] is False and provider["disableDeletion"] is True
@@ -100,7 +100,7 @@ def settings() -> configparser.ConfigParser:
     return parser
 
 
-def test_the_admin_password_comes_from_a_file_and_nobody_enters_without_one() -> None:
+def test_the_admin_password_is_in_a_file_and_anonymous_access_is_off() -> None:
     ini = settings()
     assert re.fullmatch(r"\$__file\{/run/secrets/\w+\}", ini["security"]["admin_password"])
     assert not ini.getboolean("auth.anonymous", "enabled")
@@ -108,14 +108,14 @@ def test_the_admin_password_comes_from_a_file_and_nobody_enters_without_one() ->
 
 
 @pytest.mark.parametrize("path", sorted(GRAFANA.rglob("*.*")), ids=lambda path: path.name)
-def test_no_file_of_grafana_holds_a_password(path: Path) -> None:
+def test_no_file_of_grafana_contains_a_password(path: Path) -> None:
     for line in path.read_text().splitlines():
         said = re.search(r"(?i)(password|secret|token|api_?key)\w*[\"']?\s*[:=]\s*(\S+)", line)
         assert said is None or said[2].startswith("$__file{"), line
 
 
 @pytest.mark.parametrize("uid", UIDS)
-def test_a_dashboard_knows_no_machine(uid: str) -> None:
-    """Its address, its project and its database are the data source's business."""
+def test_a_dashboard_names_no_machine(uid: str) -> None:
+    """Address, project and database belong to the data source."""
     text = json.dumps(dashboard(uid)).replace(RUNBOOKS, "")  # one address for all, to be changed in one place
     assert not re.search(r"localhost|127\.0\.0\.1|:9090|/tmp/|/home/", text)

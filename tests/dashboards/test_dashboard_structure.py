@@ -49,22 +49,22 @@ each_panel = pytest.mark.parametrize(
 )
 
 
-def test_every_dashboard_is_there_under_its_uid() -> None:
+def test_every_dashboard_exists_under_its_uid() -> None:
     assert sorted(path.stem for path in FOLDER.glob("*.json")) == sorted(UIDS)
     assert all(dashboard(uid)["uid"] == uid for uid in UIDS)
     assert len({dashboard(uid)["title"] for uid in UIDS}) == len(UIDS)
 
 
 @each_dashboard
-def test_nobody_can_change_it_in_the_browser(uid: str) -> None:
+def test_a_dashboard_is_read_only_in_the_browser(uid: str) -> None:
     assert dashboard(uid)["editable"] is False
 
 
 @each_dashboard
-def test_the_data_source_namespace_and_job_can_be_chosen(uid: str) -> None:
+def test_data_source_namespace_and_job_are_variables(uid: str) -> None:
     """template-datasource, -job, -label-promql, -on-time-change-reload.
 
-    Left out: template-instance and target-instance. The model is looked at as a fleet, and a pod's name says more.
+    Left out: template-instance and target-instance. Dashboards show the model as a fleet, and a pod's name says more.
     """
     variables = {variable["name"]: variable for variable in dashboard(uid)["templating"]["list"]}
     assert list(variables)[:3] == ["datasource", "namespace", "job"]
@@ -78,7 +78,7 @@ def test_the_data_source_namespace_and_job_can_be_chosen(uid: str) -> None:
 
 
 @each_dashboard
-def test_every_identifier_is_there_once(uid: str) -> None:
+def test_every_identifier_is_unique(uid: str) -> None:
     everything = [*panels(dashboard(uid)), *(each for each in dashboard(uid)["panels"] if each["type"] == "row")]
     ids = [panel["id"] for panel in everything]
     assert len(ids) == len(set(ids))
@@ -88,7 +88,7 @@ def test_every_identifier_is_there_once(uid: str) -> None:
 
 
 @each_dashboard
-def test_no_panel_lies_on_another(uid: str) -> None:
+def test_no_panel_overlaps_another(uid: str) -> None:
     document = dashboard(uid)
     shown = [each["gridPos"] for each in document["panels"]]
     for group in [shown, *([panel["gridPos"] for panel in row.get("panels", [])] for row in document["panels"])]:
@@ -104,8 +104,8 @@ def _overlap(one: Json, other: Json) -> bool:
 
 
 @each_dashboard
-def test_every_line_of_panels_is_full(uid: str) -> None:
-    """A hole at the end of a line is a panel that was forgotten."""
+def test_every_row_of_panels_is_full(uid: str) -> None:
+    """A gap at the end of a row is a missing panel."""
     lines: dict[int, int] = {}
     for panel in panels(dashboard(uid)):
         lines[panel["gridPos"]["y"]] = lines.get(panel["gridPos"]["y"], 0) + panel["gridPos"]["w"]
@@ -113,7 +113,7 @@ def test_every_line_of_panels_is_full(uid: str) -> None:
 
 
 @each_panel
-def test_a_panel_says_what_it_shows_in_which_unit(uid: str, panel: Json) -> None:
+def test_a_panel_has_a_description_and_a_unit(uid: str, panel: Json) -> None:
     """panel-title-description, panel-units."""
     assert panel["title"].strip() == panel["title"] != ""
     assert panel["description"].endswith(".") and len(panel["description"]) > 20
@@ -123,7 +123,7 @@ def test_a_panel_says_what_it_shows_in_which_unit(uid: str, panel: Json) -> None
 
 
 @each_panel
-def test_a_panel_asks_the_chosen_data_source(uid: str, panel: Json) -> None:
+def test_a_panel_queries_the_chosen_data_source(uid: str, panel: Json) -> None:
     """panel-datasource, panel-no-targets."""
     assert panel["targets"]
     offered = {
@@ -138,7 +138,7 @@ def test_a_panel_asks_the_chosen_data_source(uid: str, panel: Json) -> None:
 
 
 @each_panel
-def test_every_question_is_narrowed_to_the_chosen_namespace_and_job(uid: str, panel: Json) -> None:
+def test_every_query_is_limited_to_the_chosen_namespace_and_job(uid: str, panel: Json) -> None:
     """target-job. Left out: ALERTS. They are the bridge's business wherever they come from, and some have no job."""
     for target in panel["targets"]:
         for selector in re.findall(r"([a-z_:0-9]+)\{([^}]*)\}", target.get("expr", "")):
@@ -146,8 +146,8 @@ def test_every_question_is_narrowed_to_the_chosen_namespace_and_job(uid: str, pa
 
 
 @each_panel
-def test_a_rate_is_taken_over_a_window_that_holds_enough_samples(uid: str, panel: Json) -> None:
-    """target-rate-interval. Left out: the panels of FIXED_WINDOWS, for the reason that is told there."""
+def test_the_window_of_a_rate_contains_enough_samples(uid: str, panel: Json) -> None:
+    """target-rate-interval. Left out: the panels of FIXED_WINDOWS, for the reason given there."""
     windows = {
         window for target in panel["targets"] for window in re.findall(r"\[([^\]:]+)[\]:]", target.get("expr", ""))
     }
@@ -166,7 +166,7 @@ def test_heatmaps_get_buckets_and_tables_get_rows(uid: str, panel: Json) -> None
 
 
 @each_dashboard
-def test_the_graphs_are_annotated_with_what_happened(uid: str) -> None:
+def test_the_graphs_are_annotated_with_events(uid: str) -> None:
     annotations = {each["name"]: each for each in dashboard(uid)["annotations"]["list"]}
     assert 'alertstate="firing"' in annotations["Alerts"]["expr"]
     assert all(each["datasource"]["uid"] == "${datasource}" and each["enable"] for each in annotations.values())
@@ -177,15 +177,15 @@ def test_the_graphs_are_annotated_with_what_happened(uid: str) -> None:
 
 
 @each_dashboard
-def test_it_leads_to_every_other_dashboard_and_to_the_runbooks(uid: str) -> None:
+def test_a_dashboard_links_to_every_other_one_and_to_the_runbooks(uid: str) -> None:
     urls = [link["url"] for link in dashboard(uid)["links"]]
     assert {match[1] for url in urls if (match := re.match(r"/d/([a-z-]+)", url))} == set(UIDS) - {uid}
-    assert [RUNBOOKS] == [url for url in urls if not url.startswith("/")]
+    assert [url for url in urls if not url.startswith("/")] == [RUNBOOKS]
     names = {variable["name"] for variable in dashboard(uid)["templating"]["list"]}
     assert {name for url in urls for name in re.findall(r"\$\{(\w+):queryparam\}", url)} <= names
 
 
-def test_cloud_monitoring_is_asked_only_when_somebody_opens_its_row() -> None:
+def test_cloud_monitoring_is_queried_only_in_a_collapsed_row() -> None:
     inside: list[Json] = []
     for row in dashboard("mlops-overview")["panels"]:
         asked = [panel["datasource"]["type"] for panel in row.get("panels", [])]

@@ -1,4 +1,4 @@
-"""What is wrong between compose.yaml, the files that it mounts, and the code. Nothing, or words that name the place."""
+"""Inconsistencies between compose.yaml, the files that it mounts, and the code: each names its place."""
 
 from __future__ import annotations
 
@@ -14,8 +14,10 @@ from tests.docker.compose_reading import ADDRESS, VARIABLE, ComposeFault, Stack,
 
 BRIDGES = ("bridge", "bridge-web", "bridge-worker")
 ALERTMANAGERS = ("alertmanager-1", "alertmanager-2")
-#: What the programs in docker/start and PostgreSQL's library read; the rest is for routes.yaml.
+#: Variables of the programs in docker/start and of PostgreSQL's library; the rest is for routes.yaml.
 READ_ELSEWHERE = {"BRIDGE_ADMIN_PASSWORD", "PGPASSWORD"}
+#: Addresses within the stack, and a file of the image: compose.yaml has them.
+IN_COMPOSE = {"ALERTMANAGER_URL", "PROMETHEUS_URL", "GOLDEN_TEXTS", "GOLDEN_INSTANCES"}
 CONFIGURATIONS = (
     "docker/prometheus/prometheus.yml",
     "docker/alertmanager/alertmanager.yml",
@@ -64,7 +66,7 @@ def published(stack: Stack) -> Iterator[str]:
 
 
 def addresses(stack: Stack) -> Iterator[str]:
-    """Every HOST:PORT that some configuration names is a service that listens there."""
+    """A service listens at every HOST:PORT that a configuration names."""
     texts = {path: stack.text(path) for path in CONFIGURATIONS}
     for name in stack.services:
         words = [*stack.command(name), *map(str, (stack.services[name].get("environment") or {}).values())]
@@ -86,7 +88,7 @@ def healthchecks(stack: Stack) -> Iterator[str]:
         for host, port in re.findall(r"http://([\w.-]+):(\d+)", words):
             target = name if host == "127.0.0.1" else stack.names().get(host)
             if target is None or int(port) not in stack.listening(target):
-                yield f"{name} is asked for its health at {host}:{port}, where nobody listens"
+                yield f"{name} is asked for its health at {host}:{port}, where no service listens"
         if not words and not stack.services[name].get("healthcheck", {}).get("disable"):
             yield f"{name} has no health check"
 
@@ -99,20 +101,20 @@ def _health(stack: Stack, name: str) -> list[str]:
 
 
 def variables(stack: Stack) -> Iterator[str]:
-    """Everything that routes.yaml takes from the environment is there, and everything that is there is taken."""
+    """Every variable of routes.yaml is set, and every variable that is set is used."""
     routes = re.sub(r"(?m)(^\s*#|\s#\s).*$", "", stack.text("routes.yaml"))
     wanted = {name for name, _ in VARIABLE.findall(routes)}
     for name in BRIDGES:
         given = stack.environment(name)
         yield from (f"{name} has no {variable} for routes.yaml" for variable in sorted(wanted - given.keys()))
         unread = stack.secret_variables(name) - wanted - READ_ELSEWHERE
-        yield from (f"{name} is given the secret {variable}, which nobody reads" for variable in sorted(unread))
+        yield from (f"{name} is given the secret {variable}, which no program reads" for variable in sorted(unread))
         if not {"BRIDGE_CONFIG", "BRIDGE_DATABASE_URL", "BRIDGE_LISTEN"} <= given.keys():
             yield f"{name} lacks an option of its own"
         if given["BRIDGE_CONFIG"] not in _targets(stack, name):
             yield f"{name} reads {given['BRIDGE_CONFIG']}, which is not mounted"
     every = {name for name, _ in VARIABLE.findall(stack.text("routes.yaml"))} - {"NAME", "ALICE_PASSWORD_HASH"}
-    offered = stack.settings(".env.example").keys() | {"ALERTMANAGER_URL", "PROMETHEUS_URL"}
+    offered = stack.settings(".env.example").keys() | IN_COMPOSE
     yield from (f".env.example does not name {variable}" for variable in sorted(every - offered))
     secrets = {secret for folder in ("bridge", "grafana", "postgres") for secret in files_of(folder).values()}
     yield from (f".env.example does not name the secret {each}" for each in sorted(secrets - offered))
@@ -146,7 +148,7 @@ def sandbox(stack: Stack) -> Iterator[str]:
 
 
 def secret_files(stack: Stack) -> Iterator[str]:
-    """Each secret file that a configuration names is made for that service, and no other is made for it."""
+    """Exactly the secret files that its configuration names are made for a service."""
     read = {
         **dict.fromkeys(ALERTMANAGERS, _paths(r"_file: (\S+)", stack.text("docker/alertmanager/alertmanager.yml"))),
         "grafana": _paths(r"\$__file\{(.+?)\}", stack.text("docker/grafana/grafana.ini")),
@@ -171,7 +173,7 @@ def _paths(pattern: str, text: str) -> set[str]:
 
 
 def made_secrets(stack: Stack) -> Iterator[str]:
-    """What make-secrets writes to is what the services' volumes are."""
+    """make-secrets writes to the volumes of the services."""
     written = {mount["target"]: mount["source"] for mount in stack.services["secrets"].get("volumes", ())}
     expected = {f"/secrets/{folder}": f"{folder}-secrets" for folder in sorted(_folders())}
     if written != expected:
@@ -186,9 +188,9 @@ def _folders() -> set[str]:
 
 def pair(stack: Stack) -> Iterator[str]:
     monitoring = stack.yaml("docker/prometheus/prometheus.yml")
-    told = monitoring["alerting"]["alertmanagers"][0]["static_configs"][0]["targets"]
-    if told != [f"{name}:9093" for name in ALERTMANAGERS]:
-        yield f"prometheus.yml tells {told} of alerts, and not both Alertmanagers"
+    targets = monitoring["alerting"]["alertmanagers"][0]["static_configs"][0]["targets"]
+    if targets != [f"{name}:9093" for name in ALERTMANAGERS]:
+        yield f"prometheus.yml sends alerts to {targets}, and not both Alertmanagers"
     for name, other in zip(ALERTMANAGERS, reversed(ALERTMANAGERS), strict=True):
         if f"--cluster.peer={other}:9094" not in stack.command(name):
             yield f"{name} does not know its peer {other}"
@@ -222,7 +224,7 @@ def images(stack: Stack) -> Iterator[str]:
 
 
 def builds(stack: Stack) -> Iterator[str]:
-    """Two services that export one tag at the same time fail, and what nobody builds would be asked of a registry."""
+    """Two services that build one tag at the same time fail, and an image that no service builds would be pulled."""
     for image in stack.built:
         users = {name: each for name, each in stack.services.items() if each["image"] == image}
         builders = [name for name, each in users.items() if "build" in each]

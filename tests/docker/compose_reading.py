@@ -1,4 +1,4 @@
-"""What docker/ says, as the real Compose reads it, and what the images are made of."""
+"""docker/ as the real Compose parses it, and the contents of the images."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ import yaml
 from docker.start import make_secrets
 
 ROOT = Path(__file__).parents[2]
-#: What images of other projects listen on; ours say it themselves.
+#: The ports of other projects' images; ours state them themselves.
 FOREIGN_PORTS = {"grafana": {3000}, "postgres": {5432}}
 VARIABLE = re.compile(r"\$\{([A-Z0-9_]+)(:-[^}]*)?\}")
 ADDRESS = re.compile(r"(?:https?://)?([a-z][a-z0-9-]*):(\d{2,5})\b")
 
 
 class ComposeFault(Exception):
-    """Compose's own words."""
+    """The message of Compose."""
 
 
 def tool(name: str) -> str:
@@ -48,7 +48,7 @@ class Instruction:
 
 @dataclass(frozen=True)
 class Stack:
-    """A checkout, or a copy of it. vendors: read vendors.env as well; shell: variables of whoever calls Compose."""
+    """A checkout, or a copy of it. vendors: read vendors.env as well; shell: variables of the caller of Compose."""
 
     root: Path = ROOT
     profiles: tuple[str, ...] = ("*",)
@@ -102,7 +102,7 @@ class Stack:
         return found
 
     def instructions(self, target: str) -> list[Instruction]:
-        """Of the image that a target makes: those of the stages that it stands on, and then its own."""
+        """Of the image that a target builds: those of the stages below it, and then its own."""
         own = [each for each in self.dockerfile if each.stage == target]
         below = {each.rest.split()[0] for each in own if each.word == "FROM"}
         return [*(each for stage in below for each in self.instructions(stage)), *own]
@@ -150,7 +150,7 @@ class Stack:
         return found
 
     def command(self, name: str) -> list[str]:
-        """What runs: the service's own words, or those of its image."""
+        """The command of the service, or else that of its image."""
         service, image = self.services[name], self.image_of(name)
         said = self.instructions(image) if image else []
         built = {each.word: json.loads(each.rest) for each in said if each.word in ("ENTRYPOINT", "CMD")}
@@ -161,7 +161,7 @@ class Stack:
         ]
 
     def listening(self, name: str) -> set[int]:
-        """The ports that a service opens, by its own words."""
+        """The ports that a service opens according to its own command or environment."""
         words = [*self.command(name), *(f"{key}={value}" for key, value in self.environment(name).items())]
         own = {int(port) for word in words for port in re.findall(r"(?:^|=)0\.0\.0\.0:(\d+)$", word)}
         return own | FOREIGN_PORTS.get(name, set())
@@ -174,11 +174,11 @@ def files_of(folder: str) -> dict[str, str]:
 
 
 def copied(tmp_path: Path) -> Path:
-    """What the images and the stack are made of, to break something in it."""
+    """A copy of everything that the images and the stack are made of, for mistakes to be put into it."""
     root = tmp_path / "checkout"
     for folder in ("docker", "rules"):
         shutil.copytree(ROOT / folder, root / folder, ignore=shutil.ignore_patterns("__pycache__", "vendors.*"))
-    for folder in ("bridge", "bert_api", "dev", "docs"):  # only looked at
+    for folder in ("bridge", "bert_api", "dev", "docs"):  # read only
         (root / folder).symlink_to(ROOT / folder)
     for file in ("routes.yaml", "requirements.txt", ".dockerignore"):
         shutil.copy(ROOT / file, root / file)

@@ -1,4 +1,4 @@
-"""What is wrong between the Dockerfile, the files that it copies, and the services that run its images."""
+"""Inconsistencies between the Dockerfile, the files that it copies, and the services that run its images."""
 
 from __future__ import annotations
 
@@ -37,12 +37,12 @@ def copies(stack: Stack) -> Iterator[str]:
         if not (stack.root / source).exists():
             yield f"{each.stage} copies {source}, which does not exist"
         if not any(source == name or source.startswith(f"{name}/") for name in let_in):
-            # A file of a folder that is let in, or a file that is named
+            # A file of an included folder, or an included file
             yield f"{each.stage} copies {source}, which .dockerignore keeps out"
 
 
 def hashes(stack: Stack) -> Iterator[str]:
-    """What is downloaded while an image is built is what was pinned, byte for byte."""
+    """Everything downloaded during a build is pinned by its hash."""
     for each in stack.dockerfile:
         for step in each.rest.split("&&") if each.word == "RUN" else ():
             if re.search(r"\b(pip3?|uv)\b.* install\b", step) and "--require-hashes" not in step:
@@ -56,28 +56,28 @@ def secrets(stack: Stack) -> Iterator[str]:
 
 
 def image(stack: Stack, target: str) -> Iterator[str]:
-    said = stack.instructions(target)
-    if any("pip install" in each.rest for each in said if each.word == "RUN"):
+    instructions = stack.instructions(target)
+    if any("pip install" in each.rest for each in instructions if each.word == "RUN"):
         yield f"{target} is built in one stage: what builds it is in what runs"
-    users = [each.rest for each in said if each.word == "USER"]
+    users = [each.rest for each in instructions if each.word == "USER"]
     if users != ["10001:10001"]:
         yield f"{target} runs as {users or 'root'}, and not as 10001:10001"
-    text = " ".join(each.rest for each in said if each.word == "LABEL")
+    text = " ".join(each.rest for each in instructions if each.word == "LABEL")
     yield from (f"{target} has no label {name}" for name in LABELS if f"org.opencontainers.image.{name}=" not in text)
 
 
 def programs(stack: Stack, target: str) -> Iterator[str]:
     """Each program that is run by name is copied into the image or is Python."""
-    said = stack.instructions(target)
-    text = " ".join(each.rest for each in said if each.word in ("ENTRYPOINT", "HEALTHCHECK"))
+    instructions = stack.instructions(target)
+    text = " ".join(each.rest for each in instructions if each.word in ("ENTRYPOINT", "HEALTHCHECK"))
     words = set(re.findall(r'"([a-z-]+)"', text))
-    copied = {each.rest.rpartition("/")[2] for each in said if each.word == "COPY"}
+    copied = {each.rest.rpartition("/")[2] for each in instructions if each.word == "COPY"}
     for word in sorted(words & {"with-secrets", "with-login", "make-secrets", "healthy"} - copied):
         yield f"{target} runs {word}, which is not in it"
 
 
 def folders(stack: Stack, target: str) -> Iterator[str]:
-    """Where a volume is mounted there is a folder of our user, or the volume would be root's."""
+    """The mount point of a volume is a folder of our user; otherwise root would own the volume."""
     made = " ".join(each.rest for each in stack.instructions(target) if each.word == "RUN").split()
     places = {f"/secrets/{place.split('/')[0]}" for places in make_secrets.PLACES.values() for place in places}
     for name, service in stack.services.items():

@@ -1,6 +1,6 @@
 """The programs of compose.yaml as processes of this machine: its own commands, environment and files.
 
-What is replaced is what containers give: host names become loopback ports, paths in the container become paths here,
+What containers provide is replaced: host names become loopback ports, paths in the container become paths here,
 and the waits are shortened.
 """
 
@@ -33,7 +33,7 @@ PROGRAMS = {
     },
 }
 QUICK = {r"(group_wait: )[1-9]\w*": r"\g<1>1s", r"(group_interval: )\w+": r"\g<1>2s", r"(_interval: )15s": r"\g<1>2s"}
-#: Waits of a pair that are right between machines and long in a test.
+#: Shorter waits of a pair than between machines.
 QUICK_PAIR = ["--cluster.settle-timeout=4s", "--cluster.peer-timeout=2s"]
 
 
@@ -42,7 +42,7 @@ class NativeStack:
     folder: Path
     stack: Stack = field(default_factory=lambda: Stack(profiles=("sandbox", "sqlite")))
     ports: dict[tuple[str, int], int] = field(default_factory=dict)
-    database: str = ""  #: instead of the one that the service is given
+    database: str = ""  #: instead of the configured one
 
     def url(self, host: str, port: int) -> str:
         return f"http://{self.address(host, port)}"
@@ -51,7 +51,7 @@ class NativeStack:
         return f"127.0.0.1:{self.ports.setdefault((host, port), free_port())}"
 
     def here(self, name: str, text: str) -> str:
-        """Words of a service as they must read on this machine."""
+        """A word of a service's command or configuration, with the names of this machine."""
         text = re.sub(r"0\.0\.0\.0:(\d+)", lambda found: self.address(name, int(found[1])), text)
         known = self.stack.names()
         text = ADDRESS.sub(lambda found: self._named(found) if found[1] in known else found[0], text)

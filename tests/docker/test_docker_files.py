@@ -1,4 +1,4 @@
-"""docker/ against itself, against the code and against Compose; and each check against a broken copy."""
+"""docker/ is consistent in itself, with the code and with Compose; and each check finds a mistake in a copy."""
 
 from __future__ import annotations
 
@@ -28,9 +28,9 @@ DATASOURCES = "docker/grafana/provisioning/datasources/datasources.yml"
 DOCKERFILE = "docker/Dockerfile"
 
 
-def test_the_files_fit_each_other_and_the_code() -> None:
-    assert [] == compose_faults(Stack())
-    assert [] == image_faults(Stack())
+def test_the_files_are_consistent_with_each_other_and_the_code() -> None:
+    assert compose_faults(Stack()) == []
+    assert image_faults(Stack()) == []
 
 
 @pytest.mark.parametrize(
@@ -42,18 +42,18 @@ def test_the_files_fit_each_other_and_the_code() -> None:
     ],
     ids=["default", "sqlite", "postgres"],
 )
-def test_each_profile_starts_what_it_says(tmp_path: Path, profiles: tuple[str, ...], more: set[str]) -> None:
+def test_each_profile_starts_its_services(tmp_path: Path, profiles: tuple[str, ...], more: set[str]) -> None:
     root = copied(tmp_path)
     if profiles:
         edit(root, "docker/.env", "COMPOSE_PROFILES=sandbox,sqlite", f"COMPOSE_PROFILES={','.join(profiles)}")
-    assert ALWAYS | more == Stack(root, profiles=()).services.keys()
+    assert Stack(root, profiles=()).services.keys() == ALWAYS | more
 
 
-def test_the_real_vendors_need_one_more_file_and_no_sandbox(tmp_path: Path) -> None:
+def test_the_real_vendors_need_vendors_env_and_no_sandbox(tmp_path: Path) -> None:
     root = copied(tmp_path)
     (root / "docker" / "vendors.env").write_text((root / "docker" / ".env.example").read_text())
     stack = Stack(root, profiles=(), vendors=True)
-    assert ALWAYS | {"bridge"} == stack.services.keys()
+    assert stack.services.keys() == ALWAYS | {"bridge"}
     environment = stack.services["bridge"]["environment"]
     assert environment["PAGERDUTY_BASE_URL"] == "https://events.pagerduty.com"
     assert environment["SMTP_ALLOW_PLAINTEXT"] == "false"
@@ -61,10 +61,10 @@ def test_the_real_vendors_need_one_more_file_and_no_sandbox(tmp_path: Path) -> N
     assert "sandbox:" not in str({name: each.get("environment") for name, each in stack.services.items()})
 
 
-def test_a_real_key_in_the_shell_does_not_make_the_sandbox_stack_page_people() -> None:
+def test_a_real_key_in_the_shell_does_not_reach_the_sandbox_stack() -> None:
     shell = (("PAGERDUTY_BASE_URL", "https://events.pagerduty.com"), ("PAGERDUTY_ROUTING_KEY", "real"))
     stack = Stack(profiles=(), shell=shell)
-    assert "http://sandbox:9911" == stack.services["bridge"]["environment"]["PAGERDUTY_BASE_URL"]
+    assert stack.services["bridge"]["environment"]["PAGERDUTY_BASE_URL"] == "http://sandbox:9911"
     assert "real" not in str(stack.services["secrets"]["environment"])
 
 
@@ -76,7 +76,7 @@ def edit(root: Path, path: str, old: str, new: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("path", "old", "new", "told"),
+    ("path", "old", "new", "fault"),
     [
         (COMPOSE, "read_only: true\n  cap_drop", "read_onyl: true\n  cap_drop", "compose:"),
         (COMPOSE, "services:\n", "services: [\n", "compose:"),
@@ -130,20 +130,20 @@ def edit(root: Path, path: str, old: str, new: str) -> None:
         (DATASOURCES, "prometheus:9090", "prometheus:9099", "datasources.yml asks"),
         (DOCKERFILE, '"--smtp"', '"--mail"', "the sandbox does not know --mail"),
         (DOCKERFILE, "0.0.0.0:9911", "0.0.0.0:9912", "sandbox publishes 9911"),
-        (DOCKERFILE, "127.0.0.1:9119/-/ready", "127.0.0.1:9120/-/ready", "127.0.0.1:9120, where nobody"),
+        (DOCKERFILE, "127.0.0.1:9119/-/ready", "127.0.0.1:9120/-/ready", "127.0.0.1:9120, where no service"),
         (DOCKERFILE, "LISTEN=0.0.0.0:8100", "LISTEN=0.0.0.0:8101", "toxicity-api-0 publishes 8100"),
         (DOCKERFILE, "BRIDGE_CONFIG=/etc/bridge/", "BRIDGE_CONFIG=/etc/", "/etc/routes.yaml, which is not"),
     ],
 )
-def test_a_stack_that_does_not_fit_is_found(tmp_path: Path, path: str, old: str, new: str, told: str) -> None:
+def test_an_inconsistent_stack_is_found(tmp_path: Path, path: str, old: str, new: str, fault: str) -> None:
     root = copied(tmp_path)
     edit(root, path, old, new)
     faults = compose_faults(Stack(root))
-    assert any(told in fault for fault in faults), faults
+    assert any(fault in found for found in faults), faults
 
 
 @pytest.mark.parametrize(
-    ("path", "old", "new", "told"),
+    ("path", "old", "new", "fault"),
     [
         (DOCKERFILE, "USER 10001:10001\n", "", "bridge runs as root"),
         (DOCKERFILE, "FROM ${PYTHON_IMAGE} AS runtime", "FROM python:latest AS runtime", "python:latest is built from"),
@@ -164,8 +164,8 @@ def test_a_stack_that_does_not_fit_is_found(tmp_path: Path, path: str, old: str,
         (".dockerignore", "*\n!requirements.txt", "!requirements.txt", "lets in what is not named"),
     ],
 )
-def test_an_image_that_cannot_be_right_is_found(tmp_path: Path, path: str, old: str, new: str, told: str) -> None:
+def test_a_faulty_image_is_found(tmp_path: Path, path: str, old: str, new: str, fault: str) -> None:
     root = copied(tmp_path)
     edit(root, path, old, new)
     faults = image_faults(Stack(root))
-    assert any(told in fault for fault in faults), faults
+    assert any(fault in found for found in faults), faults

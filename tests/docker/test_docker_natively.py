@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import re
 import subprocess
-import time
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
@@ -16,6 +15,7 @@ import requests
 
 from dev.stack.binaries import find
 from docker.start import make_secrets
+from tests.alertmanager.real_alertmanager import dedup_checks
 from tests.docker.compose_reading import ROOT, Stack
 from tests.docker.native_stack import QUICK_PAIR, NativeStack, answers
 from tests.end_to_end.machines import end, eventually, fire
@@ -23,10 +23,10 @@ from tests.end_to_end.machines import end, eventually, fire
 
 @pytest.fixture
 def native(tmp_path: Path) -> Iterator[NativeStack]:
-    """Everything of `docker compose up` that is not a model or a picture."""
+    """The services of `docker compose up`, without the model and Grafana."""
     stack = NativeStack(tmp_path)
-    told = stack.run_once("secrets")
-    assert [f"{name}: made up" for name in make_secrets.PLACES] == told.splitlines()
+    output = stack.run_once("secrets")
+    assert output.splitlines() == [f"{name}: made up" for name in make_secrets.PLACES]
     with contextlib.ExitStack() as running:
         start = running.enter_context
         start(stack.running("sandbox", lambda: stack.health("sandbox") == 0))
@@ -38,11 +38,11 @@ def native(tmp_path: Path) -> Iterator[NativeStack]:
         yield stack
 
 
-def seen(native: NativeStack) -> dict[str, Any]:
+def sandbox_state(native: NativeStack) -> dict[str, Any]:
     return dict(requests.get(f"{native.url('sandbox', 9911)}/state", timeout=60).json())
 
 
-def ask(native: NativeStack, path: str) -> Any:
+def prometheus_data(native: NativeStack, path: str) -> Any:
     return requests.get(f"{native.url('prometheus', 9090)}/api/v1/{path}", timeout=60).json()["data"]
 
 
@@ -50,27 +50,31 @@ def login(native: NativeStack) -> tuple[str, str]:
     return "admin", (native.secrets / "bridge" / "bridge_admin_password").read_text()
 
 
-def test_an_alert_that_one_of_the_pair_hears_arrives_once(native: NativeStack) -> None:
-    assert 2 == len(
-        eventually(lambda: len(found := ask(native, "alertmanagers")["activeAlertmanagers"]) == 2 and found)
-    )
+def test_an_alert_sent_to_one_of_the_pair_arrives_once(native: NativeStack) -> None:
+    eventually(lambda: len(prometheus_data(native, "alertmanagers")["activeAlertmanagers"]) == 2)
     fire(native.url("alertmanager-2", 9093), "MLErrorRateCritical", "critical", namespace="ml", job="toxicity-api")
-    (page,) = eventually(lambda: seen(native)["pagerduty"]["incidents"])
-    assert ("triggered", 1) == (page["status"], page["pages"])
-    eventually(lambda: answers(f"{native.url('bridge', 9119)}/-/watchdog"))  # Prometheus' own way, through the pair
+    (page,) = eventually(lambda: sandbox_state(native)["pagerduty"]["incidents"])
+    assert (page["status"], page["pages"]) == ("triggered", 1)
+    eventually(
+        lambda: answers(f"{native.url('bridge', 9119)}/-/watchdog")
+    )  # the Watchdog, from Prometheus through the pair
     end(native.url("alertmanager-2", 9093), "MLErrorRateCritical", "critical", namespace="ml", job="toxicity-api")
-    eventually(lambda: seen(native)["pagerduty"]["incidents"][0]["status"] == "resolved")
-    time.sleep(4)  # long enough for the second of the pair to have had its turn
-    assert [1] == [each["pages"] for each in seen(native)["pagerduty"]["incidents"]]
+    eventually(lambda: sandbox_state(native)["pagerduty"]["incidents"][0]["status"] == "resolved")
+    pair = [native.url(name, 9093) for name in ("alertmanager-1", "alertmanager-2")]
+    checks = [dedup_checks(url) for url in pair]
+    eventually(lambda: all(dedup_checks(url) >= count + 2 for url, count in zip(pair, checks, strict=True)))
+    assert [each["pages"] for each in sandbox_state(native)["pagerduty"]["incidents"]] == [1]
     incidents = requests.get(
         f"{native.url('bridge', 9119)}/api/v1/incidents?limit=1000", timeout=10, auth=login(native)
     )
-    assert 1 == len(incidents.json()["incidents"])
+    assert len(incidents.json()["incidents"]) == 1
     for name in ("sandbox", "bridge", "alertmanager-1", "alertmanager-2", "prometheus"):
-        assert 0 == native.health(name), name
-    jobs = {target["labels"]["job"]: target["health"] for target in ask(native, "targets")["activeTargets"]}
-    assert {"alert-bridge": "up", "alertmanager": "up", "prometheus": "up"} == {
-        job: health for job, health in jobs.items() if job != "toxicity-api"
+        assert native.health(name) == 0, name
+    jobs = {target["labels"]["job"]: target["health"] for target in prometheus_data(native, "targets")["activeTargets"]}
+    assert {job: health for job, health in jobs.items() if job != "toxicity-api"} == {
+        "alert-bridge": "up",
+        "alertmanager": "up",
+        "prometheus": "up",
     }
 
 
@@ -89,7 +93,7 @@ def webhook() -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
-def test_web_and_worker_apart_share_postgresql_and_what_they_measured(tmp_path: Path, database_url: str) -> None:
+def test_separate_web_and_worker_share_postgresql_and_metrics(tmp_path: Path, database_url: str) -> None:
     native = NativeStack(tmp_path, Stack(profiles=("sandbox", "postgres")), database=database_url)
     native.run_once("secrets")
     bridge = native.url("bridge-web", 9119)
@@ -101,27 +105,27 @@ def test_web_and_worker_apart_share_postgresql_and_what_they_measured(tmp_path: 
         token = (native.secrets / "alertmanager" / "alertmanager_token").read_text()
         url, headers = f"{bridge}/webhook/alertmanager/prod", {"Authorization": f"Bearer {token}"}
         requests.post(url, json=webhook(), headers=headers, timeout=60).raise_for_status()
-        eventually(lambda: seen(native)["pagerduty"]["incidents"])
+        eventually(lambda: sandbox_state(native)["pagerduty"]["incidents"])
         sent = r'bridge_delivery_attempts_total{channel="pagerduty-ml",result="ok"} [1-9]'  # the worker counts this
         eventually(lambda: re.search(sent, requests.get(f"{bridge}/metrics", timeout=60).text))
 
 
-def test_a_health_check_fails_where_nobody_listens(tmp_path: Path) -> None:
+def test_a_health_check_fails_without_a_listening_service(tmp_path: Path) -> None:
     native = NativeStack(tmp_path)
-    assert [] == [
+    assert [
         name
         for name in ("sandbox", "bridge", "alertmanager-1", "prometheus", "toxicity-api-0")
         if native.health(name) == 0
-    ]
+    ] == []
 
 
-def test_the_page_tells_how_to_make_the_alertmanager_of_the_real_vendors(tmp_path: Path) -> None:
+def test_the_command_on_the_page_makes_the_alertmanager_file_for_real_vendors(tmp_path: Path) -> None:
     shipped = (ROOT / "docker" / "alertmanager" / "alertmanager.yml").read_text()
     (command,) = re.findall(r"^ +(sed (?:.*\\\n)*.*)$", (ROOT / "docs" / "docker.md").read_text(), re.MULTILINE)
     (tmp_path / "alertmanager").mkdir()
     (tmp_path / "alertmanager" / "alertmanager.yml").write_text(shipped)
     subprocess.run(["sh", "-ec", command], cwd=tmp_path, check=True)
-    made = tmp_path / "alertmanager" / "vendors.yml"
-    assert "sandbox" not in "".join(row for row in made.read_text().splitlines() if not row.lstrip().startswith("#"))
-    assert "url: https://events.pagerduty.com/v2/enqueue" in made.read_text()
-    subprocess.run([find("amtool"), "check-config", made], check=True, capture_output=True)
+    written = tmp_path / "alertmanager" / "vendors.yml"
+    assert "sandbox" not in "".join(row for row in written.read_text().splitlines() if not row.lstrip().startswith("#"))
+    assert "url: https://events.pagerduty.com/v2/enqueue" in written.read_text()
+    subprocess.run([find("amtool"), "check-config", written], check=True, capture_output=True)

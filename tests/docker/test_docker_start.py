@@ -38,15 +38,15 @@ def read(folder: Path) -> dict[str, set[str]]:
     return {name: {(folder / place).read_text() for place in places} for name, places in make_secrets.PLACES.items()}
 
 
-def test_secrets_are_made_up_once_and_kept(folder: Path) -> None:
+def test_secrets_are_generated_once_and_kept(folder: Path) -> None:
     make_secrets.make(folder, SANDBOX)
     first = read(folder)
-    assert {1} == {len(values) for values in first.values()}
+    assert {len(values) for values in first.values()} == {1}
     assert len(first) == len(set[str]().union(*first.values()))
     (routing_key,), (token,) = first["PAGERDUTY_ROUTING_KEY"], first["SLACK_BOT_TOKEN"]
     assert ROUTING_KEY.fullmatch(routing_key) and SLACK_TOKEN.fullmatch(token)
     assert all(line.endswith(": kept") for line in make_secrets.make(folder, SANDBOX))
-    assert first == read(folder)
+    assert read(folder) == first
 
 
 def test_two_stacks_have_different_secrets(folder: Path, tmp_path: Path) -> None:
@@ -65,32 +65,32 @@ def umask(request: pytest.FixtureRequest) -> Iterator[None]:
     os.umask(before)
 
 
-def test_secrets_are_for_their_owner_and_their_group_only(umask: None, folder: Path) -> None:
+def test_secrets_are_readable_by_owner_and_group_only(umask: None, folder: Path) -> None:
     make_secrets.make(folder, SANDBOX)
-    assert {0o440} == {stat.S_IMODE(file.stat().st_mode) for file in folder.glob("*/*")}
+    assert {stat.S_IMODE(file.stat().st_mode) for file in folder.glob("*/*")} == {0o440}
 
 
-def test_a_secret_that_is_given_replaces_what_was_there(folder: Path) -> None:
+def test_a_given_secret_replaces_the_kept_one(folder: Path) -> None:
     make_secrets.make(folder, SANDBOX)
-    told = make_secrets.make(folder, {**SANDBOX, "ALERTMANAGER_TOKEN": "chosen", "SLACK_BOT_TOKEN": ""})
-    assert {"chosen"} == read(folder)["ALERTMANAGER_TOKEN"]
-    assert "chosen" not in "".join(told) and "ALERTMANAGER_TOKEN: given" in told
+    output = make_secrets.make(folder, {**SANDBOX, "ALERTMANAGER_TOKEN": "chosen", "SLACK_BOT_TOKEN": ""})
+    assert read(folder)["ALERTMANAGER_TOKEN"] == {"chosen"}
+    assert "chosen" not in "".join(output) and "ALERTMANAGER_TOKEN: given" in output
 
 
-def test_a_real_vendor_gets_no_key_that_was_made_up(folder: Path) -> None:
+def test_a_real_vendor_never_gets_a_generated_key(folder: Path) -> None:
     with pytest.raises(ValueError, match=r"set PAGERDUTY_ROUTING_KEY, SLACK_BOT_TOKEN\."):
         make_secrets.make(folder, REAL)
-    assert [] == list(folder.glob("*/*"))
+    assert list(folder.glob("*/*")) == []
     make_secrets.make(folder, {**REAL, "PAGERDUTY_ROUTING_KEY": "k", "SLACK_BOT_TOKEN": "t"})
-    assert {"k"} == read(folder)["PAGERDUTY_ROUTING_KEY"]
+    assert read(folder)["PAGERDUTY_ROUTING_KEY"] == {"k"}
 
 
-def test_files_become_variables_unless_they_have_a_value(folder: Path) -> None:
+def test_secret_files_become_variables_unless_set(folder: Path) -> None:
     (folder / "bridge" / "slack_bot_token").write_text("from the file\n")
     (folder / "bridge" / "pgpassword").write_text("other")
     merged = with_secrets.merged(folder / "bridge", {"SLACK_BOT_TOKEN": "", "PGPASSWORD": "chosen", "HOME": ""})
-    assert {"SLACK_BOT_TOKEN": "from the file", "PGPASSWORD": "chosen", "HOME": ""} == merged
-    assert {"A": "b"} == with_secrets.merged(folder / "gone", {"A": "b"})
+    assert merged == {"SLACK_BOT_TOKEN": "from the file", "PGPASSWORD": "chosen", "HOME": ""}
+    assert with_secrets.merged(folder / "gone", {"A": "b"}) == {"A": "b"}
 
 
 def run(program: str, *words: str, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -100,13 +100,13 @@ def run(program: str, *words: str, **environment: str) -> subprocess.CompletedPr
     )
 
 
-def test_the_command_sees_the_secrets_of_its_folder(folder: Path) -> None:
+def test_the_command_gets_the_secrets_of_its_folder(folder: Path) -> None:
     make_secrets.make(folder, {**SANDBOX, "SLACK_BOT_TOKEN": "xoxb-1"})
     code = "import os; print(os.environ['SLACK_BOT_TOKEN'])"
     done = run("with_secrets", sys.executable, "-c", code, SECRETS_FOLDER=str(folder / "sandbox"))
-    assert "xoxb-1\n" == done.stdout, done.stderr
+    assert done.stdout == "xoxb-1\n", done.stderr
     done = run("with_secrets", "no-such-program", SECRETS_FOLDER=str(folder / "sandbox"))
-    assert 1 == done.returncode and "no-such-program must exist" in done.stderr
+    assert done.returncode == 1 and "no-such-program must exist" in done.stderr
 
 
 def login(tmp_path: Path, config: Path, password: str = "open sesame") -> dict[str, str]:
@@ -114,13 +114,13 @@ def login(tmp_path: Path, config: Path, password: str = "open sesame") -> dict[s
     return with_login.prepared(environment, tmp_path)
 
 
-def test_the_copy_with_a_login_is_private(umask: None, tmp_path: Path) -> None:
+def test_the_copy_of_the_routes_with_a_login_is_private(umask: None, tmp_path: Path) -> None:
     for _ in range(2):  # a container that starts again
         copy = Path(login(tmp_path, ROOT / "routes.yaml")["BRIDGE_CONFIG"])
-        assert 0o600 == stat.S_IMODE(copy.stat().st_mode)
+        assert stat.S_IMODE(copy.stat().st_mode) == 0o600
 
 
-def test_the_shipped_routes_get_a_login_and_may_then_listen_to_others(
+def test_the_shipped_routes_get_a_login_and_may_then_listen_on_any_address(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     environment = login(tmp_path, ROOT / "routes.yaml")
@@ -134,19 +134,19 @@ def test_the_shipped_routes_get_a_login_and_may_then_listen_to_others(
     assert "open sesame" not in Path(environment["BRIDGE_CONFIG"]).read_text() + str(environment)
 
 
-def test_routes_with_users_of_their_own_are_left_alone(tmp_path: Path) -> None:
+def test_routes_with_their_own_users_are_not_changed(tmp_path: Path) -> None:
     config = tmp_path / "own.yaml"
     config.write_text('web: {users: {alice: "${ALICE_PASSWORD_HASH}"}}\n')
-    assert str(config) == login(tmp_path / "run", config)["BRIDGE_CONFIG"]
+    assert login(tmp_path / "run", config)["BRIDGE_CONFIG"] == str(config)
 
 
-def test_a_file_that_is_no_yaml_is_left_to_the_bridge_to_explain(tmp_path: Path) -> None:
+def test_invalid_yaml_is_left_for_the_bridge_to_report(tmp_path: Path) -> None:
     config = tmp_path / "broken.yaml"
     config.write_text("a: [\n")
-    assert str(config) == login(tmp_path / "run", config)["BRIDGE_CONFIG"]
+    assert login(tmp_path / "run", config)["BRIDGE_CONFIG"] == str(config)
 
 
-def test_no_login_can_be_made_without_a_password_or_beside_another_web_section(tmp_path: Path) -> None:
+def test_a_login_needs_a_password_and_no_other_web_section(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="no BRIDGE_ADMIN_PASSWORD to add one"):
         login(tmp_path, ROOT / "routes.yaml", password="")
     config = tmp_path / "half.yaml"
@@ -164,7 +164,7 @@ def server() -> Iterator[str]:
             self.wfile.write(b"no worker for 30 s")
 
         def log_message(self, *_: object) -> None:
-            """Nothing."""
+            """No output."""
 
     server = HTTPServer(("127.0.0.1", 0), Handler)
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
@@ -175,22 +175,22 @@ def server() -> Iterator[str]:
     server.server_close()
 
 
-def test_health_is_what_the_address_answers(server: str) -> None:
-    assert 0 == run("healthy", f"{server}/well").returncode
-    ill = run("healthy", f"{server}/ill")
-    assert 1 == ill.returncode and "503: no worker for 30 s" in ill.stderr
-    nobody = run("healthy", "http://127.0.0.1:1/")
-    assert 1 == nobody.returncode and "does not answer" in nobody.stderr
-    assert 1 == run("healthy").returncode
+def test_health_is_the_status_of_the_url(server: str) -> None:
+    assert run("healthy", f"{server}/well").returncode == 0
+    unhealthy = run("healthy", f"{server}/ill")
+    assert unhealthy.returncode == 1 and "503: no worker for 30 s" in unhealthy.stderr
+    unreachable = run("healthy", "http://127.0.0.1:1/")
+    assert unreachable.returncode == 1 and "does not answer" in unreachable.stderr
+    assert run("healthy").returncode == 1
 
 
-def test_a_file_that_changes_is_a_sign_of_life(tmp_path: Path) -> None:
+def test_a_recently_changed_file_is_healthy(tmp_path: Path) -> None:
     beat = tmp_path / "worker.beat"
     missing = run("healthy", "--beat", str(beat))
-    assert 1 == missing.returncode and "No such file" in missing.stderr
+    assert missing.returncode == 1 and "No such file" in missing.stderr
     beat.touch()
-    assert 0 == run("healthy", "--beat", str(beat)).returncode
-    for away in (-300, 300):  # a clock that was set makes a time of the future
+    assert run("healthy", "--beat", str(beat)).returncode == 0
+    for away in (-300, 300):  # a clock that was set back makes a time in the future
         os.utime(beat, (time.time() + away,) * 2)
         old = run("healthy", "--beat", str(beat))
-        assert 1 == old.returncode and "the worker hangs" in old.stderr
+        assert old.returncode == 1 and "the worker hangs" in old.stderr

@@ -1,4 +1,4 @@
-"""What must hold of an overlay's objects. Each check returns the faults that it found, in words."""
+"""Invariants of an overlay's objects. Each check returns the faults that it found, in words."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from tests.k8s.cluster_objects import (
     workloads,
 )
 
-#: What k8s/create-secrets.sh makes.
+#: The Secrets of k8s/create-secrets.sh.
 SECRETS = {
     "bridge": {
         "ALERTMANAGER_TOKEN",
@@ -41,7 +41,7 @@ SECRETS = {
 
 
 def selectors(objects: list[Manifest]) -> Iterator[str]:
-    """Who chooses pods chooses some; a Service finds its port there."""
+    """Every selector selects pods, and a Service finds its port there."""
     for workload in workloads(objects):
         if not workload["spec"]["selector"]["matchLabels"].items() <= labels_of(workload).items():
             yield f"{title(workload)} does not select its own pods"
@@ -123,8 +123,8 @@ def _targets(objects: list[Manifest], known: Mapping[tuple[str, str, str], Manif
 
 
 def privileges(objects: list[Manifest]) -> Iterator[str]:
-    """Namespaces refuse what breaks the strictest standard, and exactly those pods have a token who ask Kubernetes.
-    What else a pod must say is asked by checkov.
+    """Namespaces enforce the strictest standard, and only pods that call Kubernetes have a token. checkov checks the
+    rest of a pod.
     https://kubernetes.io/docs/concepts/security/pod-security-standards/#restricted"""
     asking = {subject["name"] for each in of_kind(objects, "RoleBinding") for subject in each["subjects"]}
     for namespace in of_kind(objects, "Namespace"):
@@ -150,7 +150,7 @@ def users(objects: list[Manifest]) -> Iterator[str]:
 
 
 def api(objects: list[Manifest]) -> Iterator[str]:
-    """What was promised of the API's pods, and the sums that must come out."""
+    """What the documentation promises of the API's pods, and the numbers that depend on each other."""
     deployment = named(objects, "Deployment", "toxicity-api", "ml")
     (container,) = pod(deployment)["containers"]
     values = {each["name"]: each["value"] for each in container["env"]}
@@ -195,7 +195,7 @@ def replicas(objects: list[Manifest]) -> Iterator[str]:
 
 
 def _worker(container: dict[str, Any]) -> Iterator[str]:
-    """It answers where it is asked, and is started again when it hangs."""
+    """It answers its probe, and is started again when it hangs."""
     listening = {int(word.rpartition(":")[2]) for word in container["command"] if word.startswith("0.0.0.0:")}
     ports = {each["name"]: each["containerPort"] for each in container["ports"]}
     if set(ports.values()) != listening:

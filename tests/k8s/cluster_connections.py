@@ -27,14 +27,14 @@ def connections(objects: list[Manifest]) -> set[str]:
 
 
 def one_sided(objects: list[Manifest]) -> set[str]:
-    """What one end allows and the other does not: a policy that has no effect."""
+    """Connections that only one end allows: a policy without effect."""
     inward = {f"{source} > {own}:{port}" for own, source, port, here in _halves(objects, "ingress") if here}
     outward = {f"{own} > {target}:{port}" for own, target, port, here in _halves(objects, "egress") if here}
     return inward ^ outward
 
 
 def unprotected(objects: list[Manifest]) -> set[str]:
-    """Workloads for which not both directions are denied where nothing allows them."""
+    """Workloads without a policy that denies everything else in both directions."""
     found = set()
     for each in workloads(objects):
         kinds = {
@@ -83,8 +83,8 @@ def _others(objects: list[Manifest], policy: Manifest, peer: dict[str, Any]) -> 
     if where in ("ml", "monitoring"):
         yield from ((_title(each), True) for each in chosen(objects, where, labels))
     else:
-        told = [f"{key}={value}" for key, value in {**(spaces or {}), **labels}.items()]
-        yield ",".join(told).replace("kubernetes.io/metadata.name=", ""), False
+        parts = [f"{key}={value}" for key, value in {**(spaces or {}), **labels}.items()]
+        yield ",".join(parts).replace("kubernetes.io/metadata.name=", ""), False
 
 
 def _title(workload: Manifest) -> str:

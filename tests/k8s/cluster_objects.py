@@ -1,4 +1,4 @@
-"""Looking things up among the objects of an overlay."""
+"""Look-ups among the objects of an overlay."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def pod(workload: Manifest) -> dict[str, Any]:
 
 
 def containers(workload: Manifest) -> list[dict[str, Any]]:
-    """Those that only prepare, too, which come first."""
+    """Including the init containers, which come first."""
     return [*pod(workload).get("initContainers", []), *pod(workload)["containers"]]
 
 
@@ -82,7 +82,7 @@ def title(manifest: Manifest) -> str:
 
 
 def chosen(objects: list[Manifest], namespace: str, selector: Mapping[str, str]) -> list[Manifest]:
-    """The workloads whose pods a selector means; an empty one means all of the namespace."""
+    """The workloads whose pods a selector matches; an empty one matches all of the namespace."""
     here = [each for each in workloads(objects) if namespace_of(each) == namespace]
     return [each for each in here if selector.items() <= labels_of(each).items()]
 

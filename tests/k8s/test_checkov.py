@@ -1,4 +1,4 @@
-"""checkov, as `make check` asks it, notices what must never run: what .checkov.yaml leaves out hides none of these."""
+"""checkov, as `make check` runs it, finds what must never run: .checkov.yaml skips none of these."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ CHECKOV = ROOT / ".tools" / "checkov" / "bin" / "checkov"
 BRIDGE, ALERTMANAGER, DOCKERFILE = "k8s/base/bridge.yaml", "k8s/base/alertmanager.yaml", "docker/Dockerfile"
 LOCKED = "allowPrivilegeEscalation: false"
 TOKEN = "xoxb-123456789012-123456789012-abcdefGHIJKLmnopqrst"
-#: A file, what stands in it, what stands there instead, and the check that notices it.
+#: A file, a text in it, its replacement, and the check that finds it.
 MISTAKES = [
     (BRIDGE, "runAsUser: 10001", "runAsUser: 0", "CKV_K8S_40"),
     (BRIDGE, "        runAsNonRoot: true\n        runAsUser: 10001\n", "", "CKV_K8S_23"),
@@ -43,8 +43,8 @@ MISTAKES = [
 
 
 @pytest.fixture(scope="module")
-def noticed(tmp_path_factory: pytest.TempPathFactory) -> set[tuple[str, str]]:
-    """Name of a copy with one mistake, and check: of one run for all, for each takes seconds."""
+def findings(tmp_path_factory: pytest.TempPathFactory) -> set[tuple[str, str]]:
+    """(name of a copy with one mistake, check); one run for all copies, because each run takes seconds."""
     folder = tmp_path_factory.mktemp("mistakes")
     for number, (file, old, new, _) in enumerate(MISTAKES):
         text = (ROOT / file).read_text(encoding="utf-8")
@@ -63,5 +63,5 @@ def _failed(files: list[Path]) -> set[tuple[str, str]]:
 
 
 @pytest.mark.parametrize(("number", "check"), [(number, row[-1]) for number, row in enumerate(MISTAKES)])
-def test_a_mistake_is_noticed(number: int, check: str, noticed: set[tuple[str, str]]) -> None:
-    assert noticed & {(f"{number}.yaml", check), (f"Dockerfile.{number}", check)}
+def test_a_mistake_is_found(number: int, check: str, findings: set[tuple[str, str]]) -> None:
+    assert findings & {(f"{number}.yaml", check), (f"Dockerfile.{number}", check)}

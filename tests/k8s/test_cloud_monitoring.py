@@ -1,4 +1,4 @@
-"""What is asked of Google Cloud: policies that it can take, and a script that can be run again."""
+"""Policies that Google Cloud accepts, and a script that can be run again."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ POLICIES = sorted((FOLDER / "policies").glob("*.json"))
 PASSWORD = "sixteen-signs-or-more"
 OPTIONS = ["--project=p1", "--cluster=c1", "--host=bridge.example.org", "--mail=oncall@example.org"]
 OPTIONS = [part for option in OPTIONS for part in option.split("=")]
-#: Stands in for gcloud: notes what it was asked, with the files, and knows what KNOWN names.
+#: Stands in for gcloud: records its arguments and files; KNOWN makes it list an existing object.
 GCLOUD = """#!/usr/bin/env bash
 echo "$*" >>"$NOTES/calls"
 for ((number = 1; number < $#; number++)); do
@@ -64,28 +64,28 @@ def sent(notes: Path) -> Iterator[dict[str, Any]]:
         yield json.loads(file.read_text(encoding="utf-8"))
 
 
-def test_a_first_run_creates_everything_and_leaves_nothing_behind(notes: Path) -> None:
+def test_a_first_run_creates_everything_and_leaves_no_files(notes: Path) -> None:
     done = applied(notes, *OPTIONS)
     assert (done.returncode, done.stderr) == (0, "")
-    assert 3 + len(POLICIES) == len([call for call in calls(notes) if " create " in call])
+    assert len([call for call in calls(notes) if " create " in call]) == 3 + len(POLICIES)
     assert all(call.endswith(" --project p1") for call in calls(notes))
-    assert {"bin", "notes"} == {path.name for path in notes.parent.iterdir()}
+    assert {path.name for path in notes.parent.iterdir()} == {"bin", "notes"}
 
 
-def test_a_second_run_brings_up_to_date_what_is_there(notes: Path) -> None:
+def test_a_second_run_updates_the_existing_objects(notes: Path) -> None:
     assert applied(notes, *OPTIONS, KNOWN="1").returncode == 0
     assert [call for call in calls(notes) if " create " in call] == []
-    assert 2 + len(POLICIES) == len([call for call in calls(notes) if " update projects/p1/known/7 " in call])
+    assert len([call for call in calls(notes) if " update projects/p1/known/7 " in call]) == 2 + len(POLICIES)
 
 
-def test_a_dry_run_asks_google_nothing_and_tells_what_it_would_send(notes: Path) -> None:
+def test_a_dry_run_calls_nothing_and_prints_what_it_would_send(notes: Path) -> None:
     done = applied(notes, *OPTIONS, "--dry-run")
     assert (done.returncode, calls(notes)) == (0, [])
     assert "gcloud alpha monitoring policies create" in done.stderr
     assert 'cluster_name = \\"c1\\"' in done.stderr and "${" not in done.stderr
 
 
-def test_no_command_and_no_output_shows_the_password(notes: Path) -> None:
+def test_no_command_and_no_output_contains_the_password(notes: Path) -> None:
     for name in ("basename", "head", "mktemp", "rm", "sed"):
         stand_in = notes.parent / "bin" / name
         stand_in.write_text(f'#!/bin/sh\necho "$*" >>"$NOTES/calls"\nexec {shutil.which(name)} "$@"\n')
@@ -96,23 +96,23 @@ def test_no_command_and_no_output_shows_the_password(notes: Path) -> None:
     assert [each["sensitiveLabels"]["password"] for each in sent(notes) if "sensitiveLabels" in each] == [PASSWORD]
 
 
-def test_every_value_is_filled_in(notes: Path) -> None:
+def test_every_placeholder_is_replaced(notes: Path) -> None:
     applied(notes, *OPTIONS)
     texts = [json.dumps(each) for each in sent(notes)]
-    assert 2 + len(POLICIES) == len(texts)
+    assert len(texts) == 2 + len(POLICIES)
     assert [text for text in texts if "${" in text or ': ""' in text] == []
 
 
-def test_the_bridge_is_told_where_its_endpoint_is_and_its_own_silence_goes_past_it(notes: Path) -> None:
+def test_policies_notify_the_bridge_and_its_watchdog_notifies_by_mail(notes: Path) -> None:
     applied(notes, *OPTIONS)
     files = {file.name: json.loads(file.read_text(encoding="utf-8")) for file in (notes / "files").iterdir()}
     assert files["bridge.json"]["labels"]["url"] == "https://bridge.example.org/webhook/cloud-monitoring/google"
     ingress = (ROOT / "k8s/components/gke/ingress.yaml").read_text(encoding="utf-8")
     assert "path: /webhook/cloud-monitoring/google\n" in ingress and "path: /-/watchdog\n" in ingress
     templates = {file.stem: json.loads(file.read_text(encoding="utf-8")) for file in POLICIES}
-    told = {name: policy["notificationChannels"] for name, policy in templates.items()}
-    assert told.pop("watchdog") == ["${MAIL_CHANNEL}"]
-    assert set(map(tuple, told.values())) == {("${CHANNEL}",)}
+    channels = {name: policy["notificationChannels"] for name, policy in templates.items()}
+    assert channels.pop("watchdog") == ["${MAIL_CHANNEL}"]
+    assert set(map(tuple, channels.values())) == {("${CHANNEL}",)}
 
 
 @pytest.mark.parametrize(
@@ -124,7 +124,7 @@ def test_the_bridge_is_told_where_its_endpoint_is_and_its_own_silence_goes_past_
         ([*OPTIONS, "--region", "x"], "usage:"),
     ],
 )
-def test_wrong_options_are_explained(notes: Path, options: list[str], expected: str) -> None:
+def test_invalid_options_are_explained(notes: Path, options: list[str], expected: str) -> None:
     done = applied(notes, *options)
     assert done.returncode == 2 and expected in done.stderr
     assert calls(notes) == []
@@ -147,7 +147,7 @@ def policy_faults(policy: dict[str, Any]) -> Iterator[str]:
         yield "one condition a policy: each is an incident of its own"
     for condition in policy["conditions"]:
         body = condition.get("conditionThreshold") or condition["conditionPrometheusQueryLanguage"]
-        # Google's own metrics come every 60 s and up to 120 s late.
+        # Google's own metrics arrive every 60 s and up to 120 s late.
         if int(body["duration"].removesuffix("s")) < 180:
             yield "shorter than the figures take to come"
         if "query" in body:
@@ -157,7 +157,7 @@ def policy_faults(policy: dict[str, Any]) -> Iterator[str]:
 
 
 @pytest.mark.parametrize("file", POLICIES, ids=lambda file: file.stem)
-def test_a_policy_is_one_that_google_takes(file: Path) -> None:
+def test_a_policy_is_valid(file: Path) -> None:
     assert list(policy_faults(json.loads(file.read_text(encoding="utf-8")))) == []
 
 
@@ -171,7 +171,7 @@ def test_a_policy_is_one_that_google_takes(file: Path) -> None:
         (("conditions", 0, "conditionPrometheusQueryLanguage", "duration"), "60s"),
     ],
 )
-def test_a_broken_policy_is_noticed(place: tuple[Any, ...], value: object) -> None:
+def test_a_faulty_policy_is_found(place: tuple[Any, ...], value: object) -> None:
     policy = json.loads((FOLDER / "policies" / "traffic.json").read_text(encoding="utf-8"))
     at = policy
     for step in place[:-1]:
@@ -182,7 +182,7 @@ def test_a_broken_policy_is_noticed(place: tuple[Any, ...], value: object) -> No
     assert list(policy_faults(policy)) != []
 
 
-def test_a_broken_query_is_noticed() -> None:
+def test_a_faulty_query_is_found() -> None:
     policy = json.loads((FOLDER / "policies" / "traffic.json").read_text(encoding="utf-8"))
     policy["conditions"][0]["conditionPrometheusQueryLanguage"]["query"] += ")"
     with pytest.raises(ValueError, match="unexpected right parenthesis"):

@@ -1,4 +1,4 @@
-"""The page that leads to GKE names what is there."""
+"""The page about GKE names what exists."""
 
 from __future__ import annotations
 
@@ -35,23 +35,23 @@ def asked(name: str) -> tuple[int, str, str, str, int]:
 
 
 @pytest.mark.parametrize("name", OVERLAYS)
-def test_the_sums_are_those_of_the_manifests(name: str) -> None:
+def test_the_totals_on_the_page_are_those_of_the_manifests(name: str) -> None:
     pods, cores, memory, limit, disk = asked(name)
     assert f"| `{name}` | {pods} | {cores} | {memory} / {limit} GiB | {disk} GiB |" in PAGE
 
 
-def test_every_policy_is_in_its_table() -> None:
+def test_the_table_has_every_policy() -> None:
     files = (ROOT / "k8s" / "cloud-monitoring" / "policies").glob("*.json")
     names = {json.loads(file.read_text(encoding="utf-8"))["displayName"].partition("/")[2] for file in files}
-    assert names == set(re.findall(r"^\| `(\w+)` \| .* \| (?:the bridge|a mailbox)", PAGE, re.MULTILINE))
+    assert set(re.findall(r"^\| `(\w+)` \| .* \| (?:the bridge|a mailbox)", PAGE, re.MULTILINE)) == names
 
 
-def test_every_path_that_it_names_is_there() -> None:
+def test_every_path_on_the_page_exists() -> None:
     named = set(re.findall(r"k8s/[a-z/-]+(?:\.[a-z]+)?", PAGE))
     named |= {f"k8s/{path}" for path in re.findall(r"`((?:base|components|overlays|cloud-monitoring)/[a-z/-]*)`", PAGE)}
     assert [path for path in sorted(named) if not (ROOT / path).exists()] == []
 
 
-def test_every_component_and_overlay_is_named() -> None:
+def test_the_page_names_every_component_and_overlay() -> None:
     folders = [path for kind in ("components", "overlays") for path in sorted((ROOT / "k8s" / kind).iterdir())]
     assert [path.name for path in folders if f"{path.parent.name}/{path.name}" not in PAGE] == []

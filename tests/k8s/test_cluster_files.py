@@ -1,4 +1,4 @@
-"""The files that pods read are those of the repository, and the programs take them."""
+"""The files that pods read are those of the repository, and the programs accept them."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ with_own_prometheus = pytest.mark.parametrize("each", ["gke", "local"])
 
 @pytest.fixture
 def copy(tmp_path: Path) -> Path:
-    """What the copies are made of, and the copies."""
+    """The originals and their copies."""
     for name in ("k8s", "rules", "docker"):
         shutil.copytree(ROOT / name, tmp_path / name)
     shutil.copy(ROOT / "routes.yaml", tmp_path)
@@ -66,7 +66,7 @@ def test_every_copy_is_up_to_date() -> None:
         ("k8s/base/config/datasources.yml", "# changed in the wrong place\n"),
     ],
 )
-def test_a_copy_that_is_out_of_date_is_told_and_mended(copy: Path, file: str, added: str) -> None:
+def test_an_outdated_copy_is_reported_and_repaired(copy: Path, file: str, added: str) -> None:
     with (copy / file).open("a", encoding="utf-8") as opened:
         opened.write(added)
     assert shared_files.faults(copy) != []
@@ -74,19 +74,19 @@ def test_a_copy_that_is_out_of_date_is_told_and_mended(copy: Path, file: str, ad
     assert shared_files.faults(copy) == []
 
 
-def test_a_copy_of_what_is_gone_is_told(copy: Path) -> None:
+def test_a_copy_without_an_original_is_reported(copy: Path) -> None:
     (copy / "rules" / "info.yml").unlink()
     assert [fault for fault in shared_files.faults(copy) if "rules/info.yml is a copy of nothing" in fault]
 
 
-def test_an_original_that_does_not_name_the_sandbox_any_more_is_explained(copy: Path) -> None:
+def test_an_original_without_the_sandbox_is_explained(copy: Path) -> None:
     file = copy / "docker/alertmanager/alertmanager.yml"
     file.write_text(file.read_text(encoding="utf-8").replace("sandbox:9911", "elsewhere:1"), encoding="utf-8")
     with pytest.raises(shared_files.OriginalError, match="change SANDBOX there"):
         shared_files.copies(copy)
 
 
-def test_links_to_runbooks_lead_to_the_address_that_was_filled_in(copy: Path) -> None:
+def test_links_to_runbooks_use_the_configured_url(copy: Path) -> None:
     kustomization = copy / "k8s/base/kustomization.yaml"
     text = kustomization.read_text(encoding="utf-8")
     kustomization.write_text(text.replace("bridge.example.org", "bridge.your-company.com"), encoding="utf-8")
@@ -100,21 +100,21 @@ def test_links_to_runbooks_lead_to_the_address_that_was_filled_in(copy: Path) ->
 
 
 @each_overlay
-def test_no_message_leads_to_a_placeholder(each: str, tmp_path: Path) -> None:
+def test_no_message_links_to_a_placeholder(each: str, tmp_path: Path) -> None:
     settings = settings_of(overlay(each), tmp_path)
     addresses = (settings.runbook_base_url, settings.dashboard_base_url, settings.sources[0].alertmanager_ui)
-    assert [] == [address for address in addresses if address and "example" in address]
+    assert [address for address in addresses if address and "example" in address] == []
 
 
 def test_every_rule_file_and_every_dashboard_is_mounted() -> None:
     objects = overlay("gke")
-    assert {file.name for file in (ROOT / "rules").glob("*.yml")} == set(config_map(objects, "prometheus-rules"))
+    assert set(config_map(objects, "prometheus-rules")) == {file.name for file in (ROOT / "rules").glob("*.yml")}
     dashboards = {file.name for file in (ROOT / "docker/grafana/dashboards").glob("*.json")}
-    assert dashboards == set(config_map(objects, "grafana-dashboards"))
+    assert set(config_map(objects, "grafana-dashboards")) == dashboards
 
 
 @each_overlay
-def test_what_kubectl_must_remember_of_an_object_is_not_too_long(each: str) -> None:
+def test_no_object_exceeds_the_limit_of_the_last_applied_annotation(each: str) -> None:
     # https://kubernetes.io/docs/concepts/overview/working-with-objects/annotations/: 256 KiB
     assert [1 for manifest in overlay(each) if len(str(manifest).encode()) > 200_000] == []
 
@@ -128,7 +128,7 @@ def settings_of(objects: list[Manifest], folder: Path) -> Any:
 
 
 @each_overlay
-def test_the_bridge_takes_its_routes_and_listens(each: str, tmp_path: Path) -> None:
+def test_the_bridge_accepts_its_routes_and_listens(each: str, tmp_path: Path) -> None:
     objects = overlay(each)
     settings = settings_of(objects, tmp_path)
     web, _ = pod(named(objects, "Deployment", "bridge"))["containers"]
@@ -137,13 +137,14 @@ def test_the_bridge_takes_its_routes_and_listens(each: str, tmp_path: Path) -> N
     assert int(port) == ports_of(named(objects, "Deployment", "bridge"))["http"]
 
 
-def test_only_on_google_is_cloud_monitoring_a_source(tmp_path: Path) -> None:
+def test_cloud_monitoring_is_a_source_on_google_only(tmp_path: Path) -> None:
     names = {each: [source.name for source in settings_of(overlay(each), tmp_path).sources] for each in OVERLAYS}
-    assert names["local"] == ["prod"] and names["gke"] == ["prod", "google"] == names["gke-managed-prometheus"]
+    google = ["prod", "google"]
+    assert names == {"local": ["prod"], "gke": google, "gke-managed-prometheus": google}
 
 
 @pytest.mark.parametrize("missing", ["ALERTMANAGER_TOKEN", "BRIDGE_PASSWORD_HASH", "SLACK_BOT_TOKEN"])
-def test_a_secret_that_is_not_made_is_noticed(missing: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_secret_is_found(missing: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(SECRETS, "bridge", SECRETS["bridge"] - {missing})
     monkeypatch.setattr(sys.modules[__name__], "fresh_credentials", dict)
     monkeypatch.setattr(sys.modules[__name__], "generate_password_hash", lambda *_, **__: "")
@@ -152,19 +153,19 @@ def test_a_secret_that_is_not_made_is_noticed(missing: str, tmp_path: Path, monk
 
 
 @each_overlay
-def test_what_the_pods_are_told_of_each_other_leads_to_services(each: str) -> None:
+def test_the_addresses_in_the_configuration_are_services(each: str) -> None:
     objects = overlay(each)
     texts = [*config_map(objects, "bridge").values(), config_map(objects, "alertmanager")["alertmanager.yml"]]
     texts += [config_map(objects, "grafana-datasources")["datasources.yml"]]
-    told = set(re.findall(r"(?:http://|^)([a-z][a-z-]*):(\d+)", "\n".join(texts), re.MULTILINE))
+    addresses = set(re.findall(r"(?:http://|^)([a-z][a-z-]*):(\d+)", "\n".join(texts), re.MULTILINE))
     services = of_kind(objects, "Service")
     known = {(s["metadata"]["name"], str(port["port"])) for s in services for port in s["spec"]["ports"]}
-    assert ("bridge", "9119") in told and ("prometheus", "9090") in told
-    assert told - known == set()
+    assert ("bridge", "9119") in addresses and ("prometheus", "9090") in addresses
+    assert addresses - known == set()
 
 
 @each_overlay
-def test_the_api_takes_its_settings_and_has_the_version(each: str) -> None:
+def test_the_api_accepts_its_settings_and_has_the_version(each: str) -> None:
     objects = overlay(each)
     deployment = named(objects, "Deployment", "toxicity-api", "ml")
     first, serving = containers(deployment)
@@ -175,7 +176,7 @@ def test_the_api_takes_its_settings_and_has_the_version(each: str) -> None:
     assert (ROOT / "bert_api/models/versions" / version / "model.json").is_file()
 
 
-def test_the_version_is_chosen_as_the_init_container_does_it(tmp_path: Path) -> None:
+def test_the_init_container_selects_the_version(tmp_path: Path) -> None:
     objects = overlay("gke")
     first, _ = containers(named(objects, "Deployment", "toxicity-api", "ml"))
     version = config_map(objects, "toxicity-api")["MODEL_VERSION"]
@@ -189,25 +190,25 @@ def test_the_version_is_chosen_as_the_init_container_does_it(tmp_path: Path) -> 
 
 
 @pytest.mark.parametrize(("workload", "sources"), [("toxicity-api", "bert_api"), ("bridge", "bridge/web")])
-def test_what_probes_ask_is_answered(workload: str, sources: str) -> None:
+def test_the_paths_of_probes_exist(workload: str, sources: str) -> None:
     namespace = "ml" if workload == "toxicity-api" else "monitoring"
     deployment = named(overlay("gke"), "Deployment", workload, namespace)
     every = [value for each in containers(deployment) for key, value in each.items() if key.endswith("Probe")]
     probes = [probe for probe in every if "exec" not in probe]
-    asked = {probe["httpGet"]["path"] for probe in probes}
+    paths = {probe["httpGet"]["path"] for probe in probes}
     code = "".join(file.read_text(encoding="utf-8") for file in (ROOT / sources).rglob("*.py"))
-    assert asked <= set(re.findall(r'\.get\("([^"]+)"\)', code)) and asked
+    assert paths <= set(re.findall(r'\.get\("([^"]+)"\)', code)) and paths
     assert {probe["httpGet"]["port"] for probe in probes} <= set(ports_of(deployment))
 
 
-def test_prometheus_has_the_jobs_and_the_pace_of_docker() -> None:
+def test_prometheus_has_the_jobs_and_intervals_of_docker() -> None:
     ours = yaml.safe_load(config_map(overlay("gke"), "prometheus")["prometheus.yml"])
     docker = yaml.safe_load((ROOT / "docker/prometheus/prometheus.yml").read_text(encoding="utf-8"))
     assert docker["global"] == ours["global"] and docker["rule_files"] == ours["rule_files"]
     assert [job["job_name"] for job in docker["scrape_configs"]] == [job["job_name"] for job in ours["scrape_configs"]]
 
 
-def kept(job: dict[str, Any], objects: list[Manifest]) -> list[str]:
+def scraped_workloads(job: dict[str, Any], objects: list[Manifest]) -> list[str]:
     """The workloads whose pods a job scrapes, by the rules that keep or drop."""
     (discovery,) = job["kubernetes_sd_configs"]
     (rule,) = [rule for rule in job["relabel_configs"] if rule.get("action") == "keep"]
@@ -220,29 +221,29 @@ def kept(job: dict[str, Any], objects: list[Manifest]) -> list[str]:
 
 
 @with_own_prometheus
-def test_each_job_finds_its_pods_once_and_gives_them_namespace_and_pod(each: str) -> None:
+def test_each_job_finds_its_pods_once_and_labels_namespace_and_pod(each: str) -> None:
     objects = overlay(each)
     jobs = yaml.safe_load(config_map(objects, "prometheus")["prometheus.yml"])["scrape_configs"]
-    found = {job["job_name"]: kept(job, objects) for job in jobs if "kubernetes_sd_configs" in job}
-    # of the bridge web and worker, each by itself
+    found = {job["job_name"]: scraped_workloads(job, objects) for job in jobs if "kubernetes_sd_configs" in job}
+    # web and worker of the bridge are separate targets
     expected = {"alert-bridge": ["bridge"] * 2, "alertmanager": ["alertmanager"], "toxicity-api": ["toxicity-api"]}
-    assert expected == found
+    assert found == expected
     for job in (job for job in jobs if "relabel_configs" in job):
         targets = [rule.get("target_label") for rule in job["relabel_configs"]]
         assert {"namespace", "pod"} <= set(targets)
 
 
 @with_own_prometheus
-def test_prometheus_sends_to_each_alertmanager_by_its_own_name(each: str) -> None:
+def test_prometheus_sends_alerts_to_each_alertmanager_by_name(each: str) -> None:
     objects = overlay(each)
     content = yaml.safe_load(config_map(objects, "prometheus")["prometheus.yml"])
     (static,) = content["alerting"]["alertmanagers"][0]["static_configs"]
     stateful = named(objects, "StatefulSet", "alertmanager")
     peers, count = stateful["spec"]["serviceName"], stateful["spec"]["replicas"]
-    assert [f"alertmanager-{number}.{peers}.monitoring.svc:9093" for number in range(count)] == static["targets"]
+    assert static["targets"] == [f"alertmanager-{number}.{peers}.monitoring.svc:9093" for number in range(count)]
 
 
-def test_prometheus_takes_its_configuration(tmp_path: Path) -> None:
+def test_prometheus_accepts_its_configuration(tmp_path: Path) -> None:
     objects = overlay("gke")
     (tmp_path / "rules").mkdir()
     for name, text in config_map(objects, "prometheus-rules").items():
@@ -261,7 +262,7 @@ def test_prometheus_takes_its_configuration(tmp_path: Path) -> None:
 
 
 @each_overlay
-def test_alertmanager_takes_its_configuration_and_finds_its_secrets(each: str, tmp_path: Path) -> None:
+def test_alertmanager_accepts_its_configuration_and_finds_its_secrets(each: str, tmp_path: Path) -> None:
     objects = overlay(each)
     text = config_map(objects, "alertmanager")["alertmanager.yml"]
     (tmp_path / "alertmanager.yml").write_text(text, encoding="utf-8")
@@ -274,7 +275,7 @@ def test_alertmanager_takes_its_configuration_and_finds_its_secrets(each: str, t
 
 
 @pytest.mark.parametrize("tool", ["prometheus", "alertmanager"])
-def test_every_flag_is_one_that_the_program_knows(tool: str) -> None:
+def test_the_program_knows_every_flag(tool: str) -> None:
     (container,) = containers(named(overlay("gke"), "StatefulSet", tool))
     done = subprocess.run([str(find(tool)), "--help"], capture_output=True, text=True, timeout=600, check=False)
     known = set(re.findall(r"--(?:\[no-\])?([a-z.-]+)", done.stdout + done.stderr))

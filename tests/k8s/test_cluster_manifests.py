@@ -1,4 +1,4 @@
-"""Every object is one that a cluster takes, and what they say of each other is true."""
+"""Every object is valid, and their references to each other are."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ each_overlay = pytest.mark.parametrize("each", OVERLAYS)
 
 
 def schema_faults(objects: list[Manifest], version: str) -> list[str]:
-    """By Kubernetes' own schemas, an unknown field being a fault too."""
+    """According to Kubernetes' own schemas; an unknown field is a fault too."""
     found = []
     for manifest in objects:
         if manifest["kind"] in FOREIGN:
@@ -54,7 +54,7 @@ def test_kubernetes_knows_every_field(version: str) -> None:
 
 @pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.__name__)
 @each_overlay
-def test_the_objects_fit_together(each: str, check: Callable[[list[Manifest]], Any]) -> None:
+def test_the_objects_are_consistent(each: str, check: Callable[[list[Manifest]], Any]) -> None:
     assert list(check(overlay(each))) == []
 
 
@@ -63,12 +63,12 @@ GRAFANA, ALERTMANAGER = "StatefulSet/monitoring/grafana", "StatefulSet/monitorin
 POD = "spec/template/spec"
 NAME = "app.kubernetes.io~name"
 GONE = object()
-#: What is wrong, the object, the place in it, and what stands there instead.
+#: The mistake, the object, the place in it, and the wrong value.
 MISTAKES: list[tuple[str, str, str, Any]] = [
     ("a label of the pods is misspelt", BRIDGE, f"spec/template/metadata/labels/{NAME}", "brigde"),
     ("it spreads other pods", API, f"{POD}/topologySpreadConstraints/0/labelSelector/matchLabels/{NAME}", "api"),
     ("a Service leads to no port", "Service/monitoring/bridge", "spec/ports/0/targetPort", "web"),
-    ("a budget protects nobody", "PodDisruptionBudget/ml/toxicity-api", f"spec/selector/matchLabels/{NAME}", "api"),
+    ("a budget protects no pod", "PodDisruptionBudget/ml/toxicity-api", f"spec/selector/matchLabels/{NAME}", "api"),
     ("a Secret is not made", BRIDGE, f"{POD}/containers/0/envFrom/1/secretRef/name", "secrets"),
     ("a key of a Secret is not made", GRAFANA, f"{POD}/volumes/4/secret/items/0/key", "PASSWORD"),
     ("a ConfigMap is not there", BRIDGE, f"{POD}/volumes/0/configMap/name", "routes"),
@@ -77,7 +77,7 @@ MISTAKES: list[tuple[str, str, str, Any]] = [
     ("an account is not there", BRIDGE, f"{POD}/serviceAccountName", "bridges"),
     ("a StatefulSet has no Service", ALERTMANAGER, "spec/serviceName", "peers"),
     ("nothing is scaled", "HorizontalPodAutoscaler/ml/toxicity-api", "spec/scaleTargetRef/kind", "StatefulSet"),
-    ("a role is bound to nobody", "RoleBinding/ml/prometheus", "subjects/0/name", "default"),
+    ("a role is bound to no account", "RoleBinding/ml/prometheus", "subjects/0/name", "default"),
     ("no role is bound", "RoleBinding/ml/prometheus", "roleRef/name", "reader"),
     (
         "the internet leads nowhere",
@@ -102,9 +102,9 @@ MISTAKES: list[tuple[str, str, str, Any]] = [
     ("one bridge is alone", BRIDGE, "spec/replicas", 1),
     ("there is no worker", BRIDGE, f"{POD}/containers/1/command/3", "web"),
     ("a worker that hangs is left alone", BRIDGE, f"{POD}/containers/1/livenessProbe", GONE),
-    ("a worker is asked what only a web knows", BRIDGE, f"{POD}/containers/1/livenessProbe/httpGet/path", "/-/ready"),
+    ("a worker is probed at a path of the web", BRIDGE, f"{POD}/containers/1/livenessProbe/httpGet/path", "/-/ready"),
     ("a worker answers elsewhere", BRIDGE, f"{POD}/containers/1/command/5", "0.0.0.0:9121"),
-    ("a third one gossips with nobody", ALERTMANAGER, "spec/replicas", 3),
+    ("a third Alertmanager has no peer", ALERTMANAGER, "spec/replicas", 3),
 ]
 
 
@@ -120,7 +120,7 @@ def put(manifest: Manifest, place: str, value: Any) -> None:
 
 
 @pytest.mark.parametrize(("target", "place", "value"), [row[1:] for row in MISTAKES], ids=[row[0] for row in MISTAKES])
-def test_a_mistake_is_noticed(target: str, place: str, value: Any) -> None:
+def test_a_mistake_is_found(target: str, place: str, value: Any) -> None:
     objects = overlay("gke")
     kind, namespace, called = target.split("/")
     put(named(objects, kind, called, namespace), place, value)
@@ -128,14 +128,14 @@ def test_a_mistake_is_noticed(target: str, place: str, value: Any) -> None:
 
 
 @pytest.mark.parametrize(("field", "value"), [("replica", 3), ("replicas", "three"), ("strategy", {"type": 1})])
-def test_a_field_that_kubernetes_does_not_know_is_noticed(field: str, value: object) -> None:
+def test_a_field_unknown_to_kubernetes_is_found(field: str, value: object) -> None:
     deployment = named(overlay("gke"), "Deployment", "toxicity-api", "ml")
     deployment["spec"][field] = value
     assert schema_faults([deployment], VERSIONS[0]) != []
 
 
 @each_overlay
-def test_versions_that_are_not_ours_are_those_of_compose(each: str) -> None:
+def test_versions_of_other_images_are_those_of_compose(each: str) -> None:
     file = ROOT / "docker" / ".env"
     if not file.is_file():
         pytest.skip("there is no docker/.env to compare with")
@@ -150,7 +150,7 @@ def test_an_overlay_that_kubectl_refuses_is_explained(tmp_path: Path) -> None:
         rendering.rendered("gke", tmp_path)
 
 
-def test_without_kubectl_it_is_said_how_to_get_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_kubectl_is_explained(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(rendering, "FETCHED", tmp_path)
     monkeypatch.setenv("PATH", "")
     with pytest.raises(rendering.RenderingError, match=r"neither in .* nor on PATH"):
@@ -164,5 +164,5 @@ def test_autoscaling_by_requests_in_flight_can_be_added_to_an_overlay(tmp_path: 
     file.write_text(text.replace("components:\n", "components:\n  - ../../components/in-flight-autoscaling\n"), "utf-8")
     objects = overlay("gke", tmp_path)
     metrics = named(objects, "HorizontalPodAutoscaler", "toxicity-api", "ml")["spec"]["metrics"]
-    assert ["Resource", "Pods"] == [metric["type"] for metric in metrics]
+    assert [metric["type"] for metric in metrics] == ["Resource", "Pods"]
     assert schema_faults(of_kind(objects, "HorizontalPodAutoscaler"), VERSIONS[0]) == []

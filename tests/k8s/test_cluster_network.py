@@ -1,4 +1,4 @@
-"""Every connection that the parts need is allowed, and nothing else is."""
+"""Exactly the connections that the parts need are allowed."""
 
 from __future__ import annotations
 
@@ -71,16 +71,16 @@ def expected(name: str) -> set[str]:
 
 @pytest.mark.parametrize("name", OVERLAYS)
 def test_exactly_the_needed_connections_are_allowed(name: str) -> None:
-    assert expected(name) == connections(overlay(name))
+    assert connections(overlay(name)) == expected(name)
 
 
 @pytest.mark.parametrize("name", OVERLAYS)
-def test_no_end_allows_what_the_other_refuses(name: str) -> None:
+def test_both_ends_allow_the_same_connections(name: str) -> None:
     assert one_sided(overlay(name)) == set()
 
 
 @pytest.mark.parametrize("name", OVERLAYS)
-def test_every_pod_is_closed_in_both_directions(name: str) -> None:
+def test_every_pod_denies_other_connections_in_both_directions(name: str) -> None:
     assert unprotected(overlay(name)) == set()
 
 
@@ -97,13 +97,13 @@ def _other_pods(manifest: Manifest) -> None:
 
 
 @pytest.mark.parametrize("breaking", [_open, _other_port, _other_pods])
-def test_a_broken_policy_is_noticed(breaking: Callable[[Manifest], None]) -> None:
+def test_a_faulty_policy_is_found(breaking: Callable[[Manifest], None]) -> None:
     objects = overlay("gke")
     breaking(named(objects, "NetworkPolicy", "bridge"))
-    assert expected("gke") != connections(objects)
+    assert connections(objects) != expected("gke")
 
 
-def test_without_the_closing_policy_it_is_noticed() -> None:
+def test_a_missing_default_policy_is_found() -> None:
     objects = overlay("gke")
     objects.remove(named(objects, "NetworkPolicy", "nothing-else", "ml"))
-    assert {"toxicity-api"} == unprotected(objects)
+    assert unprotected(objects) == {"toxicity-api"}

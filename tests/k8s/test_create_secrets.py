@@ -1,4 +1,4 @@
-"""The script that makes the Secrets: complete, repeatable, and silent about what is in them."""
+"""The script that makes the Secrets: complete, repeatable, and without showing a value."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ VENDORS = {
     "BRIDGE_PASSWORD_HASH": "pbkdf2:sha256:1$salt$hash",
 }
 DATABASE = {"BRIDGE_DATABASE_URL": "postgresql://bridge:p'w$d@10.1.2.3:5432/bridge?sslmode=require"}
-#: Stands in for kubectl: keeps what is applied, gives back what is asked for, and notes its arguments.
+#: Stands in for kubectl: stores what is applied, returns what is requested, and records its arguments.
 KUBECTL = r"""#!/usr/bin/env bash
 echo "$*" >>"$CLUSTER/calls"
 if [ "$3" = get ]; then
@@ -58,26 +58,26 @@ def made(cluster: Path) -> dict[str, dict[str, str]]:
     }
 
 
-def test_it_makes_all_that_the_pods_read(cluster: Path) -> None:
+def test_all_secrets_that_the_pods_read_are_made(cluster: Path) -> None:
     done = run(cluster, "--local", **VENDORS)
     assert (done.returncode, done.stderr) == (0, "")
-    assert SECRETS == {name: set(values) for name, values in made(cluster).items()}
+    assert {name: set(values) for name, values in made(cluster).items()} == SECRETS
 
 
-def test_values_arrive_as_they_were_given(cluster: Path) -> None:
+def test_given_values_are_stored_unchanged(cluster: Path) -> None:
     assert run(cluster, **VENDORS, **DATABASE).returncode == 0
     values = made(cluster)["bridge"]
     assert {**VENDORS, **DATABASE}.items() <= values.items()
     assert "postgres" not in made(cluster)
     assert len(values["ALERTMANAGER_TOKEN"]) == 64
-    assert values["ALERTMANAGER_TOKEN"] == made(cluster)["alertmanager"]["ALERTMANAGER_TOKEN"]
+    assert made(cluster)["alertmanager"]["ALERTMANAGER_TOKEN"] == values["ALERTMANAGER_TOKEN"]
 
 
-def test_a_second_run_needs_nothing_and_changes_nothing(cluster: Path) -> None:
+def test_a_second_run_needs_no_values_and_changes_nothing(cluster: Path) -> None:
     run(cluster, "--local", **VENDORS)
     before = made(cluster)
     assert run(cluster, "--local").returncode == 0
-    assert before == made(cluster)
+    assert made(cluster) == before
 
 
 def test_a_new_value_replaces_the_old_one(cluster: Path) -> None:
@@ -86,13 +86,13 @@ def test_a_new_value_replaces_the_old_one(cluster: Path) -> None:
     assert made(cluster)["bridge"]["SLACK_BOT_TOKEN"] == "xoxb-new"
 
 
-def test_what_is_missing_is_all_told_at_once_and_nothing_is_made(cluster: Path) -> None:
+def test_all_missing_values_are_reported_at_once_and_nothing_is_made(cluster: Path) -> None:
     done = run(cluster)
     assert done.returncode == 1 and made(cluster) == {}
     assert [name for name in (*VENDORS, *DATABASE) if f"{name} is not set" not in done.stderr] == []
 
 
-def test_the_password_of_the_mail_server_is_there_only_if_it_was_given(cluster: Path) -> None:
+def test_the_password_of_the_mail_server_is_optional_and_kept(cluster: Path) -> None:
     run(cluster, "--local", **VENDORS, SMTP_PASSWORD="mail")
     assert run(cluster, "--local").returncode == 0
     assert made(cluster)["bridge"]["SMTP_PASSWORD"] == "mail"
@@ -106,9 +106,9 @@ def test_a_dry_run_makes_nothing(cluster: Path) -> None:
 
 def test_no_value_is_an_argument_or_is_printed(cluster: Path) -> None:
     done = run(cluster, "--local", **VENDORS)
-    told = done.stdout + done.stderr + (cluster / "calls").read_text(encoding="utf-8")
+    output = done.stdout + done.stderr + (cluster / "calls").read_text(encoding="utf-8")
     values = [value for secret in made(cluster).values() for value in secret.values()]
-    assert [value for value in values if value in told] == []
+    assert [value for value in values if value in output] == []
 
 
 def test_an_unknown_option_is_explained(cluster: Path) -> None:

@@ -1,4 +1,4 @@
-"""The rules for Google's managed Prometheus say what ours say."""
+"""The rules for Google's managed Prometheus are equivalent to ours."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from k8s import managed_rules
 from tests.k8s.cluster_objects import ROOT, checked, of_kind, overlay
 
 
-def test_managed_rules_have_only_fields_that_google_knows() -> None:
+def test_managed_rules_have_only_known_fields() -> None:
     kinds = of_kind(overlay("gke-managed-prometheus"), "ClusterRules")
     groups = [group for each in kinds for group in each["spec"]["groups"]]
     assert {field for group in groups for rule in group["rules"] for field in rule} <= set(managed_rules.RULE_FIELDS)
@@ -20,14 +20,14 @@ def test_managed_rules_have_only_fields_that_google_knows() -> None:
     assert docker["global"]["evaluation_interval"] == managed_rules.INTERVAL
 
 
-def test_prometheus_takes_the_managed_rules_too(tmp_path: Path) -> None:
+def test_prometheus_accepts_the_managed_rules_too(tmp_path: Path) -> None:
     for each in of_kind(overlay("gke-managed-prometheus"), "ClusterRules"):
         file = tmp_path / f"{each['metadata']['name']}.yml"
         file.write_text(yaml.safe_dump(each["spec"]), encoding="utf-8")
         checked("promtool", "check", "rules", str(file))
 
 
-def test_managed_rules_leave_out_only_what_watches_a_server_of_ours() -> None:
+def test_managed_rules_leave_out_only_rules_about_our_own_servers() -> None:
     original = {
         rule.get("alert") or rule["record"]
         for file in (ROOT / "rules").glob("*.yml")
@@ -45,7 +45,7 @@ def test_managed_rules_leave_out_only_what_watches_a_server_of_ours() -> None:
 
 
 @pytest.mark.parametrize("job", ["toxicity-api", "alert-bridge", "alertmanager"])
-def test_managed_collection_gives_the_jobs_of_the_rules(job: str) -> None:
+def test_managed_collection_has_the_jobs_of_the_rules(job: str) -> None:
     objects = overlay("gke-managed-prometheus")
     (found,) = [each for each in of_kind(objects, "PodMonitoring") if each["metadata"]["name"] == job]
     assert "pod" in found["spec"]["targetLabels"]["metadata"]

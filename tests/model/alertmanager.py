@@ -1,4 +1,4 @@
-"""An Alertmanager with one group of alerts for each incident: what fires, what is silenced, what it has told."""
+"""An Alertmanager with one group of alerts for each incident: what fires, what is silenced, what was notified."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ SEVERITIES = ("critical", "warning", "info")
 
 @dataclass
 class Watched:
-    """One alert of one group. It keeps its end until its group was told of it, as Alertmanager does."""
+    """One alert of one group. Its end is kept until the group was notified of it, as in Alertmanager."""
 
     alert: Alert
     firing: bool = False
@@ -46,15 +46,17 @@ class Alertmanager:
             watched.firing, watched.ended = False, True
 
     def notification(self, group: str) -> Group | None:
-        """None: there is nothing in it that anybody should hear of."""
-        heard = [each for each in self.groups[group].values() if not each.silenced and (each.firing or each.ended)]
-        if not heard:
-            self.told(group)
+        """None if the group has nothing to notify."""
+        alerts = [
+            each.alert for each in self.groups[group].values() if not each.silenced and (each.firing or each.ended)
+        ]
+        if not alerts:
+            self.mark_notified(group)
             return None
-        return replace(a_group(*(each.alert for each in heard), key=group), group_labels={"alertname": group})
+        return replace(a_group(*alerts, key=group), group_labels={"alertname": group})
 
-    def told(self, group: str) -> None:
-        """It forgets what is over, the silenced ones too: nobody will ever hear of their end."""
+    def mark_notified(self, group: str) -> None:
+        """Ended alerts are forgotten, silenced ones too: their end is never notified."""
         for each in self.groups[group].values():
             each.ended = False
 
@@ -63,8 +65,8 @@ class Alertmanager:
         listed = {each.alert.fingerprint: Listed(each.alert, ("s",) if each.silenced else ()) for each in every}
         return AlertmanagerState(NOON.replace(hour=0), listed, {"s": Silence("ada", None)})
 
-    def heard(self, group: str) -> set[str]:
-        """The severities of what fires and is not silenced."""
+    def notifiable(self, group: str) -> set[str]:
+        """The severities of firing alerts that are not silenced."""
         return {name for name, each in self.groups[group].items() if each.firing and not each.silenced}
 
     def firing(self, group: str) -> set[str]:

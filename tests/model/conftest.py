@@ -1,4 +1,4 @@
-"""A database without anything in it: migrating one is most of an example's time."""
+"""An empty database to copy: migrating one takes most of the time of an example."""
 
 from __future__ import annotations
 

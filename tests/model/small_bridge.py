@@ -1,7 +1,7 @@
-"""The bridge on one database file: its own store, core, channels and texts, driven step by step by an injected clock.
+"""The bridge on one database file: its own store, core, channels and rendering, driven step by step by a given clock.
 
-Only what is a process in production is missing here: a web that dies is a transaction that is undone, or an answer
-that is not heard; a worker that dies leaves its work where it was.
+Only processes are missing: a web process that dies is a transaction that is rolled back, or a response that is lost;
+a worker that dies leaves its work unfinished.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ from bridge.store.receiving import receive_groups
 from tests.model.alertmanager import SEVERITIES
 from tests.model.small_vendors import done
 
-#: Who hears of what, in each configuration that may be loaded.
+#: Severity -> channels, in each configuration that may be loaded.
 ROUTES: Mapping[str, Mapping[str, tuple[str, ...]]] = {
     "shipped": {"critical": ("pager",), "warning": ("mail",), "info": ("slack",)},
     "all": dict.fromkeys(SEVERITIES, ("pager", "slack", "mail")),
@@ -82,7 +82,7 @@ class Death(enum.Enum):
 
 
 class Killed(Exception):
-    """The process is no more."""
+    """The process was killed."""
 
 
 class SmallBridge:
@@ -91,13 +91,13 @@ class SmallBridge:
         self._policies = {name: policy_of(name) for name in ROUTES}
         self.loaded = "shipped"
         self._intake = StoreIntake(engine, self.policy, clock)
-        self._people = StoreActions(engine, self.policy)
+        self._actions = StoreActions(engine, self.policy)
         self._letters = StoreDeadLetters(engine)
         self._reconciling = StoreReconciliation(engine, self.policy, "me")
         self.reader = StoreReader(engine)
         self._renderer = Renderer(None, None)
-        self._lives = 0
-        self._born(freed=False)
+        self._workers = 0
+        self._start_worker(freed=False)
 
     def policy(self) -> Policy:
         return self._policies[self.loaded]
@@ -105,19 +105,19 @@ class SmallBridge:
     def close(self) -> None:
         self._intake.close()
 
-    def _born(self, *, freed: bool) -> None:
-        """A worker; freed: on the host of the one before, so that it need not wait for that one's leases."""
-        self._lives += 1
-        self._store = StoreDeliveries(self._engine, f"worker{self._lives}")
+    def _start_worker(self, *, freed: bool) -> None:
+        """A new worker; freed: on the same host as the previous one, whose leases it releases at once."""
+        self._workers += 1
+        self._store = StoreDeliveries(self._engine, f"worker{self._workers}")
         self._store.end_pauses()
         if freed:
             self._store.release_dead_leases("host", lambda pid: False, self._clock())
-        self._store.alive(f"host {self._lives}", self._clock(), self._clock())
+        self._store.alive(f"host {self._workers}", self._clock(), self._clock())
         self._escalations = StoreEscalations(self._engine, self.policy)
         self._absent_since: Mapping[str, datetime] = {}
 
     def accept(self, group: Group, *, dies: str = "") -> bool:
-        """Whether the sender heard a 2xx."""
+        """Whether the sender received a 2xx."""
         if dies != "before commit":
             self._intake.accept(group)
             return not dies
@@ -127,10 +127,10 @@ class SmallBridge:
         return False
 
     def acknowledge(self, number: int) -> None:
-        self._people.acknowledge(number, "ada", self._clock())
+        self._actions.acknowledge(number, "ada", self._clock())
 
     def resolve(self, number: int) -> None:
-        self._people.resolve(number, "ada", self._clock())
+        self._actions.resolve(number, "ada", self._clock())
 
     def replay(self, number: int) -> None:
         self._letters.replay(DeadLetterFilter(number), self._clock())
@@ -151,9 +151,9 @@ class SmallBridge:
     def work(
         self, death: Death = Death.NEVER, *, freed: bool = True, meanwhile: Callable[[], object] = lambda: None
     ) -> int:
-        """One round of the worker, as bridge.worker.loop does it; how many deliveries it claimed.
+        """One round of the worker, as in bridge.worker.loop; returns how many deliveries it claimed.
 
-        meanwhile: what happens after they are claimed, and before any of them is sent.
+        meanwhile: runs after they are claimed and before any of them is sent.
         """
         claims = self._store.claim(CAPACITIES, self._clock())
         meanwhile()
@@ -161,7 +161,7 @@ class SmallBridge:
             if claims:
                 self._deliver(claims, death)
         except Killed:
-            self._born(freed=freed)
+            self._start_worker(freed=freed)
         return len(claims)
 
     def _deliver(self, claims: Sequence[Claim], death: Death) -> None:

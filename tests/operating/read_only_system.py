@@ -1,8 +1,8 @@
-"""Becomes a command in a file system as systemd's ProtectSystem=strict leaves it: everything is read-only but what is
-named, the API file systems, and with PrivateTmp= a new /tmp. Started as a program, for it changes the whole process.
+"""Executes a command in a file system like that of systemd's ProtectSystem=strict: everything is read-only except the
+named folders, the API file systems, and with PrivateTmp= a new /tmp. A program, because it changes its whole process.
 
-It takes one argument, JSON: command, environment, writable (folders), seen (folders that stay, though they may be below
-/tmp), private_tmp. Exit code CANNOT: this machine lets nobody do that.
+It takes one argument, JSON: command, environment, writable (folders), visible (folders that stay, even below /tmp),
+private_tmp. Exit code CANNOT: this machine does not permit it.
 """
 
 from __future__ import annotations
@@ -25,22 +25,22 @@ _libc = ctypes.CDLL(None, use_errno=True)
 
 
 def main() -> None:
-    asked = json.loads(sys.argv[1])
+    arguments = json.loads(sys.argv[1])
     try:
         _own_mounts()
-        if asked["private_tmp"]:
-            _private_tmp([Path(folder) for folder in [*asked["seen"], *asked["writable"]]])
-        for folder in asked["writable"]:
+        if arguments["private_tmp"]:
+            _private_tmp([Path(folder) for folder in [*arguments["visible"], *arguments["writable"]]])
+        for folder in arguments["writable"]:
             _mount(folder, folder, "", MS_BIND)
-        _read_only({*asked["writable"], *(("/tmp", "/var/tmp") if asked["private_tmp"] else ())})
+        _read_only({*arguments["writable"], *(("/tmp", "/var/tmp") if arguments["private_tmp"] else ())})
     except OSError as fault:
         print(f"this machine cannot be made read-only: {fault}", file=sys.stderr)
         sys.exit(CANNOT)
-    for folder in asked["seen"]:
+    for folder in arguments["visible"]:
         if _can_write(folder):
-            sys.exit(f"{folder} is not read-only: this is no test")
+            sys.exit(f"{folder} is not read-only: the test would prove nothing")
     os.chdir("/")
-    os.execve(asked["command"][0], asked["command"], asked["environment"])
+    os.execve(arguments["command"][0], arguments["command"], arguments["environment"])
 
 
 def _own_mounts() -> None:
@@ -56,9 +56,9 @@ def _own_mounts() -> None:
     _mount("none", "/", "", MS_REC | MS_PRIVATE)
 
 
-def _private_tmp(seen: list[Path]) -> None:
-    """What a test needs of the old one is put in the same place of the new one."""
-    files = {folder: os.open(folder, os.O_PATH) for folder in seen}
+def _private_tmp(visible: list[Path]) -> None:
+    """The folders that a test needs are mounted at the same place in the new one."""
+    files = {folder: os.open(folder, os.O_PATH) for folder in visible}
     for place in ("/tmp", "/var/tmp"):
         _mount("tmpfs", place, "tmpfs", 0)
     for folder, file in files.items():

@@ -1,4 +1,4 @@
-"""What docs/operating.md shows is true of the code and of the cluster's files."""
+"""docs/operating.md agrees with the code and the cluster's files."""
 
 from __future__ import annotations
 
@@ -30,14 +30,14 @@ DEPLOYMENT = next(
 def test_each_command_of_the_bridge_on_the_page_exists() -> None:
     named = set(re.findall(r"(?:`|^|bin/|-m )bridge ([a-z-]+)", PAGE, re.MULTILINE))
     assert {"backup", "restored", "check", "serve", "incidents"} <= named
-    assert [] == [name for name in named if main.get_command(click.Context(main), name) is None]
+    assert [name for name in named if main.get_command(click.Context(main), name) is None] == []
 
 
 def test_each_metric_on_the_page_is_exported() -> None:
     named = set(re.findall(r"`(bridge_[a-z_]+)(?:\{[^}]*\})?`", PAGE))
     assert {"bridge_channel_paused", "bridge_delivery_latency_seconds"} <= named
     bases = {re.sub(r"_(bucket|count|sum)$", "", name) for name in everything()}
-    assert set() == named - bases - set(everything())
+    assert named - bases - set(everything()) == set()
 
 
 def test_each_alert_on_the_page_pages_past_the_bridge() -> None:
@@ -50,14 +50,14 @@ def test_each_alert_on_the_page_pages_past_the_bridge() -> None:
         if rule.get("labels", {}).get("route") == "direct"
     }
     assert {"AlertBridgeDown"} <= named
-    assert set() == named - direct
+    assert named - direct == set()
 
 
 PAGES = [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")]
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
-def test_each_link_leads_somewhere(page: Path) -> None:
+def test_each_link_has_a_target(page: Path) -> None:
     for file, anchor in re.findall(r"\]\((?!https?:|mailto:)([^)#\s]+)?(?:#([^)\s]+))?\)", _prose(page)):
         target = (page.parent / file).resolve() if file else page
         assert target.exists(), file
@@ -69,27 +69,27 @@ def _prose(page: Path) -> str:
 
 
 def _anchors(page: Path) -> list[str]:
-    """As GitHub makes them of headings."""
+    """The anchors that GitHub makes from headings."""
     headings = re.findall(r"^#+ (.*)$", _prose(page), re.MULTILINE)
     return [re.sub(r"[^a-z0-9_ -]", "", each.lower()).replace(" ", "-") for each in headings]
 
 
-def test_what_it_changes_in_alertmanagers_file_stands_there() -> None:
+def test_the_setting_that_the_page_changes_exists_in_the_alertmanager_file() -> None:
     (old,) = re.findall(r"sed -i 's/([^/]+)/[^/]+/' alertmanager.yml", PAGE)
     assert f"\n  {old}\n" in (ROOT / "docker" / "alertmanager" / "alertmanager.yml").read_text()
 
 
 @pytest.mark.skipif(shutil.which("jq") is None, reason="there is no jq here")
-def test_the_job_that_says_restored_is_one_that_kubernetes_takes() -> None:
+def test_the_job_that_runs_restored_is_valid() -> None:
     (program,) = re.findall(r"\| jq '(.*?)' \| kubectl", PAGE, re.DOTALL)
-    made = subprocess.run(
+    done = subprocess.run(
         ["jq", program], input=json.dumps(DEPLOYMENT), capture_output=True, text=True, timeout=600, check=True
     )
-    job: dict[str, Any] = json.loads(made.stdout)
+    job: dict[str, Any] = json.loads(done.stdout)
     kubernetes_validate.validate(job, "1.32", strict=True)
     pod = job["spec"]["template"]
-    assert DEPLOYMENT["spec"]["template"]["metadata"]["labels"] == pod["metadata"]["labels"]  # of the network policies
+    assert pod["metadata"]["labels"] == DEPLOYMENT["spec"]["template"]["metadata"]["labels"], "for network policies"
     (container,) = pod["spec"]["containers"]
     worker = next(each for each in DEPLOYMENT["spec"]["template"]["spec"]["containers"] if each["name"] == "worker")
-    asked = {key: value for key, value in worker.items() if not key.endswith("Probe")}  # it beats no file
-    assert {**asked, "command": ["python", "-m", "bridge", "restored"]} == container
+    expected = {key: value for key, value in worker.items() if not key.endswith("Probe")}  # the job has no liveness
+    assert container == {**expected, "command": ["python", "-m", "bridge", "restored"]}

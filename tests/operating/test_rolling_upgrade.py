@@ -1,4 +1,4 @@
-"""A newer version with a change of the schema comes in, process by process, while alerts come in on PostgreSQL."""
+"""A rolling upgrade on PostgreSQL: a version with a migration replaces the previous one while alerts arrive."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ from tests.end_to_end.notified import pages, settled
 from tests.end_to_end.webhooks import webhook
 from tests.operating.machines import environment, new_database, routes
 
-PAUSE_SECONDS = 0.05  #: of each client between two posts
+PAUSE_SECONDS = 0.05  #: of each client between two requests
 NEWER = f"{int(NEWEST) + 1:04}"
-#: It holds its locks for a while, as it would in a large table.
+#: It keeps its locks for a while, as it would in a large table.
 MIGRATION = f"""
 import sqlalchemy as sa
 from alembic import op
@@ -42,7 +42,7 @@ def upgrade() -> None:
 
 
 def newer_version(folder: Path) -> Path:
-    """The program as it is, with one migration more."""
+    """A copy of the program with one more migration."""
     shutil.copytree(ROOT / "bridge", folder / "bridge", ignore=shutil.ignore_patterns("__pycache__"))
     store = folder / "bridge" / "store"
     (store / "migrations" / "versions" / f"{NEWER}_team.py").write_text(MIGRATION)
@@ -53,8 +53,8 @@ def newer_version(folder: Path) -> Path:
 
 
 @dataclass
-class Half:
-    """`bridge web` or `bridge worker`, as a pod's container."""
+class BridgeProcess:
+    """`bridge web` or `bridge worker`, as in a container of a pod."""
 
     process: subprocess.Popen[bytes]
     url: str = ""
@@ -65,8 +65,8 @@ class Half:
 
 
 @dataclass
-class Place:
-    """One database, and who works on it."""
+class Service:
+    """One database, and the processes that use it."""
 
     folder: Path
     database: str
@@ -74,23 +74,23 @@ class Place:
     environment: dict[str, str]
 
     @contextmanager
-    def running(self, version: Path, half: str) -> Iterator[Half]:
+    def running(self, version: Path, kind: str) -> Iterator[BridgeProcess]:
         port = free_port()
-        command = [sys.executable, "-m", "bridge", half, "--config", str(self.config), "--database", self.database]
-        command += ["--listen", f"127.0.0.1:{port}"] if half == "web" else []
-        with (self.folder / f"{half}-{port}.log").open("wb") as log:
+        command = [sys.executable, "-m", "bridge", kind, "--config", str(self.config), "--database", self.database]
+        command += ["--listen", f"127.0.0.1:{port}"] if kind == "web" else []
+        with (self.folder / f"{kind}-{port}.log").open("wb") as log:
             process = subprocess.Popen(
                 command, cwd=version, env={**os.environ, **self.environment}, stdout=log, stderr=log
             )
-        started = Half(process, f"http://127.0.0.1:{port}")
+        started = BridgeProcess(process, f"http://127.0.0.1:{port}")
         try:
-            if half == "web":
+            if kind == "web":
                 eventually(lambda: requests.get(f"{started.url}/-/healthy", timeout=60).ok)
             yield started
         finally:
             started.stop()
 
-    def asked(self, sql: str) -> str:
+    def query(self, sql: str) -> str:
         engine = sa.create_engine(self.database)
         with engine.connect() as connection:
             answer = connection.execute(sa.text(sql)).scalar_one()
@@ -100,12 +100,12 @@ class Place:
 
 @dataclass
 class Clients:
-    """Post until it is enough, to whoever is in service, and to the next one when a connection is refused or cut."""
+    """They post until stopped, to the web processes in turn; the next one if a connection is refused or cut."""
 
     token: str
     webs: list[str]
     answers: Counter[tuple[str, int]] = field(default_factory=Counter)
-    enough: threading.Event = field(default_factory=threading.Event)
+    stopped: threading.Event = field(default_factory=threading.Event)
 
     def storm(self) -> list[threading.Thread]:
         threads = [threading.Thread(target=self._post, args=(part,), daemon=True) for part in range(4)]
@@ -120,18 +120,18 @@ class Clients:
 
     def _post(self, part: int) -> None:
         for number in itertools.count(part, 4):
-            if self.enough.wait(PAUSE_SECONDS):
+            if self.stopped.wait(PAUSE_SECONDS):
                 return
-            turn = number
-            while not self._accepted(self.webs[turn % len(self.webs)], number):
-                turn += 1
+            attempt = number
+            while not self._accepted(self.webs[attempt % len(self.webs)], number):
+                attempt += 1
                 time.sleep(0.05)
 
     def _accepted(self, url: str, number: int) -> bool:
         headers = {"Authorization": f"Bearer {self.token}"}
         try:
-            place = f"{url}/webhook/alertmanager/prod"
-            answer = requests.post(place, json=webhook(number), headers=headers, timeout=60)
+            endpoint = f"{url}/webhook/alertmanager/prod"
+            answer = requests.post(endpoint, json=webhook(number), headers=headers, timeout=60)
         except requests.RequestException:
             return False
         self.answers[(url, answer.status_code)] += 1
@@ -139,46 +139,50 @@ class Clients:
 
 
 @pytest.fixture
-def place(tmp_path: Path, sandbox: RunningSandbox, token: str, postgres_url: str) -> Place:
-    return Place(tmp_path, new_database(postgres_url), routes(tmp_path), environment(sandbox, token))
+def service(tmp_path: Path, sandbox: RunningSandbox, token: str, postgres_url: str) -> Service:
+    return Service(tmp_path, new_database(postgres_url), routes(tmp_path), environment(sandbox, token))
 
 
-def test_a_rolling_upgrade_with_a_change_of_the_schema_refuses_and_loses_nothing(
-    place: Place, sandbox: RunningSandbox, token: str, tmp_path: Path
+def test_a_rolling_upgrade_with_a_migration_refuses_and_loses_nothing(
+    service: Service, sandbox: RunningSandbox, token: str, tmp_path: Path
 ) -> None:
     newer = newer_version(tmp_path / "newer")
     with ExitStack() as stack:
-        first, second = (stack.enter_context(place.running(ROOT, "web")) for _ in range(2))
-        old_worker = stack.enter_context(place.running(ROOT, "worker"))
+        first, second = (stack.enter_context(service.running(ROOT, "web")) for _ in range(2))
+        old_worker = stack.enter_context(service.running(ROOT, "worker"))
         clients = Clients(token, [first.url, second.url])
         threads = clients.storm()
         eventually(lambda: clients.accepted() > 20)
-        third = stack.enter_context(place.running(newer, "web"))
-        stack.enter_context(place.running(newer, "worker"))
-        assert NEWER == place.asked("SELECT version_num FROM alembic_version")
+        third = stack.enter_context(service.running(newer, "web"))
+        stack.enter_context(service.running(newer, "worker"))
+        assert service.query("SELECT version_num FROM alembic_version") == NEWER
         before = clients.accepted(first.url, second.url)
-        eventually(lambda: clients.accepted(first.url, second.url) > before + 10)  # the old go on after the migration
+        # the old processes go on after the migration
+        eventually(lambda: clients.accepted(first.url, second.url) > before + 10)
         clients.webs = [second.url, third.url]
         for old in (first, old_worker):
             old.stop()
         eventually(lambda: clients.accepted(third.url))
         clients.webs = [third.url]
         second.stop()
-        clients.enough.set()
+        clients.stopped.set()
         for thread in threads:
             thread.join(300)
-        assert {200} == {status for _, status in clients.answers}
-        assert str(clients.accepted()) == place.asked("SELECT count(*) FROM incident")
+        assert {status for _, status in clients.answers} == {200}
+        assert service.query("SELECT count(*) FROM incident") == str(clients.accepted())
         eventually(lambda: len(pages(sandbox)) == clients.accepted())
         eventually(lambda: settled(third.url))
-        assert {1} == {page["pages"] for page in pages(sandbox)}
+        assert {page["pages"] for page in pages(sandbox)} == {1}
 
 
-def test_the_version_before_does_not_start_on_the_newer_schema_and_says_why(place: Place, tmp_path: Path) -> None:
-    with place.running(newer_version(tmp_path / "newer"), "web"):
+def test_the_previous_version_does_not_start_on_the_newer_schema_and_explains_why(
+    service: Service, tmp_path: Path
+) -> None:
+    with service.running(newer_version(tmp_path / "newer"), "web"):
         pass
-    command = [sys.executable, "-m", "bridge", "worker", "--config", str(place.config), "--database", place.database]
-    whole = {**os.environ, **place.environment}
-    done = subprocess.run(command, cwd=ROOT, env=whole, capture_output=True, text=True, timeout=600, check=False)
-    assert 1 == done.returncode
+    options = ["--config", str(service.config), "--database", service.database]
+    command = [sys.executable, "-m", "bridge", "worker", *options]
+    variables = {**os.environ, **service.environment}
+    done = subprocess.run(command, cwd=ROOT, env=variables, capture_output=True, text=True, timeout=600, check=False)
+    assert done.returncode == 1
     assert f"the database has the schema {NEWER}, and this bridge knows {NEWEST} at most" in done.stderr

@@ -1,4 +1,4 @@
-"""A secret is changed under a running bridge, as docs/operating.md says: every sender and vendor stays served."""
+"""A secret is rotated in a running bridge according to docs/operating.md: every sender and vendor stays served."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ KEY_IN_ENVIRONMENT, KEY_IN_FILE = "routing_key: ${PAGERDUTY_ROUTING_KEY}", "rout
 
 def send(bridge: Bridge, token: str, number: int) -> int:
     headers = {"Authorization": f"Bearer {token}"}
-    place = f"{bridge.url}/webhook/alertmanager/prod"
-    return requests.post(place, json=webhook(number), headers=headers, timeout=60).status_code
+    endpoint = f"{bridge.url}/webhook/alertmanager/prod"
+    return requests.post(endpoint, json=webhook(number), headers=headers, timeout=60).status_code
 
 
 def routes(folder: Path, old: str, new: str) -> Path:
@@ -37,7 +37,7 @@ def keys_used(sandbox: RunningSandbox) -> list[Any]:
     return [event["routing_key"] for event in sandbox.state["pagerduty"]["events"]]
 
 
-def test_a_vendors_key_in_a_file_is_changed_by_a_reload(tmp_path: Path, sandbox: RunningSandbox, token: str) -> None:
+def test_a_reload_applies_a_changed_key_file_of_a_vendor(tmp_path: Path, sandbox: RunningSandbox, token: str) -> None:
     old, new = secrets.token_hex(16), secrets.token_hex(16)
     key = tmp_path / "pagerduty_key"
     key.write_text(old)
@@ -46,20 +46,20 @@ def test_a_vendors_key_in_a_file_is_changed_by_a_reload(tmp_path: Path, sandbox:
     try:
         bridge.start()
         eventually(lambda: '"worker_ready"' in bridge.log())
-        assert 200 == send(bridge, token, 1)
-        eventually(lambda: 1 == len(keys_used(sandbox)))
+        assert send(bridge, token, 1) == 200
+        eventually(lambda: len(keys_used(sandbox)) == 1)
         key.write_text(new)
-        assert {"reloaded": True} == requests.post(f"{bridge.url}/-/reload", timeout=60).json()
-        assert 200 == send(bridge, token, 2)
-        eventually(lambda: 2 == len(keys_used(sandbox)))
-        assert [old, new] == keys_used(sandbox)
+        assert requests.post(f"{bridge.url}/-/reload", timeout=60).json() == {"reloaded": True}
+        assert send(bridge, token, 2) == 200
+        eventually(lambda: len(keys_used(sandbox)) == 2)
+        assert keys_used(sandbox) == [old, new]
         assert old not in bridge.log()
         assert new not in bridge.log()
     finally:
         bridge.stop()
 
 
-def test_a_senders_token_is_changed_with_both_valid_in_between(
+def test_the_token_of_a_sender_is_rotated_with_both_valid_in_between(
     tmp_path: Path, sandbox: RunningSandbox, token: str
 ) -> None:
     new = secrets.token_hex(16)
@@ -67,9 +67,9 @@ def test_a_senders_token_is_changed_with_both_valid_in_between(
     bridge = Bridge(tmp_path, {**environment(sandbox, token), "ALERTMANAGER_TOKEN_NEW": new}, config)
     try:
         bridge.start()
-        assert [200, 200] == [send(bridge, token, 1), send(bridge, new, 2)]
+        assert [send(bridge, token, 1), send(bridge, new, 2)] == [200, 200]
         routes(tmp_path, ONE_TOKEN, NEW_TOKEN)
-        assert {"reloaded": True} == requests.post(f"{bridge.url}/-/reload", timeout=60).json()
-        assert [401, 200] == [send(bridge, token, 3), send(bridge, new, 4)]
+        assert requests.post(f"{bridge.url}/-/reload", timeout=60).json() == {"reloaded": True}
+        assert [send(bridge, token, 3), send(bridge, new, 4)] == [401, 200]
     finally:
         bridge.stop()

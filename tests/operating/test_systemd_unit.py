@@ -1,4 +1,4 @@
-"""The unit for systemd: what it promises, and the bridge run as it says, in a file system that is read-only."""
+"""The systemd unit: its settings, and the bridge run according to it in a read-only file system."""
 
 from __future__ import annotations
 
@@ -39,41 +39,43 @@ def settings(text: str) -> dict[str, list[str]]:
     return found
 
 
-GIVEN = settings(UNIT.read_text())
+SHIPPED = settings(UNIT.read_text())
 
 
 @pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="there is no systemd here")
-def test_systemd_takes_it(tmp_path: Path) -> None:
-    here = UNIT.read_text().replace("/opt/incident-bridge/bin/bridge", "/bin/true")  # it wants the program to be there
+def test_systemd_accepts_the_unit(tmp_path: Path) -> None:
+    here = UNIT.read_text().replace(
+        "/opt/incident-bridge/bin/bridge", "/bin/true"
+    )  # systemd-analyze checks that the program exists
     file = tmp_path / UNIT.name
     file.write_text(here)
     done = subprocess.run(["systemd-analyze", "verify", file], capture_output=True, text=True, timeout=60, check=False)
-    assert [] == [line for line in done.stderr.splitlines() if file.name in line]
+    assert [line for line in done.stderr.splitlines() if file.name in line] == []
 
 
-def test_it_waits_for_the_network_and_restarts_for_ever_but_not_over_a_fault_of_set_up() -> None:
-    assert GIVEN["Wants"] == GIVEN["After"] == ["network-online.target"]
-    assert (["always"], ["0"]) == (GIVEN["Restart"], GIVEN["StartLimitIntervalSec"])
-    assert [str(CANNOT_RUN)] == GIVEN["RestartPreventExitStatus"]
+def test_the_unit_waits_for_the_network_and_restarts_except_after_a_configuration_fault() -> None:
+    assert SHIPPED["Wants"] == SHIPPED["After"] == ["network-online.target"]
+    assert (SHIPPED["Restart"], SHIPPED["StartLimitIntervalSec"]) == (["always"], ["0"])
+    assert SHIPPED["RestartPreventExitStatus"] == [str(CANNOT_RUN)]
 
 
-def test_it_leaves_the_bridge_time_to_end_its_children_itself() -> None:
-    assert ["mixed"] == GIVEN["KillMode"]
-    assert int(GIVEN["TimeoutStopSec"][0]) > GRACE_SECONDS
+def test_the_unit_gives_the_bridge_time_to_end_its_children() -> None:
+    assert SHIPPED["KillMode"] == ["mixed"]
+    assert int(SHIPPED["TimeoutStopSec"][0]) > GRACE_SECONDS
 
 
-def test_more_files_are_allowed_than_the_web_keeps_connections() -> None:
-    assert int(GIVEN["LimitNOFILE"][0]) > 4000
+def test_the_limit_of_open_files_exceeds_that_of_connections() -> None:
+    assert int(SHIPPED["LimitNOFILE"][0]) > 4000
 
 
-def test_what_it_writes_is_for_its_user_alone() -> None:
-    assert (["0077"], ["0700"]) == (GIVEN["UMask"], GIVEN["StateDirectoryMode"])
+def test_its_files_are_private_to_its_user() -> None:
+    assert (SHIPPED["UMask"], SHIPPED["StateDirectoryMode"]) == (["0077"], ["0700"])
 
 
-def test_the_page_says_how_to_install_this_file() -> None:
+def test_the_page_explains_how_to_install_the_unit() -> None:
     page = (ROOT / "docs" / "operating.md").read_text()
     assert "systemd/incident-bridge.service /etc/systemd/system/" in page
-    assert "[Service]" not in page  # a second copy would not be this one
+    assert "[Service]" not in page  # no second copy that could differ
 
 
 @dataclass(frozen=True)
@@ -104,22 +106,22 @@ class Unit:
 
     def start(self, secrets: Mapping[str, str]) -> subprocess.Popen[str]:
         given = settings(self.text)
-        assert ["strict"] == given["ProtectSystem"]
+        assert given["ProtectSystem"] == ["strict"]
         self.etc.mkdir()
         self.state.mkdir(mode=int(given["StateDirectoryMode"][0], 8))
         routes(self.etc)
         variables = dict(pair.split("=", 1) for pair in map(self.here, given["Environment"]))
-        asked: dict[str, Any] = {
+        arguments: dict[str, Any] = {
             "command": self.here(given["ExecStart"][0]).split(),
             "environment": {
                 "PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "HOME": "/nonexistent", "LANG": "C.UTF-8",
                 "BRIDGE_LISTEN": f"127.0.0.1:{self.port}", **variables, **secrets,
             },
             "writable": [str(self.state)],
-            "seen": [str(ROOT), str(self.etc)],
+            "visible": [str(ROOT), str(self.etc)],
             "private_tmp": given.get("PrivateTmp") == ["yes"],
         }  # fmt: skip
-        command = [sys.executable, read_only_system.__file__, json.dumps(asked)]
+        command = [sys.executable, read_only_system.__file__, json.dumps(arguments)]
         mask = int(given["UMask"][0], 8)
         with (self.folder / "log").open("w") as log:
             return subprocess.Popen(command, stdout=log, stderr=log, text=True, umask=mask)
@@ -142,7 +144,7 @@ def running(unit: Unit, sandbox: RunningSandbox, token: str) -> Iterator[subproc
         process.wait(60)
 
 
-def test_it_runs_where_everything_is_read_only_but_what_the_unit_gives_it(
+def test_the_bridge_runs_in_the_read_only_file_system_of_the_unit(
     tmp_path: Path, sandbox: RunningSandbox, token: str
 ) -> None:
     unit = Unit(tmp_path, UNIT.read_text(), free_port())
@@ -152,20 +154,22 @@ def test_it_runs_where_everything_is_read_only_but_what_the_unit_gives_it(
         assert process.poll() is None, unit.log
         headers = {"Authorization": f"Bearer {token}"}
         answer = requests.post(f"{url}/webhook/alertmanager/prod", json=webhook(1), headers=headers, timeout=10)
-        assert 200 == answer.status_code, answer.text
+        assert answer.status_code == 200, answer.text
         eventually(lambda: sandbox.state["pagerduty"]["incidents"])
         sent = 'bridge_delivery_attempts_total{channel="pagerduty-ml",result="ok"} 1.0'  # the worker counts this
         eventually(lambda: sent in requests.get(f"{url}/metrics", timeout=10).text)
         files = [path for path in unit.state.rglob("*") if path.is_file()]
         assert "bridge.db" in [path.name for path in files]
-        assert {0} == {stat.S_IMODE(path.stat().st_mode) & 0o077 for path in files}
-    assert 0 == process.returncode
+        assert {stat.S_IMODE(path.stat().st_mode) & 0o077 for path in files} == {0}
+    assert process.returncode == 0
 
 
-def test_without_a_tmp_of_its_own_it_says_what_it_lacks(tmp_path: Path, sandbox: RunningSandbox, token: str) -> None:
+def test_without_a_private_tmp_the_bridge_explains_what_is_missing(
+    tmp_path: Path, sandbox: RunningSandbox, token: str
+) -> None:
     text = UNIT.read_text().replace("PrivateTmp=yes\n", "")
     unit = Unit(tmp_path, text, free_port())
     with running(unit, sandbox, token) as process:
-        assert CANNOT_RUN == process.wait(60), unit.log
+        assert process.wait(60) == CANNOT_RUN, unit.log
     assert "PrivateTmp=yes" in unit.log
     assert "Traceback" not in unit.log

@@ -1,4 +1,4 @@
-"""Real sockets: who has an address is named, what cannot be is explained, an earlier process is waited for."""
+"""Real sockets: the process on a port is named, errors are explained, an earlier bridge is waited for."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ def port() -> int:
 
 
 def listens(address: Address, seconds: float = 0.0) -> list[str]:
-    made = listen_on(address, seconds)
+    sockets = listen_on(address, seconds)
     try:
-        return [each.getsockname()[0] for each in made]
+        return [each.getsockname()[0] for each in sockets]
     finally:
-        for each in made:
+        for each in sockets:
             each.close()
 
 
@@ -48,49 +48,47 @@ def has_ipv6() -> bool:
         return False
 
 
-def test_an_address_is_listened_on(port: int) -> None:
-    assert ["127.0.0.1"] == listens(Address("127.0.0.1", port))
+def test_it_listens_on_an_address(port: int) -> None:
+    assert listens(Address("127.0.0.1", port)) == ["127.0.0.1"]
 
 
-def test_a_name_is_listened_on_at_each_address_that_it_has(port: int) -> None:
+def test_it_listens_on_each_address_of_a_name(port: int) -> None:
     expected = {"127.0.0.1", *(["::1"] if has_ipv6() and _hosts_know_both() else [])}
-    assert expected == set(listens(Address("localhost", port)))
+    assert set(listens(Address("localhost", port))) == expected
 
 
 def _hosts_know_both() -> bool:
     return "::1" in {each[4][0] for each in socket.getaddrinfo("localhost", 0)}
 
 
-def test_an_address_that_this_machine_has_not_is_no_hindrance_where_its_name_has_another(
-    port: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_foreign_address_of_a_name_is_ignored_if_another_is_local(port: int, monkeypatch: pytest.MonkeyPatch) -> None:
     answer = [(socket.AF_INET, 1, 6, "", (host, port)) for host in ("192.0.2.1", "127.0.0.1")]
     monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: answer)
-    assert ["127.0.0.1"] == listens(Address("bridge", port))
+    assert listens(Address("bridge", port)) == ["127.0.0.1"]
 
 
-def test_a_name_of_this_machine_that_means_another_address_is_refused(
+def test_a_loopback_name_that_resolves_to_another_address_is_refused(
     port: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It was taken for loopback when it was decided that no login is needed."""
+    """Its name counted as loopback when the check for a login was made."""
     answer = [(socket.AF_INET, 1, 6, "", ("10.1.2.3", port))]
     monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: answer)
     assert "the name resolves to 10.1.2.3 here" in refusal(Address("bridge.localhost", port))
 
 
 @pytest.mark.parametrize(
-    ("host", "told"),
+    ("host", "explanation"),
     [
-        ("192.0.2.1", "not an address of this machine"),  # RFC 5737: nobody's
+        ("192.0.2.1", "not an address of this machine"),  # RFC 5737: for documentation only
         ("a" * 64 + ".example", "not a valid host name"),
         ("no..name", "not a valid host name"),
     ],
 )
-def test_what_is_no_address_of_this_machine_is_explained(port: int, host: str, told: str) -> None:
-    assert told in refusal(Address(host, port))
+def test_an_address_of_no_interface_is_explained(port: int, host: str, explanation: str) -> None:
+    assert explanation in refusal(Address(host, port))
 
 
-def test_a_name_that_nobody_knows_is_explained(port: int, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_unknown_name_is_explained(port: int, monkeypatch: pytest.MonkeyPatch) -> None:
     def unknown(*_: object, **__: object) -> None:
         raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
 
@@ -98,7 +96,7 @@ def test_a_name_that_nobody_knows_is_explained(port: int, monkeypatch: pytest.Mo
     assert "Name or service not known; choose another address" in refusal(Address("nobody.example.org", port))
 
 
-def test_a_port_that_is_roots_is_explained(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_privileged_port_is_explained(monkeypatch: pytest.MonkeyPatch) -> None:
     def denied(*_: object) -> None:
         raise PermissionError(13, "Permission denied")
 
@@ -106,26 +104,26 @@ def test_a_port_that_is_roots_is_explained(monkeypatch: pytest.MonkeyPatch) -> N
     assert "ports below 1024 are root's" in refusal(Address("127.0.0.1", 80))
 
 
-def test_another_process_is_named_at_once(port: int) -> None:
-    with server(port) as process:
-        told = refusal(Address("127.0.0.1", port), seconds=600)
-    assert f"in use by pid {process.pid} (" in told
+def test_another_process_on_the_port_is_named_at_once(port: int) -> None:
+    with Server(port) as process:
+        explanation = refusal(Address("127.0.0.1", port), seconds=600)
+    assert f"in use by pid {process.pid} (" in explanation
 
 
-def test_one_that_may_not_be_seen_is_asked_about_in_words(port: int, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_hidden_process_on_the_port_is_explained_with_a_command(port: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(listening, "holder_of", lambda *_: None)
     with socket.create_server(("127.0.0.1", port)):
         assert f"`ss -ltnp 'sport = :{port}'` as root names it" in refusal(Address("127.0.0.1", port))
 
 
-def test_an_earlier_process_of_the_bridge_is_waited_for(port: int, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_it_waits_for_an_earlier_process_of_the_bridge(port: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Holder, "is_bridge", True)
-    with server(port) as process:
+    with Server(port) as process:
         threading.Timer(1.0, process.kill).start()
-        assert ["127.0.0.1"] == listens(Address("127.0.0.1", port), seconds=100)
+        assert listens(Address("127.0.0.1", port), seconds=100) == ["127.0.0.1"]
 
 
-class server:
+class Server:
     """Another process that listens."""
 
     def __init__(self, port: int) -> None:
@@ -149,20 +147,20 @@ def listener(request: pytest.FixtureRequest) -> Iterator[tuple[str, int]]:
         pytest.skip("this machine has no IPv6")
     host = "::" if request.param == "both" else request.param
     family = socket.AF_INET6 if six else socket.AF_INET
-    with socket.create_server((host, 0), family=family, dualstack_ipv6=request.param == "both") as made:
-        yield request.param, made.getsockname()[1]
+    with socket.create_server((host, 0), family=family, dualstack_ipv6=request.param == "both") as listening_socket:
+        yield request.param, listening_socket.getsockname()[1]
 
 
-def test_who_has_an_address_is_found_wherever_it_listens(listener: tuple[str, int]) -> None:
+def test_the_process_on_a_port_is_found_at_any_of_its_addresses(listener: tuple[str, int]) -> None:
     where, port = listener
     for host in (where, "0.0.0.0", "::", "a-name") if where != "both" else ("127.0.0.1", "::1", "0.0.0.0", "::"):
         found = holder_of(host, port)
-        assert found is not None and os.getpid() == found.pid
+        assert found is not None and found.pid == os.getpid()
 
 
 def test_a_listener_at_another_address_of_the_port_is_not_named() -> None:
-    with socket.create_server(("127.0.0.2", 0)) as made:
-        assert holder_of("127.0.0.1", made.getsockname()[1]) is None
+    with socket.create_server(("127.0.0.2", 0)) as other:
+        assert holder_of("127.0.0.1", other.getsockname()[1]) is None
 
 
 @pytest.mark.parametrize(
@@ -178,9 +176,9 @@ def test_a_listener_at_another_address_of_the_port_is_not_named() -> None:
     ],
 )  # fmt: skip
 def test_a_command_is_shown_without_its_options(words: tuple[str, ...], command: str, is_bridge: bool) -> None:
-    assert (command, is_bridge) == (Holder(1, words).command, Holder(1, words).is_bridge)
+    assert (Holder(1, words).command, Holder(1, words).is_bridge) == (command, is_bridge)
 
 
-def test_what_is_written_as_this_machine_can_be_listened_on(port: int) -> None:
+def test_it_listens_on_every_way_to_write_this_machine(port: int) -> None:
     for text in ("127.0.0.1:{}", "localhost:{}", ":{}", *(["[::1]:{}", "[::]:{}"] if has_ipv6() else [])):
         assert listens(parse_listen(text.format(port)))

@@ -1,4 +1,4 @@
-"""Google's payloads as they were recorded, and what is read of them."""
+"""Recorded payloads of Google, and what is parsed from them."""
 
 import json
 from datetime import UTC, datetime
@@ -27,7 +27,7 @@ def payload(name: str) -> Notification:
 
 
 def read(name: str = "open", now: datetime = NOW, **changes: object) -> Group:
-    """With some of the incident's fields changed; ... takes one away."""
+    """With some of the incident's fields changed; ... removes one."""
     whole = payload(name)
     whole["incident"] |= changes
     whole["incident"] = {key: value for key, value in whole["incident"].items() if value is not ...}

@@ -45,7 +45,7 @@ def fault(data: bytes) -> InvalidPayload:
     return caught.value
 
 
-def test_a_usual_body_becomes_a_group() -> None:
+def test_a_webhook_becomes_a_group() -> None:
     group = parse(body(truncatedAlerts=3, notification_reason="new alerts added"), "prod", distinct=True)
     alert = group.alerts[0]
     assert (group.source, group.receiver, group.group_key) == ("prod", "bridge", '{}:{alertname="A"}')
@@ -58,7 +58,7 @@ def test_nanoseconds_are_cut_to_microseconds() -> None:
     assert parse(body(), "prod").alerts[0].starts_at == datetime(2026, 11, 23, 8, 34, 20, 123456, UTC)
 
 
-def test_times_of_other_zones_come_out_in_utc() -> None:
+def test_times_of_other_zones_become_utc() -> None:
     starts_at = parse(body({"startsAt": "2026-11-23T10:34:20+02:00"}), "prod").alerts[0].starts_at
     assert (starts_at.hour, starts_at.tzinfo) == (8, UTC)
 
@@ -71,11 +71,11 @@ def test_a_resolved_alert_keeps_its_end_and_a_firing_one_has_none() -> None:
     assert parse(body({"endsAt": end}), "prod").alerts[0].ends_at is None
 
 
-def test_a_whole_number_may_be_written_with_a_point() -> None:
+def test_a_whole_number_may_have_a_decimal_point() -> None:
     assert parse(body(truncatedAlerts=3.0), "prod").truncated == 3
 
 
-def test_missing_and_unknown_fields_do_not_matter() -> None:
+def test_optional_fields_may_be_missing_and_unknown_ones_are_ignored() -> None:
     small = {"groupKey": "k", "alerts": [{k: ALERT[k] for k in ("status", "labels", "startsAt")}], "news": [1, {}]}
     group = parse(json.dumps(small).encode(), "prod")
     assert group.alerts[0].fingerprint == fingerprint_of(LABELS)
@@ -92,16 +92,16 @@ def test_of_two_alerts_with_one_fingerprint_the_last_counts() -> None:
     assert [alert.status for alert in group.alerts] == [Status.RESOLVED]
 
 
-def test_texts_come_out_clean() -> None:
+def test_control_characters_are_stripped_from_texts() -> None:
     alert = {"annotations": {"summary": "a\x00b\x1b[1m\r\nc\td\ud800"}}
     assert parse(body(alert), "prod").alerts[0].annotations["summary"] == "ab[1m\nc\td\ufffd"
 
 
-def test_a_lone_surrogate_in_the_group_key_has_a_key_all_the_same() -> None:
+def test_a_lone_surrogate_in_the_group_key_still_gives_a_key() -> None:
     assert len(parse(body(groupKey="k\udfff"), "prod").key) == 64
 
 
-def test_bytes_that_are_no_utf8_are_replaced() -> None:
+def test_invalid_utf8_is_replaced() -> None:
     assert parse(body().replace(b"it broke", b"it \xff"), "prod").alerts[0].annotations["summary"] == "it \ufffd"
 
 
@@ -148,7 +148,7 @@ def test_a_fault_in_the_group_names_its_field(changes: dict[str, object]) -> Non
     "data",
     [b"", b"{", b"[]", b"null", b"7", b"[" * 200_000, b'{"a":' * 200_000, b"9" * 5000, b"\xff\xfe"],
 )
-def test_what_is_no_webhook_is_a_fault_and_not_a_crash(data: bytes) -> None:
+def test_any_other_body_is_a_fault_and_not_a_crash(data: bytes) -> None:
     assert str(fault(data))
 
 
@@ -158,7 +158,7 @@ def test_five_thousand_alerts_in_one_group_are_read() -> None:
     assert len(parse(data, "prod").alerts) == 5000
 
 
-def given_back(data: bytes) -> Group | None:
+def parsed(data: bytes) -> Group | None:
     try:
         return parse(data, "prod")
     except InvalidPayload:
@@ -167,7 +167,7 @@ def given_back(data: bytes) -> Group | None:
 
 @given(st.binary())
 def test_any_bytes_give_a_group_or_a_fault(data: bytes) -> None:
-    assert isinstance(given_back(data), Group | None)
+    assert isinstance(parsed(data), Group | None)
 
 
 JSON = st.recursive(
@@ -181,12 +181,12 @@ JSON = st.recursive(
 def test_any_values_give_a_group_that_can_be_stored_or_a_fault(
     alert: dict[str, object], changes: dict[str, object]
 ) -> None:
-    group = given_back(json.dumps(BODY | {"alerts": [ALERT | alert]} | changes).encode())
+    group = parsed(json.dumps(BODY | {"alerts": [ALERT | alert]} | changes).encode())
     for each in group.alerts if group else ():
         assert each.starts_at.tzinfo is UTC
         assert "\x00" not in json.dumps([each.labels, each.annotations], ensure_ascii=False).encode().decode()
 
 
-def test_a_zero_start_is_an_unknown_start_and_no_reason_to_refuse_the_alert() -> None:
+def test_a_zero_start_is_unknown_and_does_not_refuse_the_alert() -> None:
     (alert,) = parse(body({"startsAt": "0001-01-01T00:00:00Z"}), "prod").alerts
     assert alert.starts_at == UNKNOWN_START

@@ -30,7 +30,7 @@ def test_an_open_incident_is_a_firing_alert_with_the_labels_that_routes_use() ->
     }
 
 
-def test_its_annotations_are_what_people_read() -> None:
+def test_summary_runbook_and_values_become_annotations() -> None:
     annotations = alert().annotations
     assert annotations["summary"].endswith("above the threshold of 0.900 with a value of 0.942.")
     assert annotations["description"].startswith("The container nears its memory limit.")
@@ -41,14 +41,14 @@ def test_its_annotations_are_what_people_read() -> None:
     assert (annotations["observed_value"], annotations["threshold_value"]) == ("0.942", "0.9")
 
 
-def test_the_group_is_named_after_the_policy_and_where_it_happens() -> None:
+def test_the_group_labels_are_the_policy_and_the_place() -> None:
     group = read()
     assert group.group_key == "cloud_monitoring:0.nf4k2m8qz7xw"
     assert list(group.group_labels) == ["alertname", "cluster", "namespace", "pod"]
-    assert group.external_url == ""  # or messages would link to pages that only Alertmanager has
+    assert group.external_url == ""  # messages build links to Alertmanager from it
 
 
-def test_opening_closing_and_cancelling_are_about_one_alert_of_one_group() -> None:
+def test_open_closed_and_cancelled_give_one_alert_of_one_group() -> None:
     groups = [read(name) for name in ("open", "closed", "cancelled")]
     assert len({group.key for group in groups}) == 1
     assert len({group.alerts[0].fingerprint for group in groups}) == 1
@@ -61,11 +61,11 @@ def test_another_incident_of_the_same_policy_is_another_group() -> None:
     assert read(incident_id="0.other").alerts[0].fingerprint != alert().fingerprint
 
 
-def test_incidents_whose_numbers_differ_in_a_digit_only_are_two() -> None:
+def test_incident_numbers_that_differ_in_one_digit_give_two_groups() -> None:
     assert read(incident_id=1234567.25).key != read(incident_id=1234567.5).key
 
 
-def test_why_google_cancelled_it_is_told() -> None:
+def test_the_reason_for_a_cancellation_is_in_the_summary() -> None:
     found = alert("cancelled").annotations
     assert "Incident cancelled because" in found["summary"]
     assert "runbook_url" not in found and "description" not in found
@@ -81,7 +81,7 @@ def test_the_test_notification_fires_now_and_says_that_it_is_a_test() -> None:
 
 
 @pytest.mark.parametrize("state", ["open", "OPEN", "Open", " open "])
-def test_the_state_is_read_in_any_case(state: str) -> None:
+def test_the_state_is_case_insensitive(state: str) -> None:
     assert alert(state=state).firing
 
 
@@ -107,7 +107,7 @@ def test_the_severity_is_the_policys_unless_a_user_label_says_otherwise(
     assert alert(severity=policy, policy_user_labels=labels).labels.get("severity") == expected
 
 
-def test_a_metrics_own_severity_and_name_decide_nothing() -> None:
+def test_severity_and_name_of_the_metric_are_ignored() -> None:
     metric = {"type": "logging.googleapis.com/user/errors", "labels": {"severity": "ERROR", "alertname": "x"}}
     labels = alert(metric=metric, severity=...).labels
     assert "severity" not in labels
@@ -147,12 +147,12 @@ def test_a_user_label_wins_over_the_resource_and_the_resource_over_the_metric() 
         ("not a number", None, "it is high (not a number)"),
     ],
 )
-def test_value_and_threshold_stand_in_the_summary(observed: object, threshold: object, summary: str) -> None:
+def test_the_summary_contains_value_and_threshold(observed: object, threshold: object, summary: str) -> None:
     found = alert(summary="it is high", observed_value=observed, threshold_value=threshold)
     assert found.annotations["summary"] == summary
 
 
-def test_without_a_summary_the_subject_or_the_name_stands_there() -> None:
+def test_a_missing_summary_is_replaced_by_the_subject_or_the_name() -> None:
     bare = {"summary": None, "observed_value": None, "threshold_value": None}
     assert alert("open", **bare).annotations["summary"] == "[ALERT - Critical] toxicity-api/PodMemoryOOMRisk"
     assert alert("open", **bare, documentation="text").annotations["summary"] == "toxicity-api/PodMemoryOOMRisk"
@@ -186,16 +186,16 @@ def test_a_time_may_be_a_number_or_a_text(started: float | str) -> None:
 
 
 @pytest.mark.parametrize("nothing", [None, 0, "", "0", 0.0, ...])
-def test_a_time_that_is_not_told_is_now(nothing: object) -> None:
+def test_a_missing_start_is_now_and_a_missing_end_is_none(nothing: object) -> None:
     assert alert(started_at=nothing).starts_at == NOW
-    assert alert("closed", ended_at=nothing).ends_at is None  # core takes the moment when it heard of the end
+    assert alert("closed", ended_at=nothing).ends_at is None  # core takes the time of the webhook
 
 
-def test_an_end_before_the_start_does_not_leave_it_open() -> None:
+def test_an_end_before_the_start_ends_the_alert_at_its_start() -> None:
     assert alert("closed", ended_at=1795420000).ends_at == STARTED
 
 
-def test_an_end_that_was_told_while_it_is_open_is_none() -> None:
+def test_the_end_of_an_open_incident_is_ignored() -> None:
     assert alert(ended_at=1795423980).ends_at is None
 
 
@@ -220,14 +220,14 @@ def test_an_open_and_its_close_are_one_incident() -> None:
     assert after("open", "open", "cancelled").resolved
 
 
-def test_a_close_without_an_open_tells_nobody_and_a_late_open_does_not_undo_it() -> None:
+def test_a_close_without_an_open_notifies_no_channel_and_a_late_open_does_not_undo_it() -> None:
     change = receive(None, read("closed"), NOW, RULES, "uid")
     assert change is not None
     assert (change.incident.resolved, change.loud) == (True, False)
     assert after("closed", "open").resolved
 
 
-def test_a_close_without_any_time_ends_what_an_open_without_any_time_began() -> None:
+def test_a_close_without_times_ends_an_incident_opened_without_times() -> None:
     start, end = read(started_at=None), read("closed", now=NOW + timedelta(hours=1), started_at=None)
     opened = receive(None, start, NOW, RULES, "uid")
     assert opened is not None

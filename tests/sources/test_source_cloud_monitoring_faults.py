@@ -1,4 +1,4 @@
-"""Bodies that are not Google's, and any others."""
+"""Faulty and arbitrary bodies."""
 
 import json
 from datetime import UTC
@@ -40,15 +40,15 @@ def test_a_fault_names_its_field(field: str, value: object) -> None:
 
 
 @pytest.mark.parametrize("data", [b"", b"{", b"[]", b"null", b"7", b"{}", b'{"incident": []}', b"[" * 200_000])
-def test_what_is_no_webhook_is_a_fault_and_not_a_crash(data: bytes) -> None:
+def test_any_other_body_is_a_fault_and_not_a_crash(data: bytes) -> None:
     assert str(fault(data))
 
 
-def test_a_number_too_large_for_a_float_costs_no_alert() -> None:
+def test_a_number_too_large_for_a_float_loses_no_alert() -> None:
     assert alert(observed_value=10**400).annotations["observed_value"] == "1" + "0" * 29
 
 
-def test_texts_come_out_clean() -> None:
+def test_control_characters_are_stripped_from_texts() -> None:
     found = alert(policy_name="a\x00b\r\nc", policy_user_labels={"te\x00am": "m\ud800l\n"}, url="https://x\x1b.org")
     assert found.labels["alertname"] == "ab c"
     assert found.labels["team"] == "m\ufffdl"
@@ -63,7 +63,7 @@ JSON = st.recursive(
 OPEN = payload("open")["incident"]
 
 
-def given_back(data: bytes) -> Group | None:
+def parsed(data: bytes) -> Group | None:
     try:
         return parse(data, "gcp", NOW)
     except InvalidPayload:
@@ -72,11 +72,11 @@ def given_back(data: bytes) -> Group | None:
 
 @given(st.binary() | JSON.map(lambda value: json.dumps(value).encode()))
 def test_any_bytes_give_a_group_or_a_fault(data: bytes) -> None:
-    assert isinstance(given_back(data), Group | None)
+    assert isinstance(parsed(data), Group | None)
 
 
 @given(st.dictionaries(st.sampled_from(sorted(set(OPEN) - {"incident_id", "state", "started_at", "ended_at"})), JSON))
-def test_no_odd_decoration_ever_costs_an_alert(changes: dict[str, object]) -> None:
+def test_no_invalid_optional_field_loses_an_alert(changes: dict[str, object]) -> None:
     group = read("open", NOW, **changes)
     (found,) = group.alerts
     assert found.firing and group.key == read().key
@@ -89,6 +89,6 @@ def test_any_values_give_a_group_that_can_be_stored_or_a_fault(changes: dict[str
     whole = payload("open")
     whole["version"] = version
     whole["incident"] |= changes
-    group = given_back(json.dumps(whole).encode())
+    group = parsed(json.dumps(whole).encode())
     for each in group.alerts if group else ():
         assert each.starts_at.tzinfo is UTC

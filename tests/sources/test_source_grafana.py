@@ -38,7 +38,7 @@ def fault(data: bytes) -> InvalidPayload:
     return caught.value
 
 
-def test_a_usual_body_becomes_a_group() -> None:
+def test_a_webhook_becomes_a_group() -> None:
     group = read()
     (alert,) = group.alerts
     assert (alert.fingerprint, alert.status, alert.ends_at) == ("57c6d9296de2ad39", Status.FIRING, None)
@@ -54,7 +54,7 @@ def test_a_usual_body_becomes_a_group() -> None:
     assert group.group_key.endswith(':{alertname="ToxicRateHigh", grafana_folder="ML"}')
 
 
-def test_its_links_and_values_are_annotations() -> None:
+def test_links_and_values_become_annotations() -> None:
     (alert,) = read().alerts
     assert alert.annotations == {
         "summary": "The toxic rate is 31 %, usually 4 %",
@@ -67,18 +67,18 @@ def test_its_links_and_values_are_annotations() -> None:
     assert alert.generator_url == "https://grafana.example.org/alerting/grafana/cf2hq9k1/view?orgId=1"
 
 
-def test_what_the_rule_says_wins_over_what_grafana_adds() -> None:
+def test_annotations_of_the_rule_win_over_those_of_grafana() -> None:
     (alert,) = read(alert={"annotations": {"dashboard_url": "https://own", "__orgId__": "1"}}).alerts
     assert alert.annotations["dashboard_url"] == "https://own"
     assert alert.annotations["summary"] == "ToxicRateHigh: B=0.3125, C=1"
     assert "__orgId__" not in alert.annotations
 
 
-def test_its_own_address_does_not_become_a_link_to_alertmanagers_pages() -> None:
+def test_the_address_of_grafana_is_not_taken_for_an_alertmanager() -> None:
     assert read().external_url == ""
 
 
-def test_firing_and_resolved_are_about_one_alert_of_one_group() -> None:
+def test_firing_and_resolved_are_one_incident() -> None:
     firing, resolved = read(), read("resolved")
     assert firing.key == resolved.key
     assert resolved.alerts[0].status is Status.RESOLVED
@@ -93,31 +93,31 @@ def test_firing_and_resolved_are_about_one_alert_of_one_group() -> None:
     assert late.incident.resolved
 
 
-def test_the_test_of_a_contact_point_is_an_alert_like_any_other() -> None:
+def test_the_test_of_a_contact_point_is_an_ordinary_alert() -> None:
     (alert,) = read("test").alerts
     assert alert.annotations["summary"] == "Notification test"
     assert alert.labels == {"alertname": "TestAlert", "instance": "Grafana"}
 
 
-def test_without_a_group_key_the_group_labels_tell_the_group() -> None:
+def test_a_missing_group_key_is_made_from_the_group_labels() -> None:
     group = read(groupKey=...)
     assert group.group_key == "grafana:" + fingerprint_of({"alertname": "ToxicRateHigh", "grafana_folder": "ML"})
     assert group.key == read("resolved", groupKey=...).key
 
 
-def test_without_group_labels_either_the_fingerprints_do() -> None:
+def test_without_group_labels_the_group_key_is_made_from_the_fingerprints() -> None:
     group = read(groupKey=None, groupLabels=None)
     assert group.group_key == "grafana:57c6d9296de2ad39"
     assert fault(json.dumps(payload(groupKey="", groupLabels={}, alerts=[])).encode()).field == "groupKey"
 
 
-def test_a_body_of_alertmanager_is_sent_where_it_belongs() -> None:
+def test_a_webhook_of_alertmanager_is_refused_with_its_url() -> None:
     found = fault(json.dumps(payload(version="4", orgId=...)).encode())
     assert found.field == "version"
     assert "/webhook/alertmanager" in str(found)
 
 
-def test_a_missing_version_does_not_matter_for_a_template_may_leave_it_out() -> None:
+def test_a_template_may_leave_the_version_out() -> None:
     assert read(version=..., orgId=..., state=..., title=..., message=...).key == read().key
 
 
@@ -142,7 +142,7 @@ def test_a_fault_in_the_group_names_its_field(changes: dict[str, object]) -> Non
 
 
 @pytest.mark.parametrize("data", [b"", b"{", b"[]", b"null", b"7", b"{}", b'{"alerts": [7]}', b"[" * 200_000])
-def test_what_is_no_webhook_is_a_fault_and_not_a_crash(data: bytes) -> None:
+def test_any_other_body_is_a_fault_and_not_a_crash(data: bytes) -> None:
     assert str(fault(data))
 
 
@@ -151,10 +151,10 @@ JSON = st.recursive(
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
     max_leaves=5,
 )
-DECORATION = ("values", "valueString", "imageURL", "silenceURL", "dashboardURL", "panelURL", "ruleUID", "enrichments")
+OPTIONAL = ("values", "valueString", "imageURL", "silenceURL", "dashboardURL", "panelURL", "ruleUID", "enrichments")
 
 
-def given_back(data: bytes) -> Group | None:
+def parsed(data: bytes) -> Group | None:
     try:
         return parse(data, "grafana")
     except InvalidPayload:
@@ -163,7 +163,7 @@ def given_back(data: bytes) -> Group | None:
 
 @given(st.binary() | JSON.map(lambda value: json.dumps(value).encode()))
 def test_any_bytes_give_a_group_or_a_fault(data: bytes) -> None:
-    assert isinstance(given_back(data), Group | None)
+    assert isinstance(parsed(data), Group | None)
 
 
 @given(
@@ -173,12 +173,12 @@ def test_any_bytes_give_a_group_or_a_fault(data: bytes) -> None:
 def test_any_values_give_a_group_that_can_be_stored_or_a_fault(
     alert: Mapping[str, object], changes: dict[str, object]
 ) -> None:
-    group = given_back(json.dumps(payload(alert=alert) | changes).encode())
+    group = parsed(json.dumps(payload(alert=alert) | changes).encode())
     for each in group.alerts if group else ():
         assert each.starts_at.tzinfo is UTC
         json.dumps([each.labels, each.annotations], ensure_ascii=False).encode()
 
 
-@given(st.dictionaries(st.sampled_from(DECORATION), JSON))
-def test_no_odd_decoration_ever_costs_an_alert(alert: Mapping[str, object]) -> None:
+@given(st.dictionaries(st.sampled_from(OPTIONAL), JSON))
+def test_no_invalid_optional_field_loses_an_alert(alert: Mapping[str, object]) -> None:
     assert read(alert=alert).alerts[0].annotations["runbook_url"]

@@ -24,7 +24,7 @@ def blocks(language: str) -> list[str]:
 
 
 def only(pattern: str, text: str) -> str:
-    """What the pattern's group found, which is there."""
+    """What the group of the pattern matched; fails without a match."""
     found = re.search(pattern, text, re.DOTALL)
     assert found is not None
     return found[1]
@@ -34,7 +34,7 @@ def only(pattern: str, text: str) -> str:
 def test_each_source_is_configured_without_fault_or_warning(number: int, kind: str) -> None:
     examples = [block for block in blocks("yaml") if block.startswith("# routes.yaml")]
     settings = load_text(examples[number] + REST, ENVIRON)
-    assert ([kind], ()) == ([source.type for source in settings.sources], settings.warnings)
+    assert ([source.type for source in settings.sources], settings.warnings) == ([kind], ())
 
 
 def test_grafana_and_the_bridge_use_the_same_name_for_the_time_and_the_source() -> None:
@@ -47,14 +47,14 @@ def test_grafana_and_the_bridge_use_the_same_name_for_the_time_and_the_source() 
     assert grafana["policies"][0]["receiver"] == point["name"]
 
 
-def test_both_notification_channels_of_google_are_json() -> None:
+def test_both_notification_channels_of_google_are_valid_json() -> None:
     with_token = json.loads(only(r"<<END\n(.*?)\nEND", blocks("sh")[1]))
     with_password = json.loads(blocks("json")[0])
     assert "?auth_token=" in with_token["labels"]["url"]
     assert [with_token["type"], with_password["type"]] == ["webhook_tokenauth", "webhook_basicauth"]
 
 
-def test_the_body_to_try_it_out_with_opens_a_warning() -> None:
+def test_the_example_body_opens_a_warning() -> None:
     body = only(r"-d '(.*?)'", blocks("sh")[2])
     (alert,) = cloud_monitoring.parse(body.encode(), "gcp", datetime.now(UTC)).alerts
     assert (alert.labels["alertname"], alert.labels["severity"]) == ("Trying it out", "warning")

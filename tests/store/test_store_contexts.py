@@ -9,7 +9,7 @@ import pytest
 import sqlalchemy as sa
 
 from bridge.core.context.measurements import Measured, as_of
-from bridge.core.facts import Context, Fact, Unit, Unknown, Verdict
+from bridge.core.facts import AfterEnd, Context, Fact, Unit, Unknown, Verdict
 from bridge.core.incidents.periods import firing_period
 from bridge.core.incidents.transitions import Rules
 from bridge.core.model import ChannelSpec
@@ -97,7 +97,7 @@ def test_a_row_of_an_older_version_says_only_of_when_it_is(engine: sa.Engine) ->
     assert Measured(measured(330, 0.1)) == kept and incident is not None
     period = firing_period(incident)
     told = as_of(kept, period.started_at, period.ended_at)
-    assert told is not None and told.after_end and told.during is None
+    assert isinstance(told, AfterEnd) and told.during is None
 
 
 @pytest.mark.parametrize("resolved", [False, True])

@@ -17,7 +17,7 @@ from bridge.charts.drawing import draw
 from bridge.config import Settings
 from bridge.core.charts.chart import Line, LineChart, Mark, Picture, in_words
 from bridge.core.charts.expressions import Threshold
-from bridge.core.charts.series import Span
+from bridge.core.context.series import Span
 from bridge.core.errors import Reason
 from bridge.core.facts import ChangeEvent, Unit
 from bridge.core.model import Alert, Group, Status

@@ -1,6 +1,6 @@
-"""Workers with slots of their own over the real store, and a vendor that fails by a plan, in the test's own time.
+"""Workers with their own slots over the real store, and a vendor that fails as planned, on a simulated clock.
 
-A send takes as long as the vendor lets it: what hangs takes its slot for the whole timeout.
+A send takes as long as the vendor needs: a send that hangs occupies its slot for the whole timeout.
 """
 
 from __future__ import annotations
@@ -32,20 +32,20 @@ RESETS = SendError(Reason.NETWORK, "ConnectionResetError", ambiguous=True)
 HANGS = SendError(Reason.NETWORK, "TimeoutError", ambiguous=True)
 LIMITS = SendError(Reason.RATE_LIMITED, "HTTP 429", retry_after=20)
 FAULTS = {"refuses": REFUSES, "resets": RESETS, "hangs": HANGS}
-#: What means the whole channel, and may be said of one message all the same.
+#: Errors that concern the whole channel, though a vendor may return them for a single message.
 PAUSES = {
     "limits": SendError(Reason.RATE_LIMITED, "HTTP 429", retry_after=600),
     "locks out": SendError(Reason.CREDENTIAL, "HTTP 403"),
 }
-Fault = Callable[[Claim, float], SendError | None]  #: of a delivery at a time; None: it gets through
+Fault = Callable[[Claim, float], SendError | None]  #: (delivery, time) -> the error, or None for success
 
 
 @dataclass
 class Slots:
-    """One worker: what it has under way."""
+    """One worker, and how many of its sends are in flight."""
 
     store: StoreDeliveries
-    flying: int = 0
+    in_flight: int = 0
     doubtful: int = 0
 
 
@@ -58,39 +58,39 @@ class World:
     fault: Fault = lambda claim, now: None
     now: float = 0.0
     workers: list[Slots] = field(default_factory=list)
-    tried: list[tuple[float, int]] = field(default_factory=list)  #: when, and which incident
-    shown: dict[tuple[int, str], float] = field(default_factory=dict)  #: when each arrived, by incident and recipient
-    told_at: dict[int, float] = field(default_factory=dict)
-    under_way: list[tuple[float, int, Slots, Claim]] = field(default_factory=list)
+    attempted: list[tuple[float, int]] = field(default_factory=list)  #: (time, incident)
+    shown: dict[tuple[int, str], float] = field(default_factory=dict)  #: (incident, recipient) -> time of arrival
+    fired_at: dict[int, float] = field(default_factory=dict)
+    in_flight: list[tuple[float, int, Slots, Claim]] = field(default_factory=list)
     _order: Iterator[int] = field(default_factory=itertools.count)
-    _vain: int = 0
+    _empty_rounds: int = 0
 
     def fire(self, name: str, severity: str = "critical", *, ended: bool = False) -> int:
         alert = an_alert(name, severity, starts=self.now, ends=self.now + 1 if ended else None)
         number = self.intake.accept(a_group(alert, key=name)).number
-        self.told_at.setdefault(number, self.now)
+        self.fired_at.setdefault(number, self.now)
         return number
 
     def late(self, number: int) -> float:
-        """Seconds until every recipient had it; infinite while one has not."""
+        """Seconds until it had reached every recipient; infinite before that."""
         recipients = self.policy.channels["pager"].recipients
         arrived = [self.shown.get((number, each), float("inf")) for each in recipients]
-        return max(arrived) - self.told_at[number]
+        return max(arrived) - self.fired_at[number]
 
     def run(self, seconds: float) -> None:
         end = self.now + seconds
         while self.now < end:
-            self._land()
+            self._finish()
             claimed = self._claim()
             if not claimed:
-                self.now = min(end, self._next())
-            self._vain = 0 if claimed else self._vain + 1
-        self._land()
+                self.now = min(end, self._next_moment())
+            self._empty_rounds = 0 if claimed else self._empty_rounds + 1
+        self._finish()
 
     def _claim(self) -> bool:
         found = False
         for worker in self.workers:
-            free = self.capacity.limit - worker.flying
+            free = self.capacity.limit - worker.in_flight
             if free < 1:
                 continue
             doubtful = room_for_doubtful(self.capacity.limit) - worker.doubtful
@@ -103,22 +103,22 @@ class World:
         return found
 
     def _start(self, worker: Slots, claim: Claim) -> None:
-        worker.flying += 1
+        worker.in_flight += 1
         worker.doubtful += claim.doubtful
-        self.tried.append((self.now, claim.incident_number))
+        self.attempted.append((self.now, claim.incident_number))
         fault = self.fault(claim, self.now)
         takes = TIMEOUT if fault is HANGS else 0.05
-        heapq.heappush(self.under_way, (self.now + takes, next(self._order), worker, claim))
+        heapq.heappush(self.in_flight, (self.now + takes, next(self._order), worker, claim))
 
-    def _land(self) -> None:
-        landed = []
-        while self.under_way and self.under_way[0][0] <= self.now:
-            _, _, worker, claim = heapq.heappop(self.under_way)
-            worker.flying -= 1
+    def _finish(self) -> None:
+        finished = []
+        while self.in_flight and self.in_flight[0][0] <= self.now:
+            _, _, worker, claim = heapq.heappop(self.in_flight)
+            worker.in_flight -= 1
             worker.doubtful -= claim.doubtful
-            landed.append((claim, self._outcome(claim)))
-        if landed:
-            self.workers[0].store.settle(landed, at(self.now))
+            finished.append((claim, self._outcome(claim)))
+        if finished:
+            self.workers[0].store.settle(finished, at(self.now))
 
     def _outcome(self, claim: Claim) -> Outcome:
         fault = self.fault(claim, self.now)
@@ -127,15 +127,15 @@ class World:
         self.shown.setdefault((claim.incident_number, claim.target.recipient), self.now)
         return Sent({"state": "triggered"})
 
-    def _next(self) -> float:
+    def _next_moment(self) -> float:
         due = self.workers[0].store.next_due(at(self.now), [self.capacity.channel])
-        moments = [self.under_way[0][0]] if self.under_way else []
-        if due is not None:  # what is due and may not be tried is looked for less and less often, as the worker does
-            moments.append(max(self.now + min(2.0, 0.02 * 2**self._vain), (due - at(0)).total_seconds()))
+        moments = [self.in_flight[0][0]] if self.in_flight else []
+        if due is not None:  # like the worker, it polls less and less often
+            moments.append(max(self.now + min(2.0, 0.02 * 2**self._empty_rounds), (due - at(0)).total_seconds()))
         return min(moments, default=float("inf"))
 
-    def tries(self, number: int) -> int:
-        return Counter(each for _, each in self.tried)[number]
+    def attempts(self, number: int) -> int:
+        return Counter(each for _, each in self.attempted)[number]
 
     @property
     def reader(self) -> StoreReader:

@@ -9,7 +9,7 @@ from bridge.worker.batching import Batcher
 
 
 class Notes:
-    """Writes down each flush; refuses those with a certain item."""
+    """Records each flush; refuses those with a certain item."""
 
     def __init__(self, refused: int = 0) -> None:
         self.flushes: list[list[int]] = []
@@ -21,7 +21,7 @@ class Notes:
             raise OSError("full")
 
 
-def test_what_is_added_during_the_pause_is_flushed_with_what_began_it() -> None:
+def test_items_added_during_the_pause_are_flushed_with_the_first() -> None:
     async def run() -> list[list[int]]:
         notes, paused, over = Notes(), asyncio.Event(), asyncio.Event()
 
@@ -38,16 +38,16 @@ def test_what_is_added_during_the_pause_is_flushed_with_what_began_it() -> None:
         await asyncio.gather(first, second)
         return notes.flushes
 
-    assert [[1, 2]] == asyncio.run(run())
+    assert asyncio.run(run()) == [[1, 2]]
 
 
-def test_one_that_is_refused_fails_alone_and_the_next_flush_goes_on() -> None:
+def test_a_refused_item_fails_alone_and_the_next_flush_works() -> None:
     async def run() -> tuple[list[object], list[list[int]]]:
         notes = Notes(refused=2)
         batcher = Batcher[int](notes.flush)
-        heard = await asyncio.gather(*(batcher.add(each) for each in (1, 2, 3)), return_exceptions=True)
+        results = await asyncio.gather(*(batcher.add(each) for each in (1, 2, 3)), return_exceptions=True)
         await batcher.add(4)
-        return [type(each) for each in heard], notes.flushes
+        return [type(each) for each in results], notes.flushes
 
     stored = type(None)
-    assert ([stored, OSError, stored], [[1, 2, 3], [1], [2], [3], [4]]) == asyncio.run(run())
+    assert asyncio.run(run()) == ([stored, OSError, stored], [[1, 2, 3], [1], [2], [3], [4]])

@@ -50,9 +50,9 @@ class Machine:
         return self.now
 
     def record(self, *ids: str, channels: tuple[str, ...] = ("pager",)) -> None:
-        kept = StoreChanges(self.engine, self.clock, lambda: channels)
+        changes = StoreChanges(self.engine, self.clock, lambda: channels)
         for each in ids:
-            kept.record(ChangeEvent("deploy", "api", at(0), "v2", id=each))
+            changes.record(ChangeEvent("deploy", "api", at(0), "v2", id=each))
 
     def notifier(self, **senders: ScriptedSender) -> ChangeNotifier:
         return ChangeNotifier(self.store, senders, self.metrics, self.clock, pace_seconds=0.01)
@@ -66,7 +66,7 @@ class Machine:
 
         asyncio.run(main())
 
-    def tries(self, result: str) -> float | None:
+    def attempts(self, result: str) -> float | None:
         labels = {"channel": "pager", "result": result}
         return self.metrics.registry.get_sample_value("bridge_change_events_total", labels)
 
@@ -82,30 +82,30 @@ def test_each_run_sends_one_change_event_to_each_channel(machine: Machine) -> No
     machine.record("a", "b", channels=("pager", "second"))
     pager, second = ScriptedSender(), ScriptedSender()
     machine.runs(1, pager=pager, second=second)
-    assert (["a"], ["a"]) == (pager.seen, second.seen)
+    assert (pager.seen, second.seen) == (["a"], ["a"])
     machine.runs(3, pager=pager, second=second)
-    assert (["a", "b"], ["a", "b"]) == (pager.seen, second.seen)
-    assert (2, 0) == (machine.tries("ok"), machine.tries("network"))
+    assert (pager.seen, second.seen) == (["a", "b"], ["a", "b"])
+    assert (machine.attempts("ok"), machine.attempts("network")) == (2, 0)
 
 
-def test_a_failure_is_tried_again_until_it_works(machine: Machine) -> None:
+def test_a_failure_is_retried_until_it_succeeds(machine: Machine) -> None:
     machine.record("a")
     sender = ScriptedSender(SendError(Reason.NETWORK, "down"), SendError(Reason.SERVER, "503"))
     machine.runs(6, pager=sender)
-    assert ["a", "a", "a"] == sender.seen
-    assert (1, 1, 1) == tuple(machine.tries(result) for result in ("network", "server", "ok"))
+    assert sender.seen == ["a", "a", "a"]
+    assert tuple(machine.attempts(result) for result in ("network", "server", "ok")) == (1, 1, 1)
 
 
 @pytest.mark.parametrize("error", [SendError(Reason.PAYLOAD, "no"), SendError(Reason.DESTINATION, "no"), ValueError()])
-def test_what_can_never_work_is_tried_once_and_stops_nothing_else(machine: Machine, error: Exception) -> None:
+def test_a_permanent_failure_is_attempted_once_and_blocks_no_other_event(machine: Machine, error: Exception) -> None:
     machine.record("a", "b")
     sender = ScriptedSender(error)
     machine.runs(5, pager=sender)
-    assert ["a", "b"] == sender.seen
+    assert sender.seen == ["a", "b"]
 
 
 @pytest.mark.parametrize("fault", [StoreUnavailable("locked"), RuntimeError("bug")])
-def test_a_store_that_fails_is_asked_again(machine: Machine, fault: Exception) -> None:
+def test_a_failing_store_is_called_again(machine: Machine, fault: Exception) -> None:
     class Failing:
         def __init__(self, store: Any) -> None:
             self.store, self.faults = store, [fault]
@@ -122,10 +122,10 @@ def test_a_store_that_fails_is_asked_again(machine: Machine, fault: Exception) -
     machine.store = Failing(machine.store)
     sender = ScriptedSender()
     machine.runs(2, pager=sender)
-    assert ["a"] == sender.seen
+    assert sender.seen == ["a"]
 
 
-def test_what_is_being_sent_is_finished_before_the_end_and_before_a_reload_closes_it(machine: Machine) -> None:
+def test_a_send_in_progress_finishes_before_a_reload_closes_its_sender(machine: Machine) -> None:
     machine.record("a", "b")
     old, new = ScriptedSender(), ScriptedSender()
 
@@ -146,4 +146,4 @@ def test_what_is_being_sent_is_finished_before_the_end_and_before_a_reload_close
         await asyncio.wait_for(running, 300)
 
     asyncio.run(asyncio.wait_for(main(), 300))
-    assert (["a"], ["b"], True, True) == (old.seen, new.seen, old.closed, new.closed)
+    assert (old.seen, new.seen, old.closed, new.closed) == (["a"], ["b"], True, True)

@@ -1,4 +1,4 @@
-"""The worker's sign of life: it stops when the event loop or the database's thread does, and only then."""
+"""The worker's beats stop when the event loop or the database thread hangs, and only then."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from bridge.worker.liveness import Liveness
 
 
 class World:
-    """A database thread that can be held, and the beats of a worker that asks it."""
+    """A database thread that can be blocked, and the beats of a worker that checks it."""
 
     def __init__(self) -> None:
         self.beats = 0
@@ -28,11 +28,11 @@ class World:
     def _wait(self) -> None:
         self.free.wait(100)
 
-    async def run(self, story: Callable[[], Awaitable[None]], longest: float = 100.0) -> None:
+    async def run(self, scenario: Callable[[], Awaitable[None]], longest: float = 100.0) -> None:
         liveness = Liveness(self.beat, self.idle, every_seconds=0.01, longest_seconds=longest)
         beating = asyncio.create_task(liveness.run())
         try:
-            await story()
+            await scenario()
         finally:
             self.free.set()
             beating.cancel()
@@ -45,7 +45,7 @@ class World:
                 await asyncio.sleep(0.01)
 
     async def no_more(self) -> None:
-        """Once what was under way has passed, not one in the time of fifty."""
+        """After beats in progress, none in the time of fifty."""
         async with asyncio.timeout(60):
             before = -1
             while before != self.beats:
@@ -53,39 +53,39 @@ class World:
                 await asyncio.sleep(0.5)
 
 
-def test_it_beats_while_both_move() -> None:
+def test_it_beats_while_event_loop_and_database_thread_work() -> None:
     world = World()
     asyncio.run(world.run(world.more))
 
 
-def test_a_statement_that_takes_long_is_no_hanging() -> None:
+def test_a_long_statement_does_not_stop_the_beats() -> None:
     world = World()
 
-    async def story() -> None:
+    async def scenario() -> None:
         world.free.clear()
         await world.more(20)
 
-    asyncio.run(world.run(story))
+    asyncio.run(world.run(scenario))
 
 
-def test_a_database_thread_that_never_comes_back_ends_the_beats_until_it_moves_again() -> None:
+def test_a_hanging_database_thread_stops_the_beats_until_it_works_again() -> None:
     world = World()
 
-    async def story() -> None:
+    async def scenario() -> None:
         await world.more()
         world.free.clear()
         await world.no_more()
         world.free.set()
         await world.more()
 
-    asyncio.run(world.run(story, longest=0.2))
+    asyncio.run(world.run(scenario, longest=0.2))
 
 
-def test_a_worker_that_has_ended_its_thread_and_still_closes_its_channels_moves() -> None:
+def test_it_beats_while_a_stopping_worker_closes_its_channels() -> None:
     world = World()
 
-    async def story() -> None:
+    async def scenario() -> None:
         world.thread.shutdown()
         await world.more(20)
 
-    asyncio.run(world.run(story, longest=0.2))
+    asyncio.run(world.run(scenario, longest=0.2))

@@ -1,4 +1,4 @@
-"""A change between a claim and its message: the message is of the moment that was claimed; the change has its own."""
+"""A change between a claim and its message: the message shows the claimed revision; the change has its own message."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ POLICY = Policy(
 
 
 class Mail:
-    """The real mails, kept as a mailbox does: the first one of a Message-ID."""
+    """The real mail channel, with a mailbox by Message-ID instead of a server."""
 
     name, kind, freezes, edits, wants_html, recipients = "mail", "email", True, False, True, ("ops@example.org",)
 
@@ -53,7 +53,7 @@ class Mail:
 
 
 class Interrupted(StoreDeliveries):
-    """After each claim something else happens, before the worker goes on."""
+    """After each claim, and before the worker goes on, `meanwhile` is called."""
 
     def __init__(self, *arguments: Any, meanwhile: Callable[[], object]) -> None:
         super().__init__(*arguments)
@@ -69,7 +69,7 @@ class Interrupted(StoreDeliveries):
 @pytest.mark.parametrize(
     "later", [[an_alert(ends=5)], [an_alert(ends=5), an_alert(starts=9)]], ids=["end", "end, again"]
 )
-def test_a_change_between_claim_and_message_is_a_message_of_its_own(tmp_path: Path, later: list[Any]) -> None:
+def test_a_change_between_claim_and_message_is_its_own_message(tmp_path: Path, later: list[Any]) -> None:
     engine = open_database(f"sqlite:///{tmp_path}/bridge.db")
     intake = StoreIntake(engine, lambda: POLICY, lambda: datetime.now(UTC))
     left = [a_group(alert) for alert in later]
@@ -83,13 +83,13 @@ def test_a_change_between_claim_and_message_is_a_message_of_its_own(tmp_path: Pa
     over = len(later) == 1
     assert all(message.firing is (message.state != "resolved") for message in mail.taken)
     assert all(message.firing is bool(message.firing_count) for message in mail.taken)
-    assert {1} == {len(each) for each in mail.bytes.values()}, "one Message-ID, two wordings"
-    assert over is not mail.taken[-1].firing
+    assert {len(each) for each in mail.bytes.values()} == {1}, "two different mails with one Message-ID"
+    assert mail.taken[-1].firing is not over
     (post,) = vendor.top()
-    assert over is post["text"].startswith("Resolved")
-    told = " ".join(reply["text"] for reply in vendor.replies(post["ts"]))
-    assert "every alert has ended" in told
-    assert over or "fires again" in told
+    assert post["text"].startswith("Resolved") is over
+    replies = " ".join(reply["text"] for reply in vendor.replies(post["ts"]))
+    assert "every alert has ended" in replies
+    assert over or "fires again" in replies
     intake.close()
     engine.dispose()
 

@@ -1,4 +1,4 @@
-"""A periodic task: when it runs, what a failed run does, and how it ends. No test waits for a clock."""
+"""A periodic task: when it runs, what a failed run does, and how it ends. No test depends on the clock."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ HOUR = 3600.0
 
 
 class Waits:
-    """Waits for nothing, and stops the task after so many."""
+    """Returns at once, and stops the task after `count` waits."""
 
     def __init__(self, count: int) -> None:
         self.seconds: list[float] = []
@@ -29,7 +29,7 @@ class Waits:
 
 
 class Runs:
-    """Each run does the next of its steps; then nothing."""
+    """Each run takes the next step: raises or returns it; then None."""
 
     def __init__(self, *steps: float | Exception | None) -> None:
         self.count, self._steps = 0, list(steps)
@@ -53,7 +53,7 @@ def waited(runs: Runs, count: int, **fields: str) -> list[float]:
     return asyncio.run(main())
 
 
-def test_waits_its_interval_or_what_the_run_returned() -> None:
+def test_it_waits_for_its_interval_or_the_time_that_the_run_returned() -> None:
     runs = Runs(None, 5.0, None)
     assert waited(runs, 3) == [60.0, 5.0, 60.0]
     assert runs.count == 3
@@ -70,7 +70,7 @@ def test_a_failed_run_is_logged_and_followed_by_the_next(fault: Exception, event
     assert [(line["event"], line["task"], line["source"]) for line in lines] == [(event, "example", "prod")]
 
 
-def test_stop_ends_a_long_wait_at_once_and_lets_the_current_run_end() -> None:
+def test_stop_lets_the_current_run_end_and_ends_the_wait_at_once() -> None:
     async def main() -> None:
         begun, go, ended = asyncio.Event(), asyncio.Event(), asyncio.Event()
 
@@ -102,7 +102,7 @@ def test_stop_before_the_start_runs_nothing() -> None:
     assert runs.count == 0
 
 
-def test_wake_during_a_run_or_a_wait_brings_the_next_run() -> None:
+def test_wake_during_a_run_or_a_wait_starts_the_next_run() -> None:
     async def main() -> None:
         begun = asyncio.Queue[int]()
 
@@ -114,7 +114,7 @@ def test_wake_during_a_run_or_a_wait_brings_the_next_run() -> None:
         await begun.get()
         task.wake()
         await begun.get()
-        await asyncio.sleep(0)  # it waits by now
+        await asyncio.sleep(0)  # it is waiting now
         task.wake()
         await begun.get()
         task.stop()
@@ -123,7 +123,7 @@ def test_wake_during_a_run_or_a_wait_brings_the_next_run() -> None:
     asyncio.run(main())
 
 
-def test_a_cancellation_goes_through_a_run() -> None:
+def test_a_cancellation_cancels_the_run() -> None:
     async def main() -> None:
         begun = asyncio.Event()
 

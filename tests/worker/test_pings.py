@@ -1,4 +1,4 @@
-"""Pings reach a real receiver while the audit is clean, and only then."""
+"""Pings reach a real receiver while the bridge is healthy, and only then."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ POLICY = Policy(Rules(), Route(notify=("pager",)), {"pager": ChannelSpec("pager"
 
 
 class Machine:
-    """A bridge whose time is moved by the test, and one worker's pinger."""
+    """A bridge with a movable clock, and the pinger of one worker."""
 
     def __init__(self, folder: Path, receiver: Receiver) -> None:
         self.engine = open_database(f"sqlite:///{folder}/bridge.db")
@@ -55,10 +55,10 @@ class Machine:
         target = PingTarget(monitor, EVERY, timedelta(minutes=5), **more)
         return Pinger(StorePings(self.engine), target, self.metrics, self.now)
 
-    def run(self, pinger: Pinger, story: Callable[[], Awaitable[None]]) -> None:
+    def run(self, pinger: Pinger, scenario: Callable[[], Awaitable[None]]) -> None:
         async def main() -> None:
             running = asyncio.create_task(pinger.run())
-            await asyncio.wait_for(story(), 300)
+            await asyncio.wait_for(scenario(), 300)
             pinger.stop()
             await asyncio.wait_for(running, 300)
 
@@ -68,7 +68,7 @@ class Machine:
         return self.metrics.registry.get_sample_value("bridge_pings_total", {"outcome": outcome}) or 0.0
 
     async def until(self, outcome: str, more: int = 2) -> None:
-        """That many more pings ended so."""
+        """Until `more` further pings have this outcome."""
         wanted = self.count(outcome) + more
         while self.count(outcome) < wanted:
             await asyncio.sleep(0.01)
@@ -83,11 +83,11 @@ def machine(tmp_path: Path) -> Iterator[Machine]:
         machine.engine.dispose()
 
 
-def test_while_all_is_well_it_pings_again_and_again(machine: Machine) -> None:
+def test_a_healthy_bridge_pings_repeatedly(machine: Machine) -> None:
     machine.run(machine.pinger(), lambda: machine.until("ok", 4))
     assert len(machine.receiver.heard) >= 4
-    assert {"GET"} == {method for method, _, _ in machine.receiver.heard}
-    assert 0.0 == machine.count("withheld")
+    assert {method for method, _, _ in machine.receiver.heard} == {"GET"}
+    assert machine.count("withheld") == 0.0
 
 
 def make_overdue(machine: Machine) -> None:
@@ -100,12 +100,12 @@ def kill_the_worker(machine: Machine) -> None:
     machine.ahead = timedelta(seconds=40)
 
 
-def take_the_disk(machine: Machine) -> None:
+def make_the_database_read_only(machine: Machine) -> None:
     machine.writable = False
 
 
 def leave_a_lease(machine: Machine) -> None:
-    """Its delivery is not overdue: its revision is quite new."""
+    """The delivery is not overdue, because its revision is new."""
     machine.accept()
     StoreDeliveries(machine.engine, "w").claim([ChannelCapacity("pager", 1, None, 1, 60.0)], machine.now())
     machine.ahead = timedelta(minutes=7)
@@ -122,83 +122,83 @@ def recover(machine: Machine) -> None:
 
 
 @pytest.mark.parametrize(
-    ("harm", "told"),
+    ("break_it", "reason"),
     [
         (make_overdue, "overdue: messages are late: pager by"),
         (kill_the_worker, "worker: no worker has been seen for 4"),
         (
-            take_the_disk,
+            make_the_database_read_only,
             "store: the store cannot be written: the database refused: attempt to write a readonly",
         ),
         (leave_a_lease, "leases: a message is with a worker that is gone, and none takes it: pager for"),
     ],
 )
-def test_what_is_wrong_stops_the_pings_is_said_once_and_recovery_begins_them_again(
-    machine: Machine, harm: Callable[[Machine], None], told: str
+def test_a_fault_stops_the_pings_with_one_log_event_until_recovery(
+    machine: Machine, break_it: Callable[[Machine], None], reason: str
 ) -> None:
-    async def story() -> None:
+    async def scenario() -> None:
         await machine.until("ok")
-        harm(machine)
+        break_it(machine)
         await machine.until("withheld", 1)
         pinged = len(machine.receiver.heard)
         await machine.until("withheld", 4)
-        assert pinged == len(machine.receiver.heard)
+        assert len(machine.receiver.heard) == pinged
         recover(machine)
         await machine.until("ok")
         assert len(machine.receiver.heard) > pinged
 
     with capture_logs() as lines:
-        machine.run(machine.pinger(), story)
+        machine.run(machine.pinger(), scenario)
     (withheld,) = [line["why"] for line in lines if line["event"] == "ping_withheld"]
-    assert withheld.startswith(told)
-    assert 2 == len([line for line in lines if line["event"] == "pinging"])
+    assert withheld.startswith(reason)
+    assert len([line for line in lines if line["event"] == "pinging"]) == 2
     assert "s3cret" not in str(lines)
 
 
-def test_a_failure_is_reported_once_with_its_reason_where_that_is_configured(machine: Machine) -> None:
-    async def story() -> None:
+def test_a_fault_is_reported_once_with_its_reason_if_configured(machine: Machine) -> None:
+    async def scenario() -> None:
         await machine.until("ok")
         kill_the_worker(machine)
         await machine.until("withheld", 4)
 
-    machine.run(machine.pinger(report_failures=True), story)
+    machine.run(machine.pinger(report_failures=True), scenario)
     (failed,) = [body for method, path, body in machine.receiver.heard if path.endswith("/fail")]
     assert failed.startswith("worker: no worker has been seen for 4")
-    assert "/fail" == machine.receiver.paths()[-1]
+    assert machine.receiver.paths()[-1] == "/fail"
 
 
-def test_of_two_workers_one_pings_at_a_time(machine: Machine) -> None:
-    async def story() -> None:
+def test_only_one_of_two_workers_pings(machine: Machine) -> None:
+    async def scenario() -> None:
         other = machine.pinger()
         running = asyncio.create_task(other.run())
         began = machine.now()
         await machine.until("ok", 6)
-        turns = (machine.now() - began) / EVERY
+        intervals = (machine.now() - began) / EVERY
         other.stop()
         await running
-        assert len(machine.receiver.heard) <= turns + 2
+        assert len(machine.receiver.heard) <= intervals + 2
 
-    machine.run(machine.pinger(), story)
+    machine.run(machine.pinger(), scenario)
 
 
-def test_an_outside_that_is_away_is_counted_and_tried_at_the_next_turn(machine: Machine) -> None:
+def test_a_failed_ping_is_counted_and_retried_at_the_next_interval(machine: Machine) -> None:
     machine.receiver.status = 503
 
-    async def story() -> None:
+    async def scenario() -> None:
         await machine.until("failed")
         machine.receiver.status = 200
         await machine.until("ok")
 
-    machine.run(machine.pinger(), story)
+    machine.run(machine.pinger(), scenario)
 
 
-def test_without_a_url_nothing_happens_until_a_reload_brings_one(machine: Machine) -> None:
+def test_pings_begin_when_a_reload_sets_the_url(machine: Machine) -> None:
     pinger = Pinger(StorePings(machine.engine), None, machine.metrics, machine.now)
 
-    async def story() -> None:
+    async def scenario() -> None:
         await asyncio.sleep(0.1)
-        assert [] == machine.receiver.heard
+        assert machine.receiver.heard == []
         pinger.reload(PingTarget(PingUrl(lambda: machine.receiver.url, 10), EVERY, timedelta(minutes=5)))
         await machine.until("ok")
 
-    machine.run(pinger, story)
+    machine.run(pinger, scenario)

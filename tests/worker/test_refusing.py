@@ -1,9 +1,8 @@
-"""What is kept of a refused message: all that a responder needs, and no secret, wherever it came from."""
+"""A kept payload has everything that a responder needs, and no secret, wherever it came from."""
 
 from __future__ import annotations
 
 import json
-from pathlib import Path
 
 import pytest
 
@@ -15,7 +14,7 @@ from bridge.observability.logs import HIDDEN, Redactor
 from bridge.rendering.sample import sample_claim, sample_incident, sample_news
 from bridge.worker.refusing import kept
 from tests.builders import a_group, an_alert
-from tests.worker.test_worker import Machine, ScriptedChannel, until_sent
+from tests.worker.machine import Machine, ScriptedChannel, until_sent
 
 KEY, TOKEN = "r0uting-key-of-pagerduty", "xoxb-token-of-slack"
 CONFIG = """
@@ -27,8 +26,8 @@ route: {notify: [pagerduty-ml, slack-ml]}
 
 
 @pytest.mark.parametrize("name", ["pagerduty-ml", "slack-ml"])
-def test_no_key_and_no_token_is_in_what_is_kept(name: str) -> None:
-    """Neither where the channel might have put it, nor where an alert did."""
+def test_a_kept_payload_contains_no_key_and_no_token(name: str) -> None:
+    """Neither a secret of the channel nor one from an alert."""
     setup = worker_setup(load_text(CONFIG, {"KEY": KEY, "TOKEN": TOKEN}))
     channel, incident = setup.channels[name], sample_incident(resolved=False)
     for alert in incident.alerts.values():
@@ -39,22 +38,20 @@ def test_no_key_and_no_token_is_in_what_is_kept(name: str) -> None:
     letter = kept(GiveUp(Reason.PAYLOAD, f"HTTP 400: key {KEY}"), composed.content, setup.redact)
     assert KEY not in letter.refused and TOKEN not in letter.refused
     assert f"curl -d {HIDDEN} {HIDDEN} failed" in letter.refused
-    assert f"HTTP 400: key {HIDDEN}" == letter.detail
+    assert letter.detail == f"HTTP 400: key {HIDDEN}"
     assert json.loads(letter.refused)
 
 
-def test_a_mail_is_kept_as_it_is_and_what_was_not_composed_is_empty() -> None:
+def test_a_mail_is_kept_as_text_and_an_uncomposed_message_is_empty() -> None:
     redact = Redactor(frozenset({"secret"})).text
     dead = GiveUp(Reason.DESTINATION, "550")
-    assert f"Subject: \u00e9 {HIDDEN}" == kept(dead, "Subject: \u00e9 secret".encode(), redact).refused
-    assert "" == kept(dead, "", redact).refused
+    assert kept(dead, "Subject: \u00e9 secret".encode(), redact).refused == f"Subject: \u00e9 {HIDDEN}"
+    assert kept(dead, "", redact).refused == ""
 
 
-def test_the_worker_keeps_it_with_the_dead_letter(tmp_path: Path) -> None:
-    machine = Machine(tmp_path)
+def test_the_worker_keeps_the_payload_with_the_dead_letter(machine: Machine) -> None:
     machine.accept(a_group(an_alert()))
     channel = ScriptedChannel(SendError(Reason.DESTINATION, "550 no such person"), freezes=True)
     machine.run(channel, until_sent(channel, 1))
     (delivery,) = machine.reader.deliveries(1)
-    machine.engine.dispose()
-    assert ("dead", "mail 1") == (delivery.status, delivery.refused)
+    assert (delivery.status, delivery.refused) == ("dead", "mail 1")

@@ -1,4 +1,4 @@
-"""The store's thread: one call at a time, in order, whatever their callers do."""
+"""The store's thread runs one call at a time, in order, whatever its callers do."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 from bridge.worker.store_thread import StoreThread
 
 
-def test_calls_run_in_order_and_a_cancelled_one_ends_before_the_next_begins() -> None:
+def test_calls_run_in_order_and_a_cancelled_call_ends_before_the_next_begins() -> None:
     order: list[str] = []
     begun, go = threading.Event(), threading.Event()
 
@@ -37,7 +37,7 @@ def test_calls_run_in_order_and_a_cancelled_one_ends_before_the_next_begins() ->
     assert order == ["slow", "next"]
 
 
-def test_idle_comes_after_the_calls_before_it_and_never_after_close() -> None:
+def test_idle_returns_after_earlier_calls_and_fails_after_close() -> None:
     done: list[int] = []
 
     async def main() -> None:
@@ -52,7 +52,7 @@ def test_idle_comes_after_the_calls_before_it_and_never_after_close() -> None:
     asyncio.run(main())
 
 
-def test_what_a_call_raises_reaches_its_caller() -> None:
+def test_an_exception_in_a_call_reaches_its_caller() -> None:
     async def main() -> None:
         thread = StoreThread("example")
         with pytest.raises(ValueError, match="invalid literal"):

@@ -3,153 +3,67 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
-from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from bridge.core.errors import Reason, SendError, StoreUnavailable
-from bridge.core.incidents.transitions import Rules
-from bridge.core.model import ChannelSpec
-from bridge.core.ports import ChannelCapacity, Claim, Composed, Message, Receipt
-from bridge.core.routing.tree import Route
-from bridge.observability.metrics import Metrics
-from bridge.rendering.renderer import Renderer
-from bridge.store import Policy, StoreDeliveries, StoreIntake, StoreReader, open_database
-from bridge.worker import Setup, Worker
+from bridge.core.ports import Receipt
+from bridge.worker import Worker
 from tests.builders import a_group, an_alert
-
-POLICY = Policy(Rules(), Route(notify=("pager",)), {"pager": ChannelSpec("pager")})
-
-
-class ScriptedChannel:
-    """Does the next thing on its list: raises an error, gives a receipt, or takes the message."""
-
-    kind, edits, wants_html, recipients = "pagerduty", True, False, ("",)
-
-    def __init__(self, *script: Exception | Receipt | None, freezes: bool = False) -> None:
-        self.name, self.freezes = "pager", freezes
-        self.script = list(script)
-        self.seen: list[Claim] = []
-        self.gate: asyncio.Event | None = None
-        self.closed = False
-
-    def compose(self, message: Message, claim: Claim) -> Composed:
-        return Composed(claim.frozen or f"mail {message.revision}".encode() if self.freezes else {})
-
-    async def send(self, composed: Composed, message: Message, claim: Claim) -> Receipt:
-        self.seen.append(claim)
-        if self.gate is not None:
-            await self.gate.wait()
-        step = self.script.pop(0) if self.script else None
-        if isinstance(step, Exception):
-            raise step
-        return step or Receipt({"state": "triggered"})
-
-    async def close(self) -> None:
-        self.closed = True
+from tests.worker.machine import Machine, ScriptedChannel, until_sent
 
 
-class Machine:
-    """A worker over a database in a temporary folder."""
-
-    def __init__(self, folder: Path) -> None:
-        self.engine = open_database(f"sqlite:///{folder}/bridge.db")
-        self.store: Any = StoreDeliveries(self.engine)
-        self.reader = StoreReader(self.engine)
-
-    def accept(self, *groups: Any) -> None:
-        intake = StoreIntake(self.engine, lambda: POLICY, lambda: datetime.now(UTC))
-        for group in groups:
-            intake.accept(group)
-        intake.close()
-
-    def run(self, channel: ScriptedChannel, until: Callable[[Worker], Awaitable[None]]) -> None:
-        capacity = ChannelCapacity("pager", 4, None, 1, 60.0)
-        setup = Setup({"pager": channel}, {"pager": capacity}, Renderer(None, None), timedelta(days=90))
-
-        async def main() -> None:
-            worker = Worker(self.store, setup, Metrics(), lambda: datetime.now(UTC), poll_seconds=0.05)
-            running = asyncio.create_task(worker.run())
-            await asyncio.wait_for(until(worker), 300)
-            worker.stop()
-            await asyncio.wait_for(running, 300)
-
-        asyncio.run(main())
-
-    def status(self) -> str:
-        return self.reader.deliveries(1)[0].status
-
-
-@pytest.fixture
-def machine(tmp_path: Path) -> Any:
-    machine = Machine(tmp_path)
-    yield machine
-    machine.engine.dispose()
-
-
-def until_sent(channel: ScriptedChannel, tries: int) -> Callable[[Worker], Awaitable[None]]:
-    async def wait(_worker: Worker) -> None:
-        while len(channel.seen) < tries:
-            await asyncio.sleep(0.01)
-
-    return wait
-
-
-def test_what_is_stored_is_sent_and_settled(machine: Machine) -> None:
+def test_an_accepted_alert_is_sent_and_settled(machine: Machine) -> None:
     machine.accept(a_group(an_alert()))
     channel = ScriptedChannel()
     machine.run(channel, until_sent(channel, 1))
-    assert "delivered" == machine.status()
+    assert machine.status() == "delivered"
     assert channel.closed
 
 
-def test_a_failure_is_tried_again_until_it_works(machine: Machine) -> None:
+def test_a_failure_is_retried_until_it_succeeds(machine: Machine) -> None:
     machine.accept(a_group(an_alert()))
     fault = SendError(Reason.SERVER, "503", ambiguous=True)
     channel = ScriptedChannel(fault)
     machine.run(channel, until_sent(channel, 2))
-    assert [(0, False), (1, True)] == [(claim.attempts, claim.unknown) for claim in channel.seen]
-    assert "delivered" == machine.status()
+    assert [(claim.attempts, claim.unknown) for claim in channel.claims] == [(0, False), (1, True)]
+    assert machine.status() == "delivered"
 
 
-def test_a_refused_payload_is_sent_once_more_smaller_and_then_is_a_dead_letter(machine: Machine) -> None:
+def test_a_refused_payload_is_sent_once_more_in_short_and_then_becomes_a_dead_letter(machine: Machine) -> None:
     machine.accept(a_group(an_alert()))
     refused = [SendError(Reason.PAYLOAD, "too long"), SendError(Reason.PAYLOAD, "too long")]
     channel = ScriptedChannel(*refused)
     machine.run(channel, until_sent(channel, 2))
-    assert [False, True] == [claim.shrink for claim in channel.seen]
-    assert "dead" == machine.status()
-    assert "payload: too long" == machine.reader.deliveries(1)[0].last_error
+    assert [claim.shrink for claim in channel.claims] == [False, True]
+    assert machine.status() == "dead"
+    assert machine.reader.deliveries(1)[0].last_error == "payload: too long"
 
 
-def test_what_a_channel_only_began_is_kept_and_then_finished(machine: Machine) -> None:
+def test_an_unfinished_send_is_stored_and_finished_later(machine: Machine) -> None:
     machine.accept(a_group(an_alert()))
     channel = ScriptedChannel(Receipt({"state": "half"}, unfinished=True))
     machine.run(channel, until_sent(channel, 2))
-    assert [({}, False), ({"state": "half"}, False)] == [(claim.handle, claim.unknown) for claim in channel.seen]
-    assert "delivered" == machine.status()
+    assert [(claim.handle, claim.unknown) for claim in channel.claims] == [({}, False), ({"state": "half"}, False)]
+    assert machine.status() == "delivered"
 
 
-def test_a_bug_in_a_channel_takes_nothing_else_down(machine: Machine) -> None:
+def test_a_bug_in_a_channel_affects_no_other_delivery(machine: Machine) -> None:
     machine.accept(a_group(an_alert(), key="1"), a_group(an_alert("Down"), key="2"))
     channel = ScriptedChannel(ZeroDivisionError("oops"))
     machine.run(channel, until_sent(channel, 3))
-    assert ["delivered", "delivered"] == [machine.reader.deliveries(n)[0].status for n in (1, 2)]
+    assert [machine.reader.deliveries(n)[0].status for n in (1, 2)] == ["delivered", "delivered"]
 
 
 def test_frozen_bytes_are_stored_before_they_are_sent(machine: Machine) -> None:
     machine.accept(a_group(an_alert()))
     channel = ScriptedChannel(SendError(Reason.NETWORK, "reset after the last dot", ambiguous=True), freezes=True)
     machine.run(channel, until_sent(channel, 2))
-    assert [None, b"mail 1"] == [claim.frozen for claim in channel.seen]
+    assert [claim.frozen for claim in channel.claims] == [None, b"mail 1"]
 
 
-def test_an_outcome_that_cannot_be_written_at_once_is_written_later(
-    machine: Machine, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_outcome_that_cannot_be_stored_is_stored_later(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
     machine.accept(a_group(an_alert()))
     settle, refusals = machine.store.settle, [StoreUnavailable("locked"), StoreUnavailable("locked")]
 
@@ -161,21 +75,21 @@ def test_an_outcome_that_cannot_be_written_at_once_is_written_later(
     monkeypatch.setattr(machine.store, "settle", locked)
     channel = ScriptedChannel()
     machine.run(channel, until_sent(channel, 1))
-    assert "delivered" == machine.status()
-    assert 1 == len(channel.seen)
+    assert machine.status() == "delivered"
+    assert len(channel.claims) == 1
 
 
-def test_stopping_finishes_what_is_being_sent(machine: Machine) -> None:
+def test_stopping_finishes_a_send_in_progress(machine: Machine) -> None:
     machine.accept(a_group(an_alert()))
     channel = ScriptedChannel()
 
     async def stop_in_the_middle(worker: Worker) -> None:
         channel.gate = asyncio.Event()
-        while not channel.seen:
+        while not channel.claims:
             await asyncio.sleep(0.01)
         worker.stop()
         await asyncio.sleep(0.05)
         channel.gate.set()
 
     machine.run(channel, stop_in_the_middle)
-    assert "delivered" == machine.status()
+    assert machine.status() == "delivered"

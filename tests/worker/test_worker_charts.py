@@ -1,4 +1,4 @@
-"""Pictures never hold a message up: a mail may wait within its budget, the others get them later."""
+"""Pictures never delay a message: a mail may wait within its budget, other channels get them later."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ SHOWN = Illustration("Errors", "Errors rise", b"png", None)
 
 
 class ScriptedMaker:
-    """Draws one picture as soon as it may; `fault` instead, if there is one."""
+    """Draws one picture once the gate is open; raises `fault` if there is one."""
 
     def __init__(self, fault: Exception | None = None) -> None:
         self.gate, self.fault = asyncio.Event(), fault
@@ -61,13 +61,13 @@ def an_incident(number: int = 1, **alert: Any) -> Incident:
 
 
 class Records:
-    """Of an incident that is the next of `states` each time it is read."""
+    """Each read of the incident returns the next of `states`."""
 
     def __init__(self, *states: Incident | None) -> None:
-        self.states, self.looked = list(states), asyncio.Event()
+        self.states, self.was_read = list(states), asyncio.Event()
 
     async def incident(self, number: int) -> Incident | None:
-        self.looked.set()
+        self.was_read.set()
         return self.states.pop(0) if self.states else None
 
     async def changes_before(self, incident: Incident) -> Sequence[ChangeEvent]:
@@ -82,8 +82,8 @@ def an_illustrator(maker: ScriptedMaker | None, records: Records | None = None, 
     return Illustrator(records or Records(), setup, *more)  # type: ignore[arg-type]
 
 
-def test_what_is_not_ready_in_time_is_left_out() -> None:
-    async def story() -> list[tuple[Illustration, ...]]:
+def test_a_picture_that_is_not_ready_in_time_is_left_out() -> None:
+    async def scenario() -> list[tuple[Illustration, ...]]:
         maker = ScriptedMaker()
         illustrator = an_illustrator(maker)
         illustrator.begin(an_incident())
@@ -94,11 +94,11 @@ def test_what_is_not_ready_in_time_is_left_out() -> None:
         await illustrator.close()
         return [late, in_time, none]
 
-    assert [(), (SHOWN,), ()] == asyncio.run(story())
+    assert asyncio.run(scenario()) == [(), (SHOWN,), ()]
 
 
-def test_the_thread_gets_its_pictures_later() -> None:
-    async def story() -> list[tuple[str, Any]]:
+def test_a_thread_gets_its_pictures_later() -> None:
+    async def scenario() -> list[tuple[str, Any]]:
         maker, thread = ScriptedMaker(), Thread()
         illustrator = an_illustrator(maker)
         incident = an_incident()
@@ -110,13 +110,13 @@ def test_the_thread_gets_its_pictures_later() -> None:
         await illustrator.close()
         return before + thread.taken
 
-    assert [("Errors", "1.2")] == asyncio.run(story())
+    assert asyncio.run(scenario()) == [("Errors", "1.2")]
 
 
-@pytest.mark.parametrize("makes_fault", [True, False])
-def test_what_goes_wrong_with_a_picture_is_only_logged(makes_fault: bool) -> None:
-    async def story() -> tuple[Illustration, ...]:
-        maker = ScriptedMaker(RuntimeError("no") if makes_fault else None)
+@pytest.mark.parametrize("maker_fails", [True, False])
+def test_a_failure_of_a_picture_is_only_logged(maker_fails: bool) -> None:
+    async def scenario() -> tuple[Illustration, ...]:
+        maker = ScriptedMaker(RuntimeError("no") if maker_fails else None)
         illustrator, incident = an_illustrator(maker), an_incident()
         illustrator.begin(incident)
         illustrator.follow(Thread(RuntimeError("no")), incident, {"ts": "1"})
@@ -126,11 +126,11 @@ def test_what_goes_wrong_with_a_picture_is_only_logged(makes_fault: bool) -> Non
         await illustrator.close()
         return found
 
-    assert (() if makes_fault else (SHOWN,)) == asyncio.run(story())
+    assert asyncio.run(scenario()) == (() if maker_fails else (SHOWN,))
 
 
 def test_an_incident_is_drawn_once_and_a_storm_not_at_all() -> None:
-    async def story() -> list[int]:
+    async def scenario() -> list[int]:
         maker = ScriptedMaker()
         illustrator = an_illustrator(maker)
         for number in [*range(1, MOST + 30), 1, 2]:
@@ -143,24 +143,24 @@ def test_an_incident_is_drawn_once_and_a_storm_not_at_all() -> None:
         await illustrator.close()
         return maker.made
 
-    assert [*range(1, MOST + 1), 999] == asyncio.run(story())
+    assert asyncio.run(scenario()) == [*range(1, MOST + 1), 999]
 
 
 def over(number: int = 1) -> Incident:
     return replace(an_incident(number), state=State.RESOLVED, resolved_at=NOW)
 
 
-def test_what_neither_fires_nor_is_over_is_not_drawn() -> None:
-    async def story() -> bool:
+def test_an_incident_that_neither_fires_nor_is_resolved_is_not_drawn() -> None:
+    async def scenario() -> bool:
         neither = replace(an_incident(ends=5), state=State.OPEN)
         nothing = an_illustrator(ScriptedMaker()).begin(neither)
         return nothing is None and an_illustrator(None).begin(an_incident()) is None
 
-    assert asyncio.run(story())
+    assert asyncio.run(scenario())
 
 
-def test_the_end_gets_pictures_of_its_own_and_until_they_are_made_the_former_ones() -> None:
-    async def story() -> list[Any]:
+def test_a_resolved_incident_gets_new_pictures_and_the_former_ones_until_then() -> None:
+    async def scenario() -> list[Any]:
         maker = ScriptedMaker()
         illustrator = an_illustrator(maker)
         maker.gate.set()
@@ -174,13 +174,13 @@ def test_the_end_gets_pictures_of_its_own_and_until_they_are_made_the_former_one
         await illustrator.close()
         return [first is again, former, maker.made]
 
-    assert [True, (SHOWN,), [1, 1]] == asyncio.run(story())
+    assert asyncio.run(scenario()) == [True, (SHOWN,), [1, 1]]
 
 
-def test_while_it_lasts_it_is_drawn_again_less_and_less_often_and_once_more_when_it_is_over() -> None:
-    """Without any message: a channel may send no end at all."""
+def test_an_open_incident_is_drawn_again_less_and_less_often_and_once_more_at_its_end() -> None:
+    """Independent of messages, because a channel may send no resolve."""
 
-    async def story() -> tuple[list[int], list[float]]:
+    async def scenario() -> tuple[list[int], list[float]]:
         maker, pauses = ScriptedMaker(), list[float]()
         records = Records(
             an_incident(),
@@ -204,13 +204,13 @@ def test_while_it_lasts_it_is_drawn_again_less_and_less_often_and_once_more_when
         await illustrator.close()
         return maker.made, pauses
 
-    made, pauses = asyncio.run(story())
-    assert [1] * (1 + 2 + 60 + 1) == made
-    assert 120.0 == pauses[0] and sorted(pauses) == pauses and pauses[-1] > 3600
+    made, pauses = asyncio.run(scenario())
+    assert made == [1] * (1 + 2 + 60 + 1)
+    assert pauses[0] == 120.0 and pauses == sorted(pauses) and pauses[-1] > 3600
 
 
-def test_what_is_gone_is_not_drawn_again() -> None:
-    async def story() -> list[int]:
+def test_an_incident_that_no_longer_exists_is_not_drawn_again() -> None:
+    async def scenario() -> list[int]:
         maker, records = ScriptedMaker(), Records()
         maker.gate.set()
 
@@ -219,9 +219,9 @@ def test_what_is_gone_is_not_drawn_again() -> None:
 
         illustrator = an_illustrator(maker, records, pause)
         illustrator.begin(an_incident())
-        await asyncio.wait_for(records.looked.wait(), 30)
+        await asyncio.wait_for(records.was_read.wait(), 30)
         await illustrator.ready(1, 5.0)
         await illustrator.close()
         return maker.made
 
-    assert [1] == asyncio.run(story())
+    assert asyncio.run(scenario()) == [1]

@@ -1,54 +1,29 @@
-"""The worker's own check of the timers, between its deliveries."""
+"""The worker checks the timers between its deliveries."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 
-from bridge.core.errors import Reason, SendError
 from bridge.core.incidents.transitions import Rules
 from bridge.core.model import ChannelSpec
-from bridge.core.ports import ChannelCapacity, Claim, Composed, Message, Receipt
+from bridge.core.ports import ChannelCapacity
 from bridge.core.routing.tree import Route
 from bridge.observability.metrics import Metrics
 from bridge.rendering.renderer import Renderer
 from bridge.store import Policy, StoreDeliveries, StoreEscalations, StoreIntake, StoreReader, open_database
 from bridge.worker import Setup, Worker
 from tests.builders import a_group, an_alert
+from tests.worker.machine import RecordingChannel, now
 
 TREE = Route(notify=("pager",), fallback=("mail",), fallback_after=timedelta(seconds=0.2))
 POLICY = Policy(Rules(), TREE, {name: ChannelSpec(name) for name in ("pager", "mail")})
 
 
-class ScriptedChannel:
-    """Refuses for as long as it is down, and keeps what it was given."""
-
-    kind, edits, wants_html, freezes, recipients = "pagerduty", True, False, False, ("",)
-
-    def __init__(self, name: str, *, down: bool = False) -> None:
-        self.name, self.down, self.taken = name, down, list[Message]()
-
-    def compose(self, message: Message, claim: Claim) -> Composed:
-        return Composed({})
-
-    async def send(self, composed: Composed, message: Message, claim: Claim) -> Receipt:
-        if self.down:
-            raise SendError(Reason.SERVER, "HTTP 503")
-        self.taken.append(message)
-        return Receipt({})
-
-    async def close(self) -> None:
-        return
-
-
-def now() -> datetime:
-    return datetime.now(UTC)
-
-
-def test_a_worker_notifies_the_fallback_with_the_reason_and_the_recovered_channel_of_the_latest(tmp_path: Path) -> None:
+def test_a_worker_notifies_the_fallback_with_a_reason_and_later_the_recovered_channel(tmp_path: Path) -> None:
     engine = open_database(f"sqlite:///{tmp_path}/bridge.db")
     escalations = StoreEscalations(engine, lambda: POLICY)
 
@@ -56,7 +31,7 @@ def test_a_worker_notifies_the_fallback_with_the_reason_and_the_recovered_channe
         def run(self, since: datetime, now: datetime) -> Sequence[str]:
             return escalations.watch(now)
 
-    pager, mail = ScriptedChannel("pager", down=True), ScriptedChannel("mail")
+    pager, mail = RecordingChannel("pager", down=True), RecordingChannel("mail")
     capacity = ChannelCapacity("pager", 4, None, 1, 60.0)
     capacities = {"pager": capacity, "mail": replace(capacity, channel="mail")}
     setup = Setup({"pager": pager, "mail": mail}, capacities, Renderer(None, None), timedelta(days=90))
@@ -66,10 +41,10 @@ def test_a_worker_notifies_the_fallback_with_the_reason_and_the_recovered_channe
             StoreDeliveries(engine), setup, Metrics(), now, checks=Checks(), poll_seconds=0.05, alive_seconds=0.05
         )
         running = asyncio.create_task(worker.run())
-        while not mail.taken:
+        while not mail.messages:
             await asyncio.sleep(0.01)
         pager.down = False
-        while not pager.taken:
+        while not pager.messages:
             await asyncio.sleep(0.01)
         worker.stop()
         await asyncio.wait_for(running, 300)
@@ -78,9 +53,9 @@ def test_a_worker_notifies_the_fallback_with_the_reason_and_the_recovered_channe
     intake.accept(a_group(an_alert()))
     intake.close()
     asyncio.run(asyncio.wait_for(main(), 300))
-    (entry,) = mail.taken[0].news
+    (entry,) = mail.messages[0].news
     assert entry.text.startswith("pager could not be reached for") and entry.text.endswith("notified mail instead")
-    assert entry.text in mail.taken[0].text
-    assert 2 == pager.taken[0].revision
-    assert ["delivered", "delivered"] == [each.status for each in StoreReader(engine).deliveries(1)]
+    assert entry.text in mail.messages[0].text
+    assert pager.messages[0].revision == 2
+    assert [each.status for each in StoreReader(engine).deliveries(1)] == ["delivered", "delivered"]
     engine.dispose()

@@ -24,9 +24,9 @@ from bridge.core.context.probe import (
     golden_set,
     judged,
 )
-from bridge.core.facts import ChangeEvent, Context, Fact, Unknown
+from bridge.core.facts import ChangeEvent, Context, Fact, Unknown, newest_of
 from bridge.core.model import Incident
-from bridge.core.ports import ChannelCapacity
+from bridge.core.ports import ChannelCapacity, Message
 from bridge.core.routing.matchers import parse_matchers
 from bridge.core.timeline import EntryKind
 from bridge.observability.metrics import Metrics
@@ -48,18 +48,13 @@ from bridge.worker.records import NoRecords
 from bridge.worker.setup import CurrentSetup
 from bridge.worker.store_thread import StoreThread
 from tests.builders import a_group, an_alert
-from tests.worker.test_worker import POLICY
-from tests.worker.test_worker_context import Keeps
+from tests.worker.machine import POLICY, RecordingChannel, now
 
 SECRET = "a-text-that-nobody-may-see"
 GOLDEN = golden_set(("label,text\n" + f"civil,{SECRET}\n" * 50).encode())
 API = Target("api-0", "http://api-0:8100/predict")
 NINE_WRONG = Answered("api-0", "2.0.0", 9, 50)
 PROBE = Probe("toxicity-api", parse_matchers('cause="toxicity"'))
-
-
-def now() -> datetime:
-    return datetime.now(UTC)
 
 
 @dataclass
@@ -123,7 +118,7 @@ class Scene:
         alert = replace(an_alert(cause=cause), starts_at=now() - timedelta(minutes=1))
         intake.accept(a_group(alert))
         intake.close()
-        self.channel, self.probes = Keeps(), StoreProbes(self.engine)
+        self.channel, self.probes = RecordingChannel(), StoreProbes(self.engine)
 
     @asynccontextmanager
     async def worker(self, *models: ScriptedModel) -> AsyncIterator[Worker]:
@@ -164,6 +159,11 @@ class Scene:
         return [(entry.text, entry.loud) for entry in entries if entry.kind is EntryKind.LEARNED]
 
 
+def context_of(message: Message) -> Context:
+    assert message.context is not None
+    return newest_of(message.context)
+
+
 WRONG = "Wrong on 9 of 50 golden texts (2.0.0), 1 after the last deploy: the model"
 
 
@@ -176,13 +176,12 @@ def test_the_answer_follows_the_message_and_stays_in_it(tmp_path: Path) -> None:
             await scene.messages(2)
 
     asyncio.run(main())
-    first, second = scene.channel.messages
-    assert first.context is not None and first.context.facts == ()
-    assert second.context is not None and [fact.name for fact in second.context.facts] == ["golden_texts"]
+    first, second = (context_of(message) for message in scene.channel.messages)
+    assert (first.facts, [fact.name for fact in second.facts]) == ((), ["golden_texts"])
     assert scene.learned() == [(WRONG, True)]
     assert model.asked == ["all"]
     kept = StoreReader(scene.engine).context(1, now())
-    assert kept is not None and kept.facts == second.context.facts
+    assert kept is not None and kept.facts == second.facts
 
 
 def test_the_message_does_not_wait_for_a_model_that_hangs(tmp_path: Path) -> None:
@@ -210,8 +209,7 @@ def test_no_answer_is_said_quietly(tmp_path: Path) -> None:
     asyncio.run(main())
     said = "Golden texts answered wrong: no answer from api-0 (HTTP 503)"
     assert scene.learned() == [(f"{said}; unknown whether the model or the traffic changed", False)]
-    assert scene.channel.messages[1].context is not None
-    assert [each.why for each in scene.channel.messages[1].context.unknown] == ["no answer from api-0 (HTTP 503)"]
+    assert [each.why for each in context_of(scene.channel.messages[1]).unknown] == ["no answer from api-0 (HTTP 503)"]
 
 
 def test_golden_texts_that_cannot_be_read_are_unknown(tmp_path: Path) -> None:
@@ -272,8 +270,7 @@ def test_evidence_of_an_earlier_outbreak_is_not_used(tmp_path: Path) -> None:
             await scene.messages(1)
 
     asyncio.run(main())
-    assert scene.channel.messages[0].context is not None
-    assert scene.channel.messages[0].context.facts == ()
+    assert context_of(scene.channel.messages[0]).facts == ()
 
 
 class Clock:

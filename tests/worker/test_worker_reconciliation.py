@@ -36,7 +36,7 @@ OLD = at(-100_000)
 
 
 class ScriptedAlertmanager:
-    """Answers with `answer`."""
+    """Returns or raises `answer` for each query."""
 
     def __init__(self, answer: AlertmanagerAnswer | Exception | None = None) -> None:
         self.answer: AlertmanagerAnswer | Exception = answer or having(ONE)
@@ -85,7 +85,7 @@ class Machine:
         return SourceReconciliation(source, store or self.store, self.thread, self.metrics, self.clock)
 
     def run(self, reconciliation: SourceReconciliation, count: int = 1) -> None:
-        """So many times, a minute apart."""
+        """`count` times, one minute apart."""
 
         async def main() -> None:
             for _ in range(count):
@@ -117,47 +117,47 @@ def a_source(every: float = 60.0, **alertmanagers: ScriptedAlertmanager) -> Reco
     return ReconciledSource("prod", alertmanagers, GracePeriods(), every, 10.0)
 
 
-def test_an_alert_that_is_gone_for_five_minutes_is_ended_and_counted(machine: Machine) -> None:
+def test_an_alert_missing_for_five_minutes_is_ended_and_counted(machine: Machine) -> None:
     alertmanager = ScriptedAlertmanager()
     reconciliation = machine.reconciliation(a_source(am=alertmanager))
     machine.run(reconciliation)
-    assert [StateQuery(frozenset([ONE.fingerprint]))] == alertmanager.queries
+    assert alertmanager.queries == [StateQuery(frozenset([ONE.fingerprint]))]
     alertmanager.answer = having()
     machine.run(reconciliation, 5)
-    assert (1, 0) == (machine.open, machine.counted("ended_alerts"))
+    assert (machine.open, machine.counted("ended_alerts")) == (1, 0)
     machine.run(reconciliation)
-    assert (0, 1) == (machine.open, machine.counted("ended_alerts"))
-    assert (7, 0) == (machine.counted("looks", outcome="ok"), machine.counted("looks", outcome="fresh"))
+    assert (machine.open, machine.counted("ended_alerts")) == (0, 1)
+    assert (machine.counted("looks", outcome="ok"), machine.counted("looks", outcome="fresh")) == (7, 0)
 
 
-def test_an_alertmanager_that_never_had_anything_of_ours_ends_nothing(machine: Machine) -> None:
-    stranger = ScriptedAlertmanager(having())
-    machine.run(machine.reconciliation(a_source(am=stranger)), 10)
-    assert (1, 10) == (machine.open, machine.counted("looks", outcome="unrecognised"))
+def test_an_unverified_alertmanager_ends_nothing(machine: Machine) -> None:
+    unverified = ScriptedAlertmanager(having())
+    machine.run(machine.reconciliation(a_source(am=unverified)), 10)
+    assert (machine.open, machine.counted("looks", outcome="unrecognised")) == (1, 10)
 
 
-def test_verification_outlives_the_process_but_not_a_new_address(machine: Machine) -> None:
+def test_verification_survives_a_restart_but_not_a_new_address(machine: Machine) -> None:
     machine.run(machine.reconciliation(a_source(am=ScriptedAlertmanager())))
     machine.run(machine.reconciliation(a_source(elsewhere=ScriptedAlertmanager(having()))), 6)
-    assert 1 == machine.open
+    assert machine.open == 1
     machine.run(machine.reconciliation(a_source(am=ScriptedAlertmanager())))
     machine.run(machine.reconciliation(a_source(am=ScriptedAlertmanager(having()))), 6)
-    assert 0 == machine.open
+    assert machine.open == 0
 
 
-def test_one_that_does_not_answer_stops_the_ending_and_not_the_marking(machine: Machine) -> None:
+def test_an_alertmanager_that_does_not_answer_prevents_ending_but_not_marking(machine: Machine) -> None:
     silenced = having(Listed(ONE, silenced_by=("s",)), silences={"s": Silence("alice", None)})
     left, right = ScriptedAlertmanager(silenced), ScriptedAlertmanager(Unavailable("does not answer"))
     reconciliation = machine.reconciliation(a_source(left=left, right=right))
     machine.run(reconciliation, 2)
     (incident,) = machine.store.unresolved("prod")
-    assert ("silenced by alice", 1) == (incident.alerts[ONE.fingerprint].muted, incident.revision)
+    assert (incident.alerts[ONE.fingerprint].muted, incident.revision) == ("silenced by alice", 1)
     left.answer = having()
     machine.run(reconciliation, 10)
-    assert (1, 12) == (machine.open, machine.counted("looks", outcome="unanswered"))
+    assert (machine.open, machine.counted("looks", outcome="unanswered")) == (1, 12)
 
 
-def test_a_second_worker_does_not_ask_and_begins_anew_when_it_takes_over(machine: Machine) -> None:
+def test_a_second_worker_does_not_query_and_starts_anew_when_it_takes_over(machine: Machine) -> None:
     alertmanager = ScriptedAlertmanager()
     source = a_source(am=alertmanager)
     mine = machine.reconciliation(source)
@@ -166,12 +166,12 @@ def test_a_second_worker_does_not_ask_and_begins_anew_when_it_takes_over(machine
     alertmanager.answer = having()
     theirs._absent_since = {ONE.fingerprint: at(0)}
     machine.run(theirs)
-    assert (1, {}) == (len(alertmanager.queries), theirs._absent_since)
+    assert (len(alertmanager.queries), theirs._absent_since) == (1, {})
     machine.now += timedelta(minutes=10)
     machine.run(theirs, 5)
-    assert 1 == machine.open
+    assert machine.open == 1
     machine.run(theirs)
-    assert 0 == machine.open
+    assert machine.open == 0
 
 
 @pytest.mark.parametrize("fault", [StoreUnavailable("locked"), RuntimeError("a bug")])
@@ -187,10 +187,10 @@ def test_a_fault_is_only_logged_and_the_next_run_goes_on(machine: Machine, fault
     machine.run(reconciliation)
     alertmanager.answer = having(ONE)
     machine.run(reconciliation)
-    assert 1 == machine.counted("looks", outcome="ok")
+    assert machine.counted("looks", outcome="ok") == 1
 
 
-def test_it_asks_again_and_again_takes_new_settings_at_once_and_cancels_a_request_to_stop(machine: Machine) -> None:
+def test_it_queries_repeatedly_applies_new_settings_at_once_and_cancels_a_query_to_stop(machine: Machine) -> None:
     async def main() -> None:
         old, new = ScriptedAlertmanager(), ScriptedAlertmanager()
         reconciler = machine.reconciler(a_source(0.01, am=old))
@@ -210,12 +210,12 @@ def test_it_asks_again_and_again_takes_new_settings_at_once_and_cancels_a_reques
     asyncio.run(main())
 
 
-def test_a_lease_that_is_acquired_while_it_stops_is_released(machine: Machine) -> None:
-    taking, go = threading.Event(), threading.Event()
+def test_a_lease_acquired_while_stopping_is_released(machine: Machine) -> None:
+    acquiring, go = threading.Event(), threading.Event()
 
     class Slow(StoreReconciliation):
         def acquire(self, *arguments: Any) -> bool:
-            taking.set()
+            acquiring.set()
             assert go.wait(300)
             return super().acquire(*arguments)
 
@@ -223,7 +223,7 @@ def test_a_lease_that_is_acquired_while_it_stops_is_released(machine: Machine) -
         store = Slow(machine.engine, lambda: POLICY, "me")
         reconciler = machine.reconciler(a_source(am=ScriptedAlertmanager()), store=store)
         running = asyncio.create_task(reconciler.run())
-        assert await asyncio.to_thread(taking.wait, 10)
+        assert await asyncio.to_thread(acquiring.wait, 10)
         reconciler.stop()
         await asyncio.sleep(0.05)
         go.set()
@@ -233,7 +233,7 @@ def test_a_lease_that_is_acquired_while_it_stops_is_released(machine: Machine) -
     asyncio.run(main())
 
 
-def test_without_sources_it_waits_until_it_is_stopped(machine: Machine) -> None:
+def test_without_sources_it_runs_until_stopped(machine: Machine) -> None:
     async def main() -> None:
         reconciler = machine.reconciler()
         running = asyncio.create_task(reconciler.run())

@@ -1,11 +1,10 @@
-"""A worker whose database is in trouble: it goes on by itself, and one spoilt row holds up nothing else."""
+"""A worker whose database fails: it recovers by itself, and one broken row delays nothing else."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
 from datetime import datetime
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -17,20 +16,13 @@ from bridge.worker import Worker
 from bridge.worker.settling import STOPPING_TRIES, Settler
 from bridge.worker.store_thread import StoreThread
 from tests.builders import a_group, an_alert, at
-from tests.worker.test_worker import Machine, ScriptedChannel, until_sent
+from tests.worker.machine import Machine, ScriptedChannel, until_sent
 
 AWAY = StoreUnavailable("the server closed the connection unexpectedly")
 
 
-@pytest.fixture
-def machine(tmp_path: Path) -> Any:
-    machine = Machine(tmp_path)
-    yield machine
-    machine.engine.dispose()
-
-
 def failing(call: Callable[..., Any], *faults: Exception) -> Callable[..., Any]:
-    """Raises them one after the other, and then works."""
+    """Raises the faults one after the other, and then works."""
     left = list(faults)
 
     def attempt(*arguments: Any) -> Any:
@@ -41,28 +33,28 @@ def failing(call: Callable[..., Any], *faults: Exception) -> Callable[..., Any]:
     return attempt
 
 
-@pytest.mark.parametrize("fault", [AWAY, ValueError("a row that nobody can read")])
-def test_a_claim_that_fails_does_not_end_the_worker(
+@pytest.mark.parametrize("fault", [AWAY, ValueError("an unreadable row")])
+def test_a_failed_claim_does_not_end_the_worker(
     machine: Machine, monkeypatch: pytest.MonkeyPatch, fault: Exception
 ) -> None:
     machine.accept(a_group(an_alert()))
     monkeypatch.setattr(machine.store, "claim", failing(machine.store.claim, fault))
     channel = ScriptedChannel()
     machine.run(channel, until_sent(channel, 1))
-    assert "delivered" == machine.status()
+    assert machine.status() == "delivered"
 
 
-def test_an_incident_that_cannot_be_read_holds_up_no_other(machine: Machine) -> None:
-    machine.accept(*(a_group(an_alert(name), key=name) for name in ("Spoilt", "Whole", "Sound")))
+def test_an_unreadable_incident_delays_no_other(machine: Machine) -> None:
+    machine.accept(*(a_group(an_alert(name), key=name) for name in ("Broken", "Valid", "Another")))
     with machine.engine.begin() as connection:
         connection.execute(sa.text("UPDATE alert SET labels = 'no JSON' WHERE incident_number = 1"))
     channel = ScriptedChannel()
     machine.run(channel, until_sent(channel, 2))
-    assert ["sending", "delivered", "delivered"] == [machine.reader.deliveries(n)[0].status for n in (1, 2, 3)]
+    assert [machine.reader.deliveries(n)[0].status for n in (1, 2, 3)] == ["sending", "delivered", "delivered"]
 
 
 def test_a_mail_whose_lease_is_lost_is_not_sent(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whoever has the lease now composes another mail, of the same Message-ID and perhaps of other words."""
+    """The worker that has the lease now composes another mail with the same Message-ID and perhaps another text."""
     machine.accept(a_group(an_alert(), key="one"), a_group(an_alert(), key="two"))
     freeze = machine.store.freeze
 
@@ -74,13 +66,11 @@ def test_a_mail_whose_lease_is_lost_is_not_sent(machine: Machine, monkeypatch: p
     monkeypatch.setattr(machine.store, "freeze", late)
     channel = ScriptedChannel(freezes=True)
     machine.run(channel, until_sent(channel, 1))
-    assert [2] == [claim.incident_number for claim in channel.seen]
-    assert ["sending", "delivered"] == [machine.reader.deliveries(n)[0].status for n in (1, 2)]
+    assert [claim.incident_number for claim in channel.claims] == [2]
+    assert [machine.reader.deliveries(n)[0].status for n in (1, 2)] == ["sending", "delivered"]
 
 
-def test_an_outcome_is_kept_until_the_database_is_back_however_long_that_takes(
-    machine: Machine, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_outcome_is_kept_until_the_database_recovers(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
     machine.accept(a_group(an_alert()))
     monkeypatch.setattr("bridge.worker.settling.LONGEST_WAIT", 0.01)
     settle = failing(machine.store.settle, *[AWAY] * 50)
@@ -92,40 +82,40 @@ def test_an_outcome_is_kept_until_the_database_is_back_however_long_that_takes(
             await asyncio.sleep(0.01)
 
     machine.run(channel, until_delivered)
-    assert 1 == len(channel.seen)
+    assert len(channel.claims) == 1
 
 
-def test_a_worker_that_is_to_stop_waits_some_seconds_for_the_database_and_not_for_ever(
+def test_a_stopping_worker_waits_for_the_database_only_for_a_while(
     machine: Machine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     machine.accept(a_group(an_alert()))
     monkeypatch.setattr("bridge.worker.settling.LONGEST_WAIT", 0.01)
-    tries: list[int] = []
+    attempts: list[int] = []
 
     def away(*_: Any) -> None:
-        tries.append(1)
+        attempts.append(1)
         raise AWAY
 
     monkeypatch.setattr(machine.store, "settle", away)
     channel = ScriptedChannel()
     machine.run(channel, until_sent(channel, 1))
-    assert STOPPING_TRIES < len(tries)
-    assert "sending" == machine.status()
+    assert len(attempts) > STOPPING_TRIES
+    assert machine.status() == "sending"
 
 
-class PickyStore:
-    """Refuses what is spoilt, and with it all that is settled at the same time."""
+class RefusingStore:
+    """Refuses a batch that contains a broken outcome."""
 
     def __init__(self, fault: Exception) -> None:
         self.fault = fault
 
     def settle(self, settled: Sequence[Any], now: datetime) -> None:
-        if any(claim == "spoilt" for claim, _ in settled):
+        if any(claim == "broken" for claim, _ in settled):
             raise self.fault
 
 
 def settled(store: Any, *items: Any) -> list[str]:
-    """What each of them was answered, when all are handed in at once."""
+    """The result of each, when all are added at the same time."""
 
     async def main() -> list[str]:
         thread = StoreThread("database")
@@ -138,15 +128,15 @@ def settled(store: Any, *items: Any) -> list[str]:
 
 
 @pytest.mark.parametrize("fault", [StoreRefused("no such letter"), UnicodeEncodeError("utf-8", "\ud800", 0, 1, "no")])
-def test_an_outcome_that_the_database_refuses_fails_alone(fault: Exception) -> None:
-    assert ["stored", type(fault).__name__, "stored"] == settled(PickyStore(fault), "one", "spoilt", "two")
+def test_an_outcome_refused_by_the_database_fails_alone(fault: Exception) -> None:
+    assert settled(RefusingStore(fault), "one", "broken", "two") == ["stored", type(fault).__name__, "stored"]
 
 
-def test_a_vendors_answer_of_strange_letters_is_written_down_and_settled(machine: Machine) -> None:
-    """PostgreSQL stores no NUL, and nothing encodes half a surrogate pair."""
+def test_an_error_with_unstorable_characters_is_cleaned_and_stored(machine: Machine) -> None:
+    """PostgreSQL stores no NUL, and half a surrogate pair cannot be encoded."""
     machine.accept(a_group(an_alert()))
     channel = ScriptedChannel(SendError(Reason.SERVER, "no\x00thing \ud800 works\x1b[31m"))
     machine.run(channel, until_sent(channel, 2))
     texts = [entry.text for entry in machine.reader.timeline(1)]
     assert "not delivered yet, trying again: server: nothing \ufffd works[31m" in texts
-    assert "delivered" == machine.status()
+    assert machine.status() == "delivered"

@@ -10,7 +10,8 @@ from typing import Any
 
 from bridge.core.model import State
 from bridge.core.ports import AlertLine, Claim, Message
-from bridge.rendering.context_view import ContextView, view_of
+from bridge.rendering.context_view import ContextView, FactLine, view_of
+from bridge.rendering.places import where_labelled
 from bridge.rendering.text import clean, cut, one_line
 from bridge.rendering.view import started_at, why_notified
 
@@ -93,9 +94,11 @@ def _full(message: Message, alerts: tuple[AlertLine, ...]) -> Event:
 
 
 def _details(message: Message, alerts: tuple[AlertLine, ...]) -> Event:
-    """What was learned comes first: on a phone the rest is below the fold."""
+    """What a phone shows without scrolling comes first: the cause, what changed, and the first step."""
+    learned = view_of(message.context, started_at(message), message.component)
     details: Event = {
-        **_learned(message),
+        **_first_screen(message, learned),
+        **_measured(learned),
         **({"told_because": why} if (why := [cut(one_line(text), MAX_TEXT) for text in why_notified(message)]) else {}),
         "incident": message.number,
         "title": clean(message.title),
@@ -109,23 +112,46 @@ def _details(message: Message, alerts: tuple[AlertLine, ...]) -> Event:
     return details | ({"acknowledged_by": message.acknowledged_by} if message.acknowledged_by else {})
 
 
-def _learned(message: Message) -> Event:
-    learned = view_of(message.context, started_at(message), message.component)
-    changes = [change.text for change in learned.changes]
-    changes += [f"and {learned.more_changes} more"] if learned.more_changes else []
+def _first_screen(message: Message, learned: ContextView) -> Event:
+    changes: list[str] | str = [cut(change.text, MAX_TEXT) for change in learned.changes]
+    if learned.more_changes and isinstance(changes, list):
+        changes.append(f"and {learned.more_changes} more")
     details: Event = {
-        "probably": learned.probably,
+        "what_fails": [_fails(fact) for fact in learned.worst],
+        "began": learned.began,
+        "where": cut(learned.where or where_labelled(message.alerts), MAX_TEXT),
+        **_cause(message, learned),
+        "not_known": [] if learned.probably else list(learned.unknown),
+        "what_changed": changes or ("" if message.informational else learned.no_change),
+        "last_time": cut(one_line(message.last_time), MAX_TEXT),
+        "first_step": message.first_step,
+    }
+    return {name: value for name, value in details.items() if value}
+
+
+def _cause(message: Message, learned: ContextView) -> Event:
+    """Under the word that says how sure it is: `probably` or `possibly`."""
+    if learned.probably:
+        return {learned.cause_word.lower(): learned.probably}
+    return {"cause": learned.no_cause} if not message.informational else {}
+
+
+def _measured(learned: ContextView) -> Event:
+    details = {
         "rule": learned.rule,
-        "what_changed": changes,
         "facts": _facts(learned),
-        "not_known": list(learned.unknown),
+        "not_known": list(learned.unknown) if learned.probably else [],
         "measured_at": learned.measured,
     }
     return {name: value for name, value in details.items() if value}
 
 
+def _fails(fact: FactLine) -> str:
+    return cut(f"{fact.title}{f' {fact.value}' if fact.value else ''}: {fact.detail}", MAX_TEXT)
+
+
 def _facts(learned: ContextView) -> dict[str, str]:
-    """By title, in the order of importance; a repeated title has its question's name as well."""
+    """By title, what is bad first; a repeated title has its question's name as well."""
     facts: dict[str, str] = {}
     for fact in learned.facts:
         title = fact.title if fact.title not in facts else f"{fact.title} ({fact.name})"

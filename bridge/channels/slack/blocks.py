@@ -5,58 +5,26 @@ https://docs.slack.dev/reference/block-kit/blocks
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from datetime import datetime
-from itertools import takewhile
-from typing import Any
+from collections.abc import Iterator, Sequence
 
+from bridge.channels.slack import first_screen
+from bridge.channels.slack.first_screen import ENDED, MARKS, date, not_known
+from bridge.channels.slack.room import Json, Room, fields_of, section, size_of, small, text_of
 from bridge.channels.slack.text import link, mrkdwn
 from bridge.core.ports import AlertLine, Message
 from bridge.rendering.context_view import ContextView, FactLine, view_of
-from bridge.rendering.text import cut, one_line, utf16_units
+from bridge.rendering.text import cut, one_line
 from bridge.rendering.view import started_at
 
-Json = dict[str, Any]
-MAX_HEADER = 150
-MAX_SECTION = 2900
 # Slack counts 12,000 to 13,200 characters over all blocks and says so nowhere: slackapi/bolt-js#2509, #2867.
-# The count here is of ASCII JSON, which is never less than what Slack counts.
 MAX_BLOCKS_TEXT = 9_500
-FAIR = 3  #: a piece that takes more than one part in so many of what is left is shortened
 FOOT_ROOM = 800  #: kept for the line that says what is not shown
 MAX_ALERTS = 10
 MAX_FACTS = 20
 MAX_AFTER = 5
 MAX_FIELDS = 10  #: in one section
-MAX_LINKS_TEXT = 2700
-MAX_LINKS = 8
 COLOURS = {"critical": "#c62828", "warning": "#f2a100", "unknown": "#f2a100"}
 RESOLVED, INFO, QUIET = "#2e7d32", "#1565c0", "#5f6368"
-ENDED = "⚪"
-MARKS = {"critical": "🔴", "warning": "🟠", "unknown": "🟠", "info": "🔵"}
-
-
-class Room:
-    """How many characters are left; what does not fit takes nothing."""
-
-    def __init__(self, characters: int) -> None:
-        self.left = characters
-
-    def takes(self, piece: Json) -> bool:
-        size = _size(piece)
-        if size > self.left:
-            return False
-        self.left -= size
-        return True
-
-    def fitting(self, pieces: Iterable[Json]) -> list[Json]:
-        """Up to the first that does not fit: nothing less important takes its place."""
-        return list(takewhile(self.takes, pieces))
-
-    def fair(self, full: Json, short: Callable[[], Json]) -> list[Json]:
-        """The full piece if it leaves enough for others, else the short one, if that fits."""
-        return self.fitting([full if _size(full) * FAIR <= self.left else short()])
 
 
 def attachment_of(message: Message) -> Json:
@@ -65,102 +33,31 @@ def attachment_of(message: Message) -> Json:
 
 
 def blocks_of(message: Message) -> list[Json]:
-    """Room is given by importance: state, links, the worst alert, cause, changes, facts in order, other alerts."""
+    """The first screen of a phone, then what else is bad, and the alerts; the thread has what is not.
+
+    Room is given by importance: state, links, the worst alert, what fails, cause, changes, other bad facts and alerts.
+    """
     learned = view_of(message.context, started_at(message), message.component)
     room = Room(MAX_BLOCKS_TEXT - FOOT_ROOM)
-    top = room.fitting([_header(message), *_state(message, learned), *_links(message)])
-    measured = room.fitting(_measured(learned))
-    worst = [piece for line in message.alerts[:1] for piece in _worst(line, room)]
-    cause = [*_cause(learned, room), *_changes(learned, room)]
-    fields = _facts(learned, room)
+    top = room.fitting([first_screen.header(message), first_screen.state(message, learned)])
+    links, measured = room.fitting(first_screen.links(message)), room.fitting(_measured(learned))
+    alert = [piece for line in message.alerts[:1] for piece in _worst(line, room)]
+    fails, cause = first_screen.fails(message, learned, room), first_screen.cause(message, learned, room)
+    changes, hints = first_screen.changes(message, learned, room), room.fitting(first_screen.hints(message))
+    bad = learned.bad[len(learned.worst) :] if fails else learned.bad
+    fields = _facts(bad, room)
     after = room.fitting(_after(learned))
-    alerts = worst + room.fitting(section(_alert(line)) for line in message.alerts[len(worst) : MAX_ALERTS])
-    facts = [_fields(fields[first : first + MAX_FIELDS]) for first in range(0, len(fields), MAX_FIELDS)]
-    foot = _foot(message, len(learned.facts) - len(fields), len(message.alerts) - len(alerts))
-    return [*top, *cause, *facts, *measured, *after, *alerts, *foot]
+    alerts = alert + room.fitting(section(_alert(line)) for line in message.alerts[len(alert) : MAX_ALERTS])
+    facts = [fields_of(fields[first : first + MAX_FIELDS]) for first in range(0, len(fields), MAX_FIELDS)]
+    foot = _foot(message, len(bad) - len(fields), len(message.alerts) - len(alerts))
+    return [*top, *fails, *cause, *changes, *hints, *links, *facts, *measured, *after, *alerts, *foot]
 
 
-def section(text: str) -> Json:
-    return {"type": "section", "text": _text(text)}
-
-
-def small(text: str) -> Json:
-    return {"type": "context", "elements": [_text(text)]}
-
-
-def _text(text: str) -> Json:
-    return {"type": "mrkdwn", "text": text}
-
-
-def _header(message: Message) -> Json:
-    title = cut(one_line(message.title), MAX_HEADER, utf16_units) or f"Incident {message.number}"
-    return {"type": "header", "text": {"type": "plain_text", "text": title, "emoji": False}}
-
-
-def _state(message: Message, learned: ContextView) -> Iterator[Json]:
-    """How bad and since when, in words; then what only helps to talk about it."""
-    since = _date(started_at(message))
-    if message.firing:
-        mark = MARKS.get(message.severity, "⚪")
-        parts = [f"{mark} *{mrkdwn(message.severity, 50)}*, {message.state}{_by(message)}", *_counts(message)]
-        parts += [f"flapping, {message.flapping}"] if message.flapping else []
-        yield section(" · ".join([*parts, f"since {since}"]))
-    else:
-        over = f"{ENDED} *ended*" if message.informational else "✅ *resolved*"
-        parts = [f"{over} after {message.lasted}", *([f"peak {learned.peak}"] if learned.peak else [])]
-        acknowledged = [f"acknowledged{_by(message)}"] if message.acknowledged_by else []
-        yield section(" · ".join([*parts, *acknowledged, f"was {mrkdwn(message.severity, 50)} since {since}"]))
-    yield small(f"Incident {message.number} · {mrkdwn(message.source, 100)}".removesuffix(" · "))
-
-
-def _by(message: Message) -> str:
-    return f" by {mrkdwn(message.acknowledged_by, 100)}" if message.acknowledged_by else ""
-
-
-def _counts(message: Message) -> list[str]:
-    every = message.firing_count + message.resolved_count
-    what = "notices" if message.informational else "alerts firing"
-    return [f"{message.firing_count} of {every} {what}"] if every > 1 else []
-
-
-def _date(at: datetime) -> str:
-    """The reader's own time zone: https://docs.slack.dev/messaging/formatting-message-text#date-formatting"""
-    return f"<!date^{int(at.timestamp())}^{{date_short_pretty}} {{time_secs}}|{at:%Y-%m-%d %H:%M:%S} UTC>"
-
-
-def _links(message: Message) -> Iterator[Json]:
-    """The runbook comes first, in bold: it is what to do first. No other takes the place of the incident's own page."""
-    own = link("Incident", message.incident_url)
-    shown: list[str] = []
-    for each in message.links[:MAX_LINKS]:
-        text = link(each.text, each.href)
-        if text and sum(map(len, shown)) + len(text) + len(own) < MAX_LINKS_TEXT:
-            shown.append(f"*{text}*" if each.text == "Runbook" else text)
-    if shown or own:
-        yield section(" · ".join([*shown, *([own] if own else [])]))
-
-
-def _cause(learned: ContextView, room: Room) -> list[Json]:
-    if not learned.probably:
-        return []
-    full, short = (section(f"💡 *Probably:* {mrkdwn(learned.probably, most)}") for most in (600, 200))
-    return [*room.fair(full, lambda: short), *room.fitting([small(f"rule: {mrkdwn(learned.rule, 100)}")])]
-
-
-def _changes(learned: ContextView, room: Room) -> list[Json]:
-    if not learned.changes:
-        return []
-    lines = [f"• {mrkdwn(each.text, 400)} {link('details', each.href)}".rstrip() for each in learned.changes]
-    lines += [f"• and {learned.more_changes} more"] if learned.more_changes else []
-    shortest = f"• {mrkdwn(learned.changes[0].text, 200)}"
-    return room.fair(section("\n".join(["*What changed*", *lines])), lambda: section(f"*What changed*\n{shortest}"))
-
-
-def _facts(learned: ContextView, room: Room) -> list[Json]:
+def _facts(facts: Sequence[FactLine], room: Room) -> list[Json]:
     """As fields of sections, from the first to the first that does not fit."""
     fields: list[Json] = []
-    room.left -= _size(_fields([])) * (1 + min(len(learned.facts), MAX_FACTS) // MAX_FIELDS)
-    for fact in learned.facts[:MAX_FACTS]:
+    room.left -= size_of(fields_of([])) * (1 + min(len(facts), MAX_FACTS) // MAX_FIELDS)
+    for fact in facts[:MAX_FACTS]:
         fitting = room.fair(_field(fact), lambda fact=fact: _field(fact, short=True))  # type: ignore[misc]
         if not fitting:
             break
@@ -168,26 +65,20 @@ def _facts(learned: ContextView, room: Room) -> list[Json]:
     return fields
 
 
-def _fields(fields: Sequence[Json]) -> Json:
-    return {"type": "section", "fields": list(fields)}
-
-
 def _field(fact: FactLine, *, short: bool = False) -> Json:
     value = f"*{mrkdwn(fact.value, 50)}*" if fact.value else ""
     first = f"{value} {mrkdwn(fact.marked, 200)}".strip()
     more = [cut(fact.parts, 50)] if short and not fact.value else [] if short else [fact.trend, fact.parts, fact.age]
     rest = [mrkdwn(line, 500) for line in more if line]
-    return _text("\n".join([f"*{mrkdwn(fact.title, 150)}*", *([first] if first else []), *rest]))
+    return text_of("\n".join([f"*{mrkdwn(fact.title, 150)}*", *([first] if first else []), *rest]))
 
 
 def _measured(learned: ContextView) -> Iterator[Json]:
-    if learned.measured_at is None:
-        return
-    when = f"{learned.when}, " if learned.when else ""
-    parts = [f"Measured {when}at {_date(learned.measured_at)}"] if learned.facts else []
-    parts += [f"Not known: {mrkdwn('; '.join(learned.unknown), 400)}"] if learned.unknown else []
-    if parts:
-        yield small(" · ".join(parts))
+    if learned.measured_at is not None and (learned.facts or learned.unknown):
+        when = f"{learned.when}, " if learned.when else ""
+        rule = [f"rule: {mrkdwn(learned.rule, 100)}"] if learned.rule else []
+        missing = [not_known(learned)] if learned.unknown and learned.probably else []  # else the first screen has it
+        yield small(" · ".join([f"Measured {when}at {date(learned.measured_at)}", *rule, *missing]))
 
 
 def _after(learned: ContextView) -> Iterator[Json]:
@@ -195,7 +86,7 @@ def _after(learned: ContextView) -> Iterator[Json]:
     if learned.peaks:
         yield small(f"Peak while it fired: {_short(learned.peaks)}")
     if learned.after and learned.after_measured_at is not None:
-        yield small(f"After the end, measured at {_date(learned.after_measured_at)}: {_short(learned.after)}")
+        yield small(f"After the end, measured at {date(learned.after_measured_at)}: {_short(learned.after)}")
 
 
 def _short(facts: Sequence[FactLine]) -> str:
@@ -230,10 +121,6 @@ def _foot(message: Message, facts: int, alerts: int) -> list[Json]:
     parts += [f"{_several(message.truncated, 'alert')} left out by the source"] if message.truncated else []
     rest = link("all of it", message.incident_url) if parts and len(message.incident_url or "") < FOOT_ROOM // 2 else ""
     return [small(" · ".join([*parts, *([rest] if rest else [])]))] if parts else []
-
-
-def _size(piece: Json) -> int:
-    return len(json.dumps(piece)) + len(", ")
 
 
 def _several(count: int, noun: str) -> str:

@@ -12,7 +12,17 @@ from typing import Any
 
 from bridge.channels.slack.calls import Refused, SlackCalls, TooMany, no_call_after
 from bridge.channels.slack.checks import CHANNEL_ID
-from bridge.channels.slack.message import delivery_id, first_posted, message_of, notified_revision, own, rung, thread_of
+from bridge.channels.slack.message import (
+    POSTED,
+    delivery_id,
+    first_posted,
+    message_of,
+    notified_revision,
+    own,
+    rest_id,
+    rung,
+    thread_of,
+)
 from bridge.channels.slack.settings import SlackSettings
 from bridge.core.delivery.delivery import ENDED
 from bridge.core.errors import Reason, SendError
@@ -51,7 +61,8 @@ class SlackChannel:
     async def send(self, composed: Composed, message: Message, claim: Claim) -> Receipt:
         """Each call has its own deadline; all together have one as well, which ends before the claim's lease does."""
         with no_call_after(MAX_CALLS * self._seconds):
-            return await self._sent(composed, message, claim)
+            receipt = await self._sent(composed, message, claim)
+            return await self._with_rest(composed.content["rest"], receipt, message, claim)
 
     async def _sent(self, composed: Composed, message: Message, claim: Claim) -> Receipt:
         handle = dict(claim.handle)
@@ -148,6 +159,27 @@ class SlackChannel:
             if reply.get("reply_broadcast"):  # what should ring rings without its thread
                 top = {name: reply[name] for name in ("text",)}
                 await self._calls.call("chat.postMessage", {"channel": handle["channel"], **top, **_QUIET})
+
+    async def _with_rest(self, reply: Any, receipt: Receipt, message: Message, claim: Claim) -> Receipt:
+        """Once, in the thread: what is not bad. The message is right by now, and nothing of this may make it fail."""
+        handle = dict(receipt.handle)
+        if reply is None or not handle.get("ts") or handle.get("rest") == POSTED:
+            return receipt
+        try:
+            if not claim.unknown or await self._lacks_rest(message, claim, handle):
+                await self._reply(reply, handle)
+        except SendError as error:
+            if error.reason in _PAUSING:
+                error.progress = handle
+                raise
+        return replace(receipt, handle={**handle, "rest": POSTED})
+
+    async def _lacks_rest(self, message: Message, claim: Claim, handle: dict[str, Any]) -> bool:
+        """Whether an earlier try did not post it, for certain: twice would be worse than not at all."""
+        wanted = rest_id(message, claim)
+        place = {"channel": handle["channel"], "ts": handle["ts"], **_since(message, claim)}
+        found, certain = await self._read("conversations.replies", place)
+        return certain and not any(own(each.get("metadata"), wanted) for each in found)
 
     async def _posted_before(self, message: Message, claim: Claim) -> tuple[dict[str, Any] | None, bool]:
         """Where an earlier try has posted it; and whether that is all there is to know."""

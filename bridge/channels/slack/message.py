@@ -8,17 +8,21 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from bridge.channels.slack.blocks import Json, attachment_of
+from bridge.channels.slack.blocks import attachment_of
+from bridge.channels.slack.first_screen import date
+from bridge.channels.slack.room import Json
 from bridge.channels.slack.text import mrkdwn
 from bridge.core.model import State
 from bridge.core.ports import Claim, Message
-from bridge.rendering.text import one_line
-from bridge.rendering.view import why_notified
+from bridge.rendering.context_view import view_of
+from bridge.rendering.text import one_line, utf16_units
+from bridge.rendering.view import started_at, why_notified
 
 EVENT_TYPE = "incident_bridge"
 MAX_TEXT = 3500  # chat.update refuses more than 4000
 MAX_NEWS = 11
 MAX_WHY = 3
+POSTED = "posted"  #: of the handle's `rest`: the thread has what is not bad
 
 
 def message_of(message: Message, claim: Claim, mention: str | None) -> Json:
@@ -29,6 +33,7 @@ def message_of(message: Message, claim: Claim, mention: str | None) -> Json:
     content["attachments"] = [] if claim.shrink else [attachment_of(message)]
     content["metadata"] = metadata_of(message, claim)
     content["thread"] = thread_of(message, claim, mention, notified_revision(claim))
+    content["rest"] = None if claim.shrink else rest_of(message, claim)
     return content
 
 
@@ -54,6 +59,25 @@ def thread_of(message: Message, claim: Claim, mention: str | None, since: int) -
     return reply
 
 
+def rest_of(message: Message, claim: Claim) -> Json | None:
+    """What was measured and is not bad, for the thread, once: while it fires, for later it is no news."""
+    learned = view_of(message.context, started_at(message), message.component)
+    if not (message.firing and learned.others and learned.measured_at):
+        return None
+    lines = [f"Also measured, at {date(learned.measured_at)}:"]
+    for fact in learned.others:
+        line = f"• {mrkdwn(fact.title, 150)}: {mrkdwn(fact.line, 400)}"
+        if utf16_units("\n".join([*lines, line])) > MAX_TEXT:
+            break
+        lines.append(line)
+    return {"text": "\n".join(lines), "metadata": _metadata(rest_id(message, claim), message.revision)}
+
+
+def rest_id(message: Message, claim: Claim) -> str:
+    """Not the delivery's own: the reply says nothing about what is news."""
+    return f"{delivery_id(message, claim)}:rest"
+
+
 def newly_critical(message: Message, claim: Claim) -> bool:
     """Or critical and open again, after it was acknowledged."""
     return rung(message) == "critical" and claim.handle.get("severity") != "critical"
@@ -70,7 +94,11 @@ def delivery_id(message: Message, claim: Claim) -> str:
 
 
 def metadata_of(message: Message, claim: Claim) -> Json:
-    payload = {"delivery_id": delivery_id(message, claim), "revision": message.revision, "posted": message.revision}
+    return _metadata(delivery_id(message, claim), message.revision)
+
+
+def _metadata(identity: str, revision: int) -> Json:
+    payload = {"delivery_id": identity, "revision": revision, "posted": revision}
     return {"event_type": EVENT_TYPE, "event_payload": payload}
 
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import orjson
 
-from bridge.core.facts import ChangeEvent, Context, Fact
+from bridge.core.facts import AfterEnd, ChangeEvent, Fact, Measurements, newest_of
 from bridge.core.model import Alert
 from bridge.core.ports import Claim, Message
 from bridge.rendering.view import believable, in_order
@@ -38,7 +38,7 @@ def payload_of(message: Message, claim: Claim, channel: str) -> Json:
 
 
 def _payload(
-    message: Message, claim: Claim, channel: str, alerts: list[Json], left_out: int, context: Context | None
+    message: Message, claim: Claim, channel: str, alerts: list[Json], left_out: int, context: Measurements | None
 ) -> Json:
     incident = claim.incident
     return {
@@ -56,7 +56,7 @@ def _payload(
     }
 
 
-def _incident(message: Message, context: Context | None) -> Json:
+def _incident(message: Message, context: Measurements | None) -> Json:
     return {
         "number": message.number,
         "uid": message.uid,
@@ -98,11 +98,12 @@ def _alert(alert: Alert) -> Json:
     }
 
 
-def _context(context: Context) -> Json:
+def _context(known: Measurements) -> Json:
+    context = newest_of(known)
     hypothesis = context.hypothesis
     return {
         "at": _time(context.at),
-        "after_end": context.after_end,
+        "after_end": isinstance(known, AfterEnd),
         "hypothesis": {"text": hypothesis.text, "evidence": list(hypothesis.evidence)} if hypothesis else None,
         "facts": [_fact(each) for each in context.facts],
         "changes": [_change(each) for each in context.changes],

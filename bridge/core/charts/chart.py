@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from bridge.core.charts.expressions import Threshold
-from bridge.core.charts.series import Series, Span, names_of
+from bridge.core.charts.series import names_of
 from bridge.core.context.distributions import Bin, largest_difference
+from bridge.core.context.series import Series, Span
 from bridge.core.facts import ChangeEvent, Unit
 from bridge.core.numbers import shown
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from bridge.core.context.series import RangeQuery, Series, Span
 from bridge.core.incidents.periods import firing_period
 from bridge.core.model import Incident
 
@@ -19,39 +19,6 @@ LONGEST = timedelta(days=30)  #: of longer ones only the end is shown
 POINTS = 150  # as many as a line 640 px wide shows
 _STEPS = (1, 2, 5, 10, 15)  # seconds; above, multiples of the last
 _SEPARATED = re.compile(r".{5,}[-_./ :]", re.DOTALL)
-
-
-@dataclass(frozen=True, slots=True)
-class Span:
-    """A period, both ends included."""
-
-    start: datetime
-    end: datetime
-
-    @property
-    def seconds(self) -> float:
-        return (self.end - self.start).total_seconds()
-
-
-@dataclass(frozen=True, slots=True)
-class RangeQuery:
-    """The PromQL, evaluated at each step of a span."""
-
-    expr: str
-    span: Span
-    step: timedelta
-
-
-@dataclass(frozen=True, slots=True)
-class Series:
-    """One line: its labels, and pairs of Unix seconds and value, which may be NaN or infinite, in the order of time."""
-
-    labels: Mapping[str, str]
-    points: tuple[tuple[float, float], ...]
-
-    @property
-    def finite(self) -> tuple[tuple[float, float], ...]:
-        return tuple(point for point in self.points if math.isfinite(point[1]))
 
 
 def span_around(incident: Incident, now: datetime) -> Span:

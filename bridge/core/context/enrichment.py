@@ -7,12 +7,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from bridge.core.context.questions import Question, common_labels, expression
+from bridge.core.context.questions import HISTORIES, Question, common_labels, expression
+from bridge.core.context.series import Series
 from bridge.core.facts import PEAK, Fact, Part, Past, Unit, Unknown, Verdict
 from bridge.core.model import Incident
 from bridge.core.numbers import in_words, shown, times
 
 MAX_PARTS = 5
+NO_NAME = "(none)"
 NOW = timedelta(0)
 
 
@@ -42,6 +44,7 @@ class Failure:
 
 
 Answer = tuple[Sample, ...] | Failure
+HistoryAnswer = tuple[Series, ...] | Failure
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +73,8 @@ def queries_for(
     """
     alerts = [alert.labels for alert in (incident.firing or tuple(incident.alerts.values()))]
     shared = common_labels(alerts)
-    asked = (_asked(question, shared, scope, lasted, over) for question in questions if question.concerns(alerts))
+    once = (question for question in questions if question.role not in HISTORIES and question.concerns(alerts))
+    asked = (_asked(question, shared, scope, lasted, over) for question in once)
     return [each for each in asked if each is not None]
 
 
@@ -85,7 +89,7 @@ def fact_of(asked: QuestionQueries, answers: Mapping[Query, Answer]) -> Fact | U
     if question.by is None and len(samples) > 1:
         why = f"the query gave {len(samples)} values: aggregate it, or name the label that distinguishes them in `by`"
         return Unknown(question.title, why)
-    value, parts = _value(question, samples), _parts(question, samples)
+    value, parts = _value(question, samples), _parts(question, samples, _wholes(asked, answers))
     past, of = _past(asked, answers), _single(answers.get(asked.whole)) if asked.whole else None
     verdict, why = verdict_of(question, value if value is not None else parts[0].value, past, of)
     at = max(sample.at for sample in samples)
@@ -140,14 +144,26 @@ def _value(question: Question, samples: Sequence[Sample]) -> float | None:
     return sum(sample.value for sample in samples) if countable else None
 
 
-def _parts(question: Question, samples: Sequence[Sample]) -> tuple[Part, ...]:
+def _wholes(asked: QuestionQueries, answers: Mapping[Query, Answer]) -> dict[str, float]:
+    """The whole of each part, by its name."""
+    answer, by = answers.get(asked.whole, ()) if asked.whole else (), asked.question.by
+    if by is None or isinstance(answer, Failure):
+        return {}
+    finite = (sample for sample in answer if math.isfinite(sample.value))
+    return {sample.labels.get(by, "") or NO_NAME: sample.value for sample in finite}
+
+
+def _parts(question: Question, samples: Sequence[Sample], wholes: Mapping[str, float]) -> tuple[Part, ...]:
+    """The largest first; a whole that has no part of its own is one of which nothing is."""
     if question.by is None:
         return ()
-    parts = [Part(sample.labels.get(question.by, "") or "(none)", sample.value) for sample in samples]
+    values = {sample.labels.get(question.by, "") or NO_NAME: sample.value for sample in samples}
+    parts = [Part(name, value, wholes.get(name)) for name, value in {**dict.fromkeys(wholes, 0.0), **values}.items()]
     ordered = sorted(parts, key=lambda part: (-part.value, part.name))
     rest = ordered[MAX_PARTS:]
     countable = question.unit in (Unit.COUNT, Unit.PER_SECOND, Unit.BYTES)
-    others = (Part(f"{len(rest)} others", sum(part.value for part in rest)),) if rest and countable else ()
+    of = sum(part.of for part in rest if part.of is not None) if wholes else None
+    others = (Part(f"{len(rest)} others", sum(part.value for part in rest), of),) if rest and countable else ()
     return (*ordered[:MAX_PARTS], *others)
 
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from bridge.core.facts import Context, Fact, Verdict
+from bridge.core.facts import AfterEnd, Context, Fact, Measurements, Verdict
 
 SKEW = timedelta(minutes=1)  #: clock difference between machines: an incident's start may be its source's time
 
@@ -30,7 +30,7 @@ def merged(known: Measured, found: Context, started_at: datetime, ended_at: date
     return Measured(newest, _later(before, found), worst_of(peaks, found.facts))
 
 
-def as_of(known: Measured, started_at: datetime, ended_at: datetime | None) -> Context | None:
+def as_of(known: Measured, started_at: datetime, ended_at: datetime | None) -> Measurements | None:
     """The newest; after the end also the last from while it fired and the peaks, if stored."""
     newest = known.newest
     if newest is None or newest.at < started_at - SKEW:  # of an earlier outbreak; the current one may be muted
@@ -41,7 +41,7 @@ def as_of(known: Measured, started_at: datetime, ended_at: datetime | None) -> C
         return newest if newest.facts or known.fired is None or known.fired.at < started_at else known.fired
     peaks = tuple(fact for fact in known.peaks if started_at <= fact.at < ended_at)
     during = _before_the_end(known.fired, peaks, started_at, ended_at)
-    return replace(newest, after_end=True, during=during, peaks=peaks)
+    return AfterEnd(newest, during, peaks)
 
 
 def worst_of(known: Iterable[Fact], found: Iterable[Fact]) -> tuple[Fact, ...]:

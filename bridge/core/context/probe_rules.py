@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from bridge.core.context.probe import PROBE, PROBE_CONFIDENCE, sentence_of
-from bridge.core.facts import Fact, Hypothesis, Verdict
+from bridge.core.facts import Confidence, Fact, Hypothesis, Verdict
 
 
 def model_changed(facts: Sequence[Fact], deployed: str) -> Hypothesis | None:
@@ -17,7 +17,7 @@ def model_changed(facts: Sequence[Fact], deployed: str) -> Hypothesis | None:
     if bad is None:
         return None
     evidence = tuple(text for text in (sentence_of(bad), deployed) if text)
-    return Hypothesis("model_changed", f"{'; '.join(evidence)}.", evidence)
+    return Hypothesis("model_changed", f"{'; '.join(evidence)}.", evidence, Confidence.LIKELY, "golden texts wrong")
 
 
 def bad_versions(facts: Sequence[Fact]) -> frozenset[str]:
@@ -33,7 +33,7 @@ def inputs_changed(probe: Fact | None, drift: Fact | None) -> Hypothesis | None:
     said = sentence_of(probe)
     drifted = f"{drift.title} above its limit" if drift is not None and drift.verdict is Verdict.BAD else ""
     evidence = tuple(text for text in (said, drifted) if text)
-    return Hypothesis("inputs_changed", f"{'; '.join(evidence)}.", evidence)
+    return Hypothesis("inputs_changed", f"{'; '.join(evidence)}.", evidence, Confidence.LIKELY, "golden texts right")
 
 
 def _bad(facts: Sequence[Fact]) -> Fact | None:

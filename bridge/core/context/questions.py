@@ -1,8 +1,8 @@
 """Questions to Prometheus about an incident: configuration, not code.
 
 In a question's PromQL `{{ labels }}` stands for the matchers of the labels that the incident's alerts share
-(`namespace="ml",job="api"`), `{{ labels.pod }}` for one value inside a quoted string, and `[{{ duration }}]` for how
-long the incident has lasted.
+(`namespace="ml",job="api"`), `{{ labels.pod }}` for one value inside a quoted string, `[{{ duration }}]` for how
+long the incident has lasted, and `[{{ window }}]` for the shortest time over which a rate is measured.
 """
 
 from __future__ import annotations
@@ -16,15 +16,18 @@ from datetime import timedelta
 from bridge.core.facts import Unit
 from bridge.core.routing.matchers import Matcher
 
-_PLACE = re.compile(r"\{\{\s*(?:labels(?:\.([a-zA-Z_][a-zA-Z0-9_]*))?|(duration))\s*\}\}")
+_PLACE = re.compile(r"\{\{\s*(?:labels(?:\.([a-zA-Z_][a-zA-Z0-9_]*))?|(duration|window))\s*\}\}")
 MINUTE = timedelta(minutes=1)
 _ANY_PLACE = re.compile(r"\{\{(?!\{).*?\}\}", re.DOTALL)
 _QUOTE = re.compile(r'(?<!\\)"')
 _LABEL_NAME = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*")
-#: The evidence that a question's answer is to the rules in bridge.core.context.hypotheses.
+#: What a question's answer may prove. Those of HISTORIES are asked over time, from before the incident until now.
+HISTORIES = ("failures", "slowness", "outputs", "versions", "targets", "load", "memory", "starts", "inputs")
+#: Of these, what an alert is about: bad ones out of all, by pod and version.
+SYMPTOMS = ("failures", "slowness", "outputs")
 ROLES = (
-    "errors_by_version", "errors_by_pod", "pods_by_version", "pods_up", "pods_failing", "version_began",
-    "traffic", "saturation", "drift", "peak", "",
+    *HISTORIES, "errors_by_version", "errors_by_pod", "pods_by_version", "pods_up", "pods_failing", "version_began",
+    "traffic", "saturation", "drift", "error_types", "pending", "probe", "peak", "",
 )  # fmt: skip
 
 
@@ -42,7 +45,7 @@ class Question:
     expr: str
     by: str | None = None  #: the label of the answer's parts; the other labels are not shown
     usual: str | None = None  #: PromQL of the usual value
-    of: str | None = None  #: PromQL of the whole that the answer is a part of
+    of: str | None = None  #: PromQL of the whole that the answer is a part of; with `by`, of each part's own
     ago: tuple[timedelta, ...] = ()  #: also ask for these times before now
     bad_above: float | None = None
     bad_below: float | None = None
@@ -79,7 +82,7 @@ def check_expression(expr: str) -> None:
     for found in _ANY_PLACE.finditer(expr):
         place = _PLACE.fullmatch(found[0])
         if place is None:
-            known = "{{ labels }}, {{ labels.NAME }} or {{ duration }}"
+            known = "{{ labels }}, {{ labels.NAME }}, {{ duration }} or {{ window }}"
             raise QuestionFault(f"{found[0]!r} is not a known placeholder; write {known}")
         quoted = len(_QUOTE.findall(expr[: found.start()])) % 2 == 1
         if place[1] and not quoted:
@@ -93,8 +96,12 @@ def check_expression(expr: str) -> None:
             raise QuestionFault(f"{found[0]!r} stands for {what}")
 
 
-def expression(expr: str, labels: Mapping[str, str], scope: Iterable[str], lasted: timedelta = MINUTE) -> str | None:
+def expression(
+    expr: str, labels: Mapping[str, str], scope: Iterable[str], lasted: timedelta = MINUTE, step: timedelta = MINUTE
+) -> str | None:
     """The PromQL for these labels; None when one that it needs is missing.
+
+    step: between two points of a history. A window is two of them, so that each has the two samples that a rate needs.
 
     Values are untrusted: they go only into quoted strings, escaped, so that none can inject PromQL.
     """
@@ -106,7 +113,7 @@ def expression(expr: str, labels: Mapping[str, str], scope: Iterable[str], laste
 
     def put_in(found: re.Match[str]) -> str:
         if found[2]:
-            return f"{minutes}m"
+            return f"{minutes}m" if found[2] == "duration" else f"{2 * int(step.total_seconds())}s"
         return _escaped(labels[found[1]]) if found[1] else selector
 
     return _PLACE.sub(put_in, expr)

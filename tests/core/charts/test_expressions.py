@@ -63,23 +63,23 @@ DOUBTFUL = [
 
 
 @pytest.mark.parametrize(("expr", "left", "operator", "number"), PLAIN)
-def test_the_threshold_is_split_off(expr: str, left: str, operator: str, number: float) -> None:
+def test_the_threshold_is_separated_from_the_expression(expr: str, left: str, operator: str, number: float) -> None:
     drawn = drawn_of(expr)
-    assert left == drawn.expr
+    assert drawn.expr == left
     assert drawn.threshold is not None
-    assert operator == drawn.threshold.operator
+    assert drawn.threshold.operator == operator
     assert drawn.threshold.number == pytest.approx(number)
 
 
 # this parser knows escapes within backticks; Prometheus' own does not
 @pytest.mark.parametrize("expr", [case.values[0] for case in PLAIN if "`" not in str(case.values[0])])
-def test_what_is_drawn_is_promql(expr: str) -> None:
+def test_the_drawn_expression_is_valid_promql(expr: str) -> None:
     promql_parser.parse(drawn_of(expr).expr)
 
 
 @pytest.mark.parametrize("expr", DOUBTFUL)
-def test_in_doubt_all_of_it_is_drawn(expr: str) -> None:
-    assert Charted(expr) == drawn_of(expr)
+def test_an_unclear_comparison_is_drawn_whole(expr: str) -> None:
+    assert drawn_of(expr) == Charted(expr)
 
 
 NAMES = st.sampled_from(
@@ -91,26 +91,26 @@ GUARDS = st.sampled_from(["", " and on (job) y >= 20", " unless z{a='>'} == 1", 
 
 
 @given(left=NAMES, operator=OPERATORS, number=NUMBERS, guard=GUARDS, wraps=st.integers(0, 3))
-def test_every_plain_comparison_comes_apart(left: str, operator: str, number: float, guard: str, wraps: int) -> None:
+def test_every_plain_comparison_is_split(left: str, operator: str, number: float, guard: str, wraps: int) -> None:
     expr = f"{'(' * wraps}{left} {operator} {number!r}{')' * wraps}{guard}"
-    assert Charted(left, Threshold(operator, number)) == drawn_of(expr)
+    assert drawn_of(expr) == Charted(left, Threshold(operator, number))
 
 
 @given(st.text(alphabet="x1 .<>=!()[]{}'\"`\\#andorbymax\n", max_size=60))
 def test_any_text_is_drawn_whole_or_its_left_side_has_matching_brackets(expr: str) -> None:
     drawn = drawn_of(expr)
     if drawn.threshold is None:
-        assert expr.strip() == drawn.expr
+        assert drawn.expr == expr.strip()
     else:
         left = f"({drawn.expr}\n)"
-        assert Charted(left, Threshold(">", 1)) == drawn_of(f"{left} > 1")
+        assert drawn_of(f"{left} > 1") == Charted(left, Threshold(">", 1))
 
 
 @given(st.text(max_size=200))
-def test_what_prometheus_links_to_comes_back(expr: str) -> None:
+def test_the_expression_is_read_from_a_link_of_prometheus(expr: str) -> None:
     link = f"http://prometheus:9090/graph?{urlencode({'g0.expr': expr, 'g0.tab': '1'}, errors='replace')}"
     expected = expr.encode(errors="replace").decode().strip()
-    assert (expected or None) == expression_in(link)
+    assert expression_in(link) == (expected or None)
 
 
 @pytest.mark.parametrize(
@@ -125,9 +125,9 @@ def test_what_prometheus_links_to_comes_back(expr: str) -> None:
         pytest.param(f"http://p/graph?x={'y' * 20_000}&g0.expr=x", id="too long a link"),
     ],
 )
-def test_where_no_expression_is_there_is_none(link: str) -> None:
+def test_a_link_without_an_expression_gives_none(link: str) -> None:
     assert expression_in(link) is None
 
 
-def test_the_newer_link_is_read_too() -> None:
+def test_the_expression_is_read_from_a_link_of_the_newer_interface() -> None:
     assert expression_in(f"http://p:9090/query?g0.expr={quote('a + b > 1')}&g0.tab=0") == "a + b > 1"

@@ -1,4 +1,4 @@
-"""What is asked for a picture, and which of the answers belong to the alert."""
+"""The range query for a chart, and which series of the answer belong to the alert."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bridge.core.charts.series import Series, Span, belonging, ended, names_of, range_query, span_around, started
+from bridge.core.charts.series import belonging, ended, names_of, range_query, span_around, started
+from bridge.core.context.series import Series, Span
 from bridge.core.incidents.transitions import Rules, receive
 from bridge.core.model import Incident, State, Status
 from tests.builders import NOON, a_group, an_alert, at
@@ -24,7 +25,7 @@ def incident(starts: float = 0) -> Incident:
 
 
 def over(lasted: float, seen: float = 0, **more: object) -> Incident:
-    """It ended `seen` seconds before it was resolved."""
+    """A resolved incident; its alert ended `seen` seconds before."""
     before = incident()
     ends = {
         name: replace(a, status=Status.RESOLVED, starts_at=at(0), ends_at=at(lasted))
@@ -48,9 +49,9 @@ MINUTE, HOUR, DAY = 60, 3600, 86400
         pytest.param(100 * DAY, (70 * DAY, 100 * DAY), id="months"),
     ],
 )
-def test_what_lasts_is_shown_from_before_its_start_to_now(lasts: float, shown: tuple[float, float]) -> None:
+def test_an_open_incident_is_shown_from_before_its_start_to_now(lasts: float, shown: tuple[float, float]) -> None:
     opened = replace(incident(), opened_at=at(0))
-    assert Span(at(shown[0]), at(shown[1])) == span_around(opened, at(lasts))
+    assert span_around(opened, at(lasts)) == Span(at(shown[0]), at(shown[1]))
 
 
 @pytest.mark.parametrize(
@@ -62,13 +63,13 @@ def test_what_lasts_is_shown_from_before_its_start_to_now(lasts: float, shown: t
         pytest.param(4 * DAY, (-DAY, 4 * DAY + HOUR), id="days"),
     ],
 )
-def test_what_is_over_is_shown_to_shortly_after_its_end(lasted: float, shown: tuple[float, float]) -> None:
-    assert Span(at(shown[0]), at(shown[1])) == span_around(over(lasted, seen=30), at(99 * DAY))
-    assert at(lasted + 3) == span_around(over(lasted), at(lasted + 3)).end
+def test_a_resolved_incident_is_shown_to_shortly_after_its_end(lasted: float, shown: tuple[float, float]) -> None:
+    assert span_around(over(lasted, seen=30), at(99 * DAY)) == Span(at(shown[0]), at(shown[1]))
+    assert span_around(over(lasted), at(lasted + 3)).end == at(lasted + 3)
 
 
 @given(st.floats(0, 29 * DAY / 2), st.booleans())
-def test_start_and_end_are_seen_and_what_lies_between_is_no_sliver(lasted: float, ongoing: bool) -> None:
+def test_start_and_end_are_visible_and_far_enough_apart(lasted: float, ongoing: bool) -> None:
     about = replace(incident(), opened_at=at(0)) if ongoing else over(lasted)
     span = span_around(about, at(lasted) if ongoing else at(lasted + 30))
     assert span.start <= at(-300) and at(lasted) <= span.end
@@ -79,30 +80,30 @@ def test_start_and_end_are_seen_and_what_lies_between_is_no_sliver(lasted: float
     assert abs((query.span.end - span.end).total_seconds()) < max(15, span.seconds / 149)
 
 
-def test_it_ended_with_its_last_alert_or_when_a_person_said_so() -> None:
-    assert (at(600), None) == (ended(over(600, seen=45)), ended(incident()))
+def test_the_end_is_that_of_the_last_alert_or_the_resolve_of_a_user() -> None:
+    assert (ended(over(600, seen=45)), ended(incident())) == (at(600), None)
     by_hand = replace(incident(), state=State.RESOLVED, resolved_at=at(300))
-    assert at(300) == ended(by_hand)
+    assert ended(by_hand) == at(300)
 
 
-def test_it_began_when_it_was_opened_if_it_was_opened_again_since() -> None:
-    assert at(-900) == started(replace(incident(), opened_at=at(-900)))
+def test_the_start_of_a_reopened_incident_is_its_first_opening() -> None:
+    assert started(replace(incident(), opened_at=at(-900))) == at(-900)
     assert started(replace(incident(), opened_at=at(45))) == NOON
 
 
-def test_an_incident_without_alerts_starts_when_it_was_opened() -> None:
+def test_the_start_without_alerts_is_the_opening() -> None:
     lone = replace(incident(), alerts={}, opened_at=at(600), began_at=None)
-    assert at(600) == started(lone)
+    assert started(lone) == at(600)
 
 
 @pytest.mark.parametrize(("hours", "step"), [(0.001, 1), (0.1, 5), (0.4, 10), (2, 60), (5, 120), (48, 1155)])
 def test_the_step_gives_about_as_many_points_as_a_line_shows(hours: float, step: int) -> None:
     query = range_query("up", Span(NOON, NOON + timedelta(hours=hours)))
-    assert timedelta(seconds=step) == query.step
+    assert query.step == timedelta(seconds=step)
     assert query.span.seconds / step <= 150
 
 
-def test_the_same_is_asked_again_alike_within_fifteen_seconds() -> None:
+def test_the_same_query_is_made_within_fifteen_seconds() -> None:
     hour = Span(at(1), at(3601))
     assert range_query("up", hour) == range_query("up", Span(at(14), at(3614)))
 
@@ -130,5 +131,5 @@ def test_relabelled_alerts_get_all_the_lines() -> None:
         pytest.param([{"pod": "v1"}, {"pod": "v1-rc"}], ["v1", "v1-rc"], id="one begins the other"),
     ],
 )
-def test_lines_are_named_by_what_tells_them_apart(labels: list[dict[str, str]], names: list[str]) -> None:
-    assert names == names_of([Series(each, ()) for each in labels])
+def test_lines_are_named_by_the_labels_that_differ(labels: list[dict[str, str]], names: list[str]) -> None:
+    assert names_of([Series(each, ()) for each in labels]) == names

@@ -1,4 +1,4 @@
-"""Units told from names, or not at all."""
+"""Units inferred from metric names, or none."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from bridge.core.facts import Unit
         ("sum(rate(http_requests_total[5m]))", Unit.PER_SECOND),
         ("namespace_job:http_request_duration_seconds_count:rate5m", Unit.PER_SECOND),
         ("node_filesystem_avail_bytes offset 5m", Unit.BYTES),
-        # a ratio that is divided is a factor, and nobody may call 3.2 times 320 %
+        # a divided ratio is a factor: 3.2 times must not become 320 %
         ("namespace_job:ml_slo_latency_bad:ratio_rate1d / 0.05", Unit.NUMBER),
         ("a_bytes / b_bytes", Unit.NUMBER),
         ("rate(container_cpu_usage_seconds_total[5m])", Unit.NUMBER),
@@ -34,5 +34,5 @@ from bridge.core.facts import Unit
         ("", Unit.NUMBER),
     ],
 )
-def test_a_unit_is_told_only_when_the_name_says_it(expr: str, unit: Unit) -> None:
-    assert unit is unit_of(expr)
+def test_a_unit_is_inferred_only_from_a_clear_name(expr: str, unit: Unit) -> None:
+    assert unit_of(expr) is unit

@@ -145,3 +145,19 @@ def test_a_part_of_a_whole(there: Answer | None, verdict: Verdict, why: str, of:
     fact = fact_of(asked, {asked.now: samples(2)} | ({Query("up"): there} if there is not None else {}))
     assert isinstance(fact, Fact)
     assert (verdict, why, of) == (fact.verdict, fact.why, fact.of)
+
+
+def test_each_part_has_its_own_whole() -> None:
+    question = a_question(unit=Unit.COUNT, by="pod", of="all")
+    asked = QuestionQueries(question, Query("x"), None, (), Query("all"))
+    fact = fact_of(asked, {Query("x"): samples(2.0), Query("all"): samples(27.0, 30.0)})
+    assert isinstance(fact, Fact)
+    assert (2.0, 57.0) == (fact.value, fact.of)
+    assert (Part("p1", 2.0, 27.0), Part("p2", 0.0, 30.0)) == fact.parts
+
+
+def test_the_smallest_parts_are_one_with_their_wholes() -> None:
+    question = a_question(unit=Unit.COUNT, by="pod", of="all")
+    asked = QuestionQueries(question, Query("x"), None, (), Query("all"))
+    fact = fact_of(asked, {Query("x"): samples(9.0, 8, 7, 6, 5, 4, 3), Query("all"): samples(*([10.0] * 7))})
+    assert isinstance(fact, Fact) and Part("2 others", 7.0, 20.0) == fact.parts[-1]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from bridge.core.context.measurements import Measured, as_of, merged
-from bridge.core.facts import Context, Fact, Unit, Verdict
+from bridge.core.facts import AfterEnd, Context, Fact, Unit, Verdict
 from tests.builders import at
 
 
@@ -29,7 +29,7 @@ def test_the_last_while_it_fired_and_the_worst_stay_when_it_is_over() -> None:
     known = merged(known, last, at(0), at(40))
     assert (last, measured(30, 0.2)) == (known.newest, known.fired) and values(known) == [0.9]
     told = as_of(known, at(0), at(40))
-    assert told is not None and told.after_end and told.during == measured(30, 0.2)
+    assert isinstance(told, AfterEnd) and told.during == measured(30, 0.2)
     assert [fact.value for fact in told.peaks] == [0.9]
 
 
@@ -54,25 +54,25 @@ def test_an_older_one_replaces_nothing() -> None:
 def test_what_was_not_kept_is_not_made_up() -> None:
     """Of an older version: the newest alone, which says when it is of."""
     after = as_of(Measured(measured(50, 0.0)), at(0), at(40))
-    assert after is not None and after.after_end and after.during is None and after.peaks == ()
+    assert after == AfterEnd(measured(50, 0.0))
     before = Measured(measured(30, 0.2))
     assert before.newest == as_of(before, at(0), at(40)) == as_of(before, at(0), None)
     late = replace(before, newest=measured(60, 0.0), fired=measured(45, 0.1))
     told = as_of(late, at(0), at(40))
-    assert told is not None and told.during is None
+    assert isinstance(told, AfterEnd) and told.during is None
 
 
 def test_what_was_measured_between_the_end_and_its_webhook_hides_nothing() -> None:
     """Alertmanager tells of an end by up to a group_interval later; whoever acknowledges then has it measured."""
     known = merged(merged(Measured(), measured(10, 0.4), at(0), None), measured(45, 0.0, bad=False), at(0), None)
     told = as_of(merged(known, measured(60, 0.0, bad=False), at(0), at(40)), at(0), at(40))
-    assert told is not None and told.during == measured(10, 0.4)
+    assert isinstance(told, AfterEnd) and told.during == measured(10, 0.4)
 
 
 def test_of_a_measurement_that_ended_late_the_values_of_before_the_end_stay() -> None:
     slow = replace(measured(30, 0.4), at=at(41))
     told = as_of(merged(merged(Measured(), slow, at(0), None), measured(60, 0.0), at(0), at(40)), at(0), at(40))
-    assert told is not None and told.during == measured(30, 0.4)
+    assert isinstance(told, AfterEnd) and told.during == measured(30, 0.4)
 
 
 def test_one_that_found_nothing_out_replaces_none_that_did() -> None:
@@ -86,7 +86,7 @@ def test_one_that_found_nothing_out_replaces_none_that_did() -> None:
 def test_the_peaks_of_an_outbreak_are_none_of_the_next_one() -> None:
     known = replace(merged(Measured(), measured(10, 0.4), at(0), None), newest=measured(130, 0.0))
     told = as_of(known, at(100), at(120))
-    assert told is not None and told.during is None and told.peaks == ()
+    assert isinstance(told, AfterEnd) and told.during is None and told.peaks == ()
 
 
 def test_what_was_measured_in_an_outbreak_before_is_not_shown_as_this_ones() -> None:

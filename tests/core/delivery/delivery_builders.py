@@ -31,7 +31,7 @@ def desired(firing: bool = True, *, loud: bool = True, muted_by: str | None = No
 
 
 def a_delivery(**changes: object) -> Delivery:
-    """Planned, and never tried."""
+    """Planned and never attempted."""
     first = Delivery(7, PAGER, 0, True, 1, at(0), at(0), at(0))
     return replace(first, **changes)  # type: ignore[arg-type]
 

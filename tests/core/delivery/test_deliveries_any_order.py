@@ -1,4 +1,4 @@
-"""Whatever is planned, tried, lost, given up and replayed, in any order: what always holds of one delivery."""
+"""Invariants of one delivery that is planned, attempted, lost, given up and replayed in any order."""
 
 from __future__ import annotations
 
@@ -35,11 +35,11 @@ class OneDelivery(RuleBasedStateMachine):
         super().__init__()
         self.now, self.revision, self.firing = 0.0, 0, False
         self.known: Delivery | None = None
-        self.tries: list[Claim] = []  # begun and without an outcome yet; another worker may have the lease by now
+        self.attempts: list[Claim] = []  # begun and without an outcome; another worker may have the lease by now
         self.vendor = Vendor()
         self.tokens = 0
 
-    # What happens
+    # Events
 
     @rule(firing=st.booleans(), loud=st.booleans(), edits=st.booleans(), ends_only=st.booleans())
     def change(self, firing: bool, loud: bool, edits: bool, ends_only: bool) -> None:
@@ -67,35 +67,35 @@ class OneDelivery(RuleBasedStateMachine):
         token, incident = f"w.{self.tokens}", an_incident(self.revision, firing=self.firing)
         claim = claim_of(Candidate(self.known), token, incident, (), {}, at(self.now))
         self.known = lease(self.known, token, at(self.now), LEASE)
-        self.tries.append(claim)
+        self.attempts.append(claim)
         self.check_order(claim)
 
-    @precondition(lambda self: self.tries)
+    @precondition(lambda self: self.attempts)
     @rule(data=st.data(), arrived=st.booleans(), reason=st.sampled_from(FAILURES))
     def fail(self, data: st.DataObject, arrived: bool, reason: Reason) -> None:
         outcome = RetryAt(at(self.now + 1), reason, "no", ambiguous=arrived)
         self.settle(data, outcome, arrived)
 
-    @precondition(lambda self: self.tries)
+    @precondition(lambda self: self.attempts)
     @rule(data=st.data())
     def succeed(self, data: st.DataObject) -> None:
         self.settle(data, Sent({"key": "k"}), True)
 
-    @precondition(lambda self: self.tries)
+    @precondition(lambda self: self.attempts)
     @rule(data=st.data())
-    def succeed_in_part(self, data: st.DataObject) -> None:
+    def begin(self, data: st.DataObject) -> None:
         self.settle(data, Begun({"key": "k"}), True)
 
-    @precondition(lambda self: self.tries)
+    @precondition(lambda self: self.attempts)
     @rule(data=st.data())
     def give_up(self, data: st.DataObject) -> None:
         self.settle(data, GiveUp(Reason.DESTINATION, "gone"), False)
 
-    @precondition(lambda self: self.tries)
+    @precondition(lambda self: self.attempts)
     @rule(arrived=st.booleans())
     def die(self, arrived: bool) -> None:
         """The worker ends without an outcome."""
-        claim = self.tries.pop()
+        claim = self.attempts.pop()
         self.arrive(claim, arrived)
 
     @precondition(lambda self: self.known is not None and self.known.dead)
@@ -105,7 +105,7 @@ class OneDelivery(RuleBasedStateMachine):
         self.known = replay(self.known, resolved=not self.firing, now=at(self.now))
         assert self.known.pending
 
-    # How it happens
+    # How events work
 
     def is_claimable(self) -> bool:
         known = self.known
@@ -114,7 +114,7 @@ class OneDelivery(RuleBasedStateMachine):
         return known.lease_until is None or known.lease_until <= at(self.now)
 
     def settle(self, data: st.DataObject, outcome: Outcome, arrived: bool) -> None:
-        claim = self.tries.pop(data.draw(st.integers(0, len(self.tries) - 1)))
+        claim = self.attempts.pop(data.draw(st.integers(0, len(self.attempts) - 1)))
         self.arrive(claim, arrived)
         before = self.known
         assert before is not None
@@ -129,10 +129,10 @@ class OneDelivery(RuleBasedStateMachine):
             self.vendor.shown.append((claim.revision, claim.firing))
 
     def check_order(self, claim: Claim) -> None:
-        """A resolve never precedes its trigger: one is only sent to a target that has it, or may have it."""
+        """A resolve never precedes its trigger: it is only sent to a target that has the trigger or may have it."""
         assert claim.firing or claim.sent or claim.unknown or claim.handle
 
-    # What always holds
+    # Invariants
 
     @invariant()
     def shows_no_more_than_is_wanted(self) -> None:

@@ -1,4 +1,4 @@
-"""Which targets a change is for: those of the routes, and those that were added."""
+"""The targets of a change: those of the routes, and added ones."""
 
 from __future__ import annotations
 
@@ -38,29 +38,29 @@ def firing(incident: Incident, *added: Added, tree: Route | None = None) -> dict
     return {name: state.firing for name, state in planned(incident, *added, tree=tree).items()}
 
 
-def test_an_added_channel_is_notified_until_the_end_and_of_the_end() -> None:
+def test_an_added_channel_is_notified_until_and_including_the_resolve() -> None:
     assert firing(an_incident(), ADDED) == {"pager": True, "mail": True}
     assert firing(an_incident(State.RESOLVED), ADDED) == {"pager": False, "mail": False}
 
 
-def test_an_added_channel_that_the_configuration_has_no_more_is_left_out() -> None:
+def test_an_added_channel_that_is_no_longer_configured_is_left_out() -> None:
     assert firing(an_incident(), replace(ADDED, channel="gone")) == {"pager": True}
 
 
-def test_an_added_channel_shows_what_the_one_shows_in_whose_place_it_was_notified() -> None:
+def test_a_fallback_shows_what_the_channel_that_it_replaces_would_show() -> None:
     pages = Route(notify=("slack",), routes=(Route(CRITICAL, ("pager",)),))
     change = receive(an_incident(), a_group(an_alert(ends=5), an_alert("Slow", "warning")), at(5), RULES, "uid")
     assert change is not None
     assert firing(change.incident, ADDED, tree=pages) == {"pager": False, "slack": True, "mail": False}
 
 
-def test_an_added_channel_shows_what_its_step_was_for() -> None:
+def test_an_escalation_channel_shows_the_alerts_of_its_step() -> None:
     added = replace(ADDED, cause=Cause.ESCALATION, key=STEP.key)
     pages = Route(notify=("slack",), routes=(Route(CRITICAL, ("pager",), escalate=(STEP,)),))
     change = receive(an_incident(), a_group(an_alert(ends=5), an_alert("Slow", "warning")), at(5), RULES, "uid")
     assert change is not None
     assert not firing(change.incident, added, tree=pages)["mail"]
-    assert firing(change.incident, added, tree=Route(notify=("slack",)))["mail"]  # a step that is gone: all of it
+    assert firing(change.incident, added, tree=Route(notify=("slack",)))["mail"]  # without the step: the whole incident
 
 
 def test_an_added_channel_does_not_wait_for_the_end_of_a_mute_interval() -> None:

@@ -1,4 +1,4 @@
-"""What a change makes of a delivery."""
+"""The delivery that follows from a change."""
 
 from __future__ import annotations
 
@@ -30,14 +30,14 @@ def planned(
 
 
 def test_a_trigger_is_planned_and_due_at_once() -> None:
-    assert a_delivery(wanted_at=NOW, changed_at=NOW, due_at=NOW) == planned(None, a_change(), desired())
+    assert planned(None, a_change(), desired()) == a_delivery(wanted_at=NOW, changed_at=NOW, due_at=NOW)
 
 
 def test_a_new_revision_is_wanted_since_the_oldest_change_that_is_not_shown() -> None:
     changed = a_delivery(wanted=2, changed_at=NOW)
-    assert changed == planned(a_delivery(), a_change(2), desired())
-    assert replace(SENT, wanted=2, pending=True, wanted_at=NOW, changed_at=NOW, due_at=NOW) == planned(
-        SENT, a_change(2), desired()
+    assert planned(a_delivery(), a_change(2), desired()) == changed
+    assert planned(SENT, a_change(2), desired()) == replace(
+        SENT, wanted=2, pending=True, wanted_at=NOW, changed_at=NOW, due_at=NOW
     )
 
 
@@ -58,7 +58,7 @@ def test_the_resolve_is_skipped_if_the_trigger_was_never_delivered(before: Deliv
 
 
 @pytest.mark.parametrize("arrived", [{"sent": 1}, {"in_flight": True}, {"handle": {"ts": "1"}}])
-def test_the_resolve_of_what_may_have_arrived_is_sent(arrived: dict[str, object]) -> None:
+def test_the_resolve_is_sent_if_the_trigger_may_have_arrived(arrived: dict[str, object]) -> None:
     found = planned(a_delivery(**arrived), a_change(2, firing=False), desired(firing=False))
     assert found is not None
     assert (found.pending, found.firing, found.wanted) == (True, False, 2)
@@ -68,46 +68,46 @@ def test_a_resolve_alone_plans_nothing() -> None:
     assert planned(None, a_change(firing=False), desired(firing=False)) is None
 
 
-def test_a_dead_letter_is_tried_again_with_what_is_new() -> None:
+def test_a_dead_letter_is_tried_again_with_a_new_revision() -> None:
     found = planned(DEAD, a_change(2), desired())
     assert found is not None
     assert (found.pending, found.dead, found.dead_reason, found.dead_at) == (True, False, None, None)
 
 
-def test_a_quiet_change_is_not_sent_where_nothing_can_be_edited() -> None:
+def test_a_quiet_change_is_not_sent_to_a_channel_without_edits() -> None:
     mail = ChannelSpec("pager", edits=False)
     assert planned(SENT, a_change(2), desired(loud=False), spec=mail) is None
     found = planned(SENT, a_change(2, firing=False), desired(firing=False, loud=False), spec=mail)
-    assert found is not None and found.pending  # what it shows is no longer true
+    assert found is not None and found.pending  # the target shows a state that is no longer true
 
 
-def test_without_send_resolved_the_end_takes_back_what_waits() -> None:
+def test_without_send_resolved_the_end_cancels_a_pending_delivery() -> None:
     silent = ChannelSpec("pager", send_resolved=False)
     waiting = replace(SENT, pending=True, wanted=2)
-    assert replace(waiting, firing=False, pending=False) == planned(
-        waiting, a_change(3, firing=False), desired(firing=False), spec=silent
+    assert planned(waiting, a_change(3, firing=False), desired(firing=False), spec=silent) == replace(
+        waiting, firing=False, pending=False
     )
 
 
 def test_a_trigger_is_deferred_until_its_mute_interval_has_passed() -> None:
     found = planned(None, a_change(), replace(desired(muted_by="nights"), muted_until=at(9000)))
-    assert found is not None and ("nights", at(9000)) == (found.muted_by, found.due_at)
+    assert found is not None and (found.muted_by, found.due_at) == ("nights", at(9000))
     for_ever = planned(None, a_change(), desired(muted_by="nights"))
     assert for_ever is not None and for_ever.due_at == NEVER
     ended = planned(found, a_change(2), desired())
     assert ended is not None and (ended.muted_by, ended.due_at) == ("", NOW)
 
 
-def test_while_what_fires_is_muted_only_ends_are_planned() -> None:
+def test_only_resolves_are_planned_while_the_firing_alerts_are_muted() -> None:
     assert planned(None, a_change(ends_only=True), desired()) is None
     assert planned(SENT, a_change(2, ends_only=True), desired()) is None
     found = planned(SENT, a_change(2, ends_only=True), desired(firing=False))
     assert found is not None and (found.pending, found.firing) == (True, False)
 
 
-def test_a_target_that_no_route_names_any_more_is_notified_of_the_end_alone() -> None:
+def test_a_target_without_a_route_is_only_notified_of_the_resolve() -> None:
     assert planned(SENT, a_change(2)) is None
     found = planned(SENT, a_change(2, firing=False))
     assert found is not None and (found.pending, found.firing, found.wanted) == (True, False, 2)
-    assert replace(DEAD, firing=False) == planned(DEAD, a_change(2, firing=False))
-    assert plan(a_change(2, firing=False), (), {PAGER: SENT}, {}, NOW) == ()  # nor does routes.yaml have the channel
+    assert planned(DEAD, a_change(2, firing=False)) == replace(DEAD, firing=False)
+    assert plan(a_change(2, firing=False), (), {PAGER: SENT}, {}, NOW) == (), "the channel is not configured either"

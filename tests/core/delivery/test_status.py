@@ -1,4 +1,4 @@
-"""How a delivery is, in words."""
+"""The status of a delivery and its reason in words."""
 
 from __future__ import annotations
 
@@ -31,11 +31,11 @@ SUPPRESSED = "suppressed by the storm on pager, reported in #51"
         (a_delivery(pending=False, dead=True, sent=1), "dead", DEAD),
     ],
 )
-def test_each_says_how_it_is_and_what_happens_next(delivery: Delivery, status: str, why: str) -> None:
-    assert (status, why) == status_of(delivery)
+def test_each_delivery_has_a_status_and_a_reason(delivery: Delivery, status: str, why: str) -> None:
+    assert status_of(delivery) == (status, why)
 
 
-def test_what_waits_for_its_channel_or_behind_a_storm_says_so() -> None:
+def test_the_reason_names_a_failing_channel_or_a_storm() -> None:
     assert status_of(a_delivery(failed_at=at(0)), trouble="HTTP 401") == ("pending", "the channel waits: HTTP 401")
     assert status_of(a_delivery(), digest=51, trouble="HTTP 401") == ("held", SUPPRESSED)
     assert status_of(a_delivery(pending=False, sent=1), digest=51) == ("delivered", "")

@@ -66,13 +66,13 @@ CASES: dict[str, tuple[list[tuple[float, tuple[Alert, ...]]], str]] = {
 
 
 @pytest.mark.parametrize("case", CASES)
-def test_it_lasts_from_its_alerts_start_to_their_end(case: str) -> None:
+def test_the_firing_period_is_that_of_the_alerts(case: str) -> None:
     webhooks, lasted = CASES[case]
     incident = after(*webhooks)
-    assert lasted == firing_period(incident).lasted(at(webhooks[-1][0] * MINUTE))
+    assert firing_period(incident).lasted(at(webhooks[-1][0] * MINUTE)) == lasted
 
 
-def test_what_a_user_resolves_while_it_fires_ends_then() -> None:
+def test_a_resolve_by_a_user_ends_the_period() -> None:
     resolved = resolve(after((10, (alert(0),))), "ana", at(34 * MINUTE)).incident
     assert firing_period(resolved).lasted(at(99 * MINUTE)) == "34 min"
     later = receive(resolved, a_group(alert(0, 50)), at(51 * MINUTE), RULES, "uid")
@@ -80,7 +80,7 @@ def test_what_a_user_resolves_while_it_fires_ends_then() -> None:
 
 
 @pytest.mark.parametrize("firing", [True, False])
-def test_what_an_older_version_stored_is_known_by_its_alerts(firing: bool) -> None:
+def test_a_period_missing_in_the_database_is_derived_from_the_alerts(firing: bool) -> None:
     webhooks = [(33.0, (alert(0),)), (34.0, (alert(0, None if firing else 34),))]
     stored = replace(after(*webhooks), began_at=None, ended_at=None)
     assert firing_period(stored).lasted(at(34 * MINUTE)) == "34 min"
@@ -92,9 +92,7 @@ TIMES = st.one_of(st.integers(-(10**9), 10**9), st.integers(-7200, 7200), st.jus
 
 
 @given(st.lists(st.tuples(TIMES, st.none() | TIMES, st.sampled_from("abc")), min_size=1, max_size=8), st.data())
-def test_whatever_the_times_it_lies_in_what_can_be_true(
-    alerts: list[tuple[int, int | None, str]], data: st.DataObject
-) -> None:
+def test_any_times_give_a_possible_period(alerts: list[tuple[int, int | None, str]], data: st.DataObject) -> None:
     known, now = None, at(0)
     for starts, ends, pod in alerts:
         now += timedelta(seconds=data.draw(st.integers(0, 3600)))

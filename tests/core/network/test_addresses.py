@@ -1,4 +1,4 @@
-"""Addresses to listen on: what is taken, what is refused with which advice, and what is loopback."""
+"""Addresses to listen on: which are accepted, which are refused with which advice, and which are loopback."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ from bridge.core.network.addresses import Address, is_loopback, parse_listen
         ("0:9119", Address("0", 9119), False),
     ],
 )
-def test_an_address_is_read(text: str, address: Address, loopback: bool) -> None:
-    assert (address, loopback) == (parse_listen(text), parse_listen(text).loopback)
+def test_a_valid_address_is_parsed(text: str, address: Address, loopback: bool) -> None:
+    assert (parse_listen(text), parse_listen(text).loopback) == (address, loopback)
 
 
 @pytest.mark.parametrize(
@@ -65,7 +65,7 @@ def test_an_address_is_read(text: str, address: Address, loopback: bool) -> None
         ("./bridge.sock", "listens on TCP"),
     ],
 )
-def test_what_is_no_address_is_refused_with_what_to_write(text: str, advice: str) -> None:
+def test_an_invalid_address_is_refused_with_advice(text: str, advice: str) -> None:
     with pytest.raises(ValueError, match="is not an address to listen on") as refused:
         parse_listen(text)
     assert advice in str(refused.value)
@@ -73,22 +73,22 @@ def test_what_is_no_address_is_refused_with_what_to_write(text: str, advice: str
 
 @settings(deadline=None)
 @given(st.text())
-def test_any_text_is_an_address_or_refused_in_words(text: str) -> None:
+def test_any_text_is_an_address_or_refused_with_an_explanation(text: str) -> None:
     try:
         address = parse_listen(text)
     except ValueError as refused:
         assert "is not an address to listen on" in str(refused)
     else:
-        assert address == parse_listen(str(address))
+        assert parse_listen(str(address)) == address
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "127.9.9.9", "::1", "[::1]", "localhost", "a.localhost", "Localhost."])
-def test_loopback(host: str) -> None:
+def test_these_hosts_are_loopback(host: str) -> None:
     assert is_loopback(host)
 
 
 @pytest.mark.parametrize(
     "host", ["", "0.0.0.0", "::", "10.0.0.1", "localhost.example.org", "notlocalhost", "127.0.0.1.example.org", "0"]
 )
-def test_no_loopback(host: str) -> None:
+def test_these_hosts_are_not_loopback(host: str) -> None:
     assert not is_loopback(host)

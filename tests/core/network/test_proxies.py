@@ -14,7 +14,7 @@ HTTPS, HTTP, ALL = "http://secure:1", "http://plain:2", "http://every:3"
 PAGERDUTY, INSIDE = "https://events.pagerduty.com/v2/enqueue", "http://prometheus:9090/api/v1/query"
 
 
-def taken(url: str, **environ: str) -> str | None:
+def proxy_of(url: str, **environ: str) -> str | None:
     proxy = proxy_for(url, environ)
     return proxy.url if proxy else None
 
@@ -40,8 +40,8 @@ def taken(url: str, **environ: str) -> str | None:
         pytest.param(PAGERDUTY, {"HTTPS_PROXY": HTTPS, "no_proxy": "", "NO_PROXY": "*"}, HTTPS, id="no_proxy wins"),
     ],
 )
-def test_the_variable_that_counts(url: str, environ: dict[str, str], expected: str | None) -> None:
-    assert expected == taken(url, **environ)
+def test_the_variables_have_their_precedence(url: str, environ: dict[str, str], expected: str | None) -> None:
+    assert proxy_of(url, **environ) == expected
 
 
 DIRECT = [
@@ -89,34 +89,34 @@ PROXIED = [
 
 
 @pytest.mark.parametrize(("host", "port", "no_proxy"), DIRECT, ids=[f"{row[0]}:{row[1]} {row[2]}" for row in DIRECT])
-def test_what_no_proxy_leaves_out(host: str, port: int, no_proxy: str) -> None:
+def test_hosts_that_no_proxy_excludes(host: str, port: int, no_proxy: str) -> None:
     assert is_direct(host, port, no_proxy)
     shown = f"[{host}]" if ":" in host else host
     scheme = "https" if port == 443 else "http"
-    assert taken(f"{scheme}://{shown}:{port}/x", ALL_PROXY=ALL, NO_PROXY=no_proxy) is None
+    assert proxy_of(f"{scheme}://{shown}:{port}/x", ALL_PROXY=ALL, NO_PROXY=no_proxy) is None
 
 
 @pytest.mark.parametrize(("host", "port", "no_proxy"), PROXIED, ids=[f"{row[0]}:{row[1]} {row[2]}" for row in PROXIED])
-def test_what_no_proxy_does_not_leave_out(host: str, port: int, no_proxy: str) -> None:
+def test_hosts_that_no_proxy_does_not_exclude(host: str, port: int, no_proxy: str) -> None:
     assert not is_direct(host, port, no_proxy)
 
 
-def test_a_port_that_is_not_written_is_that_of_the_scheme() -> None:
-    assert taken(PAGERDUTY, HTTPS_PROXY=HTTPS, NO_PROXY="events.pagerduty.com:443") is None
-    assert taken(PAGERDUTY, HTTPS_PROXY=HTTPS, NO_PROXY="events.pagerduty.com:80") == HTTPS
+def test_the_default_port_is_that_of_the_scheme() -> None:
+    assert proxy_of(PAGERDUTY, HTTPS_PROXY=HTTPS, NO_PROXY="events.pagerduty.com:443") is None
+    assert proxy_of(PAGERDUTY, HTTPS_PROXY=HTTPS, NO_PROXY="events.pagerduty.com:80") == HTTPS
 
 
-def test_a_login_leaves_the_url_and_is_shown_by_nothing() -> None:
+def test_a_login_is_removed_from_the_url_and_never_shown() -> None:
     proxy = proxy_for(PAGERDUTY, {"HTTPS_PROXY": "http://j%C3%B6rg:p%40%E2%82%AC%3A@secure:1"})
     assert proxy is not None
     assert proxy.url == "http://secure:1"
     assert base64.b64decode(proxy.authorization.removeprefix("Basic ")).decode() == "jörg:p@€:"
     assert proxy.authorization not in repr(proxy)
-    assert Proxy("http://secure:1", "Basic dTo=") == proxy_for(PAGERDUTY, {"HTTPS_PROXY": "http://u@secure:1"})
+    assert proxy_for(PAGERDUTY, {"HTTPS_PROXY": "http://u@secure:1"}) == Proxy("http://secure:1", "Basic dTo=")
 
 
 @pytest.mark.parametrize(
-    ("value", "told"),
+    ("value", "message"),
     [
         ("socks5://u:hush@proxy:1080", "names a socks5 proxy"),
         ("socks5h://u:hush@proxy:1080", "http:// and https:// proxies only"),
@@ -128,13 +128,13 @@ def test_a_login_leaves_the_url_and_is_shown_by_nothing() -> None:
         ("u:hush://proxy", "is not a proxy address"),
     ],
 )
-def test_a_proxy_that_cannot_be_used_is_said_without_its_password(value: str, told: str) -> None:
-    with pytest.raises(UnusableProxy, match=told) as caught:
+def test_an_unusable_proxy_is_explained_without_its_password(value: str, message: str) -> None:
+    with pytest.raises(UnusableProxy, match=message) as caught:
         proxy_for(PAGERDUTY, {"HTTPS_PROXY": value})
     assert str(caught.value).startswith("HTTPS_PROXY ")
     assert "hush" not in f"{caught.value} {caught.value.__cause__} {caught.value.args}"
-    assert [str(caught.value)] == unusable_proxies({"https_proxy": value, "HTTP_PROXY": HTTP})
-    assert taken(INSIDE, https_proxy=value, HTTP_PROXY=HTTP) == HTTP
+    assert unusable_proxies({"https_proxy": value, "HTTP_PROXY": HTTP}) == [str(caught.value)]
+    assert proxy_of(INSIDE, https_proxy=value, HTTP_PROXY=HTTP) == HTTP
 
 
 words = st.one_of(st.text(max_size=30), st.sampled_from([HTTPS, "::1", "10.0.0.0/8", "[::1]:80", "*", ".", "a.b:1"]))
@@ -143,7 +143,7 @@ hosts = st.sampled_from(["example.org", "10.1.2.3", "[::1]", "bücher.example", 
 
 @settings(deadline=None)
 @given(st.dictionaries(st.sampled_from([*NAMES, *map(str.upper, NAMES)]), words), hosts)
-def test_any_environment_gives_a_proxy_none_or_words(environ: dict[str, str], host: str) -> None:
+def test_any_environment_gives_a_proxy_none_or_an_explanation(environ: dict[str, str], host: str) -> None:
     try:
         proxy = proxy_for(f"https://{host}/", environ)
     except UnusableProxy:

@@ -1,4 +1,4 @@
-"""What Alertmanager's own tests say of matchers, as facts: a text, and what it means under the fallback rule.
+"""Cases from Alertmanager's own tests of matchers: a text, and its matchers under the fallback rule.
 
 From matcher/compat, matcher/parse, matcher/compliance and pkg/labels of Alertmanager 0.27 and newer. None: refused.
 """

@@ -1,4 +1,4 @@
-"""Matchers: Alertmanager's syntax in, the same matcher out again; errors that teach."""
+"""Matchers: Alertmanager's syntax, the canonical form, and errors that teach."""
 
 from collections.abc import Mapping
 
@@ -31,9 +31,9 @@ PARSED = [
 
 
 @pytest.mark.parametrize(("text", "expected"), PARSED)
-def test_it_reads_what_alertmanager_reads(text: str, expected: tuple[str, str, str]) -> None:
+def test_a_matcher_is_parsed(text: str, expected: tuple[str, str, str]) -> None:
     (matcher,) = parse_matchers(text)
-    assert expected == (matcher.name, matcher.op, matcher.value)
+    assert (matcher.name, matcher.op, matcher.value) == expected
 
 
 @pytest.mark.parametrize(
@@ -48,8 +48,8 @@ def test_it_reads_what_alertmanager_reads(text: str, expected: tuple[str, str, s
         pytest.param('{a="}"}', ['a="}"'], id="brace in quotes"),
     ],
 )
-def test_it_reads_lists(text: str, expected: list[str]) -> None:
-    assert expected == [str(matcher) for matcher in parse_matchers(text)]
+def test_a_list_of_matchers_is_parsed(text: str, expected: list[str]) -> None:
+    assert [str(matcher) for matcher in parse_matchers(text)] == expected
 
 
 @pytest.mark.parametrize(
@@ -69,7 +69,7 @@ def test_it_reads_lists(text: str, expected: list[str]) -> None:
         pytest.param('""="x"', 1, "a matcher needs a label name", id="empty name"),
     ],
 )
-def test_errors_say_what_and_where_and_show_a_right_one(text: str, position: int, what: str) -> None:
+def test_errors_name_the_fault_and_its_place_and_show_a_valid_matcher(text: str, position: int, what: str) -> None:
     with pytest.raises(MatcherError) as caught:
         parse_matchers(text)
     message = str(caught.value)
@@ -96,23 +96,23 @@ def test_errors_say_what_and_where_and_show_a_right_one(text: str, position: int
         pytest.param('a=~".*"', {"a": "\ud800"}, True, id="a label that is no UTF-8"),
     ],
 )
-def test_matching(text: str, labels: Mapping[str, str], expected: bool) -> None:
+def test_a_matcher_matches_labels(text: str, labels: Mapping[str, str], expected: bool) -> None:
     (matcher,) = parse_matchers(text)
-    assert expected == matcher.matches(labels)
+    assert matcher.matches(labels) == expected
 
 
 @given(MATCHERS)
-def test_the_canonical_form_reads_back(matcher: Matcher) -> None:
-    assert (matcher,) == parse_matchers(str(matcher))
+def test_the_canonical_form_parses_to_the_same_matcher(matcher: Matcher) -> None:
+    assert parse_matchers(str(matcher)) == (matcher,)
 
 
 @given(st.lists(MATCHERS, max_size=4).map(tuple))
-def test_the_canonical_list_reads_back(matchers: tuple[Matcher, ...]) -> None:
-    assert matchers == parse_matchers(format_matchers(matchers))
+def test_the_canonical_list_parses_to_the_same_matchers(matchers: tuple[Matcher, ...]) -> None:
+    assert parse_matchers(format_matchers(matchers)) == matchers
 
 
 @given(st.text(max_size=30))
-def test_any_text_is_read_or_refused_with_a_matcher_error(text: str) -> None:
+def test_any_text_is_parsed_or_refused_with_a_matcher_error(text: str) -> None:
     try:
         parse_matchers(text)
     except MatcherError as error:

@@ -1,4 +1,4 @@
-"""Matchers mean what they mean in Alertmanager, by the facts of its own tests."""
+"""Matchers mean what they mean in Alertmanager, by the cases of its own tests."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ TEXTS = st.text(alphabet=" \tab🙂\"\\'`{}!=~,nt0x", max_size=16)
 
 
 @pytest.mark.parametrize(("text", "expected"), [*CLASSIC.items(), *UTF8.items()])
-def test_it_means_what_it_means_in_alertmanager(text: str, expected: list[Written]) -> None:
-    assert expected == [(each.name, each.op, each.value) for each in parse_matchers(text)]
+def test_a_matcher_is_parsed_as_in_alertmanager(text: str, expected: list[Written]) -> None:
+    assert [(each.name, each.op, each.value) for each in parse_matchers(text)] == expected
 
 
 @pytest.mark.parametrize("text", REFUSED)
-def test_what_alertmanager_refuses_is_refused(text: str) -> None:
+def test_a_matcher_that_alertmanager_refuses_is_refused(text: str) -> None:
     with pytest.raises(MatcherError):
         parse_matchers(text)
 
@@ -37,16 +37,16 @@ def test_what_alertmanager_refuses_is_refused(text: str) -> None:
         ('a=~"x$"', {"a": "x\n"}, False),
     ],
 )
-def test_it_holds_where_it_holds_in_alertmanager(text: str, labels: dict[str, str], expected: bool) -> None:
-    assert expected == all(matcher.matches(labels) for matcher in parse_matchers(text))
+def test_matchers_match_as_in_alertmanager(text: str, labels: dict[str, str], expected: bool) -> None:
+    assert all(matcher.matches(labels) for matcher in parse_matchers(text)) == expected
 
 
 @settings(deadline=None)
 @given(TEXTS)
-def test_what_is_read_reads_back_the_same(text: str) -> None:
+def test_formatted_matchers_parse_to_the_same_matchers(text: str) -> None:
     try:
         matchers = parse_matchers(text)
     except MatcherError:
         return
-    assert matchers == parse_matchers(format_matchers(matchers))
+    assert parse_matchers(format_matchers(matchers)) == matchers
     assert all(isinstance(matcher, Matcher) for matcher in matchers)

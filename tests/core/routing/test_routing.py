@@ -1,4 +1,4 @@
-"""Routing: Alertmanager's walk, holds for muted routes, and a naive walk that must agree."""
+"""Routing: Alertmanager's walk, muted routes, and a naive walk that must agree."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -30,7 +30,7 @@ LONG_AGO = NamedIntervals("long-ago", (TimeInterval(years=(Range(2020, 2020),)),
 
 
 class Fields(TypedDict, total=False):
-    """What a route may say beside its matchers, its channels and the routes below."""
+    """The keys of a route beside its matchers, its channels and the routes below."""
 
     continue_: bool
     fallback: tuple[str, ...]
@@ -90,28 +90,28 @@ NESTED = tree(
         pytest.param(DEFAULT, {}, ["slack"], id="the root takes the rest"),
         pytest.param(NESTED, {"team": "ml", "severity": "critical"}, ["pagerduty"], id="the deepest wins"),
         pytest.param(NESTED, {"team": "ml"}, ["ml"], id="a parent only if no child took it"),
-        pytest.param(NESTED, {"team": "ml", "env": "test"}, [], id="an empty notify tells nobody"),
+        pytest.param(NESTED, {"team": "ml", "env": "test"}, [], id="an empty notify notifies no channel"),
         pytest.param(NESTED, {"severity": "critical"}, ["ops", "archive"], id="continue lets the next have it too"),
         pytest.param(NESTED, {"severity": "warning"}, ["archive"], id="regex"),
     ],
 )
-def test_who_hears(routes: Route, labels: Mapping[str, str], expected: list[str]) -> None:
-    assert expected == [channel for match in route_alert(routes, labels, NOW) for channel in match.channels]
+def test_an_alert_is_routed_to_its_channels(routes: Route, labels: Mapping[str, str], expected: list[str]) -> None:
+    assert [channel for match in route_alert(routes, labels, NOW) for channel in match.channels] == expected
 
 
-def test_what_a_route_does_not_say_comes_from_its_parent() -> None:
+def test_a_route_inherits_unset_keys_from_its_parent() -> None:
     steps = (Escalation(timedelta(minutes=10), ("boss",)),)
     routes = tree(node("a=b", node("c=d")), fallback=("email",), escalate=steps)
     (match,) = route_alert(routes, {"a": "b", "c": "d"}, NOW)
-    assert (("slack",), ("email",), steps) == (match.channels, match.fallback, match.escalate)
+    assert (match.channels, match.fallback, match.escalate) == (("slack",), ("email",), steps)
 
 
-def test_an_empty_list_is_said_and_not_inherited() -> None:
+def test_an_empty_list_is_set_and_not_inherited() -> None:
     (match,) = route_alert(tree(node("a=b", fallback=()), fallback=("email",)), {"a": "b"}, NOW)
     assert match.fallback == ()
 
 
-def test_a_match_says_its_route_and_why() -> None:
+def test_a_match_has_its_route_and_reason() -> None:
     (match,) = route_alert(DEFAULT, {"severity": "critical"}, NOW)
     assert match.route == 'route.routes[0] {severity="critical"}'
     assert match.reason == 'matched {severity="critical"}'
@@ -129,13 +129,13 @@ def test_a_match_says_its_route_and_why() -> None:
         pytest.param({"active": (LONG_AGO,)}, "outside active time interval 'long-ago'", None, id="never again"),
     ],
 )
-def test_muting(fields: Fields, by: str | None, until: datetime | None) -> None:
+def test_time_intervals_mute_a_match(fields: Fields, by: str | None, until: datetime | None) -> None:
     (match,) = route_alert(tree(node("a=b", **fields)), {"a": "b"}, NOW)
-    assert (by, until) == (match.muted_by, match.muted_until)
-    assert (by is not None and until is None) == match.muted_for_ever
+    assert (match.muted_by, match.muted_until) == (by, until)
+    assert match.muted_for_ever == (by is not None and until is None)
 
 
-def test_intervals_are_the_routes_own_and_not_inherited() -> None:
+def test_time_intervals_are_not_inherited() -> None:
     (match,) = route_alert(tree(node("a=b", node("c=d"), mute=(ALWAYS,))), {"a": "b", "c": "d"}, NOW)
     assert not match.muted
 
@@ -148,22 +148,24 @@ MUTED = tree(
 
 
 @pytest.mark.parametrize(
-    ("alerts", "firing", "held", "until"),
+    ("alerts", "firing", "muted", "until"),
     [
         pytest.param([("open", True)], True, False, None, id="free"),
-        pytest.param([("muted", True)], True, True, 13, id="held until the interval ends"),
-        pytest.param([("muted", True), ("open", True)], True, False, None, id="one free alert frees the channel"),
-        pytest.param([("muted", True), ("open", False)], True, True, 13, id="what has ended does not free it"),
-        pytest.param([("open", True), ("muted", False)], True, False, None, id="nor hold it"),
-        pytest.param([("muted", False)], False, True, 13, id="a resolve is held too"),
-        pytest.param([("for-ever", True)], True, True, None, id="held for ever"),
+        pytest.param([("muted", True)], True, True, 13, id="muted until the interval ends"),
+        pytest.param([("muted", True), ("open", True)], True, False, None, id="one unmuted alert unmutes the channel"),
+        pytest.param([("muted", True), ("open", False)], True, True, 13, id="a resolved alert does not unmute it"),
+        pytest.param([("open", True), ("muted", False)], True, False, None, id="nor mute it"),
+        pytest.param([("muted", False)], False, True, 13, id="a resolve is muted too"),
+        pytest.param([("for-ever", True)], True, True, None, id="muted for ever"),
         pytest.param([("for-ever", True), ("muted", True)], True, True, 13, id="the earliest end counts"),
     ],
 )
-def test_what_a_channel_should_do(alerts: list[tuple[str, bool]], firing: bool, held: bool, until: int | None) -> None:
+def test_a_channel_fires_and_is_muted_by_its_alerts(
+    alerts: list[tuple[str, bool]], firing: bool, muted: bool, until: int | None
+) -> None:
     routed = channels_for(MUTED, [({"a": a}, fires) for a, fires in alerts], NOW)["email"]
     expected_until = NOW.replace(hour=until, minute=0) if until else None
-    assert (firing, held, expected_until) == (routed.firing, routed.muted, routed.muted_until)
+    assert (routed.firing, routed.muted, routed.muted_until) == (firing, muted, expected_until)
 
 
 def test_an_incident_goes_to_the_union_of_its_alerts() -> None:
@@ -179,15 +181,15 @@ def test_an_incident_goes_to_the_union_of_its_alerts() -> None:
 
 def test_the_walk_is_explained() -> None:
     explanation = explain(NESTED, {"team": "ml", "severity": "warning"}, NOW)
-    told = [(step.route, step.depth, step.failed, step.seen, step.taken) for step in explanation.steps]
+    steps = [(step.route, step.depth, step.failed, step.seen, step.taken) for step in explanation.steps]
     ml = 'route.routes[0] {team="ml"}'
-    assert [
+    assert steps == [
         ("route", 0, None, None, False),
         (ml, 1, None, None, True),
         ('route.routes[0].routes[0] {severity="critical"}', 2, 'severity="critical"', "warning", False),
         ('route.routes[0].routes[1] {env="test"}', 2, 'env="test"', None, False),
-    ] == told
-    assert (ml,) == tuple(match.route for match in explanation.matches)
+    ]
+    assert tuple(match.route for match in explanation.matches) == (ml,)
 
 
 @pytest.mark.parametrize(
@@ -205,12 +207,12 @@ def test_the_walk_is_explained() -> None:
         ),
     ],
 )
-def test_severity_in_our_own_words(
+def test_severity_aliases_and_labels_are_normalised(
     labels: Mapping[str, str], aliases: Mapping[str, str], name: str, expected: Mapping[str, str]
 ) -> None:
     before = dict(labels)
-    assert expected == canonical_labels(labels, aliases, name)
-    assert before == labels
+    assert canonical_labels(labels, aliases, name) == expected
+    assert labels == before
 
 
 @pytest.mark.parametrize(
@@ -226,9 +228,9 @@ def test_severity_in_our_own_words(
         pytest.param([node("x=y", node("a=b"), node("a=b"))], ["routes[0].routes[1]"], id="deeper"),
     ],
 )
-def test_routes_that_cannot_be_reached(routes: list[Route], expected: list[str]) -> None:
+def test_unreachable_routes_are_found(routes: list[Route], expected: list[str]) -> None:
     found = unreachable_routes(tree(*routes))
-    assert [f"route.{path}" for path in expected] == [each.route.path for each in found]
+    assert [each.route.path for each in found] == [f"route.{path}" for path in expected]
 
 
 LABELS = st.dictionaries(st.sampled_from("abc"), st.sampled_from(["", "x", "y"]), max_size=3)
@@ -253,9 +255,9 @@ TREES = st.builds(
 
 
 def naive(route: Route, labels: Mapping[str, str], notify: tuple[str, ...]) -> list[tuple[str, tuple[str, ...]]]:
-    """The walk as Alertmanager's documentation words it."""
+    """The walk as in Alertmanager's documentation."""
     for m in route.matchers:
-        equal = labels.get(m.name, "") == m.value  # the values here are regexes of themselves
+        equal = labels.get(m.name, "") == m.value  # each value is a regex that matches only itself
         if equal != (m.op in ("=", "=~")):
             return []
     notify = notify if route.notify is None else route.notify
@@ -269,12 +271,12 @@ def naive(route: Route, labels: Mapping[str, str], notify: tuple[str, ...]) -> l
 
 
 @given(TREES, st.lists(LABELS, min_size=1, max_size=4))
-def test_it_agrees_with_a_naive_walk(routes: Route, several: list[dict[str, str]]) -> None:
+def test_routing_agrees_with_a_naive_walk(routes: Route, several: list[dict[str, str]]) -> None:
     for labels in several:
         matches = route_alert(routes, labels, NOW)
-        assert naive(routes, labels, ()) == [(match.route, match.channels) for match in matches]
+        assert [(match.route, match.channels) for match in matches] == naive(routes, labels, ())
     routed_channels = channels_for(routes, [(labels, True) for labels in several], NOW)
-    assert {c for labels in several for _, notify in naive(routes, labels, ()) for c in notify} == set(routed_channels)
+    assert set(routed_channels) == {c for labels in several for _, notify in naive(routes, labels, ()) for c in notify}
 
 
 @given(TREES, st.lists(LABELS, max_size=6))
@@ -292,7 +294,7 @@ def test_thousands_of_alerts_in_one_group_are_routed() -> None:
     assert len(routed_channels) == 21
 
 
-def test_a_route_names_templates_for_itself_and_what_is_below() -> None:
+def test_a_template_is_inherited_by_the_routes_below() -> None:
     ml = node('team="ml"', node('severity="critical"', notify="b"), notify="a", template="ml")
     routes = Route(notify=("slack",), routes=(ml, node('team="web"', notify="c")))
     assert template_for(routes, {"team": "ml"}) == "ml"

@@ -1,4 +1,4 @@
-"""Whom a rule's alert reaches, what that depends on, and what is wrong with it."""
+"""Which channels the alert of a rule reaches, what that depends on, and its shortcomings."""
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -22,7 +22,7 @@ TIERS = (
 
 
 class Reading(TypedDict, total=False):
-    """How the severity is read."""
+    """How the severity is normalised."""
 
     aliases: Mapping[str, str]
     severity_label: str
@@ -43,7 +43,7 @@ def rule(
     return AlertRule(alert, labels, {"runbook_url": runbook_url} if runbook_url is not None else {})
 
 
-def told(coverage: Coverage) -> list[str]:
+def messages(coverage: Coverage) -> list[str]:
     return [shortcoming.message for shortcoming in coverage.shortcomings]
 
 
@@ -52,16 +52,16 @@ def told(coverage: Coverage) -> list[str]:
 )
 def test_an_alert_reaches_the_channels_of_its_severity(severity: str, channels: tuple[str, ...]) -> None:
     found = cover(rule(severity=severity), routing(*TIERS), NOON)
-    assert (severity, Way.BRIDGE, channels, (), []) == (
+    assert (
         found.severity,
         found.way,
         found.channels,
         found.depends_on,
-        told(found),
-    )
+        messages(found),
+    ) == (severity, Way.BRIDGE, channels, (), [])
 
 
-def test_an_alert_reaches_what_production_would_choose() -> None:
+def test_an_alert_reaches_the_channels_that_routing_chooses() -> None:
     tree = Route(
         notify=("slack",),
         routes=(
@@ -71,10 +71,11 @@ def test_an_alert_reaches_what_production_would_choose() -> None:
     )
     labels = {"alertname": "Errors", "team": "ml", "severity": "info"}
     found = cover(rule(team="ml", severity="info"), Routing(tree), NOON)
-    assert tuple(channels_for(tree, [(labels, True)], NOON)) == found.channels == ("ml", "mail", "slack")
+    assert found.channels == ("ml", "mail", "slack")
+    assert found.channels == tuple(channels_for(tree, [(labels, True)], NOON))
 
 
-def test_the_severity_is_read_as_production_reads_it() -> None:
+def test_the_severity_is_normalised_as_for_a_real_alert() -> None:
     aliased = cover(rule(severity="page"), routing(*TIERS, aliases={"page": "critical"}), NOON)
     assert (aliased.severity, aliased.channels) == ("critical", ("pager",))
     other = cover(rule(priority="P1"), routing(*TIERS, aliases={"P1": "critical"}, severity_label="priority"), NOON)
@@ -82,28 +83,28 @@ def test_the_severity_is_read_as_production_reads_it() -> None:
 
 
 @pytest.mark.parametrize("runbook_url", [None, "", "  "])
-def test_an_alert_without_a_runbook_is_told(runbook_url: str | None) -> None:
-    assert told(cover(rule(severity="info", runbook_url=runbook_url), routing(*TIERS), NOON)) == [
+def test_a_missing_runbook_is_reported(runbook_url: str | None) -> None:
+    assert messages(cover(rule(severity="info", runbook_url=runbook_url), routing(*TIERS), NOON)) == [
         "Errors has no runbook_url"
     ]
 
 
-def test_a_critical_alert_that_pages_nobody_is_told() -> None:
+def test_a_critical_alert_that_does_not_page_is_reported() -> None:
     found = cover(rule(severity="critical"), routing(TIERS[1]), NOON)
-    assert told(found) == ["Errors is critical but does not page: it reaches slack"]
+    assert messages(found) == ["Errors is critical but does not page: it reaches slack"]
     both = Route(parse_matchers('severity="critical"'), ("slack", "pager"))
-    assert told(cover(rule(severity="critical"), routing(both), NOON)) == []
+    assert messages(cover(rule(severity="critical"), routing(both), NOON)) == []
 
 
-def test_an_alert_that_reaches_nobody_is_told_once_and_with_the_route_to_blame() -> None:
+def test_an_alert_without_a_channel_is_reported_once_with_its_route() -> None:
     silent = Route(parse_matchers('severity="critical"'), (), path="route.routes[0]")
     found = cover(rule(severity="critical"), routing(silent), NOON)
-    assert (found.channels, told(found)) == ((), ['Errors {severity="critical"} reaches no channel'])
+    assert (found.channels, messages(found)) == ((), ['Errors {severity="critical"} reaches no channel'])
     assert 'route.routes[0] {severity="critical"} takes it' in found.shortcomings[0].hint
 
 
-def test_an_alert_without_a_severity_that_reaches_nobody_says_so() -> None:
-    assert told(cover(rule(), routing(notify=()), NOON)) == ["Errors without a severity reaches no channel"]
+def test_an_alert_without_severity_and_channel_is_reported() -> None:
+    assert messages(cover(rule(), routing(notify=()), NOON)) == ["Errors without a severity reaches no channel"]
 
 
 @pytest.mark.parametrize(
@@ -111,32 +112,24 @@ def test_an_alert_without_a_severity_that_reaches_nobody_says_so() -> None:
     [({"mute": (LUNCH,)}, True), ({"mute": (ALWAYS,)}, False), ({"active": (LONG_AGO,)}, False)],
     ids=["muted now", "always mute", "active in the past only"],
 )
-def test_a_muted_route_counts_unless_it_is_mute_for_ever(muting: Muting, reached: bool) -> None:
+def test_a_muted_route_counts_unless_it_is_muted_for_ever(muting: Muting, reached: bool) -> None:
     found = cover(rule(severity="x"), routing(Route(parse_matchers("severity=x"), ("mail",), **muting)), NOON)
-    assert (
-        (found.channels, len(told(found))) == (("mail",), 0)
-        if reached
-        else (
-            found.channels,
-            len(told(found)),
-        )
-        == ((), 1)
-    )
+    assert (found.channels, len(messages(found))) == ((("mail",), 0) if reached else ((), 1))
     assert reached or "for ever" in found.shortcomings[0].hint
 
 
-def test_a_direct_alert_goes_past_the_bridge_and_needs_no_channel_of_it() -> None:
+def test_a_direct_alert_bypasses_the_bridge_and_needs_no_channel() -> None:
     found = cover(rule(severity="critical", route="direct"), routing(notify=()), NOON)
-    assert (found.way, found.channels, found.depends_on, told(found)) == (Way.DIRECT, (), (), [])
-    assert told(cover(rule(severity="critical", route="direct", runbook_url=None), routing(*TIERS), NOON)) == [
+    assert (found.way, found.channels, found.depends_on, messages(found)) == (Way.DIRECT, (), (), [])
+    assert messages(cover(rule(severity="critical", route="direct", runbook_url=None), routing(*TIERS), NOON)) == [
         "Errors has no runbook_url"
     ]
 
 
 @pytest.mark.parametrize("heartbeat", [rule("Watchdog"), rule("Beat", severity="none")], ids=["name", "severity"])
-def test_a_heartbeat_may_reach_nobody(heartbeat: AlertRule) -> None:
+def test_a_heartbeat_needs_no_channel(heartbeat: AlertRule) -> None:
     found = cover(heartbeat, routing(notify=()), NOON)
-    assert (found.way, found.channels, told(found)) == (Way.HEARTBEAT, (), [])
+    assert (found.way, found.channels, messages(found)) == (Way.HEARTBEAT, (), [])
 
 
 @pytest.mark.parametrize(
@@ -152,27 +145,27 @@ def test_a_heartbeat_may_reach_nobody(heartbeat: AlertRule) -> None:
         pytest.param(("severity=info",), {}, ("severity",), id="a severity that the rule leaves open"),
     ],
 )
-def test_what_the_rule_leaves_open_is_told(
+def test_labels_that_the_rule_does_not_set_are_dependencies(
     routes: tuple[str, ...], labels: Mapping[str, str], depends: tuple[str, ...]
 ) -> None:
     nodes = [Route(parse_matchers(text), path=f"r{index}") for index, text in enumerate(routes)]
-    assert depends == cover(rule(**labels), routing(*nodes), NOON).depends_on
+    assert cover(rule(**labels), routing(*nodes), NOON).depends_on == depends
 
 
-def test_a_route_below_an_uncertain_one_is_looked_at_too() -> None:
+def test_a_route_below_an_uncertain_one_is_a_dependency_too() -> None:
     inner = Route(parse_matchers("pod=a"), ("pods",))
     tree = routing(Route(parse_matchers("namespace=prod"), ("prod",), (inner,)), *TIERS)
     found = cover(rule(severity="warning"), tree, NOON)
     assert (found.channels, found.depends_on) == (("mail",), ("namespace", "pod"))
 
 
-def test_a_template_decides_nothing_even_when_its_text_would_match() -> None:
+def test_a_template_never_matches_by_its_text() -> None:
     tree = routing(Route(parse_matchers('team=~".+"'), ("ml",)))
     found = cover(rule(team="{{ $labels.team }}"), tree, NOON)
     assert (found.channels, found.depends_on) == (("slack",), ("team",))
 
 
-def test_a_template_for_the_way_or_for_the_severity_is_a_dependency() -> None:
+def test_a_template_for_the_route_or_the_severity_is_a_dependency() -> None:
     assert cover(rule(severity="info", route="{{ $labels.way }}"), routing(), NOON).depends_on == ("route",)
     tree = routing(*TIERS, severity_label="priority")
     found = cover(rule(severity="critical", priority="{{ $labels.priority }}"), tree, NOON)
@@ -180,9 +173,11 @@ def test_a_template_for_the_way_or_for_the_severity_is_a_dependency() -> None:
 
 
 @pytest.mark.parametrize("word", ["Critical", "CRITICAL", "crit", "critcal", "Page", "sev1", "fatal", " critical"])
-def test_a_severity_that_nothing_knows_and_that_was_meant_to_page_is_a_fault(word: str) -> None:
+def test_an_unknown_severity_that_looks_like_a_paging_one_is_a_fault(word: str) -> None:
     found = cover(rule(severity=word), routing(*TIERS), NOON)
-    assert [f"Errors has the severity {word!r}, which is not known: it does not page, and reaches slack"] == told(found)
+    assert messages(found) == [
+        f"Errors has the severity {word!r}, which is not known: it does not page, and reaches slack"
+    ]
     assert not found.shortcomings[0].warning
     assert "write severity: critical" in found.shortcomings[0].hint
 
@@ -190,15 +185,15 @@ def test_a_severity_that_nothing_knows_and_that_was_meant_to_page_is_a_fault(wor
 @pytest.mark.parametrize(
     ("word", "hint"), [("Warning", "write severity: warning"), ("notice", "write severity: info"), ("zzz", "known are")]
 )
-def test_another_severity_that_nothing_knows_is_a_warning(word: str, hint: str) -> None:
+def test_another_unknown_severity_is_a_warning(word: str, hint: str) -> None:
     (shortcoming,) = cover(rule(severity=word), routing(*TIERS), NOON).shortcomings
     assert (shortcoming.warning, shortcoming.hint.startswith(hint)) == (True, True)
 
 
-def test_a_severity_that_something_knows_is_right() -> None:
+def test_a_severity_named_by_a_route_or_an_alias_is_no_shortcoming() -> None:
     own = Route(parse_matchers('severity="Critical"'), ("mail",))
-    assert told(cover(rule(severity="Critical"), routing(own), NOON)) == []
+    assert messages(cover(rule(severity="Critical"), routing(own), NOON)) == []
     aliased = routing(*TIERS, aliases={"Critical": "warning"})
-    assert told(cover(rule(severity="Critical"), aliased, NOON)) == []
-    assert told(cover(rule(severity="Critical"), routing(notify=("pager",)), NOON)) == []
-    assert told(cover(rule(severity="{{ $labels.severity }}"), routing(*TIERS), NOON)) == []
+    assert messages(cover(rule(severity="Critical"), aliased, NOON)) == []
+    assert messages(cover(rule(severity="Critical"), routing(notify=("pager",)), NOON)) == []
+    assert messages(cover(rule(severity="{{ $labels.severity }}"), routing(*TIERS), NOON)) == []

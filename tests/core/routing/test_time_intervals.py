@@ -1,4 +1,4 @@
-"""Time intervals: what Alertmanager says is inside, and when silence ends, clock changes included."""
+"""Time intervals: what is inside according to Alertmanager, and when muting ends, clock changes included."""
 
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
@@ -73,8 +73,8 @@ BERLIN_NIGHT = interval(times=["22:00-24:00", "00:00-07:00"], location="Europe/B
         pytest.param(BERLIN_NIGHT, "2026-07-01T20:00", True, id="Berlin's summer night"),
     ],
 )
-def test_contains(given_interval: TimeInterval, time: str, expected: bool) -> None:
-    assert expected == given_interval.contains(at(time))
+def test_an_interval_contains_a_time(given_interval: TimeInterval, time: str, expected: bool) -> None:
+    assert given_interval.contains(at(time)) == expected
 
 
 @pytest.mark.parametrize(
@@ -135,13 +135,13 @@ def test_contains(given_interval: TimeInterval, time: str, expected: bool) -> No
         pytest.param((), named(interval(years=["2020"])), "2026-11-23T01:00", None, id="active in the past only"),
     ],
 )
-def test_when_silence_ends(
+def test_the_time_of_unmuting(
     mute: tuple[NamedIntervals, ...], active: tuple[NamedIntervals, ...], now: str, expected: str | None
 ) -> None:
-    assert (at(expected) if expected else None) == unmuted_at(mute, active, at(now))
+    assert unmuted_at(mute, active, at(now)) == (at(expected) if expected else None)
 
 
-def test_the_reason_names_the_interval() -> None:
+def test_the_reason_for_muting_names_the_interval() -> None:
     assert muted_by(named(interval()), (), at("2026-01-01")) == "mute time interval 'quiet'"
     assert muted_by((), named(interval(years=["2020"])), at("2026-01-01")) == "outside active time interval 'quiet'"
     assert muted_by((), (), at("2026-01-01")) is None
@@ -160,7 +160,7 @@ CHANGES = st.sampled_from(["2026-03-28T20:00", "2026-10-24T21:07", "2026-04-04T1
 
 @settings(max_examples=60)
 @given(st.lists(INTERVALS, max_size=2), st.lists(INTERVALS, max_size=2), st.one_of(TIMES, CHANGES))
-def test_it_agrees_with_looking_at_every_minute(
+def test_the_time_of_unmuting_agrees_with_checking_every_minute(
     mute: list[TimeInterval], active: list[TimeInterval], now: datetime
 ) -> None:
     mute_named = named(*mute) if mute else ()
@@ -169,7 +169,7 @@ def test_it_agrees_with_looking_at_every_minute(
     moments = [now, *(minute + timedelta(minutes=n) for n in range(1, 3 * 24 * 60))]
     expected = next((m for m in moments if muted_by(mute_named, active_named, m) is None), None)
     found = unmuted_at(mute_named, active_named, now)
-    assert expected == found or (expected is None and (found is None or found > moments[-1]))
+    assert found == expected or (expected is None and (found is None or found > moments[-1]))
 
 
 @pytest.mark.parametrize(
@@ -191,6 +191,6 @@ def test_it_agrees_with_looking_at_every_minute(
         (lambda text: ti.parse_time_range(*text.split("-")), "09:00-24:01", "write HH:MM"),
     ],
 )
-def test_errors_teach(read: Callable[[str], object], text: str, message: str) -> None:
+def test_an_invalid_interval_is_explained(read: Callable[[str], object], text: str, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         read(text)

@@ -1,4 +1,4 @@
-"""The incident that stands for all that a storm holds back."""
+"""The digest: the incident that stands for all that a storm suppresses."""
 
 from __future__ import annotations
 
@@ -29,16 +29,16 @@ SLOW, ERRORS = (
 STORM = Storm("slack-ml", 7, WARNING, at(0), at(0), None, at(0), 400, WARNING)
 
 
-def begun(*held: SuppressedGroup) -> Change:
-    return opened("slack-ml", held or (SLOW,), LIMITS, "400 messages waited", at(0), "uid")
+def opened_digest(*groups: SuppressedGroup) -> Change:
+    return opened("slack-ml", groups or (SLOW,), LIMITS, "400 messages waited", at(0), "uid")
 
 
-def known(*held: SuppressedGroup) -> Incident:
-    return replace(begun(*held).incident, number=7)
+def known(*groups: SuppressedGroup) -> Incident:
+    return replace(opened_digest(*groups).incident, number=7)
 
 
-def changed(incident: Incident, held: Sequence[SuppressedGroup], **more: bool) -> Change:
-    return updated(incident, STORM, held, LIMITS, at(30), **more)
+def changed(incident: Incident, groups: Sequence[SuppressedGroup], **more: bool) -> Change:
+    return updated(incident, STORM, groups, LIMITS, at(30), **more)
 
 
 def alert_of(change: Change) -> dict[str, str]:
@@ -46,8 +46,8 @@ def alert_of(change: Change) -> dict[str, str]:
     return dict(alert.annotations)
 
 
-def test_a_digest_says_how_many_and_what_the_most_severe_first() -> None:
-    change = begun(SLOW, SuppressedGroup("One\nLine", WARNING, 1, at(0), 421), ERRORS)
+def test_a_digest_lists_the_suppressed_incidents_the_most_severe_first() -> None:
+    change = opened_digest(SLOW, SuppressedGroup("One\nLine", WARNING, 1, at(0), 421), ERRORS)
     assert (change.incident.title, change.incident.severity) == ("Storm on slack-ml", Severity.CRITICAL)
     assert alert_of(change) == {
         "summary": "413 incidents are suppressed on slack-ml: 12 critical, 401 warning",
@@ -60,31 +60,31 @@ def test_a_digest_says_how_many_and_what_the_most_severe_first() -> None:
     assert (entry.kind, entry.text, entry.loud) == ("opened", "slack-ml storms: 400 messages waited", True)
 
 
-def test_what_is_suppressed_is_counted_by_name_and_severity() -> None:
+def test_suppressed_incidents_are_counted_by_name_and_severity() -> None:
     slow = [Suppressed(number, "HighLatency", WARNING, at(-number)) for number in (7, 9, 8)]
     found = grouped([*slow, Suppressed(6, "HighLatency", CRITICAL, at(0))])
-    assert [
+    assert found == [
         SuppressedGroup("HighLatency", WARNING, 3, at(-9), 9),
         SuppressedGroup("HighLatency", CRITICAL, 1, at(0), 6),
-    ] == found
+    ]
 
 
 def test_names_beyond_the_first_are_counted() -> None:
     many = [SuppressedGroup(f"Name{number:02}", WARNING, 2, at(0), number) for number in range(25)]
-    lines = alert_of(begun(*many))["description"].splitlines()
+    lines = alert_of(opened_digest(*many))["description"].splitlines()
     assert (len(lines), lines[-1]) == (21, "and 10 more under 5 other names")
 
 
-def test_it_goes_to_its_channel_alone_whatever_the_routes_say() -> None:
+def test_a_digest_goes_to_its_channel_only() -> None:
     channels = {"slack-ml": ChannelSpec("slack-ml"), "mail": ChannelSpec("mail", ("a@x.org", "b@x.org"))}
-    (state,) = digest_states(begun(), channels)
-    assert (Target("slack-ml"), True, True) == (state.target, state.firing, state.loud)
+    (state,) = digest_states(opened_digest(), channels)
+    assert (state.target, state.firing, state.loud) == (Target("slack-ml"), True, True)
     mailed = opened("mail", (SLOW,), LIMITS, "", at(0), "uid")
     assert [each.target.recipient for each in digest_states(mailed, channels)] == ["a@x.org", "b@x.org"]
-    assert digest_states(begun(), {}) == ()
+    assert digest_states(opened_digest(), {}) == ()
 
 
-def test_only_a_digest_is_for_one_channel() -> None:
+def test_only_a_digest_has_a_channel() -> None:
     assert channel_of(known()) == "slack-ml"
     assert channel_of(replace(known(), source="prod")) is None
     assert channel_of(replace(known(), receiver="heartbeats")) is None
@@ -103,35 +103,35 @@ def test_an_update_is_an_edit_unless_it_is_louder() -> None:
     assert changed(known(), [SLOW]).entries == ()
 
 
-def test_when_nothing_is_held_any_more_it_keeps_its_severity() -> None:
+def test_an_empty_digest_keeps_its_severity() -> None:
     nothing = changed(known(SLOW, ERRORS), [])
-    assert Severity.CRITICAL is nothing.incident.severity
+    assert nothing.incident.severity is Severity.CRITICAL
     assert alert_of(nothing)["summary"] == "no incident is suppressed on slack-ml"
 
 
-def test_a_critical_that_joins_what_was_acknowledged_makes_it_nobodys_again() -> None:
-    taken = replace(known(), state=State.ACKNOWLEDGED, acknowledged_by="ada", acknowledged_at=at(5))
-    assert State.ACKNOWLEDGED is changed(taken, [replace(SLOW, count=4000)]).incident.state
-    again = changed(taken, [SLOW, ERRORS])
+def test_a_critical_incident_reopens_an_acknowledged_digest() -> None:
+    acknowledged = replace(known(), state=State.ACKNOWLEDGED, acknowledged_by="ada", acknowledged_at=at(5))
+    assert changed(acknowledged, [replace(SLOW, count=4000)]).incident.state is State.ACKNOWLEDGED
+    again = changed(acknowledged, [SLOW, ERRORS])
     assert (
         again.incident.state,
         again.incident.acknowledged_by,
         again.entries[0].kind,
     ) == (State.OPEN, None, "paged_again")
-    assert State.ACKNOWLEDGED is changed(taken, [SLOW, ERRORS], page_again=False).incident.state
+    assert changed(acknowledged, [SLOW, ERRORS], page_again=False).incident.state is State.ACKNOWLEDGED
 
 
-def test_one_that_a_person_closed_comes_back_only_with_news() -> None:
+def test_a_digest_resolved_by_a_user_reopens_only_for_a_change() -> None:
     closed = replace(known(), state=State.RESOLVED, resolved_at=at(5), resolved_by="ada")
     assert changed(closed, [SLOW]).entries == ()
     back = changed(closed, [replace(SLOW, count=401)])
     assert (back.incident.state, back.incident.resolved_at, back.reopened) == (State.OPEN, None, True)
 
 
-def test_its_end_says_what_became_of_what_it_stood_for() -> None:
-    change = over(known(SLOW, ERRORS), STORM, 38, 974, "for 1 min all was calm", at(720))
-    told = "the storm on slack-ml is over: what still fires is notified one by one (38), 974 ended unnotified"
-    assert {"summary": told, "description": "for 1 min all was calm"} == alert_of(change)
+def test_the_end_of_a_digest_reports_what_became_of_its_incidents() -> None:
+    change = over(known(SLOW, ERRORS), STORM, 38, 974, "quiet for 1 min", at(720))
+    summary = "the storm on slack-ml is over: what still fires is notified one by one (38), 974 ended unnotified"
+    assert alert_of(change) == {"summary": summary, "description": "quiet for 1 min"}
     assert (
         change.incident.state,
         change.incident.severity,

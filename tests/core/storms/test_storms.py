@@ -24,7 +24,7 @@ from bridge.core.storms.detection import (
 from tests.builders import at
 
 CRITICAL, WARNING, INFO = Severity.CRITICAL.rank, Severity.WARNING.rank, Severity.INFO.rank
-LIMITS = StormLimits(1.0)  # 60 messages within the patience
+LIMITS = StormLimits(1.0)  # 60 messages within the maximum delay
 STORM = Storm("slack", 7, WARNING, at(0), at(0), None, at(0), 100, WARNING)
 
 
@@ -38,10 +38,8 @@ STORM = Storm("slack", 7, WARNING, at(0), at(0), None, at(0), 100, WARNING)
         (StormLimits(1 / 60, at_least=2), 2),
     ],
 )
-def test_a_storm_is_more_than_the_pace_carries_within_the_patience_and_at_least_so_many(
-    limits: StormLimits, count: int
-) -> None:
-    assert count == limits.begins_at
+def test_a_storm_exceeds_the_rate_over_the_maximum_delay_and_a_minimum(limits: StormLimits, count: int) -> None:
+    assert limits.begins_at == count
     assert (cut_off({WARNING: count - 1}, limits), cut_off({WARNING: count}, limits)) == (None, WARNING)
 
 
@@ -49,19 +47,19 @@ def test_a_storm_is_more_than_the_pace_carries_within_the_patience_and_at_least_
     ("waiting", "rank"),
     [
         pytest.param({}, None, id="nothing waits"),
-        pytest.param({CRITICAL: 30, WARNING: 30}, None, id="all can be told in time"),
+        pytest.param({CRITICAL: 30, WARNING: 30}, None, id="all can be notified in time"),
         pytest.param({CRITICAL: 30, WARNING: 31}, WARNING, id="the criticals can, the warnings cannot"),
-        pytest.param({CRITICAL: 60, WARNING: 4000}, WARNING, id="just as many criticals as can be told"),
+        pytest.param({CRITICAL: 60, WARNING: 4000}, WARNING, id="exactly as many criticals as can be notified"),
         pytest.param({CRITICAL: 61, WARNING: 4000}, CRITICAL, id="the criticals alone are too many"),
         pytest.param({CRITICAL: 5, WARNING: 20, INFO: 5000}, INFO, id="only what is least severe collapses"),
     ],
 )
 def test_the_least_severe_collapses_first(waiting: Mapping[int, int], rank: int | None) -> None:
-    assert rank == cut_off(waiting, LIMITS)
+    assert cut_off(waiting, LIMITS) == rank
 
 
 @given(st.dictionaries(st.integers(0, 4), st.integers(0, 500)), st.floats(0.01, 50), st.integers(2, 100))
-def test_what_stays_is_less_than_a_storm_and_one_rank_more_would_be_one(
+def test_the_incidents_that_stay_are_no_storm_and_one_rank_more_would_be(
     waiting: dict[int, int], per_second: float, at_least: int
 ) -> None:
     limits = StormLimits(per_second, at_least=at_least)
@@ -71,37 +69,38 @@ def test_what_stays_is_less_than_a_storm_and_one_rank_more_would_be_one(
 
 
 def test_a_storm_begins_with_its_reason() -> None:
-    verdict = decide(None, {CRITICAL: 5, WARNING: 4295}, LIMITS, at(0))
-    assert verdict.rank == WARNING
-    assert verdict.because == "4,300 messages waited, which take 1 h 11 min at its rate (maximum delay 1 min)"
-    assert StormDecision(None, None, "5 messages waited, which take 5 s at its rate (maximum delay 1 min)") == decide(
-        None, {CRITICAL: 5}, LIMITS, at(0)
+    decision = decide(None, {CRITICAL: 5, WARNING: 4295}, LIMITS, at(0))
+    assert decision.rank == WARNING
+    assert decision.because == "4,300 messages waited, which take 1 h 11 min at its rate (maximum delay 1 min)"
+    assert decide(None, {CRITICAL: 5}, LIMITS, at(0)) == StormDecision(
+        None, None, "5 messages waited, which take 5 s at its rate (maximum delay 1 min)"
     )
 
 
-def test_more_collapses_at_once_and_ends_the_calm() -> None:
-    calm = replace(STORM, calm_since=at(30))
-    verdict = decide(calm, {CRITICAL: 100, WARNING: 500}, LIMITS, at(40))
-    assert (verdict.rank, verdict.calm_since) == (CRITICAL, None)
-    assert (decide(calm, {WARNING: 61}, LIMITS, at(40)).rank, None) == (WARNING, None)
+def test_more_severe_incidents_collapse_at_once_and_end_the_quiet_period() -> None:
+    quiet = replace(STORM, calm_since=at(30))
+    decision = decide(quiet, {CRITICAL: 100, WARNING: 500}, LIMITS, at(40))
+    assert (decision.rank, decision.calm_since) == (CRITICAL, None)
+    same = decide(quiet, {WARNING: 61}, LIMITS, at(40))
+    assert (same.rank, same.calm_since) == (WARNING, None)
 
 
-def test_less_collapses_only_after_the_calm() -> None:
+def test_fewer_incidents_collapse_only_after_the_quiet_period() -> None:
     first = decide(STORM, {INFO: 500}, LIMITS, at(100))
-    assert (WARNING, at(100)) == (first.rank, first.calm_since)
-    calm = replace(STORM, calm_since=at(100))
-    assert StormDecision(WARNING, at(100)) == decide(calm, {INFO: 500}, LIMITS, at(159))
-    assert decide(calm, {INFO: 500}, LIMITS, at(160)).rank == INFO
+    assert (first.rank, first.calm_since) == (WARNING, at(100))
+    quiet = replace(STORM, calm_since=at(100))
+    assert decide(quiet, {INFO: 500}, LIMITS, at(159)) == StormDecision(WARNING, at(100))
+    assert decide(quiet, {INFO: 500}, LIMITS, at(160)).rank == INFO
 
 
-def test_it_is_over_when_all_could_be_told_for_so_long() -> None:
-    calm = replace(STORM, calm_since=at(100))
-    assert decide(calm, {WARNING: 60}, LIMITS, at(159)).rank == WARNING
-    over = decide(calm, {WARNING: 60}, LIMITS, at(160))
-    assert StormDecision(None, None, "for 1 min, what waited could have been sent within 1 min") == over
+def test_a_storm_ends_after_a_quiet_period_in_which_all_could_be_notified() -> None:
+    quiet = replace(STORM, calm_since=at(100))
+    assert decide(quiet, {WARNING: 60}, LIMITS, at(159)).rank == WARNING
+    over = decide(quiet, {WARNING: 60}, LIMITS, at(160))
+    assert over == StormDecision(None, None, "for 1 min, what waited could have been sent within 1 min")
 
 
-def test_without_limits_it_is_over_at_once() -> None:
+def test_a_storm_without_limits_ends_at_once() -> None:
     assert decide(STORM, {WARNING: 5000}, None, at(1)).rank is None
 
 
@@ -109,8 +108,8 @@ def test_without_limits_it_is_over_at_once() -> None:
     ("updated", "now", "due"),
     [(0, 4, False), (0, 5, True), (5, 9, False), (5, 10, True), (20, 39, False), (20, 40, True), (300, 330, True)],
 )
-def test_the_digest_is_written_anew_soon_at_first_and_then_at_most_so_often(updated: int, now: int, due: bool) -> None:
-    assert due == update_due(replace(STORM, updated_at=at(updated)), LIMITS, at(now))
+def test_updates_of_the_digest_become_less_frequent(updated: int, now: int, due: bool) -> None:
+    assert update_due(replace(STORM, updated_at=at(updated)), LIMITS, at(now)) == due
     assert not update_due(replace(STORM, updated_at=at(300)), LIMITS, at(329))
 
 
@@ -118,13 +117,13 @@ def test_the_digest_is_written_anew_soon_at_first_and_then_at_most_so_often(upda
     ("count", "rank", "loud"),
     [(150, WARNING, False), (999, WARNING, False), (1000, WARNING, True), (90, CRITICAL, True), (0, CRITICAL, False)],
 )
-def test_what_is_more_severe_or_ten_times_as_much_is_worth_more_than_an_edit(count: int, rank: int, loud: bool) -> None:
-    assert loud == is_louder(STORM, count, rank)
+def test_a_higher_severity_or_ten_times_as_many_incidents_are_loud(count: int, rank: int, loud: bool) -> None:
+    assert is_louder(STORM, count, rank) == loud
 
 
-def test_when_more_severe_ones_collapse_the_digest_is_due_at_once() -> None:
+def test_the_digest_is_due_at_once_when_more_severe_incidents_collapse() -> None:
     tighter = follow(replace(STORM, updated_at=at(90)), StormDecision(CRITICAL), at(91))
-    assert (CRITICAL, at(91)) == (tighter.rank, tighter.tightened_at)
+    assert (tighter.rank, tighter.tightened_at) == (CRITICAL, at(91))
     assert update_due(tighter, LIMITS, at(91))
     looser = follow(tighter, StormDecision(INFO), at(200))
-    assert (INFO, at(91)) == (looser.rank, looser.tightened_at)
+    assert (looser.rank, looser.tightened_at) == (INFO, at(91))

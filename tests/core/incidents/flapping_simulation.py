@@ -1,4 +1,4 @@
-"""What people are shown of one group: what the store does, without a store."""
+"""One group of alerts over time: what each channel shows, computed without a store."""
 
 from __future__ import annotations
 
@@ -23,18 +23,18 @@ CHANNELS = {name: ChannelSpec(name) for name in ("slack", "pager")}
 
 
 @dataclass
-class People:
-    """One group's incidents, and what each channel shows of the latest: what the store does, without a store."""
+class Simulation:
+    """The incidents of one group, and the state that each channel shows of the latest."""
 
     rules: Rules = RULES
     known: Incident | None = None
     shown: dict[str, bool] = field(default_factory=dict)
-    turned: list[tuple[str, bool]] = field(default_factory=list)  #: whenever a channel shows something else
+    state_changes: list[tuple[str, bool]] = field(default_factory=list)  #: (channel, firing), in order
     loud: list[str] = field(default_factory=list)
     kinds: list[str] = field(default_factory=list)
     opened: int = 0
 
-    def take(self, change: Change | None, now: float) -> Change | None:
+    def apply(self, change: Change | None, now: float) -> Change | None:
         if change is None:
             return None
         if change.opened:
@@ -46,29 +46,29 @@ class People:
         if change.changed:
             for state in desired_states(change, TREE, self.rules.canonical, CHANNELS, at(now)):
                 if self.shown.get(state.target.channel, False) != state.firing:
-                    self.turned.append((state.target.channel, state.firing))
+                    self.state_changes.append((state.target.channel, state.firing))
                 self.shown[state.target.channel] = state.firing
         return change
 
-    def hear(self, now: float, *alerts: Alert) -> Change | None:
-        return self.take(receive(self.known, a_group(*alerts), at(now), self.rules, "uid"), now)
+    def receive_webhook(self, now: float, *alerts: Alert) -> Change | None:
+        return self.apply(receive(self.known, a_group(*alerts), at(now), self.rules, "uid"), now)
 
-    def look(self, now: float) -> Change | None:
-        """What a worker does when the timer is due."""
+    def run_timer(self, now: float) -> Change | None:
+        """As a worker does when the timer is due."""
         assert self.known is not None
-        return self.take(settle(self.known, self.rules, at(now)), now)
+        return self.apply(settle(self.known, self.rules, at(now)), now)
 
     def flap(self, times: int, start: float = 0, every: float = 4 * MINUTE) -> float:
-        """Begins and ends so many times; when the next beginning would be."""
-        for turn in range(times):
-            begin = start + turn * every
-            self.hear(begin, an_alert(starts=begin))
-            self.hear(begin + every / 2, an_alert(starts=begin, ends=begin + every / 2))
+        """Fires and resolves `times` times; returns when the next start would be."""
+        for cycle in range(times):
+            begin = start + cycle * every
+            self.receive_webhook(begin, an_alert(starts=begin))
+            self.receive_webhook(begin + every / 2, an_alert(starts=begin, ends=begin + every / 2))
         return start + times * every
 
     def acknowledge(self, now: float) -> None:
         assert self.known is not None
-        self.take(acknowledge(self.known, "ada", at(now)), now)
+        self.apply(acknowledge(self.known, "ada", at(now)), now)
 
     @property
     def incident(self) -> Incident:

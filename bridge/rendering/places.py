@@ -1,0 +1,62 @@
+"""Where it fails, on one line: pods, with how many of what they did failed, and versions."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from bridge.core.facts import Context, Fact
+from bridge.core.numbers import measured, shown
+from bridge.core.ports import AlertLine
+from bridge.rendering.fact_lines import MAX_WORST_PARTS, PODS, parts_text, short_name
+
+MAX_NAMED = 3
+LABELS = ("pod", "instance", "node", "version")  #: of alerts, for want of anything measured
+
+
+def scope_of(context: Context) -> str:
+    """`on 2 of 3 pods`, from the pods that fail."""
+    failing = context.by_role("pods_failing")
+    return f"on {measured(failing)} pods" if failing and failing.value and failing.of else ""
+
+
+def where_measured(context: Context) -> str:
+    """`2 of 3 pods; api-2: 40 of 90, api-1: 3 of 88; v2: 43 of 98, v1: 0 of 80`."""
+    return "; ".join(_parts(context))
+
+
+def where_labelled(alerts: Iterable[AlertLine]) -> str:
+    """From the labels of the alerts that fire: `pod api-1, api-2 and 3 more`."""
+    firing = [alert for alert in alerts if alert.status == "firing"]
+    for name in LABELS:
+        values = list(dict.fromkeys(each.labels[name] for each in firing if each.labels.get(name)))
+        if values:
+            more = f" and {len(values) - MAX_NAMED} more" if len(values) > MAX_NAMED else ""
+            return f"{name} {', '.join(short_name(value) for value in values[:MAX_NAMED])}{more}"
+    return ""
+
+
+def _parts(context: Context) -> Iterator[str]:
+    up = next(filter(None, map(context.by_role, PODS)), None)
+    scope = scope_of(context).removeprefix("on ")
+    if scope:
+        yield scope
+    elif up is not None and up.value is not None and up.of:
+        yield f"{measured(up)} {short_name(up.title).lower()}"
+    # Without a scope it is not about errors, and a stray one names no pod.
+    counted = [_counted(context.by_role(role)) if scope else "" for role in ("errors_by_pod", "errors_by_version")]
+    yield from filter(None, counted)
+    running = context.by_role("pods_by_version")
+    if not counted[-1] and running is not None and running.parts:
+        yield f"running {', '.join(_running(running))}"
+
+
+def _counted(fact: Fact | None) -> str:
+    """Only parts that know their whole: a share of all errors says nothing about the part."""
+    known = fact is not None and fact.parts and fact.parts[0].of is not None
+    return parts_text(fact, MAX_WORST_PARTS) if fact is not None and known else ""
+
+
+def _running(running: Fact) -> Iterator[str]:
+    for part in running.parts[:MAX_NAMED]:
+        pods = shown(part.value, running.unit)
+        yield f"{short_name(part.name)} on {pods} pod{'' if part.value == 1 else 's'}"

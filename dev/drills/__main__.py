@@ -1,0 +1,44 @@
+"""python -m dev.drills [NAME...]: is the right cause named? `make drills` runs all and keeps the score."""
+
+from __future__ import annotations
+
+import sys
+import time
+
+import click
+
+from dev.drills import report
+from dev.drills.judging import enough
+from dev.drills.running import run
+from dev.drills.scenario import load
+from dev.stack.errors import StackError
+
+
+@click.command(context_settings={"help_option_names": ["-h", "--help"]})
+@click.argument("names", nargs=-1)
+@click.option("--show", is_flag=True, help="The whole messages, too.")
+@click.option("--list", "listed", is_flag=True, help="The drills that there are.")
+@click.option("--keep", is_flag=True, help="Write the score to docs/messages.md; only with all drills.")
+def main(names: tuple[str, ...], show: bool, listed: bool, keep: bool) -> None:
+    """Run the drills NAME..., or all. Exit status 1: fewer than nine of ten passed, or one was dangerous."""
+    try:
+        scenarios = load(names)
+        if listed:
+            click.echo("\n".join(report.overview(scenarios)))
+            return
+        if keep and names:
+            raise StackError("--keep needs all drills: name none.")
+        began = time.monotonic()
+        results = run(scenarios, lambda text: click.echo(f"   {text}", err=True))
+    except StackError as fault:
+        click.echo(str(fault), err=True)
+        sys.exit(2)
+    click.echo("\n".join(report.lines(results, show)))
+    click.echo(f"It took {time.monotonic() - began:.0f} s.", err=True)
+    if keep:
+        report.write(results)
+    sys.exit(0 if enough([each.judgement for each in results]) else 1)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,131 @@
+"""Runs scenarios: 25 hours are written into a Prometheus, then a bridge is sent their alerts, all at one moment."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+
+from dev.drills import alerts, rules, sending
+from dev.drills.alerts import Outbreak
+from dev.drills.judging import Judgement, judge
+from dev.drills.prometheus import Prometheus, running_prometheus
+from dev.drills.reading import Said, said
+from dev.drills.samples import series_of
+from dev.drills.scenario import Scenario
+from dev.drills.site import Site, running_site
+from dev.drills.timeline import FINE_SECONDS, is_silent, timelines
+
+AT_ONCE = 4  #: alerts that are sent at once: each asks Prometheus some dozens of questions
+PREPARING_SECONDS, PREPARING_EACH = 8.0, 1.0
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Result:
+    scenario: Scenario
+    outbreaks: tuple[Outbreak, ...]
+    now: int
+    said: Said
+    judgement: Judgement
+
+
+def run(scenarios: Sequence[Scenario], say: Say) -> list[Result]:
+    """In the order of the scenarios. Raises StackError."""
+    together = [each for each in scenarios if not each.alone]
+    worlds = [together] if together else []
+    found: dict[str, Result] = {}
+    for world in (*worlds, *([each] for each in scenarios if each.alone)):
+        found |= {result.scenario.name: result for result in run_together(world, say)}
+    return [found[each.name] for each in scenarios]
+
+
+def run_together(scenarios: Sequence[Scenario], say: Say) -> list[Result]:
+    with tempfile.TemporaryDirectory(prefix="incident-bridge-drills-") as name, ExitStack() as running:
+        folder = Path(name)
+        prometheus = running.enter_context(running_prometheus(folder))
+        now = _moment(len(scenarios))
+        fired = prepare(prometheus, scenarios, now, say)
+        site = running.enter_context(running_site(folder, prometheus.url))
+        _wait_until(now)
+        _notify(site, scenarios, fired, now)
+        say(f"the alerts were sent within {time.time() - now:.0f} s")
+        return list(_results(site, scenarios, fired, now))
+
+
+def _moment(count: int) -> int:
+    """When the alerts are sent: not before everything is written."""
+    then = time.time() + PREPARING_SECONDS + PREPARING_EACH * count
+    return int(then) // FINE_SECONDS * FINE_SECONDS + FINE_SECONDS
+
+
+def prepare(prometheus: Prometheus, scenarios: Sequence[Scenario], now: int, say: Say) -> dict[str, list[Outbreak]]:
+    """What fired in each scenario, by its name. Raises StackError when the alert of one did not fire."""
+    began = time.monotonic()
+    for scenario in scenarios:
+        prometheus.write(series_of(scenario, now))
+    written = time.monotonic()
+    recordings, alert_rules = rules.read()
+    rules.record(prometheus, recordings, now)
+    recorded = time.monotonic()
+    every = alerts.evaluate(prometheus, alert_rules, now)
+    say(
+        f"{len(scenarios)} histories of 25 h in {written - began:.0f} s, of the rules in {recorded - written:.0f} s, "
+        f"of the alerts in {time.monotonic() - recorded:.0f} s"
+    )
+    return {each.name: sending.outbreaks_of(each, every) for each in scenarios}
+
+
+def _wait_until(moment: float) -> None:
+    time.sleep(max(0.0, moment - time.time()))
+
+
+def _notify(site: Site, scenarios: Sequence[Scenario], fired: dict[str, list[Outbreak]], now: int) -> None:
+    for part in _parts(scenarios):
+        _send(site, part, fired, now)
+    ending = [each for each in scenarios if each.send != "firing"]
+    for part in _parts(sorted(ending, key=lambda each: -each.ends)):
+        _wait_until(max(now - each.ends for each in part) + sending.ENDED_SECONDS)
+        for each in part:
+            site.post("/webhook/alertmanager/prod", sending.webhook(each, fired[each.name], int(now - each.ends)))
+        site.settle()
+    for part in _parts([each for each in ending if each.send == "reopened"]):
+        again = {each.name: [_again(outbreak) for outbreak in fired[each.name]] for each in part}
+        _send(site, part, again, now)
+
+
+def _send(site: Site, part: Sequence[Scenario], fired: dict[str, list[Outbreak]], now: int) -> None:
+    for each in part:
+        for change in sending.changes(each, now, late=False):
+            site.post("/events/change", change)
+        site.post("/webhook/alertmanager/prod", sending.webhook(each, fired[each.name]))
+        for change in sending.changes(each, now, late=True):
+            site.post("/events/change", change)
+    site.settle()
+
+
+def _again(outbreak: Outbreak) -> Outbreak:
+    """It fires again, now."""
+    return Outbreak(
+        outbreak.rule, outbreak.labels, outbreak.active_at, int(time.time()), None, outbreak.value,
+    )  # fmt: skip
+
+
+def _parts(scenarios: Sequence[Scenario]) -> Iterator[Sequence[Scenario]]:
+    for begin in range(0, len(scenarios), AT_ONCE):
+        yield scenarios[begin : begin + AT_ONCE]
+
+
+def _results(site: Site, scenarios: Sequence[Scenario], fired: dict[str, list[Outbreak]], now: int) -> Iterator[Result]:
+    incidents, state = site.incidents(), site.sandbox.state
+    for scenario in scenarios:
+        brief = incidents[sending.group_key(scenario)]
+        heard = said(json.loads(site.get(f"/api/v1/incidents/{brief['number']}")), state)
+        silent = is_silent(timelines(scenario, now), now)
+        outbreaks = tuple(fired[scenario.name])
+        texts = [text for each in outbreaks for text in each.annotations.values()]
+        yield Result(scenario, outbreaks, now, heard, judge(scenario, heard, texts, silent))

@@ -1,0 +1,156 @@
+"""What a message says on its first screen, in every channel: what, since when, where, why, what changed, what to do."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from bridge.core.facts import Confidence, Context, Fact, Hypothesis, Onset, Part, Unit, Unknown, Verdict
+from bridge.core.model import Severity
+from bridge.core.ports import Message
+from bridge.rendering.sample import sample_context
+from tests.channels.channel_builders import AT, a_claim, a_slack
+from tests.channels.message_reading import a_change, a_fact, an_incident, details_of, learned, rendered, slack_texts
+
+LIKELY = Hypothesis("version_fails", "v2 fails: 40 of 90.", ("40 of 90",), Confidence.LIKELY, "only v2")
+POSSIBLE = replace(LIKELY, confidence=Confidence.POSSIBLE)
+UNKNOWN = (Unknown("Drift", "no answer within 1.5 s"),)
+LOOKED_AT = ("deploys", "pods")
+
+
+def in_each_channel(message: Message) -> Iterator[str]:
+    yield message.text
+    yield message.html
+    yield "\n".join(slack_texts(message))
+    yield json.dumps(details_of(message), ensure_ascii=False)
+
+
+@pytest.mark.parametrize(
+    ("changes", "told", "untold"),
+    [
+        ({"hypothesis": LIKELY}, ["probably", "v2 fails: 40 of 90."], ["possibly", "no cause found"]),
+        ({"hypothesis": POSSIBLE}, ["possibly", "v2 fails: 40 of 90."], ["probably", "no cause found"]),
+        ({"looked_at": LOOKED_AT}, ["no cause found; looked at: deploys, pods"], ["probably", "possibly"]),
+        (
+            {"looked_at": LOOKED_AT, "unknown": UNKNOWN},
+            ["no cause found; looked at: deploys, pods", "drift: no answer within 1.5 s"],
+            ["probably"],
+        ),
+        ({"unknown": UNKNOWN}, ["no cause found: nothing could be measured", "drift"], ["probably", "looked at"]),
+        ({"facts": (a_fact(),)}, [], ["no cause found", "probably"]),
+        ({"changes_known": True}, ["no change known in the 2 h before"], []),
+        ({"changes_known": False}, [], ["no change known"]),
+        ({"changes_known": True, "changes": (a_change(),)}, ["v2 deployed"], ["no change known"]),
+        ({"onset": Onset(AT, "errors")}, ["began", "before it fired"], []),
+        ({}, [], ["began", "before it fired"]),
+    ],
+)
+def test_each_channel_says_what_is_known_and_claims_nothing_else(
+    changes: dict[str, Any], told: list[str], untold: list[str]
+) -> None:
+    context = Context(AT, **changes)
+    for text in map(
+        str.lower, in_each_channel(rendered(an_incident(opened_at=AT), replace(context, onset=_onset(context))))
+    ):
+        assert [] == [each for each in told if each not in text]
+        assert [] == [each for each in untold if each in text]
+
+
+def _onset(context: Context) -> Onset | None:
+    """Four minutes before the sample's start."""
+    return replace(context.onset, at=sample_context().at - timedelta(minutes=16)) if context.onset else None
+
+
+def test_changes_are_dated_by_when_it_began_where_that_is_known() -> None:
+    began = Onset(AT - timedelta(minutes=4), "errors")
+    change = a_change(by="")
+    assert "v2 deployed 2 min before it began" == learned(changes=(change,), onset=began).changes[0].text
+    assert "v2 deployed 6 min before it fired" == learned(changes=(change,)).changes[0].text
+    earlier = a_change(by="", at=AT - timedelta(minutes=1))
+    assert "v2 deployed 3 min after it began" == learned(changes=(earlier,), onset=began).changes[0].text
+
+
+def test_an_onset_after_it_fired_is_of_another_outbreak() -> None:
+    shown = learned(onset=Onset(AT + timedelta(minutes=1), "errors"))
+    assert ("", None) == (shown.began, shown.onset_at)
+
+
+def test_what_is_bad_comes_first_and_no_pod_at_work_before_everything() -> None:
+    facts = (
+        a_fact(name="good", verdict=Verdict.GOOD),
+        a_fact(name="plain"),
+        a_fact(name="bad", verdict=Verdict.BAD, why="above 5 %"),
+        a_fact(name="pods", title="Pods that answer", unit=Unit.COUNT, value=0.0, of=3.0, role="pods_up"),
+    )
+    shown = learned(*facts)
+    assert ["pods", "bad", "good", "plain"] == [fact.name for fact in shown.facts]
+    assert ["pods", "bad"] == [fact.name for fact in shown.worst]
+    assert "0 of 3" == shown.worst[0].value
+
+
+@pytest.mark.parametrize(
+    ("pods", "minutes", "verdict"),
+    [(3.0, 0, "good"), (0.0, 0, "neutral"), (3.0, 9, "neutral"), (3.0, 1, "good")],
+    ids=["measured now", "no pod works", "old", "a minute old"],
+)
+def test_nothing_is_good_that_is_not_measured_now(pods: float, minutes: int, verdict: str) -> None:
+    up = a_fact(name="pods", unit=Unit.COUNT, value=pods, of=3.0, role="pods_up")
+    fact = a_fact(name="errors", value=0.0, verdict=Verdict.GOOD, why="below 1 %", at=AT - timedelta(minutes=minutes))
+    (shown,) = (line for line in learned(up, fact).facts if line.name == "errors")
+    assert (verdict, verdict == "good") == (shown.verdict, "good" in shown.judgement)
+
+
+COUNTED = (Part("api-1", 40, 90), Part("api-2", 1, 88), Part("api-3", 0, 91))
+FAILING = a_fact(name="on", unit=Unit.COUNT, value=1.0, of=3.0, role="pods_failing")
+BY_POD = a_fact(name="pod", unit=Unit.COUNT, value=41.0, parts=COUNTED, role="errors_by_pod")
+BY_VERSION = a_fact(name="v", unit=Unit.COUNT, value=41.0, parts=(Part("v2", 40, 90),), role="errors_by_version")
+RUNNING = a_fact(name="r", unit=Unit.COUNT, value=3.0, parts=(Part("v1", 2), Part("v2", 1)), role="pods_by_version")
+UNCOUNTED = replace(BY_POD, parts=(Part("api-1", 0.4),), unit=Unit.PER_SECOND)
+
+
+@pytest.mark.parametrize(
+    ("facts", "where"),
+    [
+        ((FAILING, BY_POD, BY_VERSION, RUNNING), "1 of 3 pods; api-1: 40 of 90, api-2: 1 of 88; v2: 40 of 90"),
+        ((FAILING, BY_POD, RUNNING), "1 of 3 pods; api-1: 40 of 90, api-2: 1 of 88; running v1 on 2 pods, v2 on 1 pod"),
+        ((FAILING, UNCOUNTED), "1 of 3 pods"),
+        ((BY_POD, RUNNING), "running v1 on 2 pods, v2 on 1 pod"),
+        ((replace(FAILING, value=0.0), BY_POD), ""),
+        ((replace(FAILING, role="pods_up", title="Pods with a model", value=3.0),), "3 of 3 pods with a model"),
+    ],
+    ids=["all", "one version fails like another", "shares", "not about errors", "none fails", "about something else"],
+)
+def test_where_names_pods_and_versions_by_counts_of_their_own(facts: tuple[Fact, ...], where: str) -> None:
+    assert where == learned(*facts).where
+
+
+def test_without_measurements_where_is_what_the_alerts_say() -> None:
+    for text in in_each_channel(rendered(an_incident(), None)):
+        assert "where" in text.lower() and "instance" in text
+
+
+def test_a_notice_needs_no_cause() -> None:
+    alert = replace(an_incident().alerts["1"], severity=Severity.INFO)
+    notice = an_incident(alerts={"1": alert}, severity=Severity.INFO)
+    message = rendered(notice, Context(AT, looked_at=LOOKED_AT, changes_known=True))
+    assert message.informational
+    for text in in_each_channel(message):
+        assert not [word for word in ("No cause found", "No change known") if word in text]
+
+
+def test_last_time_has_its_place_in_each_channel() -> None:
+    told = "4th in 30 days; last #388, 23 min, ended after rollback to 1.0.0 (Ana)"
+    message = replace(rendered(an_incident(), sample_context()), last_time=told)
+    assert told in "\n".join(slack_texts(message))
+    assert told == details_of(message)["last_time"]
+    (attachment,) = a_slack().compose(message, a_claim()).content["attachments"]
+    assert "section" == attachment["blocks"][5]["type"]
+
+
+def test_no_change_names_the_time_that_was_looked_at() -> None:
+    assert "No change known in the 30 min before" == learned(changes_known=True, window=timedelta(minutes=30)).no_change
