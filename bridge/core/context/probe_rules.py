@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from bridge.core.context.probe import PROBE, PROBE_CONFIDENCE, sentence_of
 from bridge.core.facts import Confidence, Fact, Hypothesis, Verdict
+from bridge.core.numbers import measured
 
 
 def model_changed(facts: Sequence[Fact], deployed: str) -> Hypothesis | None:
@@ -17,7 +18,9 @@ def model_changed(facts: Sequence[Fact], deployed: str) -> Hypothesis | None:
     if bad is None:
         return None
     evidence = tuple(text for text in (sentence_of(bad), deployed) if text)
-    return Hypothesis("model_changed", f"{'; '.join(evidence)}.", evidence, Confidence.LIKELY, "golden texts wrong")
+    wrong = bad.role == PROBE and bad.value is not None and bad.of is not None
+    short = f"{measured(bad)} golden texts wrong: the model" if wrong else "less sure of its golden texts: the model"
+    return Hypothesis("model_changed", f"{'; '.join(evidence)}.", evidence, Confidence.LIKELY, short)
 
 
 def bad_versions(facts: Sequence[Fact]) -> frozenset[str]:
@@ -33,7 +36,13 @@ def inputs_changed(probe: Fact | None, drift: Fact | None) -> Hypothesis | None:
     said = sentence_of(probe)
     drifted = f"{drift.title} above its limit" if drift is not None and drift.verdict is Verdict.BAD else ""
     evidence = tuple(text for text in (said, drifted) if text)
-    return Hypothesis("inputs_changed", f"{'; '.join(evidence)}.", evidence, Confidence.LIKELY, "golden texts right")
+    return Hypothesis(
+        "inputs_changed",
+        f"{'; '.join(evidence)}.",
+        evidence,
+        Confidence.LIKELY,
+        "golden texts right: the traffic changed",
+    )
 
 
 def _bad(facts: Sequence[Fact]) -> Fact | None:
