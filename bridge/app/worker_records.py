@@ -13,6 +13,7 @@ from bridge.core.context.measurements import Measured
 from bridge.core.facts import ChangeEvent, Context
 from bridge.core.model import Incident
 from bridge.core.ports import Illustration
+from bridge.core.recurrence import Recurrence, window_within
 from bridge.store import (
     Engine,
     StoreActions,
@@ -21,6 +22,7 @@ from bridge.store import (
     StoreContexts,
     StoreEscalations,
     StoreHeartbeats,
+    StoreRecurrences,
     StoreStorms,
 )
 
@@ -32,6 +34,7 @@ class StoreRecords:
         self._configuration = configuration
         self._changes = StoreChanges(engine, utc_now)
         self._contexts = StoreContexts(engine)
+        self._recurrences = StoreRecurrences(engine)
         self._pictures = StoreCharts(engine, utc_now)
         self._actions = StoreActions(engine, configuration.current_policy)
 
@@ -39,6 +42,9 @@ class StoreRecords:
         context = self._configuration.settings.context
         period = period_of(incident, utc_now(), context.window if context else WINDOW)
         return self._changes.changes_for([each.labels for each in incident.alerts.values()], *period)
+
+    def recurrences(self, incidents: Sequence[Incident]) -> Mapping[int, Recurrence]:
+        return self._recurrences.of(incidents, window_within(self._configuration.settings.retention))
 
     def save_contexts(self, contexts: Mapping[int, Context]) -> None:
         self._contexts.keep(contexts)
@@ -64,7 +70,10 @@ class StoreChecks:
         self._heartbeats = StoreHeartbeats(engine, configuration.current_policy)
         self._escalations = StoreEscalations(engine, configuration.current_policy)
         self._storms = StoreStorms(engine, configuration.current_policy)
+        self._recurrences = StoreRecurrences(engine)
 
     def run(self, since: datetime, now: datetime) -> Sequence[str]:
         heartbeats = [f"heartbeat {name}" for name in self._heartbeats.watch(since, now)]
-        return [*heartbeats, *self._escalations.watch(now), *self._storms.watch(now)]
+        changes = [*heartbeats, *self._escalations.watch(now), *self._storms.watch(now)]
+        self._recurrences.fill_in()
+        return changes

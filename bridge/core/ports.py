@@ -122,7 +122,7 @@ class Message:
     ended_at: datetime | None = None  #: None while it fires, for this target
     lasted: str = ""  #: "34 min", "at least 34 min": from its start to its end, or so far
     first_step: str = ""  #: of the runbook
-    last_time: str = ""  #: the same alerts before: "4th in 30 days; last #388, 23 min, ended after rollback to 1.0.0"
+    last_time: str = ""  #: "4th in 30 days; last #388, 23 min, ended after rollback to 1.0.0 (Ana)"; else empty
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Protocol
 
 from bridge.core.context.measurements import Measured
@@ -12,6 +12,7 @@ from bridge.core.cursors import Page
 from bridge.core.delivery.dead_letters import DeadLetter, DeadLetterFilter
 from bridge.core.facts import Context
 from bridge.core.model import Incident, Severity
+from bridge.core.recurrence import Recurrence
 from bridge.core.timeline import Entry
 
 
@@ -91,6 +92,10 @@ class Reader(Protocol):
 
     def measured(self, number: int, now: datetime) -> Measured:
         """What was measured: the latest values, and those from while it fired."""
+        ...
+
+    def recurrence(self, incident: Incident, window: timedelta) -> Recurrence | None:
+        """The incidents about the same before this one, five of them described; None when there was none."""
         ...
 
     def page_of_dead_letters(

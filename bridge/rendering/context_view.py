@@ -25,7 +25,7 @@ from bridge.core.facts import (
 )
 from bridge.core.numbers import in_words, measured, shown
 from bridge.rendering.change_lines import Beginning, ChangeLine, change_line
-from bridge.rendering.fact_lines import MAX_FACTS, FactLine, fact_lines, in_order, short_name
+from bridge.rendering.fact_lines import FactLine, fact_lines, in_order, short_name
 from bridge.rendering.places import scope_of, where_measured
 from bridge.rendering.text import cut, one_line
 
@@ -117,8 +117,8 @@ def _view(same: _Same, started_at: datetime, component: str) -> ContextView:
     facts = in_order(context.facts, context.at)
     peak = newest.by_role(PEAK) or context.by_role(PEAK)
     after = in_order(newest.facts, newest.at) if during else ()
-    onset = _believed(context.onset or newest.onset, started_at)
-    beginning = Beginning(onset.at, "it began") if onset else Beginning(started_at, "it fired")
+    onset = _onset(same.context, started_at)
+    beginning = beginning_of(same.context, started_at)
     cause = context.hypothesis
     return ContextView(
         facts=fact_lines(facts, context.at),
@@ -150,8 +150,16 @@ def before_it_fired(onset: datetime, started_at: datetime) -> str:
     return f"{in_words(started_at - onset)} before it fired"
 
 
-def _believed(onset: Onset | None, started_at: datetime) -> Onset | None:
+def beginning_of(known: Measurements | None, started_at: datetime) -> Beginning:
+    """What changes are dated by."""
+    onset = _onset(known, started_at) if known is not None else None
+    return Beginning(onset.at, "it began") if onset else Beginning(started_at, "it fired")
+
+
+def _onset(known: Measurements, started_at: datetime) -> Onset | None:
     """An alert fires after its trouble began; a later onset is of another outbreak."""
+    during = known.during if isinstance(known, AfterEnd) else None
+    onset = (during.onset if during else None) or newest_of(known).onset
     return onset if onset is not None and onset.at <= started_at else None
 
 
@@ -202,4 +210,4 @@ def _sentence(text: str) -> str:
     return cut(one_line(text), MAX_SENTENCE)
 
 
-__all__ = ["MAX_FACTS", "ChangeLine", "ContextView", "FactLine", "before_it_fired", "view_of"]
+__all__ = ["ChangeLine", "ContextView", "FactLine", "before_it_fired", "beginning_of", "view_of"]

@@ -18,12 +18,14 @@ from bridge.core.incidents.notices import state_word, status_word
 from bridge.core.model import Incident
 from bridge.core.numbers import in_words
 from bridge.core.ports import Claim, Message
+from bridge.core.recurrence import Recurrence
 from bridge.core.timeline import Entry
 from bridge.rendering import sample
 from bridge.rendering.context_view import ContextView, view_of
 from bridge.rendering.links import Addresses
 from bridge.rendering.places import where_labelled
 from bridge.rendering.plain import plain_body, plain_summary, subject_of
+from bridge.rendering.recurrence import last_time
 from bridge.rendering.tails import tails_of
 from bridge.rendering.template_checks import template_faults
 from bridge.rendering.templates import NAMES, TemplateSet, fault_text, template_sets
@@ -36,14 +38,14 @@ MAX_HTML_BYTES = 90_000  # Gmail clips a mail at about 102 KB: https://github.co
 #: are long.
 KEPT, KEPT_CHARACTERS = 1024, 1_000_000
 OnFault = Callable[[str, str], None]
+_Given = tuple[Incident, Measurements | None, Recurrence | None]
 
 
 @dataclass(slots=True)
 class _Rendered:
-    """One incident and its context as some channels show it."""
+    """One incident and what is known of it, as some channels show it."""
 
-    incident: Incident
-    context: Measurements | None
+    given: _Given
     view: Mapping[str, Any]
     plain: Message
     rich: Message | None = None  #: with HTML, once a channel needed it
@@ -86,6 +88,7 @@ class Renderer:
         claim: Claim,
         news: Sequence[Entry],
         context: Measurements | None = None,
+        recurrence: Recurrence | None = None,
         *,
         html: bool,
     ) -> Message:
@@ -95,27 +98,23 @@ class Renderer:
         key = (incident.number, id(chosen), claim.firing, loud)
         rendered = self._found(key)
         # each claim reads the incident again: mostly equal, but never identical
-        if rendered is None or rendered.incident != incident or rendered.context != context:
-            rendered = self._rendered(chosen, incident, claim, loud, context)
+        given = (incident, context, recurrence)
+        if rendered is None or rendered.given != given:
+            rendered = self._rendered(chosen, given, claim, loud)
             self._keep(key, rendered)
         if html and rendered.rich is None:
             rendered.rich = replace(rendered.plain, html=self._html(chosen, rendered.view))
         return rendered.rich if html and rendered.rich is not None else rendered.plain
 
-    def _rendered(
-        self,
-        chosen: TemplateSet,
-        incident: Incident,
-        claim: Claim,
-        news: tuple[Entry, ...],
-        context: Measurements | None,
-    ) -> _Rendered:
-        fields = {**fields_of(incident, claim, news, self._addresses), "context": context}
+    def _rendered(self, chosen: TemplateSet, given: _Given, claim: Claim, news: tuple[Entry, ...]) -> _Rendered:
+        incident, context, recurrence = given
+        shown = fields_of(incident, claim, news, self._addresses)
+        fields = {**shown, "context": context, "last_time": last_time(recurrence)}
         view = template_view(fields)
         summary = cut(one_line(self._text(chosen, "summary.txt", view)), MAX_SUMMARY) or plain_summary(view)
         view["summary"] = summary
         text = cut(clean(self._text(chosen, "body.txt", view)), MAX_TEXT).strip() or plain_body(view)
-        return _Rendered(incident, context, view, Message(**fields, summary=summary, text=text, html=""))
+        return _Rendered(given, view, Message(**fields, summary=summary, text=text, html=""))
 
     def _found(self, key: Hashable) -> _Rendered | None:
         with self._lock:
@@ -168,7 +167,7 @@ def template_view(shown: Mapping[str, Any]) -> dict[str, Any]:
     context_fields = {name: getattr(context, name) for name in _CONTEXT_FIELDS}
     context_fields["where"] = context.where or where_labelled(shown["alerts"])
     causes = tails_of(shown["context"], subject_of(shown)) if shown["firing"] else ()
-    return {**shown, **context_fields, "causes": causes, "hidden_facts": 0, **_WORDS}
+    return {"last_time": "", **shown, **context_fields, "causes": causes, "hidden_facts": 0, **_WORDS}
 
 
 def check_templates(folder: Path | None) -> Iterator[str]:
@@ -181,6 +180,7 @@ def _sample_view(resolved: bool, known: bool) -> dict[str, Any]:
     claim = sample.sample_claim(firing=not resolved)
     incident = sample.sample_incident(resolved=resolved)
     shown = fields_of(incident, claim, tuple(sample.sample_news()), Addresses("https://bridge.example"))
+    shown |= {"last_time": last_time(sample.sample_recurrence() if known else None)}
     view = template_view({**shown, "context": sample.sample_context() if known else None})
     return {**view, "summary": plain_summary(view)}
 

@@ -17,8 +17,10 @@ from bridge.core.facts import (
     Unknown,
     Verdict,
 )
+from bridge.core.incidents.periods import Period
 from bridge.core.model import Alert, Incident, Severity, State, Status, Target
 from bridge.core.ports import Claim
+from bridge.core.recurrence import WINDOW, Earlier, Recurrence
 from bridge.core.timeline import Entry, EntryKind
 
 _AT = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
@@ -77,3 +79,9 @@ def sample_context() -> Context:
         (change,), Hypothesis("changed_before", f"{cause}.", (cause,), Confidence.LIKELY, cause),
         onset=Onset(_AT - timedelta(minutes=4), "the failed predictions"), looked_at=("deploys", "pods"),
     )  # fmt: skip
+
+
+def sample_recurrence() -> Recurrence:
+    began, ended = _AT - timedelta(days=3), _AT - timedelta(days=3) + timedelta(minutes=23)
+    rollback = ChangeEvent("rollback", "api", ended, "Rollback", "v1", "v2", "Ana")
+    return Recurrence(4, WINDOW, (Earlier(3, "HighLatency c1", Period(began, ended), "", rollback),))

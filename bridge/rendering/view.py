@@ -64,7 +64,6 @@ def fields_of(incident: Incident, claim: Claim, news: tuple[Entry, ...], address
         "ended_at": period.ended_at,
         "lasted": period.lasted(incident.updated_at),
         "first_step": first_step_of(ordered, addresses),
-        "last_time": "",
     }
 
 

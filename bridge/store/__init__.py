@@ -20,6 +20,7 @@ from bridge.store.pings import StorePings
 from bridge.store.probes import StoreProbes
 from bridge.store.reading import StoreReader
 from bridge.store.reconciliation import StoreReconciliation
+from bridge.store.recurrences import StoreRecurrences
 from bridge.store.storms import StoreStorms
 from bridge.store.waking import Listener, Waker
 
@@ -42,6 +43,7 @@ __all__ = [
     "StoreProbes",
     "StoreReader",
     "StoreReconciliation",
+    "StoreRecurrences",
     "StoreStorms",
     "Waker",
     "back_up",

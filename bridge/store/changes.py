@@ -54,12 +54,17 @@ class StoreChanges:
         return page_of(listed, limit, total, before)
 
     def changes_for(self, alerts: Iterable[Mapping[str, str]], since: datetime, until: datetime) -> list[ChangeEvent]:
-        query = sa.select(change).where(change.c.at >= since, change.c.at <= until)
-        return without_repeats(concerning(self._read(query.order_by(*_NEWEST_FIRST).limit(MOST)), alerts))
-
-    def _read(self, query: sa.Select[Any]) -> list[ChangeEvent]:
         with reading(self._engine) as connection:
-            return [change_from(row) for row in connection.execute(query).mappings()]
+            return read_changes(connection, alerts, since, until)
+
+
+def read_changes(
+    connection: sa.Connection, alerts: Iterable[Mapping[str, str]], since: datetime, until: datetime
+) -> list[ChangeEvent]:
+    """See bridge.core.ports.Changes.changes_for."""
+    query = sa.select(change).where(change.c.at >= since, change.c.at <= until).order_by(*_NEWEST_FIRST).limit(MOST)
+    read = [change_from(row) for row in connection.execute(query).mappings()]
+    return without_repeats(concerning(read, alerts))
 
 
 def write_changes(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import sqlalchemy as sa
 
@@ -15,6 +15,7 @@ from bridge.core.delivery.delivery import Delivery
 from bridge.core.delivery.status import status_of
 from bridge.core.facts import Context
 from bridge.core.model import Incident, Severity
+from bridge.core.recurrence import Recurrence
 from bridge.core.timeline import Entry
 from bridge.core.views import DeliveryView, Health
 from bridge.store import listing
@@ -22,11 +23,13 @@ from bridge.store.applying import complete
 from bridge.store.contexts import StoreContexts
 from bridge.store.database import reading
 from bridge.store.dead_letters import StoreDeadLetters
+from bridge.store.recurrences import StoreRecurrences
 from bridge.store.rows import DELIVERY, delivery_from, entry_from, incident_from
 from bridge.store.suppression import SAME_CHANNEL, SUPPRESSED
 from bridge.store.tables import LARGEST, alert, channel_state, delivery, event, heartbeat, incident, storm, worker
 from bridge.store.timers import added_of
 
+EARLIER_SHOWN = 5
 DIGEST = sa.case((SUPPRESSED, storm.c.incident_number)).label("digest")
 _TROUBLE = sa.case((channel_state.c.failing, channel_state.c.pause_reason), else_="").label("trouble")
 
@@ -100,6 +103,9 @@ class StoreReader:
 
     def measured(self, number: int, now: datetime) -> Measured:
         return StoreContexts(self._engine).measured(number, now)
+
+    def recurrence(self, incident: Incident, window: timedelta) -> Recurrence | None:
+        return StoreRecurrences(self._engine).of([incident], window, EARLIER_SHOWN).get(incident.number)
 
     def page_of_dead_letters(
         self, wanted: DeadLetterFilter, limit: int = 1000, after: str | None = None

@@ -17,6 +17,7 @@ from bridge.core.errors import Reason
 from bridge.core.escalation import Kind, Timer
 from bridge.core.facts import ChangeEvent
 from bridge.core.model import Added, Alert, Cause, Flap, Incident, Severity, State, Status, Target
+from bridge.core.recurrence import EndedIncident, recurrence_key
 from bridge.core.storms.detection import Storm
 from bridge.core.storms.digests import Suppressed
 from bridge.core.timeline import Entry, EntryKind
@@ -118,6 +119,7 @@ def alert_row(number: int, alert: Alert) -> dict[str, Any]:
         "ended_seen_at": alert.ended_seen_at,
         "muted": alert.muted,
         "held": alert.deferred,
+        "recurrence": recurrence_key(alert.labels),
     }
 
 
@@ -222,6 +224,10 @@ def storm_row(storm: Storm) -> dict[str, Any]:
 
 def storm_from(row: RowMapping) -> Storm:
     return Storm(number=row["incident_number"], **{name: row[name] for name in _PLAIN_OF_STORM})
+
+
+def ended_from(row: RowMapping) -> EndedIncident:
+    return EndedIncident(row["number"], row["opened_at"], row["resolved_at"])
 
 
 def suppressed_from(row: RowMapping) -> Suppressed:

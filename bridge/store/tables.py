@@ -111,6 +111,8 @@ alert = sa.Table(
     sa.Column("ended_seen_at", UtcDateTime),
     sa.Column("muted", sa.Text, nullable=False, server_default=""),
     sa.Column("held", sa.Boolean, nullable=False, server_default=sa.false()),  # its end, while the incident flaps
+    sa.Column("recurrence", sa.String(16)),  # see core.recurrence; none: written by a version that did not store it
+    sa.Index("alert_by_recurrence", "recurrence", "incident_number"),
 )
 
 event = sa.Table(

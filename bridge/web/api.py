@@ -20,7 +20,9 @@ from bridge.core.incidents.periods import firing_period
 from bridge.core.incidents.state_changes import Flaps
 from bridge.core.model import Alert, Incident
 from bridge.core.ports import Changes
+from bridge.core.recurrence import Earlier, Recurrence, window_within
 from bridge.core.views import Reader
+from bridge.rendering.recurrence import last_time
 from bridge.web.digest_links import held_channel
 from bridge.web.logins import Logins
 from bridge.web.pages import asked_after
@@ -37,6 +39,7 @@ def blueprint(
     logins: Logins,
     window: Callable[[], timedelta],
     flaps: Callable[[Incident], Flaps | None],
+    retention: Callable[[], timedelta],
 ) -> Blueprint:
     routes = Blueprint("api", __name__, url_prefix="/api/v1")
     routes.before_request(logins.demand)
@@ -58,7 +61,9 @@ def blueprint(
         if incident is None:
             abort(404, f"There is no incident {number}. GET /api/v1/incidents lists all incidents.")
         changes = [_change(each) for each in _changes_of(incident)]
-        return jsonify(_full(incident, reader, flaps(incident), clock()) | {"changes": changes})
+        recurrence = reader.recurrence(incident, window_within(retention()))
+        full = _full(incident, reader, flaps(incident), clock())
+        return jsonify(full | {"changes": changes, "recurrence": _recurrence(recurrence) if recurrence else None})
 
     @routes.get("/dead-letters")
     def list_dead_letters() -> ResponseReturnValue:
@@ -159,6 +164,7 @@ def _measured(known: Measurements) -> dict[str, Any]:
     return {
         "measured_at": context.at.isoformat(),
         "after_end": ended is not None,
+        "hypothesis": asdict(context.hypothesis) if context.hypothesis else None,
         "facts": [_fact(fact) for fact in context.facts],
         "unknown": [asdict(each) for each in context.unknown],
         "during": _measured(ended.during) if ended and ended.during else None,
@@ -168,6 +174,31 @@ def _measured(known: Measurements) -> dict[str, Any]:
 
 def _fact(fact: Fact) -> dict[str, Any]:
     return _dated(asdict(fact))
+
+
+def _recurrence(recurrence: Recurrence) -> dict[str, Any]:
+    return {
+        "text": last_time(recurrence),
+        "subject": recurrence.subject,
+        "count": recurrence.count,
+        "at_least": recurrence.at_least,
+        "window_seconds": int(recurrence.window.total_seconds()),
+        "earlier": [_earlier(each) for each in recurrence.earlier],
+    }
+
+
+def _earlier(earlier: Earlier) -> dict[str, Any]:
+    period = earlier.period
+    return {
+        "number": earlier.number,
+        "title": earlier.title,
+        "started_at": period.started_at.isoformat(),
+        "ended_at": period.ended_at and period.ended_at.isoformat(),
+        "duration_seconds": int(period.duration(period.ended_at or period.started_at).total_seconds()),
+        "duration_exact": period.exact,
+        "resolved_by": earlier.resolved_by or None,
+        "change": _change(earlier.change) if earlier.change else None,
+    }
 
 
 def _alert(alert: Alert) -> dict[str, Any]:

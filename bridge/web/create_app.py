@@ -64,7 +64,9 @@ def create_app(
     app.register_blueprint(webhooks.blueprint(current, intake, metrics, clock))
     app.register_blueprint(operations.blueprint(current, StoreProbe(reader, intake, clock), metrics, reload, logins))
     app.register_blueprint(changes.blueprint(current, kept, metrics, clock))
-    app.register_blueprint(api.blueprint(reader, kept, clock, logins, lambda: _window(current()), flaps))
+    app.register_blueprint(
+        api.blueprint(reader, kept, clock, logins, lambda: _window(current()), flaps, lambda: current().retention)
+    )
     app.register_blueprint(pages.blueprint(reader, kept, clock, logins))
     app.register_blueprint(
         incident_pages.blueprint(current, reader, kept, charts, clock, logins, lambda: _window(current()), flaps)

@@ -12,6 +12,7 @@ from markupsafe import Markup, escape
 
 from bridge.core.incidents.notices import state_word, status_word
 from bridge.core.incidents.periods import firing_period
+from bridge.rendering.recurrence import how_it_ended, how_often, lasted
 from bridge.rendering.text import clean, labelled
 
 #: Where a long name may be broken; a number such as 7.3, 20,000 or 14:02 never is.
@@ -31,6 +32,8 @@ def add_filters(routes: Blueprint) -> None:
     routes.add_app_template_filter(with_commands)
     routes.add_app_template_filter(state_word)
     routes.add_app_template_filter(status_word)
+    for describing in (how_often, how_it_ended, lasted):
+        routes.add_app_template_filter(describing)
 
 
 def safe_link(value: str) -> str:

@@ -18,9 +18,11 @@ from bridge.core.incidents.periods import firing_period
 from bridge.core.incidents.state_changes import Flaps
 from bridge.core.model import Alert, Incident
 from bridge.core.ports import Changes, Link
+from bridge.core.recurrence import window_within
 from bridge.core.storms.digests import channel_of
 from bridge.core.views import Reader
-from bridge.rendering.context_view import view_of
+from bridge.rendering.context_view import beginning_of, view_of
+from bridge.rendering.first_step import first_step_of
 from bridge.rendering.links import addresses_of, links_of
 from bridge.rendering.silencing import amtool_command, silence_form, silenced_labels
 from bridge.rendering.view import believable
@@ -66,6 +68,7 @@ def blueprint(
         now, period = clock(), firing_period(incident)
         started = period.started_at
         context = as_of(reader.measured(number, now), started, period.ended_at)
+        beginning = beginning_of(context, started)
         changes = kept.changes_for([alert.labels for alert in alerts], *period_of(incident, now, window()))
         return render_template(
             "incident.html",
@@ -79,7 +82,9 @@ def blueprint(
             charts=_newest_of_each(charts.of_incident(number))[:CHARTS_SHOWN],
             period=period,
             context=view_of(context, started),
-            changes=[(change, _around(change.at, started)) for change in changes[:CHANGES_SHOWN]],
+            first_step=first_step_of(alerts, addresses_of(current())),
+            changes=[(change, beginning.gap(change.at)) for change in changes[:CHANGES_SHOWN]],
+            recurrence=reader.recurrence(incident, window_within(current().retention)),
             held_channel=None if incident.resolved else channel_of(incident),
             window=span(started - window(), started),
             alertmanager=_ui(current(), incident),
@@ -160,10 +165,6 @@ def _address(settings: Settings, incident: Incident) -> str:
 def _ui(settings: Settings, incident: Incident) -> str:
     found = (source.alertmanager_ui for source in settings.sources if source.name == incident.source)
     return next(found, None) or ""
-
-
-def _around(at: datetime, started: datetime) -> str:
-    return f"{span(at, started)} before the start" if at <= started else f"{span(started, at)} after the start"
 
 
 def _worst_first(alert: Alert) -> tuple[int, int, datetime, str]:

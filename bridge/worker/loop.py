@@ -10,7 +10,7 @@ import asyncio
 import contextlib
 import random
 from collections import Counter
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Protocol
@@ -21,6 +21,7 @@ from bridge.core.errors import Reason, SendError, StoreUnavailable
 from bridge.core.facts import Measurements
 from bridge.core.model import Incident
 from bridge.core.ports import Begun, Channel, ChannelCapacity, Claim, Deliveries, GiveUp, Message, Outcome, Sent
+from bridge.core.recurrence import Recurrence
 from bridge.observability import logs
 from bridge.observability.metrics import Metrics
 from bridge.worker.charts import Illustrator
@@ -31,6 +32,7 @@ from bridge.worker.observing import observe
 from bridge.worker.probe_baselines import BaselineKeeper
 from bridge.worker.probing import NoProbes, Prober, ProbeStore
 from bridge.worker.records import IncidentRecords, NoChecks, NoRecords, PeriodicChecks, RecordsThread
+from bridge.worker.recurrence import recurrences
 from bridge.worker.refusing import kept
 from bridge.worker.settling import Freezer, Settler
 from bridge.worker.setup import CurrentSetup, Setup
@@ -52,6 +54,7 @@ class SharedContent:
     """What the messages of one incident share beyond it, among those that were claimed together."""
 
     context: asyncio.Task[Measurements | None] | None
+    recurrences: asyncio.Task[Mapping[int, Recurrence]]  #: of all that were claimed together
     until: float  #: the loop's time until which a message may wait for its pictures
 
 
@@ -88,14 +91,14 @@ class Worker:
         self._housekeeping = Housekeeping(
             store, checks or NoChecks(), thread, self._setup, clock, place=place, every_seconds=alive_seconds
         )
-        async_records = RecordsThread(thread, store, records or NoRecords())
-        self._illustrator = Illustrator(async_records, self._setup)
+        self._records = RecordsThread(thread, store, records or NoRecords())
+        self._illustrator = Illustrator(self._records, self._setup)
         probing = probes or NoProbes()
         self._context = ContextCollector(
-            async_records, self._setup, lambda number: thread.call(probing.probed, number, clock())
+            self._records, self._setup, lambda number: thread.call(probing.probed, number, clock())
         )
-        self._completer = Completer(async_records, self._context)
-        self._prober = Prober(async_records, thread, probing, self._context, self._setup, clock)
+        self._completer = Completer(self._records, self._context)
+        self._prober = Prober(self._records, thread, probing, self._context, self._setup, clock)
         self._baselines = BaselineKeeper(thread, probing, self._setup, clock)
 
     def wake(self) -> None:
@@ -167,22 +170,25 @@ class Worker:
         return replace(capacity, limit=capacity.limit - self._in_flight[channel], doubtful=doubtful)
 
     def _start(self, claims: Sequence[Claim]) -> None:
-        contents: dict[int, SharedContent] = {}
+        contents = self._shared_contents({claim.incident_number: claim.incident for claim in claims})
         for claim in claims:
-            content = contents.get(claim.incident_number) or self._shared_content(claim.incident)
-            contents[claim.incident_number] = content
+            content = contents[claim.incident_number]
             self._in_flight[claim.target.channel] += 1
             self._doubtful[claim.target.channel] += claim.doubtful
             task = asyncio.create_task(self._deliver(claim, content))
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
 
-    def _shared_content(self, incident: Incident) -> SharedContent:
-        """Context is collected once for all channels, which then say the same."""
-        setup = self._setup.value
-        context = asyncio.create_task(self._context.collect(incident)) if setup.context is not None else None
-        self._illustrator.begin(incident)
-        return SharedContent(context, asyncio.get_running_loop().time() + setup.budget_seconds)
+    def _shared_contents(self, incidents: Mapping[int, Incident]) -> dict[int, SharedContent]:
+        """Collected once for all channels, which then say the same."""
+        setup, create = self._setup.value, asyncio.create_task
+        collect = self._context.collect if setup.context is not None else None
+        contexts = {number: create(collect(each)) if collect else None for number, each in incidents.items()}
+        found = create(recurrences(self._records, list(incidents.values())))  # what is to be measured takes longer
+        until = asyncio.get_running_loop().time() + setup.budget_seconds
+        for incident in incidents.values():
+            self._illustrator.begin(incident)
+        return {number: SharedContent(context, found, until) for number, context in contexts.items()}
 
     async def _deliver(self, claim: Claim, content: SharedContent) -> None:
         try:
@@ -214,8 +220,9 @@ class Worker:
             channel = self._setup.value.channels[claim.target.channel]
             # a mail whose bytes are frozen has its context already
             context = await content.context if content.context is not None and claim.frozen is None else None
+            recurrence = (await content.recurrences).get(claim.incident_number)
             render = self._setup.value.renderer.message
-            message = render(claim.incident, claim, claim.news, context, html=channel.wants_html)
+            message = render(claim.incident, claim, claim.news, context, recurrence, html=channel.wants_html)
             message = await self._illustrated(message, claim, channel, content.until)
             composed = channel.compose(message, claim)
             refused = composed.content

@@ -12,6 +12,7 @@ from bridge.core.context.measurements import Measured
 from bridge.core.facts import ChangeEvent, Context
 from bridge.core.model import Incident
 from bridge.core.ports import Deliveries, Illustration
+from bridge.core.recurrence import Recurrence
 from bridge.worker.store_thread import StoreThread
 
 
@@ -19,6 +20,10 @@ class IncidentRecords(Protocol):
     """Calls block."""
 
     def changes_before(self, incident: Incident) -> Sequence[ChangeEvent]: ...
+
+    def recurrences(self, incidents: Sequence[Incident]) -> Mapping[int, Recurrence]:
+        """By number, of those that happened before."""
+        ...
 
     def save_contexts(self, contexts: Mapping[int, Context]) -> None:
         """For the pages; by incident."""
@@ -51,6 +56,9 @@ class NoRecords:
     def changes_before(self, incident: Incident) -> Sequence[ChangeEvent]:
         return ()
 
+    def recurrences(self, incidents: Sequence[Incident]) -> Mapping[int, Recurrence]:
+        return {}
+
     def save_contexts(self, contexts: Mapping[int, Context]) -> None:
         return
 
@@ -81,6 +89,9 @@ class RecordsThread:
 
     def changes_before(self, incident: Incident) -> Awaitable[Sequence[ChangeEvent]]:
         return self._thread.call(self._records.changes_before, incident)
+
+    def recurrences(self, incidents: Sequence[Incident]) -> Awaitable[Mapping[int, Recurrence]]:
+        return self._thread.call(self._records.recurrences, incidents)
 
     def save_contexts(self, contexts: Mapping[int, Context]) -> Awaitable[None]:
         return self._thread.call(self._records.save_contexts, contexts)

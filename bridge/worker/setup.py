@@ -13,6 +13,7 @@ from bridge.core.context.probe import GoldenSet, Probe, Target, TargetAnswer
 from bridge.core.facts import ChangeEvent, Context, Fact, Measurements, Unknown
 from bridge.core.model import Incident
 from bridge.core.ports import Channel, ChannelCapacity, Claim, Message
+from bridge.core.recurrence import Recurrence
 from bridge.core.timeline import Entry
 
 
@@ -23,6 +24,7 @@ class MessageRenderer(Protocol):
         claim: Claim,
         news: Sequence[Entry],
         context: Measurements | None = None,
+        recurrence: Recurrence | None = None,
         *,
         html: bool,
     ) -> Message: ...

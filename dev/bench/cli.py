@@ -9,13 +9,13 @@ from pathlib import Path
 
 import click
 
-from dev.bench import bert, context
+from dev.bench import bert, context, recurrence
 from dev.bench.measuring import MEASUREMENTS, QUICK, Figures, Size
 from dev.compared_systems import SYSTEMS, chosen_systems
 
 Results = dict[str, dict[str, Figures]]
 USUAL = ("ingest", "latency", "storm")
-OWN = {"bert": bert.measure, "context": context.measure}  #: of the bridge or the API alone
+OWN = {"bert": bert.measure, "context": context.measure, "recurrence": recurrence.measure}  #: of one
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
@@ -27,7 +27,8 @@ def main(what: tuple[str, ...], quick: bool, only: str | None, target: Path | No
     """Measure the bridge and Alertmanager's own receivers, one after the other, against the same sinks.
 
     `bert` measures one replica of the toxicity API beside its own model in a plain loop, and `context` how long a
-    page takes while Prometheus is well, slow, silent, wrong or gone.
+    page takes while Prometheus is well, slow, silent, wrong or gone. `recurrence` measures how long it takes to find
+    what happened before among 100,000 incidents.
     """
     results: Results = {}
     for measurement in what or USUAL:

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import enum
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from dev.drills.reading import Said, plain
 from dev.drills.scenario import Scenario
 
 VERSION = re.compile(r"(?<![\w.:/-])v?(\d+\.\d+\.\d+)(?![\w.]*\d)")
+BLAME = r"[^.;,()]{0,30}(?<!not )(?<!does not )\bfail(s|ed|ing)\b"
+FAILED_SECONDS = 600
+ENOUGH, LITTLE, MUCH = 30, 0.02, 0.05  #: requests, and shares of them that fail
 POD = re.compile(r"toxicity-api-\d+")
 
 
@@ -33,13 +36,30 @@ class Judgement:
     unsaid: tuple[str, ...] = ()  #: facts that belong into the messages, by their patterns
 
 
-def judge(scenario: Scenario, said: Said, rule_texts: Iterable[str], silent: bool) -> Judgement:
-    """rule_texts: the alerts' own annotations, which are no conclusions. silent: nothing of the service is measured."""
-    shown = said.everything(without=rule_texts)
+@dataclass(frozen=True)
+class Known:
+    """What really was the case when the alert was sent."""
+
+    failed: Mapping[str, tuple[int, int]]  #: of how many requests in FAILED_SECONDS, by pod and version
+    rule_texts: tuple[str, ...] = ()  #: the alerts' own annotations, which are no conclusions
+    silent: bool = False  #: nothing of the service was measured
+
+    def well(self) -> list[str]:
+        """Pods and versions that hardly fail while others of their kind do."""
+        return [name for name, (failed, asked) in self.failed.items()
+                if asked >= ENOUGH and failed < LITTLE * asked and self._others_fail(name)]  # fmt: skip
+
+    def _others_fail(self, name: str) -> bool:
+        alike = [counts for other, counts in self.failed.items() if bool(POD.match(other)) is bool(POD.match(name))]
+        return any(asked >= ENOUGH and failed > MUCH * asked for failed, asked in alike)
+
+
+def judge(scenario: Scenario, said: Said, known: Known) -> Judgement:
+    shown = said.everything(without=known.rule_texts)
     unsaid = tuple(each for each in scenario.truth.said if not _in(each, shown))
     for score, faults in (
-        (Score.DANGEROUS, [f"says /{each}/" for each in scenario.truth.dangerous if _in(each, shown)]),
-        (Score.WRONG, [*_false(scenario, said, silent), *_wrong(scenario, said)]),
+        (Score.DANGEROUS, [*_dangerous(scenario, shown), *_blamed(said, known)]),
+        (Score.WRONG, [*_false(scenario, said, known), *_wrong(scenario, said)]),
     ):
         if faults:
             return Judgement(score, "; ".join(faults), unsaid)
@@ -48,6 +68,18 @@ def judge(scenario: Scenario, said: Said, rule_texts: Iterable[str], silent: boo
     if scenario.truth.none == "missed":
         return Judgement(Score.MISSED, "names no cause", unsaid)
     return Judgement(Score.NONE, "", unsaid)
+
+
+def _dangerous(scenario: Scenario, shown: str) -> Iterator[str]:
+    for each in scenario.truth.dangerous:
+        if found := re.search(each, shown, re.IGNORECASE):
+            yield f"says {shown[max(0, found.start() - 20) : found.end() + 20]!r}"
+
+
+def _blamed(said: Said, known: Known) -> Iterator[str]:
+    for name in known.well():
+        if name and _in(rf"(?<![\w.]){re.escape(name)}(?![\w]){BLAME}", plain(said.line)):
+            yield f"says that {name} fails, which is well"
 
 
 def _wrong(scenario: Scenario, said: Said) -> Iterator[str]:
@@ -62,26 +94,32 @@ def _wrong(scenario: Scenario, said: Said) -> Iterator[str]:
         yield "is surer than the evidence"
 
 
-def _false(scenario: Scenario, said: Said, silent: bool) -> Iterator[str]:
+def _false(scenario: Scenario, said: Said, known: Known) -> Iterator[str]:
     """What no message may say, whatever the scenario."""
     text = said.everything()
-    known = {f"toxicity-api-{each}" for each in range(scenario.pods)}
-    yield from (f"speaks of {each}, which does not exist" for each in sorted(set(POD.findall(text)) - known))
+    pods = {f"toxicity-api-{each}" for each in range(scenario.pods)}
+    yield from (f"speaks of {each}, which does not exist" for each in sorted(set(POD.findall(text)) - pods))
     versions = {*scenario.versions, *(c.version for c in scenario.changes), *(c.previous for c in scenario.changes)}
     found = set(VERSION.findall(plain(said.line)))
     yield from (f"speaks of version {each}, which never served" for each in sorted(found - versions))
-    if silent:
+    if known.silent:
         good = [str(each["title"]) for each in said.facts if each["verdict"] == "good"]
         yield from (f"calls {each!r} good, which nobody measures" for each in good)
-    yield from _parts(said)
+    if scenario.send == "firing":
+        yield from (f"the cause is missing in {each}" for each in said.messages if each not in said.shown_in())
+    yield from _parts(said, known)
 
 
-def _parts(said: Said) -> Iterator[str]:
-    """A part is never more than its whole."""
+def _parts(said: Said, known: Known) -> Iterator[str]:
+    """Numbers of a part and its whole that cannot be: more than all, or many failures of what is well."""
+    well = known.well()
     for fact in said.facts:
         for part in fact.get("parts", ()):
-            if part.get("of") is not None and part["value"] > part["of"] * 1.001 + 0.001:
-                yield f"{fact['title']}: {part['name']} has {part['value']:g} of {part['of']:g}"
+            name, value, whole = part["name"], part["value"], part.get("of")
+            if whole is not None and value > whole * 1.001 + 0.001:
+                yield f"{fact['title']}: {name} has {value:g} of {whole:g}"
+            elif whole and re.search("error|fail|bad", fact["role"]) and name in well and value > MUCH * whole:
+                yield f"{fact['title']}: {name} has {value:g} of {whole:g}, and is well"
 
 
 def _in(pattern: str, text: str) -> bool:

@@ -9,12 +9,14 @@ from typing import Any
 
 from dev.drills.site import Json
 
+SHOWN = 60  #: characters of the cause that no channel leaves out
+SENTENCE = re.compile(r"(?<=[.:!?]) ")
 SPACE = re.compile(r"\s+")
 
 
 @dataclass(frozen=True)
 class Said:
-    """The cause as the machine-readable message has it (empty: none was named), and all texts by channel."""
+    """The cause as the API has it (empty: none was named), and all texts by channel."""
 
     cause: str
     rule: str
@@ -27,38 +29,38 @@ class Said:
     def line(self) -> str:
         return f"{self.cause} [{self.rule}]" if self.cause else ""
 
+    def shown_in(self) -> list[str]:
+        """The channels whose message names the cause, or rightly none."""
+        words = plain(self.cause)[:SHOWN]
+        return [channel for channel, text in self.messages.items() if words in plain(text)]
+
     def everything(self, without: Iterable[str] = ()) -> str:
-        """All messages on one line, without these texts."""
+        """All messages on one line, without the sentences of these texts."""
         text = plain("\n".join(self.messages.values()))
-        for each in sorted((plain(each) for each in without), key=len, reverse=True):
-            text = text.replace(each, " ") if each else text
+        for each in without:
+            for sentence in SENTENCE.split(plain(each)):
+                text = text.replace(sentence, " ") if sentence else text
         return text
 
 
 def said(incident: Json, state: Json) -> Said:
     """incident: as the API shows it. state: the sandbox's."""
-    context = _newest(incident, state).get("context") or {}
-    hypothesis = context.get("hypothesis") or {}
-    page = _page(incident, state)
-    details = page.get("custom_details") or {}
+    measured = incident.get("measured") or {}
+    shown = measured.get("during") or measured  # of one that is over, the messages show what was measured before
+    cause, page = shown.get("hypothesis") or {}, _page(incident, state)
+    summary = str(page.get("summary", ""))
     return Said(
-        str(hypothesis.get("text", "")),
-        str(hypothesis.get("rule") or details.get("rule") or ""),
-        str(hypothesis.get("confidence", "")),
-        str(page.get("summary", "")),
-        tuple(context.get("facts", ())),
+        str(cause.get("text", "")),
+        str(cause.get("rule", "")),
+        str(cause.get("confidence", "")),
+        summary,
+        tuple(shown.get("facts", ())),
         {
-            "PagerDuty": "\n".join((str(page.get("summary", "")), *_strings(details))),
+            "PagerDuty": "\n".join((summary, *_strings(page.get("custom_details")))),
             "Slack": "\n".join(_slack(incident, state)),
             "mail": _mail(incident, state),
         },
     )
-
-
-def _newest(incident: Json, state: Json) -> Json:
-    bodies = [each["body"]["incident"] for each in state["webhook"]["deliveries"]]
-    mine: list[Json] = [each for each in bodies if each["uid"] == incident["uid"]]
-    return max(mine, key=lambda each: int(each["revision"]), default={})
 
 
 def _page(incident: Json, state: Json) -> Json:
@@ -72,9 +74,9 @@ def _slack(incident: Json, state: Json) -> Iterator[str]:
         for message in channel["messages"]:
             payload = (message["metadata"] or {}).get("event_payload", {})
             if str(payload.get("delivery_id", "")).startswith(f"{incident['uid']}:"):
-                yield str(message["text"])
-                yield from _strings(message.get("blocks"))
-                yield from _strings(message.get("replies"))
+                for part in (message, *message["thread"]):
+                    yield str(part["text"])
+                    yield from _strings([part["blocks"], part["attachments"]])
 
 
 def _mail(incident: Json, state: Json) -> str:
@@ -100,4 +102,4 @@ def _strings(value: Any) -> Iterator[str]:
 
 def plain(text: str) -> str:
     """For comparisons: one line without marks of Slack's and mail's formats."""
-    return SPACE.sub(" ", re.sub(r"[*_`~]|&(?:amp|lt|gt);", "", text)).strip()
+    return SPACE.sub(" ", re.sub(r"[*`~]|&(?:amp|lt|gt);", "", text)).strip()

@@ -6,16 +6,17 @@ import json
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from dev.drills import alerts, rules, sending
 from dev.drills.alerts import Outbreak
-from dev.drills.judging import Judgement, judge
+from dev.drills.judging import FAILED_SECONDS, Judgement, Known, judge
 from dev.drills.prometheus import Prometheus, running_prometheus
 from dev.drills.reading import Said, said
-from dev.drills.samples import series_of
+from dev.drills.samples import Service, service_of
 from dev.drills.scenario import Scenario
 from dev.drills.site import Site, running_site
 from dev.drills.timeline import FINE_SECONDS, is_silent, timelines
@@ -38,23 +39,33 @@ def run(scenarios: Sequence[Scenario], say: Say) -> list[Result]:
     """In the order of the scenarios. Raises StackError."""
     together = [each for each in scenarios if not each.alone]
     worlds = [together] if together else []
-    found: dict[str, Result] = {}
-    for world in (*worlds, *([each] for each in scenarios if each.alone)):
-        found |= {result.scenario.name: result for result in run_together(world, say)}
+    worlds += [[each] for each in scenarios if each.alone]
+    with ThreadPoolExecutor(len(worlds)) as pool:
+        found = {
+            each.scenario.name: each for world in pool.map(lambda world: _run(world, say), worlds) for each in world
+        }
     return [found[each.name] for each in scenarios]
 
 
-def run_together(scenarios: Sequence[Scenario], say: Say) -> list[Result]:
+def _run(scenarios: Sequence[Scenario], say: Say) -> list[Result]:
+    with replayed(scenarios, say) as (_, results):
+        return results
+
+
+@contextmanager
+def replayed(scenarios: Sequence[Scenario], say: Say) -> Iterator[tuple[Site, list[Result]]]:
+    """In one Prometheus and one bridge, which still run, with the sandbox that has the messages. Raises StackError."""
     with tempfile.TemporaryDirectory(prefix="incident-bridge-drills-") as name, ExitStack() as running:
         folder = Path(name)
         prometheus = running.enter_context(running_prometheus(folder))
         now = _moment(len(scenarios))
-        fired = prepare(prometheus, scenarios, now, say)
+        services = [service_of(each, now) for each in scenarios]
+        fired = prepare(prometheus, services, now, say)
         site = running.enter_context(running_site(folder, prometheus.url))
         _wait_until(now)
         _notify(site, scenarios, fired, now)
         say(f"the alerts were sent within {time.time() - now:.0f} s")
-        return list(_results(site, scenarios, fired, now))
+        yield site, list(_results(site, services, fired, now))
 
 
 def _moment(count: int) -> int:
@@ -63,21 +74,21 @@ def _moment(count: int) -> int:
     return int(then) // FINE_SECONDS * FINE_SECONDS + FINE_SECONDS
 
 
-def prepare(prometheus: Prometheus, scenarios: Sequence[Scenario], now: int, say: Say) -> dict[str, list[Outbreak]]:
+def prepare(prometheus: Prometheus, services: Sequence[Service], now: int, say: Say) -> dict[str, list[Outbreak]]:
     """What fired in each scenario, by its name. Raises StackError when the alert of one did not fire."""
     began = time.monotonic()
-    for scenario in scenarios:
-        prometheus.write(series_of(scenario, now))
+    for service in services:
+        prometheus.write(service.series())
     written = time.monotonic()
     recordings, alert_rules = rules.read()
     rules.record(prometheus, recordings, now)
     recorded = time.monotonic()
     every = alerts.evaluate(prometheus, alert_rules, now)
     say(
-        f"{len(scenarios)} histories of 25 h in {written - began:.0f} s, of the rules in {recorded - written:.0f} s, "
+        f"{len(services)} histories of 25 h in {written - began:.0f} s, of the rules in {recorded - written:.0f} s, "
         f"of the alerts in {time.monotonic() - recorded:.0f} s"
     )
-    return {each.name: sending.outbreaks_of(each, every) for each in scenarios}
+    return {each.scenario.name: sending.outbreaks_of(each.scenario, every) for each in services}
 
 
 def _wait_until(moment: float) -> None:
@@ -120,12 +131,15 @@ def _parts(scenarios: Sequence[Scenario]) -> Iterator[Sequence[Scenario]]:
         yield scenarios[begin : begin + AT_ONCE]
 
 
-def _results(site: Site, scenarios: Sequence[Scenario], fired: dict[str, list[Outbreak]], now: int) -> Iterator[Result]:
+def _results(site: Site, services: Sequence[Service], fired: dict[str, list[Outbreak]], now: int) -> Iterator[Result]:
     incidents, state = site.incidents(), site.sandbox.state
-    for scenario in scenarios:
-        brief = incidents[sending.group_key(scenario)]
+    for service in services:
+        brief = incidents[sending.group_key(service.scenario)]
         heard = said(json.loads(site.get(f"/api/v1/incidents/{brief['number']}")), state)
-        silent = is_silent(timelines(scenario, now), now)
-        outbreaks = tuple(fired[scenario.name])
-        texts = [text for each in outbreaks for text in each.annotations.values()]
-        yield Result(scenario, outbreaks, now, heard, judge(scenario, heard, texts, silent))
+        outbreaks = tuple(fired[service.scenario.name])
+        truth = Known(
+            service.failed_of(now - FAILED_SECONDS, now),
+            tuple(text for each in outbreaks for text in each.annotations.values()),
+            is_silent(timelines(service.scenario, now), now),
+        )
+        yield Result(service.scenario, outbreaks, now, heard, judge(service.scenario, heard, truth))

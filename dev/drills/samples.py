@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -20,13 +21,33 @@ STATUS = {"prediction_failed": "500", "model_load": "503", "timeout": "504"}
 
 def namespace_of(scenario: Scenario) -> str:
     """Without a word that a pattern could find."""
-    return f"ml-{zlib.crc32(scenario.name.encode()) % 0xFFFF:04x}"
+    return scenario.namespace or f"ml-{zlib.crc32(scenario.name.encode()) % 0xFFFF:04x}"
 
 
-def series_of(scenario: Scenario, now: int) -> Iterator[Series]:
+@dataclass(frozen=True)
+class Service:
+    """All pods of a scenario. Its chance is the same in every run."""
+
+    scenario: Scenario
+    pods: tuple[Pod, ...]
+
+    def series(self) -> Iterator[Series]:
+        for pod in self.pods:
+            yield from pod.series()
+
+    def failed_of(self, begin: int, end: int) -> dict[str, tuple[int, int]]:
+        """How many requests failed, of how many, between two times in seconds: by the names of pods and versions."""
+        found: dict[str, tuple[int, int]] = {}
+        for pod in self.pods:
+            for name, failed, asked in pod.failed_of(begin, end):
+                before = found.get(name, (0, 0))
+                found[name] = (before[0] + failed, before[1] + asked)
+        return found
+
+
+def service_of(scenario: Scenario, now: int) -> Service:
     chance = np.random.default_rng(zlib.crc32(scenario.name.encode()))
-    for pod in timelines(scenario, now):
-        yield from Pod(scenario, pod, chance).series()
+    return Service(scenario, tuple(Pod(scenario, pod, chance) for pod in timelines(scenario, now)))
 
 
 class Pod:
@@ -38,7 +59,7 @@ class Pod:
         seconds = np.diff(pod.times, prepend=pod.times[0])
         # what a pod that does not answer gets is lost; after a gap in the scrapes the counters have gone on
         asked = chance.poisson(pod.traffic * seconds * pod.answers)
-        self._failed = {}
+        self._failed: dict[str, Counts] = {}
         left = asked
         for error, share in pod.failing.items():
             none = ~pod.model if error == "model_load" else False
@@ -46,6 +67,15 @@ class Pod:
             left = left - failed
             self._failed[error] = failed + pod.stray[error]
         self._done = left
+
+    def failed_of(self, begin: int, end: int) -> Iterator[tuple[str, int, int]]:
+        pod = self._pod
+        failed: Counts = np.sum(list(self._failed.values()), 0)
+        when = (pod.times > begin) & (pod.times <= end)
+        yield pod.name, int(failed[when].sum()), int((self._done + failed)[when].sum())
+        for index, version in enumerate(self._scenario.versions):
+            here = when & (pod.version == index)
+            yield version, int(failed[here].sum()), int((self._done + failed)[here].sum())
 
     def series(self) -> Iterator[Series]:
         yield from self._versioned()

@@ -26,8 +26,6 @@ from dev.stack.places import ROOT
 Json = dict[str, Any]
 SETTLED_SECONDS, START_SECONDS, END_SECONDS = 240.0, 120.0, 60.0
 CHANNELS = ("pagerduty-ml", "slack-ml", "email-ml")
-AUTOMATION = "automation"
-SOURCE = "prod"
 _DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 
@@ -76,8 +74,7 @@ def routes() -> str:
         source.pop("url", None)  # there is no Alertmanager to ask
     for channel in content["channels"].values():
         channel["rate"] = "unlimited"
-    content["channels"][AUTOMATION] = {"type": "webhook", "url": "${DRILL_WEBHOOK}", "rate": "unlimited"}
-    content["route"] = {"notify": [*CHANNELS, AUTOMATION]}
+    content["route"] = {"notify": list(CHANNELS)}
     content["heartbeats"] = []
     content["context"] |= {"budget": "60s", "query_timeout": "60s"}  # the machine may be busy; what is said is judged
     return yaml.safe_dump(content)
@@ -112,7 +109,6 @@ def _environment(sandbox: RunningSandbox, token: str, prometheus: str) -> Mappin
         "SLACK_BASE_URL": sandbox.slack_base_url,
         "SMTP_SMARTHOST": sandbox.smtp_address,
         "SMTP_TLS": "none",
-        "DRILL_WEBHOOK": sandbox.webhook_url,
         "PROMETHEUS_URL": prometheus,
     }
 

@@ -6,10 +6,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from playwright.sync_api import Browser
 
 from bridge.outbound.trust import trusted
 from dev.sandbox.running import RunningSandbox, running_sandbox
 from tests.channels.hostile_vendor import certificate
+from tests.channels.npm_tools import chromium
 
 
 @pytest.fixture(scope="session")
@@ -37,3 +39,10 @@ def believed(own: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     trusted.cache_clear()
     yield own
     trusted.cache_clear()
+
+
+@pytest.fixture(scope="module")  # meanwhile asyncio.run works only in other threads
+def phone(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
+    """A browser, for pages as wide as a phone."""
+    with chromium(tmp_path_factory.mktemp("chromium")) as browser:
+        yield browser

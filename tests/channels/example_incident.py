@@ -20,7 +20,9 @@ from bridge.core.facts import (
     Unknown,
     Verdict,
 )
+from bridge.core.incidents.periods import Period
 from bridge.core.model import Alert, Incident, Severity, State, Status
+from bridge.core.recurrence import WINDOW, Earlier, Recurrence
 from bridge.core.timeline import Entry, EntryKind
 
 STARTED = datetime(2026, 11, 23, 3, 12, 5, tzinfo=UTC)
@@ -58,7 +60,7 @@ def the_incident(*, firing: bool) -> Incident:
     status, ended = (Status.FIRING, None) if firing else (Status.RESOLVED, ENDED)
     alert = Alert("1", status, labels, annotations, STARTED, ended, severity=Severity.CRITICAL)
     return Incident(
-        number=42, uid="example", key="k", dedup_key="0123456789abcdef" * 4, source="prod", receiver="bridge",
+        number=412, uid="example", key="k", dedup_key="0123456789abcdef" * 4, source="prod", receiver="bridge",
         group_key="{}", group_labels={"alertname": alert.name, "job": "toxicity-api"},
         title="MLErrorRateCritical toxicity-api", severity=Severity.CRITICAL,
         state=State.OPEN if firing else State.RESOLVED, revision=1 if firing else 3, opened_at=STARTED,
@@ -69,6 +71,13 @@ def the_incident(*, firing: bool) -> Incident:
 
 def the_news(*, firing: bool) -> list[Entry]:
     return [] if firing else [Entry(ENDED, EntryKind.RESOLVED, "prod", "all alerts are resolved", 3, loud=True)]
+
+
+def the_last_time() -> Recurrence:
+    began = STARTED - timedelta(days=9)
+    rollback = ChangeEvent("rollback", "toxicity-api", began, "Rollback", "1.0.0", "1.1.0", "Ana")
+    period = Period(began, began + timedelta(minutes=23))
+    return Recurrence(4, WINDOW, (Earlier(388, "MLErrorRateCritical toxicity-api", period, "", rollback),))
 
 
 def the_context(*, firing: bool) -> Measurements:
@@ -101,8 +110,8 @@ def while_failing(at: datetime) -> tuple[Fact, ...]:
     return (
         Fact("failing", "Failed predictions", Unit.RATIO, 0.136, at, failing, (), BAD, "above 5 %"),
         Fact("on", "Pods with failing predictions", Unit.COUNT, 1, at, role="pods_failing", of=3),
-        Fact("by_version", "Failed by version", Unit.COUNT, 216, at, (), by_version, role="errors_by_version"),
-        Fact("by_pod", "Failed by pod", Unit.COUNT, 216, at, (), by_pod, role="errors_by_pod"),
+        Fact("by_version", "Failed by version", Unit.COUNT, 216, at, (), by_version, role="symptom_by_version"),
+        Fact("by_pod", "Failed by pod", Unit.COUNT, 216, at, (), by_pod, role="symptom_by_pod"),
         Fact("by_type", "Errors by type", Unit.COUNT, 216, at, (), by_type, role="error_types"),
         Fact("pods", "Pods by version", Unit.COUNT, 3, at, (), pods, role="pods_by_version"),
         Fact("p95", "P95 latency", Unit.SECONDS, 0.412, at, latency, (), NEUTRAL),

@@ -100,10 +100,12 @@ def test_what_the_bridge_knows_besides() -> None:
     assert ["1 alert started firing"] == [each["text"] for each in incident["news"]]
     assert [{"text": "Runbook", "href": "https://run.example/a?x=1&y=2"}] == incident["links"]
     context = incident["context"]
-    assert {"text": "v2 fails", "evidence": ["5 % of v2"]} == context["hypothesis"]
+    cause = {"rule": "version", "confidence": "possible", "text": "v2 fails", "short": "", "evidence": ["5 % of v2"]}
+    assert cause == context["hypothesis"]
+    assert (None, [], False) == (context["onset"], context["looked_at"], context["changes_known"])
     assert ["v2"] == [each["version"] for each in context["changes"]]
     assert [{"title": "Latency", "why": "Prometheus did not answer within 1.5 s"}] == context["unknown"]
-    assert [{"name": "pod-1", "value": 0.5}] == context["facts"][0]["parts"]
+    assert [{"name": "pod-1", "value": 0.5, "of": None}] == context["facts"][0]["parts"]
     assert payload(claimed(an_alert()))["incident"]["context"] is None
 
 

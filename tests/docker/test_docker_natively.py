@@ -55,9 +55,8 @@ def test_an_alert_sent_to_one_of_the_pair_arrives_once(native: NativeStack) -> N
     fire(native.url("alertmanager-2", 9093), "MLErrorRateCritical", "critical", namespace="ml", job="toxicity-api")
     (page,) = eventually(lambda: sandbox_state(native)["pagerduty"]["incidents"])
     assert (page["status"], page["pages"]) == ("triggered", 1)
-    eventually(
-        lambda: answers(f"{native.url('bridge', 9119)}/-/watchdog")
-    )  # the Watchdog, from Prometheus through the pair
+    # the Watchdog, from Prometheus through the pair
+    eventually(lambda: answers(f"{native.url('bridge', 9119)}/-/watchdog"))
     end(native.url("alertmanager-2", 9093), "MLErrorRateCritical", "critical", namespace="ml", job="toxicity-api")
     eventually(lambda: sandbox_state(native)["pagerduty"]["incidents"][0]["status"] == "resolved")
     pair = [native.url(name, 9093) for name in ("alertmanager-1", "alertmanager-2")]

@@ -47,7 +47,7 @@ def test_an_incident_shows_its_changes_from_posts_and_alerts(bridge: Bridge, ale
     page = requests.get(f"{bridge.url}/incidents/{incident['number']}", timeout=60).text
     for word in (
         "bert-api v2 was deployed",
-        "before the start",
+        "before it fired",
         "by release job",
         "a retraining of bert-api was started",
     ):

@@ -44,9 +44,8 @@ SHIPPED = settings(UNIT.read_text())
 
 @pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="there is no systemd here")
 def test_systemd_accepts_the_unit(tmp_path: Path) -> None:
-    here = UNIT.read_text().replace(
-        "/opt/incident-bridge/bin/bridge", "/bin/true"
-    )  # systemd-analyze checks that the program exists
+    # systemd-analyze checks that the program exists
+    here = UNIT.read_text().replace("/opt/incident-bridge/bin/bridge", "/bin/true")
     file = tmp_path / UNIT.name
     file.write_text(here)
     done = subprocess.run(["systemd-analyze", "verify", file], capture_output=True, text=True, timeout=60, check=False)

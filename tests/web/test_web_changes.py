@@ -277,7 +277,7 @@ def test_an_incident_shows_what_was_changed_before_it_and_since(world: World) ->
         tell(world, {**DEPLOY, **more, "at": (NOW + timedelta(minutes=minutes)).isoformat()})
     world.now = NOW + timedelta(minutes=10)
     page = world.get("/incidents/7").text
-    for word in ("12 min before the start", "3 min after the start", "bert-api was rolled back to v1"):
+    for word in ("12 min before it fired", "3 min after it fired", "bert-api was rolled back to v1"):
         assert word in page
     for word in ("too long ago", "of others", "elsewhere"):
         assert word not in page
@@ -297,7 +297,7 @@ def test_the_configuration_says_how_long_before_an_incident_its_cause_is_looked_
 
 
 def test_an_incident_without_changes_says_so(world: World) -> None:
-    assert "No change that concerns it was reported, from 2 h before the start on" in world.get("/incidents/7").text
+    assert "No change that concerns it was reported, from 2 h before it fired on" in world.get("/incidents/7").text
 
 
 def with_labels(incident: Incident, labels: Mapping[str, str]) -> Incident:

