@@ -35,6 +35,7 @@ from bridge.worker.refusing import kept
 from bridge.worker.settling import Freezer, Settler
 from bridge.worker.setup import CurrentSetup, Setup
 from bridge.worker.store_thread import StoreThread
+from bridge.worker.warming import warm_up
 
 log = logs.get("worker")
 SOON_SECONDS = 0.05
@@ -116,6 +117,10 @@ class Worker:
         if self._tasks:
             await asyncio.wait(set(self._tasks), timeout=60)
         await former.close()
+
+    async def warm_up(self) -> None:
+        """Before run(), so that the first message is as fast as any."""
+        await warm_up(self._setup.value, self._store, self._records, self._thread, self._clock())
 
     async def run(self) -> None:
         housekeeping = asyncio.create_task(self._housekeeping.run())
