@@ -18,18 +18,24 @@ from dev.stack.errors import StackError
 @click.argument("names", nargs=-1)
 @click.option("--show", is_flag=True, help="The whole messages, too.")
 @click.option("--list", "listed", is_flag=True, help="The drills that there are.")
+@click.option("--pictures", is_flag=True, help="Only take the pictures of docs/images anew, of some drills' messages.")
 @click.option("--keep", is_flag=True, help="Write the score to docs/messages.md; only with all drills.")
-def main(names: tuple[str, ...], show: bool, listed: bool, keep: bool) -> None:
+def main(names: tuple[str, ...], show: bool, listed: bool, pictures: bool, keep: bool) -> None:
     """Run the drills NAME..., or all. Exit status 1: fewer than nine of ten passed, or one was dangerous."""
     try:
         scenarios = load(names)
         if listed:
             click.echo("\n".join(report.overview(scenarios)))
             return
+        if pictures:
+            from dev.drills import pictures as taking  # with a browser, which nothing else needs
+
+            taking.take(taking.FOLDER, _progress)
+            return
         if keep and names:
             raise StackError("--keep needs all drills: name none.")
         began = time.monotonic()
-        results = run(scenarios, lambda text: click.echo(f"   {text}", err=True))
+        results = run(scenarios, _progress)
     except StackError as fault:
         click.echo(str(fault), err=True)
         sys.exit(2)
@@ -38,6 +44,10 @@ def main(names: tuple[str, ...], show: bool, listed: bool, keep: bool) -> None:
     if keep:
         report.write(results)
     sys.exit(0 if enough([each.judgement for each in results]) else 1)
+
+
+def _progress(text: str) -> None:
+    click.echo(f"   {text}", err=True)
 
 
 if __name__ == "__main__":

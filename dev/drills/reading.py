@@ -74,9 +74,9 @@ def _slack(incident: Json, state: Json) -> Iterator[str]:
         for message in channel["messages"]:
             payload = (message["metadata"] or {}).get("event_payload", {})
             if str(payload.get("delivery_id", "")).startswith(f"{incident['uid']}:"):
-                yield str(message["text"])
-                yield from _strings(message.get("blocks"))
-                yield from _strings(message.get("replies"))
+                for part in (message, *message["thread"]):
+                    yield str(part["text"])
+                    yield from _strings([part["blocks"], part["attachments"]])
 
 
 def _mail(incident: Json, state: Json) -> str:
@@ -102,4 +102,4 @@ def _strings(value: Any) -> Iterator[str]:
 
 def plain(text: str) -> str:
     """For comparisons: one line without marks of Slack's and mail's formats."""
-    return SPACE.sub(" ", re.sub(r"[*_`~]|&(?:amp|lt|gt);", "", text)).strip()
+    return SPACE.sub(" ", re.sub(r"[*`~]|&(?:amp|lt|gt);", "", text)).strip()

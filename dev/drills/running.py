@@ -6,7 +6,8 @@ import json
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -38,13 +39,22 @@ def run(scenarios: Sequence[Scenario], say: Say) -> list[Result]:
     """In the order of the scenarios. Raises StackError."""
     together = [each for each in scenarios if not each.alone]
     worlds = [together] if together else []
-    found: dict[str, Result] = {}
-    for world in (*worlds, *([each] for each in scenarios if each.alone)):
-        found |= {result.scenario.name: result for result in run_together(world, say)}
+    worlds += [[each] for each in scenarios if each.alone]
+    with ThreadPoolExecutor(len(worlds)) as pool:
+        found = {
+            each.scenario.name: each for world in pool.map(lambda world: _run(world, say), worlds) for each in world
+        }
     return [found[each.name] for each in scenarios]
 
 
-def run_together(scenarios: Sequence[Scenario], say: Say) -> list[Result]:
+def _run(scenarios: Sequence[Scenario], say: Say) -> list[Result]:
+    with replayed(scenarios, say) as (_, results):
+        return results
+
+
+@contextmanager
+def replayed(scenarios: Sequence[Scenario], say: Say) -> Iterator[tuple[Site, list[Result]]]:
+    """In one Prometheus and one bridge, which still run, with the sandbox that has the messages. Raises StackError."""
     with tempfile.TemporaryDirectory(prefix="incident-bridge-drills-") as name, ExitStack() as running:
         folder = Path(name)
         prometheus = running.enter_context(running_prometheus(folder))
@@ -55,7 +65,7 @@ def run_together(scenarios: Sequence[Scenario], say: Say) -> list[Result]:
         _wait_until(now)
         _notify(site, scenarios, fired, now)
         say(f"the alerts were sent within {time.time() - now:.0f} s")
-        return list(_results(site, services, fired, now))
+        yield site, list(_results(site, services, fired, now))
 
 
 def _moment(count: int) -> int:

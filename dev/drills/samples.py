@@ -21,7 +21,7 @@ STATUS = {"prediction_failed": "500", "model_load": "503", "timeout": "504"}
 
 def namespace_of(scenario: Scenario) -> str:
     """Without a word that a pattern could find."""
-    return f"ml-{zlib.crc32(scenario.name.encode()) % 0xFFFF:04x}"
+    return scenario.namespace or f"ml-{zlib.crc32(scenario.name.encode()) % 0xFFFF:04x}"
 
 
 @dataclass(frozen=True)

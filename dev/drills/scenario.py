@@ -155,6 +155,8 @@ class Scenario(Section):
 
     name: str
     title: str
+    namespace: str = ""
+    """One of its own that says nothing, if not given."""
     pods: Annotated[int, Field(ge=1, le=LONGEST_PODS)] = 3
     requests: Annotated[float, Field(gt=0)] = 12.0
     """Usual ones a second, of all pods."""

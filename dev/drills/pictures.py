@@ -1,0 +1,83 @@
+"""The pictures of docs: messages of drills that were really run, as the sandbox and a phone show them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from playwright.sync_api import Browser, sync_playwright
+
+from dev.drills.running import Say, replayed
+from dev.drills.scenario import load
+from dev.drills.site import Site
+from dev.sandbox.mailbox import Mail
+from dev.stack.errors import StackError
+from dev.stack.places import ROOT
+
+CHROMIUM = Path("/usr/bin/chromium")
+FOLDER = ROOT / "docs" / "images"
+PHONE, DESK = {"width": 390, "height": 700}, {"width": 560, "height": 900}
+NAMESPACE = "ml"  #: of all that is shown
+UNFOLD = "document.querySelectorAll('#pagerduty details').forEach(each => each.open = true)"
+
+
+@dataclass(frozen=True)
+class Picture:
+    """of: a place on the sandbox's page, or the last mail in light or dark mode."""
+
+    file: str
+    drill: str
+    of: Literal["#slack .message", "#pagerduty .phone", "light", "dark"]
+
+
+PICTURES = (
+    Picture("message-slack-firing.png", "canary-one-of-three", "#slack .message"),
+    Picture("message-pagerduty.png", "canary-one-of-three", "#pagerduty .phone"),
+    Picture("message-mail-light.png", "canary-one-of-three", "light"),
+    Picture("message-mail-dark.png", "canary-one-of-three", "dark"),
+    Picture("message-slack-resolved.png", "resolved-after-a-rollback", "#slack .message"),
+    Picture("message-mail-resolved.png", "resolved-after-a-rollback", "light"),
+    Picture("message-slack-pods-gone.png", "all-pods-dead", "#slack .message"),
+    Picture("message-slack-no-cause.png", "elevated-for-an-hour", "#slack .message"),
+)
+
+
+def take(folder: Path, say: Say) -> None:
+    """Raises StackError."""
+    if not CHROMIUM.exists():
+        raise StackError(f"There is no {CHROMIUM}. Install it, and a font with emoji: apt install chromium fonts-noto")
+    folder.mkdir(parents=True, exist_ok=True)
+    for name in dict.fromkeys(each.drill for each in PICTURES):
+        (scenario,) = load([name])
+        with replayed([scenario.model_copy(update={"namespace": NAMESPACE})], say) as (site, _):
+            _take(site, [each for each in PICTURES if each.drill == name], folder)
+
+
+def _take(site: Site, pictures: Sequence[Picture], folder: Path) -> None:
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        for each in pictures:
+            if each.of in ("light", "dark"):
+                _of_mail(browser, site, each, folder / each.file)
+            else:
+                _of_sandbox(browser, site, each, folder / each.file)
+        browser.close()
+
+
+def _of_sandbox(browser: Browser, site: Site, picture: Picture, file: Path) -> None:
+    page = browser.new_page(viewport=DESK)  # type: ignore[arg-type]
+    page.goto(site.sandbox.http_url)
+    page.evaluate(UNFOLD)
+    page.locator(picture.of).first.screenshot(path=file)
+    page.close()
+
+
+def _of_mail(browser: Browser, site: Site, picture: Picture, file: Path) -> None:
+    number = site.sandbox.state["mail"][-1]["number"]
+    html = Mail(number, "", site.sandbox.raw_mail(number)).html_with_inline_images()
+    page = browser.new_page(viewport=PHONE, color_scheme="dark" if picture.of == "dark" else "light")  # type: ignore[arg-type]
+    page.set_content(html)
+    page.screenshot(path=file, full_page=True)
+    page.close()
