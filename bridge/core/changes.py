@@ -1,6 +1,6 @@
 """Change events: which alerts report one, when two reports are the same, and which incidents a change concerns.
 
-Pure. The value is bridge.core.facts.ChangeEvent; bridge.core.context.hypotheses decides what a change may have caused.
+Pure. The value is bridge.core.facts.ChangeEvent; bridge.core.context.causes decides what a change may have caused.
 """
 
 from __future__ import annotations

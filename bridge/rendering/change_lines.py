@@ -11,6 +11,8 @@ from bridge.rendering.fact_lines import short_name
 from bridge.rendering.links import safe_href
 from bridge.rendering.text import cut, one_line
 
+AS = timedelta(minutes=1)  #: clocks and scrapes tell no more
+
 
 @dataclass(frozen=True, slots=True)
 class ChangeLine:
@@ -30,7 +32,9 @@ class Beginning:
 
     def gap(self, at: datetime) -> str:
         before = self.at - at
-        return f"{in_words(abs(before))} {'before' if before >= timedelta(0) else 'after'} {self.word}"
+        if abs(before) < AS:
+            return f"as {self.word}"
+        return f"{in_words(abs(before))} {'before' if before > timedelta(0) else 'after'} {self.word}"
 
 
 def change_line(change: ChangeEvent, beginning: Beginning, component: str) -> ChangeLine:

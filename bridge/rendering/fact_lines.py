@@ -19,7 +19,7 @@ STALE = timedelta(minutes=2)  #: a fact that is older than the context by more t
 STEADY = 0.1  #: a smaller relative change counts as none
 REMARKABLE = 2.0  #: from so many times the usual value on, the factor is shown
 MARKS = {Verdict.BAD: "🔴", Verdict.GOOD: "🟢", Verdict.NEUTRAL: ""}
-PODS = ("pods_up", "pods_answering")  #: roles of facts that count the pods which work, of all
+PODS = ("targets", "pods_up")  #: roles of facts that count the pods which work, of all
 
 
 @dataclass(frozen=True, slots=True)

@@ -38,16 +38,20 @@ def where_labelled(alerts: Iterable[AlertLine]) -> str:
 def _parts(context: Context) -> Iterator[str]:
     up = next(filter(None, map(context.by_role, PODS)), None)
     scope = scope_of(context).removeprefix("on ")
+    pods, versions = (_counted(context.by_role(role)) for role in ("symptom_by_pod", "symptom_by_version"))
     if scope:
         yield scope
-    elif up is not None and up.value is not None and up.of:
-        yield f"{measured(up)} {short_name(up.title).lower()}"
-    # Without a scope it is not about errors, and a stray one names no pod.
-    counted = [_counted(context.by_role(role)) if scope else "" for role in ("errors_by_pod", "errors_by_version")]
-    yield from filter(None, counted)
+    elif not pods and up is not None and up.value and up.of:
+        yield f"{measured(up)} {_lower(short_name(up.title))}"
+    yield from filter(None, (pods, versions))
     running = context.by_role("pods_by_version")
-    if not counted[-1] and running is not None and running.parts:
+    if not versions and running is not None and running.parts and (up is None or up.value):
         yield f"running {', '.join(_running(running))}"
+
+
+def _lower(title: str) -> str:
+    """`pods that answer Prometheus`."""
+    return title[:1].lower() + title[1:]
 
 
 def _counted(fact: Fact | None) -> str:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from bridge.core.facts import Confidence, Context, Fact, Hypothesis, Measurements, Unit, Verdict, newest_of
+from bridge.core.context.questions import SYMPTOMS
+from bridge.core.facts import Context, Fact, Hypothesis, Measurements, Unit, Verdict, newest_of
 from bridge.core.numbers import in_words, measured
 from bridge.rendering.fact_lines import in_order, short_name
 from bridge.rendering.text import cut, one_line
@@ -28,7 +29,6 @@ _SCALES = {
 }
 _WORD = re.compile(r"[a-z]{4,}")
 _STEM = 4  #: letters
-SYMPTOMS = ("failures", "slowness", "outputs")  #: roles of what an alert itself is about
 
 
 def tails_of(known: Measurements | None, subject: str) -> tuple[str, ...]:
@@ -50,12 +50,14 @@ def _tails(context: Context, subject: str) -> Iterator[str]:
 
 
 def repeats(fact: Fact, subject: str) -> bool:
-    """Whether the subject says this number already, perhaps as it was a little earlier."""
-    numbers = [number for number, unit in _numbers(subject) if unit == _UNITS.get(fact.unit, "")]
+    """Whether the subject says this number already, perhaps as it was a little earlier, or as another unit."""
+    numbers = list(_numbers(subject))
     if fact.value is None or not numbers:
         return False
-    near = any(number <= SAME * fact.value and fact.value <= SAME * number for number in numbers)
-    return near or fact.role in SYMPTOMS or _about(fact.title, subject)
+    if fact.role in SYMPTOMS or _about(fact.title, subject):
+        return True
+    same = [number for number, unit in numbers if unit == _UNITS.get(fact.unit, "")]
+    return any(number <= SAME * fact.value and fact.value <= SAME * number for number in same)
 
 
 def _about(title: str, subject: str) -> bool:
@@ -72,8 +74,7 @@ def _numbers(subject: str) -> Iterator[tuple[float, str]]:
 
 def _short(hypothesis: Hypothesis) -> str:
     first = hypothesis.evidence[0] if hypothesis.evidence else hypothesis.text.partition(";")[0]
-    text = cut(one_line(hypothesis.short or first).rstrip("."), MAX_TAIL)
-    return text if hypothesis.confidence is Confidence.LIKELY else f"possibly {text}"
+    return cut(one_line(hypothesis.short or first).rstrip("."), MAX_TAIL)
 
 
 def _one_kind(context: Context) -> str:

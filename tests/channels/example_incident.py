@@ -110,8 +110,8 @@ def while_failing(at: datetime) -> tuple[Fact, ...]:
     return (
         Fact("failing", "Failed predictions", Unit.RATIO, 0.136, at, failing, (), BAD, "above 5 %"),
         Fact("on", "Pods with failing predictions", Unit.COUNT, 1, at, role="pods_failing", of=3),
-        Fact("by_version", "Failed by version", Unit.COUNT, 216, at, (), by_version, role="errors_by_version"),
-        Fact("by_pod", "Failed by pod", Unit.COUNT, 216, at, (), by_pod, role="errors_by_pod"),
+        Fact("by_version", "Failed by version", Unit.COUNT, 216, at, (), by_version, role="symptom_by_version"),
+        Fact("by_pod", "Failed by pod", Unit.COUNT, 216, at, (), by_pod, role="symptom_by_pod"),
         Fact("by_type", "Errors by type", Unit.COUNT, 216, at, (), by_type, role="error_types"),
         Fact("pods", "Pods by version", Unit.COUNT, 3, at, (), pods, role="pods_by_version"),
         Fact("p95", "P95 latency", Unit.SECONDS, 0.412, at, latency, (), NEUTRAL),

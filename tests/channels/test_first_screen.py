@@ -71,6 +71,9 @@ def test_changes_are_dated_by_when_it_began_where_that_is_known() -> None:
     change = a_change(by="")
     assert "v2 deployed 2 min before it began" == learned(changes=(change,), onset=began).changes[0].text
     assert "v2 deployed 6 min before it fired" == learned(changes=(change,)).changes[0].text
+    for seconds in (-59, 0, 59):  # clocks tell no more
+        at = began.at + timedelta(seconds=seconds)
+        assert "v2 deployed as it began" == learned(changes=(replace(change, at=at),), onset=began).changes[0].text
     earlier = a_change(by="", at=AT - timedelta(minutes=1))
     assert "v2 deployed 3 min after it began" == learned(changes=(earlier,), onset=began).changes[0].text
 
@@ -107,9 +110,10 @@ def test_nothing_is_good_that_is_not_measured_now(pods: float, minutes: int, ver
 
 COUNTED = (Part("api-1", 40, 90), Part("api-2", 1, 88), Part("api-3", 0, 91))
 FAILING = a_fact(name="on", unit=Unit.COUNT, value=1.0, of=3.0, role="pods_failing")
-BY_POD = a_fact(name="pod", unit=Unit.COUNT, value=41.0, parts=COUNTED, role="errors_by_pod")
-BY_VERSION = a_fact(name="v", unit=Unit.COUNT, value=41.0, parts=(Part("v2", 40, 90),), role="errors_by_version")
+BY_POD = a_fact(name="pod", unit=Unit.COUNT, value=41.0, parts=COUNTED, role="symptom_by_pod")
+BY_VERSION = a_fact(name="v", unit=Unit.COUNT, value=41.0, parts=(Part("v2", 40, 90),), role="symptom_by_version")
 RUNNING = a_fact(name="r", unit=Unit.COUNT, value=3.0, parts=(Part("v1", 2), Part("v2", 1)), role="pods_by_version")
+UP = a_fact(name="up", title="Pods that answer Prometheus", unit=Unit.COUNT, value=0.0, of=3.0, role="targets")
 UNCOUNTED = replace(BY_POD, parts=(Part("api-1", 0.4),), unit=Unit.PER_SECOND)
 
 
@@ -119,11 +123,22 @@ UNCOUNTED = replace(BY_POD, parts=(Part("api-1", 0.4),), unit=Unit.PER_SECOND)
         ((FAILING, BY_POD, BY_VERSION, RUNNING), "1 of 3 pods; api-1: 40 of 90, api-2: 1 of 88; v2: 40 of 90"),
         ((FAILING, BY_POD, RUNNING), "1 of 3 pods; api-1: 40 of 90, api-2: 1 of 88; running v1 on 2 pods, v2 on 1 pod"),
         ((FAILING, UNCOUNTED), "1 of 3 pods"),
-        ((BY_POD, RUNNING), "running v1 on 2 pods, v2 on 1 pod"),
-        ((replace(FAILING, value=0.0), BY_POD), ""),
-        ((replace(FAILING, role="pods_up", title="Pods with a model", value=3.0),), "3 of 3 pods with a model"),
+        ((BY_POD, RUNNING), "api-1: 40 of 90, api-2: 1 of 88; running v1 on 2 pods, v2 on 1 pod"),
+        ((RUNNING,), "running v1 on 2 pods, v2 on 1 pod"),
+        ((replace(FAILING, value=0.0),), ""),
+        ((replace(UP, value=3.0), RUNNING), "3 of 3 pods that answer Prometheus; running v1 on 2 pods, v2 on 1 pod"),
+        ((UP, RUNNING), ""),  # that none works is said first, and what they ran is no place
     ],
-    ids=["all", "one version fails like another", "shares", "not about errors", "none fails", "about something else"],
+    ids=[
+        "all",
+        "one version",
+        "shares",
+        "not about errors",
+        "nothing else",
+        "none fails",
+        "about something else",
+        "no pod works",
+    ],
 )
 def test_where_names_pods_and_versions_by_counts_of_their_own(facts: tuple[Fact, ...], where: str) -> None:
     assert where == learned(*facts).where

@@ -47,7 +47,7 @@ def no_cause() -> Context:
 
 def no_pod_works() -> Context:
     at = a_bad_deploy().at
-    dead = Fact("up", "Pods that answer", Unit.COUNT, 0, at, (), (), Verdict.BAD, "3 missing", "pods_up", of=3)
+    dead = Fact("up", "Pods that answer", Unit.COUNT, 0, at, (), (), Verdict.BAD, "3 missing", "targets", of=3)
     return replace(no_cause(), facts=(*while_failing(at), dead))
 
 

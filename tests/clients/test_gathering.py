@@ -151,14 +151,14 @@ def test_a_deployment_with_evidence_becomes_a_hypothesis() -> None:
     (context,) = gathered(source, [an_incident(job="api")], [deploy, old])
     assert (deploy,) == context.changes
     assert context.hypothesis is not None
-    assert "new_version_fails" == context.hypothesis.rule
+    assert "version_fails" == context.hypothesis.rule
 
 
 def test_a_deployment_is_not_explained_by_itself() -> None:
     change = ChangeEvent("deploy", "api", at(0), "api v2 was deployed", "v2", labels={"job": "api"})
     told, failing = (an_incident(alertname=name, job="api") for name in ("MLModelDeployed", "HighErrors"))
     contexts = gathered(Source(toxic=TOXIC, errors=ERRORS), [told, failing], [change])
-    assert [None, "new_version_fails"] == [context.hypothesis and context.hypothesis.rule for context in contexts]
+    assert [None, "version_fails"] == [context.hypothesis and context.hypothesis.rule for context in contexts]
     assert [1, 1] == [len(context.changes) for context in contexts]
 
 
@@ -176,7 +176,7 @@ def test_a_version_that_nobody_told_of_is_seen_in_the_metrics_and_is_a_change_an
     assert [("v2", at(-300))] == [(change.version, change.at) for change in context.changes]
     assert ["toxic", "errors"] == [fact.name for fact in context.facts]
     assert context.hypothesis is not None
-    assert "new_version_fails" == context.hypothesis.rule
+    assert "version_fails" == context.hypothesis.rule
 
 
 def test_a_version_that_somebody_told_of_is_not_told_twice() -> None:

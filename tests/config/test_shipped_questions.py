@@ -37,7 +37,7 @@ SHARED = ("peak", *SYMPTOMS, "inputs", "")
 
 
 def test_no_role_is_used_twice() -> None:
-    """But for those that each cause has its own question of."""
+    """Except roles for which each cause has its own question."""
     roles = [question.role for question in CONTEXT.questions if question.role not in SHARED]
-    assert sorted(set(roles)) == sorted(roles)
+    assert sorted(roles) == sorted(set(roles))
     assert {question.role for question in CONTEXT.questions} <= set(ROLES)

@@ -1,4 +1,4 @@
-"""Which earlier incidents were about the same, and what ended them."""
+"""Earlier incidents about the same alert and service, and what ended them."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def incident(*alerts: Alert, number: int = 10) -> Incident:
 @pytest.mark.parametrize(
     "more", [{}, {"pod": "api-1"}, {"instance": "10.0.0.7:80"}, {"severity": "warning"}, {"version": "2"}]
 )
-def test_it_is_the_same_again_whatever_does_not_name_the_service(more: dict[str, str]) -> None:
+def test_labels_that_do_not_name_the_service_do_not_change_the_key(more: dict[str, str]) -> None:
     assert recurrence_key(LABELS) == recurrence_key({**more, **LABELS})
 
 
@@ -53,44 +53,43 @@ def test_it_is_the_same_again_whatever_does_not_name_the_service(more: dict[str,
     ],
     ids=lambda other: next(iter(other)),
 )
-def test_another_name_service_or_place_is_not_the_same(other: dict[str, str]) -> None:
+def test_another_name_service_or_place_has_another_key(other: dict[str, str]) -> None:
     assert recurrence_key(LABELS) != recurrence_key({**LABELS, **other})
 
 
-def test_labels_that_run_into_each_other_are_not_the_same() -> None:
+def test_labels_cannot_be_joined_to_the_same_key() -> None:
     one, other = {"alertname": "A", "service": "b\x00job=c"}, {"alertname": "A", "service": "b", "job": "c"}
     assert recurrence_key(one) != recurrence_key(other)
 
 
-def test_an_empty_label_is_none_and_without_a_name_nothing_recurs() -> None:
+def test_an_empty_label_is_ignored_and_an_alert_without_a_name_has_no_key() -> None:
     assert recurrence_key(LABELS) == recurrence_key({**LABELS, "cluster": ""})
-    assert "" == recurrence_key({"service": "api"}) == recurrence_key({"alertname": "", "service": "api"})
-    assert () == subjects_of(incident(an_alert("")))
+    assert recurrence_key({"service": "api"}) == ""
+    assert recurrence_key({"alertname": "", "service": "api"}) == ""
+    assert subjects_of(incident(an_alert(""))) == ()
 
 
-def test_many_pods_are_one_subject_which_needs_no_name() -> None:
+def test_many_pods_are_one_subject_without_a_name() -> None:
     pods = [an_alert("Down", service="api", pod=f"api-{n}") for n in range(5)]
     (subject,) = subjects_of(incident(*pods))
-    assert (recurrence_key(pods[0].labels), "") == (subject.key, subject.name)
+    assert (subject.key, subject.name) == (recurrence_key(pods[0].labels), "")
 
 
-def test_of_several_alerts_the_most_severe_ones_count_the_oldest_first_and_are_named() -> None:
+def test_the_subjects_are_the_most_severe_alerts_the_oldest_first() -> None:
     alerts = [
         an_alert("Slow", "warning", service="api", starts=-9),
         an_alert("Failing", service="api", starts=-2),
         an_alert("Down", service="api", namespace="ml", starts=-5),
     ]
     names = [subject.name for subject in subjects_of(incident(*alerts))]
-    assert ["Down (ml/api)", "Failing (api)"] == names
+    assert names == ["Down (ml/api)", "Failing (api)"]
 
 
-def test_what_has_ended_gives_way_to_what_fires_until_all_has_ended() -> None:
+def test_firing_alerts_precede_ended_ones_unless_all_have_ended() -> None:
     alerts = [an_alert("Down", service="api", ends=1), an_alert("Slow", "warning", service="api")]
-    assert ["Slow (api)"] == [each.name for each in subjects_of(incident(*alerts))]
-    assert ["Down (api)"] == [
-        each.name
-        for each in subjects_of(incident(*(replace(each, ends_at=at(1), status=alerts[0].status) for each in alerts)))
-    ]
+    assert [each.name for each in subjects_of(incident(*alerts))] == ["Slow (api)"]
+    ended = [replace(each, ends_at=at(1), status=alerts[0].status) for each in alerts]
+    assert [each.name for each in subjects_of(incident(*ended))] == ["Down (api)"]
 
 
 def test_a_missing_heartbeat_recurs_by_its_name_and_a_digest_never() -> None:
@@ -102,7 +101,7 @@ def test_a_missing_heartbeat_recurs_by_its_name_and_a_digest_never() -> None:
     (prod,), (again,), (test,) = (subjects_of(missing(name)) for name in ("prod", "prod", "test"))
     assert prod == again != test
     digest = opened("slack", (), StormLimits(10), "10 at once", at(0), "uid")
-    assert () == subjects_of(digest.incident)
+    assert subjects_of(digest.incident) == ()
 
 
 EARLIER = {
@@ -117,18 +116,18 @@ EARLIER = {
 
 
 @pytest.mark.parametrize(("ended", "counts"), EARLIER.values(), ids=EARLIER)
-def test_which_incidents_are_earlier(ended: EndedIncident, counts: bool) -> None:
-    assert ([3] if counts else []) == earlier_numbers([ended, ended], incident(an_alert()), WINDOW)
+def test_only_incidents_that_ended_before_within_the_window_count(ended: EndedIncident, counts: bool) -> None:
+    assert earlier_numbers([ended, ended], incident(an_alert()), WINDOW) == ([3] if counts else [])
 
 
 def test_the_newest_comes_first() -> None:
     ended = [EndedIncident(number, at(-DAY + number), at(-DAY + number + 1)) for number in (2, 7, 4)]
-    assert [7, 4, 2] == earlier_numbers(ended, incident(an_alert()), WINDOW)
+    assert earlier_numbers(ended, incident(an_alert()), WINDOW) == [7, 4, 2]
 
 
-def test_what_is_forgotten_is_not_counted() -> None:
-    assert timedelta(days=14) == window_within(timedelta(days=14))
-    assert WINDOW == window_within(timedelta(days=90))
+def test_the_window_is_not_longer_than_the_retention() -> None:
+    assert window_within(timedelta(days=14)) == timedelta(days=14)
+    assert window_within(timedelta(days=90)) == WINDOW
 
 
 def change(kind: str, seconds: float) -> ChangeEvent:
@@ -151,16 +150,13 @@ ENDINGS: dict[str, tuple[list[ChangeEvent], str | None]] = {
 @pytest.mark.parametrize(("changes", "kind"), ENDINGS.values(), ids=ENDINGS)
 def test_the_newest_change_before_the_end(changes: list[ChangeEvent], kind: str | None) -> None:
     found = change_before_end(Period(at(0), at(100)), changes)
-    assert kind == (found.kind if found else None)
-    assert None is change_before_end(Period(at(0), None), changes)
+    assert (found.kind if found else None) == kind
+    assert change_before_end(Period(at(0), None), changes) is None
 
 
-def test_a_user_resolved_it_or_its_alerts_ended() -> None:
+def test_the_resolver_is_a_user_or_empty_if_the_alerts_ended() -> None:
     fires = incident(an_alert())
     ended = receive(fires, a_group(an_alert(ends=5)), at(6), Rules(), "uid")
     assert ended is not None
-    assert ("", "ana", "") == (
-        resolver(ended.incident),
-        resolver(resolve(fires, "ana", at(6)).incident),
-        resolver(fires),
-    )
+    assert resolver(resolve(fires, "ana", at(6)).incident) == "ana"
+    assert (resolver(ended.incident), resolver(fires)) == ("", "")

@@ -69,7 +69,7 @@ def test_every_place_counts_from_the_alerts_start_and_says_what_is_of_after_the_
         post(bridge, token, severity, started, datetime.now(UTC))
     (mail,) = eventually(lambda: [each for each in sandbox.state["mail"] if "Resolved" in each["text"]])
     assert mail["text"].startswith("Resolved after 34 min") and "Lasted 34 min, until" in mail["text"]
-    assert "MEASURED while it fired, AT" in mail["text"] and "42 %" in mail["text"].partition("AFTER THE END")[0]
+    assert "Measured while it fired, at" in mail["text"] and "42 %" in mail["text"].partition("AFTER THE END")[0]
     assert "* Failed predictions: 0 %" in mail["text"].partition("AFTER THE END, MEASURED AT")[2]
     eventually(lambda: "after 34 min" in json.dumps(sandbox.state["slack"]))
     slack = json.dumps(sandbox.state["slack"])

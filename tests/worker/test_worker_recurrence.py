@@ -1,11 +1,11 @@
-"""What happened before, on its way into messages: it never stands in the way."""
+"""Earlier incidents in messages: looking them up never delays a message."""
 
 from __future__ import annotations
 
 import asyncio
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -20,14 +20,10 @@ from bridge.store import StoreDeliveries, StoreIntake, open_database
 from bridge.worker import Setup, Worker
 from bridge.worker.records import NoRecords
 from tests.builders import a_group, an_alert, at
-from tests.worker.machine import POLICY, RecordingChannel
+from tests.worker.machine import POLICY, RecordingChannel, now
 
 FOUND = Recurrence(4, WINDOW, (Earlier(388, "HighErrors", Period(at(0), at(60))),))
 LookUp = Callable[[Sequence[Incident]], Mapping[int, Recurrence]]
-
-
-def now() -> datetime:
-    return datetime.now(UTC)
 
 
 def delivered(folder: Path, look_up: LookUp, groups: int = 1) -> list[Message]:
@@ -58,43 +54,43 @@ def delivered(folder: Path, look_up: LookUp, groups: int = 1) -> list[Message]:
     return channel.messages
 
 
-def test_what_is_claimed_together_is_looked_up_together(tmp_path: Path) -> None:
-    asked: list[list[int]] = []
+def test_incidents_claimed_together_are_looked_up_together(tmp_path: Path) -> None:
+    lookups: list[list[int]] = []
 
     def look_up(incidents: Sequence[Incident]) -> Mapping[int, Recurrence]:
-        asked.append([each.number for each in incidents])
+        lookups.append([each.number for each in incidents])
         return {2: FOUND}
 
     messages = delivered(tmp_path, look_up, groups=5)
-    assert [1, 2, 3, 4, 5] == sorted(number for numbers in asked for number in numbers)
-    assert len(asked) < 5
-    assert {2: "4th in 30 days; last #388, 1 min"} == {
-        each.number: each.last_time for each in messages if each.last_time
+    assert sorted(number for numbers in lookups for number in numbers) == [1, 2, 3, 4, 5]
+    assert len(lookups) < 5
+    assert {each.number: each.last_time for each in messages if each.last_time} == {
+        2: "4th in 30 days; last #388, 1 min"
     }
 
 
-def test_a_fault_of_the_lookup_lets_the_message_go(tmp_path: Path) -> None:
+def test_a_failed_lookup_does_not_delay_the_message(tmp_path: Path) -> None:
     def look_up(incidents: Sequence[Incident]) -> Mapping[int, Recurrence]:
         raise ValueError("a bug")
 
     (message,) = delivered(tmp_path, look_up)
-    assert "" == message.last_time
+    assert message.last_time == ""
 
 
-def test_a_store_that_hangs_lets_the_message_go(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_hanging_store_does_not_delay_the_message(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("bridge.worker.recurrence.STORE_SECONDS", 0.05)
-    sent = threading.Event()
+    rendered = threading.Event()
 
-    class Sees(Renderer):
+    class NotifyingRenderer(Renderer):
         def message(self, *arguments: object, **named: object) -> Message:
-            sent.set()
+            rendered.set()
             return super().message(*arguments, **named)  # type: ignore[arg-type]
 
-    monkeypatch.setattr("tests.worker.test_worker_recurrence.Renderer", Sees)
+    monkeypatch.setattr("tests.worker.test_worker_recurrence.Renderer", NotifyingRenderer)
 
     def look_up(incidents: Sequence[Incident]) -> Mapping[int, Recurrence]:
-        assert sent.wait(300)  # the message is made while the store still hangs
+        assert rendered.wait(300)  # the message is rendered while the store still hangs
         return {1: FOUND}
 
     (message,) = delivered(tmp_path, look_up)
-    assert "" == message.last_time
+    assert message.last_time == ""

@@ -17,6 +17,7 @@ from bridge.core.facts import Unknown
 from bridge.core.model import Incident
 
 BEFORE = timedelta(hours=3)  #: an alert may fire an hour or more after the trouble began
+NO_DATA = "no data"
 LONGEST = timedelta(hours=6)  #: of a longer incident the beginning is kept, where its cause is
 
 
@@ -78,5 +79,5 @@ def history_of(asked: HistoryQueries, answers: Mapping[RangeQuery, HistoryAnswer
             return Unknown(asked.question.title, answer.why, answer.silent)
         found.append(answer)
     if not any(found):
-        return Unknown(asked.question.title, "no data")
+        return Unknown(asked.question.title, NO_DATA)
     return History(asked.question, asked.parts.step, found[0], found[1] if len(found) > 1 else ())

@@ -1,0 +1,58 @@
+"""Every pod has the change, so before is compared with after.
+
+Claim: the trouble began with this change. Evidence: the onset is from a minute or two before it (clocks and windows
+differ) to a few minutes after it. Refuted: two versions serve and both have the trouble alike; it ran without trouble
+for longer; the trouble was there before. Never a rollback, nor a retraining that was only started.
+Confidence: likely when it coincides with a known onset, and possible within 20 min or when the onset is not known.
+"""
+
+from __future__ import annotations
+
+from bridge.core.context.causes.versions import rollback_words, versions_alike
+from bridge.core.context.causes.wording import change_words, claim, noun, relative
+from bridge.core.context.counts import MIN_ALL
+from bridge.core.context.evidence import Evidence
+from bridge.core.facts import ChangeEvent, Confidence, Hypothesis
+
+
+def change_at_onset(evidence: Evidence) -> Hypothesis | None:
+    near = [change for change in evidence.at_onset() if not _refuted(change, evidence)]
+    if not near:
+        return None
+    change, *others = near
+    if evidence.onset is None and evidence.symptom is None:
+        return None
+    observed = f"{change_words(change)} {relative(evidence.since(change), evidence)}"
+    compared = _before_and_after(evidence)
+    other = next((each for each in others if change_words(each) != change_words(change)), None)
+    also = f"{change_words(other)} {relative(evidence.since(other), evidence)}, too" if other else ""
+    back = rollback_words(change.version, evidence) if change.version else ""
+    unsure = "" if evidence.onset else "when the trouble began is not known"
+    confidence = Confidence.LIKELY if evidence.coincides(change) else Confidence.POSSIBLE
+    return claim("change_at_onset", [observed, compared, also, back, unsure], confidence)
+
+
+def refuted_changes(evidence: Evidence) -> str:
+    """`the errors began 4 min before 1.1.0 was deployed`, for a change that might be taken for the cause."""
+    if evidence.onset is None:
+        return ""
+    later = [c for c in evidence.changes if c.kind != "retraining" and evidence.since(c) > evidence.began]
+    first = min((c for c in later if c.at.timestamp() <= evidence.started), key=evidence.since, default=None)
+    if first is None or first in evidence.at_onset():
+        return ""
+    gap = relative(evidence.since(first), evidence).partition(" after ")[0]
+    return f"{noun(evidence)} began {gap} before {change_words(first)}"
+
+
+def _refuted(change: ChangeEvent, evidence: Evidence) -> bool:
+    return bool(change.version) and versions_alike(evidence)
+
+
+def _before_and_after(evidence: Evidence) -> str:
+    if evidence.symptom is None or evidence.onset is None:
+        return ""
+    table, (since, until) = evidence.symptom.table, evidence.trouble
+    before, after = table.counts(since - 3600, since - table.step), table.counts(since, until)
+    if min(before.all, after.all) < MIN_ALL:
+        return ""
+    return f"{evidence.symptom.title.lower()}: {after.words} since, {before.words} in the hour before"

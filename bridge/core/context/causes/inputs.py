@@ -1,0 +1,146 @@
+"""The model or the world: did the answers change because the texts did?
+
+- `longer_texts`. Claim: slow because the texts grew. Evidence: their mean length rose far, at the onset. Likely.
+- `model_degraded`. Claim: the model is worse. Evidence: the golden texts, which do not change, are answered worse than
+  after the last deploy. Likely.
+- `inputs_changed`. Claim: the texts changed. Evidence: every version and pod alike, no change at the onset, the version
+  served long before it; and the golden texts are answered as before, or the mix of texts changed at the onset (likely),
+  else only possible. Refuted: a change at the onset. "Nothing was deployed" alone, or a drift as old as the version,
+  is no evidence.
+"""
+
+from __future__ import annotations
+
+import statistics
+from dataclasses import dataclass
+
+from bridge.core.context.causes.pods import failing_pods
+from bridge.core.context.causes.versions import compared
+from bridge.core.context.causes.wording import claim, listed, relative
+from bridge.core.context.counts import Counts, errors_apart, summed, worse
+from bridge.core.context.evidence import JUST_BEFORE, MINUTE, SKEW, Evidence
+from bridge.core.context.histories import History
+from bridge.core.context.onsets import left_level
+from bridge.core.facts import Confidence, Hypothesis, Unit
+from bridge.core.numbers import shown, times
+
+LONGER = 1.5  #: times as long
+SHIFTED = 0.15  #: of all texts
+LONG_SERVED = 30 * MINUTE  #: before the onset
+
+
+@dataclass(frozen=True, slots=True)
+class Shift:
+    """A mean or a share that left its level."""
+
+    title: str
+    name: str  #: of the part, if it is one
+    before: float
+    now: float
+    at: float
+    unit: Unit
+
+    @property
+    def words(self) -> str:
+        name = f" {self.name}" if self.name else ""
+        return f"{self.title}{name}: {shown(self.before, self.unit)} before, {shown(self.now, self.unit)} now"
+
+
+def longer_texts(evidence: Evidence) -> Hypothesis | None:
+    if evidence.symptom is None or evidence.symptom.role != "slowness":
+        return None
+    found = [each for each in shifts(evidence) if not each.name and each.now >= LONGER * each.before]
+    if not found:
+        return None
+    shift = found[0]
+    observed = f"{shift.words} ({times(shift.now / shift.before)}), {relative(shift.at, evidence)}"
+    return claim("longer_texts", [observed], Confidence.LIKELY, shift.words)
+
+
+def model_degraded(evidence: Evidence) -> Hypothesis | None:
+    probe = _probe(evidence)
+    if probe is None:
+        return None
+    now, before = probe
+    if now.bad < before.bad + 3 or errors_apart(now, before) < 2:
+        return None
+    observed = f"wrong on {now.words} golden texts, {before.words} after the last deploy"
+    return claim("model_degraded", [observed], Confidence.LIKELY, f"the model is {observed}", "The model: ")
+
+
+def inputs_changed(evidence: Evidence) -> Hypothesis | None:
+    if evidence.symptom is None or evidence.symptom.role != "outputs" or evidence.onset is None:
+        return None
+    alone = any(worse(mine, others) for _, mine, others in compared(evidence))
+    if alone or failing_pods(evidence.symptom.table.by_pod(*evidence.trouble)) or not _served_long(evidence):
+        return None
+    if not evidence.changes_known or evidence.at_onset():
+        return None
+    golden, who = _golden(evidence), _who(evidence)
+    found = [*(each.words for each in shifts(evidence)[:2]), *([golden] if golden else [])]
+    confidence = Confidence.LIKELY if found else Confidence.POSSIBLE
+    short = found[0] if found else f"{who} alike, no change"
+    reasons = [f"{who} alike", "nothing changed at the onset", *found]
+    return claim("inputs_changed", reasons, confidence, short, "The texts rather than the model: ")
+
+
+def shifts(evidence: Evidence) -> list[Shift]:
+    """Means and shares of the inputs that left their level about at the onset, the largest first."""
+    found = [shift for history in evidence.inputs for shift in _shifts(history, evidence)]
+    near = [each for each in found if -2 * SKEW <= evidence.began - each.at <= 2 * JUST_BEFORE]
+    return sorted(near, key=lambda each: abs(each.now - each.before), reverse=True)
+
+
+def _shifts(history: History, evidence: Evidence) -> list[Shift]:
+    by, wholes = history.question.by, dict[float, float]()
+    for each in history.wholes:
+        for at, value in each.finite:
+            wholes[at] = wholes.get(at, 0.0) + value
+    found = []
+    for each in history.parts:
+        points = [(at, value / wholes[at]) for at, value in each.finite if at <= evidence.until and wholes.get(at)]
+        found.append(_shift(points, history, each.labels.get(by, "") if by else "", evidence))
+    return [shift for shift in found if shift is not None]
+
+
+def _shift(points: list[tuple[float, float]], history: History, name: str, evidence: Evidence) -> Shift | None:
+    at = left_level(points, evidence.began)
+    if at is None:
+        return None
+    before = statistics.median(value for moment, value in points if moment < at)
+    after = statistics.median([value for moment, value in points if moment >= at + MINUTE] or [points[-1][1]])
+    unit = history.question.unit
+    if (unit is Unit.RATIO and after - before < SHIFTED) or (unit is not Unit.RATIO and before <= 0):
+        return None
+    return Shift(history.question.title, name, before, after, at, unit)
+
+
+def _served_long(evidence: Evidence) -> bool:
+    """Every version that answers now was seen long before the onset."""
+    now = evidence.versions.running(evidence.until)
+    began = evidence.versions.began
+    if not now or not evidence.versions.known_before(evidence.began - LONG_SERVED):
+        return False
+    return all(began.get(version, 0.0) <= evidence.began - LONG_SERVED for version in now)
+
+
+def _who(evidence: Evidence) -> str:
+    assert evidence.symptom is not None
+    pods = evidence.symptom.table.by_pod(*evidence.trouble)
+    versions = listed(sorted(evidence.versions.running(evidence.until)))
+    return f"all {len(pods)} pods on {versions}" if len(pods) > 1 else versions
+
+
+def _probe(evidence: Evidence) -> tuple[Counts, Counts] | None:
+    fact = evidence.fact("probe")
+    if fact is None or not fact.parts or not fact.past or any(part.of is None for part in fact.parts):
+        return None
+    now = summed(Counts(part.value, part.of or 0.0) for part in fact.parts)
+    return now, Counts(fact.past[0].value, now.all)
+
+
+def _golden(evidence: Evidence) -> str:
+    probe = _probe(evidence)
+    if probe is None or probe[0].bad > probe[1].bad + 1:
+        return ""
+    return f"its golden texts are answered as after the last deploy (wrong on {probe[0].words})"

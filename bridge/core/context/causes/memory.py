@@ -1,0 +1,140 @@
+"""Memory of a pod: a leak or a step, and when it is full.
+
+Claim: it grows steadily (a leak), or rose within minutes (a step). Evidence: the pod's own history since it last
+started, at least half an hour. Refuted: neither shape fits. Likely for a leak, whose shape is the evidence, and for a
+step that coincides with a change; a step alone is possible.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+
+from bridge.core.context.causes.wording import ago, change_words, claim, listed
+from bridge.core.context.evidence import MINUTE, SKEW, Evidence
+from bridge.core.facts import Confidence, Hypothesis, Unit
+from bridge.core.numbers import in_words, shown
+
+Points = list[tuple[float, float]]
+DROP = 0.6  #: below this part of the value before, the pod has started again
+GROWN = 0.08  #: of the limit
+STRAIGHT = 0.85  #: of the variance is explained by a straight line
+LONG = 30 * MINUTE
+SUDDEN = 10 * MINUTE
+MOSTLY = 0.7  #: of the whole rise in so short a time is a step
+
+
+@dataclass(frozen=True, slots=True)
+class Growth:
+    """Of one pod since it last started; ratios of the limit."""
+
+    first: float
+    now: float
+    seconds: float
+    an_hour: float
+    leak: bool
+    step_at: float | None
+
+    @property
+    def full_in(self) -> timedelta | None:
+        if not self.leak or self.an_hour <= 0 or self.now >= 1:
+            return None
+        return timedelta(hours=(1 - self.now) / self.an_hour)
+
+
+def growth_of(points: Points) -> Growth | None:
+    since = _since_start(points)
+    if len(since) < 5:
+        return None
+    seconds = since[-1][0] - since[0][0]
+    slope, straight = _line(since)
+    rise = since[-1][1] - since[0][1]
+    step_at, sudden = _steepest(since)
+    step = rise >= GROWN and sudden >= MOSTLY * rise
+    leak = not step and seconds >= LONG and rise >= GROWN and straight >= STRAIGHT and slope > 0
+    return Growth(since[0][1], since[-1][1], seconds, slope * 3600, leak, step_at if step else None)
+
+
+def memory_grows(evidence: Evidence) -> Hypothesis | None:
+    if evidence.symptom is not None:
+        return None
+    known = {pod: [p for p in points if p[0] <= evidence.until] for pod, points in evidence.gauge("memory").items()}
+    growths = {pod: growth for pod, points in known.items() if (growth := growth_of(points)) is not None}
+    named = [pod for pod in growths if any(alert.get("pod") == pod for alert in evidence.about)]
+    worst = max(named or growths, key=lambda pod: growths[pod].now, default=None)
+    if worst is None:
+        return None
+    growth = growths[worst]
+    if growth.leak:
+        return _leak(worst, growths, evidence)
+    return _step(worst, growth, growth.step_at, evidence) if growth.step_at is not None else None
+
+
+def trend_words(growth: Growth) -> str:
+    """`45 % 3 h ago, grows 18 % an hour, full in about 15 min`."""
+    words = f"{shown(growth.first, Unit.RATIO)} {in_words(timedelta(seconds=growth.seconds))} ago"
+    if growth.leak:
+        words += f", grows {shown(growth.an_hour, Unit.RATIO)} an hour"
+    full = growth.full_in
+    return f"{words}, full in about {in_words(full)}" if full is not None and full < timedelta(days=2) else words
+
+
+def _leak(pod: str, growths: dict[str, Growth], evidence: Evidence) -> Hypothesis:
+    growth = growths[pod]
+    leaking = [each for each, found in growths.items() if found.leak]
+    who = f"{pod} and {len(leaking) - 1} more" if len(leaking) > 1 else pod
+    observed = f"memory of {who} grows steadily: {shown(growth.now, Unit.RATIO)} now, {trend_words(growth)}"
+    full = growth.full_in
+    short = f"a leak, full in about {in_words(full)}" if full is not None else "a leak"
+    return claim("memory_leak", [observed, _only(leaking, growths, evidence)], Confidence.LIKELY, short, "A leak: ")
+
+
+def _only(leaking: list[str], growths: dict[str, Growth], evidence: Evidence) -> str:
+    """`only the pods of 1.1.0 do`, where a version tells them apart."""
+    served = evidence.versions.pods(evidence.until)
+    mine = {served.get(pod, "") for pod in leaking}
+    others = {served.get(pod, "") for pod in growths if pod not in leaking}
+    apart = bool(others) and "" not in mine | others and not mine & others
+    return f"only the pods of {listed(sorted(mine))} do" if apart else ""
+
+
+def _step(pod: str, growth: Growth, at: float, evidence: Evidence) -> Hypothesis:
+    rose = f"from {shown(growth.first, Unit.RATIO)} to {shown(growth.now, Unit.RATIO)}"
+    observed = f"memory of {pod} rose {rose} within minutes, {ago(at, evidence)} ago"
+    near = [c for c in evidence.changes if c.kind != "retraining" and -SKEW <= at - evidence.since(c) <= 2 * SUDDEN]
+    what = f"{change_words(near[0])} just before" if near else ""
+    likely = Confidence.LIKELY if near else Confidence.POSSIBLE
+    return claim("memory_step", [observed, what], likely, f"a step {ago(at, evidence)} ago", "A step: ")
+
+
+def _since_start(points: Points) -> Points:
+    first = 0
+    for index in range(1, len(points)):
+        if points[index][1] < DROP * points[index - 1][1]:
+            first = index
+    return points[first:]
+
+
+def _line(points: Points) -> tuple[float, float]:
+    """The slope a second, and the share of the variance that the line explains."""
+    count = len(points)
+    middle, mean = sum(at for at, _ in points) / count, sum(value for _, value in points) / count
+    spread = sum((at - middle) ** 2 for at, _ in points)
+    both = sum((at - middle) * (value - mean) for at, value in points)
+    height = sum((value - mean) ** 2 for _, value in points)
+    if spread <= 0 or height <= 0:
+        return 0.0, 0.0
+    return both / spread, both**2 / (spread * height)
+
+
+def _steepest(points: Points) -> tuple[float, float]:
+    """When the steepest rise within SUDDEN began, and how high it was."""
+    best, found, last = 0.0, points[0][0], 0
+    for at, value in points:
+        while points[last][0] < at - SUDDEN:
+            last += 1
+        if value - points[last][1] > best:
+            best, found = value - points[last][1], points[last][0]
+    low = next(value for at, value in points if at == found)
+    flat = [at for at, value in points if found <= at <= found + SUDDEN and value <= low + 0.2 * best]
+    return flat[-1], best

@@ -1,0 +1,61 @@
+"""More traffic than the service can take.
+
+Claim: the traffic rose, and the trouble came with it. Evidence: so many times what it was before, and the rise is not
+after the onset. Refuted: it rose later, as when clients try again; or the trouble is none that traffic causes.
+Confidence: likely with a known onset and rise, else possible.
+"""
+
+from __future__ import annotations
+
+import statistics
+from dataclasses import dataclass
+
+from bridge.core.context.causes.wording import ago, claim, relative
+from bridge.core.context.evidence import MINUTE, Evidence
+from bridge.core.context.onsets import left_level
+from bridge.core.facts import Confidence, Fact, Hypothesis, Unit, Verdict
+from bridge.core.numbers import shown, times
+
+OVERLOAD, SURGE = 1.8, 3.0  #: times what was before: with a full service, or slowness; by itself
+LONG_BEFORE = 45 * MINUTE
+
+
+@dataclass(frozen=True, slots=True)
+class Rise:
+    factor: float
+    now: float  #: a second
+    at: float  #: Unix seconds
+
+
+def overload(evidence: Evidence) -> Hypothesis | None:
+    rise = rise_of(evidence)
+    full = evidence.fact("saturation")
+    saturated = full is not None and full.verdict is Verdict.BAD
+    role = evidence.symptom.role if evidence.symptom else ""
+    needed = OVERLOAD if saturated or role == "slowness" else SURGE
+    if role == "outputs" or rise is None or rise.factor < needed:
+        return None
+    if not -LONG_BEFORE <= rise.at - evidence.began <= 1.5 * MINUTE:
+        return None
+    observed = f"{times(rise.factor)} the usual traffic ({shown(rise.now, Unit.PER_SECOND)})"
+    when = f"it rose {relative(rise.at, evidence)}" if abs(rise.at - evidence.began) >= MINUTE else ""
+    rule = "overload" if saturated or role == "slowness" else "traffic_surge"
+    confidence = Confidence.LIKELY if evidence.onset is not None else Confidence.POSSIBLE
+    short = observed if evidence.symptom else f"it rose {ago(rise.at, evidence)} ago"
+    return claim(rule, [observed, when, _crowd(full) if saturated else ""], confidence, short)
+
+
+def rise_of(evidence: Evidence) -> Rise | None:
+    """How far, since when; None without a rise."""
+    points = evidence.total("load")
+    rose = left_level(points, evidence.started)
+    if rose is None:
+        return None
+    before = [value for at, value in points if at < rose]
+    after = [value for at, value in points if rose < at <= max(evidence.began, rose) + 10 * MINUTE]
+    base, now = statistics.median(before), statistics.median(after) if after else 0.0
+    return Rise(now / base, now, rose) if base > 0 else None
+
+
+def _crowd(fact: Fact | None) -> str:
+    return f"{fact.title.lower()}: {shown(fact.value, fact.unit)}" if fact and fact.value is not None else ""

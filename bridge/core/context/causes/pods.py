@@ -1,0 +1,155 @@
+"""Single pods: one that fails, those that are missing, and those that restarted.
+
+- `no_pods`. Claim: nothing answers Prometheus. Evidence: pods were up before, none is now. It comes before everything.
+- `pod_fails`. Claim: these pods fail and the others do not. Evidence: counts since the onset, each of them far worse
+  than the others together. Refuted: the others are bad, too. Likely, for the others are the comparison.
+- `pods_missing`. Claim: fewer pods than before. Evidence: a target that is down, or fewer of them since about the
+  onset. Likely if the alert is about pods or they went at the onset. Fewer targets alone may be a smaller scale.
+- `pods_restarted`. Claim: one pod restarts again and again, or all of them restarted just before the onset.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from bridge.core.context.causes.wording import ago, change_words, claim, listed, pods, relative, verb
+from bridge.core.context.counts import MIN_ALL, Counts, summed, worse
+from bridge.core.context.evidence import JUST_BEFORE, MINUTE, SKEW, Evidence
+from bridge.core.context.up_pods import UpPods, up_pods
+from bridge.core.facts import Confidence, Hypothesis, Unit, Verdict
+from bridge.core.numbers import in_words, measured, shown
+
+FEW = 0.34  #: of the others' ratio against that of the failing: then the others do not have the trouble
+LOOPS = 3  #: restarts of one pod within half an hour
+FULL = 0.9  #: of the memory limit
+BUSY = 1.6  #: times a pod's part of the requests
+
+
+def no_pods(evidence: Evidence) -> Hypothesis | None:
+    up = up_pods(evidence)
+    if up is None or up.now or not up.expected:
+        return None
+    since = f" for {ago(up.since, evidence)}" if up.since is not None else ""
+    observed = f"0 of {up.expected} pods answer Prometheus{since}"
+    return claim("no_pods", [observed, _change_beside(up, evidence)], Confidence.LIKELY)
+
+
+def pod_fails(evidence: Evidence) -> Hypothesis | None:
+    if evidence.symptom is None or not evidence.bad:
+        return None
+    by_pod = evidence.symptom.table.by_pod(*evidence.trouble)
+    failing = failing_pods(by_pod)
+    if not failing:
+        return None
+    rest = summed(counts for pod, counts in by_pod.items() if pod not in failing)
+    mine, others = summed(by_pod[pod] for pod in failing), len(by_pod) - len(failing)
+    what = f"{listed(failing)} {verb(evidence, len(failing))}"
+    observed = f"{what} ({mine.words} against {rest.words} on the other {pods(others)})"
+    return claim("pod_fails", [observed, _about(failing, evidence)], Confidence.LIKELY, f"only on {listed(failing)}")
+
+
+def failing_pods(by_pod: dict[str, Counts]) -> list[str]:
+    """The fewest pods without which the rest is fine; at most half of them."""
+    ordered = sorted(by_pod, key=lambda pod: by_pod[pod].ratio, reverse=True)
+    for count in range(1, len(ordered) // 2 + 1):
+        failing, others = ordered[:count], [by_pod[pod] for pod in ordered[count:]]
+        limit = FEW * by_pod[failing[-1]].ratio
+        fine = summed(others).ratio <= limit and not any(o.all >= MIN_ALL and o.ratio > 1.5 * limit for o in others)
+        if fine and all(worse(by_pod[pod], summed(others)) for pod in failing):
+            return sorted(failing)
+    return []
+
+
+def pods_alike(evidence: Evidence) -> bool:
+    """Whether at least two pods have enough to compare, and none of them has the trouble alone."""
+    if evidence.symptom is None:
+        return False
+    by_pod = evidence.symptom.table.by_pod(*evidence.trouble)
+    return sum(counts.all >= MIN_ALL for counts in by_pod.values()) >= 2 and not failing_pods(by_pod)
+
+
+def pods_missing(evidence: Evidence) -> Hypothesis | None:
+    up, about_pods = up_pods(evidence), evidence.symptom is None
+    if up is not None and up.missing and (about_pods or (up.down and _at_onset(up.since, evidence))):
+        return _missing(f"{up.now} of {up.expected} pods answer Prometheus", up, evidence)
+    fact = evidence.fact("pods_up")
+    if fact is None or fact.verdict is not Verdict.BAD or fact.value is None or fact.of is None:
+        return None
+    return _missing(f"{fact.title}: {measured(fact)}", up, evidence) if about_pods else None
+
+
+def _missing(observed: str, up: UpPods | None, evidence: Evidence) -> Hypothesis:
+    names = f", not {listed(up.down)}" if up is not None and up.down else ""
+    since = f" for {ago(up.since, evidence)}" if up is not None and up.since is not None else ""
+    found = [f"{observed}{names}{since}", _looping(evidence), _change_beside(up, evidence)]
+    return claim("pods_missing", found, Confidence.LIKELY, observed)
+
+
+def pods_restarted(evidence: Evidence) -> Hypothesis | None:
+    looping = _looping(evidence)
+    if looping:
+        return claim("pod_restarts", [looping], Confidence.LIKELY)
+    starts = last_starts(evidence)
+    together = [at for at in starts.values() if evidence.onset and -SKEW <= evidence.began - at <= JUST_BEFORE]
+    if len(starts) < 2 or len(together) < len(starts):
+        return None
+    observed = f"All {len(starts)} pods restarted {relative(max(together), evidence)}"
+    return claim("pods_restarted", [observed], Confidence.LIKELY)
+
+
+def last_starts(evidence: Evidence) -> dict[str, float]:
+    """When each pod that is there now started last (Unix seconds)."""
+    gauge = evidence.gauge("starts")
+    newest = max((points[-1][0] for points in gauge.values()), default=0.0)
+    return {pod: points[-1][1] for pod, points in gauge.items() if points[-1][0] >= newest - 5 * MINUTE}
+
+
+def restarts(evidence: Evidence, since: float) -> dict[str, int]:
+    """How often each pod restarted since then."""
+    found = {}
+    for pod, points in evidence.gauge("starts").items():
+        found[pod] = len({round(value) for at, value in points if value >= since and at >= since})
+        if points[0][1] >= since:
+            found[pod] -= 1  # its first start
+    return found
+
+
+def _looping(evidence: Evidence) -> str:
+    since = evidence.until - 30 * MINUTE
+    counts = restarts(evidence, since)
+    pod = max(counts, key=lambda each: counts[each], default="")
+    if not pod or counts[pod] < LOOPS:
+        return ""
+    memory = max((value for at, value in evidence.gauge("memory").get(pod, []) if at >= since), default=0.0)
+    full = f", its memory had reached {shown(memory, Unit.RATIO)} of its limit" if memory >= FULL else ""
+    return f"{pod} restarted {counts[pod]} times in 30 min{full}"
+
+
+def _about(failing: list[str], evidence: Evidence) -> str:
+    """What else is special about these pods: a restart just before, far more requests, a version of their own."""
+    starts, served = last_starts(evidence), evidence.versions.pods(evidence.until)
+    fresh = [pod for pod in failing if pod in starts and -SKEW <= evidence.began - starts[pod] <= JUST_BEFORE]
+    if evidence.onset and len(fresh) == len(failing):
+        return f"restarted {relative(max(starts[pod] for pod in fresh), evidence)}"
+    if evidence.symptom is not None and len(failing) == 1:
+        by_pod = evidence.symptom.table.by_pod(*evidence.trouble)
+        share = by_pod[failing[0]].all / max(1.0, summed(by_pod.values()).all)
+        if share >= BUSY / len(by_pod):
+            return f"it gets {shown(share, Unit.RATIO)} of the requests"
+    mine, others = {served.get(pod, "") for pod in failing}, {v for pod, v in served.items() if pod not in failing}
+    return f"they alone serve {listed(sorted(mine))}" if others and "" not in mine and not mine & others else ""
+
+
+def _at_onset(at: float | None, evidence: Evidence) -> bool:
+    return at is not None and -SKEW <= evidence.began - at <= JUST_BEFORE
+
+
+def _change_beside(up: UpPods | None, evidence: Evidence) -> str:
+    """A change just before the pods went."""
+    gone = up.since if up is not None and up.since is not None else evidence.began
+    near = [c for c in evidence.changes if c.kind != "retraining" and -SKEW <= gone - c.at.timestamp() <= 10 * MINUTE]
+    if not near:
+        return ""
+    gap = gone - near[0].at.timestamp()
+    when = f"{in_words(timedelta(seconds=gap))} before that" if gap >= MINUTE else "at that time"
+    return f"{change_words(near[0])} {when}"

@@ -1,0 +1,63 @@
+"""How the rules say what they found. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import timedelta
+
+from bridge.core.context.evidence import SKEW, Evidence
+from bridge.core.facts import ChangeEvent, Confidence, Hypothesis
+from bridge.core.numbers import in_words
+
+#: By the symptom's role: the verb of what has it, and the noun of it.
+VERBS = {"failures": "fails", "slowness": "is slow", "outputs": "answers differently"}
+PLURAL_VERBS = {"failures": "fail", "slowness": "are slow", "outputs": "answer differently"}
+NOUNS = {"failures": "the errors", "slowness": "the slowness", "outputs": "the change of answers"}
+MOST_NAMES = 3
+
+
+def claim(rule: str, parts: Sequence[str], confidence: Confidence, short: str = "", begins: str = "") -> Hypothesis:
+    """One sentence of the parts that there are, which are its evidence. begins: stands before them."""
+    found = tuple(part for part in parts if part)
+    text = f"{begins}{'; '.join(found)}."
+    return Hypothesis(rule, text[0].upper() + text[1:] if begins else text, found, confidence, short or found[0])
+
+
+def verb(evidence: Evidence, count: int = 1) -> str:
+    words = VERBS if count == 1 else PLURAL_VERBS
+    return words[evidence.symptom.role] if evidence.symptom else ("fails" if count == 1 else "fail")
+
+
+def noun(evidence: Evidence) -> str:
+    """What began: `the errors began`."""
+    return NOUNS[evidence.symptom.role] if evidence.symptom else "the trouble"
+
+
+def relative(at: float, evidence: Evidence) -> str:
+    """`4 min before the errors began`, `as` when clocks and windows tell no more; else from when the alert fired."""
+    what = f"{noun(evidence)} began" if evidence.onset else "the alert fired"
+    gap = evidence.began - at
+    if -SKEW <= gap < 60:
+        return f"as {what}"
+    return f"{in_words(timedelta(seconds=abs(round(gap))))} {'before' if gap > 0 else 'after'} {what}"
+
+
+def change_words(change: ChangeEvent) -> str:
+    if change.kind == "deploy" and change.version:
+        return f"{change.version} was deployed"
+    return change.summary.strip().rstrip(".") or change.kind
+
+
+def ago(at: float, evidence: Evidence) -> str:
+    return in_words(timedelta(seconds=max(0, round(evidence.until - at))))
+
+
+def listed(names: Sequence[str]) -> str:
+    """`a, b and c`, or `a, b, c and 4 more`."""
+    if len(names) > MOST_NAMES + 1:
+        return f"{', '.join(names[:MOST_NAMES])} and {len(names) - MOST_NAMES} more"
+    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
+
+
+def pods(count: int) -> str:
+    return f"{count} pod{'' if count == 1 else 's'}"

@@ -1,0 +1,184 @@
+"""What the rules see of one incident. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+
+from bridge.core.context.histories import History
+from bridge.core.context.onsets import left_level, onset_of_counts
+from bridge.core.context.questions import SYMPTOMS
+from bridge.core.context.series import Series
+from bridge.core.context.served_versions import ServedVersions, served_of
+from bridge.core.context.tables import Table, in_scope, pod_of, table_of
+from bridge.core.facts import ChangeEvent, Fact, Onset
+
+MINUTE = 60.0
+#: A change coincides with the onset from so long before it; reported times and windows are a minute or two off.
+JUST_BEFORE, SKEW = 6 * MINUTE, 2.5 * MINUTE
+SOON_BEFORE = 20 * MINUTE  #: until then it is at least possible
+NO_CAUSES = ("rollback", "retraining")  #: a rollback mends, and a retraining that was started serves nothing yet
+Gauge = dict[str, list[tuple[float, float]]]
+
+
+@dataclass(frozen=True, slots=True)
+class Symptom:
+    """What an alert is about: bad ones out of all, by pod and version over time."""
+
+    role: str
+    title: str
+    table: Table
+    onset: float | None  #: Unix seconds
+    limit: float | None = None  #: above this ratio it is bad
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """All times are Unix seconds. until: now, or the end. window: how far before the start a cause is looked for."""
+
+    facts: tuple[Fact, ...]
+    changes: tuple[ChangeEvent, ...]
+    changes_known: bool
+    started: float
+    until: float
+    window: timedelta
+    histories: Mapping[str, History]
+    versions: ServedVersions
+    symptom: Symptom | None = None
+    onset: Onset | None = None
+    inputs: tuple[History, ...] = ()
+    about: tuple[Mapping[str, str], ...] = ()  #: the alerts' labels
+
+    def fact(self, role: str) -> Fact | None:
+        return next((fact for fact in self.facts if fact.role == role), None)
+
+    @property
+    def began(self) -> float:
+        """The onset, or when the alert fired."""
+        return self.onset.at.timestamp() if self.onset else self.started
+
+    @property
+    def trouble(self) -> tuple[float, float]:
+        """From before the first bad one."""
+        return self.began, self.until
+
+    @property
+    def bad(self) -> bool:
+        """Whether there is trouble to explain: it began, or it is above its limit as long as anything is known."""
+        if self.symptom is None or self.onset is not None or self.symptom.limit is None:
+            return True
+        return self.symptom.table.counts(*self.trouble).ratio > self.symptom.limit
+
+    def gauge(self, role: str) -> Gauge:
+        """The values of each pod over time, divided by their whole where there is one."""
+        history = self.histories.get(role)
+        return _gauge(history) if history else {}
+
+    def total(self, role: str) -> list[tuple[float, float]]:
+        """The sum of all parts at each time."""
+        history = self.histories.get(role)
+        return _total(history.parts) if history else []
+
+    def since(self, change: ChangeEvent) -> float:
+        """When it took effect: when its version was first seen, if that is near what was reported."""
+        seen, said = self.versions.began.get(change.version), change.at.timestamp()
+        return seen if seen is not None and abs(seen - said) <= SOON_BEFORE else said
+
+    def at_onset(self) -> list[ChangeEvent]:
+        """Changes that may have caused trouble beginning then, the nearest first."""
+        begun = self.began
+        near = [
+            change
+            for change in self.changes
+            if change.kind not in NO_CAUSES and -SKEW <= begun - self.since(change) <= SOON_BEFORE
+        ]
+        return sorted(near, key=lambda change: abs(begun - self.since(change)))
+
+    def coincides(self, change: ChangeEvent) -> bool:
+        return self.onset is not None and -SKEW <= self.began - self.since(change) <= JUST_BEFORE
+
+
+def evidence_of(
+    facts: Sequence[Fact],
+    changes: Sequence[ChangeEvent],
+    histories: Sequence[History],
+    period: tuple[datetime, datetime],
+    *,
+    window: timedelta,
+    changes_known: bool,
+    alerts: Sequence[Mapping[str, str]],
+    expression: Sequence[Series] = (),
+) -> list[Evidence]:
+    """One for each symptom that the alerts are about, and one without any if there is none.
+
+    period: the alert's start, and now or the end. expression: the values of the alert's own expression over time.
+    """
+    started, until = (at.timestamp() for at in period)
+    known = [scoped for each in histories if (scoped := _scoped(each, alerts)) is not None]
+    by_role = {each.question.role: each for each in reversed(known)}
+    versions = served_of(by_role.get("versions"))
+    plain = Evidence(
+        tuple(facts), tuple(changes), changes_known, started, until, window, by_role, versions,
+        inputs=tuple(each for each in known if each.question.role == "inputs"), about=tuple(alerts),
+    )  # fmt: skip
+    symptoms = [_symptom(each, versions, started, until) for each in known if each.question.role in SYMPTOMS]
+    if symptoms:
+        return [replace(plain, symptom=each, onset=_onset(each, plain, expression)) for each in symptoms]
+    return [replace(plain, onset=_onset(None, plain, expression))]
+
+
+def _symptom(history: History, versions: ServedVersions, started: float, until: float) -> Symptom:
+    table = table_of(history, versions.at)
+    steps = [(at, counts) for at, counts in table.over_time() if at <= until]
+    onset = onset_of_counts(steps, started, table.step)
+    return Symptom(history.question.role, history.question.title, table, onset, history.question.bad_above)
+
+
+def _onset(symptom: Symptom | None, plain: Evidence, expression: Sequence[Series]) -> Onset | None:
+    """From the finest source that reaches back before the trouble."""
+    if symptom is not None and symptom.onset is not None:
+        return _at(symptom.onset, symptom.title)
+    mine = [each for each in expression if any(_agree(each, alert) for alert in plain.about)]
+    left = [at for each in mine or expression if (at := left_level(each.points, plain.started)) is not None]
+    if left:
+        return _at(min(left), "the alert's expression")
+    load = plain.histories.get("load")
+    if symptom is not None or load is None or "memory" in plain.histories:
+        return None
+    rose = left_level(plain.total("load"), plain.started)
+    return _at(rose, load.question.title) if rose is not None else None
+
+
+def _at(at: float, source: str) -> Onset:
+    return Onset(datetime.fromtimestamp(at, UTC), source)
+
+
+def _agree(series: Series, alert: Mapping[str, str]) -> bool:
+    return all(alert.get(name) == value for name, value in series.labels.items() if name != "__name__")
+
+
+def _scoped(history: History, alerts: Sequence[Mapping[str, str]]) -> History | None:
+    parts, wholes = in_scope(history.parts, alerts), in_scope(history.wholes, alerts)
+    return None if parts is None or wholes is None else replace(history, parts=parts, wholes=wholes)
+
+
+def _gauge(history: History) -> Gauge:
+    wholes = {(pod_of(each.labels), at): value for each in history.wholes for at, value in each.points}
+    found: Gauge = {}
+    for each in history.parts:
+        pod = pod_of(each.labels)
+        values = found.setdefault(pod, [])
+        for at, value in each.points:
+            whole = wholes.get((pod, at), 0.0) if history.wholes else 1.0
+            if whole > 0:
+                values.append((at, value / whole))
+    return {pod: sorted(values) for pod, values in found.items() if values}
+
+
+def _total(series: Sequence[Series]) -> list[tuple[float, float]]:
+    found: dict[float, float] = {}
+    for each in series:
+        for at, value in each.finite:
+            found[at] = found.get(at, 0.0) + value
+    return sorted(found.items())

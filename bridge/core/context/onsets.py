@@ -1,0 +1,111 @@
+"""When trouble began, from what was measured before it. Pure.
+
+An alert fires late: its rate rises first, and then `for` must pass. So its start is walked back from, to where the
+values left their level from before. Invariant: without values from before the trouble the onset is not known.
+"""
+
+from __future__ import annotations
+
+import math
+import statistics
+from collections.abc import Sequence
+
+from bridge.core.context.counts import Counts, errors_apart, summed
+
+CALM_STEPS = 10  #: so many steps from before the trouble are its comparison
+EARLIEST, LATEST = 20 * 60.0, 5 * 60.0  #: around the alert's start the trouble was there
+WIDTHS = (3, 8, 15)  #: steps in which it is looked for; the narrow ones are finer, the wide ones need less traffic
+FEWEST = 8.0  #: bad ones in such a width
+MOST_A_STEP = 3.0  #: of evidence, so that one step decides nothing
+GIVEN_UP = 10.0  #: so much evidence against it ends the walk
+LEFT = 0.25  #: a value has left its level after this part of the way to the worst
+
+Points = Sequence[tuple[float, float]]
+
+
+def onset_of_counts(steps: Sequence[tuple[float, Counts]], alert_at: float, step: float) -> float | None:
+    """Unix seconds; None when it cannot be told."""
+    anchor = _anchor(steps, alert_at)
+    if anchor is None:
+        return None
+    first, high = anchor, steps[anchor][1]
+    high = summed(counts for _, counts in steps[max(0, anchor - 2) : anchor + 1])
+    low = _calmest(steps[: anchor + 1])
+    for _ in range(3):
+        first = _walked_back([counts for _, counts in steps], anchor, low.ratio, high.ratio)
+        before = summed(counts for _, counts in steps[: max(0, first - 2)])
+        if before.all <= 0:
+            return None
+        low = before
+    calm = [counts for _, counts in steps[: max(0, first - 1)] if counts.all > 0]
+    trouble = summed(counts for _, counts in steps[first : anchor + 1])
+    if len(calm) < CALM_STEPS or errors_apart(trouble, low) < 3 or trouble.ratio < 1.5 * low.ratio:
+        return None
+    return steps[first][0] - step / 2
+
+
+def _anchor(steps: Sequence[tuple[float, Counts]], alert_at: float) -> int | None:
+    """The last step of the clearest trouble around the alert's start."""
+    low = _calmest(steps)
+    best, found = 3.0, None
+    for index, (at, _) in enumerate(steps):
+        if not alert_at - EARLIEST <= at <= alert_at + LATEST:
+            continue
+        for width in WIDTHS:
+            window = summed(counts for _, counts in steps[max(0, index - width + 1) : index + 1])
+            apart = errors_apart(window, low) if window.bad >= FEWEST else 0.0
+            if apart > best and window.ratio >= 1.5 * low.ratio:
+                best, found = apart, index
+    return found
+
+
+def _calmest(steps: Sequence[tuple[float, Counts]]) -> Counts:
+    """The calmer half, in pieces of five steps."""
+    pieces = [summed(counts for _, counts in steps[index : index + 5]) for index in range(0, len(steps), 5)]
+    ordered = sorted((piece for piece in pieces if piece.all > 0), key=lambda piece: piece.ratio)
+    return summed(ordered[: max(1, len(ordered) // 2)])
+
+
+def _walked_back(counts: Sequence[Counts], anchor: int, low: float, high: float) -> int:
+    """The first step of the trouble without a long pause until the anchor: a CUSUM backwards."""
+    low = min(max(low, 1e-4), 0.98)
+    middle = min(max(low + 0.5 * (high - low), 1.2 * low), 0.99)
+    total = best = 0.0
+    first = anchor
+    for index in range(anchor, -1, -1):
+        each = counts[index]
+        evidence = each.bad * math.log(middle / low) + (each.all - each.bad) * math.log((1 - middle) / (1 - low))
+        total += max(-MOST_A_STEP, min(MOST_A_STEP, evidence))
+        if total > best:
+            best, first = total, index
+        if total < best - GIVEN_UP:
+            break
+    while first > 0 and _above(counts[first - 1], low):  # a slow rise, or the first part of a window
+        first -= 1
+    return first
+
+
+def _above(counts: Counts, low: float) -> bool:
+    expected = counts.all * low
+    return counts.bad >= 1.5 and counts.bad > expected + 3 * math.sqrt(expected + 0.25)
+
+
+def left_level(points: Points, alert_at: float) -> float | None:
+    """When a value left its level from before, upwards; None when it did not, or was not measured before."""
+    known = [(at, value) for at, value in points if at <= alert_at + LATEST and math.isfinite(value)]
+    around = [value for at, value in known if at >= alert_at - EARLIEST]
+    if len(known) < CALM_STEPS or not around:
+        return None
+    base = statistics.median(value for _, value in known)
+    worst = max(around)
+    limit = base + LEFT * (worst - base)
+    if worst <= 1.3 * base:
+        return None
+    top = max(index for index, (_, value) in enumerate(known) if value == worst)
+    first, calm = top, 0
+    for index in range(top, -1, -1):
+        calm = calm + 1 if known[index][1] <= limit else 0
+        if calm >= 3:
+            break
+        first = index if not calm else first
+    return known[first][0] if first >= CALM_STEPS else None

@@ -1,0 +1,71 @@
+"""Which pod served which version when. Pure.
+
+Invariant: a version is new only if another one was seen before it; the first start of everything is no news.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass, field
+
+from bridge.core.context.histories import History
+from bridge.core.context.tables import pod_of
+
+Seen = dict[float, dict[str, frozenset[str]]]
+
+
+@dataclass(frozen=True, slots=True)
+class ServedVersions:
+    """At each step the versions of each pod within the step's window: two while it changes."""
+
+    seen: Seen = field(default_factory=dict)
+
+    def at(self, pod: str, at: float) -> str:
+        """Of a pod; the only one of all pods where pods are not told apart; empty while unknown or changing."""
+        pods = self.seen.get(at, {})
+        found = pods.get(pod) or (frozenset().union(*pods.values()) if not pod else frozenset())
+        return next(iter(found)) if len(found) == 1 else ""
+
+    @property
+    def began(self) -> dict[str, float]:
+        """Since when each version serves that came after another one (Unix seconds)."""
+        first: dict[str, float] = {}
+        for at in sorted(self.seen):
+            for version in frozenset().union(*self.seen[at].values()):
+                first.setdefault(version, at)
+        earliest = min(first.values(), default=0.0)
+        return {version: at for version, at in first.items() if at > earliest}
+
+    def known_before(self, at: float) -> bool:
+        """Whether any version was seen before then."""
+        return any(each < at for each in self.seen)
+
+    def pods(self, at: float) -> dict[str, str]:
+        """The version of each pod at the last step up to then; of one that changes, none."""
+        last = max((each for each in self.seen if each <= at), default=None)
+        return {} if last is None else {pod: self.at(pod, last) for pod in self.seen[last]}
+
+    def running(self, at: float) -> dict[str, int]:
+        """How many pods serve each version."""
+        found: dict[str, int] = defaultdict(int)
+        for version in self.pods(at).values():
+            found[version] += 1
+        return {version: count for version, count in sorted(found.items()) if version}
+
+    def left(self, version: str, until: float) -> dict[str, float]:
+        """The pods that served it and serve another one at `until`, and since when."""
+        now, switched = self.pods(until), dict[str, float]()
+        for at in sorted(self.seen):
+            for pod in self.seen[at]:
+                if self.at(pod, at) == version:
+                    switched[pod] = at
+        return {pod: at for pod, at in switched.items() if now.get(pod, version) not in ("", version)}
+
+
+def served_of(history: History | None) -> ServedVersions:
+    seen: dict[float, dict[str, set[str]]] = defaultdict(lambda: defaultdict(set))
+    for series in history.parts if history else ():
+        for at, value in series.points:
+            if value > 0 and series.labels.get("version"):
+                seen[at][pod_of(series.labels)].add(series.labels["version"])
+    return ServedVersions({at: {pod: frozenset(names) for pod, names in pods.items()} for at, pods in seen.items()})

@@ -1,0 +1,113 @@
+"""Bad and all by pod and version over time: what rules compare. Pure.
+
+Invariant: each count belongs to the version that its pod served then, or to none. A pod that changed its version within
+a rate's window belongs to none for as long.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from bridge.core.context.counts import Counts
+from bridge.core.context.histories import History
+from bridge.core.context.series import Series
+
+#: Labels that say which part of a service it is; the others say which service.
+PART_LABELS = frozenset({"pod", "instance", "version", "node", "language", "error_type", "le", "__name__"})
+
+
+NO_VERSION = "none"  #: of what failed while no model was there
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """One pod in one step, which ends at `at` (Unix seconds)."""
+
+    at: float
+    pod: str
+    version: str
+    bad: float
+    all: float
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """The cells in the order of time."""
+
+    cells: tuple[Cell, ...]
+    step: float  #: seconds
+
+    def counts(self, since: float, until: float, wanted: Callable[[Cell], bool] = lambda cell: True) -> Counts:
+        chosen = [cell for cell in self.cells if since < cell.at <= until and wanted(cell)]
+        return Counts(sum(cell.bad for cell in chosen), sum(cell.all for cell in chosen))
+
+    def by(self, key: Callable[[Cell], str], since: float, until: float) -> dict[str, Counts]:
+        """By pod or version; what belongs to none is left out."""
+        bad: dict[str, float] = defaultdict(float)
+        every: dict[str, float] = defaultdict(float)
+        for cell in self.cells:
+            name = key(cell)
+            if name and since < cell.at <= until:
+                bad[name] += cell.bad
+                every[name] += cell.all
+        return {name: Counts(bad[name], every[name]) for name in every if every[name] >= 0.5}
+
+    def by_version(self, since: float, until: float) -> dict[str, Counts]:
+        return self.by(lambda cell: cell.version, since, until)
+
+    def by_pod(self, since: float, until: float) -> dict[str, Counts]:
+        return self.by(lambda cell: cell.pod, since, until)
+
+    def over_time(self) -> list[tuple[float, Counts]]:
+        """Of all pods, one for each step that has any."""
+        bad: dict[float, float] = defaultdict(float)
+        every: dict[float, float] = defaultdict(float)
+        for cell in self.cells:
+            bad[cell.at] += cell.bad
+            every[cell.at] += cell.all
+        return [(at, Counts(bad[at], every[at])) for at in sorted(every)]
+
+
+VersionAt = Callable[[str, float], str]
+
+
+def table_of(history: History, version_at: VersionAt) -> Table:
+    """From rates a second. version_at: for series without a version of their own."""
+    seconds = history.step.total_seconds()
+    bad, every = (_summed(series, seconds) for series in (history.parts, history.wholes))
+    cells = [
+        Cell(at, pod, version or version_at(pod, at), min(bad.get((at, pod, version), 0.0), count), count)
+        for (at, pod, version), count in every.items()
+    ]
+    return Table(tuple(sorted(cells, key=lambda cell: cell.at)), seconds)
+
+
+def pod_of(labels: Mapping[str, str]) -> str:
+    return labels.get("pod") or labels.get("instance") or ""
+
+
+def in_scope(series: Sequence[Series], alerts: Sequence[Mapping[str, str]]) -> tuple[Series, ...] | None:
+    """Those of the alerts' one service; None when they are of several, whose parts must not be compared."""
+    mine = tuple(each for each in series if any(_agree(_place(each), alert) for alert in alerts)) or tuple(series)
+    return mine if len({tuple(sorted(_place(each).items())) for each in mine}) <= 1 else None
+
+
+def _place(series: Series) -> dict[str, str]:
+    return {name: value for name, value in series.labels.items() if name not in PART_LABELS}
+
+
+def _agree(place: Mapping[str, str], alert: Mapping[str, str]) -> bool:
+    return all(alert.get(name, value) == value for name, value in place.items())
+
+
+def _summed(series: Iterable[Series], seconds: float) -> dict[tuple[float, str, str], float]:
+    found: dict[tuple[float, str, str], float] = defaultdict(float)
+    for each in series:
+        pod, version = pod_of(each.labels), each.labels.get("version", "").removeprefix(NO_VERSION)
+        for at, value in each.points:
+            if math.isfinite(value):
+                found[at, pod, version] += max(0.0, value * seconds)
+    return found

@@ -1,0 +1,267 @@
+"""Each rule with its evidence, what refutes it, and silence without it."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from bridge.core.facts import Confidence, Fact, Hypothesis, Part, Past, Unit, Verdict
+from tests.builders import at
+from tests.core.context.worlds import Pod, World, a_change, from_minute, of_version, seconds, three
+
+V2 = of_version("2.0.0", 0.35)
+DEPLOYED = ((-1000.0, "1.0.0"), (-8.0, "2.0.0"))
+DEPLOY = a_change("deploy", -8.5, "2.0.0", "1.0.0")
+
+
+def rolled(deployed: float, back: float) -> tuple[tuple[float, str], ...]:
+    return ((-1000.0, "1.1.0"), (deployed, "2.0.0"), (back, "1.1.0"))
+
+
+ROLLBACK = [a_change("rollback", -0.3, "1.1.0", "2.0.0"), a_change("deploy", -9, "2.0.0", "1.1.0")]
+TIMEOUTS = Fact("types", "Errors by type", Unit.COUNT, 500, at(0), parts=(Part("timeout", 500),), role="error_types")
+
+
+def golden(wrong: float, before: float) -> Fact:
+    parts = (Part("1.0.0", wrong, 50.0),)
+    return Fact(
+        "probe", "Golden texts", Unit.COUNT, wrong, at(0), (Past("after the last deploy", before),), parts, role="probe"
+    )
+
+
+RIGHT = {
+    "a bad version beside a good one": (
+        World([Pod("a", bad=V2), Pod("b", DEPLOYED, V2), Pod("c", DEPLOYED, V2)], changes=[DEPLOY]),
+        "version_fails",
+        r"^2\.0\.0, deployed 11 min ago, as the errors began, fails \([\d,]+ of .* against \d+ of .* by 1\.0\.0\)\.$",
+    ),
+    "the same without an event": (
+        World([Pod("a", bad=V2), Pod("b", DEPLOYED, V2), Pod("c", DEPLOYED, V2)]),
+        "version_fails",
+        r"^2\.0\.0, serving since 11 min ago, as the errors began, fails ",
+    ),
+    "the same where the counters name the version": (
+        World([Pod("a", bad=V2), Pod("b", DEPLOYED, V2), Pod("c", DEPLOYED, V2)], labelled=True),
+        "version_fails",
+        r"^2\.0\.0, serving since",
+    ),
+    "a rollback under way": (
+        World(
+            [Pod("a", rolled(-9, -1), V2), Pod("b", rolled(-9, -0.3), V2), Pod("c", rolled(-9, 99), V2)],
+            changes=ROLLBACK,
+        ),
+        "version_fails",
+        r"^2\.0\.0, deployed 12 min ago, .* fails .*; rollback under way: 2 of 3 pods back on 1\.1\.0",
+    ),
+    "a rollback that is done": (
+        World(three(versions=rolled(-9, 1), bad=V2), now=8, changes=ROLLBACK),
+        "change_at_onset",
+        r"^2\.0\.0 was deployed as the errors began; .* rolled back \d min ago, all 3 pods are on 1\.1\.0",
+    ),
+    "a new version everywhere": (
+        World(three(versions=DEPLOYED, bad=V2), changes=[DEPLOY]),
+        "change_at_onset",
+        r"^2\.0\.0 was deployed as the errors began; failed predictions: [\d,]+ of [\d,]+ since, \d+ of",
+    ),
+    "a deploy whose clock is two minutes late": (
+        World(three(versions=DEPLOYED, bad=V2), changes=[a_change("deploy", -6, "2.0.0")]),
+        "change_at_onset",
+        r"^2\.0\.0 was deployed as the errors began",
+    ),
+    "a canary that is fine": (
+        World([Pod(name, bad=lambda m, v: 0.3 if m > -6 else 0.002) for name in "ab"] + [Pod("c", DEPLOYED)]),
+        "version_fails",
+        r"^1\.0\.0 fails \(.* by 2\.0\.0\)\.$",
+    ),
+    "one pod": (
+        World([Pod("a"), Pod("b"), Pod("c", bad=from_minute(-7, 0.6))]),
+        "pod_fails",
+        r"^c fails \([\d,]+ of [\d,]+ against \d+ of [\d,]+ on the other 2 pods\)",
+    ),
+    "one pod of a new version": (
+        World(
+            [Pod("a", DEPLOYED), Pod("b", DEPLOYED), Pod("c", DEPLOYED, from_minute(-7, 0.6))],
+            changes=[a_change("deploy", -60, "2.0.0")],
+        ),
+        "pod_fails",
+        r"^c fails",
+    ),
+    "no pod answers": (World(three(up=lambda m: m < -4)), "no_pods", r"^0 of 3 pods answer Prometheus for 7 min\.$"),
+    "one pod is down": (
+        World([Pod("a"), Pod("b"), Pod("c", up=lambda m: m < -6)], role=""),
+        "pods_missing",
+        r"^2 of 3 pods answer Prometheus, not c for 9 min\.$",
+    ),
+    "all pods restarted": (
+        World(three(bad=from_minute(-6, 0.3), started=lambda m: -1000.0 if m < -7 else -7.0)),
+        "pods_restarted",
+        r"^All 3 pods restarted as the errors began\.$",
+    ),
+    "a pod that restarts again and again": (
+        World(
+            [
+                Pod("a"),
+                Pod("b"),
+                Pod("c", started=lambda m: -1000.0 if m < -20 else (m // 4) * 4, memory=lambda m: 0.97),
+            ],
+            role="",
+            now=5,
+        ),
+        "pod_restarts",
+        r"^c restarted \d times in 30 min, its memory had reached 97 % of its limit\.$",
+    ),
+    "too much traffic": (
+        World(three(a_second=lambda m: 4.0 if m < -7 else 14.0, bad=from_minute(-6.5, 0.4)), role="slowness"),
+        "overload",
+        r"^3\.5 x the usual traffic \(42/s\)",
+    ),
+    "longer texts": (
+        World(three(bad=from_minute(-9, 0.4)), role="slowness", tokens=lambda m: 20.0 if m < -9 else 70.0),
+        "longer_texts",
+        r"^Tokens of a text: 20 before, 70 now \(3\.5 x\), as the slowness began\.$",
+    ),
+    "other texts": (
+        World(three(bad=from_minute(-40, 0.5, 0.1)), role="outputs", turkish=lambda m: 0.02 if m < -40 else 0.5),
+        "inputs_changed",
+        r"all 3 pods on 1\.0\.0 alike; .*Texts in tr: 2 % before, 50 % now\.$",
+    ),
+    "golden texts are answered as before": (
+        World(three(bad=from_minute(-40, 0.5, 0.1)), role="outputs", facts=[golden(1, 1)]),
+        "inputs_changed",
+        r"golden texts are answered as after the last deploy \(wrong on 1 of 50\)\.$",
+    ),
+    "golden texts are answered wrongly": (
+        World(three(bad=from_minute(-40, 0.5, 0.1)), role="outputs", facts=[golden(9, 1)]),
+        "model_degraded",
+        r"^The model: wrong on 9 of 50 golden texts, 1 of 50 after the last deploy\.$",
+    ),
+    "a leak": (
+        World([Pod("a", memory=lambda m: 0.45 + 0.48 * (m + 180) / 180), Pod("b"), Pod("c")], role=""),
+        "memory_leak",
+        r"^A leak: memory of a grows steadily: 94 % now, 46 % 3 h .* grows 16 % an hour, full in about 23 min\.$",
+    ),
+    "a leak of a new version": (
+        World([Pod("a", DEPLOYED, memory=lambda m: 0.45 + 0.48 * (m + 180) / 180), Pod("b"), Pod("c")], role=""),
+        "memory_leak",
+        r"only the pods of 2\.0\.0 do\.$",
+    ),
+    "a step after a change": (
+        World(
+            [Pod("a", memory=lambda m: 0.45 if m < -20 else 0.92), Pod("b"), Pod("c")],
+            role="",
+            changes=[a_change("config", -21, summary="Cache made larger")],
+        ),
+        "memory_step",
+        r"^A step: memory of a rose from 45 % to 92 % .*; Cache made larger just before\.$",
+    ),
+    "a change of the configuration": (
+        World(three(bad=from_minute(-6, 0.3)), changes=[a_change("config", -7, summary="Queue made shorter")]),
+        "change_at_onset",
+        r"^Queue made shorter as the errors began",
+    ),
+    "the nearer of two changes, and the other": (
+        World(
+            three(versions=((-1000, "1.0.0"), (-10, "1.1.0")), bad=from_minute(-6, 0.3)),
+            changes=[a_change("config", -6.5, summary="Queue made shorter"), a_change("deploy", -10, "1.1.0")],
+        ),
+        "change_at_onset",
+        r"^Queue made shorter .*; 1\.1\.0 was deployed 3 min before the errors began, too\.$",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", RIGHT)
+def test_the_cause_is_named_with_its_evidence(name: str) -> None:
+    world, rule, text = RIGHT[name]
+    found = world.decision().hypothesis
+    assert found is not None
+    assert (rule, Confidence.LIKELY) == (found.rule, found.confidence), found.text
+    assert re.search(text, found.text), found.text
+    assert found.evidence and found.short
+
+
+NOTHING = {
+    "a deploy after the errors began": World(
+        three(versions=((-1000, "1.0.0"), (-3, "2.0.0")), bad=from_minute(-7.5, 0.3)),
+        changes=[a_change("deploy", -3, "2.0.0")],
+    ),
+    "a deploy that ran clean for an hour and a half": World(
+        three(versions=((-1000, "1.0.0"), (-93, "2.0.0")), bad=from_minute(-5, 0.3)),
+        changes=[a_change("deploy", -93, "2.0.0")],
+    ),
+    "a share of errors that is the share of traffic": World(
+        [
+            Pod("a", DEPLOYED, from_minute(-7, 0.08), lambda m: 40.0),
+            Pod("b", bad=from_minute(-7, 0.08)),
+            Pod("c", DEPLOYED, from_minute(-7, 0.08)),
+        ],
+        changes=[a_change("deploy", -8, "2.0.0")],
+    ),
+    "two of 27 at night": World([Pod("a"), Pod("b", bad=from_minute(-4, 0.3), a_second=lambda m: 0.03), Pod("c")]),
+    "a stray error": World([Pod("a"), Pod("b"), Pod("c", bad=lambda m, v: 0.02)]),
+    "the first start of everything": World(three(versions=DEPLOYED, bad=lambda m, v: 0.3), since=-8),
+    "clients that try again": World(
+        three(a_second=lambda m: 4.0 if m < -3 else 14.0, bad=from_minute(-8, 0.4)), role="slowness"
+    ),
+    "a retraining that was only started": World(three(bad=from_minute(-6, 0.3)), changes=[a_change("retraining", -7)]),
+    "a rollback just before": World(three(bad=from_minute(-6, 0.3)), changes=[a_change("rollback", -7, "1.0.0")]),
+    "answers that changed with a version that nothing is compared with": World(
+        three(versions=((-1000, "1.0.0"), (-50, "1.1.0")), bad=of_version("1.1.0", 0.6, 0.1)), role="outputs"
+    ),
+    "a drift as old as all that is known": World(three(bad=lambda m, v: 0.6), role="outputs"),
+    "a steady memory": World(three(memory=lambda m: 0.85), role=""),
+    "nothing": World(three(bad=from_minute(-6, 0.3))),
+    "fewer pods at night": World([Pod("a"), Pod("b")]),
+}
+
+
+@pytest.mark.parametrize("name", NOTHING)
+def test_no_cause_is_named_without_evidence(name: str) -> None:
+    found = NOTHING[name].decision().hypothesis
+    assert found is None, found.text
+
+
+def test_what_was_looked_at_is_said() -> None:
+    decision = NOTHING["nothing"].decision()
+    assert ("deploys", "versions", "pods", "traffic", "inputs", "restarts") == decision.looked_at
+    unknown = World(three(bad=from_minute(-6, 0.3)), changes_known=False).decision()
+    assert "deploys" not in unknown.looked_at
+
+
+def test_the_onset_is_before_the_alert() -> None:
+    decision = NOTHING["nothing"].decision()
+    assert decision.onset is not None
+    assert abs(decision.onset.at.timestamp() - seconds(-6)) <= 60
+    assert "Failed predictions" == decision.onset.source
+
+
+def test_what_all_pods_share_is_only_possible() -> None:
+    found = World(three(bad=from_minute(-6, 0.3)), facts=[TIMEOUTS]).decision().hypothesis
+    assert found is not None and ("common_errors", Confidence.POSSIBLE) == (found.rule, found.confidence)
+    assert "all timeout on every pod, nothing changed in 2 h" == found.short
+
+
+def by_share(**parts: float) -> Fact:
+    shares = tuple(Part(name, value) for name, value in parts.items())
+    return Fact("errors", "Errors", Unit.PER_SECOND, None, at(0), parts=shares, role="errors_by_pod")
+
+
+@pytest.mark.parametrize(
+    ("parts", "confidence"), [({"a": 9.0, "b": 0.5}, Confidence.POSSIBLE), ({"a": 0.01, "b": 0.0}, None)]
+)
+def test_a_question_without_wholes_proves_little(parts: dict[str, float], confidence: Confidence | None) -> None:
+    found = World([], role="", facts=[by_share(**parts)]).decision().hypothesis
+    assert confidence is (found.confidence if found else None)
+
+
+def test_pods_without_a_model_are_missing() -> None:
+    pods = Fact("pods", "Pods with a model", Unit.COUNT, 2.0, at(0), verdict=Verdict.BAD, role="pods_up", of=3.0)
+    found = World([], role="", facts=[pods]).decision().hypothesis
+    assert found == Hypothesis(
+        "pods_missing",
+        "Pods with a model: 2 of 3.",
+        ("Pods with a model: 2 of 3",),
+        Confidence.LIKELY,
+        "Pods with a model: 2 of 3",
+    )
