@@ -168,7 +168,7 @@ DRILLS = (
     ),
 )  # fmt: skip
 
-#: What a right cause says, as a regular expression without case. To name none is right, too: a young stack knows little.
+#: What a right cause says, as a regular expression without case. Naming none is right, too: a young stack knows little.
 #: Alerts that announce a change, and those that go past the bridge, have none.
 CAUSES: Mapping[str, str] = {
     "MLErrorRateCritical": r"alike|all (\d )?pods|prediction_failed",
