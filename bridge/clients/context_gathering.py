@@ -57,13 +57,20 @@ class Gatherer:
         self._limits, self._clock, self._rules = limits, clock, rules
         self._queries = SharedQueries(source, limits, observe)
 
-    async def gather(self, incident: Incident, changes: Sequence[ChangeEvent], *, known: bool = True) -> Context:
-        """known: False when the store did not answer, so that `changes` may lack some."""
+    async def gather(
+        self,
+        incident: Incident,
+        changes: Sequence[ChangeEvent],
+        *,
+        known: bool = True,
+        learned: Sequence[Fact | Unknown] = (),
+    ) -> Context:
+        """known: False when the store did not answer, so that `changes` may lack some. learned: measured elsewhere."""
         began = time.monotonic()
         asked = self._asked(incident, self._clock())
         answers = await self._queries.ask(asked.once, asked.over_time, asked.shared)
         # in a thread, for the comparison of a hundred pods takes a while
-        context = await asyncio.to_thread(self._concluded, asked, answers, changes, known)
+        context = await asyncio.to_thread(self._concluded, asked, answers, changes, known, learned)
         return replace(context, at=self._clock(), took=timedelta(seconds=time.monotonic() - began))
 
     async def close(self) -> None:
@@ -82,16 +89,25 @@ class Gatherer:
         shared = min(self._limits.shared, over.total_seconds()) if period.ended_at else self._limits.shared
         return _Asked(incident, period.started_at, now - over, tuple(questions), tuple(histories), tuple(own), shared)
 
-    def _concluded(self, asked: _Asked, answers: Answers, changes: Sequence[ChangeEvent], known: bool) -> Context:
+    def _concluded(
+        self,
+        asked: _Asked,
+        answers: Answers,
+        changes: Sequence[ChangeEvent],
+        known: bool,
+        learned: Sequence[Fact | Unknown],
+    ) -> Context:
         facts, unknown, serving_since = _sorted(asked.questions, answers.once)
         over_time = [history_of(each, answers.over_time) for each in asked.histories]
         found = [each for each in over_time if isinstance(each, History)]
         unknown += [each for each in over_time if isinstance(each, Unknown) and each.why != NO_DATA]
         unknown += [Unknown(h.question.title, SEVERAL) for h in found if of_several_services(h, asked.labels)]
+        unknown += [each for each in learned if isinstance(each, Unknown)]
+        measured = [each for each in learned if isinstance(each, Fact)]
         window = timedelta(seconds=self._limits.window)
         cases = evidence_of(
-            [fact for _, fact in facts], (), found, (asked.started, asked.until), window=window, changes_known=known,
-            alerts=asked.labels, expression=_values(asked.own, answers.over_time),
+            [*(fact for _, fact in facts), *measured], (), found, (asked.started, asked.until), window=window,
+            changes_known=known, alerts=asked.labels, expression=_values(asked.own, answers.over_time),
         )  # fmt: skip
         seen = began_to_serve(
             cases[0].versions.began or _not_all(serving_since, cases[0]), _service_of(asked.incident), changes
@@ -102,7 +118,7 @@ class Gatherer:
         shown = without_false_comfort(_in_order(self._questions, facts, found, cases), cases[0])
         hypothesis = None if only_reports_changes(asked.incident, self._rules) else decision.hypothesis
         return Context(
-            asked.until, tuple(shown), tuple(unknown), recent, hypothesis, onset=decision.onset,
+            asked.until, (*shown, *measured), tuple(unknown), recent, hypothesis, onset=decision.onset,
             looked_at=decision.looked_at, changes_known=known, window=window,
         )  # fmt: skip
 
