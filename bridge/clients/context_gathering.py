@@ -22,7 +22,7 @@ from bridge.core.changes import (
 )
 from bridge.core.charts.expression_limits import too_much
 from bridge.core.charts.expressions import drawn_of, expression_in
-from bridge.core.context.causes import decide
+from bridge.core.context.causes import Decision, decide
 from bridge.core.context.enrichment import Answer, Failure, HistoryAnswer, Query, QuestionQueries, fact_of, queries_for
 from bridge.core.context.evidence import Evidence, evidence_of, of_several_services
 from bridge.core.context.histories import NO_DATA, History, HistoryQueries, histories_for, history_of, span_of, step_of
@@ -32,7 +32,9 @@ from bridge.core.context.series import RangeQuery, Series, Span
 from bridge.core.facts import ChangeEvent, Context, Fact, Unit, Unknown
 from bridge.core.incidents.periods import firing_period
 from bridge.core.model import Incident
+from bridge.observability import logs
 
+log = logs.get("context")
 __all__ = ["Gatherer", "Observe", "QueryLimits", "Source"]
 BEGAN = "version_began"
 SEVERAL = "several services match: add the label that tells them apart to context.labels"
@@ -114,7 +116,7 @@ class Gatherer:
         )
         every = sorted([*changes, *seen], key=lambda change: change.at, reverse=True)
         recent = tuple(change for change in every if asked.started - window <= change.at)
-        decision = decide([replace(case, changes=tuple(concerning(recent, asked.labels))) for case in cases])
+        decision = _decided([replace(case, changes=tuple(concerning(recent, asked.labels))) for case in cases])
         shown = without_false_comfort(_in_order(self._questions, facts, found, cases), cases[0])
         hypothesis = None if only_reports_changes(asked.incident, self._rules) else decision.hypothesis
         return Context(
@@ -146,6 +148,15 @@ class _Asked:
     @property
     def over_time(self) -> set[RangeQuery]:
         return {query for each in (*self.histories, *self.own) for query in each.queries}
+
+
+def _decided(cases: Sequence[Evidence]) -> Decision:
+    """A fault in a rule costs the cause, and never the facts."""
+    try:
+        return decide(cases)
+    except Exception:
+        log.exception("cause_bug")
+        return Decision(None, None, ())
 
 
 def _own_expression(incident: Incident, span: Span, step: timedelta) -> list[HistoryQueries]:
