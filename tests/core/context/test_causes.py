@@ -178,6 +178,22 @@ RIGHT = {
         "memory_leak",
         r"only the pods of 2\.0\.0 do\.$",
     ),
+    "a leak that came with a version": (
+        World(
+            [
+                Pod(
+                    name,
+                    ((-1000, "1.0.0"), (-95, "1.1.0")),
+                    memory=lambda m: 0.43 if m < -95 else 0.4 + 0.5 * (m + 95) / 95,
+                )
+                for name in "abc"
+            ],
+            role="",
+            changes=[a_change("deploy", -95, "1.1.0")],
+        ),
+        "memory_leak",
+        r"^A leak: memory of a and 2 more grows steadily: .*; it began as 1\.1\.0 was deployed\.$",
+    ),
     "a step after a change": (
         World(
             [Pod("a", memory=lambda m: 0.45 if m < -20 else 0.92), Pod("b"), Pod("c")],
