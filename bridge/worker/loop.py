@@ -37,6 +37,7 @@ from bridge.worker.refusing import kept
 from bridge.worker.settling import Freezer, Settler
 from bridge.worker.setup import CurrentSetup, Setup
 from bridge.worker.store_thread import StoreThread
+from bridge.worker.warming import warm_up
 
 log = logs.get("worker")
 SOON_SECONDS = 0.05
@@ -124,6 +125,10 @@ class Worker:
         if self._tasks:
             await asyncio.wait(set(self._tasks), timeout=60)
         await former.close()
+
+    async def warm_up(self) -> None:
+        """Before run(), so that the first message is as fast as any."""
+        await warm_up(self._setup.value, self._store, self._records, self._thread, self._clock())
 
     async def run(self) -> None:
         beside = [asyncio.create_task(each.run()) for each in (self._housekeeping, self._baselines)]

@@ -210,6 +210,8 @@ NOTHING = {
     ),
     "a drift as old as all that is known": World(three(bad=lambda m, v: 0.6), role="outputs"),
     "a steady memory": World(three(memory=lambda m: 0.85), role=""),
+    "no trouble at all": World(three(versions=DEPLOYED), changes=[DEPLOY]),
+    "no slowness, and a surge": World(three(a_second=lambda m: 4.0 if m < -7 else 14.0), role="slowness"),
     "nothing": World(three(bad=from_minute(-6, 0.3))),
     "fewer pods at night": World([Pod("a"), Pod("b")]),
 }

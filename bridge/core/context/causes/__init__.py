@@ -27,6 +27,7 @@ RULES: tuple[Rule, ...] = (
     no_pods, version_fails, share_by_version, pod_fails, share_by_pod, pods_missing, longer_texts, model_degraded,
     overload, inputs_changed, texts_changed, change_at_onset, memory_grows, pods_restarted, common_errors,
 )  # fmt: skip
+WITHOUT_TROUBLE: tuple[Rule, ...] = (no_pods, pods_missing, pods_restarted, model_degraded)
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +39,7 @@ class Decision:
 
 def decide(cases: Sequence[Evidence]) -> Decision:
     """The cases are one incident's symptoms; the earliest known onset is the incident's."""
-    claims = [found for case in cases for rule in RULES if (found := rule(case)) is not None]
+    claims = [found for case in cases for rule in _rules(case) if (found := rule(case)) is not None]
     best = next((each for each in claims if each.confidence is Confidence.LIKELY), claims[0] if claims else None)
     onsets = [case.onset for case in cases if case.onset is not None]
     against = next((text for case in cases if (text := refuted_changes(case))), "")
@@ -46,6 +47,11 @@ def decide(cases: Sequence[Evidence]) -> Decision:
         best = replace(best, text=f"{best.text} {against[0].upper()}{against[1:]}.", evidence=(*best.evidence, against))
     looked = dict.fromkeys(name for case in cases for name in looked_at(case))
     return Decision(best, min(onsets, key=lambda onset: onset.at) if onsets else None, tuple(looked))
+
+
+def _rules(case: Evidence) -> tuple[Rule, ...]:
+    """Where the counts show no trouble there is none to explain, but pods may be missing all the same."""
+    return RULES if case.bad else WITHOUT_TROUBLE
 
 
 def looked_at(evidence: Evidence) -> list[str]:

@@ -14,9 +14,9 @@ from dataclasses import dataclass
 
 from bridge.core.context.causes.golden import answered_as_before
 from bridge.core.context.causes.pods import failing_pods
-from bridge.core.context.causes.versions import compared
+from bridge.core.context.causes.versions import compared, standing_out, versions_alike
 from bridge.core.context.causes.wording import claim, listed, relative
-from bridge.core.context.counts import worse
+from bridge.core.context.counts import MIN_ALL
 from bridge.core.context.evidence import JUST_BEFORE, MINUTE, SKEW, Evidence
 from bridge.core.context.histories import History
 from bridge.core.context.onsets import left_level
@@ -59,10 +59,7 @@ def longer_texts(evidence: Evidence) -> Hypothesis | None:
 def inputs_changed(evidence: Evidence) -> Hypothesis | None:
     if evidence.symptom is None or evidence.symptom.role != "outputs" or evidence.onset is None:
         return None
-    alone = any(worse(mine, others) for _, mine, others in compared(evidence))
-    if alone or failing_pods(evidence.symptom.table.by_pod(*evidence.trouble)) or not _served_long(evidence):
-        return None
-    if not evidence.changes_known or evidence.at_onset():
+    if _apart(evidence) or not _served_long(evidence) or not evidence.changes_known or evidence.at_onset():
         return None
     golden, who = _golden(evidence), _who(evidence)
     found = [*(each.words for each in shifts(evidence)[:2]), *([golden] if golden else [])]
@@ -70,6 +67,15 @@ def inputs_changed(evidence: Evidence) -> Hypothesis | None:
     short = found[0] if found else f"{who} alike, no change"
     reasons = [f"{who} alike", "nothing changed at the onset", *found]
     return claim("inputs_changed", reasons, confidence, short, "The texts rather than the model: ")
+
+
+def _apart(evidence: Evidence) -> bool:
+    """Whether a version or a pod stands out; with several versions, unless they are alike."""
+    if evidence.symptom is None:
+        return True
+    several = [version for version, mine, _ in compared(evidence) if mine.all >= MIN_ALL]
+    differ = bool(standing_out(evidence) or failing_pods(evidence))
+    return differ or (len(several) > 1 and not versions_alike(evidence))
 
 
 def shifts(evidence: Evidence) -> list[Shift]:
