@@ -28,6 +28,7 @@ from bridge.store import (
     StoreChangeDeliveries,
     StoreDeliveries,
     StorePings,
+    StoreProbes,
     StoreReconciliation,
     open_database,
 )
@@ -106,6 +107,7 @@ class WorkerTasks:
             utc_now,
             records=StoreRecords(engine, configuration),
             checks=StoreChecks(engine, configuration),
+            probes=StoreProbes(engine),
             place=place,
         )
         self._changes = ChangeNotifier(StoreChangeDeliveries(engine), change_senders_of(settings), metrics, utc_now)
