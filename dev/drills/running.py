@@ -88,7 +88,7 @@ def prepare(prometheus: Prometheus, services: Sequence[Service], now: int, say: 
         f"{len(services)} histories of 25 h in {written - began:.0f} s, of the rules in {recorded - written:.0f} s, "
         f"of the alerts in {time.monotonic() - recorded:.0f} s"
     )
-    return {each.scenario.name: sending.outbreaks_of(each.scenario, every) for each in services}
+    return sending.outbreaks_of([each.scenario for each in services], every)
 
 
 def _wait_until(moment: float) -> None:

@@ -28,19 +28,26 @@ def changes(scenario: Scenario, now: int, *, late: bool) -> list[Json]:
     ]  # fmt: skip
 
 
-def outbreaks_of(scenario: Scenario, every: Iterable[Outbreak]) -> list[Outbreak]:
-    """The last one of each alert that the scenario fires. Raises StackError when one does not fire."""
-    place = {"namespace": namespace_of(scenario)}
-    mine = [each for each in every if scenario.alone or each.labels.get("namespace") == place["namespace"]]
-    found: list[Outbreak] = []
-    for wanted in scenario.fires:
-        fitting = [each for each in mine if _fits(each, wanted)]
-        if not fitting:
-            fired = sorted({each.rule.name for each in mine}) or ["none"]
-            raise StackError(f"{scenario.name}: {wanted.alert} does not fire by its rule; these do: {', '.join(fired)}")
-        newest = {str(sorted(each.labels.items())): each for each in sorted(fitting, key=lambda each: each.fired_at)}
-        found += newest.values()
+def outbreaks_of(scenarios: Iterable[Scenario], every: Sequence[Outbreak]) -> dict[str, list[Outbreak]]:
+    """What each scenario fires, by its name. Raises StackError, which names all alerts that do not fire."""
+    found, faults = {}, []
+    for scenario in scenarios:
+        place = namespace_of(scenario)
+        mine = [each for each in every if scenario.alone or each.labels.get("namespace") == place]
+        found[scenario.name] = [each for wanted in scenario.fires for each in _newest(mine, wanted)]
+        fired = {each.rule.name for each in mine}
+        if missing := [wanted.alert for wanted in scenario.fires if not any(_fits(each, wanted) for each in mine)]:
+            others = ", ".join(sorted(fired)) or "none"
+            faults.append(f"{scenario.name}: {', '.join(missing)} does not fire by its rule; these do: {others}")
+    if faults:
+        raise StackError("\n".join(faults))
     return found
+
+
+def _newest(every: Iterable[Outbreak], wanted: Fires) -> Iterable[Outbreak]:
+    """The last outbreak of each alert: it may have fired before."""
+    fitting = sorted((each for each in every if _fits(each, wanted)), key=lambda each: each.fired_at)
+    return {str(sorted(each.labels.items())): each for each in fitting}.values()
 
 
 def _fits(outbreak: Outbreak, wanted: Fires) -> bool:

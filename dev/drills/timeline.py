@@ -14,7 +14,7 @@ from dev.drills.shapes import Counts, Floats
 
 Flags = npt.NDArray[np.bool_]
 Times = npt.NDArray[np.int64]
-COARSE_SECONDS, FINE_SECONDS = 120, 15
+COARSE_SECONDS, FINE_SECONDS = 140, 15  # a rate over 5 minutes needs two
 FINE_FOR = 8100  #: before the notification
 TAIL_SECONDS = 900  #: what happened last goes on for so long after it
 USUAL_LATENCY = Latency(median=0.035, p95=0.07)

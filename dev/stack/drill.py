@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
 
 from dev.stack import promql
-from dev.stack.drill_scenarios import Drill, of_scenario, scenarios
+from dev.stack.drill_scenarios import CAUSES, Drill, of_scenario, scenarios
 from dev.stack.drill_screen import Screen, measured
 from dev.stack.drill_watching import Incident, Rule, Site, Unanswered, Watch
 from dev.stack.errors import StackError
@@ -61,6 +62,8 @@ class Run:
             self.screen.step("fault", self.drill.does)
             self._rises()
             self._wait("delivered", self._delivered(firing=True), MARGIN_SECONDS, self._why_not_notified)
+            if self.incident is not None:
+                self._judge(self.incident)
         self._falls()
 
     def _wait_until_quiet(self) -> None:
@@ -94,6 +97,21 @@ class Run:
             self._wait("pending", self._in_state("pending", "firing"), MARGIN_SECONDS, self._measured)
         limit = 2 * self.rule.for_seconds + MARGIN_SECONDS
         self._wait("firing", self._in_state("firing"), limit, self._measured)
+
+    def _judge(self, incident: Incident) -> None:
+        """Raises StackError for a wrong cause."""
+        named = ""
+
+        def ask() -> str:
+            nonlocal named
+            cause = self.watch.cause(incident)
+            named = cause or ""
+            return "" if cause is None else named or "none found"
+
+        self._wait("cause", ask, MARGIN_SECONDS, lambda: "the bridge has measured nothing yet")
+        right = CAUSES.get(self.drill.alert, "")
+        if named and not (right and re.search(right, named, re.IGNORECASE)):
+            raise StackError(f"That cause is wrong: {self.drill.does}, so it should say /{right}/, or none.")
 
     def _falls(self) -> None:
         limit = 2 * self._divided(self.drill.window) + 2 * self.rule.keep_firing_seconds + MARGIN_SECONDS

@@ -154,6 +154,14 @@ class Watch:
         url = f"{self._site.url('bridge')}/incidents/{newest['number']}"
         return Incident(newest["number"], newest["uid"], newest["dedup_key"], newest["state"], newest["revision"], url)
 
+    def cause(self, incident: Incident) -> str | None:
+        """As its message names it, with rule and confidence; empty when it names none, None while that is unknown."""
+        measured = ask(f"{self._site.url('bridge')}/api/v1/incidents/{incident.number}")["measured"]
+        if measured is None:
+            return None
+        cause = (measured["during"] or measured)["hypothesis"]
+        return f"{cause['text']} ({cause['rule']}, {cause['confidence']})" if cause else ""
+
     def message(self, rule: Rule, incident: Incident | None, firing: bool) -> str:
         """The message that shows it; empty while no message shows it firing (or resolved)."""
         seen = ask(f"{self._site.url('sandbox')}/state")

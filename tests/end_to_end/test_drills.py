@@ -63,7 +63,7 @@ def active_faults(site: Site) -> list[str]:
 
 def test_errors_page_somebody_and_the_page_resolves(places: Places, site: Site) -> None:
     shown = drill(places, "errors")
-    expected = ["quiet", "fault", "condition", "pending", "firing", "delivered", "undone", "ended", "resolved"]
+    expected = ["quiet", "fault", "condition", "pending", "firing", "delivered", "cause", "undone", "ended", "resolved"]
     assert steps(shown) == expected
     pages = [page for page in sandbox(site)["pagerduty"]["incidents"] if "of predictions in ml fail" in page["summary"]]
     assert [(page["status"], page["severity"], page["pages"]) for page in pages] == [("resolved", "critical", 1)]

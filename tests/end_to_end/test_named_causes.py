@@ -12,13 +12,14 @@ from dev.drills.scenario import load
 
 pytestmark = pytest.mark.timeout(1800)
 CHOSEN = (
+    "all-pods-dead",
     "canary-one-of-three",
     "drift-from-inputs",
-    "model-not-loaded",
-    "one-pod-fails",
-    "overload-saturated",
-    "slow-new-version",
-    "two-of-three-up",
+    "errors-before-the-deploy",
+    "longer-texts",
+    "memory-leak",
+    "night-two-of-30",
+    "rollback-under-way-older-api",
 )
 
 

@@ -35,6 +35,7 @@ class World:
     state_now: str = ""
     heard: bool = False
     undone: list[bool] = field(default_factory=list)
+    causes: list[str | None] = field(default_factory=lambda: [None, ""])  #: as they are asked for
 
     @contextmanager
     def fault(self, site: Site) -> Iterator[None]:
@@ -60,6 +61,9 @@ class World:
         if not self.heard:
             return None
         return Incident(7, "u", "key", "open" if self.faulty else "resolved", 1, "http://bridge/incidents/7")
+
+    def cause(self, incident: Incident) -> str | None:
+        return self.causes.pop(0)
 
     def message(self, rule: Rule, incident: Incident | None, firing: bool) -> str:
         if self.reaches == "silence":
@@ -96,12 +100,31 @@ def test_each_step_is_shown_in_its_order(places: Places) -> None:
     world = World()
     run, stream = drilled(world, places)
     run.all()
-    expected = ["quiet", "fault", "condition", "pending", "firing", "delivered", "undone", "ended", "resolved"]
+    expected = ["quiet", "fault", "condition", "pending", "firing", "delivered", "cause", "undone", "ended", "resolved"]
     assert names(stream.getvalue()) == expected
     assert "25.0% (limit: more than 5 %)" in stream.getvalue()
     assert "page #1, triggered\n" in stream.getvalue()
     assert "http://bridge/incidents/7" in stream.getvalue()
     assert world.undone == [True]
+
+
+def test_a_cause_is_shown_and_a_wrong_one_fails_the_drill(places: Places, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(drilling, "CAUSES", {"MyAlert": "my pod"})
+    right, wrong = (World(causes=[f"{cause} fails (pod_fails, likely)"]) for cause in ("My pod", "Your pod"))
+    run, stream = drilled(right, places)
+    run.all()
+    assert "My pod fails (pod_fails, likely)" in stream.getvalue()
+    run, stream = drilled(wrong, places)
+    with pytest.raises(StackError, match=r"That cause is wrong: it fails, so it should say /my pod/, or none"):
+        run.all()
+    assert "Your pod fails" in stream.getvalue()
+    assert wrong.undone == [True]
+
+
+def test_an_alert_without_a_possible_cause_may_name_none(places: Places) -> None:
+    run, _ = drilled(World(causes=["It was deployed (changed, likely)"]), places)
+    with pytest.raises(StackError, match="That cause is wrong"):
+        run.all()
 
 
 @pytest.mark.parametrize(

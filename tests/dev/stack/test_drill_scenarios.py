@@ -9,7 +9,7 @@ from promql_parser import VectorSelector
 
 from bert_api.metrics import Metrics
 from dev.stack import promql
-from dev.stack.drill_scenarios import DRILLS, NOT_DRILLED, Drill, scenarios
+from dev.stack.drill_scenarios import CAUSES, DRILLS, NOT_DRILLED, Drill, scenarios
 from dev.stack.drill_screen import listed
 from dev.stack.places import ROOT
 from dev.stack.speed import Tempo
@@ -29,6 +29,12 @@ EACH_DRILL = pytest.mark.parametrize("drill", DRILLS, ids=lambda drill: drill.al
 def test_every_alert_has_a_drill_or_says_why_not() -> None:
     drilled = [drill.alert for drill in DRILLS]
     assert sorted([*drilled, *NOT_DRILLED]) == sorted(ALERTS)
+
+
+def test_every_drill_of_a_fault_knows_its_cause() -> None:
+    faults = [alert for alert, rule in ALERTS.items() if rule["labels"].get("route") != "direct"]
+    announcing = {"MLModelDeployed", "MLRetrainingStarted"}
+    assert {drill.alert for drill in DRILLS if drill.alert in faults} - announcing == set(CAUSES)
 
 
 def test_every_scenario_that_was_promised_is_there() -> None:
