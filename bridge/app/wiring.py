@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 from bridge.app.settings import load
 from bridge.channels.pagerduty.settings import PagerDutySettings
 from bridge.config import ChannelSettings, Rate, Settings, secret_values
-from bridge.config.context import PrometheusSettings
+from bridge.config.context import ContextSettings, PrometheusSettings
+from bridge.config.probe import ProbeSettings
 from bridge.config.secret_files import read_secret
 from bridge.config.sources import ReconcileSettings
 from bridge.core.changes import CHANGE_RULES
@@ -26,7 +27,7 @@ from bridge.rendering.links import addresses_of
 from bridge.rendering.renderer import Renderer, check_templates
 from bridge.rendering.view import in_order
 from bridge.store import Policy
-from bridge.worker import ContextGatherer, PictureMaker, Setup
+from bridge.worker import ContextGatherer, ModelProbe, PictureMaker, Setup
 from bridge.worker.change_events import ChangeSender
 from bridge.worker.pings import PingTarget
 from bridge.worker.reconciliation import ReconciledSource
@@ -60,6 +61,7 @@ def worker_setup(settings: Settings, observe: Observe = lambda outcome, seconds:
         settings.retention,
         _gatherer_of(settings, observe),
         _pictures_of(settings),
+        _probes_of(settings),
         context.budget.total_seconds() if context else 0.0,
         Redactor(secret_values(settings)).text,
     )
@@ -94,6 +96,36 @@ def _pictures_of(settings: Settings) -> PictureMaker | None:
     server = Server(context.prometheus.url, context.prometheus.headers, _token_of(context.prometheus))
     source, drawing = Prometheus(server, utc_now), DrawingProcess()
     return ChartMaker(source, drawing, utc_now, distributions=context.distributions, scope=context.labels)
+
+
+def _probes_of(settings: Settings) -> Sequence[ModelProbe]:
+    context = settings.context
+    if context is None:
+        return ()
+    return [_probe_of(each, context) for each in context.probes]
+
+
+def _probe_of(probe: ProbeSettings, context: ContextSettings) -> ModelProbe:
+    from bridge.clients.golden_probe import Endpoint, Fields, GoldenProbe
+    from bridge.clients.prometheus import Prometheus, Server  # here, so that the web process need not carry its library
+
+    endpoint = Endpoint(
+        probe.probe,
+        probe.golden,
+        probe.urls,
+        probe.instances,
+        probe.allowed,
+        probe.scheme,
+        probe.path,
+        probe.sent_headers,
+        probe.batch,
+        probe.budget.total_seconds(),
+        probe.timeout.total_seconds(),
+        Fields(**dict(probe.fields)),
+        context.labels,
+    )
+    server = Server(context.prometheus.url, context.prometheus.headers, _token_of(context.prometheus))
+    return GoldenProbe(endpoint, Prometheus(server, utc_now) if probe.instances is not None else None)
 
 
 def _token_of(server: PrometheusSettings | ReconcileSettings) -> Callable[[], str] | None:

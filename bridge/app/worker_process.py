@@ -20,6 +20,7 @@ from bridge.app.worker_endpoint import endpoint, listen_for_probes
 from bridge.app.worker_records import StoreChecks, StoreRecords
 from bridge.observability import logs
 from bridge.observability.metrics import Metrics
+from bridge.outbound.trust import trusted
 from bridge.processes.lifeline import Beat
 from bridge.store import (
     Engine,
@@ -27,6 +28,7 @@ from bridge.store import (
     StoreChangeDeliveries,
     StoreDeliveries,
     StorePings,
+    StoreProbes,
     StoreReconciliation,
     open_database,
 )
@@ -53,19 +55,23 @@ def run_worker(path: Path, database: str, beat: Beat | None = None, metrics_list
 
 
 async def _work(configuration: Configuration, database: str, beat: Beat) -> None:
-    engine = await asyncio.to_thread(open_database, database)
+    # the authorities of certificates, which the first call would load in the loop
+    engine, _ = await asyncio.gather(asyncio.to_thread(open_database, database), asyncio.to_thread(trusted))
     host = socket.gethostname()
     worker_id, place = secrets.token_hex(8), f"{host} {os.getpid()}"
     store = StoreDeliveries(engine, worker_id, configuration.current_policy)
     await asyncio.to_thread(store.end_pauses)
     freed = await asyncio.to_thread(store.release_dead_leases, host, _is_another, utc_now())
-    now = utc_now()
-    await asyncio.to_thread(store.alive, place, now, now)  # before the first lease: so a successor can end it
     tasks = WorkerTasks(configuration, engine, store, worker_id, place)
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, tasks.stop)
     asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, tasks.reload)
+    await tasks.warm_up()
     freeze_what_stays()
+    now = utc_now()
+    # After all that the first message would wait for, as the bridge counts as ready from here on; and before the first
+    # lease, so that a successor can end it.
+    await asyncio.to_thread(store.alive, place, now, now)
     log.info("worker_ready", worker=worker_id, freed=freed)
     beat.ready()
     try:
@@ -101,6 +107,7 @@ class WorkerTasks:
             utc_now,
             records=StoreRecords(engine, configuration),
             checks=StoreChecks(engine, configuration),
+            probes=StoreProbes(engine),
             place=place,
         )
         self._changes = ChangeNotifier(StoreChangeDeliveries(engine), change_senders_of(settings), metrics, utc_now)
@@ -123,6 +130,9 @@ class WorkerTasks:
         self._pinger.reload(ping_target(settings))
         self._start_reload(self._worker.reload(worker_setup(settings, metrics.context_queried)))
         self._start_reload(self._changes.reload(change_senders_of(settings)))
+
+    async def warm_up(self) -> None:
+        await self._worker.warm_up()
 
     async def run(self, beat: Callable[[], None]) -> None:
         """Until stop(); what is being sent then is finished first."""

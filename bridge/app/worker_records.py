@@ -59,8 +59,8 @@ class StoreRecords:
             return None
         return Illustration(picture.title, picture.alt, picture.png, f"{base}{saved.path}" if base else None)
 
-    def add_measurements(self, number: int, text: str) -> None:
-        self._actions.add_measurements(number, text, utc_now())
+    def add_measurements(self, number: int, text: str, *, loud: bool = True) -> None:
+        self._actions.add_measurements(number, text, utc_now(), loud=loud)
 
 
 class StoreChecks:

@@ -12,7 +12,6 @@ import signal
 import sys
 from typing import BinaryIO
 
-from bridge.charts.drawing import draw
 from bridge.charts.drawing_process import DRAWN, LENGTH
 from bridge.core.charts.chart import Chart
 from bridge.processes.lifeline import tell_at_parents_end
@@ -27,6 +26,8 @@ def serve(charts: BinaryIO, pictures: BinaryIO) -> None:
 
 def answered(chart: Chart) -> bytes:
     """A fault of one picture must not end the process."""
+    from bridge.charts.drawing import draw  # here, for it takes a second of CPU, and sending comes first: see below
+
     try:
         return DRAWN + draw(chart)
     except Exception as fault:
@@ -37,5 +38,5 @@ if __name__ == "__main__":
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the worker, which closes our input
     tell_at_parents_end(signal.SIGKILL)  # in the middle of a picture, too; there is nothing to put away
     with contextlib.suppress(OSError):
-        os.nice(10)  # sending comes first
+        os.nice(10)
     serve(sys.stdin.buffer, sys.stdout.buffer)

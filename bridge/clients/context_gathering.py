@@ -5,12 +5,13 @@ Invariant: gather() returns within the budget whatever the server does, and neve
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from bridge.clients.shared_queries import Observe, QueryLimits, SharedQueries, Source
+from bridge.clients.shared_queries import Answers, Observe, QueryLimits, SharedQueries, Source
 from bridge.core.changes import (
     CHANGE_RULES,
     SERVICE_LABELS,
@@ -18,12 +19,12 @@ from bridge.core.changes import (
     began_to_serve,
     concerning,
     only_reports_changes,
-)  # fmt: skip
+)
 from bridge.core.charts.expression_limits import too_much
 from bridge.core.charts.expressions import drawn_of, expression_in
 from bridge.core.context.causes import decide
 from bridge.core.context.enrichment import Answer, Failure, HistoryAnswer, Query, QuestionQueries, fact_of, queries_for
-from bridge.core.context.evidence import Evidence, evidence_of
+from bridge.core.context.evidence import Evidence, evidence_of, of_several_services
 from bridge.core.context.histories import NO_DATA, History, HistoryQueries, histories_for, history_of, span_of
 from bridge.core.context.history_facts import facts_of, without_false_comfort
 from bridge.core.context.questions import SYMPTOMS, Question
@@ -34,6 +35,7 @@ from bridge.core.model import Incident
 
 __all__ = ["Gatherer", "Observe", "QueryLimits", "Source"]
 BEGAN = "version_began"
+SEVERAL = "several services match: add the label that tells them apart to context.labels"
 OWN = Question("own_expression", "The alert's expression", Unit.NUMBER, "")
 
 
@@ -55,71 +57,106 @@ class Gatherer:
         self._limits, self._clock, self._rules = limits, clock, rules
         self._queries = SharedQueries(source, limits, observe)
 
-    async def gather(self, incident: Incident, changes: Sequence[ChangeEvent], *, known: bool = True) -> Context:
-        """known: False when the store did not answer, so that `changes` may lack some."""
+    async def gather(
+        self,
+        incident: Incident,
+        changes: Sequence[ChangeEvent],
+        *,
+        known: bool = True,
+        learned: Sequence[Fact | Unknown] = (),
+    ) -> Context:
+        """known: False when the store did not answer, so that `changes` may lack some. learned: measured elsewhere."""
         began = time.monotonic()
-        period, now = firing_period(incident), self._clock()
-        started = period.started_at
-        over = timedelta(seconds=max(0, int((now - (period.ended_at or now)).total_seconds())))
-        questions = queries_for(self._questions, incident, self._scope, now - started, over)
-        step = timedelta(seconds=self._limits.step)
-        histories = histories_for(self._questions, incident, self._scope, span_of(started, now - over, step), step)
-        # an answer of before the end says nothing of after it
-        shared = min(self._limits.shared, over.total_seconds()) if period.ended_at else self._limits.shared
-        own = self._expression(incident, histories, span_of(started, now - over, step), step)
-        answers = await self._queries.ask(
-            {query for each in questions for query in each.queries},
-            {query for each in (*histories, *own) for query in each.queries},
-            shared,
-        )
-        facts, unknown, serving_since = _sorted(questions, answers.once)
-        over_time = [history_of(each, answers.over_time) for each in histories]
-        found = [each for each in over_time if isinstance(each, History)]
-        unknown += [each for each in over_time if isinstance(each, Unknown) and (each.silent or each.why != NO_DATA)]
-        labels = [alert.labels for alert in (incident.firing or tuple(incident.alerts.values()))]
-        window = timedelta(seconds=self._limits.window)
-        cases = evidence_of(
-            [fact for _, fact in facts], [], found, (started, now - over), window=window, changes_known=known,
-            alerts=labels, expression=_values(own, answers.over_time),
-        )  # fmt: skip
-        began_serving = cases[0].versions.began or _not_all(serving_since, cases[0])
-        seen = began_to_serve(began_serving, _service_of(incident), changes)
-        every = sorted([*changes, *seen], key=lambda change: change.at, reverse=True)
-        recent = tuple(change for change in every if started - window <= change.at <= now)
-        mine = tuple(concerning(recent, labels)) if any(labels) else recent
-        decision = decide([replace(case, changes=mine) for case in cases])
-        shown = _in_order(self._questions, facts, found, cases)
-        took = timedelta(seconds=time.monotonic() - began)
-        return Context(
-            self._clock(),
-            tuple(without_false_comfort(shown, cases[0])),
-            tuple(unknown),
-            recent,
-            None if only_reports_changes(incident, self._rules) else decision.hypothesis,
-            took,
-            decision.onset,
-            decision.looked_at,
-            known,
-            window,
-        )
-
-    def _expression(
-        self, incident: Incident, histories: Sequence[HistoryQueries], span: Span, step: timedelta
-    ) -> list[HistoryQueries]:
-        """The alert's own expression over time, where no question asks for what it is about."""
-        if any(each.question.role in SYMPTOMS for each in histories):
-            return []
-        alert = next((each for each in incident.firing if each.generator_url), None)
-        expr = expression_in(alert.generator_url) if alert is not None else None
-        if expr is None or too_much(expr) is not None:
-            return []
-        drawn = drawn_of(expr)
-        if drawn.threshold is None or drawn.threshold.operator not in (">", ">="):
-            return []
-        return [HistoryQueries(OWN, RangeQuery(drawn.expr, span, step), None)]
+        asked = self._asked(incident, self._clock())
+        answers = await self._queries.ask(asked.once, asked.over_time, asked.shared)
+        # in a thread, for the comparison of a hundred pods takes a while
+        context = await asyncio.to_thread(self._concluded, asked, answers, changes, known, learned)
+        return replace(context, at=self._clock(), took=timedelta(seconds=time.monotonic() - began))
 
     async def close(self) -> None:
         await self._queries.close()
+
+    def _asked(self, incident: Incident, now: datetime) -> _Asked:
+        period, step = firing_period(incident), timedelta(seconds=self._limits.step)
+        over = timedelta(seconds=max(0, int((now - (period.ended_at or now)).total_seconds())))
+        questions = queries_for(self._questions, incident, self._scope, now - period.started_at, over)
+        span = span_of(period.started_at, now - over, step)
+        histories = histories_for(self._questions, incident, self._scope, span, step)
+        about = any(each.question.role in SYMPTOMS for each in histories)
+        own = [] if about else _own_expression(incident, span, step)
+        # an answer of before the end says nothing of after it
+        shared = min(self._limits.shared, over.total_seconds()) if period.ended_at else self._limits.shared
+        return _Asked(incident, period.started_at, now - over, tuple(questions), tuple(histories), tuple(own), shared)
+
+    def _concluded(
+        self,
+        asked: _Asked,
+        answers: Answers,
+        changes: Sequence[ChangeEvent],
+        known: bool,
+        learned: Sequence[Fact | Unknown],
+    ) -> Context:
+        facts, unknown, serving_since = _sorted(asked.questions, answers.once)
+        over_time = [history_of(each, answers.over_time) for each in asked.histories]
+        found = [each for each in over_time if isinstance(each, History)]
+        unknown += [each for each in over_time if isinstance(each, Unknown) and each.why != NO_DATA]
+        unknown += [Unknown(h.question.title, SEVERAL) for h in found if of_several_services(h, asked.labels)]
+        unknown += [each for each in learned if isinstance(each, Unknown)]
+        measured = [each for each in learned if isinstance(each, Fact)]
+        window = timedelta(seconds=self._limits.window)
+        cases = evidence_of(
+            [*(fact for _, fact in facts), *measured], (), found, (asked.started, asked.until), window=window,
+            changes_known=known, alerts=asked.labels, expression=_values(asked.own, answers.over_time),
+        )  # fmt: skip
+        seen = began_to_serve(
+            cases[0].versions.began or _not_all(serving_since, cases[0]), _service_of(asked.incident), changes
+        )
+        every = sorted([*changes, *seen], key=lambda change: change.at, reverse=True)
+        recent = tuple(change for change in every if asked.started - window <= change.at)
+        decision = decide([replace(case, changes=tuple(concerning(recent, asked.labels))) for case in cases])
+        shown = without_false_comfort(_in_order(self._questions, facts, found, cases), cases[0])
+        hypothesis = None if only_reports_changes(asked.incident, self._rules) else decision.hypothesis
+        return Context(
+            asked.until, (*shown, *measured), tuple(unknown), recent, hypothesis, onset=decision.onset,
+            looked_at=decision.looked_at, changes_known=known, window=window,
+        )  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """What is asked about one incident. until: now, or its end. own: the alert's own expression."""
+
+    incident: Incident
+    started: datetime
+    until: datetime
+    questions: tuple[QuestionQueries, ...]
+    histories: tuple[HistoryQueries, ...]
+    own: tuple[HistoryQueries, ...]
+    shared: float  #: seconds that an answer is valid
+
+    @property
+    def labels(self) -> list[Mapping[str, str]]:
+        return [alert.labels for alert in (self.incident.firing or tuple(self.incident.alerts.values()))]
+
+    @property
+    def once(self) -> set[Query]:
+        return {query for each in self.questions for query in each.queries}
+
+    @property
+    def over_time(self) -> set[RangeQuery]:
+        return {query for each in (*self.histories, *self.own) for query in each.queries}
+
+
+def _own_expression(incident: Incident, span: Span, step: timedelta) -> list[HistoryQueries]:
+    """Where no question asks for what the alert is about. It comes with the alert, so it is bounded as for charts."""
+    alert = next((each for each in incident.firing if each.generator_url), None)
+    expr = expression_in(alert.generator_url) if alert is not None else None
+    if expr is None or too_much(expr) is not None:
+        return []
+    drawn = drawn_of(expr)
+    if drawn.threshold is None or drawn.threshold.operator not in (">", ">="):
+        return []
+    return [HistoryQueries(OWN, RangeQuery(drawn.expr, span, step), None)]
 
 
 def _sorted(

@@ -21,6 +21,7 @@ from bridge.config.fields import (
     Url,
     Written,
 )
+from bridge.config.probe import ProbeSettings
 from bridge.core.changes import CHANGE_RULES, ChangeRule
 from bridge.core.context.questions import DistributionQuestion, Question
 from bridge.core.facts import Unit
@@ -149,3 +150,5 @@ class ContextSettings(Section):
     """Whether the alert's own expression is drawn; Slack's token then needs files:write."""
     distributions: tuple[Annotated[DistributionQuestion, _as(DistributionQuestion, DistributionSettings)], ...] = ()
     """Histograms that are drawn against what they are compared with."""
+    probes: tuple[ProbeSettings, ...] = ()
+    """Models that are asked texts of known labels after a message about their answers."""

@@ -116,7 +116,8 @@ def _trend(fact: Fact, most: int = MAX_PAST) -> str:
         return ""
     first, *others = fact.past[:most]
     pasts: Sequence[str] = [f"{short_name(past.when)} {shown(past.value, fact.unit)}" for past in (first, *others)]
-    factor = f" ({times(fact.value / first.value)})" if 0 < REMARKABLE * first.value <= fact.value else ""
+    remarkable = fact.verdict is not Verdict.GOOD and 0 < REMARKABLE * first.value <= fact.value
+    factor = f" ({times(fact.value / first.value)})" if remarkable else ""
     return f"{_arrow(fact.value, first.value)} {pasts[0]}{factor}{''.join(f', {past}' for past in pasts[1:])}"
 
 

@@ -16,7 +16,7 @@ LABELS = ("pod", "instance", "node", "version")  #: of alerts, for want of anyth
 def scope_of(context: Context) -> str:
     """`on 2 of 3 pods`, from the pods that fail."""
     failing = context.by_role("pods_failing")
-    return f"on {measured(failing)} pods" if failing and failing.value and failing.of else ""
+    return f"on {measured(failing)} pods" if failing and failing.value and failing.value >= 0.5 and failing.of else ""
 
 
 def where_measured(context: Context) -> str:
@@ -28,7 +28,7 @@ def where_labelled(alerts: Iterable[AlertLine]) -> str:
     """From the labels of the alerts that fire: `pod api-1, api-2 and 3 more`."""
     firing = [alert for alert in alerts if alert.status == "firing"]
     for name in LABELS:
-        values = list(dict.fromkeys(each.labels[name] for each in firing if each.labels.get(name)))
+        values = sorted({each.labels[name] for each in firing if each.labels.get(name)})
         if values:
             more = f" and {len(values) - MAX_NAMED} more" if len(values) > MAX_NAMED else ""
             return f"{name} {', '.join(short_name(value) for value in values[:MAX_NAMED])}{more}"

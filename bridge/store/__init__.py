@@ -17,6 +17,7 @@ from bridge.store.existing import open_restored, open_to_change, open_to_read
 from bridge.store.heartbeats import StoreHeartbeats
 from bridge.store.intake import StoreIntake
 from bridge.store.pings import StorePings
+from bridge.store.probes import StoreProbes
 from bridge.store.reading import StoreReader
 from bridge.store.reconciliation import StoreReconciliation
 from bridge.store.recurrences import StoreRecurrences
@@ -39,6 +40,7 @@ __all__ = [
     "StoreHeartbeats",
     "StoreIntake",
     "StorePings",
+    "StoreProbes",
     "StoreReader",
     "StoreReconciliation",
     "StoreRecurrences",

@@ -28,9 +28,9 @@ class StoreActions:
     def resolve(self, number: int, actor: str, now: datetime) -> Change | None:
         return self._change(number, lambda found: resolve(found, actor, now), now)
 
-    def add_measurements(self, number: int, text: str, now: datetime) -> Change | None:
+    def add_measurements(self, number: int, text: str, now: datetime, *, loud: bool = True) -> Change | None:
         """Update every target that was notified without it."""
-        return self._change(number, lambda found: add_measurements(found, text, now), now)
+        return self._change(number, lambda found: add_measurements(found, text, now, loud=loud), now)
 
     def _change(self, number: int, act: Callable[[Incident], Change], now: datetime) -> Change | None:
         with transaction(self._engine) as connection:

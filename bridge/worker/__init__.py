@@ -1,6 +1,6 @@
 """The worker: claims due deliveries, gathers, renders, sends, settles."""
 
 from bridge.worker.loop import Worker
-from bridge.worker.setup import ContextGatherer, PictureMaker, Setup
+from bridge.worker.setup import ContextGatherer, ModelProbe, PictureMaker, Setup
 
-__all__ = ["ContextGatherer", "PictureMaker", "Setup", "Worker"]
+__all__ = ["ContextGatherer", "ModelProbe", "PictureMaker", "Setup", "Worker"]

@@ -6,15 +6,15 @@ Invariant: it never delays a message beyond its budget, and never prevents one.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 from bridge.core.context.measurements import Measured, as_of, merged
-from bridge.core.facts import ChangeEvent, Context, Measurements
+from bridge.core.facts import ChangeEvent, Context, Fact, Measurements, Unknown
 from bridge.core.incidents.periods import firing_period
 from bridge.core.model import Incident
 from bridge.observability import logs
 from bridge.worker.records import RecordsThread
-from bridge.worker.setup import ContextGatherer, CurrentSetup
+from bridge.worker.setup import ContextGatherer, CurrentSetup, ModelProbe
 
 log = logs.get("worker")
 STORE_SECONDS = 0.5  #: a message waits no longer for what the store knows
@@ -23,8 +23,11 @@ STORE_SECONDS = 0.5  #: a message waits no longer for what the store knows
 class ContextCollector:
     """Gathers incidents' contexts, and saves them for the pages."""
 
-    def __init__(self, records: RecordsThread, setup: CurrentSetup) -> None:
-        self._records, self._setup = records, setup
+    def __init__(
+        self, records: RecordsThread, setup: CurrentSetup, probed: Callable[[int], Awaitable[Context | None]]
+    ) -> None:
+        """probed: what a probe of the incident's model found."""
+        self._records, self._setup, self._probed = records, setup, probed
         self._writer = ContextWriter(records)
 
     async def collect(self, incident: Incident) -> Measurements | None:
@@ -47,12 +50,30 @@ class ContextCollector:
     async def _gathered(self, gatherer: ContextGatherer, incident: Incident) -> Context:
         changes: Sequence[ChangeEvent] = ()
         known = True
+        learned = asyncio.create_task(self._learned(incident))
         try:
             changes = await asyncio.wait_for(self._records.changes_before(incident), STORE_SECONDS)
         except Exception as fault:
             log.warning("changes_unknown", incident=incident.number, fault=type(fault).__name__)
             known = False
-        return await gatherer.gather(incident, changes, known=known)
+        return await gatherer.gather(incident, changes, known=known, learned=await learned)
+
+    async def _learned(self, incident: Incident) -> Sequence[Fact | Unknown]:
+        """What a probe found in this outbreak, if the store answers in time."""
+        if not any(each.probe.concerns(alert.labels for alert in incident.alerts.values()) for each in self._probes):
+            return ()
+        try:
+            found = await asyncio.wait_for(self._probed(incident.number), STORE_SECONDS)
+        except Exception as fault:
+            log.warning("probe_unknown", incident=incident.number, fault=type(fault).__name__)
+            return ()
+        if found is None or found.at < firing_period(incident).started_at:
+            return ()
+        return (*found.facts, *found.unknown)
+
+    @property
+    def _probes(self) -> Sequence[ModelProbe]:
+        return self._setup.value.probes
 
     async def _with_measured_before(
         self, context: Context, incident: Incident, unsaved: Sequence[Context]

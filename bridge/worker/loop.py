@@ -29,12 +29,15 @@ from bridge.worker.completing import Completer
 from bridge.worker.context import ContextCollector
 from bridge.worker.housekeeping import Housekeeping, HousekeepingStore
 from bridge.worker.observing import observe
+from bridge.worker.probe_baselines import BaselineKeeper
+from bridge.worker.probing import NoProbes, Prober, ProbeStore
 from bridge.worker.records import IncidentRecords, NoChecks, NoRecords, PeriodicChecks, RecordsThread
 from bridge.worker.recurrence import recurrences
 from bridge.worker.refusing import kept
 from bridge.worker.settling import Freezer, Settler
 from bridge.worker.setup import CurrentSetup, Setup
 from bridge.worker.store_thread import StoreThread
+from bridge.worker.warming import warm_up
 
 log = logs.get("worker")
 SOON_SECONDS = 0.05
@@ -68,6 +71,7 @@ class Worker:
         *,
         records: IncidentRecords | None = None,
         checks: PeriodicChecks | None = None,
+        probes: ProbeStore | None = None,
         place: str = "",
         poll_seconds: float = 2.0,
         alive_seconds: float = 5.0,
@@ -90,8 +94,13 @@ class Worker:
         )
         self._records = RecordsThread(thread, store, records or NoRecords())
         self._illustrator = Illustrator(self._records, self._setup)
-        self._context = ContextCollector(self._records, self._setup)
+        probing = probes or NoProbes()
+        self._context = ContextCollector(
+            self._records, self._setup, lambda number: thread.call(probing.probed, number, clock())
+        )
         self._completer = Completer(self._records, self._context)
+        self._prober = Prober(self._records, thread, probing, self._context, self._setup, clock)
+        self._baselines = BaselineKeeper(thread, probing, self._setup, clock)
 
     def wake(self) -> None:
         """Something may be due. Call it in the loop's thread."""
@@ -117,8 +126,12 @@ class Worker:
             await asyncio.wait(set(self._tasks), timeout=60)
         await former.close()
 
+    async def warm_up(self) -> None:
+        """Before run(), so that the first message is as fast as any."""
+        await warm_up(self._setup.value, self._store, self._records, self._thread, self._clock())
+
     async def run(self) -> None:
-        housekeeping = asyncio.create_task(self._housekeeping.run())
+        beside = [asyncio.create_task(each.run()) for each in (self._housekeeping, self._baselines)]
         try:
             while not self._stopping:
                 self._wake.clear()
@@ -126,10 +139,13 @@ class Worker:
                 await self._rest()
         finally:
             self.stop()
-            housekeeping.cancel()
+            for task in beside:
+                task.cancel()
             if self._tasks:
                 await asyncio.wait(set(self._tasks))
+            await asyncio.gather(*beside, return_exceptions=True)
             await self._completer.close()
+            await self._prober.close()
             await self._illustrator.close()
             await self._context.close()
             await self._setup.value.close()
@@ -221,6 +237,7 @@ class Worker:
             if receipt.unfinished:
                 return Begun(receipt.handle)
             self._completer.consider(claim.incident, context)
+            self._prober.consider(claim.incident)
             if not claim.sent:
                 self._illustrator.follow(channel, claim.incident, receipt.handle)
             return Sent(receipt.handle, receipt.note, skipped=receipt.skipped)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Mapping, Sequence
 from datetime import datetime
+from functools import partial
 from typing import Protocol
 
 from bridge.core.charts.chart import Picture
@@ -36,8 +37,8 @@ class IncidentRecords(Protocol):
         """Where the pages and signed links find it; None when it cannot be saved."""
         ...
 
-    def add_measurements(self, number: int, text: str) -> None:
-        """Something was measured that was missing when the incident was notified."""
+    def add_measurements(self, number: int, text: str, *, loud: bool = True) -> None:
+        """Something was measured that was missing when the incident was notified. loud: worth a new message."""
         ...
 
 
@@ -67,7 +68,7 @@ class NoRecords:
     def save_picture(self, number: int, picture: Picture) -> Illustration | None:
         return Illustration(picture.title, picture.alt, picture.png, None)
 
-    def add_measurements(self, number: int, text: str) -> None:
+    def add_measurements(self, number: int, text: str, *, loud: bool = True) -> None:
         return
 
 
@@ -101,5 +102,5 @@ class RecordsThread:
     def save_picture(self, number: int, picture: Picture) -> Awaitable[Illustration | None]:
         return self._thread.call(self._records.save_picture, number, picture)
 
-    def add_measurements(self, number: int, text: str) -> Awaitable[None]:
-        return self._thread.call(self._records.add_measurements, number, text)
+    def add_measurements(self, number: int, text: str, *, loud: bool = True) -> Awaitable[None]:
+        return self._thread.call(partial(self._records.add_measurements, number, text, loud=loud))

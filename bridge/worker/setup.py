@@ -9,7 +9,8 @@ from datetime import timedelta
 from typing import Protocol
 
 from bridge.core.charts.chart import Picture
-from bridge.core.facts import ChangeEvent, Context, Measurements
+from bridge.core.context.probe import GoldenSet, Probe, Target, TargetAnswer
+from bridge.core.facts import ChangeEvent, Context, Fact, Measurements, Unknown
 from bridge.core.model import Incident
 from bridge.core.ports import Channel, ChannelCapacity, Claim, Message
 from bridge.core.recurrence import Recurrence
@@ -30,7 +31,41 @@ class MessageRenderer(Protocol):
 
 
 class ContextGatherer(Protocol):
-    async def gather(self, incident: Incident, changes: Sequence[ChangeEvent], *, known: bool = True) -> Context: ...
+    async def gather(
+        self,
+        incident: Incident,
+        changes: Sequence[ChangeEvent],
+        *,
+        known: bool = True,
+        learned: Sequence[Fact | Unknown] = (),
+    ) -> Context:
+        """learned: evidence that was measured elsewhere."""
+        ...
+
+    async def close(self) -> None: ...
+
+
+class ModelProbe(Protocol):
+    """Asks one model its golden texts, within its own budget. Nothing raises for what the model does."""
+
+    @property
+    def probe(self) -> Probe: ...
+
+    def golden(self) -> GoldenSet:
+        """Blocks. Raises GoldenFault."""
+        ...
+
+    async def targets(self, labels: Mapping[str, str]) -> tuple[Target, ...]:
+        """labels: those that all alerts of an incident share; none for all addresses of the service."""
+        ...
+
+    async def ask(self, targets: Sequence[Target], golden: GoldenSet) -> Sequence[TargetAnswer]:
+        """In the order of the targets."""
+        ...
+
+    async def versions(self, targets: Sequence[Target], golden: GoldenSet) -> Sequence[TargetAnswer]:
+        """The same with one text, for the version alone."""
+        ...
 
     async def close(self) -> None: ...
 
@@ -51,6 +86,7 @@ class Setup:
     retention: timedelta
     context: ContextGatherer | None = None
     pictures: PictureMaker | None = None
+    probes: Sequence[ModelProbe] = ()
     budget_seconds: float = 0.0
     redact: Callable[[str], str] = str  #: takes every secret out of what is kept of a refused message
 
@@ -60,7 +96,7 @@ class Setup:
 
     async def close(self) -> None:
         closing = [channel.close() for channel in self.channels.values()]
-        closing += [each.close() for each in (self.context, self.pictures) if each is not None]
+        closing += [each.close() for each in (self.context, self.pictures, *self.probes) if each is not None]
         await asyncio.gather(*closing, return_exceptions=True)
 
 

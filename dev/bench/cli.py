@@ -27,8 +27,8 @@ def main(what: tuple[str, ...], quick: bool, only: str | None, target: Path | No
     """Measure the bridge and Alertmanager's own receivers, one after the other, against the same sinks.
 
     `bert` measures one replica of the toxicity API beside its own model in a plain loop, and `context` how long a
-    page takes while Prometheus is well, slow, silent, wrong or gone. `recurrence` measures how long it takes to find
-    what happened before among 100,000 incidents.
+    page takes, also the first of a new bridge, while Prometheus is well, slow, silent, wrong or gone. `recurrence`
+    measures how long it takes to find what happened before among 100,000 incidents.
     """
     results: Results = {}
     for measurement in what or USUAL:

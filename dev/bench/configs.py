@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 import secrets
+from pathlib import Path
 
 ROUTES = """\
 channels:
@@ -54,29 +56,29 @@ receivers:
 """
 
 
-CONTEXT = """context:
-  prometheus: {{url: "{url}"}}
-  questions:
-{questions}
-"""
+SHIPPED = Path(__file__).parents[2] / "routes.yaml"
 
 
-def routes(http: int, smtp: int, prometheus: str | None = None) -> str:
-    """With as many questions as the shipped configuration asks about an alert, if there is a Prometheus to ask."""
-    text = ROUTES.format(http=http, smtp=smtp)
-    if prometheus is None:
-        return text
-    asked = [f"    - {{name: q{n}, title: Question {n}, unit: ratio, expr: up == {n}, ago: [1h]}}" for n in range(15)]
-    return text + CONTEXT.format(url=prometheus, questions="\n".join(asked))
+def routes(http: int, smtp: int, *, context: bool = False) -> str:
+    """With the questions of the shipped configuration, if there is a Prometheus to ask."""
+    return ROUTES.format(http=http, smtp=smtp) + (_shipped("context") if context else "")
+
+
+def _shipped(section: str) -> str:
+    """A top-level section as it stands in the file."""
+    found = re.search(rf"^{section}:\n(?:(?:[ #].*)?\n)+", SHIPPED.read_text("utf-8"), re.MULTILINE)
+    assert found is not None
+    return found[0]
 
 
 def alertmanager(http: int, smtp: int) -> str:
     return ALERTMANAGER.format(http=http, smtp=smtp, key=secrets.token_hex(16))
 
 
-def environment() -> dict[str, str]:
+def environment(prometheus: str | None = None) -> dict[str, str]:
     """Random secrets, new in every run."""
     return {
+        **({"PROMETHEUS_URL": prometheus} if prometheus else {}),
         "BENCH_ROUTING_KEY": secrets.token_hex(16),
         "BENCH_SLACK_TOKEN": f"xoxb-{secrets.token_hex(16)}",
     }

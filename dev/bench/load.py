@@ -66,7 +66,10 @@ def _alert(group: int, number: int) -> dict[str, Any]:
         "labels": {
             "alertname": label(group),
             "severity": "critical",
-            "service": "checkout",
+            "service": "toxicity-api",
+            "job": "toxicity-api",
+            "namespace": "ml",
+            "cause": "errors",
             "instance": f"10.0.0.{number}:9100",
         },
         "annotations": {"summary": "Error ratio is 7 % over the last 5 minutes"},

@@ -64,10 +64,10 @@ def running_bridge(sinks: Sinks, prometheus: str | None = None) -> Iterator[Syst
     url = f"http://127.0.0.1:{port}"
     with tempfile.TemporaryDirectory(prefix="bench-") as folder:
         config = Path(folder, "routes.yaml")
-        config.write_text(configs.routes(sinks.http, sinks.smtp, prometheus), encoding="utf-8")
+        config.write_text(configs.routes(sinks.http, sinks.smtp, context=prometheus is not None), encoding="utf-8")
         command = [sys.executable, "-m", "bridge", "serve", "--config", str(config)]
         command += ["--database", f"sqlite:///{folder}/bench.db", "--listen", f"127.0.0.1:{port}"]
-        with _running(command, ROOT, configs.environment(), f"{url}/-/ready", folder) as pid:
+        with _running(command, ROOT, configs.environment(prometheus), f"{url}/-/ready", folder) as pid:
             yield System("bridge", f"{url}/webhook/alertmanager", pid, load.webhook, 1)
 
 
@@ -119,7 +119,7 @@ def _wait_ready(process: subprocess.Popen[bytes], url: str) -> None:
         with contextlib.suppress(urllib.error.URLError, OSError):
             _DIRECT.open(url, timeout=5).close()
             return
-        time.sleep(0.1)
+        time.sleep(0.01)
     raise NotReady(f"{process.args!r} does not answer at {url} (exit code {process.poll()})")
 
 

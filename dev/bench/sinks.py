@@ -19,7 +19,7 @@ import uvloop
 BENCH_ID = re.compile(rb"Bench(\d{7})")
 LENGTH = re.compile(rb"content-length: *(\d+)", re.IGNORECASE)
 UNAVAILABLE = b"HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\n\r\n"
-SLOW_SECONDS = 0.4
+SLOW_SECONDS = 0.8
 REPLIES = {b"EHLO": b"250-bench\r\n250 8BITMIME\r\n", b"DATA": b"354 go on\r\n", b"QUIT": b"221 bye\r\n"}
 
 
@@ -96,7 +96,11 @@ def _control(book: Book, path: bytes) -> bytes:
 def _prometheus(path: bytes) -> bytes:
     if path.startswith(b"/prometheus/nonsense"):
         return b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: 6\r\n\r\n<html>"
-    sample = {"metric": {}, "value": [time.time(), "0.073"]}
+    now = time.time()
+    if path.endswith(b"/query_range"):
+        series = {"metric": {"pod": "api-0"}, "values": [[now - 60 * ago, "0.073"] for ago in range(180, 0, -1)]}
+        return _json(200, {"status": "success", "data": {"resultType": "matrix", "result": [series]}})
+    sample = {"metric": {}, "value": [now, "0.073"]}
     return _json(200, {"status": "success", "data": {"resultType": "vector", "result": [sample]}})
 
 

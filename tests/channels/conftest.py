@@ -10,8 +10,8 @@ from playwright.sync_api import Browser
 
 from bridge.outbound.trust import trusted
 from dev.sandbox.running import RunningSandbox, running_sandbox
+from dev.stack.chromium import chromium
 from tests.channels.hostile_vendor import certificate
-from tests.channels.npm_tools import chromium
 
 
 @pytest.fixture(scope="session")
@@ -44,5 +44,5 @@ def believed(own: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 @pytest.fixture(scope="module")  # meanwhile asyncio.run works only in other threads
 def phone(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
     """A browser, for pages as wide as a phone."""
-    with chromium(tmp_path_factory.mktemp("chromium")) as browser:
+    with chromium(tmp_path_factory.mktemp("chromium"), own_fonts=True) as browser:
         yield browser

@@ -16,8 +16,8 @@ from bridge.rendering.renderer import Renderer
 from bridge.rendering.sample import sample_context
 from tests.channels.channel_builders import a_claim, an_email
 from tests.channels.example_incident import the_context, the_incident
+from tests.channels.mail_lint import lint
 from tests.channels.message_reading import an_incident, rendered
-from tests.channels.npm_tools import lint
 
 STYLE = re.compile(r"<style>.*?</style>", re.DOTALL)
 #: Enhancements in <style>, which a client that does not know them leaves out as a whole.

@@ -1,9 +1,9 @@
-"""Five services in trouble, as a real Prometheus sees them, with the shipped rules evaluated every second.
+"""Six services in trouble, as a real Prometheus sees them, with the shipped rules evaluated every second.
 
 Each namespace is a story: in `deploy` a new version fails on the pods that have it, in `labelled` the same happens to
-an API whose counters name the version, in `onepod` one pod fails,
-`overload` gets far more requests than usual, `drift` is asked other things than it was trained on, and
-one pod of `gone` has not answered for ten minutes.
+an API whose counters name the version, in `onepod` one pod fails, `overload` gets far more requests than usual and is
+slow, `drift` is asked other things than it was trained on, and one pod of `gone` has not answered for ten minutes.
+Before, all was well; the trouble is seven minutes old, the drift nearly an hour.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from __future__ import annotations
 import contextlib
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -43,14 +43,16 @@ class Story:
     usual_requests: float = 12.0  # of all pods
     gone: tuple[bool, bool, bool] = (False, False, False)  # since ten minutes
     labelled: bool = False  # the counters have a version
+    slow: bool = False
+    since: int = DEPLOYED_SECONDS_AGO
 
 
 STORIES = {
     "deploy": Story(versions=("1.0.0", "1.1.0", "1.1.0"), errors=(0.01, 1.5, 1.5)),
     "labelled": Story(versions=("1.0.0", "1.1.0", "1.1.0"), errors=(0.01, 1.5, 1.5), labelled=True),
     "onepod": Story(errors=(0.01, 0.01, 2.0)),
-    "overload": Story(requests=(60.0, 60.0, 60.0), in_flight=70.0),
-    "drift": Story(confidence=DRIFTED),
+    "overload": Story(requests=(60.0, 60.0, 60.0), in_flight=70.0, slow=True),
+    "drift": Story(confidence=DRIFTED, since=55 * 60),
     "gone": Story(gone=(False, False, True)),
 }
 
@@ -119,47 +121,64 @@ def _make_blocks(folder: Path, now: int) -> None:
 
 
 def _pod(families: dict[str, list[str]], story: Story, index: int, labels: str, now: int) -> None:
-    rate, errors, version = story.requests[index], story.errors[index], story.versions[index]
-    everything = range(now - HOUR - 10 * 60, now, STEP)  # none later than the first evaluation: those would be refused
-
+    calm = Story(labelled=story.labelled)
+    everything = range(now - HOUR - 40 * 60, now, STEP)  # none later than the first evaluation: those would be refused
     times = everything[:-40] if story.gone[index] else everything
+    turn = now - story.since
+    version = story.versions[index]
 
-    def series(kind: str, name: str, more: str, per_second: float, constant: float = 0.0) -> None:
+    def points(name: str, more: str, values: Iterable[tuple[int, float]], kind: str) -> None:
         family = name.removesuffix("_total").removesuffix("_bucket").removesuffix("_count").removesuffix("_sum")
         lines = families.setdefault(f"{family} {kind}", [])
-        at_zero = times.start
-        lines += [f"{name}{{{labels}{more}}} {constant + per_second * (at - at_zero):.4f} {at}" for at in times]
+        lines += [f"{name}{{{labels}{more}}} {value:.4f} {at}" for at, value in values]
 
-    by = f',version="{version}"' if story.labelled else ""
-    series("counter", "ml_predictions_total", f'{by},result="non_toxic",confidence_level="high"', rate * 0.9)
-    series("counter", "ml_predictions_total", f'{by},result="toxic",confidence_level="high"', rate * 0.1)
-    series("counter", "ml_prediction_errors_total", f'{by},error_type="prediction_failed"', errors)
-    if story.labelled and version != OLD:  # what the old version counted in this process stays
-        series("counter", "ml_prediction_errors_total", f',version="{OLD}",error_type="prediction_failed"', 0.0, 40.0)
-    for bound, share in zip(CONFIDENCE, story.confidence, strict=True):
-        series("histogram", "ml_confidence_distribution_bucket", f',version="{version}",le="{bound}"', rate * share)
-    series("histogram", "ml_confidence_distribution_count", f',version="{version}"', rate)
-    series("histogram", "ml_confidence_distribution_sum", f',version="{version}"', rate * 0.8)
-    for bound, share in zip(CONFIDENCE[:-1], TRAINED, strict=False):
-        series("gauge", "ml_confidence_baseline_cdf", f',version="{version}",upper="{bound}"', 0.0, share)
+    def counter(name: str, more: str, before: float, after: float, kind: str = "counter") -> None:
+        """Rates a second, until the turn and from then on; with a version, each has a counter of its own."""
+        for label, first, second in _split(name, story, version, before, after):
+            values = ((at, first * (min(at, turn) - times.start) + second * max(0, at - turn)) for at in times)
+            points(name, f"{label}{more}", values, kind)
+
+    def gauge(name: str, more: str, value: float) -> None:
+        points(name, more, ((at, value) for at in times), "gauge")
+
+    was, rate = calm.requests[index], story.requests[index]
+    for result, share in (("non_toxic", 0.9), ("toxic", 0.1)):
+        counter("ml_predictions_total", f',result="{result}",confidence_level="high"', was * share, rate * share)
+    counter("ml_prediction_errors_total", ',error_type="prediction_failed"', calm.errors[index], story.errors[index])
+    for bound, trained, share in zip(CONFIDENCE, TRAINED, story.confidence, strict=True):
+        counter("ml_confidence_distribution_bucket", f',le="{bound}"', was * trained, rate * share, "histogram")
+    counter("ml_confidence_distribution_count", "", was, rate, "histogram")
+    counter("ml_confidence_distribution_sum", "", was * 0.8, rate * 0.8, "histogram")
     for bound in SECONDS:
-        series("histogram", "ml_processing_duration_seconds_bucket", f',le="{bound}"', rate)
-    series("histogram", "ml_processing_duration_seconds_count", "", rate)
-    series(
-        "histogram",
-        "http_request_duration_seconds_bucket",
-        ',method="POST",handler="/predict",status="200",le="+Inf"',
-        rate,
-    )
-    series("histogram", "http_request_duration_seconds_count", ',method="POST",handler="/predict",status="200"', rate)
-    series("gauge", "http_requests_in_progress", "", 0.0, story.in_flight)
-    series("gauge", "ml_model_status", "", 0.0, 1.0)
-    # Before, every pod had the old version.
-    earlier = range(now - 3 * HOUR, now - HOUR - 15 * 60, 4 * 60)
-    info = families.setdefault("ml_model_info gauge", [])
-    info += [f'ml_model_info{{{labels},model="toxicity",version="1.0.0"}} 1 {at}' for at in earlier]
-    series("gauge", "ml_model_info", f',model="toxicity",version="{version}"', 0.0, 1.0)
-    began = now - (DEPLOYED_SECONDS_AGO if version != "1.0.0" else 30 * 3600)
-    series("gauge", "ml_model_loaded_timestamp_seconds", f',version="{version}"', 0.0, began)
+        slow = story.slow and float(bound) < 0.5
+        counter(
+            "ml_processing_duration_seconds_bucket", f',le="{bound}"', was, 0.3 * rate if slow else rate, "histogram"
+        )
+    counter("ml_processing_duration_seconds_count", "", was, rate, "histogram")
+    asked = ',method="POST",handler="/predict",status="200"'
+    for bound in ("0.5", "+Inf"):
+        answered = 0.3 * rate if story.slow and bound != "+Inf" else rate
+        counter("http_request_duration_seconds_bucket", f'{asked},le="{bound}"', was, answered, "histogram")
+    counter("http_request_duration_seconds_count", asked, was, rate, "histogram")
+    for bound, share in zip(CONFIDENCE[:-1], TRAINED, strict=False):
+        gauge("ml_confidence_baseline_cdf", f',version="{version}",upper="{bound}"', share)
+    gauge("http_requests_in_progress", "", story.in_flight)
+    gauge("ml_model_status", "", 1.0)
+    gauge("process_start_time_seconds", "", now - 30 * HOUR)
+    served = [(OLD, times.start, turn), (version, turn, now)] if version != OLD else [(OLD, times.start, now)]
+    for name, since, until in served:
+        shown = ((at, 1.0) for at in times if since <= at < until)
+        points("ml_model_info", f',model="toxicity",version="{name}"', shown, "gauge")
+    began = turn if version != OLD else now - 30 * HOUR
+    gauge("ml_model_loaded_timestamp_seconds", f',version="{version}"', began)
     up = families.setdefault("up gauge", [])
     up += [f"up{{{labels}}} {int(at in times)} {at}" for at in everything]
+
+
+def _split(name: str, story: Story, version: str, before: float, after: float) -> list[tuple[str, float, float]]:
+    """By version, where the metric names it: what the old one counted stays when another one serves."""
+    if (not story.labelled and not name.startswith("ml_confidence")) or name.startswith("http"):
+        return [("", before, after)]
+    if version == OLD:
+        return [(f',version="{OLD}"', before, after)]
+    return [(f',version="{OLD}"', before, 0.0), (f',version="{version}"', 0.0, after)]

@@ -46,8 +46,11 @@ class Source:
 
 @pytest.fixture
 def settings(tmp_path: Path) -> Settings:
-    (example,) = [each for each in re.findall(r"```yaml\n(.*?)```", PAGE, re.DOTALL) if "rec_served_total" in each]
+    example, over_time = [
+        each for each in re.findall(r"```yaml\n(.*?)```", PAGE, re.DOTALL) if "rec_served_total" in each
+    ]
     assert yaml.safe_load(example)["context"]["questions"]
+    example += over_time  # a question that is one more of its list
     file = tmp_path / "routes.yaml"
     file.write_text(example + REST)
     return load(file, {"SLACK_BOT_TOKEN": "xoxb-1"})

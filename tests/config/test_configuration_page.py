@@ -40,6 +40,8 @@ SECTIONS = {
     "context.questions[]": ["QuestionSettings"],
     "context.distributions[]": ["DistributionSettings"],
     "context.changes[]": ["ChangeRuleSettings"],
+    "context.probes[]": ["ProbeSettings"],
+    "context.probes[].fields": ["ProbeAnswerSettings"],
     "Heartbeats": ["HeartbeatSettings"],
     "Ping": ["PingSettings"],
     "storm": ["StormSettings", "ChannelStorm"],

@@ -16,6 +16,8 @@ BRIDGES = ("bridge", "bridge-web", "bridge-worker")
 ALERTMANAGERS = ("alertmanager-1", "alertmanager-2")
 #: Variables of the programs in docker/start and of PostgreSQL's library; the rest is for routes.yaml.
 READ_ELSEWHERE = {"BRIDGE_ADMIN_PASSWORD", "PGPASSWORD"}
+#: Addresses within the stack, and a file of the image: compose.yaml has them.
+IN_COMPOSE = {"ALERTMANAGER_URL", "PROMETHEUS_URL", "GOLDEN_TEXTS", "GOLDEN_INSTANCES"}
 CONFIGURATIONS = (
     "docker/prometheus/prometheus.yml",
     "docker/alertmanager/alertmanager.yml",
@@ -112,7 +114,7 @@ def variables(stack: Stack) -> Iterator[str]:
         if given["BRIDGE_CONFIG"] not in _targets(stack, name):
             yield f"{name} reads {given['BRIDGE_CONFIG']}, which is not mounted"
     every = {name for name, _ in VARIABLE.findall(stack.text("routes.yaml"))} - {"NAME", "ALICE_PASSWORD_HASH"}
-    offered = stack.settings(".env.example").keys() | {"ALERTMANAGER_URL", "PROMETHEUS_URL"}
+    offered = stack.settings(".env.example").keys() | IN_COMPOSE
     yield from (f".env.example does not name {variable}" for variable in sorted(every - offered))
     secrets = {secret for folder in ("bridge", "grafana", "postgres") for secret in files_of(folder).values()}
     yield from (f".env.example does not name the secret {each}" for each in sorted(secrets - offered))

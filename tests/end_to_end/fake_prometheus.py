@@ -12,7 +12,8 @@ from typing import Any
 
 
 class Prometheus:
-    """Behaves as `mode` says: hang, nonsense, error or answer; then with one sample of `value` and these labels."""
+    """Behaves as `mode` says: hang, nonsense, error or answer; then with one sample of `value` and these labels, and
+    with no history."""
 
     def __init__(self, mode: str, value: float, labels: dict[str, str]) -> None:
         self.mode, self.value, self.labels = mode, value, labels
@@ -39,7 +40,10 @@ class Prometheus:
         if self.mode == "hang":
             time.sleep(4)
         sample = {"metric": self.labels, "value": [time.time(), str(self.value)]}
-        good = {"status": "success", "data": {"resultType": "vector", "result": [sample]}}
+        data: dict[str, Any] = {"resultType": "vector", "result": [sample]}
+        if request.path.endswith("/query_range"):
+            data = {"resultType": "matrix", "result": []}
+        good = {"status": "success", "data": data}
         body = {"nonsense": b"<html>", "error": b'{"status":"error"}'}.get(self.mode, json.dumps(good).encode())
         with contextlib.suppress(OSError):  # the bridge has gone
             request.send_response(500 if self.mode == "error" else 200)

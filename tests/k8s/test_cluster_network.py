@@ -20,6 +20,7 @@ EVERYWHERE = {
     "alertmanager > bridge:9119": "webhooks",
     "bridge > prometheus:9090": "context",
     "bridge > alertmanager:9093": "what fires now",
+    "bridge > toxicity-api:8100": "golden texts",
     "bridge > internet:443": "PagerDuty and Slack",
     "bridge > internet:465": "mail",
     "bridge > internet:587": "mail",

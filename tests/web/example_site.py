@@ -19,7 +19,7 @@ from bridge.core.charts.chart import Line, LineChart, Mark, Picture, in_words
 from bridge.core.charts.expressions import Threshold
 from bridge.core.context.series import Span
 from bridge.core.errors import Reason
-from bridge.core.facts import ChangeEvent, Unit
+from bridge.core.facts import ChangeEvent, Context, Onset, Unit
 from bridge.core.model import Alert, Group, Status
 from bridge.core.ports import ChannelCapacity, Claim, GiveUp, Sent
 from bridge.observability.metrics import Metrics
@@ -163,10 +163,17 @@ def fill(database: str, settings: Settings) -> None:
                 "prod",
             )
         )
-    StoreContexts(engine).keep({1: replace(sample_context(), at=STARTED + timedelta(seconds=2))})
+    StoreContexts(engine).keep({1: _measured(STARTED + timedelta(seconds=2))})
     pictures, chart = StoreCharts(engine, lambda: NOW), a_chart()
     pictures.keep(1, Picture("expression", chart.title, in_words(chart), draw(chart), NOW))
     engine.dispose()
+
+
+def _measured(at: datetime) -> Context:
+    """The sample's, at another time."""
+    sample = sample_context()
+    facts = tuple(replace(fact, at=at) for fact in sample.facts)
+    return replace(sample, at=at, facts=facts, onset=Onset(STARTED - timedelta(minutes=4), "the failed predictions"))
 
 
 def outcome(claim: Claim) -> Sent | GiveUp:

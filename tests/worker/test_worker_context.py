@@ -35,7 +35,14 @@ class ScriptedGatherer:
         self.script = list(script)
         self.closed = False
 
-    async def gather(self, incident: Incident, changes: Sequence[ChangeEvent], *, known: bool = True) -> Context:
+    async def gather(
+        self,
+        incident: Incident,
+        changes: Sequence[ChangeEvent],
+        *,
+        known: bool = True,
+        learned: Sequence[Fact | Unknown] = (),
+    ) -> Context:
         step = self.script.pop(0) if len(self.script) > 1 else self.script[0]
         if isinstance(step, Exception):
             raise step
@@ -58,8 +65,8 @@ def delivered(folder: Path, gatherer: ScriptedGatherer, count: int = 1) -> list[
 
     async def main() -> None:
         class Records(NoRecords):
-            def add_measurements(self, number: int, text: str) -> None:
-                actions.add_measurements(number, text, now())
+            def add_measurements(self, number: int, text: str, *, loud: bool = True) -> None:
+                actions.add_measurements(number, text, now(), loud=loud)
 
         worker = Worker(StoreDeliveries(engine, "w"), setup, Metrics(), now, records=Records(), poll_seconds=0.05)
         worker._completer._every = 0.05

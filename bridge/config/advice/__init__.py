@@ -15,6 +15,7 @@ from bridge.config.advice import (
     expressions,
     limits,
     matchers,
+    probes,
     routes,
     severities,
     time_intervals,
@@ -55,6 +56,7 @@ def advise(
     notes = Notes(document, frozenset(fault.path for fault in known), now, types)
     for topic in _TOPICS:
         topic.look(notes)
+    probes.look(notes, Path(path).parent)
     for kind in types:
         kind.checks.advise(notes)
     _templates(notes, Path(path).parent, useless_templates)

@@ -12,6 +12,8 @@ MIN_BAD, MIN_ALL = 10.0, 30.0
 SIGNIFICANT = 4.0
 #: A part that is only somewhat worse is no cause.
 TIMES_WORSE = 2.5
+#: Less will do where the other part did not move: of texts, some are always judged toxic.
+TIMES_CLEARLY, CLEARLY, UNMOVED, MIN_BEFORE = 1.5, 6.0, 1.25, 100.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +48,21 @@ def worse(one: Counts, other: Counts) -> bool:
     if not one.enough or other.all < MIN_ALL:
         return False
     return one.ratio >= TIMES_WORSE * other.ratio and errors_apart(one, other) >= SIGNIFICANT
+
+
+def stands_out(one: Counts, other: Counts, before: Counts) -> bool:
+    """Far worse than the other; or clearly worse, while the other is as everything was before the trouble."""
+    if worse(one, other):
+        return True
+    unmoved = before.all >= MIN_BEFORE and other.ratio <= UNMOVED * before.ratio
+    clearly = one.ratio >= TIMES_CLEARLY * other.ratio and errors_apart(one, other) >= CLEARLY
+    return unmoved and clearly and one.enough and other.all >= MIN_ALL
+
+
+def alike(one: Counts, other: Counts) -> bool:
+    """Both have the trouble, by enough of each; to be not worse is less than that."""
+    low, high = sorted((one, other), key=lambda counts: counts.ratio)
+    return min(one.all, other.all) >= MIN_ALL and low.bad >= MIN_BAD / 2 and high.ratio <= TIMES_WORSE * low.ratio
 
 
 def errors_apart(one: Counts, other: Counts) -> float:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 
+from bridge.core.context.counts import Counts, errors_apart
 from bridge.core.context.histories import History
 from bridge.core.context.onsets import left_level, onset_of_counts
 from bridge.core.context.questions import SYMPTOMS
@@ -18,7 +19,12 @@ MINUTE = 60.0
 #: A change coincides with the onset from so long before it; reported times and windows are a minute or two off.
 JUST_BEFORE, SKEW = 6 * MINUTE, 2.5 * MINUTE
 SOON_BEFORE = 20 * MINUTE  #: until then it is at least possible
+NOISE = 8 * MINUTE  #: an onset in few counts may be so far off
+SURE = 4.0  #: standard errors
 NO_CAUSES = ("rollback", "retraining")  #: a rollback mends, and a retraining that was started serves nothing yet
+YOUNG = 30 * MINUTE
+GAUGES = ("targets", "memory", "starts")
+NO_COUNTS = Counts()
 Gauge = dict[str, list[tuple[float, float]]]
 
 
@@ -47,6 +53,8 @@ class Evidence:
     versions: ServedVersions
     symptom: Symptom | None = None
     onset: Onset | None = None
+    before: Counts = NO_COUNTS  #: of all parts in the hour before the trouble; none when its onset is not known
+    gauges: Mapping[str, Gauge] = field(default_factory=dict)
     inputs: tuple[History, ...] = ()
     about: tuple[Mapping[str, str], ...] = ()  #: the alerts' labels
 
@@ -70,10 +78,15 @@ class Evidence:
             return True
         return self.symptom.table.counts(*self.trouble).ratio > self.symptom.limit
 
+    @property
+    def young(self) -> bool:
+        """Whether what the alert is about was not measured for long before it: then its onset cannot be known."""
+        cells = self.symptom.table.cells if self.symptom else ()
+        return bool(cells) and cells[0].at > self.started - YOUNG
+
     def gauge(self, role: str) -> Gauge:
         """The values of each pod over time, divided by their whole where there is one."""
-        history = self.histories.get(role)
-        return _gauge(history) if history else {}
+        return self.gauges.get(role, {})
 
     def total(self, role: str) -> list[tuple[float, float]]:
         """The sum of all parts at each time."""
@@ -88,15 +101,20 @@ class Evidence:
     def at_onset(self) -> list[ChangeEvent]:
         """Changes that may have caused trouble beginning then, the nearest first."""
         begun = self.began
-        near = [
-            change
-            for change in self.changes
-            if change.kind not in NO_CAUSES and -SKEW <= begun - self.since(change) <= SOON_BEFORE
-        ]
+        kinds = [change for change in self.changes if change.kind not in NO_CAUSES]
+        near = [c for c in kinds if begun - self.since(c) <= SOON_BEFORE and not self.preceded(c)]
         return sorted(near, key=lambda change: abs(begun - self.since(change)))
 
     def coincides(self, change: ChangeEvent) -> bool:
-        return self.onset is not None and -SKEW <= self.began - self.since(change) <= JUST_BEFORE
+        return self.onset is not None and self.began - self.since(change) <= JUST_BEFORE and not self.preceded(change)
+
+    def preceded(self, change: ChangeEvent) -> bool:
+        """Whether the trouble was there before the change: by its time, and by counts if that is only minutes."""
+        late = self.since(change) - self.began
+        if late <= SKEW or late > NOISE or self.symptom is None:
+            return late > SKEW
+        between = self.symptom.table.counts(self.began, self.since(change) - self.symptom.table.step)
+        return errors_apart(between, self.before) >= SURE
 
 
 def evidence_of(
@@ -120,12 +138,25 @@ def evidence_of(
     versions = served_of(by_role.get("versions"))
     plain = Evidence(
         tuple(facts), tuple(changes), changes_known, started, until, window, by_role, versions,
+        gauges={role: _gauge(each) for role, each in by_role.items() if role in GAUGES},
         inputs=tuple(each for each in known if each.question.role == "inputs"), about=tuple(alerts),
     )  # fmt: skip
     symptoms = [_symptom(each, versions, started, until) for each in known if each.question.role in SYMPTOMS]
     if symptoms:
-        return [replace(plain, symptom=each, onset=_onset(each, plain, expression)) for each in symptoms]
+        return [_of_symptom(plain, each, expression) for each in symptoms]
     return [replace(plain, onset=_onset(None, plain, expression))]
+
+
+def of_several_services(history: History, alerts: Sequence[Mapping[str, str]]) -> bool:
+    """Whether its parts must not be compared, for the alerts do not say which service they are about."""
+    return _scoped(history, alerts) is None
+
+
+def _of_symptom(plain: Evidence, symptom: Symptom, expression: Sequence[Series]) -> Evidence:
+    onset, table = _onset(symptom, plain, expression), symptom.table
+    began = onset.at.timestamp() if onset else 0.0
+    before = table.counts(began - 60 * MINUTE, began - table.step) if onset else Counts()
+    return replace(plain, symptom=symptom, onset=onset, before=before)
 
 
 def _symptom(history: History, versions: ServedVersions, started: float, until: float) -> Symptom:

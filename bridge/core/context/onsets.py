@@ -18,6 +18,7 @@ WIDTHS = (3, 8, 15)  #: steps in which it is looked for; the narrow ones are fin
 FEWEST = 8.0  #: bad ones in such a width
 MOST_A_STEP = 3.0  #: of evidence, so that one step decides nothing
 GIVEN_UP = 10.0  #: so much evidence against it ends the walk
+UNDECIDED = 2.0  #: so little evidence does not move it further back
 LEFT = 0.25  #: a value has left its level after this part of the way to the worst
 
 Points = Sequence[tuple[float, float]]
@@ -70,16 +71,14 @@ def _walked_back(counts: Sequence[Counts], anchor: int, low: float, high: float)
     """The first step of the trouble without a long pause until the anchor: a CUSUM backwards."""
     low = min(max(low, 1e-4), 0.98)
     middle = min(max(low + 0.5 * (high - low), 1.2 * low), 0.99)
-    total = best = 0.0
-    first = anchor
-    for index in range(anchor, -1, -1):
-        each = counts[index]
+    totals = [0.0]
+    for each in reversed(counts[: anchor + 1]):
         evidence = each.bad * math.log(middle / low) + (each.all - each.bad) * math.log((1 - middle) / (1 - low))
-        total += max(-MOST_A_STEP, min(MOST_A_STEP, evidence))
-        if total > best:
-            best, first = total, index
-        if total < best - GIVEN_UP:
+        totals.append(totals[-1] + max(-MOST_A_STEP, min(MOST_A_STEP, evidence)))
+        if totals[-1] < max(totals) - GIVEN_UP:
             break
+    steps = next(index for index, total in enumerate(totals) if total >= max(totals) - UNDECIDED)
+    first = anchor - max(0, steps - 1)
     while first > 0 and _above(counts[first - 1], low):  # a slow rise, or the first part of a window
         first -= 1
     return first

@@ -52,14 +52,27 @@ class ServedVersions:
             found[version] += 1
         return {version: count for version, count in sorted(found.items()) if version}
 
-    def left(self, version: str, until: float) -> dict[str, float]:
-        """The pods that served it and serve another one at `until`, and since when."""
-        now, switched = self.pods(until), dict[str, float]()
+    def back_from(self, version: str, since: float, until: float) -> dict[str, float]:
+        """The pods that serve a version from before it, and since when they do, if that is after `since`.
+
+        A pod may have changed its version, or be a new one in place of another.
+        """
+        first: dict[str, float] = {}
         for at in sorted(self.seen):
-            for pod in self.seen[at]:
-                if self.at(pod, at) == version:
-                    switched[pod] = at
-        return {pod: at for pod, at in switched.items() if now.get(pod, version) not in ("", version)}
+            for name in frozenset().union(*self.seen[at].values()):
+                first.setdefault(name, at)
+        older = {name for name, at in first.items() if at < first.get(version, -1.0)}
+        now = {pod: name for pod, name in self.pods(until).items() if name in older}
+        found = {pod: self._serving_since(pod, name, until) for pod, name in now.items()}
+        return {pod: at for pod, at in found.items() if at > since and at > min(self.seen)}
+
+    def _serving_since(self, pod: str, version: str, until: float) -> float:
+        found = until
+        for at in sorted((each for each in self.seen if each <= until), reverse=True):
+            if self.at(pod, at) != version:
+                break
+            found = at
+        return found
 
 
 def served_of(history: History | None) -> ServedVersions:

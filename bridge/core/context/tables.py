@@ -7,9 +7,12 @@ a rate's window belongs to none for as long.
 from __future__ import annotations
 
 import math
+from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from operator import itemgetter
+from typing import NamedTuple
 
 from bridge.core.context.counts import Counts
 from bridge.core.context.histories import History
@@ -22,9 +25,8 @@ PART_LABELS = frozenset({"pod", "instance", "version", "node", "language", "erro
 NO_VERSION = "none"  #: of what failed while no model was there
 
 
-@dataclass(frozen=True, slots=True)
-class Cell:
-    """One pod in one step, which ends at `at` (Unix seconds)."""
+class Cell(NamedTuple):
+    """One pod in one step, which ends at `at` (Unix seconds). A tuple, for a hundred pods have twenty thousand."""
 
     at: float
     pod: str
@@ -40,17 +42,22 @@ class Table:
     cells: tuple[Cell, ...]
     step: float  #: seconds
 
-    def counts(self, since: float, until: float, wanted: Callable[[Cell], bool] = lambda cell: True) -> Counts:
-        chosen = [cell for cell in self.cells if since < cell.at <= until and wanted(cell)]
+    def between(self, since: float, until: float) -> Sequence[Cell]:
+        """Of the steps that end after `since`, up to `until`."""
+        return self.cells[bisect_right(self.cells, since, key=_at) : bisect_right(self.cells, until, key=_at)]
+
+    def counts(self, since: float, until: float, wanted: Callable[[Cell], bool] | None = None) -> Counts:
+        chosen = self.between(since, until)
+        if wanted is not None:
+            chosen = [cell for cell in chosen if wanted(cell)]
         return Counts(sum(cell.bad for cell in chosen), sum(cell.all for cell in chosen))
 
     def by(self, key: Callable[[Cell], str], since: float, until: float) -> dict[str, Counts]:
         """By pod or version; what belongs to none is left out."""
         bad: dict[str, float] = defaultdict(float)
         every: dict[str, float] = defaultdict(float)
-        for cell in self.cells:
-            name = key(cell)
-            if name and since < cell.at <= until:
+        for cell in self.between(since, until):
+            if name := key(cell):
                 bad[name] += cell.bad
                 every[name] += cell.all
         return {name: Counts(bad[name], every[name]) for name in every if every[name] >= 0.5}
@@ -72,6 +79,7 @@ class Table:
 
 
 VersionAt = Callable[[str, float], str]
+_at = itemgetter(0)
 
 
 def table_of(history: History, version_at: VersionAt) -> Table:
@@ -82,7 +90,7 @@ def table_of(history: History, version_at: VersionAt) -> Table:
         Cell(at, pod, version or version_at(pod, at), min(bad.get((at, pod, version), 0.0), count), count)
         for (at, pod, version), count in every.items()
     ]
-    return Table(tuple(sorted(cells, key=lambda cell: cell.at)), seconds)
+    return Table(tuple(sorted(cells, key=_at)), seconds)
 
 
 def pod_of(labels: Mapping[str, str]) -> str:

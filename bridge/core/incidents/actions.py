@@ -27,12 +27,12 @@ def acknowledge(incident: Incident, actor: str, now: datetime) -> Change:
     return Change(changed, (entry,), ())
 
 
-def add_measurements(incident: Incident, text: str, now: datetime) -> Change:
+def add_measurements(incident: Incident, text: str, now: datetime, *, loud: bool = True) -> Change:
     """Add a fact that could not be measured when the incident was notified. Does nothing once it is resolved."""
     if incident.resolved:
         return Change(incident, (), ())
     revision = incident.revision + 1
-    entry = Entry(now, EntryKind.LEARNED, "bridge", text, revision, loud=True)
+    entry = Entry(now, EntryKind.LEARNED, "bridge", text, revision, loud=loud)
     return Change(replace(incident, revision=revision, updated_at=now), (entry,), ())
 
 

@@ -6,7 +6,8 @@ import re
 
 import pytest
 
-from bridge.core.facts import Confidence, Fact, Hypothesis, Part, Past, Unit, Verdict
+from bridge.core.context.probe import Answered, Baseline, judged
+from bridge.core.facts import Confidence, Fact, Hypothesis, Part, Unit, Verdict
 from tests.builders import at
 from tests.core.context.worlds import Pod, World, a_change, from_minute, of_version, seconds, three
 
@@ -23,11 +24,9 @@ ROLLBACK = [a_change("rollback", -0.3, "1.1.0", "2.0.0"), a_change("deploy", -9,
 TIMEOUTS = Fact("types", "Errors by type", Unit.COUNT, 500, at(0), parts=(Part("timeout", 500),), role="error_types")
 
 
-def golden(wrong: float, before: float) -> Fact:
-    parts = (Part("1.0.0", wrong, 50.0),)
-    return Fact(
-        "probe", "Golden texts", Unit.COUNT, wrong, at(0), (Past("after the last deploy", before),), parts, role="probe"
-    )
+def golden(wrong: int, before: int) -> Fact:
+    baseline = Baseline("1.0.0", before, 50, at(-9000))
+    return judged([Answered("a", "1.0.0", wrong, 50)], [baseline], at(0)).facts[0]
 
 
 RIGHT = {
@@ -129,12 +128,12 @@ RIGHT = {
     "golden texts are answered as before": (
         World(three(bad=from_minute(-40, 0.5, 0.1)), role="outputs", facts=[golden(1, 1)]),
         "inputs_changed",
-        r"golden texts are answered as after the last deploy \(wrong on 1 of 50\)\.$",
+        r"golden texts are answered as after its deploy\.$",
     ),
     "golden texts are answered wrongly": (
         World(three(bad=from_minute(-40, 0.5, 0.1)), role="outputs", facts=[golden(9, 1)]),
         "model_degraded",
-        r"^The model: wrong on 9 of 50 golden texts, 1 of 50 after the last deploy\.$",
+        r"^Wrong on 9 of 50 golden texts \(1\.0\.0\), 1 after the last deploy: the model",
     ),
     "a leak": (
         World([Pod("a", memory=lambda m: 0.45 + 0.48 * (m + 180) / 180), Pod("b"), Pod("c")], role=""),
@@ -211,6 +210,8 @@ NOTHING = {
     ),
     "a drift as old as all that is known": World(three(bad=lambda m, v: 0.6), role="outputs"),
     "a steady memory": World(three(memory=lambda m: 0.85), role=""),
+    "no trouble at all": World(three(versions=DEPLOYED), changes=[DEPLOY]),
+    "no slowness, and a surge": World(three(a_second=lambda m: 4.0 if m < -7 else 14.0), role="slowness"),
     "nothing": World(three(bad=from_minute(-6, 0.3))),
     "fewer pods at night": World([Pod("a"), Pod("b")]),
 }

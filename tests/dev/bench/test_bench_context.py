@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import math
 
-from dev.bench.context import _measured
+from dev.bench.context import measured
 
 
 def test_pages_arrive_while_prometheus_hangs() -> None:
-    figures = _measured("hangs", 8)
+    figures = measured("hangs", 1, 8)
     assert 0.0 == figures["lost"]
     assert math.isfinite(figures["page p99 ms"])

@@ -10,7 +10,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from bridge.core.context.causes.changes import change_at_onset, refuted_changes
-from bridge.core.context.causes.inputs import inputs_changed, longer_texts, model_degraded
+from bridge.core.context.causes.golden import model_degraded, texts_changed
+from bridge.core.context.causes.inputs import inputs_changed, longer_texts
 from bridge.core.context.causes.memory import memory_grows
 from bridge.core.context.causes.overload import overload
 from bridge.core.context.causes.pods import no_pods, pod_fails, pods_missing, pods_restarted
@@ -24,8 +25,9 @@ Rule = Callable[[Evidence], Hypothesis | None]
 #: The most specific first; the first likely claim wins, else the first possible one.
 RULES: tuple[Rule, ...] = (
     no_pods, version_fails, share_by_version, pod_fails, share_by_pod, pods_missing, longer_texts, model_degraded,
-    overload, change_at_onset, memory_grows, pods_restarted, inputs_changed, common_errors,
+    overload, inputs_changed, texts_changed, change_at_onset, memory_grows, pods_restarted, common_errors,
 )  # fmt: skip
+WITHOUT_TROUBLE: tuple[Rule, ...] = (no_pods, pods_missing, pods_restarted, model_degraded)
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +39,7 @@ class Decision:
 
 def decide(cases: Sequence[Evidence]) -> Decision:
     """The cases are one incident's symptoms; the earliest known onset is the incident's."""
-    claims = [found for case in cases for rule in RULES if (found := rule(case)) is not None]
+    claims = [found for case in cases for rule in _rules(case) if (found := rule(case)) is not None]
     best = next((each for each in claims if each.confidence is Confidence.LIKELY), claims[0] if claims else None)
     onsets = [case.onset for case in cases if case.onset is not None]
     against = next((text for case in cases if (text := refuted_changes(case))), "")
@@ -45,6 +47,11 @@ def decide(cases: Sequence[Evidence]) -> Decision:
         best = replace(best, text=f"{best.text} {against[0].upper()}{against[1:]}.", evidence=(*best.evidence, against))
     looked = dict.fromkeys(name for case in cases for name in looked_at(case))
     return Decision(best, min(onsets, key=lambda onset: onset.at) if onsets else None, tuple(looked))
+
+
+def _rules(case: Evidence) -> tuple[Rule, ...]:
+    """Where the counts show no trouble there is none to explain, but pods may be missing all the same."""
+    return RULES if case.bad else WITHOUT_TROUBLE
 
 
 def looked_at(evidence: Evidence) -> list[str]:

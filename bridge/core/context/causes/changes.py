@@ -3,14 +3,14 @@
 Claim: the trouble began with this change. Evidence: the onset is from a minute or two before it (clocks and windows
 differ) to a few minutes after it. Refuted: two versions serve and both have the trouble alike; it ran without trouble
 for longer; the trouble was there before. Never a rollback, nor a retraining that was only started.
-Confidence: likely when it coincides with a known onset, and possible within 20 min or when the onset is not known.
+Confidence: likely when it coincides with a known onset; possible within 20 min, or when there is no history to tell.
 """
 
 from __future__ import annotations
 
 from bridge.core.context.causes.versions import rollback_words, versions_alike
 from bridge.core.context.causes.wording import change_words, claim, noun, relative
-from bridge.core.context.counts import MIN_ALL
+from bridge.core.context.counts import MIN_ALL, worse
 from bridge.core.context.evidence import Evidence
 from bridge.core.facts import ChangeEvent, Confidence, Hypothesis
 
@@ -20,7 +20,7 @@ def change_at_onset(evidence: Evidence) -> Hypothesis | None:
     if not near:
         return None
     change, *others = near
-    if evidence.onset is None and evidence.symptom is None:
+    if evidence.onset is None and not evidence.young:
         return None
     observed = f"{change_words(change)} {relative(evidence.since(change), evidence)}"
     compared = _before_and_after(evidence)
@@ -36,23 +36,27 @@ def refuted_changes(evidence: Evidence) -> str:
     """`the errors began 4 min before 1.1.0 was deployed`, for a change that might be taken for the cause."""
     if evidence.onset is None:
         return ""
-    later = [c for c in evidence.changes if c.kind != "retraining" and evidence.since(c) > evidence.began]
-    first = min((c for c in later if c.at.timestamp() <= evidence.started), key=evidence.since, default=None)
-    if first is None or first in evidence.at_onset():
+    before_alert = [c for c in evidence.changes if c.kind != "retraining" and c.at.timestamp() <= evidence.started]
+    first = min((c for c in before_alert if evidence.preceded(c)), key=evidence.since, default=None)
+    if first is None:
         return ""
     gap = relative(evidence.since(first), evidence).partition(" after ")[0]
     return f"{noun(evidence)} began {gap} before {change_words(first)}"
 
 
 def _refuted(change: ChangeEvent, evidence: Evidence) -> bool:
-    return bool(change.version) and versions_alike(evidence)
+    """Whether pods without the new version have the trouble, too."""
+    if not change.version or evidence.symptom is None or evidence.onset is None:
+        return False
+    table, (since, until) = evidence.symptom.table, evidence.trouble
+    others = table.counts(since + table.step, until, lambda cell: cell.version not in ("", change.version))
+    return versions_alike(evidence) or (others.all >= MIN_ALL and worse(others, evidence.before))
 
 
 def _before_and_after(evidence: Evidence) -> str:
     if evidence.symptom is None or evidence.onset is None:
         return ""
-    table, (since, until) = evidence.symptom.table, evidence.trouble
-    before, after = table.counts(since - 3600, since - table.step), table.counts(since, until)
+    before, after = evidence.before, evidence.symptom.table.counts(*evidence.trouble)
     if min(before.all, after.all) < MIN_ALL:
         return ""
     return f"{evidence.symptom.title.lower()}: {after.words} since, {before.words} in the hour before"

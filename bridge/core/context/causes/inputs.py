@@ -1,8 +1,6 @@
 """The model or the world: did the answers change because the texts did?
 
 - `longer_texts`. Claim: slow because the texts grew. Evidence: their mean length rose far, at the onset. Likely.
-- `model_degraded`. Claim: the model is worse. Evidence: the golden texts, which do not change, are answered worse than
-  after the last deploy. Likely.
 - `inputs_changed`. Claim: the texts changed. Evidence: every version and pod alike, no change at the onset, the version
   served long before it; and the golden texts are answered as before, or the mix of texts changed at the onset (likely),
   else only possible. Refuted: a change at the onset. "Nothing was deployed" alone, or a drift as old as the version,
@@ -14,10 +12,11 @@ from __future__ import annotations
 import statistics
 from dataclasses import dataclass
 
+from bridge.core.context.causes.golden import answered_as_before
 from bridge.core.context.causes.pods import failing_pods
-from bridge.core.context.causes.versions import compared
+from bridge.core.context.causes.versions import compared, standing_out, versions_alike
 from bridge.core.context.causes.wording import claim, listed, relative
-from bridge.core.context.counts import Counts, errors_apart, summed, worse
+from bridge.core.context.counts import MIN_ALL
 from bridge.core.context.evidence import JUST_BEFORE, MINUTE, SKEW, Evidence
 from bridge.core.context.histories import History
 from bridge.core.context.onsets import left_level
@@ -57,24 +56,10 @@ def longer_texts(evidence: Evidence) -> Hypothesis | None:
     return claim("longer_texts", [observed], Confidence.LIKELY, shift.words)
 
 
-def model_degraded(evidence: Evidence) -> Hypothesis | None:
-    probe = _probe(evidence)
-    if probe is None:
-        return None
-    now, before = probe
-    if now.bad < before.bad + 3 or errors_apart(now, before) < 2:
-        return None
-    observed = f"wrong on {now.words} golden texts, {before.words} after the last deploy"
-    return claim("model_degraded", [observed], Confidence.LIKELY, f"the model is {observed}", "The model: ")
-
-
 def inputs_changed(evidence: Evidence) -> Hypothesis | None:
     if evidence.symptom is None or evidence.symptom.role != "outputs" or evidence.onset is None:
         return None
-    alone = any(worse(mine, others) for _, mine, others in compared(evidence))
-    if alone or failing_pods(evidence.symptom.table.by_pod(*evidence.trouble)) or not _served_long(evidence):
-        return None
-    if not evidence.changes_known or evidence.at_onset():
+    if _apart(evidence) or not _served_long(evidence) or not evidence.changes_known or evidence.at_onset():
         return None
     golden, who = _golden(evidence), _who(evidence)
     found = [*(each.words for each in shifts(evidence)[:2]), *([golden] if golden else [])]
@@ -82,6 +67,15 @@ def inputs_changed(evidence: Evidence) -> Hypothesis | None:
     short = found[0] if found else f"{who} alike, no change"
     reasons = [f"{who} alike", "nothing changed at the onset", *found]
     return claim("inputs_changed", reasons, confidence, short, "The texts rather than the model: ")
+
+
+def _apart(evidence: Evidence) -> bool:
+    """Whether a version or a pod stands out; with several versions, unless they are alike."""
+    if evidence.symptom is None:
+        return True
+    several = [version for version, mine, _ in compared(evidence) if mine.all >= MIN_ALL]
+    differ = bool(standing_out(evidence) or failing_pods(evidence))
+    return differ or (len(several) > 1 and not versions_alike(evidence))
 
 
 def shifts(evidence: Evidence) -> list[Shift]:
@@ -131,16 +125,5 @@ def _who(evidence: Evidence) -> str:
     return f"all {len(pods)} pods on {versions}" if len(pods) > 1 else versions
 
 
-def _probe(evidence: Evidence) -> tuple[Counts, Counts] | None:
-    fact = evidence.fact("probe")
-    if fact is None or not fact.parts or not fact.past or any(part.of is None for part in fact.parts):
-        return None
-    now = summed(Counts(part.value, part.of or 0.0) for part in fact.parts)
-    return now, Counts(fact.past[0].value, now.all)
-
-
 def _golden(evidence: Evidence) -> str:
-    probe = _probe(evidence)
-    if probe is None or probe[0].bad > probe[1].bad + 1:
-        return ""
-    return f"its golden texts are answered as after the last deploy (wrong on {probe[0].words})"
+    return "its golden texts are answered as after its deploy" if answered_as_before(evidence) else ""

@@ -28,7 +28,7 @@ class Rise:
 
 
 def overload(evidence: Evidence) -> Hypothesis | None:
-    rise = rise_of(evidence)
+    rise = rise_of(evidence) or _as_long_as_known(evidence)
     full = evidence.fact("saturation")
     saturated = full is not None and full.verdict is Verdict.BAD
     role = evidence.symptom.role if evidence.symptom else ""
@@ -55,6 +55,15 @@ def rise_of(evidence: Evidence) -> Rise | None:
     after = [value for at, value in points if rose < at <= max(evidence.began, rose) + 10 * MINUTE]
     base, now = statistics.median(before), statistics.median(after) if after else 0.0
     return Rise(now / base, now, rose) if base > 0 else None
+
+
+def _as_long_as_known(evidence: Evidence) -> Rise | None:
+    """Against what is usual, when the trouble and the traffic are older than all that was asked for."""
+    traffic = evidence.fact("traffic")
+    usual = next((past.value for past in traffic.past), 0.0) if traffic else 0.0
+    if evidence.onset is not None or traffic is None or not traffic.value or usual <= 0:
+        return None
+    return Rise(traffic.value / usual, traffic.value, evidence.began)
 
 
 def _crowd(fact: Fact | None) -> str:

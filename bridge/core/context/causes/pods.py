@@ -13,7 +13,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 from bridge.core.context.causes.wording import ago, change_words, claim, listed, pods, relative, verb
-from bridge.core.context.counts import MIN_ALL, Counts, summed, worse
+from bridge.core.context.counts import MIN_ALL, UNMOVED, Counts, alike, stands_out, summed
 from bridge.core.context.evidence import JUST_BEFORE, MINUTE, SKEW, Evidence
 from bridge.core.context.up_pods import UpPods, up_pods
 from bridge.core.facts import Confidence, Hypothesis, Unit, Verdict
@@ -31,14 +31,16 @@ def no_pods(evidence: Evidence) -> Hypothesis | None:
         return None
     since = f" for {ago(up.since, evidence)}" if up.since is not None else ""
     observed = f"0 of {up.expected} pods answer Prometheus{since}"
-    return claim("no_pods", [observed, _change_beside(up, evidence)], Confidence.LIKELY)
+    traceless = not up.down and evidence.symptom is not None  # or Prometheus itself was away
+    confidence = Confidence.POSSIBLE if traceless else Confidence.LIKELY
+    return claim("no_pods", [observed, _change_beside(up, evidence)], confidence)
 
 
 def pod_fails(evidence: Evidence) -> Hypothesis | None:
-    if evidence.symptom is None or not evidence.bad:
+    if evidence.symptom is None:
         return None
     by_pod = evidence.symptom.table.by_pod(*evidence.trouble)
-    failing = failing_pods(by_pod)
+    failing = failing_pods(evidence)
     if not failing:
         return None
     rest = summed(counts for pod, counts in by_pod.items() if pod not in failing)
@@ -48,24 +50,27 @@ def pod_fails(evidence: Evidence) -> Hypothesis | None:
     return claim("pod_fails", [observed, _about(failing, evidence)], Confidence.LIKELY, f"only on {listed(failing)}")
 
 
-def failing_pods(by_pod: dict[str, Counts]) -> list[str]:
+def failing_pods(evidence: Evidence) -> list[str]:
     """The fewest pods without which the rest is fine; at most half of them."""
+    by_pod = evidence.symptom.table.by_pod(*evidence.trouble) if evidence.symptom else {}
     ordered = sorted(by_pod, key=lambda pod: by_pod[pod].ratio, reverse=True)
     for count in range(1, len(ordered) // 2 + 1):
         failing, others = ordered[:count], [by_pod[pod] for pod in ordered[count:]]
-        limit = FEW * by_pod[failing[-1]].ratio
-        fine = summed(others).ratio <= limit and not any(o.all >= MIN_ALL and o.ratio > 1.5 * limit for o in others)
-        if fine and all(worse(by_pod[pod], summed(others)) for pod in failing):
+        rest = summed(others)
+        limit = max(FEW * by_pod[failing[-1]].ratio, UNMOVED * evidence.before.ratio)
+        fine = rest.ratio <= limit and not any(each.all >= MIN_ALL and each.ratio > 1.5 * limit for each in others)
+        if fine and all(stands_out(by_pod[pod], rest, evidence.before) for pod in failing):
             return sorted(failing)
     return []
 
 
 def pods_alike(evidence: Evidence) -> bool:
-    """Whether at least two pods have enough to compare, and none of them has the trouble alone."""
+    """Whether at least two pods have enough to compare, and all of those have the trouble alike."""
     if evidence.symptom is None:
         return False
-    by_pod = evidence.symptom.table.by_pod(*evidence.trouble)
-    return sum(counts.all >= MIN_ALL for counts in by_pod.values()) >= 2 and not failing_pods(by_pod)
+    busy = [counts for counts in evidence.symptom.table.by_pod(*evidence.trouble).values() if counts.all >= MIN_ALL]
+    worst = max(busy, key=lambda counts: counts.ratio, default=Counts())
+    return len(busy) >= 2 and all(alike(each, worst) for each in busy)
 
 
 def pods_missing(evidence: Evidence) -> Hypothesis | None:

@@ -10,17 +10,20 @@ from __future__ import annotations
 import math
 
 from bridge.core.context.causes.wording import ago, claim, listed, pods, relative, verb
-from bridge.core.context.counts import MIN_ALL, Counts, errors_apart, summed, worse
-from bridge.core.context.evidence import SKEW, Evidence
+from bridge.core.context.counts import MIN_ALL, UNMOVED, Counts, alike, errors_apart, stands_out, summed, worse
+from bridge.core.context.evidence import NOISE, SKEW, Evidence
 from bridge.core.context.tables import Table
 from bridge.core.facts import ChangeEvent, Confidence, Hypothesis
 
 
 def version_fails(evidence: Evidence) -> Hypothesis | None:
-    if evidence.symptom is None or not evidence.bad:
+    if evidence.symptom is None:
         return None
-    found = [(version, mine, others) for version, mine, others in compared(evidence) if worse(mine, others)]
-    found = [each for each in found if not _came_after(each[0], evidence) and not _one_pod_of_it(each[0], evidence)]
+    found = [
+        each
+        for each in standing_out(evidence)
+        if not _came_after(each[0], evidence) and not _one_pod_of_it(each[0], evidence)
+    ]
     if not found:
         return None
     version, mine, others = max(found, key=lambda each: errors_apart(each[1], each[2]))
@@ -42,9 +45,14 @@ def compared(evidence: Evidence) -> list[tuple[str, Counts, Counts]]:
 
 
 def versions_alike(evidence: Evidence) -> bool:
-    """Whether at least two versions have enough to compare, and none is worse than the others."""
-    enough = [(mine, others) for _, mine, others in compared(evidence) if min(mine.all, others.all) >= MIN_ALL]
-    return bool(enough) and not any(worse(mine, others) for mine, others in enough)
+    """Whether at least two versions have the trouble alike: none of them is as everything was before."""
+    moved = [(m, o) for _, m, o in compared(evidence) if min(m.ratio, o.ratio) > UNMOVED * evidence.before.ratio]
+    return any(alike(mine, others) for mine, others in moved)
+
+
+def standing_out(evidence: Evidence) -> list[tuple[str, Counts, Counts]]:
+    """Versions that are worse than the others beside them, with both counts."""
+    return [each for each in compared(evidence) if stands_out(each[1], each[2], evidence.before)]
 
 
 def _beside(table: Table, version: str, since: float, until: float) -> Counts:
@@ -54,7 +62,7 @@ def _beside(table: Table, version: str, since: float, until: float) -> Counts:
 
 def _came_after(version: str, evidence: Evidence) -> bool:
     began = evidence.versions.began.get(version)
-    return evidence.onset is not None and began is not None and began > evidence.began + SKEW
+    return evidence.onset is not None and began is not None and began > evidence.began + NOISE
 
 
 def _one_pod_of_it(version: str, evidence: Evidence) -> bool:
@@ -87,7 +95,7 @@ def deployment_of(version: str, evidence: Evidence) -> ChangeEvent | None:
 
 def rollback_words(version: str, evidence: Evidence) -> str:
     """`rollback under way: 2 of 3 pods back on 1.1.0, 0 of 120 bad there since`."""
-    back = {pod: at for pod, at in evidence.versions.left(version, evidence.until).items() if at > evidence.began}
+    back = evidence.versions.back_from(version, evidence.began, evidence.until)
     rolled = next((c for c in evidence.changes if c.kind == "rollback" and c.at.timestamp() > evidence.began), None)
     if not back:
         return "" if rolled is None else f"rolled back to {rolled.version}" if rolled.version else "rolled back"
@@ -103,5 +111,5 @@ def _clean(back: dict[str, float], evidence: Evidence) -> str:
     if evidence.symptom is None:
         return ""
     table = evidence.symptom.table
-    since = table.counts(*evidence.trouble, lambda cell: cell.at > back.get(cell.pod, math.inf) + 2 * table.step)
+    since = table.counts(*evidence.trouble, lambda cell: cell.at > back.get(cell.pod, math.inf) + table.step)
     return f", {since.words} bad there since" if since.all >= MIN_ALL else ""

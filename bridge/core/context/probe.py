@@ -1,0 +1,312 @@
+"""Model or world: what a model's answers to texts of known labels prove about an incident. Pure.
+
+The same texts are asked whenever a version begins to serve and once in an incident about the model's answers. A version
+that answers them as it did then is the same as then, so its inputs have changed; one that does not is broken.
+Invariant: a golden text stands in no repr, error, log, message or metric.
+"""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import io
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from bridge.core.facts import Fact, Part, Past, Unit, Unknown, Verdict
+from bridge.core.numbers import shown
+from bridge.core.routing.matchers import Matcher
+
+PROBE, PROBE_CONFIDENCE = "probe", "probe_confidence"  #: the roles of its facts
+NAME = "golden_texts"  #: the fact's name
+TITLE = "Golden texts answered wrong"
+AFTER_DEPLOY = "after the last deploy"
+ON_OTHER_PODS = "on the other pods"
+HEADER, WITHOUT_TOKEN = "X-Golden-Probe", "1"  #: marks its requests, so that the model's service need not count them
+MOST_TEXTS, LONGEST_TEXT, MOST_OCTETS = 500, 10_000, 2**20
+LEAST_TEXTS = 10  #: with fewer, a difference says nothing
+MARGIN = 0.05  #: of the texts: a model's answers to the same texts differ by less from one processor to another
+OWN_CONFIDENCE, OTHER_CONFIDENCE = 0.03, 0.1  #: a larger difference of the means, of one version or of two, is one
+CHANCE = 0.05  #: two versions differ in quality when chance explains it with less than this probability
+MOST_REASONS = 3
+
+
+class GoldenFault(ValueError):
+    """The golden texts cannot be used; the text says why, and repeats nothing of them."""
+
+
+@dataclass(frozen=True, slots=True)
+class GoldenText:
+    label: str
+    text: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class GoldenSet:
+    """digest: SHA-256 in hex; results of different sets are not compared."""
+
+    texts: tuple[GoldenText, ...]
+    digest: str
+
+    @property
+    def labels(self) -> frozenset[str]:
+        return frozenset(each.label for each in self.texts)
+
+
+@dataclass(frozen=True, slots=True)
+class Probe:
+    """A service whose model is asked golden texts in incidents that match, which are about what it answers."""
+
+    service: str
+    matchers: tuple[Matcher, ...]
+
+    def concerns(self, alerts: Iterable[Mapping[str, str]]) -> bool:
+        return any(all(matcher.matches(labels) for matcher in self.matchers) for labels in alerts)
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """One address that is asked, and what messages call it."""
+
+    name: str
+    url: str
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """How many of the golden texts one target answered wrong. version: empty if it does not say."""
+
+    target: str
+    version: str
+    wrong: int
+    asked: int
+    confidence: float | None = None  #: mean, 0 to 1, if it says one
+
+
+@dataclass(frozen=True, slots=True)
+class Unanswered:
+    target: str
+    why: str  #: for users: `HTTP 503`
+
+
+TargetAnswer = Answered | Unanswered
+
+
+@dataclass(frozen=True, slots=True)
+class Baseline:
+    """How a version answered when it began to serve."""
+
+    version: str
+    wrong: int
+    asked: int
+    at: datetime
+    confidence: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Probed:
+    """The evidence. There may be both facts and an unknown, when only some targets answered."""
+
+    facts: tuple[Fact, ...] = ()
+    unknown: Unknown | None = None
+
+    @property
+    def conclusive(self) -> bool:
+        return any(fact.verdict is Verdict.BAD for fact in self.facts) or any(
+            fact.role == PROBE and fact.verdict is Verdict.GOOD for fact in self.facts
+        )
+
+
+def golden_set(content: bytes) -> GoldenSet:
+    """From CSV with the columns `label` and `text`. Raises GoldenFault."""
+    try:
+        rows = list(csv.DictReader(io.StringIO(content.decode("utf-8-sig")), strict=True))
+    except UnicodeDecodeError:
+        raise GoldenFault("it is not UTF-8") from None
+    except csv.Error:
+        raise GoldenFault("it is not CSV with the columns label and text") from None
+    texts = tuple(_golden_text(number, row) for number, row in enumerate(rows, start=1))
+    if not LEAST_TEXTS <= len(texts) <= MOST_TEXTS:
+        raise GoldenFault(f"it has {len(texts)} texts; {LEAST_TEXTS} to {MOST_TEXTS} are of use")
+    lines = "\n".join(f"{each.label}\t{each.text}" for each in texts)
+    return GoldenSet(texts, hashlib.sha256(lines.encode("utf-8", "surrogatepass")).hexdigest())
+
+
+def judged(answers: Sequence[TargetAnswer], baselines: Iterable[Baseline], at: datetime) -> Probed:
+    """baselines: of any version of the service, measured with the same golden texts."""
+    answered = sorted((each for each in answers if isinstance(each, Answered)), key=_badness, reverse=True)
+    silent = [each for each in answers if isinstance(each, Unanswered)]
+    unknown = Unknown(TITLE, _reasons(silent)) if silent else None
+    if not answered:
+        return Probed((), unknown or Unknown(TITLE, "there is no address to ask"))
+    known = tuple(baselines)
+    verdict, past = _compared(answered, known)
+    sure = _confidence(answered, known, at)
+    if verdict is Verdict.GOOD and (silent or (sure is not None and sure.verdict is Verdict.BAD)):
+        verdict = Verdict.NEUTRAL  # the silent one may be the broken one
+    worst = answered[0]
+    wrong = Fact(
+        NAME, TITLE, Unit.COUNT, float(worst.wrong), at, past, _parts(answered), verdict, "", PROBE, float(worst.asked)
+    )
+    return Probed((wrong,) if sure is None else (wrong, sure), unknown)
+
+
+def sentence(probed: Probed) -> str:
+    """What a responder reads: `Wrong on 9 of 50 golden texts (2.0.0), 1 after the last deploy: the model`."""
+    said = [sentence_of(fact) for fact in _telling(probed.facts)]
+    said += [f"{probed.unknown.title}: {probed.unknown.why}"] if probed.unknown else []
+    if not probed.facts:
+        said.append("unknown whether the model or the traffic changed")
+    return "; ".join(said)
+
+
+def sentence_of(fact: Fact) -> str:
+    """Of a fact that judged() made."""
+    past = next(iter(fact.past), None)
+    named = f" ({fact.parts[0].name})" if fact.parts and fact.parts[0].name else ""
+    if fact.role == PROBE_CONFIDENCE and past is not None:
+        now, then = shown(fact.value or 0.0, fact.unit), shown(past.value, fact.unit)
+        return f"Mean confidence on the golden texts is {now}{named}, {then} {past.when}: the model"
+    wrong, asked = int(fact.value or 0), int(fact.of or 0)
+    if fact.verdict is Verdict.BAD and past is not None:
+        of_it = " of that pod" if past.when == ON_OTHER_PODS else ""
+        return f"Wrong on {wrong} of {asked} golden texts{named}, {int(past.value)} {past.when}: the model{of_it}"
+    right = f"Answers its golden set ({asked - wrong} of {asked} right{_as_then(wrong, past)})"
+    return f"{right}: the traffic changed" if fact.verdict is Verdict.GOOD else right
+
+
+def _telling(facts: Sequence[Fact]) -> list[Fact]:
+    """What is bad, or else the count."""
+    return [fact for fact in facts if fact.verdict is Verdict.BAD] or [fact for fact in facts if fact.role == PROBE]
+
+
+def _as_then(wrong: int, past: Past | None) -> str:
+    if past is None:
+        return "" if wrong == 0 else "; there is no earlier answer to compare with"
+    same = int(past.value) == wrong
+    return f", as {past.when}" if same else f"; wrong {past.when}: {int(past.value)}"
+
+
+def _golden_text(number: int, row: Mapping[str | None, object]) -> GoldenText:
+    label, text = row.get("label"), row.get("text")
+    if not isinstance(label, str) or not isinstance(text, str) or None in row:
+        raise GoldenFault(f"text {number} is not a label and a text: write them as CSV with quotes around commas")
+    if not label.strip() or not text.strip() or len(label) > 64 or len(text) > LONGEST_TEXT:
+        raise GoldenFault(f"text {number} or its label is empty or too long")
+    return GoldenText(label.strip(), text)
+
+
+def _badness(answered: Answered) -> float:
+    return answered.wrong / answered.asked
+
+
+@dataclass(frozen=True, slots=True)
+class _Compared:
+    """The worst target's own baseline and that of the version before it, where they are known."""
+
+    own: Baseline | None
+    former: Baseline | None
+
+    @classmethod
+    def of(cls, worst: Answered, baselines: Sequence[Baseline]) -> _Compared:
+        own = next((each for each in baselines if each.version == worst.version), None)
+        others = [each for each in baselines if each.version != worst.version and (own is None or each.at < own.at)]
+        return cls(own, max(others, key=lambda each: each.at, default=None))
+
+
+def _compared(answered: Sequence[Answered], baselines: Sequence[Baseline]) -> tuple[Verdict, tuple[Past, ...]]:
+    """The worst target with its own version's baseline, with the others now, and with the version before; `answered` is
+    not empty, the worst first."""
+    worst, best = answered[0], answered[-1]
+    known = _Compared.of(worst, baselines)
+    if known.own is not None and _changed(worst, known.own):
+        return Verdict.BAD, (Past(AFTER_DEPLOY, float(known.own.wrong)),)
+    if best.version == worst.version and _changed(worst, best):
+        return Verdict.BAD, (Past(ON_OTHER_PODS, float(best.wrong)),)
+    if best.version != worst.version and _worse(worst, best):
+        return Verdict.BAD, (Past(f"by {best.version} beside it", float(best.wrong)),)
+    if known.former is not None and _worse(worst, known.former):
+        return Verdict.BAD, (Past(_by_former(known.former), float(known.former.wrong)),)
+    if known.own is not None:
+        return Verdict.GOOD, (Past(AFTER_DEPLOY, float(known.own.wrong)),)
+    if known.former is not None:
+        as_well = not _changed(worst, known.former)  # somewhat worse than another version proves nothing
+        return (Verdict.GOOD if as_well else Verdict.NEUTRAL), (Past(_by_former(known.former), known.former.wrong),)
+    return (Verdict.GOOD if worst.wrong == 0 else Verdict.NEUTRAL), ()
+
+
+def _confidence(answered: Sequence[Answered], baselines: Sequence[Baseline], at: datetime) -> Fact | None:
+    """Of the least confident target: right answers of which the model is not sure any more are no right answers."""
+    said = [(each, each.confidence) for each in answered if each.confidence is not None]
+    if not said:
+        return None
+    least, value = min(said, key=lambda pair: pair[1])
+    verdict, past = _compared_confidence(value, _Compared.of(least, baselines))
+    parts = (Part(least.version or least.target, value),)
+    return Fact(
+        "golden_confidence", "Mean confidence on golden texts", Unit.RATIO, value, at, past, parts,
+        verdict, "", PROBE_CONFIDENCE, less_is_worse=True,
+    )  # fmt: skip
+
+
+def _compared_confidence(value: float, known: _Compared) -> tuple[Verdict, tuple[Past, ...]]:
+    own, former = known.own, known.former
+    past = (Past(AFTER_DEPLOY, own.confidence),) if own is not None and own.confidence is not None else ()
+    if past and abs(value - past[0].value) >= OWN_CONFIDENCE:
+        return Verdict.BAD, past
+    if former is not None and former.confidence is not None and former.confidence - value >= OTHER_CONFIDENCE:
+        return Verdict.BAD, (Past(_by_former(former), former.confidence),)
+    return Verdict.NEUTRAL, past
+
+
+def _by_former(former: Baseline) -> str:
+    return f"by {former.version} after its deploy"
+
+
+def _changed(now: Answered, then: Answered | Baseline) -> bool:
+    """Of one version: the same texts have the same answers, but for rounding."""
+    return now.wrong - then.wrong >= max(2, math.ceil(MARGIN * now.asked))
+
+
+def _worse(now: Answered, other: Answered | Baseline) -> bool:
+    """Of two versions, which may differ a little in quality: by more than chance explains (Fisher's exact test)."""
+    return _changed(now, other) and _by_chance(now.wrong, now.asked, other.wrong, other.asked) <= CHANCE
+
+
+def _by_chance(wrong: int, asked: int, other_wrong: int, other_asked: int) -> float:
+    """The probability that so many or more of all the wrong answers fall to the first."""
+    total, whole = wrong + other_wrong, asked + other_asked
+    ways = sum(
+        math.comb(asked, count) * math.comb(other_asked, total - count)
+        for count in range(wrong, min(asked, total) + 1)
+        if total - count <= other_asked
+    )
+    return ways / math.comb(whole, total)
+
+
+def _parts(answered: Sequence[Answered]) -> tuple[Part, ...]:
+    """By version; by target where one version answers differently, or the version is not known."""
+    counts: dict[str, set[int]] = {}
+    for each in answered:
+        counts.setdefault(each.version, set()).add(each.wrong)
+    by_version = "" not in counts and all(len(each) == 1 for each in counts.values())
+    named = {(each.version if by_version else each.target): each for each in reversed(answered)}
+    ordered = sorted(named.items(), key=lambda pair: (-_badness(pair[1]), pair[0]))
+    return tuple(Part(name, float(each.wrong), float(each.asked)) for name, each in ordered)
+
+
+def _reasons(silent: Sequence[Unanswered]) -> str:
+    """`no answer from api-0 and api-1 (HTTP 503)`."""
+    targets: dict[str, list[str]] = {}
+    for each in silent:
+        targets.setdefault(each.why, []).append(each.target)
+    said = [f"{_listed(names)} ({why})" for why, names in list(targets.items())[:MOST_REASONS]]
+    more = len(targets) - len(said)
+    return f"no answer from {', '.join(said)}" + (f" and {more} more reasons" if more else "")
+
+
+def _listed(names: Sequence[str]) -> str:
+    shown = ", ".join(names[:MOST_REASONS])
+    return f"{shown} and {len(names) - MOST_REASONS} more" if len(names) > MOST_REASONS else shown
