@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from dev.drills import alerts, rules, sending
@@ -136,9 +136,7 @@ def _send(site: Site, part: Sequence[Scenario], fired: dict[str, list[Outbreak]]
 
 def _again(outbreak: Outbreak) -> Outbreak:
     """It fires again, now."""
-    return Outbreak(
-        outbreak.rule, outbreak.labels, outbreak.active_at, int(time.time()), None, outbreak.value,
-    )  # fmt: skip
+    return replace(outbreak, fired_at=int(time.time()))
 
 
 def _parts(scenarios: Sequence[Scenario]) -> Iterator[Sequence[Scenario]]:
