@@ -9,6 +9,7 @@ from collections import defaultdict
 from dataclasses import dataclass, field
 
 from bridge.core.context.histories import History
+from bridge.core.context.presence import Presence
 from bridge.core.context.tables import pod_of
 
 Seen = dict[float, dict[str, frozenset[str]]]
@@ -19,6 +20,7 @@ class ServedVersions:
     """At each step the versions of each pod within the step's window: two while it changes."""
 
     seen: Seen = field(default_factory=dict)
+    presence: Presence = field(default_factory=Presence)
 
     def at(self, pod: str, at: float) -> str:
         """Of a pod; the only one of all pods where pods are not told apart; empty while unknown or changing."""
@@ -41,9 +43,10 @@ class ServedVersions:
         return any(each < at for each in self.seen)
 
     def pods(self, at: float) -> dict[str, str]:
-        """The version of each pod at the last step up to then; of one that changes, none."""
+        """The version of each pod that is there at the last step up to then; of one that changes, none."""
         last = max((each for each in self.seen if each <= at), default=None)
-        return {} if last is None else {pod: self.at(pod, last) for pod in self.seen[last]}
+        gone = self.presence.gone(at)
+        return {} if last is None else {pod: self.at(pod, last) for pod in self.seen[last] if pod not in gone}
 
     def running(self, at: float) -> dict[str, int]:
         """How many pods serve each version."""
@@ -75,10 +78,11 @@ class ServedVersions:
         return found
 
 
-def served_of(history: History | None) -> ServedVersions:
+def served_of(history: History | None, presence: Presence) -> ServedVersions:
     seen: dict[float, dict[str, set[str]]] = defaultdict(lambda: defaultdict(set))
     for series in history.parts if history else ():
         for at, value in series.points:
             if value > 0 and series.labels.get("version"):
                 seen[at][pod_of(series.labels)].add(series.labels["version"])
-    return ServedVersions({at: {pod: frozenset(names) for pod, names in pods.items()} for at, pods in seen.items()})
+    found = {at: {pod: frozenset(names) for pod, names in pods.items()} for at, pods in seen.items()}
+    return ServedVersions(found, presence)

@@ -40,7 +40,7 @@ class Table:
     """The cells in the order of time."""
 
     cells: tuple[Cell, ...]
-    step: float  #: seconds
+    step: float  #: seconds; those between the onset and now of a long incident are longer
 
     def between(self, since: float, until: float) -> Sequence[Cell]:
         """Of the steps that end after `since`, up to `until`."""
@@ -84,13 +84,12 @@ _at = itemgetter(0)
 
 def table_of(history: History, version_at: VersionAt) -> Table:
     """From rates a second. version_at: for series without a version of their own."""
-    seconds = history.step.total_seconds()
-    bad, every = (_summed(series, seconds) for series in (history.parts, history.wholes))
+    bad, every = (_summed(series, history.seconds_before) for series in (history.parts, history.wholes))
     cells = [
         Cell(at, pod, version or version_at(pod, at), min(bad.get((at, pod, version), 0.0), count), count)
         for (at, pod, version), count in every.items()
     ]
-    return Table(tuple(sorted(cells, key=_at)), seconds)
+    return Table(tuple(sorted(cells, key=_at)), history.step.total_seconds())
 
 
 def pod_of(labels: Mapping[str, str]) -> str:
@@ -111,11 +110,11 @@ def _agree(place: Mapping[str, str], alert: Mapping[str, str]) -> bool:
     return all(alert.get(name, value) == value for name, value in place.items())
 
 
-def _summed(series: Iterable[Series], seconds: float) -> dict[tuple[float, str, str], float]:
+def _summed(series: Iterable[Series], seconds: Callable[[float], float]) -> dict[tuple[float, str, str], float]:
     found: dict[tuple[float, str, str], float] = defaultdict(float)
     for each in series:
         pod, version = pod_of(each.labels), each.labels.get("version", "").removeprefix(NO_VERSION)
         for at, value in each.points:
             if math.isfinite(value):
-                found[at, pod, version] += max(0.0, value * seconds)
+                found[at, pod, version] += max(0.0, value * seconds(at))
     return found
