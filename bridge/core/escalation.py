@@ -49,7 +49,7 @@ class EscalationInput:
     timers: Sequence[Timer] = ()
     added: Sequence[Added] = ()
     acknowledge_for: timedelta | None = None
-    calm_at: datetime | None = None  #: when what it defers may be sent, if it flaps
+    quiet_at: datetime | None = None  #: when what it defers may be sent, if it flaps
     loud: int | None = None  #: the newest revision that is worth a message; None: every revision is taken to be
 
 
@@ -72,7 +72,7 @@ def timers_of(
     state = known.incident.state
     if state is State.RESOLVED:
         return ()
-    quiet = (Timer(Kind.CALM, "", known.calm_at),) if known.calm_at else ()
+    quiet = (Timer(Kind.CALM, "", known.quiet_at),) if known.quiet_at else ()
     if state is State.ACKNOWLEDGED:
         return (*_acknowledgement(known), *quiet)
     failing = _fallback_timers(known, now + RECHECK if evaluated else None)

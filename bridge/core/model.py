@@ -115,12 +115,12 @@ class State(enum.StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Flap:
-    """How often something began lately, and, while it flaps, since when and how often it turned."""
+    """How often something began lately, and, while it flaps, since when and how often its state changed."""
 
     begins: tuple[datetime, ...] = ()  #: the latest ones, no more than decide
     since: datetime | None = None  #: the first beginning that counted; None while it does not flap
-    turns: int = 0  #: how often it began and ended since then
-    turned_at: datetime | None = None  #: its latest beginning or end: from here on its quiet period counts
+    state_changes: int = 0  #: how often it began and ended since then
+    state_changed_at: datetime | None = None  #: its latest beginning or end: from here on its quiet period counts
 
 
 @dataclass(frozen=True, slots=True)

@@ -177,8 +177,8 @@ def _one_at_a_time(engine: sa.Engine) -> Iterator[sa.Connection | None]:
             connection.commit()
 
 
-def _version(connection: sa.Connection) -> str:
-    """Empty where there is none."""
+def schema_of(connection: sa.Connection) -> str:
+    """Of the newest migration that it has; empty where no bridge has been."""
     if not sa.inspect(connection).has_table("alembic_version"):
         return ""
     return connection.scalar(sa.text("SELECT version_num FROM alembic_version")) or ""
@@ -186,7 +186,7 @@ def _version(connection: sa.Connection) -> str:
 
 def _is_current(connection: sa.Connection) -> bool:
     """Raises StoreUnavailable where a newer bridge was here first: an old pod that starts again during an upgrade."""
-    found = _version(connection)
+    found = schema_of(connection)
     if found > NEWEST:  # numbers of the same width, so they sort as they count
         found_text = f"the database has the schema {found}, and this bridge knows {NEWEST} at most"
         raise StoreUnavailable(f"{found_text}: a newer version has migrated it; run that version, or restore a backup")
@@ -197,7 +197,7 @@ def _migrate(engine: sa.Engine, locked: sa.Connection | None) -> None:
     with engine.connect().execution_options(readonly=True) as connection:
         if _is_current(connection):
             return
-        before = _version(connection)
+        before = schema_of(connection)
     logging.getLogger("alembic").setLevel(logging.WARNING)  # one line of ours says as much as its ten
     # Alembic is a tenth of a process's memory, and needed once in the life of a release.
     from alembic import command

@@ -15,7 +15,7 @@ import sqlalchemy as sa
 from sqlalchemy.exc import DBAPIError
 
 from bridge.core.errors import StoreUnavailable, StoreUnusable
-from bridge.store.database import NEWEST, is_no_database, open_database, postgres_patience
+from bridge.store.database import NEWEST, is_no_database, open_database, postgres_patience, schema_of
 from bridge.store.urls import check_file, database_url, shown
 
 _NAME_IT = "name it with --database or BRIDGE_DATABASE_URL; `bridge serve` makes one"
@@ -90,11 +90,8 @@ def _read_only(path: Path) -> sqlite3.Connection:
 
 
 def _schema(engine: sa.Engine) -> str:
-    """Of the newest migration that it has; empty where no bridge has been."""
     with engine.connect() as connection:
-        if not sa.inspect(connection).has_table("alembic_version"):
-            return ""
-        return str(connection.scalar(sa.text("SELECT version_num FROM alembic_version")) or "")
+        return schema_of(connection)
 
 
 def _is_in_use(path: Path) -> bool:

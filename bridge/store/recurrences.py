@@ -136,8 +136,7 @@ def _with_change(connection: sa.Connection, ended: Incident) -> Earlier:
 
 
 def _recurrence(found: _Counted, earlier: Mapping[int, Earlier], window: timedelta, most: int) -> Recurrence:
-    described = (earlier.get(number) for number in found.numbers[:most])
-    shown = tuple(each for each in takewhile(lambda each: each is not None, described) if each is not None)
+    shown = tuple(earlier[number] for number in takewhile(earlier.__contains__, found.numbers[:most]))
     return Recurrence(len(found.numbers) + 1, window, shown, found.subject.name, at_least=not found.complete)
 
 

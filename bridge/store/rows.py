@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import fields, replace
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -75,7 +75,13 @@ _PLAIN_OF_DELIVERY = [
 #: What delivery_from reads: not the bytes of mails, which few need.
 DELIVERY = [column for column in delivery.columns if column.name != "frozen"]
 _PLAIN_OF_CHANGE = ["at", "kind", "service", "summary", "version", "previous", "link", "labels", "source"]
-_PLAIN_OF_STORM = [each.name for each in fields(Storm) if each.name != "number"]
+_OF_STORM = {  # field: column
+    **{name: name for name in ("channel", "rank", "since", "tightened_at", "updated_at")},
+    "number": "incident_number",
+    "quiet_since": "calm_since",
+    "notified_count": "told_count",
+    "notified_rank": "told_rank",
+}
 
 
 def incident_row(incident: Incident) -> dict[str, Any]:
@@ -95,8 +101,8 @@ def _flap_row(flap: Flap) -> dict[str, Any]:
     return {
         "begins": [at.isoformat() for at in flap.begins],
         "flapping_since": flap.since,
-        "turns": flap.turns,
-        "turned_at": flap.turned_at,
+        "turns": flap.state_changes,
+        "turned_at": flap.state_changed_at,
     }
 
 
@@ -219,11 +225,11 @@ def candidate_from(row: RowMapping) -> Candidate:
 
 
 def storm_row(storm: Storm) -> dict[str, Any]:
-    return {**{name: getattr(storm, name) for name in _PLAIN_OF_STORM}, "incident_number": storm.number}
+    return {column: getattr(storm, name) for name, column in _OF_STORM.items()}
 
 
 def storm_from(row: RowMapping) -> Storm:
-    return Storm(number=row["incident_number"], **{name: row[name] for name in _PLAIN_OF_STORM})
+    return Storm(**{name: row[column] for name, column in _OF_STORM.items()})
 
 
 def ended_from(row: RowMapping) -> EndedIncident:

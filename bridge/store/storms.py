@@ -79,7 +79,7 @@ def begin(connection: sa.Connection, policy: Policy, channel: str, now: datetime
     writing = Writing(connection, policy, now)
     digest = writing.add(opened(channel, groups, limits, verdict.because, now, secrets.token_hex(8)))
     writing.write()
-    begun = replace(begun, number=digest.number, told_count=total(groups), told_rank=worst(groups))
+    begun = replace(begun, number=digest.number, notified_count=total(groups), notified_rank=worst(groups))
     _save(connection, begun)
     return begun
 
@@ -178,7 +178,9 @@ class _Following:
 def _reported(following: Storm, groups: Sequence[SuppressedGroup]) -> Storm:
     """What the digest said when it was loud last."""
     count, rank = total(groups), worst(groups)
-    return replace(following, told_count=count, told_rank=rank) if is_louder(following, count, rank) else following
+    return (
+        replace(following, notified_count=count, notified_rank=rank) if is_louder(following, count, rank) else following
+    )
 
 
 def _save(connection: sa.Connection, found: Storm) -> None:

@@ -79,7 +79,7 @@ class Timers:
             timers=self._timers.get(found.number, ()),
             added=self.added(found.number),
             acknowledge_for=self._rules.acknowledge_for,
-            calm_at=next_check_at(found, self._rules.flapping),
+            quiet_at=next_check_at(found, self._rules.flapping),
             loud=loud,
         )
 

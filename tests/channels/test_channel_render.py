@@ -45,7 +45,7 @@ def test_summaries_read_well_aloud() -> None:
 def test_what_flaps_says_so_and_that_an_end_is_held() -> None:
     """The title is what people search for, so it stays."""
     start, (steady, ended) = an_incident().opened_at, an_incident().alerts.values()
-    flap = Flap(since=start, turns=6, turned_at=start + timedelta(minutes=23))
+    flap = Flap(since=start, state_changes=6, state_changed_at=start + timedelta(minutes=23))
     alerts = {"0": steady, "1": replace(ended, status=Status.RESOLVED, deferred=True)}
     shown = rendered(replace(an_incident(), alerts=alerts, flap=flap))
     assert ("Flapping, 6 times in 23 min: API is slow", an_incident().title) == (shown.summary, shown.title)

@@ -78,6 +78,11 @@ def test_changes_are_dated_by_when_it_began_where_that_is_known() -> None:
     assert "v2 deployed 3 min after it began" == learned(changes=(earlier,), onset=began).changes[0].text
 
 
+@pytest.mark.parametrize(("seconds", "told"), [(0, "as it fired"), (59, "as it fired"), (240, "4 min before it fired")])
+def test_when_it_began_is_told_beside_when_it_fired(seconds: int, told: str) -> None:
+    assert learned(onset=Onset(AT - timedelta(seconds=seconds), "errors")).began.endswith(f" UTC, {told}")
+
+
 def test_an_onset_after_it_fired_is_of_another_outbreak() -> None:
     shown = learned(onset=Onset(AT + timedelta(minutes=1), "errors"))
     assert ("", None) == (shown.began, shown.onset_at)

@@ -19,7 +19,7 @@ from tests.builders import a_group, an_alert, at
 
 #: Six that wait are a storm.
 LIMITS = StormLimits(
-    1.0, timedelta(seconds=5), at_least=5, held_url="https://bridge.example.org/?channel=slack&held=storm"
+    1.0, timedelta(seconds=5), at_least=5, suppressed_url="https://bridge.example.org/?channel=slack&held=storm"
 )
 TREE = Route(notify=("slack",), fallback=("mail",), fallback_after=timedelta(seconds=60))
 CHANNELS = {"slack": ChannelSpec("slack"), "mail": ChannelSpec("mail", ("a@x.org", "b@x.org"), edits=False)}

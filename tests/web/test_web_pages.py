@@ -55,7 +55,7 @@ def test_an_incident_shows_all_about_it(world: World) -> None:
 
 
 def test_what_flaps_is_shown_and_so_is_when_its_end_will_be_told(world: World) -> None:
-    flap = Flap(since=NOW - timedelta(minutes=21), turns=4, turned_at=NOW)
+    flap = Flap(since=NOW - timedelta(minutes=21), state_changes=4, state_changed_at=NOW)
     over = {"f1": replace(ALERT, status=Status.RESOLVED, deferred=True)}
     world.reader.all[7] = replace(INCIDENT, flap=flap)
     assert "Its end is deferred" in world.get("/incidents/7").text

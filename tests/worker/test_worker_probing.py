@@ -310,6 +310,15 @@ def test_while_an_incident_about_its_answers_is_open_nothing_is_a_baseline(tmp_p
     assert model.asked == []
 
 
+def test_while_nobody_answers_it_is_looked_every_minute(tmp_path: Path) -> None:
+    """As at the start, when Prometheus does not know the addresses yet."""
+    scene, clock, model = Scene(tmp_path, cause="latency"), Clock(), ScriptedModel(Unanswered("api-0", "HTTP 503"))
+    assert kept(scene, clock, model, (0.0, 61.0)) == []
+    model.answer = NINE_WRONG
+    assert kept(scene, clock, model, (61.0,)) == ["2.0.0"]
+    assert model.asked == ["version", "version", "version", "all"]
+
+
 def test_after_a_change_it_is_looked_every_minute(tmp_path: Path) -> None:
     scene, clock, model = Scene(tmp_path, cause="latency"), Clock(), ScriptedModel()
     change = ChangeEvent("deploy", "toxicity-api", clock.now, "deployed", version="2.0.0", id="1")

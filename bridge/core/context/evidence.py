@@ -195,12 +195,12 @@ def _scoped(history: History, alerts: Sequence[Mapping[str, str]]) -> History | 
 
 
 def _gauge(history: History) -> Gauge:
-    wholes = {(pod_of(each.labels), at): value for each in history.wholes for at, value in each.points}
+    wholes = {(pod_of(each.labels), at): value for each in history.wholes for at, value in each.finite}
     found: Gauge = {}
     for each in history.parts:
         pod = pod_of(each.labels)
         values = found.setdefault(pod, [])
-        for at, value in each.points:
+        for at, value in each.finite:
             whole = wholes.get((pod, at), 0.0) if history.wholes else 1.0
             if whole > 0:
                 values.append((at, value / whole))

@@ -7,7 +7,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from bridge.core.incidents.periods import closed
-from bridge.core.incidents.state_changes import calm_at, how_often
+from bridge.core.incidents.state_changes import how_often, quiet_at
 from bridge.core.incidents.transitions import Rules, severity_of
 from bridge.core.model import Alert, Change, Flap, Incident
 from bridge.core.naming import names_of
@@ -18,8 +18,8 @@ from bridge.core.timeline import Entry, EntryKind
 def settle(incident: Incident, rules: Rules, now: datetime) -> Change:
     """Release the deferred ends whose quiet period is over; no entries when nothing is due."""
     over = _over(incident, rules, now)
-    quiet_at = calm_at(incident.flap, rules.flapping)
-    quiet = quiet_at is not None and quiet_at <= now
+    end = quiet_at(incident.flap, rules.flapping)
+    quiet = end is not None and end <= now
     if incident.resolved or not (over or quiet):
         return Change(incident, (), ())
     alerts = {**incident.alerts, **{alert.fingerprint: alert for alert in over}}
@@ -48,8 +48,8 @@ def _over(incident: Incident, rules: Rules, now: datetime) -> tuple[Alert, ...]:
 def _resolved(incident: Incident, after: Incident, over: tuple[Alert, ...], now: datetime) -> Change:
     flap, source = incident.flap, incident.source
     text = "every alert has ended"
-    if flap.turned_at is not None:
-        text += f": it flapped ({how_often(flap)}) and has been quiet for {in_words(now - flap.turned_at)}"
+    if flap.state_changed_at is not None:
+        text += f": it flapped ({how_often(flap)}) and has been quiet for {in_words(now - flap.state_changed_at)}"
     entry = Entry(now, EntryKind.RESOLVED, source, text, after.revision, loud=True)
     return Change(replace(closed(after, source, now), flap=Flap()), (entry,), over)
 
@@ -62,7 +62,7 @@ def _entries(
     if after.severity is not incident.severity:
         text = f"severity lowered from {incident.severity} to {after.severity}"
         yield Entry(now, EntryKind.LOWERED, incident.source, text, after.revision)
-    if quiet and incident.flap.turned_at is not None:
-        steady = in_words(now - incident.flap.turned_at)
+    if quiet and incident.flap.state_changed_at is not None:
+        steady = in_words(now - incident.flap.state_changed_at)
         text = f"no longer flapping: it has fired for {steady} without a break; its end is notified at once now"
         yield Entry(now, EntryKind.STEADIED, "bridge", text, after.revision)

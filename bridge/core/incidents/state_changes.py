@@ -34,7 +34,7 @@ def begun(flap: Flap, now: datetime, rules: Flapping | None) -> Flap:
     if rules is None:
         return Flap()
     begins = (*flap.begins, now)[-rules.turns :]
-    return replace(flap, begins=begins, turned_at=now if flap.since else None)
+    return replace(flap, begins=begins, state_changed_at=now if flap.since else None)
 
 
 def recorded(known: Incident, touched: tuple[Alert, ...], now: datetime, rules: Flapping | None) -> Flap:
@@ -52,11 +52,11 @@ def recorded(known: Incident, touched: tuple[Alert, ...], now: datetime, rules: 
 
 def _ended(flap: Flap, now: datetime, rules: Flapping) -> Flap:
     if flap.since is not None:
-        return replace(flap, turns=flap.turns + 1, turned_at=now)
+        return replace(flap, state_changes=flap.state_changes + 1, state_changed_at=now)
     recent = tuple(at for at in flap.begins if abs(now - at) <= rules.within)  # the clock may have gone back
     if len(recent) < rules.turns:
         return flap
-    return Flap(recent, since=recent[0], turns=len(recent), turned_at=now)
+    return Flap(recent, since=recent[0], state_changes=len(recent), state_changed_at=now)
 
 
 def with_deferred_ends(known: Incident, touched: tuple[Alert, ...], flap: Flap) -> tuple[Alert, ...]:
@@ -72,7 +72,7 @@ def _deferred(alert: Alert, flapping: bool) -> Alert:
 
 def entries_of(known: Incident, after: Incident, touched: tuple[Alert, ...], actor: str, quiet: str) -> Iterator[Entry]:
     """One loud entry when flapping begins, then quiet ones for each state change. quiet: `calm` in words."""
-    now, revision = after.flap.turned_at, after.revision
+    now, revision = after.flap.state_changed_at, after.revision
     if now is None:
         return
     if known.flap.since is None:
@@ -94,16 +94,16 @@ def how_often(flap: Flap) -> str:
 
 def times(flap: Flap) -> str:
     """ "4 times in 21 min", from its first state change to its latest; empty when it does not flap."""
-    if flap.since is None or flap.turned_at is None:
+    if flap.since is None or flap.state_changed_at is None:
         return ""
-    return f"{flap.turns} times in {in_words(flap.turned_at - flap.since)}"
+    return f"{flap.state_changes} times in {in_words(flap.state_changed_at - flap.since)}"
 
 
-def calm_at(flap: Flap, rules: Flapping | None) -> datetime | None:
+def quiet_at(flap: Flap, rules: Flapping | None) -> datetime | None:
     """When flapping ends unless another state change comes; None: it does not flap."""
-    if flap.since is None or flap.turned_at is None:
+    if flap.since is None or flap.state_changed_at is None:
         return None
-    return flap.turned_at + (rules.calm if rules else timedelta(0))
+    return flap.state_changed_at + (rules.calm if rules else timedelta(0))
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,15 +118,15 @@ class Flaps:
 
 def flaps_of(incident: Incident, rules: Flapping | None) -> Flaps | None:
     """None when it does not flap."""
-    flap, until = incident.flap, calm_at(incident.flap, rules)
+    flap, until = incident.flap, quiet_at(incident.flap, rules)
     if not incident.flapping or flap.since is None:
         return None
-    return Flaps(flap.since, flap.turns, times(flap), None if incident.firing else until)
+    return Flaps(flap.since, flap.state_changes, times(flap), None if incident.firing else until)
 
 
 def next_check_at(incident: Incident, rules: Flapping | None) -> datetime | None:
     """When the first deferred end is due or flapping ends; None: nothing to wait for."""
     calm = rules.calm if rules else timedelta(0)
     ends = [(alert.ended_seen_at or incident.updated_at) + calm for alert in incident.alerts.values() if alert.deferred]
-    quiet_at = calm_at(incident.flap, rules)
-    return min((*ends, *([quiet_at] if quiet_at else [])), default=None)
+    quiet = quiet_at(incident.flap, rules)
+    return min((*ends, *([quiet] if quiet else [])), default=None)

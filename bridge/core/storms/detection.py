@@ -1,6 +1,6 @@
 """Storm detection for one channel: what its digest suppresses, and when single messages are sent again. Pure.
 
-Invariant: the least severe is suppressed first, and nothing that can be sent within the maximum delay (`patience`).
+Invariant: the least severe is suppressed first, and nothing that can be sent within the maximum delay.
 """
 
 from __future__ import annotations
@@ -22,16 +22,16 @@ class StormLimits:
     """A channel's rate, and how long a backlog makes a storm."""
 
     per_second: float  #: messages that the channel accepts
-    patience: timedelta = timedelta(minutes=1)
+    max_delay: timedelta = timedelta(minutes=1)
     at_least: int = 20
-    calm: timedelta = timedelta(minutes=1)
+    quiet_period: timedelta = timedelta(minutes=1)
     update_every: timedelta = timedelta(seconds=30)
-    held_url: str | None = None  #: the page that lists the suppressed incidents
+    suppressed_url: str | None = None  #: the page that lists the suppressed incidents
 
     @property
     def begins_at(self) -> int:
         """So many unsent messages are a storm."""
-        return max(self.at_least, math.floor(self.per_second * self.patience.total_seconds()) + 1)
+        return max(self.at_least, math.floor(self.per_second * self.max_delay.total_seconds()) + 1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,10 +43,10 @@ class Storm:
     rank: int
     since: datetime
     tightened_at: datetime  #: when the rank became as severe as it is
-    calm_since: datetime | None  #: from when on less had to be suppressed
+    quiet_since: datetime | None  #: from when on less had to be suppressed
     updated_at: datetime  #: when the digest was written last
-    told_count: int  #: how many incidents it represented, and
-    told_rank: int  #: the most severe of them, at its last loud entry
+    notified_count: int  #: how many incidents it represented, and
+    notified_rank: int  #: the most severe of them, at its last loud entry
 
     def suppresses(self, delivery: Delivery) -> bool:
         """Its digest stands for this delivery of its channel."""
@@ -58,7 +58,7 @@ class StormDecision:
     """rank None: nothing is suppressed."""
 
     rank: int | None
-    calm_since: datetime | None = None
+    quiet_since: datetime | None = None
     because: str = ""
 
 
@@ -87,10 +87,10 @@ def decide(storm: Storm | None, waiting: Mapping[int, int], limits: StormLimits 
     wanted = cut_off(waiting, limits)
     if storm is None or (wanted is not None and wanted <= storm.rank):
         return StormDecision(wanted, because=_too_many(waiting, limits))
-    calm_since = storm.calm_since or now
-    if now - calm_since < limits.calm:
-        return StormDecision(storm.rank, calm_since)
-    delay, quiet = in_words(limits.patience), in_words(limits.calm)
+    quiet_since = storm.quiet_since or now
+    if now - quiet_since < limits.quiet_period:
+        return StormDecision(storm.rank, quiet_since)
+    delay, quiet = in_words(limits.max_delay), in_words(limits.quiet_period)
     return StormDecision(wanted, because=f"for {quiet}, what waited could have been sent within {delay}")
 
 
@@ -98,7 +98,7 @@ def follow(storm: Storm, decision: StormDecision, now: datetime) -> Storm:
     """The storm after a decision that does not end it."""
     rank = storm.rank if decision.rank is None else decision.rank
     tightened_at = now if rank < storm.rank else storm.tightened_at
-    return replace(storm, rank=rank, tightened_at=tightened_at, calm_since=decision.calm_since)
+    return replace(storm, rank=rank, tightened_at=tightened_at, quiet_since=decision.quiet_since)
 
 
 def update_due(storm: Storm, limits: StormLimits | None, now: datetime) -> bool:
@@ -112,7 +112,7 @@ def update_due(storm: Storm, limits: StormLimits | None, now: datetime) -> bool:
 
 def is_louder(storm: Storm, count: int, rank: int) -> bool:
     """Worth a new message: something more severe joined, or there are ten times as many."""
-    return count > 0 and (rank < storm.told_rank or count >= 10 * storm.told_count)
+    return count > 0 and (rank < storm.notified_rank or count >= 10 * storm.notified_count)
 
 
 def severity_of(rank: int) -> Severity:
@@ -122,4 +122,4 @@ def severity_of(rank: int) -> Severity:
 def _too_many(waiting: Mapping[int, int], limits: StormLimits) -> str:
     count = sum(waiting.values())
     takes = in_words(timedelta(seconds=count / limits.per_second))
-    return f"{count:,} messages waited, which take {takes} at its rate (maximum delay {in_words(limits.patience)})"
+    return f"{count:,} messages waited, which take {takes} at its rate (maximum delay {in_words(limits.max_delay)})"

@@ -95,7 +95,7 @@ def skip_reason(before: Delivery, storm: Storm | None) -> str:
 def opened(channel: str, groups: Groups, limits: StormLimits, because: str, now: datetime, uid: str) -> Change:
     """A new digest for a storm that begins."""
     group = Group(SOURCE, RECEIVER, f"storm:{channel}:{uid}", {"alertname": ALERTNAME, "channel": channel}, ())
-    alert = _alert(channel, groups, severity_of(worst(groups)), limits.held_url, now)
+    alert = _alert(channel, groups, severity_of(worst(groups)), limits.suppressed_url, now)
     entry = Entry(now, EntryKind.OPENED, "bridge", f"{channel} storms: {because}", 1, loud=True)
     blank = Incident.begun(group, f"Storm on {channel}", now, uid)
     incident = replace(blank, severity=alert.severity, alerts={alert.fingerprint: alert})
@@ -112,7 +112,7 @@ def updated(
     responder has not seen.
     """
     severity = severity_of(worst(groups)) if groups else known.severity
-    alert = _alert(storm.channel, groups, severity, limits.held_url, storm.since)
+    alert = _alert(storm.channel, groups, severity, limits.suppressed_url, storm.since)
     before = known.alerts.get(alert.fingerprint)
     if before is not None and _content(before) == _content(alert):
         return Change(known, (), ())
@@ -154,13 +154,13 @@ def _kind(known: Incident, unseen: bool) -> EntryKind:
     return EntryKind.PAGED_AGAIN if unseen and known.state is State.ACKNOWLEDGED else EntryKind.STORM
 
 
-def _alert(channel: str, groups: Groups, severity: Severity, held_url: str | None, since: datetime) -> Alert:
+def _alert(channel: str, groups: Groups, severity: Severity, suppressed_url: str | None, since: datetime) -> Alert:
     annotations = {"summary": _headline(channel, groups), "description": _lines(groups)}
     return Alert(
         fingerprint="storm",
         status=Status.FIRING,
         labels={"alertname": ALERTNAME, "severity": severity.value},
-        annotations=annotations | ({"held_url": held_url} if held_url else {}),
+        annotations=annotations | ({"held_url": suppressed_url} if suppressed_url else {}),
         starts_at=since,
         severity=severity,
     )

@@ -32,7 +32,7 @@ def test_the_pager_state_is_constant_and_nothing_is_loud_while_it_flaps() -> Non
     state_changes, loud, revision = list(simulation.state_changes), list(simulation.loud), simulation.incident.revision
     simulation.flap(30, start=after)
     assert (simulation.state_changes, simulation.loud, simulation.incident.revision) == (state_changes, loud, revision)
-    assert (simulation.incident.flap.turns, simulation.opened) == (34, 1)
+    assert (simulation.incident.flap.state_changes, simulation.opened) == (34, 1)
 
 
 def test_the_deferred_end_is_notified_with_a_summary_after_the_quiet_period() -> None:

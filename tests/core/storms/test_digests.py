@@ -21,7 +21,7 @@ from tests.builders import at
 
 CRITICAL, WARNING = Severity.CRITICAL.rank, Severity.WARNING.rank
 URL = "https://bridge.example.org/?channel=slack-ml&held=storm"
-LIMITS = StormLimits(1.0, held_url=URL)
+LIMITS = StormLimits(1.0, suppressed_url=URL)
 SLOW, ERRORS = (
     SuppressedGroup("HighLatency", WARNING, 400, at(-3600), 420),
     SuppressedGroup("HighErrors", CRITICAL, 12, at(-60), 19),

@@ -78,23 +78,23 @@ def test_a_storm_begins_with_its_reason() -> None:
 
 
 def test_more_severe_incidents_collapse_at_once_and_end_the_quiet_period() -> None:
-    quiet = replace(STORM, calm_since=at(30))
+    quiet = replace(STORM, quiet_since=at(30))
     decision = decide(quiet, {CRITICAL: 100, WARNING: 500}, LIMITS, at(40))
-    assert (decision.rank, decision.calm_since) == (CRITICAL, None)
+    assert (decision.rank, decision.quiet_since) == (CRITICAL, None)
     same = decide(quiet, {WARNING: 61}, LIMITS, at(40))
-    assert (same.rank, same.calm_since) == (WARNING, None)
+    assert (same.rank, same.quiet_since) == (WARNING, None)
 
 
 def test_fewer_incidents_collapse_only_after_the_quiet_period() -> None:
     first = decide(STORM, {INFO: 500}, LIMITS, at(100))
-    assert (first.rank, first.calm_since) == (WARNING, at(100))
-    quiet = replace(STORM, calm_since=at(100))
+    assert (first.rank, first.quiet_since) == (WARNING, at(100))
+    quiet = replace(STORM, quiet_since=at(100))
     assert decide(quiet, {INFO: 500}, LIMITS, at(159)) == StormDecision(WARNING, at(100))
     assert decide(quiet, {INFO: 500}, LIMITS, at(160)).rank == INFO
 
 
 def test_a_storm_ends_after_a_quiet_period_in_which_all_could_be_notified() -> None:
-    quiet = replace(STORM, calm_since=at(100))
+    quiet = replace(STORM, quiet_since=at(100))
     assert decide(quiet, {WARNING: 60}, LIMITS, at(159)).rank == WARNING
     over = decide(quiet, {WARNING: 60}, LIMITS, at(160))
     assert over == StormDecision(None, None, "for 1 min, what waited could have been sent within 1 min")

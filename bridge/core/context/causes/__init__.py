@@ -14,7 +14,7 @@ from bridge.core.context.causes.golden import model_degraded, texts_changed
 from bridge.core.context.causes.inputs import inputs_changed, longer_texts
 from bridge.core.context.causes.memory import memory_grows
 from bridge.core.context.causes.overload import overload
-from bridge.core.context.causes.pods import no_pods, pod_fails, pods_missing, pods_restarted
+from bridge.core.context.causes.pods import no_pods, pod_fails, pods_missing, pods_restarted, pods_went
 from bridge.core.context.causes.shared import common_errors
 from bridge.core.context.causes.shares import share_by_pod, share_by_version
 from bridge.core.context.causes.versions import version_fails
@@ -41,7 +41,7 @@ def decide(cases: Sequence[Evidence]) -> Decision:
     """The cases are one incident's symptoms; the earliest known onset is the incident's."""
     claims = [found for case in cases for rule in _rules(case) if (found := rule(case)) is not None]
     best = next((each for each in claims if each.confidence is Confidence.LIKELY), claims[0] if claims else None)
-    onsets = [case.onset for case in cases if case.onset is not None]
+    onsets = [case.onset for case in cases if case.onset is not None] or pods_went(cases[0])
     against = next((text for case in cases if (text := refuted_changes(case))), "")
     if best is not None and against:
         best = replace(best, text=f"{best.text} {against[0].upper()}{against[1:]}.", evidence=(*best.evidence, against))
