@@ -95,6 +95,11 @@ RIGHT = {
         "pods_missing",
         r"^2 of 3 pods answer Prometheus, not c for 9 min\.$",
     ),
+    "one pod is down for most of the hour": (
+        World([Pod("a"), Pod("b"), Pod("c", up=lambda m: m < -50)], role=""),
+        "pods_missing",
+        r"^2 of 3 pods answer Prometheus, not c for 53 min\.$",
+    ),
     "two of three died, and the last one is slow": (
         World(
             [Pod("a", bad=from_minute(-7, 0.5), a_second=lambda m: 4.0 if m < -7 else 12.0)]
