@@ -133,6 +133,14 @@ RIGHT = {
         "pod_fails",
         r"^x and y fail \(.* on the other 10 pods\)",
     ),
+    "a second version that has the trouble, too": (
+        World(
+            three(versions=((-1000, "1.0.0"), (-12, "1.1.0"), (-5, "1.2.0")), bad=from_minute(-12, 0.3)),
+            changes=[a_change("deploy", -5, "1.2.0", "1.1.0"), a_change("deploy", -12, "1.1.0", "1.0.0")],
+        ),
+        "change_at_onset",
+        r"^1\.1\.0 was deployed as the errors began",
+    ),
     "all pods restarted": (
         World(three(bad=from_minute(-6, 0.3), started=lambda m: -1000.0 if m < -7 else -7.0)),
         "pods_restarted",
