@@ -37,6 +37,11 @@ class ServedVersions:
         earliest = min(first.values(), default=0.0)
         return {version: at for version, at in first.items() if at > earliest}
 
+    def after(self, version: str) -> set[str]:
+        """The versions that came after this one; none if that is as old as all that is known."""
+        began = self.began
+        return {name for name, at in began.items() if version in began and at > began[version]}
+
     def known_before(self, at: float) -> bool:
         """Whether any version was seen before then."""
         return any(each < at for each in self.seen)

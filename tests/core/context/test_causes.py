@@ -95,6 +95,11 @@ RIGHT = {
         "pods_missing",
         r"^2 of 3 pods answer Prometheus, not c for 9 min\.$",
     ),
+    "one pod is down for most of the hour": (
+        World([Pod("a"), Pod("b"), Pod("c", up=lambda m: m < -50)], role=""),
+        "pods_missing",
+        r"^2 of 3 pods answer Prometheus, not c for 53 min\.$",
+    ),
     "two of three died, and the last one is slow": (
         World(
             [Pod("a", bad=from_minute(-7, 0.5), a_second=lambda m: 4.0 if m < -7 else 12.0)]
@@ -127,6 +132,14 @@ RIGHT = {
         World([Pod(f"a-{index}") for index in range(10)] + [Pod(name, bad=from_minute(-7, 0.4)) for name in "xy"]),
         "pod_fails",
         r"^x and y fail \(.* on the other 10 pods\)",
+    ),
+    "a second version that has the trouble, too": (
+        World(
+            three(versions=((-1000, "1.0.0"), (-12, "1.1.0"), (-5, "1.2.0")), bad=from_minute(-12, 0.3)),
+            changes=[a_change("deploy", -5, "1.2.0", "1.1.0"), a_change("deploy", -12, "1.1.0", "1.0.0")],
+        ),
+        "change_at_onset",
+        r"^1\.1\.0 was deployed as the errors began",
     ),
     "all pods restarted": (
         World(three(bad=from_minute(-6, 0.3), started=lambda m: -1000.0 if m < -7 else -7.0)),
