@@ -108,7 +108,7 @@ class Renderer:
 
     def _rendered(self, chosen: TemplateSet, given: _Given, claim: Claim, news: tuple[Entry, ...]) -> _Rendered:
         incident, context, recurrence = given
-        shown = fields_of(incident, claim, news, self._addresses)
+        shown = fields_of(incident, claim, news, self._addresses, context)
         fields = {**shown, "context": context, "last_time": last_time(recurrence)}
         view = template_view(fields)
         summary = cut(one_line(self._text(chosen, "summary.txt", view)), MAX_SUMMARY) or plain_summary(view)
