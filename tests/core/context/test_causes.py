@@ -24,6 +24,9 @@ ROLLBACK = [a_change("rollback", -0.3, "1.1.0", "2.0.0"), a_change("deploy", -9,
 TIMEOUTS = Fact("types", "Errors by type", Unit.COUNT, 500, at(0), parts=(Part("timeout", 500),), role="error_types")
 
 
+SPIKE = Fact("requests", "Requests", Unit.PER_SECOND, 144, at(0), verdict=Verdict.BAD, role="traffic")
+
+
 def golden(wrong: int, before: int) -> Fact:
     baseline = Baseline("1.0.0", before, 50, at(-9000))
     return judged([Answered("a", "1.0.0", wrong, 50)], [baseline], at(0)).facts[0]
@@ -148,6 +151,11 @@ RIGHT = {
         "overload",
         r"^3\.5 x the usual traffic \(42/s\)",
     ),
+    "a spike by itself": (
+        World(three(a_second=lambda m: 4.0 if m < -7 else 48.0), role="", facts=[SPIKE]),
+        "traffic_surge",
+        r"^12 x the usual traffic \(144/s\)\.$",
+    ),
     "longer texts": (
         World(three(bad=from_minute(-9, 0.4)), role="slowness", tokens=lambda m: 20.0 if m < -9 else 70.0),
         "longer_texts",
@@ -260,6 +268,7 @@ NOTHING = {
     "a drift as old as all that is known": World(three(bad=lambda m, v: 0.6), role="outputs"),
     "a steady memory": World(three(memory=lambda m: 0.85), role=""),
     "no trouble at all": World(three(versions=DEPLOYED), changes=[DEPLOY]),
+    "a surge in an alert about something else": World(three(a_second=lambda m: 4.0 if m < -7 else 20.0), role=""),
     "no slowness, and a surge": World(three(a_second=lambda m: 4.0 if m < -7 else 14.0), role="slowness"),
     "a rollback that does not help": World(
         three(versions=((-1000, "1.0.0"), (-6, "2.0.0"), (1, "1.0.0")), bad=from_minute(-6, 0.3)),

@@ -11,7 +11,7 @@ from __future__ import annotations
 from bridge.core.context.causes.versions import rollback_words, versions_alike
 from bridge.core.context.causes.wording import change_words, claim, noun, relative
 from bridge.core.context.counts import MIN_ALL, worse
-from bridge.core.context.evidence import Evidence
+from bridge.core.context.evidence import NO_CAUSES, Evidence
 from bridge.core.facts import ChangeEvent, Confidence, Hypothesis
 
 
@@ -36,7 +36,7 @@ def refuted_changes(evidence: Evidence) -> str:
     """`the errors began 4 min before 1.1.0 was deployed`, for a change that might be taken for the cause."""
     if evidence.onset is None:
         return ""
-    before_alert = [c for c in evidence.changes if c.kind != "retraining" and c.at.timestamp() <= evidence.started]
+    before_alert = [c for c in evidence.changes if c.kind not in NO_CAUSES and c.at.timestamp() <= evidence.started]
     first = min((c for c in before_alert if evidence.preceded(c)), key=evidence.since, default=None)
     if first is None:
         return ""
