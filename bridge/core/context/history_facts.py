@@ -97,7 +97,8 @@ def _symptom(history: History, case: Evidence, at: datetime) -> list[Fact]:
     found = [_lately(history, lately, at)] if lately.all > 0 else []
     since, until = case.trouble if case.onset else (case.until - 2 * LATELY, case.until)
     when = "since it began" if case.onset else "in 10 min"
-    by_version, by_pod = table.by_version(since, until), table.by_pod(since, until)
+    by_version, gone = table.by_version(since, until), case.versions.presence.gone(case.until)
+    by_pod = {pod: counts for pod, counts in table.by_pod(since, until).items() if pod not in gone}
     for what, parts in (("version", by_version), ("pod", by_pod)):
         if len(parts) > 1 and sum(each.bad for each in parts.values()) >= 1:
             name = f"{question.name}_by_{what}"

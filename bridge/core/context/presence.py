@@ -28,6 +28,9 @@ class Presence:
         return {pod: points for pod, points in values.items() if pod not in gone}
 
 
+NOT_KNOWN = Presence()
+
+
 def presence_of(targets: Mapping[str, Sequence[tuple[float, float]]]) -> Presence:
     """From `up` of each pod over time."""
     found: dict[float, set[str]] = defaultdict(set)

@@ -9,7 +9,7 @@ from collections import defaultdict
 from dataclasses import dataclass, field
 
 from bridge.core.context.histories import History
-from bridge.core.context.presence import Presence
+from bridge.core.context.presence import NOT_KNOWN, Presence
 from bridge.core.context.tables import pod_of
 
 Seen = dict[float, dict[str, frozenset[str]]]
@@ -20,12 +20,13 @@ class ServedVersions:
     """At each step the versions of each pod within the step's window: two while it changes."""
 
     seen: Seen = field(default_factory=dict)
+    names: frozenset[str] = frozenset()  #: of all pods that were ever seen
     presence: Presence = field(default_factory=Presence)
 
     def at(self, pod: str, at: float) -> str:
-        """Of a pod; the only one of all pods where pods are not told apart; empty while unknown or changing."""
+        """Of a pod, or the only one of all pods if that is not known by this name; empty while unknown or changing."""
         pods = self.seen.get(at, {})
-        found = pods.get(pod) or (frozenset().union(*pods.values()) if not pod else frozenset())
+        found = pods.get(pod) or (frozenset() if pod in self.names else frozenset().union(*pods.values()))
         return next(iter(found)) if len(found) == 1 else ""
 
     @property
@@ -37,6 +38,11 @@ class ServedVersions:
                 first.setdefault(version, at)
         earliest = min(first.values(), default=0.0)
         return {version: at for version, at in first.items() if at > earliest}
+
+    def after(self, version: str) -> set[str]:
+        """The versions that came after this one; none if that is as old as all that is known."""
+        began = self.began
+        return {name for name, at in began.items() if version in began and at > began[version]}
 
     def known_before(self, at: float) -> bool:
         """Whether any version was seen before then."""
@@ -78,11 +84,12 @@ class ServedVersions:
         return found
 
 
-def served_of(history: History | None, presence: Presence) -> ServedVersions:
+def served_of(history: History | None, presence: Presence = NOT_KNOWN) -> ServedVersions:
     seen: dict[float, dict[str, set[str]]] = defaultdict(lambda: defaultdict(set))
     for series in history.parts if history else ():
         for at, value in series.points:
             if value > 0 and series.labels.get("version"):
                 seen[at][pod_of(series.labels)].add(series.labels["version"])
-    found = {at: {pod: frozenset(names) for pod, names in pods.items()} for at, pods in seen.items()}
-    return ServedVersions(found, presence)
+    names = frozenset(pod for pods in seen.values() for pod in pods)
+    found = {at: {pod: frozenset(each) for pod, each in pods.items()} for at, pods in seen.items()}
+    return ServedVersions(found, names, presence)
