@@ -98,11 +98,13 @@ def _symptom(history: History, case: Evidence, at: datetime) -> list[Fact]:
     since, until = case.trouble if case.onset else (case.until - 2 * LATELY, case.until)
     when = "since it began" if case.onset else "in 10 min"
     by_version, gone = table.by_version(since, until), case.versions.presence.gone(case.until)
-    by_pod = {pod: counts for pod, counts in table.by_pod(since, until).items() if pod not in gone}
-    for what, parts in (("version", by_version), ("pod", by_pod)):
+    every_pod = table.by_pod(since, until)
+    by_pod = {pod: counts for pod, counts in every_pod.items() if pod not in gone}
+    pod = "pod" if len(by_pod) == len(every_pod) else "pod that is still there"
+    for what, name_of_part, parts in (("version", "version", by_version), ("pod", pod, by_pod)):
         if len(parts) > 1 and sum(each.bad for each in parts.values()) >= 1:
             name = f"{question.name}_by_{what}"
-            found.append(_parts(name, f"{question.title} by {what}, {when}", parts, at, f"symptom_by_{what}"))
+            found.append(_parts(name, f"{question.title} by {name_of_part}, {when}", parts, at, f"symptom_by_{what}"))
     return found
 
 
