@@ -112,21 +112,21 @@ def _ended(connection: sa.Connection, key: str, before: int) -> _Ended:
     return _Ended([ended_from(row) for row in rows if row["resolved_at"] is not None], complete)
 
 
-def _described(connection: sa.Connection, numbers: Iterable[int]) -> dict[int, Earlier]:
-    found = ((number, _earlier(connection, number)) for number in numbers)
-    return {number: earlier for number, earlier in found if earlier is not None}
+def _described(connection: sa.Connection, numbers: Sequence[int]) -> dict[int, Earlier]:
+    return {number: _with_change(connection, each) for number, each in _readable(connection, numbers).items()}
 
 
-def _earlier(connection: sa.Connection, number: int) -> Earlier | None:
-    """None for one that has been forgotten meanwhile, or that cannot be read: no newer one suffers for it."""
+def _readable(connection: sa.Connection, numbers: Sequence[int]) -> dict[int, Incident]:
+    """Without any that has been forgotten meanwhile or cannot be read: no other suffers for it."""
     try:
-        found = incidents(connection, [number]).get(number)
-        return _with_change(connection, found) if found is not None else None
+        return incidents(connection, numbers) if numbers else {}
     except DBAPIError:
         raise
     except Exception as fault:
-        log.warning("earlier_incident_not_read", incident=number, fault=str(fault)[:300])
-        return None
+        if len(numbers) > 1:
+            return {number: each for one in numbers for number, each in _readable(connection, [one]).items()}
+        log.warning("earlier_incident_not_read", incident=numbers[0], fault=str(fault)[:300])
+        return {}
 
 
 def _with_change(connection: sa.Connection, ended: Incident) -> Earlier:

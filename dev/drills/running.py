@@ -19,7 +19,7 @@ from dev.drills.reading import Said, said
 from dev.drills.samples import Service, poorer, service_of
 from dev.drills.scenario import Scenario
 from dev.drills.site import Site, running_site
-from dev.drills.timeline import FINE_SECONDS, is_silent, timelines
+from dev.drills.timeline import FINE_SECONDS, answering, is_silent, timelines
 
 AT_ONCE = 4  #: alerts that are sent at once: each asks Prometheus some dozens of questions
 PREPARING_SECONDS, PREPARING_EACH = 8.0, 1.0
@@ -150,9 +150,11 @@ def _results(site: Site, services: Sequence[Service], fired: dict[str, list[Outb
         brief = incidents[sending.group_key(service.scenario)]
         heard = said(json.loads(site.get(f"/api/v1/incidents/{brief['number']}")), state)
         outbreaks = tuple(fired[service.scenario.name])
+        pods = timelines(service.scenario, now)
         truth = Known(
             service.failed_of(now - FAILED_SECONDS, now),
             tuple(text for each in outbreaks for text in each.annotations.values()),
-            is_silent(timelines(service.scenario, now), now),
+            is_silent(pods, now),
+            answering(pods, now),
         )
         yield Result(service.scenario, outbreaks, now, heard, judge(service.scenario, heard, truth))

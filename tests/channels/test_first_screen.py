@@ -13,8 +13,9 @@ import pytest
 from bridge.core.facts import Confidence, Context, Fact, Hypothesis, Onset, Part, Unit, Unknown, Verdict
 from bridge.core.model import Severity
 from bridge.core.ports import Message
+from bridge.rendering.places import where_of
 from bridge.rendering.sample import sample_context
-from tests.channels.channel_builders import AT, a_claim, a_slack
+from tests.channels.channel_builders import AT, a_claim, a_slack, an_alert
 from tests.channels.message_reading import a_change, a_fact, an_incident, details_of, learned, rendered, slack_texts
 
 LIKELY = Hypothesis("version_fails", "v2 fails: 40 of 90.", ("40 of 90",), Confidence.LIKELY, "only v2")
@@ -131,7 +132,8 @@ UNCOUNTED = replace(BY_POD, parts=(Part("api-1", 0.4),), unit=Unit.PER_SECOND)
         ((BY_POD, RUNNING), "api-1: 40 of 90, api-2: 1 of 88; running v1 on 2 pods, v2 on 1 pod"),
         ((RUNNING,), "running v1 on 2 pods, v2 on 1 pod"),
         ((replace(FAILING, value=0.0),), ""),
-        ((replace(UP, value=3.0), RUNNING), "3 of 3 pods that answer Prometheus; running v1 on 2 pods, v2 on 1 pod"),
+        ((replace(UP, value=2.0), RUNNING), "2 of 3 pods that answer Prometheus; running v1 on 2 pods, v2 on 1 pod"),
+        ((replace(UP, value=3.0), RUNNING), "running v1 on 2 pods, v2 on 1 pod"),
         ((UP, RUNNING), ""),  # that none works is said first, and what they ran is no place
     ],
     ids=[
@@ -141,7 +143,8 @@ UNCOUNTED = replace(BY_POD, parts=(Part("api-1", 0.4),), unit=Unit.PER_SECOND)
         "not about errors",
         "nothing else",
         "none fails",
-        "about something else",
+        "some are missing",
+        "all are there",
         "no pod works",
     ],
 )
@@ -174,3 +177,21 @@ def test_last_time_has_its_place_in_each_channel() -> None:
 
 def test_no_change_names_the_time_that_was_looked_at() -> None:
     assert "No change known in the 30 min before" == learned(changes_known=True, window=timedelta(minutes=30)).no_change
+
+
+@pytest.mark.parametrize(
+    ("measured", "where"),
+    [
+        ("", "pod api-1, api-2"),
+        ("running v1 on 2 pods", "pod api-1, api-2; running v1 on 2 pods"),
+        ("1 of 3 pods; api-1: 40 of 90", "1 of 3 pods; api-1: 40 of 90"),
+    ],
+)
+def test_where_names_the_pods_of_the_alerts_once(measured: str, where: str) -> None:
+    alerts = [an_alert(labels={"pod": pod}) for pod in ("api-2", "api-1")]
+    assert where == where_of(measured, alerts)
+
+
+def test_a_reason_is_not_cut_before_its_number() -> None:
+    why = "above 80 %; grows 12 % an hour, full in about 2 h 40 min, which is the number that matters"
+    assert learned(a_fact(verdict=Verdict.BAD, why=why)).worst[0].detail == why

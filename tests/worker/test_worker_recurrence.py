@@ -54,7 +54,8 @@ def delivered(folder: Path, look_up: LookUp, groups: int = 1) -> list[Message]:
     return channel.messages
 
 
-def test_incidents_claimed_together_are_looked_up_together(tmp_path: Path) -> None:
+def test_incidents_claimed_together_are_looked_up_together(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("bridge.worker.recurrence.STORE_SECONDS", 300)
     lookups: list[list[int]] = []
 
     def look_up(incidents: Sequence[Incident]) -> Mapping[int, Recurrence]:

@@ -24,6 +24,9 @@ ROLLBACK = [a_change("rollback", -0.3, "1.1.0", "2.0.0"), a_change("deploy", -9,
 TIMEOUTS = Fact("types", "Errors by type", Unit.COUNT, 500, at(0), parts=(Part("timeout", 500),), role="error_types")
 
 
+SPIKE = Fact("requests", "Requests", Unit.PER_SECOND, 144, at(0), verdict=Verdict.BAD, role="traffic")
+
+
 def golden(wrong: int, before: int) -> Fact:
     baseline = Baseline("1.0.0", before, 50, at(-9000))
     return judged([Answered("a", "1.0.0", wrong, 50)], [baseline], at(0)).facts[0]
@@ -92,6 +95,11 @@ RIGHT = {
         "pods_missing",
         r"^2 of 3 pods answer Prometheus, not c for 9 min\.$",
     ),
+    "one pod is down for most of the hour": (
+        World([Pod("a"), Pod("b"), Pod("c", up=lambda m: m < -50)], role=""),
+        "pods_missing",
+        r"^2 of 3 pods answer Prometheus, not c for 53 min\.$",
+    ),
     "two of three died, and the last one is slow": (
         World(
             [Pod("a", bad=from_minute(-7, 0.5), a_second=lambda m: 4.0 if m < -7 else 12.0)]
@@ -125,6 +133,14 @@ RIGHT = {
         "pod_fails",
         r"^x and y fail \(.* on the other 10 pods\)",
     ),
+    "a second version that has the trouble, too": (
+        World(
+            three(versions=((-1000, "1.0.0"), (-12, "1.1.0"), (-5, "1.2.0")), bad=from_minute(-12, 0.3)),
+            changes=[a_change("deploy", -5, "1.2.0", "1.1.0"), a_change("deploy", -12, "1.1.0", "1.0.0")],
+        ),
+        "change_at_onset",
+        r"^1\.1\.0 was deployed as the errors began",
+    ),
     "all pods restarted": (
         World(three(bad=from_minute(-6, 0.3), started=lambda m: -1000.0 if m < -7 else -7.0)),
         "pods_restarted",
@@ -147,6 +163,11 @@ RIGHT = {
         World(three(a_second=lambda m: 4.0 if m < -7 else 14.0, bad=from_minute(-6.5, 0.4)), role="slowness"),
         "overload",
         r"^3\.5 x the usual traffic \(42/s\)",
+    ),
+    "a spike by itself": (
+        World(three(a_second=lambda m: 4.0 if m < -7 else 48.0), role="", facts=[SPIKE]),
+        "traffic_surge",
+        r"^12 x the usual traffic \(144/s\)\.$",
     ),
     "longer texts": (
         World(three(bad=from_minute(-9, 0.4)), role="slowness", tokens=lambda m: 20.0 if m < -9 else 70.0),
@@ -260,6 +281,7 @@ NOTHING = {
     "a drift as old as all that is known": World(three(bad=lambda m, v: 0.6), role="outputs"),
     "a steady memory": World(three(memory=lambda m: 0.85), role=""),
     "no trouble at all": World(three(versions=DEPLOYED), changes=[DEPLOY]),
+    "a surge in an alert about something else": World(three(a_second=lambda m: 4.0 if m < -7 else 20.0), role=""),
     "no slowness, and a surge": World(three(a_second=lambda m: 4.0 if m < -7 else 14.0), role="slowness"),
     "a rollback that does not help": World(
         three(versions=((-1000, "1.0.0"), (-6, "2.0.0"), (1, "1.0.0")), bad=from_minute(-6, 0.3)),
