@@ -153,7 +153,7 @@ def test_slack_says_everything_in_the_order_of_need() -> None:
         "🔴 Failing predictions *7.3 %* above 5 %; ↑ usually 2.1 %",
         "*Where:* instance &lt;i&amp;1&gt;", "*Probably:* v2 was",
         "*What changed:* api: v2 deployed (before: v1) 2 min before it began",
-        "*<https://run.example/a|Runbook>*", "rule: changed_before",
+        "*<https://run.example/a|Runbook>*", "rule: change_at_onset",
         "Not known: Drift score: Prometheus did not answer", "🔴 firing *Slow*",
     ]  # fmt: skip
     places = [texts.find(told) for told in order]
