@@ -55,7 +55,7 @@ def fire(bridge: Bridge, token: str) -> None:
 
 def details(sandbox: RunningSandbox) -> dict[str, Any]:
     (page,) = eventually(lambda: sandbox.state["pagerduty"]["incidents"])
-    assert 1 == page["pages"]
+    assert page["pages"] == 1
     return dict(page["custom_details"])
 
 
@@ -86,4 +86,4 @@ def test_what_was_not_known_is_told_when_prometheus_answers(
     page = eventually(lambda: known in (text := requests.get(f"{asking.url}/incidents/1", timeout=60).text) and text)
     assert "<h2>Context</h2>" in page
     (incident,) = eventually(lambda: [each for each in sandbox.state["pagerduty"]["incidents"] if len(each["log"]) > 1])
-    assert ("trigger", 1) == (incident["log"][-1]["action"], incident["pages"])
+    assert (incident["log"][-1]["action"], incident["pages"]) == ("trigger", 1)
