@@ -69,7 +69,7 @@ def worker_setup(settings: Settings, observe: Observe = lambda outcome, seconds:
 
 def _gatherer_of(settings: Settings, observe: Observe) -> ContextGatherer | None:
     context = settings.context
-    if context is None or not context.questions:
+    if context is None or not (context.questions or context.probes):
         return None
     from bridge.clients.context_gathering import Gatherer, QueryLimits
     from bridge.clients.prometheus import Prometheus, Server  # here, so that the web process need not carry its library

@@ -129,7 +129,7 @@ def _marks(axes: Axes, chart: LineChart) -> None:
 
 
 def _above(chart: LineChart) -> list[Word]:
-    named = (("began", chart.started), ("ended", chart.ended))
+    named = (("fired", chart.started), ("ended", chart.ended))
     own = [
         Word(at.timestamp(), f"{name} {moment(at, chart.span)}", canvas.INK, True)
         for name, at in named

@@ -22,17 +22,19 @@ from bridge.core.changes import (
 )
 from bridge.core.charts.expression_limits import too_much
 from bridge.core.charts.expressions import drawn_of, expression_in
-from bridge.core.context.causes import decide
+from bridge.core.context.causes import Decision, decide
 from bridge.core.context.enrichment import Answer, Failure, HistoryAnswer, Query, QuestionQueries, fact_of, queries_for
 from bridge.core.context.evidence import Evidence, evidence_of, of_several_services
-from bridge.core.context.histories import NO_DATA, History, HistoryQueries, histories_for, history_of, span_of
+from bridge.core.context.histories import NO_DATA, History, HistoryQueries, histories_for, history_of, span_of, step_of
 from bridge.core.context.history_facts import facts_of, without_false_comfort
 from bridge.core.context.questions import SYMPTOMS, Question
 from bridge.core.context.series import RangeQuery, Series, Span
 from bridge.core.facts import ChangeEvent, Context, Fact, Unit, Unknown
 from bridge.core.incidents.periods import firing_period
 from bridge.core.model import Incident
+from bridge.observability import logs
 
+log = logs.get("context")
 __all__ = ["Gatherer", "Observe", "QueryLimits", "Source"]
 BEGAN = "version_began"
 SEVERAL = "several services match: add the label that tells them apart to context.labels"
@@ -77,8 +79,9 @@ class Gatherer:
         await self._queries.close()
 
     def _asked(self, incident: Incident, now: datetime) -> _Asked:
-        period, step = firing_period(incident), timedelta(seconds=self._limits.step)
+        period = firing_period(incident)
         over = timedelta(seconds=max(0, int((now - (period.ended_at or now)).total_seconds())))
+        step = step_of(period.started_at, now - over, timedelta(seconds=self._limits.step))
         questions = queries_for(self._questions, incident, self._scope, now - period.started_at, over)
         span = span_of(period.started_at, now - over, step)
         histories = histories_for(self._questions, incident, self._scope, span, step)
@@ -113,7 +116,7 @@ class Gatherer:
         )
         every = sorted([*changes, *seen], key=lambda change: change.at, reverse=True)
         recent = tuple(change for change in every if asked.started - window <= change.at)
-        decision = decide([replace(case, changes=tuple(concerning(recent, asked.labels))) for case in cases])
+        decision = _decided([replace(case, changes=tuple(concerning(recent, asked.labels))) for case in cases])
         shown = without_false_comfort(_in_order(self._questions, facts, found, cases), cases[0])
         hypothesis = None if only_reports_changes(asked.incident, self._rules) else decision.hypothesis
         return Context(
@@ -145,6 +148,15 @@ class _Asked:
     @property
     def over_time(self) -> set[RangeQuery]:
         return {query for each in (*self.histories, *self.own) for query in each.queries}
+
+
+def _decided(cases: Sequence[Evidence]) -> Decision:
+    """A fault in a rule costs the cause, and never the facts."""
+    try:
+        return decide(cases)
+    except Exception:
+        log.exception("cause_bug")
+        return Decision(None, None, ())
 
 
 def _own_expression(incident: Incident, span: Span, step: timedelta) -> list[HistoryQueries]:

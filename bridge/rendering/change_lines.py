@@ -34,7 +34,8 @@ class Beginning:
         before = self.at - at
         if abs(before) < AS:
             return f"as {self.word}"
-        return f"{in_words(abs(before))} {'before' if before > timedelta(0) else 'after'} {self.word}"
+        whole = timedelta(seconds=round(abs(before).total_seconds()))
+        return f"{in_words(whole)} {'before' if before > timedelta(0) else 'after'} {self.word}"
 
 
 def change_line(change: ChangeEvent, beginning: Beginning, component: str) -> ChangeLine:

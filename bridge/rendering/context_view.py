@@ -147,7 +147,7 @@ def _view(same: _Same, started_at: datetime, component: str) -> ContextView:
 
 
 def before_it_fired(onset: datetime, started_at: datetime) -> str:
-    return f"{in_words(started_at - onset)} before it fired"
+    return Beginning(started_at, "it fired").gap(onset)
 
 
 def beginning_of(known: Measurements | None, started_at: datetime) -> Beginning:

@@ -15,6 +15,7 @@ MAX_PARTS = 6
 MAX_PAST = 3
 MAX_WORST_PARTS = 2  #: on a first screen
 MAX_NAME = 60
+MAX_WHY = 160  #: it may say a trend, and when something is full
 STALE = timedelta(minutes=2)  #: a fact that is older than the context by more than this shows its own age
 STEADY = 0.1  #: a smaller relative change counts as none
 REMARKABLE = 2.0  #: from so many times the usual value on, the factor is shown
@@ -96,7 +97,7 @@ def _line(fact: Fact, measured_at: datetime) -> FactLine:
     judged = [] if fact.verdict is Verdict.NEUTRAL else [fact.verdict.value]
     earlier = measured_at - fact.at
     age = f"measured at {fact.at:%H:%M:%S}, {in_words(earlier)} earlier" if earlier > STALE else ""
-    why = cut(one_line(fact.why), MAX_NAME) if fact.why else ""
+    why = cut(one_line(fact.why), MAX_WHY) if fact.why else ""
     details = (why, _trend(fact, 1), parts_text(fact, MAX_WORST_PARTS), age)
     return FactLine(
         name=short_name(fact.name),

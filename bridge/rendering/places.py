@@ -35,13 +35,22 @@ def where_labelled(alerts: Iterable[AlertLine]) -> str:
     return ""
 
 
+def where_of(measured_there: str, alerts: Iterable[AlertLine]) -> str:
+    """With the labels of the alerts, unless what was measured names the same."""
+    labelled = where_labelled(alerts)
+    named = labelled.partition(" ")[2].partition(" and ")[0].split(", ") if labelled else []
+    if any(name in measured_there for name in named):
+        return measured_there
+    return "; ".join(filter(None, (labelled, measured_there)))
+
+
 def _parts(context: Context) -> Iterator[str]:
     up = next(filter(None, map(context.by_role, PODS)), None)
     scope = scope_of(context).removeprefix("on ")
     pods, versions = (_counted(context.by_role(role)) for role in ("symptom_by_pod", "symptom_by_version"))
     if scope:
         yield scope
-    elif not pods and up is not None and up.value and up.of:
+    elif not pods and up is not None and up.value and up.of and up.value < up.of:
         yield f"{measured(up)} {_lower(short_name(up.title))}"
     yield from filter(None, (pods, versions))
     running = context.by_role("pods_by_version")

@@ -23,7 +23,7 @@ from bridge.core.timeline import Entry
 from bridge.rendering import sample
 from bridge.rendering.context_view import ContextView, view_of
 from bridge.rendering.links import Addresses
-from bridge.rendering.places import where_labelled
+from bridge.rendering.places import where_of
 from bridge.rendering.plain import plain_body, plain_summary, subject_of
 from bridge.rendering.recurrence import last_time
 from bridge.rendering.tails import tails_of
@@ -108,7 +108,7 @@ class Renderer:
 
     def _rendered(self, chosen: TemplateSet, given: _Given, claim: Claim, news: tuple[Entry, ...]) -> _Rendered:
         incident, context, recurrence = given
-        shown = fields_of(incident, claim, news, self._addresses)
+        shown = fields_of(incident, claim, news, self._addresses, context)
         fields = {**shown, "context": context, "last_time": last_time(recurrence)}
         view = template_view(fields)
         summary = cut(one_line(self._text(chosen, "summary.txt", view)), MAX_SUMMARY) or plain_summary(view)
@@ -165,7 +165,7 @@ def template_view(shown: Mapping[str, Any]) -> dict[str, Any]:
     """Everything that templates may use, except `summary`: see docs/templates.md."""
     context = view_of(shown["context"], shown["started_at"], shown["component"])
     context_fields = {name: getattr(context, name) for name in _CONTEXT_FIELDS}
-    context_fields["where"] = context.where or where_labelled(shown["alerts"])
+    context_fields["where"] = where_of(context.where, shown["alerts"])
     causes = tails_of(shown["context"], subject_of(shown)) if shown["firing"] else ()
     return {"last_time": "", **shown, **context_fields, "causes": causes, "hidden_facts": 0, **_WORDS}
 

@@ -5,7 +5,7 @@ Invariant: HTML in them is shown as text, and links lead to other runbooks or to
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 
@@ -19,12 +19,17 @@ ENDING = ".md"
 
 
 @dataclass(frozen=True, slots=True)
+class Step:
+    text: str  #: its first paragraph, in plain text
+    command: str  #: empty without one
+
+
+@dataclass(frozen=True, slots=True)
 class Runbook:
     name: str
     summary: str  #: its first paragraph, in plain text
     html: str  #: all of it, with its heading
-    first_step: str  #: the first item of its first numbered list, in plain text without its command; empty without one
-    first_command: str  #: of that item; empty without one
+    steps: tuple[Step, ...]  #: the items of its first numbered list
 
 
 def all_runbooks() -> tuple[Runbook, ...]:
@@ -44,8 +49,8 @@ def runbook(name: str) -> Runbook | None:
     for token in tokens:
         _rewrite_links(token.children or [])
     html = parser.renderer.render(tokens, parser.options, {})
-    step = _first_item(tokens)
-    return Runbook(name, _first_paragraph(tokens), html, _first_paragraph(step), _first_command(step))
+    steps = tuple(Step(_first_paragraph(item), _first_command(item)) for item in _items(tokens))
+    return Runbook(name, _first_paragraph(tokens), html, steps)
 
 
 def _rewrite_links(tokens: Sequence[Token]) -> None:
@@ -69,13 +74,16 @@ def _target(href: str) -> str:
     return safe_href(href) or ""
 
 
-def _first_item(tokens: Sequence[Token]) -> Sequence[Token]:
-    """Of the first numbered list."""
+def _items(tokens: Sequence[Token]) -> Iterator[Sequence[Token]]:
+    """Of the first numbered list, which has no lists in it."""
     kinds = [token.type for token in tokens]
     if "ordered_list_open" not in kinds:
-        return ()
-    opening = kinds.index("ordered_list_open")
-    return tokens[opening : kinds.index("list_item_close", opening)]
+        return
+    at, end = kinds.index("ordered_list_open"), kinds.index("ordered_list_close")
+    while "list_item_open" in kinds[at:end]:
+        begin = kinds.index("list_item_open", at, end)
+        at = kinds.index("list_item_close", begin)
+        yield tokens[begin:at]
 
 
 def _first_command(tokens: Sequence[Token]) -> str:

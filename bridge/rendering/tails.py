@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 
 from bridge.core.context.questions import SYMPTOMS
-from bridge.core.facts import Context, Fact, Hypothesis, Measurements, Unit, Verdict, newest_of
+from bridge.core.facts import Confidence, Context, Fact, Hypothesis, Measurements, Unit, Verdict, newest_of
 from bridge.core.numbers import in_words, measured
 from bridge.rendering.fact_lines import in_order, short_name
 from bridge.rendering.text import cut, one_line
@@ -37,16 +37,19 @@ def tails_of(known: Measurements | None, subject: str) -> tuple[str, ...]:
 
 
 def _tails(context: Context, subject: str) -> Iterator[str]:
+    """Where the subject says how bad it is, that nothing changed is more news than another number."""
+    bad = [
+        f"{short_name(fact.title)} {measured(fact)}"
+        for fact in in_order(context.facts, context.at)
+        if fact.verdict is Verdict.BAD and fact.value is not None and not repeats(fact, subject)
+    ]
     if context.hypothesis is not None:
         yield _short(context.hypothesis)
-    else:
-        kind, calm = _one_kind(context), _unchanged(context)
-        yield from (f"{kind}, {calm}",) if kind and calm else (kind,) if kind else ()
-    for fact in in_order(context.facts, context.at):
-        if fact.verdict is Verdict.BAD and fact.value is not None and not repeats(fact, subject):
-            yield f"{short_name(fact.title)} {measured(fact)}"
-    if context.hypothesis is None and (calm := _unchanged(context)):
-        yield calm
+        yield from bad
+        return
+    kind, calm = _one_kind(context), _unchanged(context)
+    yield from filter(None, (f"{kind}, {calm}" if kind and calm else "", kind))
+    yield from filter(None, (calm, *bad) if any(_numbers(subject)) else (*bad, calm))
 
 
 def repeats(fact: Fact, subject: str) -> bool:
@@ -74,7 +77,8 @@ def _numbers(subject: str) -> Iterator[tuple[float, str]]:
 
 def _short(hypothesis: Hypothesis) -> str:
     first = hypothesis.evidence[0] if hypothesis.evidence else hypothesis.text.partition(";")[0]
-    return cut(one_line(hypothesis.short or first).rstrip("."), MAX_TAIL)
+    text = cut(one_line(hypothesis.short or first).rstrip("."), MAX_TAIL)
+    return text if hypothesis.confidence is Confidence.LIKELY else f"possibly: {text}"
 
 
 def _one_kind(context: Context) -> str:

@@ -7,6 +7,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
+from bridge.core.facts import Measurements
 from bridge.core.incidents.notices import is_informational
 from bridge.core.incidents.periods import firing_period, is_believable, period_shown
 from bridge.core.incidents.state_changes import times
@@ -14,7 +15,7 @@ from bridge.core.model import Alert, Incident, Severity
 from bridge.core.naming import UNNAMED
 from bridge.core.ports import AlertLine, Claim, Message
 from bridge.core.timeline import Entry
-from bridge.rendering.first_step import first_step_of
+from bridge.rendering.first_step import answered_by, first_step_of
 from bridge.rendering.links import Addresses, links_of
 from bridge.rendering.text import beside, clean, cut, one_line
 
@@ -26,8 +27,15 @@ _DEFERRED = "its end is deferred while it flaps"
 _MUTE_LABELS = ("alertname", "severity")
 
 
-def fields_of(incident: Incident, claim: Claim, news: tuple[Entry, ...], addresses: Addresses) -> dict[str, Any]:
-    """Every field of Message except summary, text, html and context. news: as news_of gives it."""
+def fields_of(
+    incident: Incident,
+    claim: Claim,
+    news: tuple[Entry, ...],
+    addresses: Addresses,
+    known: Measurements | None = None,
+) -> dict[str, Any]:
+    """Every field of Message except summary, text, html and context. news: as news_of gives it. known: the context,
+    which answers some steps of a runbook."""
     ordered = believable(incident, in_order(incident))
     firing = [alert for alert in ordered if alert.firing]
     worst = ordered[0] if ordered else None
@@ -63,7 +71,7 @@ def fields_of(incident: Incident, claim: Claim, news: tuple[Entry, ...], address
         "started_at": period.started_at,
         "ended_at": period.ended_at,
         "lasted": period.lasted(incident.updated_at),
-        "first_step": first_step_of(ordered, addresses),
+        "first_step": first_step_of(ordered, addresses, answered_by(known)),
     }
 
 

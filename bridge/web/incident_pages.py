@@ -22,7 +22,7 @@ from bridge.core.recurrence import window_within
 from bridge.core.storms.digests import channel_of
 from bridge.core.views import Reader
 from bridge.rendering.context_view import beginning_of, view_of
-from bridge.rendering.first_step import first_step_of
+from bridge.rendering.first_step import answered_by, first_step_of
 from bridge.rendering.links import addresses_of, links_of
 from bridge.rendering.silencing import amtool_command, silence_form, silenced_labels
 from bridge.rendering.view import believable
@@ -82,7 +82,7 @@ def blueprint(
             charts=_newest_of_each(charts.of_incident(number))[:CHARTS_SHOWN],
             period=period,
             context=view_of(context, started),
-            first_step=first_step_of(alerts, addresses_of(current())),
+            first_step=first_step_of(alerts, addresses_of(current()), answered_by(context)),
             changes=[(change, beginning.gap(change.at)) for change in changes[:CHANGES_SHOWN]],
             recurrence=reader.recurrence(incident, window_within(current().retention)),
             held_channel=None if incident.resolved else channel_of(incident),

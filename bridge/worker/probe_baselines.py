@@ -1,8 +1,8 @@
 """How each version answers its golden texts when it begins to serve: what a probe in an incident is compared with.
 
 The first answer of a version while no incident about the model's answers is open. Whether there is a new version is
-looked at every minute for ten minutes after a change event of the service, and otherwise every ten minutes, with one
-text for each address.
+looked at every minute for ten minutes after a change event of the service, and while no address answers, otherwise
+every ten minutes, with one text for each address.
 """
 
 from __future__ import annotations
@@ -39,8 +39,9 @@ class BaselineKeeper:
     async def look(self) -> None:
         for model in self._setup.value.probes:
             if await self._is_due(model):
-                self._looked[model.probe.service] = self._clock()
-                await self._keep_new(model)
+                at = self._clock()
+                if await self._keep_new(model):
+                    self._looked[model.probe.service] = at
 
     async def _is_due(self, model: ModelProbe) -> bool:
         service, now = model.probe.service, self._clock()
@@ -52,10 +53,11 @@ class BaselineKeeper:
         labels = await self._thread.call(self._store.open_labels)
         return labels is not None and not model.probe.concerns(labels)
 
-    async def _keep_new(self, model: ModelProbe) -> None:
+    async def _keep_new(self, model: ModelProbe) -> bool:
+        """Whether any address said its version; if none did, the next look is in a minute."""
         golden = await golden_of(model)
         if golden is None:
-            return
+            return True
         ready = await self._turns.acquired(await model.targets({}), asyncio.sleep, tries=1)
         serving = dict(zip(ready, await model.versions(ready, golden), strict=True))
         known = await self._thread.call(self._store.baselines, model.probe.service, golden.digest)
@@ -67,6 +69,7 @@ class BaselineKeeper:
         }
         for target in new.values():
             await self._keep(model, target, golden)
+        return any(isinstance(answer, Answered) for answer in serving.values())
 
     async def _keep(self, model: ModelProbe, target: Target, golden: GoldenSet) -> None:
         """Of the version that answers by then."""

@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
+import json
 import re
 import urllib.parse
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
 
 from dev.drills.prometheus import Curve, Prometheus
 from dev.drills.remote_write import Series
-from dev.drills.rules import AlertRule, ended, history, moments
+from dev.drills.rules import STEP_SECONDS, AlertRule, ended, history, moments
 from dev.drills.timeline import Times
 
 FIRING, PENDING = "firing", "pending"
 _OF_OTHERS = re.compile(r"vector\(1\)|\b(bridge|prometheus|alertmanager)_")  #: this Prometheus scrapes only the API
 _PLACE = re.compile(r"\{\{\s*(.*?)\s*\}\}", re.DOTALL)
-_LOOP = re.compile(r"\{\{\s*range.*?\{\{\s*end\s*\}\}", re.DOTALL)
+_LOOP = re.compile(r"\{\{\s*range query \((.*?)\).*?\}\}(.*?)\{\{\s*end\s*\}\}", re.DOTALL)
+Ask = Callable[[str], list[Curve]]
 
 
 @dataclass(frozen=True)
@@ -30,14 +32,7 @@ class Outbreak:
     fired_at: int
     ended_at: int | None
     value: float
-
-    @property
-    def summary(self) -> str:
-        return rendered(self.rule.annotations.get("summary", ""), self.labels, self.value)
-
-    @property
-    def annotations(self) -> dict[str, str]:
-        return {name: rendered(text, self.labels, self.value) for name, text in self.rule.annotations.items()}
+    annotations: Mapping[str, str]
 
     @property
     def generator_url(self) -> str:
@@ -52,7 +47,7 @@ def evaluate(prometheus: Prometheus, rules: Iterable[AlertRule], now: int) -> li
             for curve in history(prometheus, rule.expression, now):
                 states = list(_states(rule, curve, every))
                 prometheus.write(_series(rule, curve, states, every))
-                found += _outbreaks(rule, curve, states, every, now)
+                found += _outbreaks(prometheus, rule, curve, states, now)
     return found
 
 
@@ -83,20 +78,33 @@ def _series(rule: AlertRule, curve: Curve, states: list[tuple[str, int]], every:
 
 
 def _outbreaks(
-    rule: AlertRule, curve: Curve, states: list[tuple[str, int]], every: Times, now: int
+    prometheus: Prometheus, rule: AlertRule, curve: Curve, states: list[tuple[str, int]], now: int
 ) -> Iterator[Outbreak]:
     labels = {**curve.labels, **_texts(rule.labels, curve.labels), "alertname": rule.name}
+    for active, begin, end in _firing(states, moments(now).tolist(), now):
+        last = end or now
+        value = _value(curve, begin, last)
+
+        def ask(expression: str, at: int = last // STEP_SECONDS * STEP_SECONDS) -> list[Curve]:
+            return prometheus.range(expression, at, at, STEP_SECONDS)
+
+        texts = {name: rendered(text, labels, value, ask) for name, text in rule.annotations.items()}
+        yield Outbreak(rule, labels, active, begin, end, value, texts)
+
+
+def _firing(states: list[tuple[str, int]], every: list[int], now: int) -> Iterator[tuple[int, int, int | None]]:
+    """When it became active, began to fire, and ended (None: not yet)."""
     begun: tuple[int, int] | None = None
-    for at, (state, active) in zip(every.tolist(), states, strict=True):
+    for at, (state, active) in zip(every, states, strict=True):
         if at > now:
             break
         if state == FIRING and begun is None:
             begun = (active, at)
         elif state != FIRING and begun is not None:
-            yield Outbreak(rule, labels, *begun, at, _value(curve, begun[1], at))
+            yield (*begun, at)
             begun = None
     if begun is not None:
-        yield Outbreak(rule, labels, *begun, None, _value(curve, begun[1], now))
+        yield (*begun, None)
 
 
 def _value(curve: Curve, begin: int, end: int) -> float:
@@ -109,17 +117,24 @@ def _texts(templates: Mapping[str, str], labels: Mapping[str, str]) -> dict[str,
     return {name: rendered(str(text), labels, 0.0) for name, text in templates.items()}
 
 
-def rendered(text: str, labels: Mapping[str, str], value: float) -> str:
-    """The part of Prometheus' templates that rules/ uses; queries inside are left out."""
+def rendered(text: str, labels: Mapping[str, str], value: float, ask: Ask = lambda expression: []) -> str:
+    """The part of Prometheus' templates that rules/ uses."""
 
     def put_in(found: re.Match[str]) -> str:
         words = found[1].split("|")
-        source = words[0].strip()
-        if source.startswith("$labels."):
-            return labels.get(source.removeprefix("$labels."), "")
-        return _formatted(value, words[1].strip() if len(words) > 1 else "") if source == "$value" else ""
+        source, how = words[0].strip(), words[1].strip() if len(words) > 1 else ""
+        if source.startswith(("$labels.", ".Labels.")):
+            return labels.get(source.rpartition(".")[2], "")
+        return _formatted(value, how) if source in ("$value", ".Value") else ""
 
-    return _PLACE.sub(put_in, _LOOP.sub("", text))
+    def repeated(found: re.Match[str]) -> str:
+        """Of the samples of a query, in the order of their labels."""
+        template, *names = re.findall(r'"((?:[^"\\]|\\.)*)"|\$labels\.(\w+)', found[1])
+        expression = template[0].replace("%q", "%s") % tuple(json.dumps(labels.get(name, "")) for _, name in names)
+        samples = sorted(ask(expression), key=lambda curve: sorted(curve.labels.items()))
+        return "".join(rendered(found[2], curve.labels, float(curve.values[-1])) for curve in samples)
+
+    return _PLACE.sub(put_in, _LOOP.sub(repeated, text))
 
 
 def _formatted(value: float, how: str) -> str:

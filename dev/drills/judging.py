@@ -12,6 +12,7 @@ from dev.drills.scenario import Scenario
 
 VERSION = re.compile(r"(?<![\w.:/-])v?(\d+\.\d+\.\d+)(?![\w.]*\d)")
 BLAME = r"[^.;,()]{0,30}(?<!not )(?<!does not )\bfail(s|ed|ing)\b"
+ANSWER = re.compile(r"\b(\d+) of \d+ pods answer Prometheus")
 FAILED_SECONDS = 600
 ENOUGH, LITTLE, MUCH = 30, 0.02, 0.05  #: requests, and shares of them that fail
 POD = re.compile(r"toxicity-api-\d+")
@@ -43,6 +44,7 @@ class Known:
     failed: Mapping[str, tuple[int, int]]  #: of how many requests in FAILED_SECONDS, by pod and version
     rule_texts: tuple[str, ...] = ()  #: the alerts' own annotations, which are no conclusions
     silent: bool = False  #: nothing of the service was measured
+    answering: int | None = None  #: how many pods answer Prometheus
 
     def well(self) -> list[str]:
         """Pods and versions that hardly fail while others of their kind do."""
@@ -58,7 +60,7 @@ def judge(scenario: Scenario, said: Said, known: Known) -> Judgement:
     shown = said.everything(without=known.rule_texts)
     unsaid = tuple(each for each in scenario.truth.said if not _in(each, shown))
     for score, faults in (
-        (Score.DANGEROUS, [*_dangerous(scenario, shown), *_blamed(said, known)]),
+        (Score.DANGEROUS, [*_dangerous(scenario, shown), *_blamed(said, known), *_absent(said, known)]),
         (Score.WRONG, [*_false(scenario, said, known), *_wrong(scenario, said)]),
     ):
         if faults:
@@ -80,6 +82,12 @@ def _blamed(said: Said, known: Known) -> Iterator[str]:
     for name in known.well():
         if name and _in(rf"(?<![\w.]){re.escape(name)}(?![\w]){BLAME}", plain(said.line)):
             yield f"says that {name} fails, which is well"
+
+
+def _absent(said: Said, known: Known) -> Iterator[str]:
+    for count in ANSWER.findall(plain(said.line)):
+        if known.answering is not None and int(count) != known.answering:
+            yield f"says that {count} pods answer Prometheus, and {known.answering} do"
 
 
 def _wrong(scenario: Scenario, said: Said) -> Iterator[str]:

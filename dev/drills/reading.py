@@ -11,6 +11,7 @@ from dev.drills.site import Json
 
 SHOWN = 60  #: characters of the cause that no channel leaves out
 SENTENCE = re.compile(r"(?<=[.:!?]) ")
+NUMBER = re.compile(r"\d[\d,.]*")
 SPACE = re.compile(r"\s+")
 
 
@@ -30,9 +31,9 @@ class Said:
         return f"{self.cause} [{self.rule}]" if self.cause else ""
 
     def shown_in(self) -> list[str]:
-        """The channels whose message names the cause, or rightly none."""
-        words = plain(self.cause)[:SHOWN]
-        return [channel for channel, text in self.messages.items() if words in plain(text)]
+        """The channels whose message names the cause, or rightly none. Their numbers may be a moment older."""
+        words = NUMBER.sub("0", plain(self.cause))[:SHOWN]
+        return [channel for channel, text in self.messages.items() if words in NUMBER.sub("0", plain(text))]
 
     def everything(self, without: Iterable[str] = ()) -> str:
         """All messages on one line, without the sentences of these texts."""

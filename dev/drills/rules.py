@@ -83,10 +83,10 @@ def moments(now: int) -> Times:
     return grid(now, COARSE_SECONDS, STEP_SECONDS)
 
 
-def history(prometheus: Prometheus, expression: str, now: int) -> list[Curve]:
-    """At all moments; the labels are those of the answer without its name."""
-    begin, middle = now - int(HISTORY_SECONDS), now - FINE_FOR
-    old = prometheus.range(expression, begin, middle - COARSE_SECONDS, COARSE_SECONDS)
+def history(prometheus: Prometheus, expression: str, now: int, since: int = 0) -> list[Curve]:
+    """At all moments, or those from `since` on; the labels are those of the answer without its name."""
+    begin, middle = now - int(HISTORY_SECONDS), max(since, now - FINE_FOR)
+    old = [] if since else prometheus.range(expression, begin, middle - COARSE_SECONDS, COARSE_SECONDS)
     new = prometheus.range(expression, middle, now + TAIL_SECONDS, STEP_SECONDS)
     joined: dict[tuple[tuple[str, str], ...], list[Curve]] = {}
     for curve in (*old, *new):
@@ -98,11 +98,13 @@ def history(prometheus: Prometheus, expression: str, now: int) -> list[Curve]:
     ]
 
 
-def record(prometheus: Prometheus, rules: Sequence[Recording], now: int) -> None:
+def record(prometheus: Prometheus, rules: Sequence[Recording], now: int, since: int = 0) -> None:
+    """What the rules record, from the beginning or from `since` on (which is one of the moments)."""
     every = moments(now)
+    every = every[every >= since]
     for ready in in_order(rules):
         with ThreadPoolExecutor(PARALLEL) as pool:
-            answers = pool.map(lambda rule: history(prometheus, rule.expression, now), ready)
+            answers = pool.map(lambda rule: history(prometheus, rule.expression, now, since), ready)
             for rule, curves in zip(ready, answers, strict=True):
                 prometheus.write(_recorded(rule, curve, every) for curve in curves)
 

@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from dev.drills import alerts, rules, sending
@@ -16,13 +16,14 @@ from dev.drills.alerts import Outbreak
 from dev.drills.judging import FAILED_SECONDS, Judgement, Known, judge
 from dev.drills.prometheus import Prometheus, running_prometheus
 from dev.drills.reading import Said, said
-from dev.drills.samples import Service, service_of
+from dev.drills.samples import Service, poorer, service_of
 from dev.drills.scenario import Scenario
 from dev.drills.site import Site, running_site
-from dev.drills.timeline import FINE_SECONDS, is_silent, timelines
+from dev.drills.timeline import FINE_SECONDS, answering, is_silent, timelines
 
 AT_ONCE = 4  #: alerts that are sent at once: each asks Prometheus some dozens of questions
 PREPARING_SECONDS, PREPARING_EACH = 8.0, 1.0
+POOR_SECONDS = 120
 Say = Callable[[str], None]
 
 
@@ -35,33 +36,36 @@ class Result:
     judgement: Judgement
 
 
-def run(scenarios: Sequence[Scenario], say: Say) -> list[Result]:
-    """In the order of the scenarios. Raises StackError."""
+def run(scenarios: Sequence[Scenario], say: Say, *, poorly: bool = False) -> list[Result]:
+    """In the order of the scenarios; poorly: see `poor`. Raises StackError."""
     together = [each for each in scenarios if not each.alone]
     worlds = [together] if together else []
     worlds += [[each] for each in scenarios if each.alone]
     with ThreadPoolExecutor(len(worlds)) as pool:
         found = {
-            each.scenario.name: each for world in pool.map(lambda world: _run(world, say), worlds) for each in world
+            each.scenario.name: each
+            for world in pool.map(lambda world: _run(world, say, poorly), worlds)
+            for each in world
         }
     return [found[each.name] for each in scenarios]
 
 
-def _run(scenarios: Sequence[Scenario], say: Say) -> list[Result]:
-    with replayed(scenarios, say) as (_, results):
+def _run(scenarios: Sequence[Scenario], say: Say, poorly: bool) -> list[Result]:
+    with replayed(scenarios, say, poorly=poorly) as (_, results):
         return results
 
 
 @contextmanager
-def replayed(scenarios: Sequence[Scenario], say: Say) -> Iterator[tuple[Site, list[Result]]]:
+def replayed(scenarios: Sequence[Scenario], say: Say, *, poorly: bool = False) -> Iterator[tuple[Site, list[Result]]]:
     """In one Prometheus and one bridge, which still run, with the sandbox that has the messages. Raises StackError."""
     with tempfile.TemporaryDirectory(prefix="incident-bridge-drills-") as name, ExitStack() as running:
         folder = Path(name)
         prometheus = running.enter_context(running_prometheus(folder))
-        now = _moment(len(scenarios))
+        now = _moment(len(scenarios) * (2 if poorly else 1))
         services = [service_of(each, now) for each in scenarios]
         fired = prepare(prometheus, services, now, say)
-        site = running.enter_context(running_site(folder, prometheus.url))
+        asked = running.enter_context(poor(folder, services, now)) if poorly else prometheus
+        site = running.enter_context(running_site(folder, asked.url))
         _wait_until(now)
         _notify(site, scenarios, fired, now)
         say(f"the alerts were sent within {time.time() - now:.0f} s")
@@ -89,6 +93,17 @@ def prepare(prometheus: Prometheus, services: Sequence[Service], now: int, say: 
         f"of the alerts in {time.monotonic() - recorded:.0f} s"
     )
     return sending.outbreaks_of([each.scenario for each in services], every)
+
+
+@contextmanager
+def poor(folder: Path, services: Sequence[Service], now: int) -> Iterator[Prometheus]:
+    """It knows less: scraped half as often, no ends of series, rules evaluated for two minutes only, no ALERTS."""
+    (folder / "poor").mkdir()
+    with running_prometheus(folder / "poor") as prometheus:
+        for service in services:
+            prometheus.write(poorer(each) for each in service_of(service.scenario, now).series())
+        rules.record(prometheus, rules.read()[0], now, now - POOR_SECONDS)
+        yield prometheus
 
 
 def _wait_until(moment: float) -> None:
@@ -121,9 +136,7 @@ def _send(site: Site, part: Sequence[Scenario], fired: dict[str, list[Outbreak]]
 
 def _again(outbreak: Outbreak) -> Outbreak:
     """It fires again, now."""
-    return Outbreak(
-        outbreak.rule, outbreak.labels, outbreak.active_at, int(time.time()), None, outbreak.value,
-    )  # fmt: skip
+    return replace(outbreak, fired_at=int(time.time()))
 
 
 def _parts(scenarios: Sequence[Scenario]) -> Iterator[Sequence[Scenario]]:
@@ -137,9 +150,11 @@ def _results(site: Site, services: Sequence[Service], fired: dict[str, list[Outb
         brief = incidents[sending.group_key(service.scenario)]
         heard = said(json.loads(site.get(f"/api/v1/incidents/{brief['number']}")), state)
         outbreaks = tuple(fired[service.scenario.name])
+        pods = timelines(service.scenario, now)
         truth = Known(
             service.failed_of(now - FAILED_SECONDS, now),
             tuple(text for each in outbreaks for text in each.annotations.values()),
-            is_silent(timelines(service.scenario, now), now),
+            is_silent(pods, now),
+            answering(pods, now),
         )
         yield Result(service.scenario, outbreaks, now, heard, judge(service.scenario, heard, truth))

@@ -141,6 +141,12 @@ def lives(pod: PodTimeline) -> Iterator[tuple[int, int]]:
     yield from pairwise(begins)
 
 
+def answering(pods: list[PodTimeline], now: int) -> int:
+    """How many were measured at the last scrape."""
+    last = int(np.flatnonzero(pods[0].times <= now)[-1])
+    return sum(bool(pod.exports[last]) for pod in pods)
+
+
 def is_silent(pods: list[PodTimeline], now: int) -> bool:
     """Whether no pod with any traffic has been measured in the last minute."""
     recent = (pods[0].times > now - 60) & (pods[0].times <= now)

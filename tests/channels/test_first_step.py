@@ -6,11 +6,14 @@ from dataclasses import replace
 
 import pytest
 
+from bridge.core.facts import Context, Part, Unit
 from bridge.core.model import Status
-from bridge.rendering.first_step import MAX_STEP, first_step_of
+from bridge.rendering.first_step import MAX_STEP, answered_by, first_step_of
 from bridge.rendering.links import Addresses
 from bridge.rendering.runbooks import names
 from bridge.rendering.sample import sample_alert
+from tests.channels.channel_builders import AT
+from tests.channels.message_reading import a_change, a_fact
 
 OWN = (
     "Did something change? If a model was deployed shortly before, roll it back first and look for the reason "
@@ -44,3 +47,25 @@ def test_every_runbook_of_the_bridge_has_one(name: str) -> None:
     alert = replace(sample_alert(name, Status.FIRING), annotations={"runbook_url": f"/{name}"})
     step = first_step_of([alert], Addresses("https://bridge.example"))
     assert 10 < len(step) <= MAX_STEP
+
+
+POD_OR_ALL = "One pod or all? A single one can be restarted; what they all have is in the model"
+BY_TYPE = a_fact(unit=Unit.COUNT, parts=(Part("timeout", 40),), role="error_types")
+
+
+@pytest.mark.parametrize(
+    ("context", "step"),
+    [
+        (None, OWN),
+        (Context(AT), OWN),
+        (Context(AT, changes=(a_change(),), changes_known=True), OWN),
+        (Context(AT, changes_known=True), "Which kind? model_load is a file, a checksum or memory"),
+        (Context(AT, changes=(a_change(kind="rollback"), a_change()), changes_known=True), "Which kind?"),
+        (Context(AT, (BY_TYPE,), changes_known=True), POD_OR_ALL),
+        (Context(AT, (BY_TYPE,)), OWN),
+    ],
+    ids=["nothing known", "changes not known", "changed", "unchanged", "rolled back", "kinds known too", "kinds known"],
+)
+def test_a_step_that_the_message_answers_is_left_out(context: Context | None, step: str) -> None:
+    alert = replace(sample_alert("Slow", Status.FIRING), annotations={"runbook_url": "/MLErrorRateCritical"})
+    assert first_step_of([alert], Addresses("https://bridge.example"), answered_by(context)).startswith(step)

@@ -78,15 +78,15 @@ def texts(chart: LineChart) -> list[str]:
 
 def test_marks_and_axis_show_seconds_in_a_short_chart_and_days_in_a_long_one() -> None:
     short = texts(a_chart(span=Span(at(-300), at(70)), started=NOON, ended=at(10), changes=()))
-    assert {"began 12:00:00", "ended 12:00:10", "11:58"} <= set(short)
+    assert {"fired 12:00:00", "ended 12:00:10", "11:58"} <= set(short)
     days = Span(NOON - timedelta(days=1), NOON + timedelta(days=4))
     long = texts(a_chart(span=days, started=NOON, ended=NOON + timedelta(days=3), changes=()))
-    assert {"began 1 Mar 12:00", "ended 4 Mar 12:00", "2 Mar", "28 Feb to 5 Mar 2026, UTC"} <= set(long)
+    assert {"fired 1 Mar 12:00", "ended 4 Mar 12:00", "2 Mar", "28 Feb to 5 Mar 2026, UTC"} <= set(long)
     assert len(set(long)) == len(long)
 
 
 def test_a_start_that_is_not_shown_has_no_mark() -> None:
-    assert not [text for text in texts(a_chart(started=SPAN.start - timedelta(days=40))) if "began" in text]
+    assert not [text for text in texts(a_chart(started=SPAN.start - timedelta(days=40))) if "fired" in text]
 
 
 def test_missing_samples_are_a_gap_and_not_zero() -> None:

@@ -1,4 +1,4 @@
-"""context.probes: what it takes, what it refuses, and what `bridge check` says of the golden texts."""
+"""context.probes: accepted and refused settings, and what `bridge check` reports about the golden texts."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ LEAST: dict[str, Any] = {
 }
 
 
-def written(folder: Path, **changed: Any) -> Path:
-    """A file with one probe; None takes a key out."""
+def routes_file(folder: Path, **changed: Any) -> Path:
+    """A file with one probe; None removes a key."""
     probe = {key: value for key, value in {**LEAST, **changed}.items() if value is not None}
     channels = {"slack-ml": {"type": "slack", "token": "${BOT}", "channel": "C012ABCDEF"}}
     context = {"prometheus": {"url": "http://prometheus:9090"}, "probes": [probe]}
@@ -34,13 +34,13 @@ def written(folder: Path, **changed: Any) -> Path:
 
 
 def read(folder: Path, **changed: Any) -> ProbeSettings:
-    context = load(written(folder, **changed), GOOD).context
+    context = load(routes_file(folder, **changed), GOOD).context
     assert context is not None
     (probe,) = context.probes
     return probe
 
 
-def test_the_least_of_it(tmp_path: Path) -> None:
+def test_the_required_keys_are_enough(tmp_path: Path) -> None:
     probe = read(tmp_path)
     assert (probe.golden, probe.urls, probe.path) == (tmp_path / "golden.csv", ("http://api:8100",), "/predict")
     assert probe.probe.concerns([{"cause": "toxicity"}])
@@ -48,7 +48,7 @@ def test_the_least_of_it(tmp_path: Path) -> None:
     assert probe.sent_headers() == {"X-Golden-Probe": "1"}
 
 
-def test_tokens_are_sent_and_not_shown(tmp_path: Path) -> None:
+def test_tokens_are_sent_and_never_shown(tmp_path: Path) -> None:
     (tmp_path / "token").write_text("of-the-file\n")
     probe = read(tmp_path, token="${KEY}", header_token_file="token", headers={"X-Team": "ml"})
     assert probe.sent_headers() == {
@@ -74,13 +74,13 @@ def test_tokens_are_sent_and_not_shown(tmp_path: Path) -> None:
         ({"batch": 0}, "batch"),
     ],
 )
-def test_what_it_refuses(tmp_path: Path, changed: dict[str, Any], said: str) -> None:
+def test_an_invalid_probe_is_refused(tmp_path: Path, changed: dict[str, Any], said: str) -> None:
     with pytest.raises(ConfigurationFaults) as raised:
         read(tmp_path, **changed)
     assert said in "\n".join(fault.render("routes.yaml") for fault in raised.value.faults)
 
 
-SECRET = "a-text-that-nobody-may-see"
+SECRET = "a-text-that-must-stay-secret"
 
 
 @pytest.mark.parametrize(
@@ -91,19 +91,19 @@ SECRET = "a-text-that-nobody-may-see"
         (f"label,text\ntoxic,{SECRET}, and more\n", "text 1 is not a label and a text"),
     ],
 )
-def test_golden_texts_that_cannot_be_used_stop_no_bridge_and_are_warned_of(
+def test_unusable_golden_texts_are_a_warning_and_the_bridge_starts(
     tmp_path: Path, content: str | None, said: str
 ) -> None:
     if content is not None:
         (tmp_path / "golden.csv").write_text(content)
     assert read(tmp_path)
-    advice = advise(written(tmp_path), GOOD, NOW, CHANNEL_TYPES)
+    advice = advise(routes_file(tmp_path), GOOD, NOW, CHANNEL_TYPES)
     (warning,) = [str(each) for each in advice.warnings if "probes" in str(each)]
     assert said in warning
     assert SECRET not in warning
 
 
-def test_those_of_the_api_are_of_use(tmp_path: Path) -> None:
+def test_the_golden_texts_of_the_api_are_usable(tmp_path: Path) -> None:
     golden = str(ROOT / "bert_api" / "golden.csv")
-    advice = advise(written(tmp_path, golden=golden), GOOD, NOW, CHANNEL_TYPES)
-    assert [] == [each for each in advice.warnings if "probes" in str(each)]
+    advice = advise(routes_file(tmp_path, golden=golden), GOOD, NOW, CHANNEL_TYPES)
+    assert [each for each in advice.warnings if "probes" in str(each)] == []

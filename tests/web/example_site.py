@@ -1,4 +1,4 @@
-"""The pages on a real server and store, full of what is awkward to show: long names, many alerts, other scripts."""
+"""The pages on a real server and store with awkward data: long names, many alerts, other scripts."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ CAPACITIES = [ChannelCapacity(name, 1000, None, 1, 60.0) for name in ("pagerduty
 ERRORS = {
     "alertname": "MLErrorRateCritical", "severity": "critical", "job": "toxicity-api", "namespace": "ml", "team": "ml",
 }  # fmt: skip
-TOLD = {
+ANNOTATIONS = {
     "summary": "Toxicity API: 7.3 % of predictions fail",
     "description": "More than 5 % of the predictions have failed for 2 minutes.\nUsers see errors, not verdicts.",
     "runbook_url": "/MLErrorRateCritical",
@@ -87,7 +87,7 @@ def groups() -> Iterator[Group]:
 
     pods = ("api-1", "api-2", "api-3")
     named = {"alertname": "MLErrorRateCritical", "namespace": "ml", "job": "toxicity-api"}
-    yield group(named, *(an_alert({**ERRORS, "pod": pod}, TOLD) for pod in pods))
+    yield group(named, *(an_alert({**ERRORS, "pod": pod}, ANNOTATIONS) for pod in pods))
     yield group(
         {"page": "true"}, *(an_alert({**ERRORS, "alertname": f"Rule{n:03d}", "pod": f"pod-{n}"}) for n in range(260))
     )
@@ -141,11 +141,11 @@ def fill(database: str, settings: Settings) -> None:
         ended = replace(group.alerts[0], status=Status.RESOLVED, ends_at=NOW - timedelta(minutes=3))
         later.accept(replace(group, alerts=(ended,)))
     later.close()
-    store, people = StoreDeliveries(engine), StoreActions(engine, lambda: policy)
+    store, actions = StoreDeliveries(engine), StoreActions(engine, lambda: policy)
     store.settle(
         [(claim, outcome(claim)) for claim in store.claim(CAPACITIES, STARTED)], STARTED + timedelta(seconds=2)
     )
-    people.acknowledge(3, "Ana", NOW - timedelta(minutes=9))
+    actions.acknowledge(3, "Ana", NOW - timedelta(minutes=9))
     changes = StoreChanges(engine, lambda: NOW)
     for minutes, kind, version in ((34, "deploy", "v2.4.0"), (123, "retraining", ""), (900, "config", "")):
         at = NOW - timedelta(minutes=minutes)
@@ -189,7 +189,7 @@ def outcome(claim: Claim) -> Sent | GiveUp:
 
 @contextlib.contextmanager
 def running_site(folder: Path, *, empty: bool = False) -> Iterator[str]:
-    """Its address."""
+    """Yields its URL."""
     database, settings = f"sqlite:///{folder}/site.db", load_text(ROUTES, {"KEY": "0123456789abcdef0123456789abcdef"})
     if not empty:
         fill(database, settings)

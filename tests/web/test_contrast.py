@@ -1,4 +1,4 @@
-"""Text on every page and in mails is read by tired eyes: WCAG 2.2 AA, 4.5 to 1, in light and in dark.
+"""Contrast of text on every page and in mails: WCAG 2.2 AA, 4.5 to 1, in light and dark.
 
 https://www.w3.org/TR/WCAG22/#contrast-minimum
 """
@@ -52,7 +52,7 @@ def used(css: str, name: str) -> set[str]:
 
 
 @pytest.mark.parametrize(("sheet", "scheme"), list(product(SHEETS, (0, 1))))
-def test_every_text_colour_is_read_on_every_ground(sheet: str, scheme: int) -> None:
+def test_every_text_colour_has_enough_contrast_on_every_background(sheet: str, scheme: int) -> None:
     css = (ROOT / sheet).read_text()
     colours, texts, grounds = schemes(css)[scheme], used(css, "color"), used(css, "background")
     grounds -= {ground for ground in grounds if ground in texts}  # dots
@@ -62,19 +62,19 @@ def test_every_text_colour_is_read_on_every_ground(sheet: str, scheme: int) -> N
         for text, ground in product(sorted(texts), sorted(grounds))
         if contrast(colours[text], colours[ground]) < ENOUGH
     }
-    assert {} == poor
+    assert poor == {}
 
 
 @pytest.mark.parametrize("sheet", SHEETS)
-def test_nothing_with_text_is_made_paler_and_what_has_a_ground_of_its_own_is_read_on_it(sheet: str) -> None:
+def test_text_has_no_opacity_and_enough_contrast_on_its_own_background(sheet: str) -> None:
     for selector, body in rules((ROOT / sheet).read_text()):
         assert "opacity" not in body or selector == ".speaker", selector
         pair = re.findall(r"(?:^|\s)(?:color|background): (#\w{3,6})\b(?!\w)", body)
         assert len(pair) < 2 or contrast(*pair[:2]) >= ENOUGH, selector
 
 
-def test_a_chart_follows_the_scheme_of_page_and_mail() -> None:
-    """It is drawn on white: turned over, that is about the dark ground on which it stands."""
+def test_a_chart_has_the_colour_scheme_of_page_and_mail() -> None:
+    """It is drawn on white; inverted, that is about the dark background of the page."""
     for place, card in (("bridge/web/static/bridge.css", "#16181b"), ("bridge/templates/body.html", "#1d2125")):
         (share,) = re.findall(
             r"prefers-color-scheme: dark\).*\.chart \{ filter: invert\(([.\d]+)\)",
@@ -85,13 +85,13 @@ def test_a_chart_follows_the_scheme_of_page_and_mail() -> None:
         assert contrast(ground, card) < 1.1, place
 
 
-def test_a_mail_is_read_in_light_and_in_dark() -> None:
+def test_a_mail_has_enough_contrast_in_light_and_dark() -> None:
     mail = (ROOT / "bridge/templates/body.html").read_text()
     style, markup = re.findall(r"<style>(.*?)</style>(.*)", mail, re.DOTALL)[0]
     headers = re.findall(r"#\w{6}", mail.partition("%}")[0])
-    assert 5 <= len(headers)
-    assert [] == [colour for colour in headers if contrast(colour, "#ffffff") < ENOUGH]
+    assert len(headers) >= 5
+    assert [colour for colour in headers if contrast(colour, "#ffffff") < ENOUGH] == []
     texts = set(re.findall(r'[";]color:(#\w{6})', markup)) - {"#ffffff"}
-    assert [] == [text for text in texts for ground in ("#ffffff", "#fff8e6") if contrast(text, ground) < ENOUGH]
+    assert [text for text in texts for ground in ("#ffffff", "#fff8e6") if contrast(text, ground) < ENOUGH] == []
     dark = list(re.findall(r"[ {]color: (#\w+)", style))
-    assert [] == [text for text in dark for ground in ("#1d2125", "#2a2620") if contrast(text, ground) < ENOUGH]
+    assert [text for text in dark for ground in ("#1d2125", "#2a2620") if contrast(text, ground) < ENOUGH] == []

@@ -1,4 +1,4 @@
-"""What several processes measure meets in one text, whichever of them dies, starts again or finds no room."""
+"""Metrics of several processes are merged, whichever of them dies, restarts or has no disk space."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ for line in sys.stdin:
 
 
 class Process:
-    """One that measures, and does as it is told."""
+    """A process with metrics that executes commands."""
 
     def __init__(self, folder: Path | None, name: str, limit: int = resource.RLIM_INFINITY) -> None:
         environment = {**os.environ, **({"PROMETHEUS_MULTIPROC_DIR": str(folder)} if folder else {})}
@@ -55,17 +55,17 @@ class Process:
         )
         assert self._popen.stdin is not None and self._popen.stdout is not None
         self._in, self._out = self._popen.stdin, self._popen.stdout
-        assert "ready\n" == self._out.readline()
+        assert self._out.readline() == "ready\n"
 
     def do(self, words: str) -> list[str]:
         print(words, file=self._in, flush=True)
         first = self._out.readline()
         lines = [self._out.readline().rstrip("\n") for _ in range(int(first))] if first != "done\n" else []
-        assert first == "done\n" or "done\n" == self._out.readline()
+        assert first == "done\n" or self._out.readline() == "done\n"
         return lines
 
     def kill(self) -> str:
-        """As the kernel does without memory; what stood on stderr."""
+        """As the kernel does without memory; returns its stderr."""
         self._popen.send_signal(signal.SIGKILL)
         return self._popen.communicate(timeout=30)[1]
 
@@ -87,7 +87,7 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_what_a_process_counted_outlives_it_once_and_its_gauges_do_not(folder: Path) -> None:
+def test_counters_of_a_process_survive_it_once_and_its_gauges_do_not(folder: Path) -> None:
     web, worker = Process(folder, "web"), Process(folder, "worker")
     for each in (web, worker):
         each.do("loaded well")
@@ -96,28 +96,28 @@ def test_what_a_process_counted_outlives_it_once_and_its_gauges_do_not(folder: P
         worker.do("sent")
     worker.do("refresh")
     seen = web.do("show")
-    assert (2.0, 1.0, 0.0) == (value(seen, SENT), value(seen, GOOD % "web"), value(seen, GOOD % "worker"))
+    assert (value(seen, SENT), value(seen, GOOD % "web"), value(seen, GOOD % "worker")) == (2.0, 1.0, 0.0)
     assert value(seen, MEMORY % "web") and value(seen, MEMORY % "worker")
     worker.kill()
     seen = web.do("show")
-    assert (2.0, 1.0, None) == (value(seen, SENT), value(seen, GOOD % "web"), value(seen, GOOD % "worker"))
+    assert (value(seen, SENT), value(seen, GOOD % "web"), value(seen, GOOD % "worker")) == (2.0, 1.0, None)
     assert value(seen, MEMORY % "worker") is None
     worker = Process(folder, "worker")
     worker.do("sent")
-    assert 3.0 == value(web.do("show"), SENT)
+    assert value(web.do("show"), SENT) == 3.0
     web.kill()
     web = Process(folder, "web")
-    assert 3.0 == value(web.do("show"), SENT)
+    assert value(web.do("show"), SENT) == 3.0
     before = {each.name for each in folder.iterdir()}
     for _ in range(3):
         worker.kill()
         worker = Process(folder, "worker")
     worker.do("sent")
-    assert (4.0, before) == (value(web.do("show"), SENT), {each.name for each in folder.iterdir()})
+    assert (value(web.do("show"), SENT), {each.name for each in folder.iterdir()}) == (4.0, before)
     web.kill(), worker.kill()
 
 
-def test_the_processor_time_of_a_process_goes_on_with_its_successor(folder: Path) -> None:
+def test_the_cpu_time_of_a_process_continues_with_its_successor(folder: Path) -> None:
     first = Process(folder, "worker")
     first.do("refresh")
     spent = value(first.do("mine"), CPU % "worker")
@@ -127,59 +127,59 @@ def test_the_processor_time_of_a_process_goes_on_with_its_successor(folder: Path
     second.kill()
 
 
-def test_two_of_the_same_name_are_added_up(folder: Path) -> None:
+def test_two_processes_of_the_same_name_are_summed(folder: Path) -> None:
     web, one, two = Process(folder, "web"), Process(folder, "worker"), Process(folder, "worker")
     for each in (one, two, two):
         each.do("sent")
-    assert 3.0 == value(web.do("show"), SENT)
-    assert (1.0, 2.0) == (value(one.do("mine"), SENT), value(two.do("mine"), SENT))
+    assert value(web.do("show"), SENT) == 3.0
+    assert (value(one.do("mine"), SENT), value(two.do("mine"), SENT)) == (1.0, 2.0)
     for each in (web, one, two):
         each.kill()
 
 
-def test_what_an_earlier_version_or_a_power_cut_left_is_in_nobodys_way(folder: Path) -> None:
+def test_files_of_an_earlier_version_or_a_power_failure_are_ignored(folder: Path) -> None:
     for name in ("counter_17.db", "histogram_17.db", "gauge_mostrecent_17.db", "gauge_livemostrecent_web.db"):
         (folder / name).write_bytes(os.urandom(5000))
     (folder / "counter_web.db").write_bytes(b"\xff\xff\xff\x7f" * 5000)
     web = Process(folder, "web")
     web.do("sent")
-    assert 1.0 == value(web.do("show"), SENT)
+    assert value(web.do("show"), SENT) == 1.0
     assert not [each for each in folder.iterdir() if "17" in each.name]
     web.kill()
 
 
-def test_a_folder_without_room_or_that_is_none_keeps_nobody_from_counting(folder: Path) -> None:
+def test_a_full_or_missing_folder_does_not_prevent_counting(folder: Path) -> None:
     (folder / "file").touch()
     for place, limit in ((folder, 1000), (folder / "missing", 10**6), (folder / "file", 10**6)):
         web = Process(place, "web", limit)
         web.do("sent")
-        assert 1.0 == value(web.do("show"), SENT)
+        assert value(web.do("show"), SENT) == 1.0
         assert "metrics_not_shared" in web.kill()
 
 
-def test_a_folder_that_is_taken_away_leaves_each_its_own(folder: Path) -> None:
+def test_after_the_folder_is_deleted_each_process_keeps_its_own_metrics(folder: Path) -> None:
     (folder / "metrics").mkdir()
     web = Process(folder / "metrics", "web")
     web.do("sent")
     for each in (folder / "metrics").iterdir():
         each.unlink()
     (folder / "metrics").rmdir()
-    assert 1.0 == value(web.do("show"), SENT)
+    assert value(web.do("show"), SENT) == 1.0
     web.kill()
 
 
-def test_there_is_room_on_the_disk_for_all_that_is_measured(folder: Path) -> None:
-    """A mapped hole that finds no room ends the process."""
+def test_the_disk_space_of_the_metrics_is_allocated(folder: Path) -> None:
+    """A sparse mapped file on a full disk would kill the process."""
     web = Process(folder, "web")
     assert all(each.stat().st_blocks * 512 >= each.stat().st_size for each in folder.glob("*.db"))
     web.kill()
 
 
 @pytest.mark.parametrize("share", [True, False])
-def test_no_series_says_when_another_was_made(folder: Path, share: bool) -> None:
+def test_there_are_no_created_series(folder: Path, share: bool) -> None:
     web = Process(folder if share else None, "web")
     web.do("sent")
-    assert [] == [line for command in ("show", "mine") for line in web.do(command) if "_created" in line]
+    assert [line for command in ("show", "mine") for line in web.do(command) if "_created" in line] == []
     web.kill()
 
 
@@ -187,5 +187,5 @@ def test_every_series_of_a_process_has_its_label_and_the_usual_name() -> None:
     metrics = Metrics(process="worker")
     text = metrics.of_this_process().decode()
     usual = ("cpu_seconds_total", "resident_memory_bytes", "virtual_memory_bytes", "start_time_seconds", "open_fds")
-    assert [] == [name for name in (*usual, "max_fds") if f'process_{name}{{process="worker"}}' not in text]
+    assert [name for name in (*usual, "max_fds") if f'process_{name}{{process="worker"}}' not in text] == []
     assert "# TYPE process_cpu_seconds_total counter" in text

@@ -1,4 +1,4 @@
-"""Who asks: behind which proxies, for which host; and what counts as this machine."""
+"""Who the caller is: behind which proxies, for which host; and what counts as this machine."""
 
 from collections.abc import Mapping
 
@@ -47,7 +47,7 @@ def test_a_loopback_connection_to_a_loopback_host_is_local(peer: str, host: str)
 
 
 @pytest.mark.parametrize("peer", ["10.0.0.9", "::ffff:10.0.0.9", "fe80::1%eth0", "", "x", "0.0.0.0"])
-def test_a_connection_from_elsewhere_never_is(peer: str) -> None:
+def test_a_connection_from_elsewhere_is_never_local(peer: str) -> None:
     for more in ("", TRUSTING):
         for headers in ({}, {"X_Forwarded_For": "127.0.0.1"}, {"Forwarded": "for=127.0.0.1"}):
             assert not caller_of(request(peer, **headers), settings(more)).local
@@ -61,13 +61,13 @@ def test_a_connection_from_elsewhere_never_is(peer: str) -> None:
         "0177.0.0.1", "[::]:9119", "[::1", "localhost:x", "10.0.0.7:9119", "bridge.example.org",
     ],
 )  # fmt: skip
-def test_a_host_that_is_not_ours_makes_it_remote(host: str) -> None:
-    """A page of evil.example whose name suddenly means 127.0.0.1 is a loopback connection, too."""
+def test_a_foreign_host_makes_a_caller_remote(host: str) -> None:
+    """DNS rebinding: a page of evil.example that resolves to 127.0.0.1 makes a loopback connection too."""
     caller = caller_of(request(Host=host, Origin=f"http://{host}"), settings())
     assert "it asks for the host" in caller.remote
 
 
-def test_the_host_of_external_url_is_ours() -> None:
+def test_the_host_of_external_url_is_accepted() -> None:
     for host in ("bridge.example.org", "BRIDGE.example.org:443", "127.0.0.1:9119"):
         assert caller_of(request(Host=host), settings(PUBLIC)).local
     assert not caller_of(request(Host="bridge.example.org.evil.example"), settings(PUBLIC)).local
@@ -79,17 +79,17 @@ def test_the_host_of_external_url_is_ours() -> None:
      "X_Forwarded_Server", "CF_Connecting_IP", "True_Client_IP", "X_Client_IP"],
 )  # fmt: skip
 @pytest.mark.parametrize("value", ["127.0.0.1", "for=127.0.0.1", "localhost", "http", ""])
-def test_whoever_is_no_trusted_proxy_only_makes_itself_remote(name: str, value: str) -> None:
+def test_proxy_headers_of_an_untrusted_caller_make_it_remote(name: str, value: str) -> None:
     caller = caller_of(request(**{name: value}), settings())
-    assert not caller.local and "127.0.0.1" == caller.address
+    assert not caller.local and caller.address == "127.0.0.1"
 
 
-def test_what_a_proxy_sends_that_was_told_nothing_is_remote() -> None:
-    """nginx' plain proxy_pass: HTTP/1.0, the host of its own upstream, and no header that tells of it."""
+def test_a_request_of_an_unconfigured_proxy_is_remote() -> None:
+    """nginx with only proxy_pass: HTTP/1.0, the host of its upstream, and no proxy header."""
     assert "HTTP/1.0" in caller_of(request(protocol="HTTP/1.0"), settings()).remote
 
 
-def test_a_trusted_proxy_has_to_say_for_whom() -> None:
+def test_a_trusted_proxy_must_name_the_client() -> None:
     assert "does not name one client" in caller_of(request(), settings(TRUSTING)).remote
     for unclear in ("unknown", "_hidden", "", "evil.example", "127.0.0.1, x"):
         assert not caller_of(request(X_Forwarded_For=unclear), settings(TRUSTING)).local
@@ -125,12 +125,12 @@ def test_a_trusted_proxy_has_to_say_for_whom() -> None:
         ({}, ""),
     ],
 )
-def test_the_client_is_the_first_from_the_right_that_is_no_proxy(headers: Mapping[str, str], client: str) -> None:
-    assert client == hops(headers).client
+def test_the_client_is_the_rightmost_address_that_is_no_proxy(headers: Mapping[str, str], client: str) -> None:
+    assert hops(headers).client == client
 
 
 def test_two_headers_of_one_name_are_one_list() -> None:
-    assert CLIENT == hops([("X-Forwarded-For", "127.0.0.1"), ("X-Forwarded-For", CLIENT)]).client
+    assert hops([("X-Forwarded-For", "127.0.0.1"), ("X-Forwarded-For", CLIENT)]).client == CLIENT
 
 
 def x_forwarded(address: str, host: str, proto: str) -> dict[str, str]:
@@ -138,7 +138,7 @@ def x_forwarded(address: str, host: str, proto: str) -> dict[str, str]:
 
 
 @pytest.mark.parametrize(
-    ("headers", "told"),
+    ("headers", "expected"),
     [
         (x_forwarded(CLIENT, "b.example", "https"), ("b.example", "https")),
         (x_forwarded(CLIENT, "evil, b.example", "http, HTTPS"), ("b.example", "https")),
@@ -150,20 +150,20 @@ def x_forwarded(address: str, host: str, proto: str) -> dict[str, str]:
         ),
     ],
 )
-def test_host_and_scheme_are_those_that_the_outermost_trusted_proxy_saw(
-    headers: Mapping[str, str], told: tuple[str, str]
+def test_host_and_scheme_are_those_of_the_outermost_trusted_proxy(
+    headers: Mapping[str, str], expected: tuple[str, str]
 ) -> None:
-    assert told == (hops(headers).host, hops(headers).scheme)
+    assert (hops(headers).host, hops(headers).scheme) == expected
 
 
 @given(st.text(max_size=80), st.text(max_size=80))
-def test_no_header_is_too_strange(one: str, other: str) -> None:
+def test_any_header_is_parsed(one: str, other: str) -> None:
     clean = {"Forwarded": " ".join(one.splitlines()), "X-Forwarded-For": " ".join(other.splitlines())}
     assert isinstance(hops(clean), Hops)
 
 
-def test_every_host_that_is_named_has_to_be_ours() -> None:
-    """A page of evil.example, reached through a proxy on the reader's own machine, may add any header."""
+def test_every_named_host_must_be_accepted() -> None:
+    """A page of evil.example, through a proxy on the user's own machine, may add any header."""
     spoofed = request(Host="evil.example", X_Forwarded_For="127.0.0.1, 127.0.0.1", X_Forwarded_Host="127.0.0.1:9119")
     assert not caller_of(spoofed, settings(TRUSTING)).local
     named = request(X_Forwarded_For="127.0.0.1", X_Forwarded_Host="evil.example")
@@ -191,5 +191,5 @@ def test_every_host_that_is_named_has_to_be_ours() -> None:
         ("", {"Host": "b.example", "Origin": "https://b.example", "X_Forwarded_Proto": "https"}, True),
     ],
 )  # fmt: skip
-def test_a_page_of_another_site(more: str, headers: Mapping[str, str], other: bool) -> None:
-    assert other == from_another_site(request(**headers), settings(more))
+def test_a_request_from_another_site_is_detected(more: str, headers: Mapping[str, str], other: bool) -> None:
+    assert from_another_site(request(**headers), settings(more)) == other

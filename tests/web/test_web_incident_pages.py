@@ -1,4 +1,4 @@
-"""An incident's own pages: where its links lead, and the command that silences it."""
+"""The pages of an incident: its links, and the command that silences it."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ QUERY = "http://prometheus:9090/graph?g0.expr=up"
 @pytest.fixture
 def world() -> World:
     world = World(PLAIN + SOURCE % "")
-    world.reader.all[7] = replace(INCIDENT, external_url="http://told.example:9093")
+    world.reader.all[7] = replace(INCIDENT, external_url="http://webhook.example:9093")
     return world
 
 
@@ -29,33 +29,33 @@ def command(page: str) -> list[str]:
     return shlex.split(html.unescape(found))
 
 
-def test_the_command_names_what_the_group_is_made_by(world: World) -> None:
+def test_the_silence_command_has_the_group_labels(world: World) -> None:
     page = world.get("/incidents/7/silence").text
     words = command(page)
-    assert ["amtool", "silence", "add", "--alertmanager.url=http://am:9093", "--duration=2h"] == words[:5]
-    assert [f"--comment=#7 {INCIDENT.title}", 'alertname="A"'] == words[5:]
+    assert words[:5] == ["amtool", "silence", "add", "--alertmanager.url=http://am:9093", "--duration=2h"]
+    assert words[5:] == [f"--comment=#7 {INCIDENT.title}", 'alertname="A"']
     assert "Its matchers match 1 of the 1 alerts that fire now" in " ".join(page.split())
     assert "Alertmanager&#39;s own pages" not in page
 
 
-def test_without_a_configured_address_it_is_the_one_that_alertmanager_says(world: World) -> None:
+def test_the_silence_command_uses_the_url_from_the_webhook_if_none_is_configured(world: World) -> None:
     world.settings = World(PLAIN).settings
-    assert "--alertmanager.url=http://told.example:9093" in command(world.get("/incidents/7/silence").text)
+    assert "--alertmanager.url=http://webhook.example:9093" in command(world.get("/incidents/7/silence").text)
     world.reader.all[7] = replace(INCIDENT, external_url="javascript:alert(1)")
     assert not [word for word in command(world.get("/incidents/7/silence").text) if word.startswith("--alertmanager")]
 
 
-def test_of_a_group_that_nothing_makes_it_names_what_its_alerts_share(world: World) -> None:
+def test_the_silence_command_has_the_common_labels_if_there_are_no_group_labels(world: World) -> None:
     one, two = (replace(ALERT, fingerprint=p, labels={"alertname": "A", "team": "x y", "pod": p}) for p in "ab")
-    found = replace(INCIDENT, group_labels={}, alerts={"a": one, "b": two}, external_url="http://told.example:9093")
+    found = replace(INCIDENT, group_labels={}, alerts={"a": one, "b": two}, external_url="http://webhook.example:9093")
     world.reader.all[7] = found
-    assert ['alertname="A"', 'team="x y"'] == command(world.get("/incidents/7/silence").text)[-2:]
+    assert command(world.get("/incidents/7/silence").text)[-2:] == ['alertname="A"', 'team="x y"']
     world.reader.all[7] = replace(found, alerts={"a": one, "b": replace(two, labels={"alertname": "B"})})
     page = world.get("/incidents/7/silence").text
     assert "amtool silence add" not in page and "no label in common" in page
 
 
-def test_where_the_alertmanager_has_pages_they_are_linked(world: World) -> None:
+def test_the_pages_of_alertmanager_are_linked(world: World) -> None:
     assert '<a href="http' not in world.get("/incidents/7").text.partition("Alertmanager</dt>")[2].partition("</dd>")[0]
     world.settings = World(PLAIN + SOURCE % UI).settings
     form = "https://am.example.org/ui/#/silences/new?filter=%7Balertname%3D%22A%22%7D"
@@ -63,7 +63,7 @@ def test_where_the_alertmanager_has_pages_they_are_linked(world: World) -> None:
     assert 'href="https://am.example.org/ui"' in world.get("/incidents/7").text
 
 
-def test_what_comes_from_elsewhere_is_silenced_there(world: World) -> None:
+def test_an_incident_of_another_source_is_silenced_there(world: World) -> None:
     world.reader.all[7] = INCIDENT
     assert "does not come from an Alertmanager" in world.get("/incidents/7/silence").text
     elsewhere = replace(ALERT, annotations={"silence_url": "https://grafana.example/silence?x=1&y=2"})
@@ -71,7 +71,7 @@ def test_what_comes_from_elsewhere_is_silenced_there(world: World) -> None:
     assert 'href="https://grafana.example/silence?x=1&amp;y=2"' in world.get("/incidents/7/silence").text
 
 
-def test_what_is_over_says_so(world: World) -> None:
+def test_a_resolved_incident_says_so(world: World) -> None:
     world.reader.all[7] = replace(world.reader.all[7], state=State.RESOLVED, resolved_at=NOW)
     assert "It is resolved" in world.get("/incidents/7/silence").text
     assert ">Silence</a>" not in world.get("/incidents/7").text
@@ -80,12 +80,12 @@ def test_what_is_over_says_so(world: World) -> None:
 @pytest.mark.parametrize(
     "path", ["/incidents/99/alerts", "/incidents/99/silence", "/incidents/x/silence", "/incidents/7/"]
 )
-def test_a_page_of_what_is_not_there_is_not_there(world: World, path: str) -> None:
-    assert 404 == world.get(path).status_code
+def test_the_pages_of_an_unknown_incident_are_not_found(world: World, path: str) -> None:
+    assert world.get(path).status_code == 404
 
 
 @pytest.mark.parametrize("path", ["/incidents/7", "/incidents/7/alerts", "/incidents/7/silence"])
-def test_what_was_sent_in_stays_text(world: World, path: str) -> None:
+def test_received_text_is_escaped(world: World, path: str) -> None:
     nasty = {"alertname": "<script>x</script>", "a\u202eb": '"><img src=x>', "c": "';rm -rf ~;'"}
     alert = replace(
         ALERT, labels=nasty, generator_url="javascript:alert(1)", annotations={"runbook_url": "javascript:x"}
@@ -95,9 +95,9 @@ def test_what_was_sent_in_stays_text(world: World, path: str) -> None:
     assert "<script" not in page and "<img" not in page and 'href="javascript' not in page and "\u202e" not in page
 
 
-def test_an_incident_leads_to_its_runbook_dashboard_and_source_where_the_reader_is(world: World) -> None:
-    told = {"runbook_url": "/MLErrorRateCritical", "dashboard_url": "/d/mlops?x=1"}
-    world.reader.all[7] = replace(INCIDENT, alerts={"f1": replace(ALERT, annotations=told, generator_url=QUERY)})
+def test_an_incident_links_to_its_runbook_dashboard_and_source(world: World) -> None:
+    annotations = {"runbook_url": "/MLErrorRateCritical", "dashboard_url": "/d/mlops?x=1"}
+    world.reader.all[7] = replace(INCIDENT, alerts={"f1": replace(ALERT, annotations=annotations, generator_url=QUERY)})
     page = world.get("/incidents/7").text
     assert 'href="/runbooks/MLErrorRateCritical"' in page and ">Dashboard</a>" not in page
     assert f'href="{QUERY}"' in page and ">Prometheus</a>" in page

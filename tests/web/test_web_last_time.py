@@ -1,4 +1,4 @@
-"""The last five times, on an incident's page and in the API."""
+"""The last five similar incidents on the page of an incident and in the API."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def world(*earlier: Earlier) -> World:
     return found
 
 
-def test_the_page_lists_them_with_what_ended_each() -> None:
+def test_the_page_lists_earlier_incidents_with_what_ended_each() -> None:
     by_user = replace(EARLIER, number=5, resolved_by="ben", change=None)
     page = world(EARLIER, by_user).get("/incidents/7").text
     words = " ".join(page.partition("<h2>Last time</h2>")[2].partition("<h2>Deliveries</h2>")[0].split())
@@ -32,22 +32,28 @@ def test_the_page_lists_them_with_what_ended_each() -> None:
     assert "<b>" not in words and "<i>" not in words
 
 
-def test_the_api_has_their_times_and_changes() -> None:
+def test_the_api_has_times_and_changes_of_earlier_incidents() -> None:
     found = world(EARLIER).get("/api/v1/incidents/7").json
     assert found is not None
     recurrence = found["recurrence"]
     (earlier,) = recurrence["earlier"]
-    assert ("Failing (<i>api</i>)", 2, False, 2_592_000) == tuple(
-        recurrence[name] for name in ("subject", "count", "at_least", "window_seconds")
+    assert tuple(recurrence[name] for name in ("subject", "count", "at_least", "window_seconds")) == (
+        "Failing (<i>api</i>)",
+        2,
+        False,
+        2_592_000,
     )
     assert recurrence["text"].endswith("2nd in 30 days; last #6, 23 min, ended after rollback to <1.0> (Ana <a@x>)")
-    assert (6, 1380, True, None) == tuple(
-        earlier[name] for name in ("number", "duration_seconds", "duration_exact", "resolved_by")
+    assert tuple(earlier[name] for name in ("number", "duration_seconds", "duration_exact", "resolved_by")) == (
+        6,
+        1380,
+        True,
+        None,
     )
-    assert ("rollback", "<1.0>", "Ana <a@x>") == tuple(earlier["change"][name] for name in ("kind", "version", "by"))
+    assert tuple(earlier["change"][name] for name in ("kind", "version", "by")) == ("rollback", "<1.0>", "Ana <a@x>")
 
 
-def test_the_first_time_both_say_nothing() -> None:
+def test_the_first_incident_has_no_last_time_on_page_and_in_api() -> None:
     first = World()
     assert "Last time" not in first.get("/incidents/7").text
     found = first.get("/api/v1/incidents/7").json

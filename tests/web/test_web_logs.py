@@ -1,4 +1,4 @@
-"""Log lines: one JSON object each, or a line to read; without secrets, and nothing sent to us can forge one."""
+"""Log lines: one JSON object each, or a readable line; without secrets, and received text cannot forge one."""
 
 import io
 import json
@@ -18,7 +18,7 @@ SECRET = 'top"s€cret/\\'
 
 
 class Stderr(io.StringIO):
-    """In the place of stderr from its first use on: pytest puts its own there between a fixture and the test."""
+    """Replaces stderr on configure(), because pytest replaces it between a fixture and the test."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         super().__init__()
@@ -67,7 +67,7 @@ def fail() -> None:
     raise RuntimeError(f"vendor said {SECRET!r}")
 
 
-def test_a_secret_is_redacted_wherever_it_stands(lines: Lines) -> None:
+def test_a_secret_is_redacted_anywhere_in_a_line(lines: Lines) -> None:
     logger = logs.get("bridge")
     logger.info(f"event {SECRET}", deep=[{"a": (SECRET, SECRET.encode())}], error=ValueError(SECRET), tokens=3)
     logger.info("headers", headers={"Authorization": "Bearer unknown", "Accept": "all"})
@@ -87,14 +87,14 @@ class Unshowable:
         raise RuntimeError("no")
 
 
-def test_what_cannot_be_shown_does_not_break_the_log(lines: Lines) -> None:
+def test_a_value_without_a_representation_does_not_break_the_log(lines: Lines) -> None:
     circle: list[object] = []
     circle.append(circle)
     logs.get("bridge").info("odd", thing=Unshowable(), circle=circle, text="\ud800")
     assert len(lines()) == 1
 
 
-def test_a_line_to_read_has_the_same_in_it(stderr: Stderr) -> None:
+def test_a_readable_line_has_the_same_fields(stderr: Stderr) -> None:
     stderr.configure("info", style="console")
     logs.remember(request_id="r1")
     logs.get("bridge").info("stored", incident=7, why="no answer", names=["a", "b"], empty="")
@@ -127,28 +127,28 @@ FORGED = "x\nerror  bridge: forged\x1b[2J\r\u2028\u202e\x00"
 
 
 @pytest.mark.parametrize("style", ["json", "console"])
-def test_what_was_sent_to_us_forges_no_line_and_commands_no_terminal(stderr: Stderr, style: str) -> None:
+def test_received_text_forges_no_line_and_no_terminal_command(stderr: Stderr, style: str) -> None:
     stderr.configure("info", style=style)
     logs.get(FORGED).info(FORGED, **{FORGED: FORGED, "deep": [FORGED, {FORGED: FORGED}]})
     text = stderr.getvalue()
-    assert 1 == len(text.splitlines()) and text.rstrip("\n").isprintable()
+    assert len(text.splitlines()) == 1 and text.rstrip("\n").isprintable()
 
 
 @pytest.mark.parametrize("style", ["json", "console"])
-def test_what_is_less_than_the_level_is_not_written(stderr: Stderr, style: str) -> None:
+def test_events_below_the_level_are_not_written(stderr: Stderr, style: str) -> None:
     for level in ("debug", "info", "warning", "error"):
         stderr.configure(level, style=style)
         for each in ("debug", "info", "warning", "error"):
             getattr(logs.get("bridge"), each)(f"{each}-at-{level}")
     counts = [stderr.getvalue().count(f"{each}-at-") for each in ("error", "warning", "info", "debug")]
-    assert [4, 3, 2, 1] == counts
+    assert counts == [4, 3, 2, 1]
 
 
-def test_libraries_say_no_more_at_debug(stderr: Stderr) -> None:
-    """urllib3 would tell the path that it asks for, and for a ping that is the secret."""
+def test_libraries_log_no_more_at_debug_level(stderr: Stderr) -> None:
+    """urllib3 would log the path of a request, which is the secret of a ping."""
     stderr.configure("debug")
     logging.getLogger("urllib3").debug("GET /secret-path HTTP/1.1")
-    assert "" == stderr.getvalue()
+    assert stderr.getvalue() == ""
 
 
 class Full(io.StringIO):
@@ -157,21 +157,22 @@ class Full(io.StringIO):
 
 
 @pytest.mark.parametrize("style", ["json", "console"])
-def test_a_full_disk_below_the_log_stops_nobody(stderr: Stderr, monkeypatch: pytest.MonkeyPatch, style: str) -> None:
+def test_a_full_disk_does_not_break_logging(stderr: Stderr, monkeypatch: pytest.MonkeyPatch, style: str) -> None:
     monkeypatch.setattr(sys, "stderr", Full())
     logs.configure("info", style=style)
     logs.get("bridge").error("lost")
 
 
-def test_a_command_warns_on_stderr_and_leaves_the_rest_alone(stderr: Stderr) -> None:
+def test_a_command_warns_on_stderr_and_changes_nothing_else(stderr: Stderr) -> None:
     handlers = logging.getLogger().handlers
     stderr.monkeypatch.setattr(sys, "stderr", stderr)
     logs.configure_for_command()
     logs.get("store").info("schema_migrated")
     logs.get("store").warning("file_mode_restricted", was="0644")
-    assert stderr.getvalue().endswith(
-        "warning  store: file_mode_restricted was=0644\n"
-    ) and 1 == stderr.getvalue().count("\n")
+    assert (
+        stderr.getvalue().endswith("warning  store: file_mode_restricted was=0644\n")
+        and stderr.getvalue().count("\n") == 1
+    )
     assert handlers is logging.getLogger().handlers
 
 
@@ -184,14 +185,14 @@ def test_a_command_warns_on_stderr_and_leaves_the_rest_alone(stderr: Stderr) -> 
         ({"BRIDGE_LOG_LEVEL": "", "BRIDGE_LOG_FORMAT": ""}, ("warning", "console"), ("warning", "console")),
     ],
 )
-def test_the_environment_comes_before_the_file(
+def test_the_environment_wins_over_the_file(
     environment: Mapping[str, str], said: tuple[str, str] | tuple[()], wanted: tuple[str, str]
 ) -> None:
-    assert wanted == chosen(environment, *said)
+    assert chosen(environment, *said) == wanted
 
 
 @pytest.mark.parametrize("name", ["BRIDGE_LOG_LEVEL", "BRIDGE_LOG_FORMAT"])
-def test_a_word_that_is_none_is_refused_with_those_that_are(name: str) -> None:
+def test_an_invalid_value_is_refused_with_the_valid_ones(name: str) -> None:
     with pytest.raises(ValueError, match=rf"{name} is 'loud': write \w+.* or \w+"):
         chosen({name: "loud"})
 
@@ -215,6 +216,6 @@ def test_a_word_that_is_none_is_refused_with_those_that_are(name: str) -> None:
         ("log: null\nformat: console", ("info", "json")),
     ],
 )
-def test_the_supervisor_writes_as_routes_yaml_says(routes: str, wanted: tuple[str, ...]) -> None:
-    assert wanted == glimpsed({"L": "error"}, routes)
-    assert (wanted[0], "console") == glimpsed({"L": "error", "BRIDGE_LOG_FORMAT": "console"}, routes)
+def test_the_supervisor_logs_as_configured(routes: str, wanted: tuple[str, ...]) -> None:
+    assert glimpsed({"L": "error"}, routes) == wanted
+    assert glimpsed({"L": "error", "BRIDGE_LOG_FORMAT": "console"}, routes) == (wanted[0], "console")

@@ -1,4 +1,4 @@
-"""The links above every page: which is the current one, and that a phone breaks the line between them only."""
+"""The navigation of every page: its current link, and line breaks between links only."""
 
 from __future__ import annotations
 
@@ -27,15 +27,15 @@ SHEET = (Path(bridge.web.__file__).parent / "static/bridge.css").read_text()
         ("/runbooks/AlertBridgeDown", ("true", "Runbooks")),
     ],
 )
-def test_the_current_section_is_said_to_who_does_not_see_it(path: str, current: tuple[str, str]) -> None:
+def test_the_current_section_is_marked_for_screen_readers(path: str, current: tuple[str, str]) -> None:
     answer = World().get(path)
-    assert 200 == answer.status_code
-    assert [current] == re.findall(r'<a [^>]*aria-current="(\w+)"[^>]*>([^<]+)</a>', answer.text)
+    assert answer.status_code == 200
+    assert re.findall(r'<a [^>]*aria-current="(\w+)"[^>]*>([^<]+)</a>', answer.text) == [current]
 
 
-def test_a_page_of_no_section_is_in_none() -> None:
+def test_a_page_outside_the_sections_marks_none() -> None:
     answer = World().get("/nothing")
-    assert 404 == answer.status_code and "aria-current" not in answer.text
+    assert answer.status_code == 404 and "aria-current" not in answer.text
 
 
 def test_a_narrow_header_breaks_between_links_only() -> None:

@@ -1,4 +1,4 @@
-"""Alive, ready, metrics, reload."""
+"""Health, readiness, metrics, reload and the watchdog."""
 
 import threading
 from collections.abc import Mapping
@@ -25,12 +25,12 @@ def ready(world: World, health: Health = HEALTHY) -> TestResponse:
     return world.get("/-/ready")
 
 
-def test_healthy_needs_nothing(world: World) -> None:
+def test_healthy_needs_no_store(world: World) -> None:
     world.reader.error = StoreUnavailable("down")
     assert world.get("/-/healthy").status_code == 200
 
 
-def test_ready_when_everything_is(world: World) -> None:
+def test_ready_if_every_check_is_good(world: World) -> None:
     answer = ready(world)
     assert answer.status_code == 200
     assert all(check["ok"] for check in body_of(answer)["checks"].values())
@@ -44,7 +44,7 @@ def test_ready_when_everything_is(world: World) -> None:
         (replace(HEALTHY, overdue_seconds={"slack-ml": 1e6}, paused={"slack-ml": "bad token"}), "overdue", "bad token"),
     ],
 )
-def test_not_ready_says_why(world: World, health: Health, check: str, word: str) -> None:
+def test_not_ready_gives_the_reason(world: World, health: Health, check: str, word: str) -> None:
     answer = ready(world, health)
     assert answer.status_code == 503
     assert not body_of(answer)["checks"][check]["ok"]
@@ -68,7 +68,7 @@ def test_not_ready_while_nothing_can_be_stored(world: World) -> None:
     assert "bridge_store_up 1.0" in text and "bridge_store_writable 0.0" in text
 
 
-def test_a_store_that_hangs_holds_up_one_thread_and_no_probe(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_hanging_store_blocks_one_thread_and_no_probe(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     asked, answered = [], threading.Event()
 
     def health(now: datetime) -> Health:
@@ -78,11 +78,11 @@ def test_a_store_that_hangs_holds_up_one_thread_and_no_probe(world: World, monke
 
     monkeypatch.setattr(world.reader, "health", health)
     probe = StoreProbe(world.reader, world.intake, lambda: NOW, seconds=0.05)
-    assert [None] * 5 == [probe.health() for _ in range(5)]
-    assert (None, "") == probe.both()
-    assert [NOW] == asked
+    assert [probe.health() for _ in range(5)] == [None] * 5
+    assert probe.both() == (None, "")
+    assert asked == [NOW]
     answered.set()
-    assert HEALTHY == StoreProbe(world.reader, world.intake, lambda: NOW, seconds=60).health()
+    assert StoreProbe(world.reader, world.intake, lambda: NOW, seconds=60).health() == HEALTHY
 
 
 def test_every_channel_has_its_series_from_the_start(world: World) -> None:
@@ -95,7 +95,7 @@ def test_every_channel_has_its_series_from_the_start(world: World) -> None:
     assert 'bridge_build_info{version="0.1.0"} 1.0' in text
 
 
-def test_metrics_show_what_the_store_says(world: World) -> None:
+def test_metrics_show_the_state_of_the_store(world: World) -> None:
     world.reader.health_now = replace(
         HEALTHY,
         pending={("slack-ml", "info"): 4},
@@ -114,7 +114,7 @@ def test_metrics_show_what_the_store_says(world: World) -> None:
     assert "bridge_worker_seen_seconds 1.0" in text
 
 
-def test_reload_tells_its_faults() -> None:
+def test_reload_returns_its_faults() -> None:
     faults: list[str] = []
     world = World(PLAIN, reload=lambda: faults)
     assert world.post("/-/reload").status_code == 200
@@ -123,7 +123,7 @@ def test_reload_tells_its_faults() -> None:
     assert (answer.status_code, body_of(answer)["faults"]) == (400, faults)
 
 
-def test_reload_is_not_for_strangers_nor_for_other_sites() -> None:
+def test_reload_is_refused_for_remote_callers_and_other_sites() -> None:
     world = World(PLAIN, reload=list)
     assert world.post("/-/reload", address="10.0.0.9").status_code == 401
     assert world.post("/-/reload", Sec_Fetch_Site="cross-site").status_code == 403
@@ -134,33 +134,33 @@ def test_reload_without_a_file_says_so(world: World) -> None:
     assert world.post("/-/reload").status_code == 404
 
 
-BEATING = PLAIN + 'heartbeats: [{name: prometheus, matchers: [alertname="Watchdog"], every: 5m}]\n'
+WITH_HEARTBEAT = PLAIN + 'heartbeats: [{name: prometheus, matchers: [alertname="Watchdog"], every: 5m}]\n'
 
 
 @pytest.mark.parametrize(
-    ("heard", "status", "word"),
+    ("ages", "status", "word"),
     [
         ({"prometheus": 12.0}, 200, "received 12 s ago"),
         ({"prometheus": 301.0}, 503, "not received for 301 s"),
         ({}, 503, "never"),
     ],
 )
-def test_the_watchdog_tells_a_probe_from_outside(heard: Mapping[str, float], status: int, word: str) -> None:
-    world = World(BEATING)
-    world.reader.health_now = replace(HEALTHY, heartbeat_seconds=heard)
+def test_the_watchdog_reports_the_heartbeats(ages: Mapping[str, float], status: int, word: str) -> None:
+    world = World(WITH_HEARTBEAT)
+    world.reader.health_now = replace(HEALTHY, heartbeat_seconds=ages)
     answer = world.get("/-/watchdog")
     assert answer.status_code == status
     assert word in body_of(answer)["heartbeats"]["prometheus"]["why"]
     text = world.get("/metrics").text
     assert 'bridge_heartbeat_expected_seconds{name="prometheus"} 300.0' in text
-    assert ('bridge_heartbeat_age_seconds{name="prometheus"}' in text) == bool(heard)
+    assert ('bridge_heartbeat_age_seconds{name="prometheus"}' in text) == bool(ages)
 
 
-def test_the_watchdog_is_not_calm_where_nothing_is_expected(world: World) -> None:
+def test_the_watchdog_fails_without_configured_heartbeats(world: World) -> None:
     assert world.get("/-/watchdog").status_code == 503
 
 
-def test_the_watchdog_is_not_calm_without_a_store() -> None:
-    world = World(BEATING)
+def test_the_watchdog_fails_without_a_store() -> None:
+    world = World(WITH_HEARTBEAT)
     world.reader.error = StoreUnavailable("down")
     assert world.get("/-/watchdog").status_code == 503

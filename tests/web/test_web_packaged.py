@@ -1,4 +1,4 @@
-"""What the pages need besides Python is in what is installed, not only in the checkout."""
+"""The installed package contains the files that the pages need."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 ROOT = Path(__file__).parents[2]
 
 
-def test_the_package_carries_templates_runbooks_and_what_is_static(tmp_path: Path) -> None:
+def test_the_package_contains_templates_runbooks_and_static_files(tmp_path: Path) -> None:
     source, built = tmp_path / "source", tmp_path / "built"
     for name in ("bridge", "docs/runbooks"):
         ignored = shutil.ignore_patterns("__pycache__")
@@ -30,4 +30,4 @@ def test_the_package_carries_templates_runbooks_and_what_is_static(tmp_path: Pat
     for folder in ("web/templates", "web/static", "templates", "runbooks"):
         wanted = {file.name for file in (ROOT / "bridge" / folder).iterdir() if file.is_file()}
         packed = {file.name for file in (built / "bridge" / folder).iterdir() if not file.is_symlink()}
-        assert wanted == packed and wanted
+        assert packed == wanted and wanted

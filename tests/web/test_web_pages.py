@@ -1,4 +1,4 @@
-"""Pages and API show incidents as untrusted text, to those who may see them."""
+"""Pages and API show incidents as untrusted text, to authorised users."""
 
 from dataclasses import replace
 from datetime import timedelta
@@ -40,21 +40,21 @@ def test_the_list_shows_open_and_resolved_incidents(world: World) -> None:
     assert "1 h 5 min" in page
 
 
-def test_the_icon_needs_no_login_wherever_a_browser_looks_for_it(locked: World) -> None:
-    """Beside an answer that is no page, such as a picture or the API's, it looks in the root."""
+def test_the_icon_needs_no_login_at_any_of_its_paths(locked: World) -> None:
+    """For an answer that is no page, such as a picture or JSON, a browser requests it from the root."""
     for path in ("/favicon.ico", "/static/icon.svg"):
         with locked.get(path, address=REMOTE) as answer:
-            assert (200, "image/svg+xml") == (answer.status_code, answer.mimetype)
+            assert (answer.status_code, answer.mimetype) == (200, "image/svg+xml")
             assert b"<svg" in answer.data
 
 
-def test_an_incident_shows_all_about_it(world: World) -> None:
+def test_an_incident_shows_timeline_deliveries_and_links(world: World) -> None:
     page = world.get("/incidents/7").text
     for word in ("1 alert fires", "Slack asks to wait", "429 ratelimited", "revision 1 of 2", 'href="https://x.org/r"'):
         assert word in page
 
 
-def test_what_flaps_is_shown_and_so_is_when_its_end_will_be_told(world: World) -> None:
+def test_flapping_is_shown_with_the_time_of_the_deferred_end(world: World) -> None:
     flap = Flap(since=NOW - timedelta(minutes=21), state_changes=4, state_changed_at=NOW)
     over = {"f1": replace(ALERT, status=Status.RESOLVED, deferred=True)}
     world.reader.all[7] = replace(INCIDENT, flap=flap)
@@ -63,16 +63,16 @@ def test_what_flaps_is_shown_and_so_is_when_its_end_will_be_told(world: World) -
     world.reader.all[7] = replace(INCIDENT, flap=flap, alerts=over)
     page = " ".join(world.get("/incidents/7").text.split())
     assert "it began and ended 4 times in 21 min. It has ended; this is notified at 2026-11-23 12:10:00 UTC" in page
-    told = body_of(world.get("/api/v1/incidents/7"))
-    assert {
+    body = body_of(world.get("/api/v1/incidents/7"))
+    assert body["flapping"] == {
         "since": "2026-11-23T11:39:00+00:00", "turns": 4, "told": "4 times in 21 min",
         "held_until": "2026-11-23T12:10:00+00:00",
-    } == told["flapping"]  # fmt: skip
-    assert [True] == [alert["held"] for alert in told["alerts"]]
-    assert [None] == [each["flapping"] for each in body_of(world.get("/api/v1/incidents?resolved=true"))["incidents"]]
+    }  # fmt: skip
+    assert [alert["held"] for alert in body["alerts"]] == [True]
+    assert [each["flapping"] for each in body_of(world.get("/api/v1/incidents?resolved=true"))["incidents"]] == [None]
 
 
-def test_what_was_sent_in_stays_text(world: World) -> None:
+def test_received_text_is_escaped(world: World) -> None:
     for path in ("/", "/incidents/7"):
         page = world.get(path).text
         assert "<script" not in page
@@ -106,15 +106,15 @@ def test_only_web_addresses_become_links(value: str) -> None:
     ],
 )
 def test_long_names_may_break_and_numbers_may_not(text: str, shown: str) -> None:
-    assert shown == str(breakable(text))
+    assert str(breakable(text)) == shown
 
 
-def test_spans_read_well() -> None:
+def test_durations_are_readable() -> None:
     spans = [span(NOW, NOW + timedelta(seconds=s)) for s in (-5, 59, 61, 3600, 90061)]
     assert spans == ["0 s", "59 s", "1 min", "1 h", "1 d 1 h"]
 
 
-def test_every_answer_is_guarded_by_its_headers(world: World) -> None:
+def test_every_answer_has_security_headers(world: World) -> None:
     for path in ("/", "/incidents/99", "/api/v1/incidents", "/static/bridge.css", "/-/healthy"):
         with world.get(path) as answer:
             headers = answer.headers
@@ -123,14 +123,14 @@ def test_every_answer_is_guarded_by_its_headers(world: World) -> None:
         assert headers["X-Content-Type-Options"] == "nosniff"
 
 
-def test_the_style_sheet_is_there_and_the_page_needs_nothing_else(world: World) -> None:
+def test_a_page_needs_only_the_style_sheet(world: World) -> None:
     with world.get("/static/bridge.css") as answer:
         assert answer.status_code == 200
     assert "http://" not in world.get("/").text
 
 
 @pytest.mark.parametrize("number", ["99", str(2**70), "seven"])
-def test_what_is_not_there_is_clear_to_people_and_to_programs(world: World, number: str) -> None:
+def test_an_unknown_incident_is_not_found_as_page_and_as_json(world: World, number: str) -> None:
     page, data = world.get(f"/incidents/{number}"), world.get(f"/api/v1/incidents/{number}")
     assert (page.status_code, page.mimetype) == (404, "text/html")
     assert (data.status_code, data.mimetype) == (404, "application/json")
@@ -139,8 +139,8 @@ def test_what_is_not_there_is_clear_to_people_and_to_programs(world: World, numb
 def test_the_api_lists_and_shows_incidents(world: World) -> None:
     listed = body_of(world.get("/api/v1/incidents?resolved=false&limit=5"))
     assert [each["number"] for each in listed["incidents"]] == [7]
-    assert (None, 1) == (listed["next"], listed["total"])
-    assert world.reader.asked == [(False, 5, None)]
+    assert (listed["next"], listed["total"]) == (None, 1)
+    assert world.reader.queries == [(False, 5, None)]
     shown = body_of(world.get("/api/v1/incidents/7"))
     assert shown["alerts"][0]["labels"]["pod"] == "<b>p1</b>"
     assert shown["deliveries"][0]["due_at"] == NOW.isoformat()
@@ -148,7 +148,7 @@ def test_the_api_lists_and_shows_incidents(world: World) -> None:
 
 
 @pytest.mark.parametrize("query", ["resolved=maybe", "limit=0", "limit=1001", "limit=x", "limit=%C2%B2"])
-def test_a_wrong_question_is_told_what_is_wrong(world: World, query: str) -> None:
+def test_an_invalid_query_is_explained(world: World, query: str) -> None:
     answer = world.get(f"/api/v1/incidents?{query}")
     assert answer.status_code == 400
     assert "must be" in body_of(answer)["error"]
@@ -160,7 +160,7 @@ def test_without_a_store_the_pages_say_so(world: World) -> None:
     assert body_of(world.get("/api/v1/incidents"))["error"]
 
 
-def test_pages_and_api_want_a_login_where_others_can_reach_them(locked: World) -> None:
+def test_pages_and_api_need_a_login_if_others_can_reach_them(locked: World) -> None:
     for path in ("/", "/incidents/7", "/api/v1/incidents"):
         assert locked.get(path, REMOTE).status_code == 401
         assert locked.get(path, REMOTE, auth=("ann", "wrong")).status_code == 401
@@ -169,7 +169,7 @@ def test_pages_and_api_want_a_login_where_others_can_reach_them(locked: World) -
         locked.now += timedelta(minutes=2)
 
 
-def test_a_right_password_is_verified_once_in_ten_minutes(locked: World, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_valid_password_is_verified_once_in_ten_minutes(locked: World, monkeypatch: pytest.MonkeyPatch) -> None:
     verified: list[str] = []
 
     def check(kept: str, password: str) -> bool:
@@ -184,13 +184,13 @@ def test_a_right_password_is_verified_once_in_ten_minutes(locked: World, monkeyp
     assert len(verified) == 2
 
 
-def test_a_user_who_was_removed_is_out_at_once(locked: World, world: World) -> None:
+def test_a_removed_user_is_refused_at_once(locked: World, world: World) -> None:
     assert locked.get("/", auth=("ann", "right")).status_code == 200
     locked.settings = world.settings
     assert locked.get("/", auth=("ann", "right")).status_code == 401
 
 
-def test_many_wrong_passwords_from_one_address_have_to_wait(locked: World) -> None:
+def test_many_wrong_passwords_from_one_address_are_limited(locked: World) -> None:
     for _ in range(5):
         assert locked.get("/", REMOTE, auth=("ann", "wrong")).status_code == 401
     assert locked.get("/", REMOTE, auth=("ann", "right")).status_code == 429
@@ -205,7 +205,7 @@ def test_probes_and_metrics_need_no_login(locked: World) -> None:
 
 
 @pytest.mark.parametrize(("yaml", "word"), [("", "token"), (USERS, "token"), (TOKENS, "login")])
-def test_listening_to_others_needs_tokens_and_logins(yaml: str, word: str) -> None:
+def test_listening_on_any_address_needs_tokens_and_logins(yaml: str, word: str) -> None:
     settings = World(PLAIN + yaml).settings
     with pytest.raises(ValueError, match=word):
         check_listen("0.0.0.0", settings)
@@ -213,15 +213,15 @@ def test_listening_to_others_needs_tokens_and_logins(yaml: str, word: str) -> No
     check_listen("0.0.0.0", World(PLAIN + USERS + TOKENS).settings)
 
 
-def test_why_an_alert_is_muted_stands_beside_it(world: World) -> None:
+def test_a_muted_alert_shows_the_reason(world: World) -> None:
     silenced = replace(ALERT, muted="silenced by <b>alice</b> until 2026-11-23 14:00 UTC")
     world.reader.all[7] = replace(INCIDENT, alerts={"f1": silenced})
     assert "silenced by &lt;b&gt;alice&lt;/b&gt; until 2026-11-23 14:00 UTC</span>" in world.get("/incidents/7").text
     (alert,) = body_of(world.get("/api/v1/incidents/7"))["alerts"]
-    assert silenced.muted == alert["muted"]
+    assert alert["muted"] == silenced.muted
 
 
-def test_an_incident_shows_what_was_learned(world: World) -> None:
+def test_an_incident_shows_its_context(world: World) -> None:
     hostile = Fact("x", "<b>Toxic</b> share", Unit.RATIO, 0.43, NOW, verdict=Verdict.BAD, why="above 30 %")
     unknown = (Unknown("PSI", "Prometheus does not answer"),)
     world.reader.contexts[7] = replace(sample_context(), at=NOW, facts=(hostile,), unknown=unknown)
@@ -232,7 +232,7 @@ def test_an_incident_shows_what_was_learned(world: World) -> None:
     assert "PSI: Prometheus does not answer" in text
 
 
-def test_an_incident_says_since_when_where_and_why(world: World) -> None:
+def test_an_incident_shows_onset_place_and_cause(world: World) -> None:
     onset = Onset(NOW - timedelta(days=1), "the failed predictions")
     up = Fact("up", "Pods with a model", Unit.COUNT, 2.0, NOW, role="pods_up", of=3.0)
     context = replace(sample_context(), at=NOW, facts=(up,), onset=onset)
@@ -251,12 +251,12 @@ def test_an_incident_says_since_when_where_and_why(world: World) -> None:
     assert "Probably" not in text
 
 
-def test_an_incident_without_context_does_not_speak_of_it(world: World) -> None:
+def test_an_incident_without_context_has_no_such_section(world: World) -> None:
     assert "<h2>Context</h2>" not in world.get("/incidents/7").text
 
 
-def test_after_the_end_a_row_of_an_older_version_says_what_was_not_kept(world: World) -> None:
-    """Its newest measurement is all there is: it is of before the end, or of after it."""
+def test_after_the_end_a_context_of_an_older_version_says_what_is_missing(world: World) -> None:
+    """It has only its newest context, from before or after the end."""
     world.reader.contexts[6] = replace(sample_context(), at=NOW + timedelta(seconds=5))
     text = " ".join(world.get("/incidents/6").text.split())
     assert "<h3>After the end</h3>" in text and "What was measured while it fired was not stored." in text
@@ -267,7 +267,7 @@ def test_after_the_end_a_row_of_an_older_version_says_what_was_not_kept(world: W
     assert "<h3>While it fired</h3>" in text and "was not stored" not in text and "After the end" not in text
 
 
-def test_what_was_drawn_again_is_shown_once_as_it_is_now(world: World) -> None:
+def test_only_the_newest_of_repeated_pictures_is_shown(world: World) -> None:
     again = Picture("expression", "Errors", "Errors fall", b"png", NOW)
     first, other = replace(again, alt="Errors rise"), replace(again, title="Latency", alt="Latency rises")
     world.pictures.kept = [
@@ -278,7 +278,7 @@ def test_what_was_drawn_again_is_shown_once_as_it_is_now(world: World) -> None:
     assert "Errors fall" in page and "Latency rises" in page and "Errors rise" not in page
 
 
-def test_an_incident_shows_its_pictures_with_words_for_those_who_cannot_see_them(world: World) -> None:
+def test_an_incident_shows_its_pictures_with_alternative_text(world: World) -> None:
     drawn = Picture("expression", "Errors", 'Errors rise to 7 % <"now">', b"png", NOW)
     world.pictures.kept = [KeptPicture("n", 7, drawn, "/pictures/n.png?expires=1&signature=s")]
     answer = world.get("/incidents/7")

@@ -1,4 +1,4 @@
-"""Each answer names its request, and so does every line that is logged about it."""
+"""Each answer and each log event has the id of its request."""
 
 from collections.abc import Mapping, MutableMapping
 from typing import Any
@@ -28,26 +28,26 @@ def send(world: World, name: str | None = None, **more: str) -> tuple[TestRespon
 
 
 @pytest.mark.parametrize("name", ["abc", "f" * 128, "9f86d081-884c-4d63-a15e:1/2+3=4@5_6.7"])
-def test_a_senders_name_is_taken(world: World, name: str) -> None:
+def test_a_request_id_of_the_sender_is_used(world: World, name: str) -> None:
     answer, (line,) = send(world, name)
-    assert (name, name) == (answer.headers[NAME], line["request_id"])
+    assert (answer.headers[NAME], line["request_id"]) == (name, name)
 
 
 @pytest.mark.parametrize("name", [None, "", " ", "a b", "f" * 129, "-x", "a\tb", "ünicode", "<script>", "a,b", "'a'"])
-def test_a_name_that_is_none_is_replaced(world: World, name: str | None) -> None:
+def test_an_invalid_request_id_is_replaced(world: World, name: str | None) -> None:
     answer, (line,) = send(world, name)
     assert answer.headers[NAME] == line["request_id"] != name
     assert len(answer.headers[NAME]) == 16
 
 
-def test_no_two_requests_have_the_same(world: World) -> None:
-    assert 20 == len({send(world)[0].headers[NAME] for _ in range(20)})
+def test_request_ids_are_unique(world: World) -> None:
+    assert len({send(world)[0].headers[NAME] for _ in range(20)}) == 20
 
 
-def test_an_accepted_webhooks_change_is_one_line(world: World) -> None:
+def test_a_change_by_a_webhook_is_one_log_event(world: World) -> None:
     _, (line,) = send(world, "r1")
     wanted = {"event": "webhook_accepted", "outcome": "opened", "incident": 7, "source": "prod", "alerts": 1}
-    assert {**wanted, "request_id": "r1", "log_level": "info"} == line
+    assert line == {**wanted, "request_id": "r1", "log_level": "info"}
 
 
 @pytest.mark.parametrize(
@@ -57,9 +57,11 @@ def test_an_accepted_webhooks_change_is_one_line(world: World) -> None:
         *((again, "debug") for again in ("duplicate", "ignored", "heartbeat")),
     ],
 )
-def test_only_news_is_worth_a_line(world: World, monkeypatch: pytest.MonkeyPatch, outcome: str, level: str) -> None:
+def test_a_webhook_without_a_change_is_not_logged(
+    world: World, monkeypatch: pytest.MonkeyPatch, outcome: str, level: str
+) -> None:
     monkeypatch.setattr(world.intake, "accept", lambda group: Accepted(7, WebhookOutcome(outcome)))
-    assert [(outcome, level)] == [(line["outcome"], line["log_level"]) for line in send(world)[1]]
+    assert [(line["outcome"], line["log_level"]) for line in send(world)[1]] == [(outcome, level)]
 
 
 @pytest.mark.parametrize(
@@ -71,22 +73,22 @@ def test_only_news_is_worth_a_line(world: World, monkeypatch: pytest.MonkeyPatch
         (None, {"Content-Encoding": "gzip"}, 415, "webhook refused"),
     ],
 )
-def test_what_is_refused_carries_it_too(
+def test_a_refused_request_has_a_request_id_too(
     world: World, error: Exception | None, headers: Mapping[str, str], code: int, event: str
 ) -> None:
     world.intake.error = error
     answer, (line,) = send(world, "r1", **headers)
-    assert (code, event, "r1", "r1") == (answer.status_code, line["event"], line["request_id"], answer.headers[NAME])
+    assert (answer.status_code, line["event"], line["request_id"], answer.headers[NAME]) == (code, event, "r1", "r1")
 
 
 @pytest.mark.parametrize("path", ["/nothing", "/-/healthy", "/?%ff", "/api/v1/incidents/99"])
-def test_every_answer_has_one(world: World, path: str) -> None:
+def test_every_answer_has_a_request_id(world: World, path: str) -> None:
     assert world.get(path, headers={NAME: "r1"}).headers[NAME] == "r1"
 
 
-def test_the_time_of_a_webhook_is_measured_by_its_type_whatever_came_of_it(world: World) -> None:
+def test_the_time_of_every_webhook_is_measured_by_its_type(world: World) -> None:
     world.intake.error = StoreUnavailable("full")
     send(world)
     send(world, Authorization="Bearer wrong")
     count = "bridge_webhook_duration_seconds_count"
-    assert 2.0 == world.metrics.registry.get_sample_value(count, {"type": "alertmanager"})
+    assert world.metrics.registry.get_sample_value(count, {"type": "alertmanager"}) == 2.0

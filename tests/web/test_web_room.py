@@ -1,4 +1,4 @@
-"""Bodies of any number and size stay below the bound, and who has to give theirs up is fair."""
+"""Uploads of any number and size stay within the limit, and the largest one is dropped."""
 
 import pytest
 from hypothesis import given
@@ -18,53 +18,54 @@ def room() -> Room:
     return Room(lambda: TOTAL)
 
 
-def test_who_fits_in_stays(room: Room) -> None:
+def test_uploads_within_the_limit_stay(room: Room) -> None:
     one, other = upload(), upload()
-    assert [] == room.grow(one, 4 * SMALL) == room.grow(other, 5 * SMALL)
-    assert 9 * SMALL == room.size_bytes
+    assert room.grow(one, 4 * SMALL) == []
+    assert room.grow(other, 5 * SMALL) == []
+    assert room.size_bytes == 9 * SMALL
 
 
-def test_the_largest_gives_up(room: Room) -> None:
+def test_the_largest_upload_is_dropped(room: Room) -> None:
     large, small = upload(), upload()
     room.grow(large, 9 * SMALL)
-    assert [large] == room.grow(small, 2 * SMALL)
-    assert 2 * SMALL == room.size_bytes
+    assert room.grow(small, 2 * SMALL) == [large]
+    assert room.size_bytes == 2 * SMALL
 
 
-def test_the_largest_may_be_the_one_that_grows(room: Room) -> None:
+def test_the_growing_upload_is_dropped_if_it_is_the_largest(room: Room) -> None:
     large, small = upload(), upload()
     room.grow(small, 2 * SMALL)
-    assert [large] == room.grow(large, 9 * SMALL)
+    assert room.grow(large, 9 * SMALL) == [large]
 
 
-def test_what_has_come_whole_gives_up_nothing_and_a_small_one_still_finds_room(room: Room) -> None:
+def test_a_complete_upload_is_never_dropped_and_a_small_one_still_fits(room: Room) -> None:
     whole, small, large = upload(), upload(), upload()
     room.grow(whole, TOTAL)
     room.complete(whole)
-    assert [] == room.grow(small, SMALL // 2)
-    assert [large] == room.grow(large, 2 * SMALL)
+    assert room.grow(small, SMALL // 2) == []
+    assert room.grow(large, 2 * SMALL) == [large]
     room.leave(whole)
     room.leave(whole)
-    assert SMALL // 2 == room.size_bytes
+    assert room.size_bytes == SMALL // 2
 
 
-def test_those_that_nobody_knows_leave_most_of_the_room(room: Room) -> None:
+def test_unauthenticated_uploads_share_a_small_part_of_the_limit(room: Room) -> None:
     one, other, known = upload(known=False), upload(known=False), upload()
-    assert [] == room.grow(one, 5 * SMALL)  # alone it may be as large as any
-    assert [one] == room.grow(other, 2 * SMALL)
-    assert [] == room.grow(known, 8 * SMALL)
+    assert room.grow(one, 5 * SMALL) == []  # alone it may be as large as any other
+    assert room.grow(other, 2 * SMALL) == [one]
+    assert room.grow(known, 8 * SMALL) == []
 
 
-def test_the_bound_may_change() -> None:
+def test_the_limit_may_change() -> None:
     total = TOTAL
     room, one = Room(lambda: total), upload()
-    assert [] == room.grow(one, 9 * SMALL)
+    assert room.grow(one, 9 * SMALL) == []
     total = SMALL
-    assert [one] == room.grow(one, 1)
+    assert room.grow(one, 1) == [one]
 
 
 @given(st.lists(st.tuples(st.integers(0, 7), st.sampled_from(["grow", "complete", "leave"]), st.integers(1, TOTAL))))
-def test_whatever_comes_the_bound_holds_and_nothing_is_counted_twice(steps: list[tuple[int, str, int]]) -> None:
+def test_the_limit_holds_and_nothing_is_counted_twice(steps: list[tuple[int, str, int]]) -> None:
     room, uploads = Room(lambda: TOTAL), [upload(known=number % 2 == 0) for number in range(8)]
     complete: set[int] = set()
     for number, step, size in steps:

@@ -1,4 +1,4 @@
-"""The bridge's own runbooks, served to people: rendered, safe, and for those who may see them."""
+"""The runbooks of the bridge as pages: rendered, safe, and behind the login."""
 
 from __future__ import annotations
 
@@ -34,25 +34,25 @@ def world() -> World:
     return World()
 
 
-def test_every_runbook_has_its_page_and_the_index_leads_to_it(world: World) -> None:
+def test_every_runbook_has_a_page_linked_from_the_index(world: World) -> None:
     index = world.get("/runbooks/").text
     names = sorted(page.stem for page in WRITTEN.glob("*.md"))
-    assert names == [each.name for each in all_runbooks()] and len(names) > 20
+    assert [each.name for each in all_runbooks()] == names and len(names) > 20
     for name in names:
         assert f'href="/runbooks/{name}"' in index
         page = world.get(f"/runbooks/{name}").text
         assert f"<h1>{name}</h1>" in page and "First three actions</h2>" in page and "<pre><code" in page
 
 
-def test_links_between_runbooks_lead_to_pages_that_there_are(world: World) -> None:
+def test_links_between_runbooks_have_a_target(world: World) -> None:
     for each in all_runbooks():
         links = Links()
         links.feed(each.html)
         own = [href for href in links.hrefs if not href.startswith("https://")]
-        assert [] == [href for href in own if 200 != world.get(f"/runbooks/{href}").status_code]
+        assert [href for href in own if world.get(f"/runbooks/{href}").status_code != 200] == []
 
 
-def test_html_and_foreign_links_in_a_runbook_do_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_html_and_unsafe_links_in_a_runbook_are_inert(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "Nasty.md").write_text(NASTY)
     monkeypatch.setattr(runbooks, "FOLDER", tmp_path)
     for cached in (runbooks.names, runbook_pages.runbook):
@@ -66,7 +66,7 @@ def test_html_and_foreign_links_in_a_runbook_do_nothing(tmp_path: Path, monkeypa
     assert found is not None
     links = Links()
     links.feed(found.html)
-    assert ["https://fine.example/?a=1&b=2", "Nasty#part"] == links.hrefs
+    assert links.hrefs == ["https://fine.example/?a=1&b=2", "Nasty#part"]
     assert not re.search(r"<script|<img|href=\"javascript|\.md\"", found.html)
     assert found.html.count("<a ") == found.html.count("</a>") == 2
 
@@ -79,19 +79,19 @@ def test_no_other_file_is_served(world: World, name: str) -> None:
     assert world.get(f"/runbooks/{name}").status_code in (400, 404)
 
 
-def test_what_is_missing_says_what_to_do(world: World) -> None:
+def test_a_missing_runbook_is_explained(world: World) -> None:
     page = world.get("/runbooks/Mine").text
     assert "no runbook Mine" in page and "runbook_base_url" in page
 
 
-def test_runbooks_want_the_login_of_the_other_pages() -> None:
+def test_runbooks_need_the_login_of_the_other_pages() -> None:
     locked = World(PLAIN + USERS, require_login=True)
     for path in ("/runbooks/", "/runbooks/Watchdog", "/resolved", "/incidents/7/alerts", "/incidents/7/silence"):
-        assert 401 == locked.get(path, "10.0.0.9").status_code
-        assert 200 == locked.get(path, "10.0.0.9", auth=("ann", "right")).status_code
+        assert locked.get(path, "10.0.0.9").status_code == 401
+        assert locked.get(path, "10.0.0.9", auth=("ann", "right")).status_code == 200
 
 
-def test_the_page_needs_nothing_from_elsewhere(world: World) -> None:
+def test_a_runbook_page_loads_nothing_from_elsewhere(world: World) -> None:
     answer = world.get("/runbooks/Watchdog")
     assert "default-src 'none'" in answer.headers["Content-Security-Policy"]
     assert " style=" not in answer.text

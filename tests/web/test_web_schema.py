@@ -1,4 +1,4 @@
-"""The HTTP interface against docs/openapi.yaml: requests made from it, right ones and wrong ones, on a real store."""
+"""The HTTP interface against docs/openapi.yaml: valid and invalid requests generated from it, on a real store."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ from bridge.store import (
 from bridge.web import create_app
 from tests.builders import a_group, an_alert, at
 
-if TYPE_CHECKING:  # they are for the checker alone
+if TYPE_CHECKING:  # only for this checker
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "openapi.yaml"
@@ -57,27 +57,27 @@ sources:
 web: {{users: {{ann: "{generate_password_hash(LOGIN["password"], method="scrypt")}"}}}}
 """
 RIGHT = {"Authorization": "Basic " + base64.b64encode(":".join(LOGIN.values()).encode()).decode()}
-FLAPS, OVER, TAKEN = 1, 2, 3
-FOR_PEOPLE = {"pages", "incident", "runbooks", "static", "favicon"}
+FLAPS, OVER, ACKNOWLEDGED = 1, 2, 3
+PAGES = {"pages", "incident", "runbooks", "static", "favicon"}
 CAPACITIES = [ChannelCapacity(name, 100, None, 1, 60.0) for name in ("mail", "slack")]
 CONFIG = SchemathesisConfig.from_dict(
     {
         "seed": 1,
         "generation": {"deterministic": True, "database": "none", "max-examples": 10},
-        "analysis": {"constants": {"enabled": False}},  # or the requests would change with every word in the code
+        "analysis": {"constants": {"enabled": False}},  # otherwise any change of the code would change the requests
         "auth": {"openapi": {"sourceToken": {"bearer": TOKEN}, "login": LOGIN}},
         "operations": [
-            # their 503 is an answer to what was asked
+            # their 503 is a valid answer
             {
                 "include-path": ["/-/ready", "/-/watchdog"],
                 "checks": {"not_a_server_error": {"expected-statuses": ["2xx", "3xx", "4xx", "503"]}},
             },
-            # no schema says that channel and held go together, which cursor was given, nor that a time is not far ahead
+            # no schema expresses that channel and held go together, which cursors exist, or how far ahead a time may be
             {
                 "include-path": ["/api/v1/incidents", "/api/v1/dead-letters", "/api/v1/changes", "/events/change"],
                 "checks": {"positive_data_acceptance": {"expected-statuses": ["2xx", "400", "401", "403", "429"]}},
             },
-            # the endpoint that was tried on its edges before: at random is enough
+            # an endpoint whose edge cases were tested before: random requests are enough
             {"include-method": "PUT", "phases": {"coverage": {"enabled": False}}},
             {
                 "include-path": "/webhook/grafana/{source}",
@@ -89,20 +89,20 @@ CONFIG = SchemathesisConfig.from_dict(
                 "parameters": {"source": "gcp"},
                 "phases": {"coverage": {"enabled": False}},
             },
-            # the check does not know that guesses are answered with 429 in the end; test_web_hostile knows
+            # this check does not expect that guesses are answered with 429 in the end; test_web_hostile does
             {"include-path-regex": "^/(api|-)/", "checks": {"ignored_auth": {"enabled": False}}},
         ],
     }
 )
 
 
-def the_document() -> dict[str, Any]:
+def api_document() -> dict[str, Any]:
     document: dict[str, Any] = yaml.safe_load(DOCUMENT.read_text())
     return document
 
 
 class Served:
-    """Stands for the app, which is there later than the requests that are made for it."""
+    """Stands for the app, which is created after the requests are generated."""
 
     app: Flask
 
@@ -111,12 +111,12 @@ class Served:
 
 
 def guarded() -> OpenApiSchema:
-    """Without the alternative to send no credential, which is for a bridge that nobody else can reach."""
-    document = the_document()
+    """Without the alternative of no credential, which applies to a bridge that only this machine can reach."""
+    document = api_document()
     for operation in (each for path in document["paths"].values() for each in path.values() if "security" in each):
         operation["security"] = [scheme for scheme in operation["security"] if scheme]
     schema = schemathesis.openapi.from_dict(document, config=CONFIG)
-    schema.location = DOCUMENT.as_uri()  # where the other file is looked for
+    schema.location = DOCUMENT.as_uri()  # the base of the reference to the other file
     schema.app = Served()
     return schema
 
@@ -138,28 +138,28 @@ def app(shared_database_url: str) -> Iterator[Flask]:
     clock, chosen = Clock(), load_text(ROUTES, {"TOKEN": TOKEN})
     policy = policy_of(chosen)
     intake = StoreIntake(engine, lambda: policy, clock)
-    remember(intake, engine, policy, clock)
+    fill(intake, engine, policy, clock)
     stores = (StoreReader(engine), StoreChanges(engine, clock), StoreCharts(engine, clock))
     SCHEMA.app.app = app = create_app(
         lambda: chosen, intake, *stores, metrics=Metrics(), clock=clock, require_login=True
     )
-    assert 200 == app.test_client().get("/api/v1/changes", headers=RIGHT).status_code  # remembered before any guess
+    assert app.test_client().get("/api/v1/changes", headers=RIGHT).status_code == 200  # cached before any guess
     yield app
     intake.close()
     engine.dispose()
 
 
-def remember(intake: StoreIntake, engine: sa.Engine, policy: Policy, clock: Clock) -> None:
-    """One incident that flaps, one that is over, one that somebody has; of each, a dead letter."""
-    store, people = StoreDeliveries(engine), StoreActions(engine, lambda: policy)
-    for turn in (0, 1):
-        for ends in (None, turn * 120 + 60):
-            clock.now = at(turn * 120 + (ends or 0))
-            intake.accept(a_group(an_alert(starts=turn * 120, ends=ends), key="flaps"))
+def fill(intake: StoreIntake, engine: sa.Engine, policy: Policy, clock: Clock) -> None:
+    """A flapping, a resolved and an acknowledged incident, each with a dead letter."""
+    store, actions = StoreDeliveries(engine), StoreActions(engine, lambda: policy)
+    for cycle in (0, 1):
+        for ends in (None, cycle * 120 + 60):
+            clock.now = at(cycle * 120 + (ends or 0))
+            intake.accept(a_group(an_alert(starts=cycle * 120, ends=ends), key="flaps"))
     intake.accept(a_group(an_alert("Over", starts=1), key="over"))
     intake.accept(a_group(an_alert("Over", starts=1, ends=200), key="over"))
     intake.accept(a_group(an_alert("Taken"), an_alert("Taken", "warning"), key="taken"))
-    people.acknowledge(TAKEN, "ann", clock())
+    actions.acknowledge(ACKNOWLEDGED, "ann", clock())
     outcomes: dict[str, Outcome] = {
         "mail": GiveUp(Reason.DESTINATION, "550 no such user", "Subject: x"),
         "slack": Sent({}),
@@ -173,7 +173,7 @@ def remember(intake: StoreIntake, engine: sa.Engine, policy: Policy, clock: Cloc
 
 
 @SCHEMA.parametrize()
-def test_whatever_is_asked_is_answered_as_the_document_says(
+def test_any_request_is_answered_as_documented(
     case: schemathesis.Case[APIOperation[Any, Any, Any, OpenApiSchema]], app: Flask
 ) -> None:
     case.call_and_validate()
@@ -185,22 +185,22 @@ def test_whatever_is_asked_is_answered_as_the_document_says(
         ("/api/v1/incidents", None, "incidents"),
         ("/api/v1/incidents/{number}", FLAPS, "flapping"),
         ("/api/v1/incidents/{number}", OVER, "resolved_by"),
-        ("/api/v1/incidents/{number}", TAKEN, "acknowledged_by"),
-        ("/api/v1/incidents/{number}", TAKEN, "deliveries"),
+        ("/api/v1/incidents/{number}", ACKNOWLEDGED, "acknowledged_by"),
+        ("/api/v1/incidents/{number}", ACKNOWLEDGED, "deliveries"),
         ("/api/v1/dead-letters", None, "dead_letters"),
         ("/api/v1/changes", None, "changes"),
     ],
 )
-def test_what_is_stored_is_told_as_the_document_says(app: Flask, path: str, number: int | None, listed: str) -> None:
+def test_stored_data_is_returned_as_documented(app: Flask, path: str, number: int | None, listed: str) -> None:
     numbered = {} if number is None else {"number": number}
     answer = SCHEMA[path]["GET"].Case(path_parameters=numbered).call_and_validate(headers=RIGHT)
-    assert 200 == answer.status_code and answer.json()[listed]
+    assert answer.status_code == 200 and answer.json()[listed]
 
 
-def test_every_route_for_programs_is_in_the_document_and_nothing_else_is(app: Flask) -> None:
+def test_exactly_the_routes_for_programs_are_documented(app: Flask) -> None:
     documented = {
         (path, method.upper())
-        for path, item in the_document()["paths"].items()
+        for path, item in api_document()["paths"].items()
         for method in item
         if method != "parameters"
     }
@@ -208,12 +208,12 @@ def test_every_route_for_programs_is_in_the_document_and_nothing_else_is(app: Fl
         (re.sub(r"<(?:\w+:)?(\w+)>", r"{\1}", rule.rule), method)
         for rule in app.url_map.iter_rules()
         for method in (rule.methods or set()) - {"HEAD", "OPTIONS"}
-        if rule.endpoint.split(".")[0] not in FOR_PEOPLE and rule.endpoint != "webhooks.refuse_unknown_path"
+        if rule.endpoint.split(".")[0] not in PAGES and rule.endpoint != "webhooks.refuse_unknown_path"
     }
-    assert documented == served
+    assert served == documented
 
 
-def test_the_document_is_one_of_openapi_and_of_this_version() -> None:
+def test_the_document_is_valid_openapi_of_this_version() -> None:
     SCHEMA.validate()
     project = tomllib.loads((DOCUMENT.parents[1] / "pyproject.toml").read_text())["project"]
-    assert project["version"] == the_document()["info"]["version"]
+    assert project["version"] == api_document()["info"]["version"]

@@ -1,4 +1,4 @@
-"""The server with its own edge, in this process: who takes too long is closed, and nobody else is."""
+"""The server with its own edge, in this process: slow connections are closed, and no others."""
 
 import socket
 import threading
@@ -17,13 +17,13 @@ from tests.web.web_fakes import BODY, PLAIN, SOURCES, World
 HEAD = b"POST /webhook/alertmanager HTTP/1.1\r\nHost: bridge\r\n"
 RIGHT = b"Authorization: Bearer am-token\r\n"
 Serve = Callable[..., int]
-SOON = 0.3  #: seconds, in the place of each limit in turn
+SOON = 0.3  #: seconds, for one limit at a time
 LONG = 60.0
 
 
 @pytest.fixture
 def served(monkeypatch: pytest.MonkeyPatch) -> Iterator[Serve]:
-    """A function that serves the world with these limits, and gives the port."""
+    """A function that starts a server with the given limits and returns its port."""
     stops: list[tuple[Server, threading.Thread]] = []
 
     def serve(**limits: float) -> int:
@@ -61,7 +61,7 @@ def connected(port: int) -> closing[socket.socket]:
 
 
 def ended(connection: socket.socket) -> bytes:
-    """Waits until the other side ends it; what it said before."""
+    """Waits until the server closes the connection; returns what it sent before."""
     text = b""
     while piece := connection.recv(65536):
         text += piece
@@ -69,7 +69,7 @@ def ended(connection: socket.socket) -> bytes:
 
 
 def answered(connection: socket.socket) -> bytes:
-    """One whole answer in JSON."""
+    """One complete JSON answer."""
     text = b""
     while not text.endswith(b"}\n") and (piece := connection.recv(65536)):
         text += piece
@@ -96,17 +96,17 @@ def is_closed_while_it_drips(connection: socket.socket, piece: bytes) -> bool:
         ("STALL", HEAD + RIGHT + b"Transfer-Encoding: chunked\r\n\r\n5\r\nab"),
     ],
 )
-def test_who_says_nothing_more_is_closed(served: Serve, limit: str, sent: bytes) -> None:
+def test_an_idle_connection_is_closed(served: Serve, limit: str, sent: bytes) -> None:
     port = served(**{limit: SOON})
     with connected(port) as quiet, connected(port) as other:
         quiet.sendall(sent)
-        assert b"" == ended(quiet)
+        assert ended(quiet) == b""
         if limit != "IDLE":
             other.sendall(b"GET /-/healthy HTTP/1.1\r\nHost: bridge\r\n\r\n")
             assert answered(other).startswith(b"HTTP/1.1 200")
 
 
-def test_a_header_that_drips_is_closed_all_the_same(served: Serve) -> None:
+def test_a_connection_with_a_slow_header_is_closed(served: Serve) -> None:
     with connected(served(HEADER=SOON)) as slow:
         slow.sendall(HEAD)
         assert is_closed_while_it_drips(slow, b"X-A: b\r\n")
@@ -118,19 +118,19 @@ def test_a_source_may_be_idle_for_longer(served: Serve, monkeypatch: pytest.Monk
         source.sendall(request)
         assert answered(source).startswith(b"HTTP/1.1 200")
         monkeypatch.setattr(receiving, "IDLE", SOON)
-        assert b"" == ended(other)
+        assert ended(other) == b""
         source.sendall(request)
         assert answered(source).startswith(b"HTTP/1.1 200")
 
 
-def test_who_is_answered_early_and_never_leaves_is_closed(served: Serve) -> None:
+def test_a_connection_that_stays_open_after_an_early_answer_is_closed(served: Serve) -> None:
     with connected(served(LINGER=SOON)) as refused:
         refused.sendall(HEAD + b"Content-Length: 1000000\r\n\r\n" + b"x" * 1000)
         assert ended(refused).startswith(b"HTTP/1.1 401")
         assert is_closed_while_it_drips(refused, b"x" * 100)
 
 
-def test_what_is_no_http_is_answered(served: Serve) -> None:
+def test_invalid_http_is_answered(served: Serve) -> None:
     port = served()
     for _ in range(20):
         with connected(port) as strange:
@@ -150,7 +150,7 @@ def test_what_is_no_http_is_answered(served: Serve) -> None:
         b"Transfer-Encoding: chunked\r\n\r\nZZ\r\n",
     ],
 )
-def test_what_is_no_http_has_a_request_id_too(
+def test_invalid_http_has_a_request_id_too(
     served: Serve, request_lines: bytes, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with connected(served()) as strange:
@@ -160,10 +160,10 @@ def test_what_is_no_http_has_a_request_id_too(
     assert "mine-7" in capsys.readouterr().out
 
 
-def test_lines_of_one_kind_are_heard_once_in_a_while(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_repeated_log_events_of_one_kind_are_limited(monkeypatch: pytest.MonkeyPatch) -> None:
     limiter, now = server.LogLimiter(), [0.0]
     monkeypatch.setattr(time, "monotonic", lambda: now[0])
-    assert [0, None, None] == [limiter.allowed("a") for _ in range(3)]
-    assert 0 == limiter.allowed("b")
+    assert [limiter.allowed("a") for _ in range(3)] == [0, None, None]
+    assert limiter.allowed("b") == 0
     now[0] += server.QUIET
-    assert [2, None] == [limiter.allowed("a") for _ in range(2)]
+    assert [limiter.allowed("a") for _ in range(2)] == [2, None]

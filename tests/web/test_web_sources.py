@@ -81,7 +81,7 @@ def basic(name: str, password: str) -> str:
     ("path", "body", "name"),
     [(GOOGLE, OPEN, "cloud-monitoring"), (GRAFANA, FIRING, "grafana"), (f"{GOOGLE}/eu", CLOSED, "eu")],
 )
-def test_without_sources_this_machine_may_send_and_no_other(world: World, path: str, body: bytes, name: str) -> None:
+def test_without_sources_only_this_machine_may_send(world: World, path: str, body: bytes, name: str) -> None:
     assert world.post(path, body, address=REMOTE).status_code == 403
     answer = world.post(path, body)
     assert (answer.status_code, body_of(answer)) == (200, {"incident": 7, "outcome": "opened"})
@@ -89,12 +89,12 @@ def test_without_sources_this_machine_may_send_and_no_other(world: World, path: 
     assert count(world, "unknown", "opened") == 1
 
 
-def test_googles_test_notification_is_taken(world: World) -> None:
+def test_the_test_notification_of_google_is_accepted(world: World) -> None:
     assert world.post(GOOGLE, TEST).status_code == 200
     assert world.intake.groups[0].alerts[0].starts_at == NOW
 
 
-def test_grafana_may_put_and_google_may_not(world: World) -> None:
+def test_put_is_accepted_from_grafana_but_not_from_google(world: World) -> None:
     local = {"REMOTE_ADDR": "127.0.0.1"}
     assert world.client.put(GRAFANA, data=FIRING, environ_base=local).status_code == 200
     refused = world.client.put(GOOGLE, data=OPEN, environ_base=local)
@@ -103,14 +103,14 @@ def test_grafana_may_put_and_google_may_not(world: World) -> None:
 
 
 @pytest.mark.parametrize("method", ["GET", "DELETE", "PATCH", "OPTIONS", "TRACE"])
-def test_only_methods_that_are_taken_are_named(world: World, method: str) -> None:
+def test_only_accepted_methods_are_named(world: World, method: str) -> None:
     refused = world.client.open(GRAFANA, method=method)
-    assert (405, "POST, PUT") == (refused.status_code, refused.headers["Allow"])
+    assert (refused.status_code, refused.headers["Allow"]) == (405, "POST, PUT")
 
 
 @pytest.mark.parametrize(("path", "body"), [(GOOGLE, OPEN), (GRAFANA, FIRING)])
 @pytest.mark.parametrize("error", [StoreUnavailable("disk full"), RuntimeError("bug")])
-def test_what_cannot_be_stored_now_is_asked_for_again(
+def test_a_body_that_cannot_be_stored_now_is_answered_with_503(
     world: World, path: str, body: bytes, error: RuntimeError | StoreUnavailable
 ) -> None:
     world.intake.error = error
@@ -134,7 +134,7 @@ def test_a_body_that_can_never_be_accepted_names_the_field(world: World, path: s
 
 
 @pytest.mark.parametrize("path", [GOOGLE, GRAFANA])
-def test_a_body_that_is_too_large_or_compressed_is_refused(path: str) -> None:
+def test_a_too_large_or_compressed_body_is_refused(path: str) -> None:
     world = World(PLAIN + "limits: {body: 1024}")
     assert world.post(path, b" " * 2000).status_code == 413
     assert world.post(path, Content_Encoding="gzip").status_code == 415
@@ -145,7 +145,7 @@ def test_no_body_ever_breaks_the_bridge(path: str, body: bytes | str) -> None:
     assert World().post(path, body).status_code in (200, 400)
 
 
-def test_googles_token_may_stand_in_the_query(guarded: World) -> None:
+def test_the_token_of_google_may_be_in_the_query(guarded: World) -> None:
     assert send(guarded, f"{GOOGLE}?auth_token=other-token", OPEN).status_code == 200
     assert send(guarded, f"{GOOGLE}/gcp?auth_token=p%C3%A4ssword", OPEN).status_code == 200
     assert send(guarded, f"{GOOGLE}/gcp", OPEN, Authorization="Bearer other-token").status_code == 200
@@ -182,11 +182,11 @@ def test_google_is_asked_for_basic_authentication_where_it_is_configured(guarded
     "path",
     ["/webhook/alertmanager/prod?auth_token=am-token", f"{GRAFANA}/both?auth_token=am-token"],
 )
-def test_nobody_but_google_may_put_a_token_into_the_query(guarded: World, path: str) -> None:
+def test_only_google_may_send_a_token_in_the_query(guarded: World, path: str) -> None:
     assert send(guarded, path, secret="other-token").status_code == 401
 
 
-def test_a_token_in_the_query_does_not_let_a_change_in(guarded: World) -> None:
+def test_a_token_in_the_query_is_not_accepted_for_a_change(guarded: World) -> None:
     change = json.dumps({"kind": "deploy", "service": "s"})
     assert guarded.post("/events/change?auth_token=other-token", change).status_code == 401
 
@@ -197,19 +197,19 @@ def test_a_source_is_found_under_its_own_type_only(guarded: World) -> None:
     assert "of type cloud_monitoring" in body_of(send(World(PLAIN + "sources: [{name: a}]"), GOOGLE, OPEN))["error"]
 
 
-def test_a_right_signature_lets_grafana_in(guarded: World) -> None:
+def test_a_valid_signature_is_accepted_from_grafana(guarded: World) -> None:
     assert send(guarded, f"{GRAFANA}/signed", secret="other-token").status_code == 200
     assert count(guarded, "signed", "opened") == 1
 
 
-def test_without_a_name_the_signature_tells_the_source(guarded: World) -> None:
+def test_without_a_name_the_signature_determines_the_source(guarded: World) -> None:
     stamp = int(NOW.timestamp())
     assert send(guarded, GRAFANA, secret="pässword", stamp=stamp).status_code == 200
     assert send(guarded, GRAFANA, secret="other-token").status_code == 200
     assert [group.source for group in guarded.intake.groups] == ["timed", "signed"]
 
 
-def test_a_body_that_was_changed_or_signed_by_another_is_refused(guarded: World) -> None:
+def test_a_changed_body_or_another_signature_is_refused(guarded: World) -> None:
     path, right = f"{GRAFANA}/signed", {"X-Grafana-Alerting-Signature": signature("other-token")}
     for answer in (
         send(guarded, path),
@@ -225,14 +225,14 @@ def test_a_body_that_was_changed_or_signed_by_another_is_refused(guarded: World)
 
 
 @pytest.mark.parametrize(("age", "code"), [(0, 200), (59, 200), (-59, 200), (61, 403), (-61, 403), (86400, 403)])
-def test_a_recorded_body_is_refused_when_it_comes_again_later(guarded: World, age: int, code: int) -> None:
+def test_a_replayed_body_is_refused(guarded: World, age: int, code: int) -> None:
     stamp = int(NOW.timestamp()) - age
     answer = send(guarded, f"{GRAFANA}/timed", secret="pässword", stamp=stamp)
     assert answer.status_code == code
     assert code == 200 or "hmac_max_age" in body_of(answer)["error"]
 
 
-def test_the_signed_time_can_neither_be_left_out_nor_exchanged(guarded: World) -> None:
+def test_the_signed_time_cannot_be_omitted_or_replaced(guarded: World) -> None:
     path, stamp = f"{GRAFANA}/timed", int(NOW.timestamp())
     old = signature("pässword", stamp=stamp - 86400)
     assert "X-Time" in body_of(send(guarded, path, secret="pässword"))["error"]
@@ -242,14 +242,14 @@ def test_the_signed_time_can_neither_be_left_out_nor_exchanged(guarded: World) -
     assert not guarded.intake.groups
 
 
-def test_a_source_with_a_token_and_a_secret_wants_both(guarded: World) -> None:
+def test_a_source_with_token_and_secret_needs_both(guarded: World) -> None:
     path, token = f"{GRAFANA}/both", "Bearer am-token"
     assert send(guarded, path, secret="other-token").status_code == 401
     assert send(guarded, path, Authorization=token).status_code == 403
     assert send(guarded, path, secret="other-token", Authorization=token).status_code == 200
 
 
-def test_a_secret_for_signatures_leaves_nothing_else_open() -> None:
+def test_a_source_with_a_secret_accepts_nothing_unsigned() -> None:
     world = World(PLAIN + 'sources: [{name: g, type: grafana, hmac_secret: "${OTHER}"}]')
     change = json.dumps({"kind": "deploy", "service": "s"})
     assert world.post("/events/change", change).status_code == 401
@@ -261,8 +261,8 @@ HASH = "scrypt:32768:8:1$YWJj$" + "0" * 128
 
 
 @pytest.fixture
-def written(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[], str]]:
-    """What was logged so far; no secret is known to the log, so that none is redacted there."""
+def log(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[], str]]:
+    """The log so far, in which no secret is redacted."""
     stream = io.StringIO()
     monkeypatch.setattr(sys, "stderr", stream)
     root = logging.getLogger()
@@ -275,11 +275,11 @@ def written(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[], str]]:
     structlog.reset_defaults()
 
 
-def test_a_token_in_the_query_stands_in_no_log_answer_or_metric(guarded: World, written: Callable[[], str]) -> None:
+def test_a_token_in_the_query_is_in_no_log_answer_or_metric(guarded: World, log: Callable[[], str]) -> None:
     shown = []
     for path, body, error in (
         (f"{GOOGLE}?auth_token=old-secret", OPEN, None),
-        (f"{GOOGLE}/nobody?auth_token=old-secret", OPEN, None),
+        (f"{GOOGLE}/unknown?auth_token=old-secret", OPEN, None),
         (f"{GOOGLE}/a/b?auth_token=old-secret", OPEN, None),
         ("/nothing?auth_token=old-secret", OPEN, None),
         (f"{GOOGLE}?auth_token=other-token", OPEN, RuntimeError("bug")),
@@ -289,6 +289,6 @@ def test_a_token_in_the_query_stands_in_no_log_answer_or_metric(guarded: World, 
         guarded.intake.error = error
         answer = send(guarded, path, body)
         shown.append(f"{answer.headers}{answer.text}")
-    text = written() + "".join(shown) + guarded.get("/metrics").text
+    text = log() + "".join(shown) + guarded.get("/metrics").text
     assert "webhook refused" in text and "webhook not stored" in text
     assert "old-secret" not in text and "other-token" not in text

@@ -1,4 +1,4 @@
-"""POST /webhook/alertmanager: 200 after the commit, 503 for what may pass, 4xx for what never can."""
+"""POST /webhook/alertmanager: 200 after the commit, 503 for temporary faults, 4xx for permanent ones."""
 
 import base64
 import io
@@ -39,12 +39,12 @@ def test_a_name_in_the_path_names_the_source(world: World) -> None:
     assert world.intake.groups[0].source == "cluster-2"
 
 
-def test_any_content_type_will_do(world: World) -> None:
+def test_any_content_type_is_accepted(world: World) -> None:
     assert world.post(Content_Type="text/plain").status_code == 200
 
 
 @pytest.mark.parametrize("error", [StoreUnavailable("disk full"), RuntimeError("bug"), MemoryError()])
-def test_what_cannot_be_stored_now_is_asked_for_again(
+def test_a_body_that_cannot_be_stored_now_is_answered_with_503(
     world: World, error: MemoryError | RuntimeError | StoreUnavailable
 ) -> None:
     world.intake.error = error
@@ -70,7 +70,7 @@ def test_without_sources_only_this_machine_may_send(world: World) -> None:
     assert world.post(address="::ffff:127.0.0.1").status_code == 200
 
 
-def test_a_token_lets_its_source_in_from_anywhere(guarded: World) -> None:
+def test_a_token_is_accepted_from_any_address(guarded: World) -> None:
     assert (
         guarded.post("/webhook/alertmanager/prod", address=REMOTE, Authorization="Bearer am-token").status_code == 200
     )
@@ -78,7 +78,7 @@ def test_a_token_lets_its_source_in_from_anywhere(guarded: World) -> None:
     assert count(guarded, "prod", "opened") == 1
 
 
-def test_without_a_name_the_credential_tells_the_source(guarded: World) -> None:
+def test_without_a_name_the_credential_determines_the_source(guarded: World) -> None:
     pair = base64.b64encode("am:pässword".encode()).decode()
     assert guarded.post(Authorization=f"Basic {pair}").status_code == 200
     assert guarded.post(Authorization="bearer other-token").status_code == 200
@@ -95,13 +95,13 @@ def test_a_wrong_credential_is_refused_even_from_this_machine(guarded: World, cr
     assert count(guarded, "prod", "unauthorized") == 1
 
 
-def test_a_source_that_nobody_configured_is_not_found(guarded: World) -> None:
-    answer = guarded.post("/webhook/alertmanager/nobody", Authorization="Bearer am-token")
+def test_an_unknown_source_is_not_found(guarded: World) -> None:
+    answer = guarded.post("/webhook/alertmanager/unknown", Authorization="Bearer am-token")
     assert answer.status_code == 404
     assert "routes.yaml" in body_of(answer)["error"]
 
 
-def test_a_source_without_a_credential_is_open_to_this_machine_only() -> None:
+def test_a_source_without_a_credential_accepts_this_machine_only() -> None:
     world = World(PLAIN + "sources: [{name: prod}]")
     assert world.post().status_code == 200
     assert world.post(address=REMOTE).status_code == 401
@@ -131,12 +131,12 @@ def test_a_compressed_body_is_refused(world: World) -> None:
     assert world.post(Content_Encoding="gzip").status_code == 415
 
 
-def test_other_paths_and_methods_say_where_to_post(world: World) -> None:
+def test_other_paths_and_methods_name_the_right_ones(world: World) -> None:
     assert "/webhook/alertmanager" in body_of(world.post("/webhook/nagios"))["error"]
     assert world.get("/webhook/alertmanager").status_code == 405
     assert world.post("/webhook/alertmanager/").status_code == 200
 
 
-def test_a_reload_changes_who_may_send(world: World, guarded: World) -> None:
+def test_a_reload_changes_the_accepted_credentials(world: World, guarded: World) -> None:
     world.settings = guarded.settings
     assert world.post().status_code == 401

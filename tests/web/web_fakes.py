@@ -1,4 +1,4 @@
-"""A store that remembers what it was given, and can be told to fail."""
+"""A store that records what it is given, and can be made to fail."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
@@ -86,19 +86,19 @@ class FakeReader:
         self.all = {7: INCIDENT, 6: RESOLVED}
         self.health_now = HEALTHY
         self.error: Exception | None = None
-        self.asked: list[tuple[bool | None, int, str | None]] = []
+        self.queries: list[tuple[bool | None, int, str | None]] = []
         self.contexts: dict[int, Context] = {}
         self.recurrences: dict[int, Recurrence] = {}
         self.letters: list[DeadLetter] = []
         self.wanted: DeadLetterFilter | None = None
-        self.held = DeliveryView("slack-ml", "", "held", 2, 1, 3, NOW, "Slack asks to wait", "429 ratelimited", NOW)
+        self.delivery = DeliveryView("slack-ml", "", "held", 2, 1, 3, NOW, "Slack asks to wait", "429 ratelimited", NOW)
 
     def page_of_incidents(
         self, *, resolved: bool | None = None, limit: int = 100, after: str | None = None
     ) -> Page[Incident]:
         if self.error:
             raise self.error
-        self.asked.append((resolved, limit, after))
+        self.queries.append((resolved, limit, after))
         found = [each for each in self.all.values() if resolved in (None, each.resolved)]
         return Page(tuple(found[:limit]), len(found))
 
@@ -118,7 +118,7 @@ class FakeReader:
         return [Entry(NOW, EntryKind.OPENED, "prod", "1 alert fires", 1, loud=True)]
 
     def deliveries(self, number: int) -> list[DeliveryView]:
-        return [self.held]
+        return [self.delivery]
 
     def measured(self, number: int, now: datetime) -> Measured:
         return Measured(self.context(number, now))
@@ -209,7 +209,7 @@ class World:
         return self.client.post(path, data=data, headers=named, environ_base={"REMOTE_ADDR": address})
 
     def get(self, path: str, address: str = "127.0.0.1", **more: Any) -> TestResponse:
-        """more: what Flask's test client takes."""
+        """more: further arguments of Flask's test client."""
         return self.client.get(path, environ_base={"REMOTE_ADDR": address}, **more)
 
 

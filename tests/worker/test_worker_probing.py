@@ -1,4 +1,4 @@
-"""Golden texts after the message: once, never in its way, and what they prove reaches it."""
+"""Golden texts are sent after the message, once and without delaying it; their evidence is added to it."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ from bridge.worker.store_thread import StoreThread
 from tests.builders import a_group, an_alert
 from tests.worker.machine import POLICY, RecordingChannel, now
 
-SECRET = "a-text-that-nobody-may-see"
+SECRET = "a-text-that-must-stay-secret"
 GOLDEN = golden_set(("label,text\n" + f"civil,{SECRET}\n" * 50).encode())
 API = Target("api-0", "http://api-0:8100/predict")
 NINE_WRONG = Answered("api-0", "2.0.0", 9, 50)
@@ -59,12 +59,12 @@ PROBE = Probe("toxicity-api", parse_matchers('cause="toxicity"'))
 
 @dataclass
 class ScriptedModel:
-    """Answers what it is told to, at one address."""
+    """Returns the scripted answer, at one address."""
 
     answer: TargetAnswer = NINE_WRONG
     probe: Probe = PROBE
     fault: Exception | None = None
-    hold: asyncio.Event | None = None
+    gate: asyncio.Event | None = None
     asked: list[str] = field(default_factory=list)
 
     def golden(self) -> GoldenSet:
@@ -77,8 +77,8 @@ class ScriptedModel:
 
     async def ask(self, targets: Sequence[Target], golden: GoldenSet) -> Sequence[TargetAnswer]:
         self.asked.append("all")
-        if self.hold is not None:
-            await self.hold.wait()
+        if self.gate is not None:
+            await self.gate.wait()
         if self.fault is not None:
             raise self.fault
         return [self.answer for _ in targets]
@@ -92,7 +92,7 @@ class ScriptedModel:
 
 
 class PassingGatherer:
-    """A context of nothing but what was learned elsewhere."""
+    """A context with only the facts learned elsewhere."""
 
     async def gather(
         self,
@@ -122,11 +122,11 @@ class Scene:
 
     @asynccontextmanager
     async def worker(self, *models: ScriptedModel) -> AsyncIterator[Worker]:
-        people, contexts = StoreActions(self.engine, lambda: POLICY), StoreContexts(self.engine)
+        actions, contexts = StoreActions(self.engine, lambda: POLICY), StoreContexts(self.engine)
 
         class Records(NoRecords):
             def add_measurements(self, number: int, text: str, *, loud: bool = True) -> None:
-                people.add_measurements(number, text, now(), loud=loud)
+                actions.add_measurements(number, text, now(), loud=loud)
 
             def save_contexts(self, found: Mapping[int, Context]) -> None:
                 contexts.keep(found)
@@ -188,7 +188,7 @@ def test_the_message_does_not_wait_for_a_model_that_hangs(tmp_path: Path) -> Non
     scene = Scene(tmp_path)
 
     async def main() -> None:
-        model = ScriptedModel(hold=asyncio.Event())
+        model = ScriptedModel(gate=asyncio.Event())
         async with scene.worker(model):
             await scene.messages(1)
             async with asyncio.timeout(300):
@@ -199,7 +199,7 @@ def test_the_message_does_not_wait_for_a_model_that_hangs(tmp_path: Path) -> Non
     assert (len(scene.channel.messages), scene.learned()) == (1, [])
 
 
-def test_no_answer_is_said_quietly(tmp_path: Path) -> None:
+def test_a_missing_answer_is_a_quiet_entry(tmp_path: Path) -> None:
     scene, model = Scene(tmp_path), ScriptedModel(Unanswered("api-0", "HTTP 503"))
 
     async def main() -> None:
@@ -224,7 +224,7 @@ def test_golden_texts_that_cannot_be_read_are_unknown(tmp_path: Path) -> None:
     assert (loud, "the golden texts cannot be read" in said, model.asked) == (False, True, [])
 
 
-def test_a_bug_of_the_probe_harms_nothing_and_shows_no_text(
+def test_a_bug_in_the_probe_affects_no_message_and_shows_no_text(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
 ) -> None:
     scene, model = Scene(tmp_path), ScriptedModel(fault=RuntimeError(SECRET))
@@ -243,16 +243,16 @@ def test_a_bug_of_the_probe_harms_nothing_and_shows_no_text(
 
 
 @pytest.mark.parametrize(("cause", "messages", "probed"), [("toxicity", 2, 1), ("latency", 1, 0)])
-def test_an_incident_is_asked_about_once_and_only_if_it_is_about_the_models_answers(
+def test_an_incident_is_probed_once_and_only_if_it_concerns_the_answers_of_the_model(
     tmp_path: Path, cause: str, messages: int, probed: int
 ) -> None:
     scene, model = Scene(tmp_path, cause), ScriptedModel()
-    people = StoreActions(scene.engine, lambda: POLICY)
+    actions = StoreActions(scene.engine, lambda: POLICY)
 
     async def main() -> None:
         async with scene.worker(model):
             await scene.messages(messages)
-        people.add_measurements(1, "something else", now())
+        actions.add_measurements(1, "something else", now())
         async with scene.worker(model):  # as after a restart
             await scene.messages(messages + 1)
 
@@ -282,7 +282,7 @@ class Clock:
 
 
 def kept(scene: Scene, clock: Clock, model: ScriptedModel, after: Iterable[float] = (0.0,)) -> list[str]:
-    """The versions with a baseline after looks at these seconds."""
+    """The versions with a baseline after checks at these seconds."""
     start = clock.now
 
     async def main() -> None:
@@ -304,13 +304,22 @@ def test_the_first_answer_of_a_new_version_is_its_baseline(tmp_path: Path) -> No
     assert model.asked == ["version", "all", "version"], "within ten minutes nothing is asked, and then one text"
 
 
-def test_while_an_incident_about_its_answers_is_open_nothing_is_a_baseline(tmp_path: Path) -> None:
+def test_no_baseline_is_stored_while_an_incident_about_the_answers_is_open(tmp_path: Path) -> None:
     scene, model = Scene(tmp_path), ScriptedModel()
     assert kept(scene, Clock(), model) == []
     assert model.asked == []
 
 
-def test_after_a_change_it_is_looked_every_minute(tmp_path: Path) -> None:
+def test_without_an_answer_it_checks_every_minute(tmp_path: Path) -> None:
+    """As at the start, when Prometheus does not know the addresses yet."""
+    scene, clock, model = Scene(tmp_path, cause="latency"), Clock(), ScriptedModel(Unanswered("api-0", "HTTP 503"))
+    assert kept(scene, clock, model, (0.0, 61.0)) == []
+    model.answer = NINE_WRONG
+    assert kept(scene, clock, model, (61.0,)) == ["2.0.0"]
+    assert model.asked == ["version", "version", "version", "all"]
+
+
+def test_after_a_change_it_checks_every_minute(tmp_path: Path) -> None:
     scene, clock, model = Scene(tmp_path, cause="latency"), Clock(), ScriptedModel()
     change = ChangeEvent("deploy", "toxicity-api", clock.now, "deployed", version="2.0.0", id="1")
     StoreChanges(scene.engine, lambda: clock.now + timedelta(seconds=30)).record(change)
@@ -324,7 +333,7 @@ def test_a_model_that_does_not_answer_or_names_no_version_has_no_baseline(tmp_pa
         assert kept(scene, Clock(), ScriptedModel(answer)) == []
 
 
-def test_an_address_that_was_asked_is_waited_for(tmp_path: Path) -> None:
+def test_an_address_probed_recently_is_probed_after_its_interval(tmp_path: Path) -> None:
     scene, clock = Scene(tmp_path), Clock()
     scene.probes.acquire_turns([API.url], timedelta(minutes=1), clock.now)
     waited: list[float] = []

@@ -1,4 +1,4 @@
-"""Before it says that it is ready, a worker does what its first message would else wait for; and nothing else."""
+"""Before it is ready, a worker does what its first message would otherwise wait for, and nothing else."""
 
 from __future__ import annotations
 
@@ -86,10 +86,10 @@ def test_it_composes_for_each_channel_and_neither_sends_nor_leases(tmp_path: Pat
     intake.close()
     before, channels = rows(engine), {"broken": Composes(RuntimeError("a bug")), "pager": Composes()}
     records = warmed_up(engine, channels)
-    assert [1, 1] == [len(each.composed) for each in channels.values()]
-    assert [] == [message for each in channels.values() for message in each.messages]
-    assert before == rows(engine)
-    assert ["changes"] == records.asked
+    assert [len(each.composed) for each in channels.values()] == [1, 1]
+    assert [message for each in channels.values() for message in each.messages] == []
+    assert rows(engine) == before
+    assert records.asked == ["changes"]
     engine.dispose()
 
 
@@ -99,16 +99,16 @@ def test_the_bridge_counts_as_ready_only_afterwards(tmp_path: Path, monkeypatch:
     config.write_text(ROUTES)
     seen: list[float | None] = []
 
-    def look() -> None:
+    def check() -> None:
         engine = open_database(database)
         seen.append(StoreReader(engine).health(now()).worker_seen_seconds)
         engine.dispose()
 
     async def warm_up(self: WorkerTasks) -> None:
-        look()
+        check()
 
     async def run(self: WorkerTasks, beat: object) -> None:
-        look()
+        check()
         await asyncio.to_thread(self._listener.close)
 
     monkeypatch.setattr(WorkerTasks, "warm_up", warm_up)
@@ -118,10 +118,10 @@ def test_the_bridge_counts_as_ready_only_afterwards(tmp_path: Path, monkeypatch:
     assert first is None and second is not None
 
 
-def test_the_drawing_process_gives_way_before_it_loads_what_draws() -> None:
+def test_importing_the_drawing_process_loads_no_drawing_library() -> None:
     script = "import sys, bridge.charts.__main__; print([n for n in ('matplotlib', 'numpy') if n in sys.modules])"
     done = subprocess.run([sys.executable, "-c", script], check=True, capture_output=True, text=True)
-    assert "[]" == done.stdout.strip()
+    assert done.stdout.strip() == "[]"
 
 
 def test_a_database_that_goes_while_a_worker_starts_does_not_end_it(
@@ -142,4 +142,4 @@ def test_a_database_that_goes_while_a_worker_starts_does_not_end_it(
     monkeypatch.setattr(WorkerTasks, "warm_up", warm_up)
     monkeypatch.setattr(WorkerTasks, "run", run)
     asyncio.run(worker_process._work(Configuration(config, "worker"), f"sqlite:///{file}", Beat()))
-    assert 1 == len(ran)
+    assert len(ran) == 1

@@ -11,7 +11,7 @@ from typing import Any
 from bridge.core.model import State
 from bridge.core.ports import AlertLine, Claim, Message
 from bridge.rendering.context_view import ContextView, FactLine, view_of
-from bridge.rendering.places import where_labelled
+from bridge.rendering.places import where_of
 from bridge.rendering.text import clean, cut, one_line
 from bridge.rendering.view import started_at, why_notified
 
@@ -119,7 +119,7 @@ def _first_screen(message: Message, learned: ContextView) -> Event:
     details: Event = {
         "what_fails": [_fails(fact) for fact in learned.worst],
         "began": learned.began,
-        "where": cut(learned.where or where_labelled(message.alerts), MAX_TEXT),
+        "where": cut(where_of(learned.where, message.alerts), MAX_TEXT),
         **_cause(message, learned),
         "not_known": [] if learned.probably else list(learned.unknown),
         "what_changed": changes or ("" if message.informational else learned.no_change),

@@ -9,7 +9,7 @@ from bridge.channels.slack.room import Json, Room, section, small
 from bridge.channels.slack.text import link, mrkdwn
 from bridge.core.ports import Message
 from bridge.rendering.context_view import ContextView, FactLine, before_it_fired
-from bridge.rendering.places import where_labelled
+from bridge.rendering.places import where_of
 from bridge.rendering.text import cut, one_line, utf16_units
 from bridge.rendering.view import started_at
 
@@ -46,7 +46,7 @@ def fails(message: Message, learned: ContextView, room: Room) -> list[Json]:
     """What is bad, and where; in short if it would take the place of others."""
     names = [_named(fact, "" if index else learned.when) for index, fact in enumerate(learned.worst)]
     full = [f"{name} {mrkdwn(fact.detail, 400)}".strip() for name, fact in zip(names, learned.worst, strict=True)]
-    where = learned.where or where_labelled(message.alerts)
+    where = where_of(learned.where, message.alerts)
     place = [f"*Where:* {mrkdwn(where, 300)}"] if where else []
     lines, short = [*full, *place], names or place
     return room.fair(section("\n".join(lines)), lambda: section("\n".join(short))) if lines else []

@@ -108,7 +108,7 @@ def _line_words(chart: LineChart) -> str:
     parts += [f"{chart.hidden} more lines are not shown"] if chart.hidden else []
     if chart.threshold:
         parts.append(f"alerts {limit_words(chart.threshold, chart.unit)}")
-    parts += [f"began at {moment(chart.started, chart.span)}"] if chart.started else []
+    parts += [f"fired at {moment(chart.started, chart.span)}"] if chart.started else []
     parts += [f"ended at {moment(chart.ended, chart.span)}"] if chart.ended else []
     parts += [f"{mark.text} at {moment(mark.at, chart.span)}" for mark in chart.changes]
     return f"{'; '.join(parts)}."

@@ -13,7 +13,7 @@ from bridge.core.context.questions import SYMPTOMS
 from bridge.core.context.series import Series
 from bridge.core.context.served_versions import ServedVersions, served_of
 from bridge.core.context.tables import Table, in_scope, pod_of, table_of
-from bridge.core.facts import ChangeEvent, Fact, Onset
+from bridge.core.facts import ChangeEvent, Fact, Onset, Verdict
 
 MINUTE = 60.0
 #: A change coincides with the onset from so long before it; reported times and windows are a minute or two off.
@@ -77,6 +77,12 @@ class Evidence:
         if self.symptom is None or self.onset is not None or self.symptom.limit is None:
             return True
         return self.symptom.table.counts(*self.trouble).ratio > self.symptom.limit
+
+    @property
+    def crowded(self) -> bool:
+        """Whether the traffic, or what waits for an answer, is bad by itself."""
+        found = (self.fact("traffic"), self.fact("saturation"))
+        return any(fact is not None and fact.verdict is Verdict.BAD for fact in found)
 
     @property
     def young(self) -> bool:
@@ -175,7 +181,7 @@ def _onset(symptom: Symptom | None, plain: Evidence, expression: Sequence[Series
     if left:
         return _at(min(left), "the alert's expression")
     load = plain.histories.get("load")
-    if symptom is not None or load is None or "memory" in plain.histories:
+    if symptom is not None or load is None or not plain.crowded:
         return None
     rose = left_level(plain.total("load"), plain.started)
     return _at(rose, load.question.title) if rose is not None else None
@@ -195,12 +201,12 @@ def _scoped(history: History, alerts: Sequence[Mapping[str, str]]) -> History | 
 
 
 def _gauge(history: History) -> Gauge:
-    wholes = {(pod_of(each.labels), at): value for each in history.wholes for at, value in each.points}
+    wholes = {(pod_of(each.labels), at): value for each in history.wholes for at, value in each.finite}
     found: Gauge = {}
     for each in history.parts:
         pod = pod_of(each.labels)
         values = found.setdefault(pod, [])
-        for at, value in each.points:
+        for at, value in each.finite:
             whole = wholes.get((pod, at), 0.0) if history.wholes else 1.0
             if whole > 0:
                 values.append((at, value / whole))

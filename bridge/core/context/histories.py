@@ -6,6 +6,7 @@ not reach back, and a rate of 5 minutes times the version of now blames the wron
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -18,7 +19,7 @@ from bridge.core.model import Incident
 
 BEFORE = timedelta(hours=3)  #: an alert may fire an hour or more after the trouble began
 NO_DATA = "no data"
-LONGEST = timedelta(hours=6)  #: of a longer incident the beginning is kept, where its cause is
+MOST_POINTS = 360  #: of each series; the steps of a longer incident are longer
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,11 +45,15 @@ class History:
     wholes: tuple[Series, ...] = ()
 
 
+def step_of(started_at: datetime, until: datetime, finest: timedelta) -> timedelta:
+    """The finest for most incidents; of a long one a multiple, so that the points stay few."""
+    return finest * max(1, math.ceil((until - started_at + BEFORE) / finest / MOST_POINTS))
+
+
 def span_of(started_at: datetime, until: datetime, step: timedelta) -> Span:
     """Aligned to the step, so that the queries of concurrent incidents are equal."""
     seconds = max(1, int(step.total_seconds()))
-    first = started_at - BEFORE
-    last = min(max(until, started_at), first + LONGEST)
+    first, last = started_at - BEFORE, max(until, started_at)
     begin, end = (int(at.timestamp()) // seconds * seconds for at in (first, last))
     return Span(datetime.fromtimestamp(begin, UTC), datetime.fromtimestamp(end, UTC))
 

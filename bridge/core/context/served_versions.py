@@ -19,11 +19,12 @@ class ServedVersions:
     """At each step the versions of each pod within the step's window: two while it changes."""
 
     seen: Seen = field(default_factory=dict)
+    names: frozenset[str] = frozenset()  #: of all pods that were ever seen
 
     def at(self, pod: str, at: float) -> str:
-        """Of a pod; the only one of all pods where pods are not told apart; empty while unknown or changing."""
+        """Of a pod, or the only one of all pods if that is not known by this name; empty while unknown or changing."""
         pods = self.seen.get(at, {})
-        found = pods.get(pod) or (frozenset().union(*pods.values()) if not pod else frozenset())
+        found = pods.get(pod) or (frozenset() if pod in self.names else frozenset().union(*pods.values()))
         return next(iter(found)) if len(found) == 1 else ""
 
     @property
@@ -35,6 +36,11 @@ class ServedVersions:
                 first.setdefault(version, at)
         earliest = min(first.values(), default=0.0)
         return {version: at for version, at in first.items() if at > earliest}
+
+    def after(self, version: str) -> set[str]:
+        """The versions that came after this one; none if that is as old as all that is known."""
+        began = self.began
+        return {name for name, at in began.items() if version in began and at > began[version]}
 
     def known_before(self, at: float) -> bool:
         """Whether any version was seen before then."""
@@ -81,4 +87,7 @@ def served_of(history: History | None) -> ServedVersions:
         for at, value in series.points:
             if value > 0 and series.labels.get("version"):
                 seen[at][pod_of(series.labels)].add(series.labels["version"])
-    return ServedVersions({at: {pod: frozenset(names) for pod, names in pods.items()} for at, pods in seen.items()})
+    names = frozenset(pod for pods in seen.values() for pod in pods)
+    return ServedVersions(
+        {at: {pod: frozenset(each) for pod, each in pods.items()} for at, pods in seen.items()}, names
+    )

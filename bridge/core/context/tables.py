@@ -79,18 +79,31 @@ class Table:
 
 
 VersionAt = Callable[[str, float], str]
+Amounts = defaultdict[tuple[float, str, str], float]
 _at = itemgetter(0)
 
 
 def table_of(history: History, version_at: VersionAt) -> Table:
     """From rates a second. version_at: for series without a version of their own."""
     seconds = history.step.total_seconds()
-    bad, every = (_summed(series, seconds) for series in (history.parts, history.wholes))
+    bad, every = _summed(history.parts, seconds), _summed(history.wholes, seconds)
+    _settle_versions(bad, every, version_at)
     cells = [
-        Cell(at, pod, version or version_at(pod, at), min(bad.get((at, pod, version), 0.0), count), count)
+        Cell(at, pod, version or version_at(pod, at), min(bad[at, pod, version], count), count)
         for (at, pod, version), count in every.items()
     ]
     return Table(tuple(sorted(cells, key=_at)), seconds)
+
+
+def _settle_versions(bad: Amounts, every: Amounts, version_at: VersionAt) -> None:
+    """Where only one of the two names the version, or all are bad and good ones are not even counted as none."""
+    for key in [key for key in bad if key not in every]:
+        at, pod, _ = key
+        named = [other for other in ("", version_at(pod, at)) if (at, pod, other) in every]
+        if named:
+            bad[at, pod, named[0]] += bad[key]
+        elif bad[key] > 0:
+            every[key] += bad[key]
 
 
 def pod_of(labels: Mapping[str, str]) -> str:
@@ -111,8 +124,8 @@ def _agree(place: Mapping[str, str], alert: Mapping[str, str]) -> bool:
     return all(alert.get(name, value) == value for name, value in place.items())
 
 
-def _summed(series: Iterable[Series], seconds: float) -> dict[tuple[float, str, str], float]:
-    found: dict[tuple[float, str, str], float] = defaultdict(float)
+def _summed(series: Iterable[Series], seconds: float) -> Amounts:
+    found: Amounts = defaultdict(float)
     for each in series:
         pod, version = pod_of(each.labels), each.labels.get("version", "").removeprefix(NO_VERSION)
         for at, value in each.points:

@@ -24,7 +24,7 @@ class UpPods:
 
 
 def up_pods(evidence: Evidence) -> UpPods | None:
-    """Expected is what was up most of the time in the hour before the trouble. None when it is not known."""
+    """Expected are those that are asked, or that were up most of the hour before the trouble. None if never known."""
     history = evidence.histories.get("targets")
     values = {pod: dict(each) for pod, each in evidence.gauge("targets").items()}
     times = sorted({at for each in values.values() for at in each if at <= evidence.until})
@@ -37,7 +37,7 @@ def up_pods(evidence: Evidence) -> UpPods | None:
     now = sum(1 for value in newest.values() if value)
     down = tuple(sorted(pod for pod, value in newest.items() if value == 0))
     before = sorted(up[at] for at in times if evidence.began - LOOKED_BACK <= at < evidence.began - step)
-    expected = max(now, before[len(before) // 2] if before else now + len(down))
+    expected = max(now + len(down), before[len(before) // 2] if before else 0)
     return UpPods(now, expected, down, _since(up, expected, last, step))
 
 

@@ -49,7 +49,7 @@ def test_a_line_chart_is_described_in_words() -> None:
     chart = LineChart("ToxicRate", Unit.RATIO, SPAN, 60, lines, 0, Threshold(">", 0.4), at(1500), marks)
     expected = (
         "Line chart of ToxicRate, 12:00 to 13:00 UTC on 1 Mar 2026; 12 % at first, highest 50 % at 12:30, "
-        "43 % at the end; alerts above 40 %; began at 12:25; v2 at 12:10."
+        "43 % at the end; alerts above 40 %; fired at 12:25; v2 at 12:10."
     )
     assert in_words(chart) == expected
 
@@ -57,9 +57,9 @@ def test_a_line_chart_is_described_in_words() -> None:
 @pytest.mark.parametrize(
     ("shown", "ends", "words"),
     [
-        (360.0, 130, "began at 12:02:00; ended at 12:02:10;"),
-        (7200.0, 3000, "began at 12:02; ended at 12:50;"),
-        (400000.0, 300000, "began at 1 Mar 12:02; ended at 4 Mar 23:20;"),
+        (360.0, 130, "fired at 12:02:00; ended at 12:02:10;"),
+        (7200.0, 3000, "fired at 12:02; ended at 12:50;"),
+        (400000.0, 300000, "fired at 1 Mar 12:02; ended at 4 Mar 23:20;"),
     ],
 )
 def test_the_precision_of_times_depends_on_the_span(shown: float, ends: float, words: str) -> None:

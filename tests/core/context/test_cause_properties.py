@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import replace
+from datetime import timedelta
 
-from hypothesis import given, settings
+from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
+from bridge.core.context.causes import decide
 from bridge.core.context.counts import MIN_ALL, MIN_BAD, Counts, worse
-from bridge.core.facts import Confidence
-from tests.core.context.worlds import Pod, World, a_change, from_minute
+from bridge.core.context.evidence import evidence_of
+from bridge.core.context.histories import History
+from bridge.core.context.history_facts import facts_of, without_false_comfort
+from bridge.core.context.questions import HISTORIES, Question
+from bridge.core.context.series import Series
+from bridge.core.facts import ChangeEvent, Confidence, Unit
+from tests.core.context.worlds import MINUTE, Pod, World, a_change, from_minute, seconds, time
 
 ratios = st.floats(0, 0.9)
 rates = st.sampled_from([0.02, 0.2, 1.0, 4.0])
@@ -81,3 +89,30 @@ def test_one_is_worse_only_with_enough_of_both_and_never_both_ways(a: float, b: 
     assert not (worse(one, other) and worse(other, one))
     if worse(one, other):
         assert one.bad >= MIN_BAD and min(one.all, other.all) >= MIN_ALL and one.ratio > other.ratio
+
+
+names = st.sampled_from(["a", "b", ""])
+values = st.one_of(st.floats(-1, 50), st.sampled_from([math.nan, math.inf, -math.inf, 0.0]))
+moments = st.integers(-200, 30).map(lambda minute: seconds(minute))
+points = st.lists(st.tuples(moments, values), max_size=30).map(lambda each: tuple(sorted(dict(each).items())))
+labels = st.fixed_dictionaries({"pod": names, "version": names}, optional={"job": names, "language": names})
+some_series = st.lists(st.builds(Series, labels, points), max_size=4).map(tuple)
+histories = st.builds(
+    lambda role, by, *both: History(Question(role, role, Unit.RATIO, "x", by, role=role), MINUTE, *both),
+    st.sampled_from(HISTORIES), st.sampled_from([None, "language"]), some_series, some_series,
+)  # fmt: skip
+
+
+@settings(max_examples=200, deadline=None, derandomize=True, phases=[Phase.generate])
+@given(st.lists(histories, max_size=6), changes, some_series)
+def test_whatever_prometheus_answers_it_is_read(
+    known: list[History], reported: list[ChangeEvent], own: tuple[Series, ...]
+) -> None:
+    cases = evidence_of(
+        (), reported, known, (time(0), time(10)), window=timedelta(hours=2), changes_known=True,
+        alerts=[{"job": "a"}], expression=own,
+    )  # fmt: skip
+    decide(cases)
+    shown = [fact for each in known for fact in facts_of(each, cases)]
+    without_false_comfort(shown, cases[0])
+    assert all(math.isfinite(fact.value) for fact in shown if fact.value is not None)

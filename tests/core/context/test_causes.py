@@ -24,6 +24,9 @@ ROLLBACK = [a_change("rollback", -0.3, "1.1.0", "2.0.0"), a_change("deploy", -9,
 TIMEOUTS = Fact("types", "Errors by type", Unit.COUNT, 500, at(0), parts=(Part("timeout", 500),), role="error_types")
 
 
+SPIKE = Fact("requests", "Requests", Unit.PER_SECOND, 144, at(0), verdict=Verdict.BAD, role="traffic")
+
+
 def golden(wrong: int, before: int) -> Fact:
     baseline = Baseline("1.0.0", before, 50, at(-9000))
     return judged([Answered("a", "1.0.0", wrong, 50)], [baseline], at(0)).facts[0]
@@ -92,6 +95,52 @@ RIGHT = {
         "pods_missing",
         r"^2 of 3 pods answer Prometheus, not c for 9 min\.$",
     ),
+    "one pod is down for most of the hour": (
+        World([Pod("a"), Pod("b"), Pod("c", up=lambda m: m < -50)], role=""),
+        "pods_missing",
+        r"^2 of 3 pods answer Prometheus, not c for 53 min\.$",
+    ),
+    "two of three died, and the last one is slow": (
+        World(
+            [Pod("a", bad=from_minute(-7, 0.5), a_second=lambda m: 4.0 if m < -7 else 12.0)]
+            + [Pod(name, up=lambda m: m < -7) for name in "bc"],
+            role="slowness",
+        ),
+        "pods_missing",
+        r"^1 of 3 pods answer Prometheus, not b and c for 10 min",
+    ),
+    "a rollback by new pods": (
+        World(
+            [Pod(f"old-{index}", up=lambda m: m < -9) for index in range(3)]
+            + [Pod(f"bad-{index}", ((-1000, "2.0.0"),), V2, up=lambda m: -9.5 < m < 1) for index in range(3)]
+            + [Pod(f"back-{index}", up=lambda m: m > 0.5) for index in range(2)],
+            now=8,
+            changes=[a_change("rollback", 0.3, "1.0.0", "2.0.0"), a_change("deploy", -10, "2.0.0", "1.0.0")],
+        ),
+        "change_at_onset",
+        r"rolled back \d min ago, all 2 pods are on 1\.0\.0",
+    ),
+    "a sustained failure since a deploy": (
+        World(
+            three(versions=((-1000, "1.0.0"), (-70, "2.0.0")), bad=of_version("2.0.0", 0.03)),
+            changes=[a_change("deploy", -70, "2.0.0", "1.0.0")],
+        ),
+        "change_at_onset",
+        r"^2\.0\.0 was deployed as the errors began",
+    ),
+    "two pods of twelve": (
+        World([Pod(f"a-{index}") for index in range(10)] + [Pod(name, bad=from_minute(-7, 0.4)) for name in "xy"]),
+        "pod_fails",
+        r"^x and y fail \(.* on the other 10 pods\)",
+    ),
+    "a second version that has the trouble, too": (
+        World(
+            three(versions=((-1000, "1.0.0"), (-12, "1.1.0"), (-5, "1.2.0")), bad=from_minute(-12, 0.3)),
+            changes=[a_change("deploy", -5, "1.2.0", "1.1.0"), a_change("deploy", -12, "1.1.0", "1.0.0")],
+        ),
+        "change_at_onset",
+        r"^1\.1\.0 was deployed as the errors began",
+    ),
     "all pods restarted": (
         World(three(bad=from_minute(-6, 0.3), started=lambda m: -1000.0 if m < -7 else -7.0)),
         "pods_restarted",
@@ -114,6 +163,11 @@ RIGHT = {
         World(three(a_second=lambda m: 4.0 if m < -7 else 14.0, bad=from_minute(-6.5, 0.4)), role="slowness"),
         "overload",
         r"^3\.5 x the usual traffic \(42/s\)",
+    ),
+    "a spike by itself": (
+        World(three(a_second=lambda m: 4.0 if m < -7 else 48.0), role="", facts=[SPIKE]),
+        "traffic_surge",
+        r"^12 x the usual traffic \(144/s\)\.$",
     ),
     "longer texts": (
         World(three(bad=from_minute(-9, 0.4)), role="slowness", tokens=lambda m: 20.0 if m < -9 else 70.0),
@@ -144,6 +198,22 @@ RIGHT = {
         World([Pod("a", DEPLOYED, memory=lambda m: 0.45 + 0.48 * (m + 180) / 180), Pod("b"), Pod("c")], role=""),
         "memory_leak",
         r"only the pods of 2\.0\.0 do\.$",
+    ),
+    "a leak that came with a version": (
+        World(
+            [
+                Pod(
+                    name,
+                    ((-1000, "1.0.0"), (-95, "1.1.0")),
+                    memory=lambda m: 0.43 if m < -95 else 0.4 + 0.5 * (m + 95) / 95,
+                )
+                for name in "abc"
+            ],
+            role="",
+            changes=[a_change("deploy", -95, "1.1.0")],
+        ),
+        "memory_leak",
+        r"^A leak: memory of a and 2 more grows steadily: .*; it began as 1\.1\.0 was deployed\.$",
     ),
     "a step after a change": (
         World(
@@ -211,7 +281,13 @@ NOTHING = {
     "a drift as old as all that is known": World(three(bad=lambda m, v: 0.6), role="outputs"),
     "a steady memory": World(three(memory=lambda m: 0.85), role=""),
     "no trouble at all": World(three(versions=DEPLOYED), changes=[DEPLOY]),
+    "a surge in an alert about something else": World(three(a_second=lambda m: 4.0 if m < -7 else 20.0), role=""),
     "no slowness, and a surge": World(three(a_second=lambda m: 4.0 if m < -7 else 14.0), role="slowness"),
+    "a rollback that does not help": World(
+        three(versions=((-1000, "1.0.0"), (-6, "2.0.0"), (1, "1.0.0")), bad=from_minute(-6, 0.3)),
+        now=8,
+        changes=[a_change("rollback", 1, "1.0.0", "2.0.0"), a_change("deploy", -6, "2.0.0", "1.0.0")],
+    ),
     "nothing": World(three(bad=from_minute(-6, 0.3))),
     "fewer pods at night": World([Pod("a"), Pod("b")]),
 }

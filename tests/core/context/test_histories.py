@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 
 from bridge.core.context.enrichment import Failure, HistoryAnswer
-from bridge.core.context.histories import History, histories_for, history_of, span_of
+from bridge.core.context.histories import History, histories_for, history_of, span_of, step_of
 from bridge.core.context.questions import Question
 from bridge.core.context.series import Series
 from bridge.core.facts import Unit, Unknown
@@ -32,11 +32,13 @@ def an_incident() -> Incident:
     return change.incident
 
 
-@pytest.mark.parametrize(("lasted", "points"), [(5, 185), (60, 240), (60 * 24 * 30, 360)])
-def test_a_history_has_few_points_however_long_the_incident(lasted: int, points: int) -> None:
-    span = span_of(at(0), at(0) + lasted * MINUTE, MINUTE)
-    assert abs(span.seconds / 60 - points) <= 1
-    assert span.start <= at(0) - timedelta(hours=2)
+@pytest.mark.parametrize(("lasted", "minutes"), [(5, 1), (60, 1), (170, 1), (300, 2), (60 * 24 * 30, 121)])
+def test_a_history_has_few_points_however_long_the_incident(lasted: int, minutes: int) -> None:
+    until = at(0) + lasted * MINUTE
+    step = step_of(at(0), until, MINUTE)
+    span = span_of(at(0), until, step)
+    assert step == minutes * MINUTE and span.seconds / step.total_seconds() <= 361
+    assert span.start <= at(0) - timedelta(hours=2) and until - span.end < step
 
 
 def test_incidents_of_the_same_minute_ask_the_same() -> None:

@@ -121,11 +121,20 @@ def test_rules_come_after_those_that_they_read() -> None:
         ("{{ $value | humanizePercentage }} in {{ $labels.namespace }}", "25.13% in ml"),
         ('PSI {{ $value | printf "%.2f" }}', "PSI 0.25"),
         ("{{ $value | humanizeDuration }}", "251.3ms"),
-        ("Failing:{{ range query (printf \"x > 0\") }} {{ .Labels.a }}={{ .Value }}{{ end }}.", "Failing:."),
+        (
+            'Failing:{{ range query (printf "x{a=%q} > 0" $labels.namespace) | sortByLabel "b" }}'
+            ' {{ .Labels.b }}={{ .Value | printf "%.2g" }}{{ end }}.',
+            "Failing: one=0.5 two=0.25.",
+        ),
     ],
 )  # fmt: skip
 def test_texts_are_those_that_prometheus_would_send(template: str, text: str) -> None:
-    assert rendered(template, {"namespace": "ml"}, 0.2513) == text
+    def ask(expression: str) -> list[Curve]:
+        assert expression == 'x{a="ml"} > 0'
+        at = np.array([NOW], np.int64)
+        return [Curve({"b": "two"}, at, np.array([0.25])), Curve({"b": "one"}, at, np.array([0.5]))]
+
+    assert rendered(template, {"namespace": "ml"}, 0.2513, ask) == text
 
 
 @pytest.fixture(scope="module")

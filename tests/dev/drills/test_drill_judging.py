@@ -61,6 +61,20 @@ def test_what_any_message_says_may_be_dangerous() -> None:
     assert "roll back to 1.5.0" in found.why
 
 
+def test_a_cause_must_be_in_every_message_though_not_to_the_minute() -> None:
+    one = Said(
+        "1.5.0 fails since 7 min", "a_rule", "likely", "", (), {"PagerDuty": "1.5.0 *fails* since 6 min", "mail": ""}
+    )
+    found = judged(one)
+    assert (found.score, found.why) == (Score.WRONG, "the cause is missing in mail")
+
+
+@pytest.mark.parametrize(("count", "score"), [(2, Score.RIGHT), (0, Score.DANGEROUS)])
+def test_pods_that_answer_are_not_called_gone(count: int, score: Score) -> None:
+    one = said(f"{count} of 3 pods answer Prometheus since 1.5.0")
+    assert judge(scenario(), one, Known(FAILED, answering=2)).score is score
+
+
 def test_the_texts_of_the_rule_are_no_conclusions() -> None:
     text = "More than one in twenty fails. If in doubt, *roll back to 1.5.0*."
     assert judged(said("1.5.0 fails", page=text), rule_texts=(text,)).score is Score.RIGHT

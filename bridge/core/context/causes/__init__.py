@@ -14,7 +14,7 @@ from bridge.core.context.causes.golden import model_degraded, texts_changed
 from bridge.core.context.causes.inputs import inputs_changed, longer_texts
 from bridge.core.context.causes.memory import memory_grows
 from bridge.core.context.causes.overload import overload
-from bridge.core.context.causes.pods import no_pods, pod_fails, pods_missing, pods_restarted
+from bridge.core.context.causes.pods import no_pods, pod_fails, pods_missing, pods_restarted, pods_went
 from bridge.core.context.causes.shared import common_errors
 from bridge.core.context.causes.shares import share_by_pod, share_by_version
 from bridge.core.context.causes.versions import version_fails
@@ -27,6 +27,7 @@ RULES: tuple[Rule, ...] = (
     no_pods, version_fails, share_by_version, pod_fails, share_by_pod, pods_missing, longer_texts, model_degraded,
     overload, inputs_changed, texts_changed, change_at_onset, memory_grows, pods_restarted, common_errors,
 )  # fmt: skip
+BY_CHANGE = ("version_fails", "change_at_onset")  #: they name their change themselves
 WITHOUT_TROUBLE: tuple[Rule, ...] = (no_pods, pods_missing, pods_restarted, model_degraded)
 
 
@@ -41,9 +42,9 @@ def decide(cases: Sequence[Evidence]) -> Decision:
     """The cases are one incident's symptoms; the earliest known onset is the incident's."""
     claims = [found for case in cases for rule in _rules(case) if (found := rule(case)) is not None]
     best = next((each for each in claims if each.confidence is Confidence.LIKELY), claims[0] if claims else None)
-    onsets = [case.onset for case in cases if case.onset is not None]
+    onsets = [case.onset for case in cases if case.onset is not None] or pods_went(cases[0])
     against = next((text for case in cases if (text := refuted_changes(case))), "")
-    if best is not None and against:
+    if best is not None and best.rule not in BY_CHANGE and against:
         best = replace(best, text=f"{best.text} {against[0].upper()}{against[1:]}.", evidence=(*best.evidence, against))
     looked = dict.fromkeys(name for case in cases for name in looked_at(case))
     return Decision(best, min(onsets, key=lambda onset: onset.at) if onsets else None, tuple(looked))

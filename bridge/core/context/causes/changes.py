@@ -8,10 +8,10 @@ Confidence: likely when it coincides with a known onset; possible within 20 min,
 
 from __future__ import annotations
 
-from bridge.core.context.causes.versions import rollback_words, versions_alike
+from bridge.core.context.causes.versions import rollback_words
 from bridge.core.context.causes.wording import change_words, claim, noun, relative
-from bridge.core.context.counts import MIN_ALL, worse
-from bridge.core.context.evidence import Evidence
+from bridge.core.context.counts import MIN_ALL, UNMOVED, alike, worse
+from bridge.core.context.evidence import NO_CAUSES, Evidence
 from bridge.core.facts import ChangeEvent, Confidence, Hypothesis
 
 
@@ -36,7 +36,7 @@ def refuted_changes(evidence: Evidence) -> str:
     """`the errors began 4 min before 1.1.0 was deployed`, for a change that might be taken for the cause."""
     if evidence.onset is None:
         return ""
-    before_alert = [c for c in evidence.changes if c.kind != "retraining" and c.at.timestamp() <= evidence.started]
+    before_alert = [c for c in evidence.changes if c.kind not in NO_CAUSES and c.at.timestamp() <= evidence.started]
     first = min((c for c in before_alert if evidence.preceded(c)), key=evidence.since, default=None)
     if first is None:
         return ""
@@ -45,12 +45,15 @@ def refuted_changes(evidence: Evidence) -> str:
 
 
 def _refuted(change: ChangeEvent, evidence: Evidence) -> bool:
-    """Whether pods without the new version have the trouble, too."""
+    """Whether pods without the change have the trouble, too; what was deployed later may have it from there."""
     if not change.version or evidence.symptom is None or evidence.onset is None:
         return False
     table, (since, until) = evidence.symptom.table, evidence.trouble
-    others = table.counts(since + table.step, until, lambda cell: cell.version not in ("", change.version))
-    return versions_alike(evidence) or (others.all >= MIN_ALL and worse(others, evidence.before))
+    later = evidence.versions.after(change.version)
+    without = table.counts(since + table.step, until, lambda cell: cell.version not in ("", change.version, *later))
+    mine = table.counts(since, until, lambda cell: cell.version == change.version)
+    moved = without.ratio > UNMOVED * evidence.before.ratio
+    return (moved and alike(mine, without)) or (without.all >= MIN_ALL and worse(without, evidence.before))
 
 
 def _before_and_after(evidence: Evidence) -> str:

@@ -18,9 +18,11 @@ from bridge.core.numbers import in_words, shown
 Points = list[tuple[float, float]]
 DROP = 0.6  #: below this part of the value before, the pod has started again
 GROWN = 0.08  #: of the limit
-STRAIGHT = 0.85  #: of the variance is explained by a straight line
+STRAIGHT = 0.93  #: of the variance is explained by a straight line
+ABOUT = 0.005
 LONG = 30 * MINUTE
 SUDDEN = 10 * MINUTE
+HIGH = 0.6  #: of the limit
 MOSTLY = 0.7  #: of the whole rise in so short a time is a step
 
 
@@ -28,12 +30,17 @@ MOSTLY = 0.7  #: of the whole rise in so short a time is a step
 class Growth:
     """Of one pod since it last started; ratios of the limit."""
 
+    since: float  #: Unix seconds
     first: float
     now: float
-    seconds: float
+    until: float
     an_hour: float
     leak: bool
     step_at: float | None
+
+    @property
+    def seconds(self) -> float:
+        return self.until - self.since
 
     @property
     def full_in(self) -> timedelta | None:
@@ -43,16 +50,31 @@ class Growth:
 
 
 def growth_of(points: Points) -> Growth | None:
-    since = _since_start(points)
-    if len(since) < 5:
+    """Since it last started, or since it began to grow."""
+    known = _since_start(points)
+    if len(known) < 5:
         return None
-    seconds = since[-1][0] - since[0][0]
-    slope, straight = _line(since)
-    rise = since[-1][1] - since[0][1]
-    step_at, sudden = _steepest(since)
-    step = rise >= GROWN and sudden >= MOSTLY * rise
-    leak = not step and seconds >= LONG and rise >= GROWN and straight >= STRAIGHT and slope > 0
-    return Growth(since[0][1], since[-1][1], seconds, slope * 3600, leak, step_at if step else None)
+    step_at, sudden = _steepest(known)
+    rise = known[-1][1] - known[0][1]
+    if rise >= GROWN and sudden >= MOSTLY * rise:
+        return Growth(known[0][0], known[0][1], known[-1][1], known[-1][0], 0.0, False, step_at)
+    grows = _growing(known)
+    since = grows or known
+    return Growth(since[0][0], since[0][1], since[-1][1], since[-1][0], _line(since)[0] * 3600, bool(grows), None)
+
+
+def _growing(points: Points) -> Points:
+    """The longest end of them that is about the straightest rising line; empty without one."""
+    found: list[tuple[float, Points]] = []
+    for first in range(0, len(points) - 5, 5):
+        end = points[first:]
+        slope, straight = _line(end)
+        if end[-1][0] - end[0][0] < LONG or end[-1][1] - end[0][1] < GROWN:
+            break
+        if slope > 0 and straight >= STRAIGHT:
+            found.append((straight, end))
+    best = max((straight for straight, _ in found), default=0.0)
+    return next((end for straight, end in found if straight >= best - ABOUT), [])
 
 
 def memory_grows(evidence: Evidence) -> Hypothesis | None:
@@ -65,6 +87,8 @@ def memory_grows(evidence: Evidence) -> Hypothesis | None:
     if worst is None:
         return None
     growth = growths[worst]
+    if growth.now < HIGH:
+        return None
     if growth.leak:
         return _leak(worst, growths, evidence)
     return _step(worst, growth, growth.step_at, evidence) if growth.step_at is not None else None
@@ -86,7 +110,16 @@ def _leak(pod: str, growths: dict[str, Growth], evidence: Evidence) -> Hypothesi
     observed = f"memory of {who} grows steadily: {shown(growth.now, Unit.RATIO)} now, {trend_words(growth)}"
     full = growth.full_in
     short = f"a leak, full in about {in_words(full)}" if full is not None else "a leak"
-    return claim("memory_leak", [observed, _only(leaking, growths, evidence)], Confidence.LIKELY, short, "A leak: ")
+    since = _since_change(growth, evidence)
+    return claim(
+        "memory_leak", [observed, _only(leaking, growths, evidence), since], Confidence.LIKELY, short, "A leak: "
+    )
+
+
+def _since_change(growth: Growth, evidence: Evidence) -> str:
+    """`it began as 1.1.0 was deployed`, when the growth is as old as a change."""
+    near = [c for c in evidence.changes if c.kind != "retraining" and abs(growth.since - evidence.since(c)) <= SUDDEN]
+    return f"it began as {change_words(near[0])}" if near else ""
 
 
 def _only(leaking: list[str], growths: dict[str, Growth], evidence: Evidence) -> str:

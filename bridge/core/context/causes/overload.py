@@ -33,12 +33,13 @@ def overload(evidence: Evidence) -> Hypothesis | None:
     saturated = full is not None and full.verdict is Verdict.BAD
     role = evidence.symptom.role if evidence.symptom else ""
     needed = OVERLOAD if saturated or role == "slowness" else SURGE
-    if role == "outputs" or rise is None or rise.factor < needed:
+    if role == "outputs" or rise is None or rise.factor < needed or not (role or evidence.crowded):
         return None
     if not -LONG_BEFORE <= rise.at - evidence.began <= 1.5 * MINUTE:
         return None
     observed = f"{times(rise.factor)} the usual traffic ({shown(rise.now, Unit.PER_SECOND)})"
-    when = f"it rose {relative(rise.at, evidence)}" if abs(rise.at - evidence.began) >= MINUTE else ""
+    apart = evidence.symptom is not None and abs(rise.at - evidence.began) >= MINUTE
+    when = f"it rose {relative(rise.at, evidence)}" if apart else ""
     rule = "overload" if saturated or role == "slowness" else "traffic_surge"
     confidence = Confidence.LIKELY if evidence.onset is not None else Confidence.POSSIBLE
     short = observed if evidence.symptom else f"it rose {ago(rise.at, evidence)} ago"

@@ -10,13 +10,13 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 from bridge.core.context.causes.wording import ago, change_words, claim, listed, pods, relative, verb
 from bridge.core.context.counts import MIN_ALL, UNMOVED, Counts, alike, stands_out, summed
 from bridge.core.context.evidence import JUST_BEFORE, MINUTE, SKEW, Evidence
 from bridge.core.context.up_pods import UpPods, up_pods
-from bridge.core.facts import Confidence, Hypothesis, Unit, Verdict
+from bridge.core.facts import Confidence, Hypothesis, Onset, Unit, Verdict
 from bridge.core.numbers import in_words, measured, shown
 
 FEW = 0.34  #: of the others' ratio against that of the failing: then the others do not have the trouble
@@ -39,8 +39,7 @@ def no_pods(evidence: Evidence) -> Hypothesis | None:
 def pod_fails(evidence: Evidence) -> Hypothesis | None:
     if evidence.symptom is None:
         return None
-    by_pod = evidence.symptom.table.by_pod(*evidence.trouble)
-    failing = failing_pods(evidence)
+    by_pod, failing = compared_pods(evidence), failing_pods(evidence)
     if not failing:
         return None
     rest = summed(counts for pod, counts in by_pod.items() if pod not in failing)
@@ -50,9 +49,17 @@ def pod_fails(evidence: Evidence) -> Hypothesis | None:
     return claim("pod_fails", [observed, _about(failing, evidence)], Confidence.LIKELY, f"only on {listed(failing)}")
 
 
+def pods_went(evidence: Evidence) -> list[Onset]:
+    """When the first of the missing pods was gone; nothing if none is missing."""
+    up, history = up_pods(evidence), evidence.histories.get("targets")
+    if up is None or history is None or up.since is None or not up.missing:
+        return []
+    return [Onset(datetime.fromtimestamp(up.since, UTC), history.question.title)]
+
+
 def failing_pods(evidence: Evidence) -> list[str]:
     """The fewest pods without which the rest is fine; at most half of them."""
-    by_pod = evidence.symptom.table.by_pod(*evidence.trouble) if evidence.symptom else {}
+    by_pod = compared_pods(evidence)
     ordered = sorted(by_pod, key=lambda pod: by_pod[pod].ratio, reverse=True)
     for count in range(1, len(ordered) // 2 + 1):
         failing, others = ordered[:count], [by_pod[pod] for pod in ordered[count:]]
@@ -62,6 +69,16 @@ def failing_pods(evidence: Evidence) -> list[str]:
         if fine and all(stands_out(by_pod[pod], rest, evidence.before) for pod in failing):
             return sorted(failing)
     return []
+
+
+def compared_pods(evidence: Evidence) -> dict[str, Counts]:
+    """Those that serve until the end, or were bad while they did: one that died at the onset is no comparison."""
+    if evidence.symptom is None:
+        return {}
+    since, until = evidence.trouble
+    by_pod = evidence.symptom.table.by_pod(since, until)
+    lately = evidence.symptom.table.by_pod((since + until) / 2, until)
+    return {pod: counts for pod, counts in by_pod.items() if pod in lately or counts.enough}
 
 
 def pods_alike(evidence: Evidence) -> bool:
