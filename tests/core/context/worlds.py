@@ -35,6 +35,7 @@ class Pod:
     bad: Callable[[float, str], float] = lambda minute, version: 0.002
     a_second: Rate = lambda minute: 4.0
     up: Callable[[float], bool] = lambda minute: True
+    there: Callable[[float], bool] = lambda minute: True  #: else it leaves no trace
     memory: Rate = lambda minute: 0.4
     started: Rate = lambda minute: -1000.0
 
@@ -83,12 +84,12 @@ class World:
             ticks = {}
             for tick in range((self.minutes().start - 2) * TICKS, int(self.now) * TICKS + 1):
                 minute = tick / TICKS
-                many = pod.a_second(minute) * 15 if pod.up(minute) else 0.0
+                many = pod.a_second(minute) * 15 if pod.up(minute) and pod.there(minute) else 0.0
                 version = pod.version(minute)
                 ratio = pod.bad(minute, version)
                 drawn = many * ratio if self.seed is None else sum(chance.random() < ratio for _ in range(round(many)))
                 ticks[tick] = (version, drawn, many)
-            for minute in self.minutes():
+            for minute in filter(pod.there, self.minutes()):
                 window = [ticks[tick] for tick in range((minute - 2) * TICKS + 1, minute * TICKS + 1)]
                 for version in {each[0] for each in window} if self.labelled else {window[-1][0]}:
                     mine = [each for each in window if each[0] == version or not self.labelled]
@@ -104,6 +105,8 @@ class World:
         for minute in self.minutes():
             moment, total = seconds(minute), 0.0
             for pod in self.pods:
+                if not pod.there(minute):
+                    continue
                 if pod.up(minute):
                     for version in {pod.version(minute - 2), pod.version(minute - 1), pod.version(minute)}:
                         versions.setdefault((pod.name, version), []).append((moment, 1.0))
