@@ -198,6 +198,12 @@ RIGHT = {
         "pods_missing",
         r"^4 of 9 pods answer Prometheus for 12 min; each of them .* 2\.2 x .*; configuration change: replicas ",
     ),
+    "traffic that vanished, and as many failures as ever": (
+        World(three(a_second=lambda m: 4.0 if m < -9 else 0.44, bad=from_minute(-9, 0.077, 0.0085))),
+        "traffic_fell",
+        r"^Not more failures, but fewer requests: the traffic fell to 1\d % of what it was, as the errors began; "
+        r"failed predictions: [\d.]+ a minute, [\d.]+ before\.$",
+    ),
     "a spike by itself": (
         World(three(a_second=lambda m: 4.0 if m < -7 else 48.0), role="", facts=[SPIKE]),
         "traffic_surge",
@@ -329,6 +335,9 @@ NOTHING = {
     ),
     "a rise of the traffic long before": World(
         three(a_second=lambda m: 4.0 if m < -35 else 14.0, bad=from_minute(-6, 0.4)), role="slowness"
+    ),
+    "less traffic, and more failures": World(
+        three(a_second=lambda m: 4.0 if m < -9 else 1.2, bad=from_minute(-9, 0.2, 0.0085))
     ),
     "nothing": World(three(bad=from_minute(-6, 0.3))),
     "fewer pods at night": World([Pod("a"), Pod("b")]),
