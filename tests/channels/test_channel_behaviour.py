@@ -39,7 +39,7 @@ def test_pagerduty_triggers_acknowledges_resolves(vendors: RunningSandbox) -> No
     handle = send(a_pagerduty(vendors.http_url)).handle
     acknowledged = a_message(revision=2, state=State.ACKNOWLEDGED)
     begun = send(a_pagerduty(vendors.http_url), acknowledged, a_claim(handle=handle))
-    assert ({"state": "acknowledging"}, True) == (begun.handle, begun.unfinished)
+    assert (begun.handle, begun.unfinished) == ({"state": "acknowledging"}, True)
     handle = send(a_pagerduty(vendors.http_url), acknowledged, a_claim(handle=begun.handle)).handle
     handle = send(a_pagerduty(vendors.http_url), acknowledged, a_claim(handle=handle)).handle
     over = a_message(firing=False, state=State.RESOLVED)
@@ -151,8 +151,8 @@ def test_slack_has_its_reply_though_nobody_lived_to_know_of_the_edit(vendors: Ru
     for _ in range(2):
         send(channel(), over, claim)
     (shown,) = slack_messages(vendors)
-    assert ["• it is over"] == [reply["text"] for reply in shown["thread"]]
-    assert ("Resolved", 1) == (shown["text"], shown["edits"])
+    assert [reply["text"] for reply in shown["thread"]] == ["• it is over"]
+    assert (shown["text"], shown["edits"]) == ("Resolved", 1)
 
 
 def test_slack_does_not_repeat_a_lost_thread_reply(vendors: RunningSandbox) -> None:
@@ -185,7 +185,7 @@ def an_unknown_end(vendors: RunningSandbox, channel: str = "C0123456789") -> Rec
 
 def test_slack_hears_no_end_of_what_a_look_shows_it_never_heard_of(vendors: RunningSandbox) -> None:
     assert an_unknown_end(vendors).skipped
-    assert {"conversations.history": 1} == vendors.state["slack"]["calls"]
+    assert vendors.state["slack"]["calls"] == {"conversations.history": 1}
 
 
 def test_slack_hears_the_end_of_what_may_stand_where_nobody_can_look(vendors: RunningSandbox) -> None:
@@ -193,7 +193,7 @@ def test_slack_hears_the_end_of_what_may_stand_where_nobody_can_look(vendors: Ru
     vendors.fault(target="slack", kind="ok_false", error="missing_scope", path="conversations.history")
     assert not an_unknown_end(vendors).skipped
     vendors.clear_faults()
-    assert 2 == vendors.state["slack"]["calls"]["chat.postMessage"]
+    assert vendors.state["slack"]["calls"]["chat.postMessage"] == 2
 
 
 def test_slack_hears_the_end_of_what_may_stand_further_back_than_is_read(
@@ -301,7 +301,7 @@ def test_mail_goes_over_verified_tls_only(tmp_path: Path) -> None:
             assert PASSWORD not in str(caught.value)
             assert caught.value.reason is (Reason.CREDENTIAL if "password" in wrong else Reason.NETWORK)
         note = send(an_email(sandbox.smtp_address, **login, **right)).note
-        assert "accepted by the mail server: kept as mail 1" == note
+        assert note == "accepted by the mail server: kept as mail 1"
 
 
 def test_a_mail_connection_is_kept_and_replaced_when_it_died(vendors: RunningSandbox) -> None:

@@ -189,4 +189,4 @@ def test_a_wrong_routing_key_is_a_matter_of_the_credential(vendors: RunningSandb
 
 def test_every_kind_is_built_with_its_name() -> None:
     built = an_email()._settings.build("mail-ml")
-    assert ("mail-ml", "email") == (built.name, built.kind)
+    assert (built.name, built.kind) == ("mail-ml", "email")

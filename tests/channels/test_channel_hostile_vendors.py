@@ -67,7 +67,7 @@ UNREADABLE = {
 def test_an_answer_that_cannot_be_read_leaves_in_doubt_whether_it_was_taken(kind: str, body: bytes) -> None:
     with running_vendor(answering("200 OK", body, JSON)) as vendor:
         error = refused(over_http(kind, vendor.url()))
-    assert (Reason.SERVER, True) == (error.reason, error.ambiguous)
+    assert (error.reason, error.ambiguous) == (Reason.SERVER, True)
 
 
 #: A webhook's receiver has taken what it answered with 200; what that unpacks to is not looked at.
@@ -81,7 +81,7 @@ def test_an_answer_without_end_is_not_read_to_its_end(kind: str, encoding: str) 
         body, headers = gzip.compress(b" " * (40 * MAX_ANSWER)), [JSON, "Content-Encoding: gzip"]
     with running_vendor(answering("200 OK", body, *headers)) as vendor:
         error = refused(over_http(kind, vendor.url()))
-    assert (Reason.SERVER, True) == (error.reason, error.ambiguous)
+    assert (error.reason, error.ambiguous) == (Reason.SERVER, True)
 
 
 @pytest.mark.parametrize("kind", HTTP)
@@ -106,7 +106,7 @@ def test_every_status_has_a_reason(kind: str) -> None:
     assert Reason.BUG not in {reason for _, reason in told}
     assert {Reason.SERVER} == {reason for code, reason in told if code < 400 or code >= 500 or code == 408}
     assert {Reason.CREDENTIAL} == {reason for code, reason in told if code in (401, 403)}
-    assert [Reason.RATE_LIMITED, Reason.PAYLOAD] == [reason for code, reason in told if code in (413, 429)][::-1]
+    assert [reason for code, reason in told if code in (413, 429)][::-1] == [Reason.RATE_LIMITED, Reason.PAYLOAD]
 
 
 SLOW: dict[str, bytes] = {
@@ -123,7 +123,7 @@ def test_an_answer_that_trickles_in_is_given_up_and_holds_no_later_one_up(kind: 
     with running_vendor(dripping(SLOW[part], drop, 0.05)) as vendor:
         channel = over_http(kind, vendor.url(), 1)
         reasons = asyncio.run(_tries(channel, 3))
-        assert 3 == vendor.connections
+        assert vendor.connections == 3
     assert {(Reason.NETWORK, True)} == set(reasons)
 
 
@@ -141,7 +141,7 @@ async def _tries(channel: Any, count: int) -> list[tuple[Reason, bool]]:
 def test_a_mail_server_that_trickles_is_given_up_and_holds_no_later_mail_up(start: bytes) -> None:
     with running_vendor(dripping(start, b"x", 0.05), speaks_first=True) as vendor:
         reasons = asyncio.run(_tries(an_email(vendor.address, 0.4), 3))
-        assert 3 == vendor.connections
+        assert vendor.connections == 3
     assert {Reason.NETWORK} == {reason for reason, _ in reasons}
 
 
@@ -153,7 +153,7 @@ def test_a_name_that_nobody_knows_is_certain_not_to_have_been_told(kind: str, mo
     monkeypatch.setattr(socket, "getaddrinfo", unknown)
     named = "http://vendor.example"
     error = refused(an_email("vendor.example:25") if kind == "email" else over_http(kind, named))
-    assert (Reason.NETWORK, False) == (error.reason, error.ambiguous)
+    assert (error.reason, error.ambiguous) == (Reason.NETWORK, False)
 
 
 PAST = {"begins": "20200101000000Z", "ends": "20200102000000Z"}
@@ -172,8 +172,8 @@ def test_a_certificate_that_is_not_believed_gets_nothing(kind: str, dates: dict[
         trusted: dict[str, Any] = {"ca_file": file} if dates else {}  # it is only its date that speaks against it
         mail = an_email(vendor.address, tls="implicit", **trusted)
         error = refused(mail if kind == "email" else over_http(kind, vendor.url("https")))
-    assert (Reason.NETWORK, False) == (error.reason, error.ambiguous)
-    assert [] == heard
+    assert (error.reason, error.ambiguous) == (Reason.NETWORK, False)
+    assert heard == []
     if kind == "email":
         assert ("expired" if dates else "self-signed") in error.detail
 
@@ -186,7 +186,7 @@ def test_tls_that_breaks_after_the_request_leaves_in_doubt_whether_it_was_taken(
 
     with running_vendor(script, tls=believed) as vendor:
         error = refused(over_http(kind, vendor.url("https")))
-    assert (Reason.NETWORK, True) == (error.reason, error.ambiguous)
+    assert (error.reason, error.ambiguous) == (Reason.NETWORK, True)
 
 
 ABSURD = ["-1", "1e9", "1" * 400, "inf", "nan", "²", "٣", "Fri, 31 Dec 9999 23:59:59 -0001", "x" * 10_000, "0x10"]
@@ -228,7 +228,7 @@ def test_a_history_of_slack_that_makes_no_sense_is_read_as_far_as_it_does(found:
     with running_vendor(answering("200 OK", body, JSON)) as vendor:
         channel = a_slack(f"{vendor.url()}/api/", channel="C0123456789")
         receipt = send(channel, None, a_claim(unknown=True, attempted_at=datetime.now(UTC)))
-    assert "1.2" == receipt.handle["ts"]
+    assert receipt.handle["ts"] == "1.2"
 
 
 @pytest.mark.parametrize("step", ["connect", "login", "mail", "rcpt", "data"])
@@ -244,5 +244,5 @@ def test_a_mail_server_that_refuses_one_recipient_takes_the_others_mail(vendors:
     error = refused(an_email(vendors.smtp_address), target=Target("c", "gone@example.org"))
     assert Reason.DESTINATION is error.reason
     receipt = send(an_email(vendors.smtp_address), None, a_claim(target=Target("c", "here@example.org")))
-    assert "accepted by the mail server: kept as mail 1" == receipt.note
-    assert [["here@example.org"]] == [mail["recipients"] for mail in vendors.state["mail"]]
+    assert receipt.note == "accepted by the mail server: kept as mail 1"
+    assert [mail["recipients"] for mail in vendors.state["mail"]] == [["here@example.org"]]

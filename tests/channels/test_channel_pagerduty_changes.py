@@ -56,11 +56,15 @@ def test_a_change_arrives_with_all_that_is_known(vendors: RunningSandbox) -> Non
         change["payload"][name] for name in ("summary", "source", "timestamp")
     )
     details = change["payload"]["custom_details"]
-    assert ("v2", "v1", "ann", "c1", {"namespace": "ml"}) == tuple(
-        details[name] for name in ("version", "previous", "by", "id", "labels")
+    assert tuple(details[name] for name in ("version", "previous", "by", "id", "labels")) == (
+        "v2",
+        "v1",
+        "ann",
+        "c1",
+        {"namespace": "ml"},
     )
-    assert ["https://ci.example/7"] == [link["href"] for link in change["links"]]
-    assert [] == vendors.state["pagerduty"]["incidents"]
+    assert [link["href"] for link in change["links"]] == ["https://ci.example/7"]
+    assert vendors.state["pagerduty"]["incidents"] == []
 
 
 def test_whatever_a_change_holds_pagerduty_takes_it(vendors: RunningSandbox) -> None:
@@ -69,8 +73,8 @@ def test_whatever_a_change_holds_pagerduty_takes_it(vendors: RunningSandbox) -> 
     bare = ChangeEvent("deploy", "", AT, "")
     for change in (hostile, bare):
         send(vendors.http_url, change)
-    assert [] == vendors.state["pagerduty"]["rejected"]
-    assert 2 == len(vendors.state["pagerduty"]["changes"])
+    assert vendors.state["pagerduty"]["rejected"] == []
+    assert len(vendors.state["pagerduty"]["changes"]) == 2
     assert len(json.dumps(event_of(hostile))) < 512_000
 
 
@@ -99,4 +103,4 @@ def test_a_key_of_a_ruleset_is_told_to_be_wrong(vendors: RunningSandbox) -> None
 
 
 def test_a_pagerduty_that_nobody_reaches_is_the_networks_fault() -> None:
-    assert Reason.NETWORK == failure("http://127.0.0.1:9").reason
+    assert failure("http://127.0.0.1:9").reason == Reason.NETWORK

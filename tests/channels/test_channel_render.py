@@ -49,7 +49,7 @@ def test_what_flaps_says_so_and_that_an_end_is_held() -> None:
     alerts = {"0": steady, "1": replace(ended, status=Status.RESOLVED, deferred=True)}
     shown = rendered(replace(an_incident(), alerts=alerts, flap=flap))
     assert ("Flapping, 6 times in 23 min: API is slow", an_incident().title) == (shown.summary, shown.title)
-    assert ["", "its end is deferred while it flaps"] == [line.muted for line in shown.alerts]
+    assert [line.muted for line in shown.alerts] == ["", "its end is deferred while it flaps"]
     assert "flapping (6 times in 23 min)" in shown.text and "flapping, 6 times in 23 min" in shown.html
     assert "flapping, 6 times in 23 min" in blocks_of(shown)[1]["text"]["text"]
     assert "Flapping" not in rendered(replace(an_incident(), flap=flap), firing=False).summary

@@ -58,8 +58,8 @@ def test_each_channel_says_what_is_known_and_claims_nothing_else(
     for text in map(
         str.lower, in_each_channel(rendered(an_incident(opened_at=AT), replace(context, onset=_onset(context))))
     ):
-        assert [] == [each for each in told if each not in text]
-        assert [] == [each for each in untold if each in text]
+        assert [each for each in told if each not in text] == []
+        assert [each for each in untold if each in text] == []
 
 
 def _onset(context: Context) -> Onset | None:
@@ -70,13 +70,13 @@ def _onset(context: Context) -> Onset | None:
 def test_changes_are_dated_by_when_it_began_where_that_is_known() -> None:
     began = Onset(AT - timedelta(minutes=4), "errors")
     change = a_change(by="")
-    assert "v2 deployed 2 min before it began" == learned(changes=(change,), onset=began).changes[0].text
-    assert "v2 deployed 6 min before it fired" == learned(changes=(change,)).changes[0].text
+    assert learned(changes=(change,), onset=began).changes[0].text == "v2 deployed 2 min before it began"
+    assert learned(changes=(change,)).changes[0].text == "v2 deployed 6 min before it fired"
     for seconds in (-59, 0, 59):  # clocks tell no more
         at = began.at + timedelta(seconds=seconds)
-        assert "v2 deployed as it began" == learned(changes=(replace(change, at=at),), onset=began).changes[0].text
+        assert learned(changes=(replace(change, at=at),), onset=began).changes[0].text == "v2 deployed as it began"
     earlier = a_change(by="", at=AT - timedelta(minutes=1))
-    assert "v2 deployed 3 min after it began" == learned(changes=(earlier,), onset=began).changes[0].text
+    assert learned(changes=(earlier,), onset=began).changes[0].text == "v2 deployed 3 min after it began"
 
 
 @pytest.mark.parametrize(("seconds", "told"), [(0, "as it fired"), (59, "as it fired"), (240, "4 min before it fired")])
@@ -86,7 +86,7 @@ def test_when_it_began_is_told_beside_when_it_fired(seconds: int, told: str) -> 
 
 def test_an_onset_after_it_fired_is_of_another_outbreak() -> None:
     shown = learned(onset=Onset(AT + timedelta(minutes=1), "errors"))
-    assert ("", None) == (shown.began, shown.onset_at)
+    assert (shown.began, shown.onset_at) == ("", None)
 
 
 def test_what_is_bad_comes_first_and_no_pod_at_work_before_everything() -> None:
@@ -97,9 +97,9 @@ def test_what_is_bad_comes_first_and_no_pod_at_work_before_everything() -> None:
         a_fact(name="pods", title="Pods that answer", unit=Unit.COUNT, value=0.0, of=3.0, role="pods_up"),
     )
     shown = learned(*facts)
-    assert ["pods", "bad", "good", "plain"] == [fact.name for fact in shown.facts]
-    assert ["pods", "bad"] == [fact.name for fact in shown.worst]
-    assert "0 of 3" == shown.worst[0].value
+    assert [fact.name for fact in shown.facts] == ["pods", "bad", "good", "plain"]
+    assert [fact.name for fact in shown.worst] == ["pods", "bad"]
+    assert shown.worst[0].value == "0 of 3"
 
 
 @pytest.mark.parametrize(
@@ -172,11 +172,11 @@ def test_last_time_has_its_place_in_each_channel() -> None:
     assert told in "\n".join(slack_texts(message))
     assert told == details_of(message)["last_time"]
     (attachment,) = a_slack().compose(message, a_claim()).content["attachments"]
-    assert "section" == attachment["blocks"][5]["type"]
+    assert attachment["blocks"][5]["type"] == "section"
 
 
 def test_no_change_names_the_time_that_was_looked_at() -> None:
-    assert "No change known in the 30 min before" == learned(changes_known=True, window=timedelta(minutes=30)).no_change
+    assert learned(changes_known=True, window=timedelta(minutes=30)).no_change == "No change known in the 30 min before"
 
 
 @pytest.mark.parametrize(

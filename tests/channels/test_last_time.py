@@ -120,7 +120,7 @@ def test_every_channel_says_it_once(firing: bool) -> None:
 
 
 def test_no_channel_says_anything_the_first_time(firing: bool) -> None:
-    assert [] == [name for name, text in shown(None, firing).items() if "30 days" in text or "last_time" in text]
+    assert [name for name, text in shown(None, firing).items() if "30 days" in text or "last_time" in text] == []
 
 
 def test_what_needs_no_template_says_it_too() -> None:
@@ -134,4 +134,4 @@ def test_a_message_is_rendered_anew_when_it_is_known_later() -> None:
     found = [
         renderer.message(incident, claim, (), None, each, html=False) for each in (None, sample_recurrence(), None)
     ]
-    assert ["", LINE, ""] == [each.last_time for each in found]
+    assert [each.last_time for each in found] == ["", LINE, ""]

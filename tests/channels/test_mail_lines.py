@@ -64,7 +64,7 @@ def check_lines(mail: bytes) -> None:
 
 def header(mail: bytes, name: str) -> bytes:
     found = re.findall(rb"(?m)^%s: ((?:.*\r\n[ \t])*.*)\r\n" % name.encode(), mail.partition(b"\r\n\r\n")[0] + b"\r\n")
-    assert 1 == len(found), f"{name}: {found}"
+    assert len(found) == 1, f"{name}: {found}"
     return bytes(found[0])
 
 
@@ -118,7 +118,7 @@ def test_any_name_is_read_as_it_was_written(name: str) -> None:
     mail = b"From: " + raw + b"\r\n\r\n"
     check_lines(mail)
     (address,) = parsed(mail)["From"].addresses
-    assert "ml@example.org" == address.addr_spec
+    assert address.addr_spec == "ml@example.org"
     if not one_line(name).isascii():
         assert one_line(name) == unfolded(raw).removesuffix(" <ml@example.org>")
     else:
@@ -143,7 +143,7 @@ def test_pictures_and_both_bodies_keep_to_their_lines() -> None:
     mail = composed(pictures=pictures, title=LONG, html=f"<html><body>{LONG}</body></html>")
     check_lines(mail)
     kinds = [part.get_content_type() for part in parsed(mail).walk()]
-    assert ["multipart/alternative", "text/plain", "multipart/related", "text/html", "image/png", "image/png"] == kinds
+    assert kinds == ["multipart/alternative", "text/plain", "multipart/related", "text/html", "image/png", "image/png"]
 
 
 def test_a_long_domain_and_what_has_no_blank_stay_whole() -> None:
@@ -155,10 +155,10 @@ def test_a_long_domain_and_what_has_no_blank_stay_whole() -> None:
 
 
 def test_plain_words_stay_plain() -> None:
-    assert "[alert] High latency" == words("Subject", "[alert] High latency")
-    assert '"ML [prod]" <a@b.org>' == mailbox("From", parse_mailbox("ML [prod] <a@b.org>"))
-    assert "ML team <a@b.org>" == mailbox("From", parse_mailbox("ML team <a@b.org>"))
-    assert "a@b.org" == mailbox("To", parse_mailbox("a@b.org"))
+    assert words("Subject", "[alert] High latency") == "[alert] High latency"
+    assert mailbox("From", parse_mailbox("ML [prod] <a@b.org>")) == '"ML [prod]" <a@b.org>'
+    assert mailbox("From", parse_mailbox("ML team <a@b.org>")) == "ML team <a@b.org>"
+    assert mailbox("To", parse_mailbox("a@b.org")) == "a@b.org"
 
 
 ENVELOPES = [
@@ -194,9 +194,9 @@ def test_a_server_without_smtputf8_is_told_apart_from_a_wrong_address(sender: st
         channel = an_email(server.address, from_=sender)
         with pytest.raises(SendError) as caught:
             send(channel, None, a_claim(target=Target("c", recipient)))
-    assert (Reason.DESTINATION, False) == (caught.value.reason, caught.value.ambiguous)
+    assert (caught.value.reason, caught.value.ambiguous) == (Reason.DESTINATION, False)
     assert f"`{whose}` (SMTPUTF8)" in caught.value.detail
-    assert [] == server.mails
+    assert server.mails == []
 
 
 def test_the_same_mail_is_the_same_bytes() -> None:

@@ -26,14 +26,14 @@ def refused(server: SmallSmtp, name: str = "ada", password: str = PASSWORD, **mo
     told = f"{caught.value} {caught.value.detail}"
     for form in (password, base64.b64encode(password.encode()).decode()):
         assert form not in told
-    assert [] == server.mails
+    assert server.mails == []
     return caught.value
 
 
 def logs_in(server: SmallSmtp, name: str, password: str, **more: Any) -> None:
     send(an_email(server.address, username=name, password=SecretStr(password), **more))
     assert [name] == server.logged_in
-    assert 1 == len(server.mails)
+    assert len(server.mails) == 1
 
 
 @pytest.mark.parametrize("way", ["PLAIN", "LOGIN", "CRAM-MD5", "plain login", "XOAUTH2 PLAIN", "GSSAPI NTLM LOGIN"])
@@ -108,7 +108,7 @@ def test_a_way_that_is_offered_and_fails_leaves_the_others() -> None:
 def test_a_server_with_no_login_that_is_known_gets_nothing(offers: tuple[str, ...], words: str) -> None:
     with running_smtp(offers=offers) as server:
         error = refused(server)
-    assert (Reason.CREDENTIAL, False) == (error.reason, error.ambiguous)
+    assert (error.reason, error.ambiguous) == (Reason.CREDENTIAL, False)
     assert words in error.detail
 
 
@@ -217,6 +217,6 @@ def _tls_told(tls: str, file: Path, host: str = "127.0.0.1", **trust: Any) -> st
         channel = an_email(f"{host}:{server.port}", tls=tls, **trust)
         with pytest.raises(SendError) as caught:
             send(channel)
-        assert (Reason.NETWORK, False) == (caught.value.reason, caught.value.ambiguous)
-        assert [] == server.mails
+        assert (caught.value.reason, caught.value.ambiguous) == (Reason.NETWORK, False)
+        assert server.mails == []
         return caught.value.detail

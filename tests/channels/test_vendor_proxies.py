@@ -31,7 +31,7 @@ def called(kind: str, url: str) -> None:
     async def work() -> None:
         caller = Caller(kind, url, 30)
         try:
-            assert "" == await caller.call()
+            assert await caller.call() == ""
         finally:
             await caller.close()
 
@@ -55,14 +55,14 @@ def test_each_scheme_takes_its_own_proxy(kind: str, believed: Path, monkeypatch:
     with running_proxy() as proxy, plain as vendor, secure as vendor_over_tls:
         monkeypatch.setenv("HTTPS_PROXY", proxy.url())
         called(kind, vendor.url())
-        assert [] == proxy.asked, "HTTPS_PROXY is not for http"
+        assert proxy.asked == [], "HTTPS_PROXY is not for http"
         called(kind, vendor_over_tls.url("https"))
         assert {f"CONNECT 127.0.0.1:{vendor_over_tls.port} HTTP/1.1"} == set(proxy.asked)
         proxy.asked.clear()
         monkeypatch.delenv("HTTPS_PROXY")
         monkeypatch.setenv("HTTP_PROXY", proxy.url())
         called(kind, vendor_over_tls.url("https"))
-        assert [] == proxy.asked, "HTTP_PROXY is not for https"
+        assert proxy.asked == [], "HTTP_PROXY is not for https"
         called(kind, vendor.url())
         assert proxy.asked
         assert all(f" http://127.0.0.1:{vendor.port}" in line for line in proxy.asked)
@@ -75,7 +75,7 @@ def test_no_proxy_holds_for_all(kind: str, no_proxy: str, monkeypatch: pytest.Mo
         monkeypatch.setenv("all_proxy", proxy.url())
         monkeypatch.setenv("NO_PROXY", no_proxy.format(port=vendor.port))
         called(kind, vendor.url())
-        assert [] == proxy.asked
+        assert proxy.asked == []
         monkeypatch.setenv("NO_PROXY", "10.0.0.0/8,127.0.0.1:1")
         called(kind, vendor.url())
         assert proxy.asked
@@ -105,7 +105,7 @@ def test_a_login_that_the_proxy_refuses_is_told_without_it(
         if kind in SENDERS and scheme == "http":  # the proxy speaks in the vendor's place
             with pytest.raises(SendError) as caught:
                 called(kind, url)
-            assert (Reason.CREDENTIAL, False) == (caught.value.reason, caught.value.ambiguous)
+            assert (caught.value.reason, caught.value.ambiguous) == (Reason.CREDENTIAL, False)
             told = caught.value.detail
         else:
             told, doubtful = failure(kind, url)

@@ -36,8 +36,8 @@ def test_a_pair_that_lost_sight_of_each_other_makes_one_page_and_one_end(
         end(right, "ErrorsHigh", "critical")
         eventually(lambda: notified(right) > before)
         eventually(lambda: settled(bridge.url))
-    assert [("resolved", 1)] == [(page["status"], page["pages"]) for page in pages(sandbox)]
-    assert ["resolved"] == [incident["state"] for incident in bridge.incidents()]
+    assert [(page["status"], page["pages"]) for page in pages(sandbox)] == [("resolved", 1)]
+    assert [incident["state"] for incident in bridge.incidents()] == ["resolved"]
 
 
 def test_an_alertmanager_that_starts_again_pages_nobody_again(
@@ -52,10 +52,10 @@ def test_an_alertmanager_that_starts_again_pages_nobody_again(
         fire(alertmanager, "ErrorsHigh", "critical")
         eventually(lambda: notified(alertmanager))
         eventually(lambda: settled(bridge.url))
-        assert [("triggered", 1)] == [(page["status"], page["pages"]) for page in pages(sandbox)]
+        assert [(page["status"], page["pages"]) for page in pages(sandbox)] == [("triggered", 1)]
         end(alertmanager, "ErrorsHigh", "critical")
         eventually(lambda: pages(sandbox)[0]["status"] == "resolved")
-    assert 1 == len(bridge.incidents())
+    assert len(bridge.incidents()) == 1
 
 
 def test_what_the_bridge_could_not_store_is_sent_again_and_pages_once(
@@ -66,12 +66,12 @@ def test_what_the_bridge_could_not_store_is_sent_again_and_pages_once(
     turn.mkdir()  # as a disk that takes no more files: nothing can be written
     fire(alertmanager, "ErrorsHigh", "critical")
     eventually(lambda: "webhook not stored" in bridge.log())
-    assert [] == pages(sandbox)
+    assert pages(sandbox) == []
     turn.rmdir()
     eventually(lambda: pages(sandbox))
     eventually(lambda: settled(bridge.url))
-    assert [("triggered", 1)] == [(page["status"], page["pages"]) for page in pages(sandbox)]
-    assert 1 == len(bridge.incidents())
+    assert [(page["status"], page["pages"]) for page in pages(sandbox)] == [("triggered", 1)]
+    assert len(bridge.incidents()) == 1
 
 
 def test_a_changed_group_by_pages_once_for_each_new_group_and_the_old_ones_end_with_their_alerts(
@@ -88,16 +88,16 @@ def test_a_changed_group_by_pages_once_for_each_new_group_and_the_old_ones_end_w
         regroup(tmp_path / "one" / "alertmanager.yml", alertmanager)
         eventually(lambda: len(pages(sandbox)) == 3)
         look_again(bridge, "ok", 6)
-        assert [("triggered", 1)] * 3 == [(page["status"], page["pages"]) for page in pages(sandbox)]
+        assert [(page["status"], page["pages"]) for page in pages(sandbox)] == [("triggered", 1)] * 3
         for pod in pods:
             end(alertmanager, "ErrorsHigh", "critical", pod=pod)
         eventually(lambda: {page["status"] for page in pages(sandbox)} == {"resolved"})
-    assert [1] * 3 == [page["pages"] for page in pages(sandbox)]
-    assert ["resolved"] * 3 == [incident["state"] for incident in bridge.incidents()]
+    assert [page["pages"] for page in pages(sandbox)] == [1] * 3
+    assert [incident["state"] for incident in bridge.incidents()] == ["resolved"] * 3
 
 
 def regroup(config: Path, alertmanager: str) -> None:
     text = config.read_text()
-    assert 2 == text.count("group_by: [alertname, job]")
+    assert text.count("group_by: [alertname, job]") == 2
     config.write_text(text.replace("group_by: [alertname, job]", "group_by: [alertname, job, pod]"))
     requests.post(f"{alertmanager}/-/reload", timeout=60).raise_for_status()

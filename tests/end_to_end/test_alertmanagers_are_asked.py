@@ -50,10 +50,10 @@ def test_what_ends_while_it_is_silenced_is_ended_and_told(
     assert "ErrorsHigh: silenced by alice until" in texts(bridge)
     assert "silenced by alice until" in requests.get(f"{bridge.url}/incidents/1", timeout=60).text
     look_again(bridge, "ok", 6)
-    assert ("open", "triggered") == (only(bridge)["state"], pages(sandbox)[0]["status"])
+    assert (only(bridge)["state"], pages(sandbox)[0]["status"]) == ("open", "triggered")
     end(alertmanager, "ErrorsHigh", "critical")
     eventually(lambda: pages(sandbox)[0]["status"] == "resolved")
-    assert ("resolved", 1) == (only(bridge)["state"], pages(sandbox)[0]["pages"])
+    assert (only(bridge)["state"], pages(sandbox)[0]["pages"]) == ("resolved", 1)
     assert "ErrorsHigh ended: Alertmanager no longer knows it" in texts(bridge)
 
 
@@ -68,13 +68,13 @@ def test_an_alertmanager_that_forgot_everything_ends_nothing(
         look_again(bridge, "fresh", 1)
     look_again(bridge, "unanswered", 1)
     with running_alertmanager(tmp_path / "after", bridge.url, token, port=port) as alertmanager:
-        assert [] == requests.get(f"{alertmanager}/api/v2/alerts", timeout=60).json()
+        assert requests.get(f"{alertmanager}/api/v2/alerts", timeout=60).json() == []
         look_again(bridge, "fresh", 6)  # for longer than an alert may be missing
-        assert "open" == only(bridge)["state"]
+        assert only(bridge)["state"] == "open"
         fire(alertmanager, "ErrorsHigh", "critical")
         asking(alertmanager)  # now it is trusted
         look_again(bridge, "ok", 6)
-        assert ("open", 1) == (only(bridge)["state"], pages(sandbox)[0]["pages"])
+        assert (only(bridge)["state"], pages(sandbox)[0]["pages"]) == ("open", 1)
 
 
 def test_while_one_of_two_is_down_nothing_is_ended_and_what_one_of_them_has_is_alive(
@@ -87,9 +87,9 @@ def test_while_one_of_two_is_down_nothing_is_ended_and_what_one_of_them_has_is_a
             fire(left, "ErrorsHigh", "critical")
             eventually(lambda: pages(sandbox))
             look_again(bridge, "ok", 6)
-            assert "open" == only(bridge)["state"]
+            assert only(bridge)["state"] == "open"
         look_again(bridge, "unanswered", 6)
-        assert "open" == only(bridge)["state"]
+        assert only(bridge)["state"] == "open"
         with running_alertmanager(tmp_path / "again", bridge.url, token, port=port):
             eventually(lambda: only(bridge)["state"] == "resolved")
     eventually(lambda: pages(sandbox)[0]["status"] == "resolved")
@@ -124,12 +124,12 @@ def test_a_webhook_that_was_cut_is_completed_and_its_end_is_not_missed(
             fire(alertmanager, "ErrorsHigh", "critical", pod=pod)
         eventually(lambda: bridge.incidents() and len(only(bridge)["alerts"]) == 3)
         assert set(pods) == {alert["labels"]["pod"] for alert in only(bridge)["alerts"]}
-        assert 0 == only(bridge)["truncated"]
+        assert only(bridge)["truncated"] == 0
         assert "joined (left out of the webhook)" in texts(bridge)
         for pod in pods:
             end(alertmanager, "ErrorsHigh", "critical", pod=pod)
         eventually(lambda: only(bridge)["state"] == "resolved")
-    assert [1] == [page["pages"] for page in pages(sandbox)]
+    assert [page["pages"] for page in pages(sandbox)] == [1]
 
 
 def test_an_end_that_alertmanager_forgot_while_the_bridge_was_away_is_found(

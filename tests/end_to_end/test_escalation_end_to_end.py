@@ -37,7 +37,7 @@ def acknowledge(bridge: Bridge, number: int) -> str:
     command = [sys.executable, "-m", "bridge", "incidents", "--config", str(bridge.config)]
     command += ["--database", f"sqlite:///{bridge.folder}/bridge.db", "ack", str(number), "--as", "ada"]
     done = subprocess.run(command, cwd=ROOT, env={**os.environ, **bridge.environment}, capture_output=True, text=True)
-    assert 0 == done.returncode, done.stderr
+    assert done.returncode == 0, done.stderr
     return done.stdout
 
 
@@ -82,9 +82,9 @@ def test_when_pagerduty_is_down_mail_is_told_and_when_it_is_back_both_show_the_t
     whys = {each["channel"]: each["why"] for each in shown(hasty)["deliveries"]}
     assert whys["email-ml"].startswith("notified because pagerduty-ml could not be reached for")
     sandbox.clear_faults()
-    eventually(lambda: ["triggered"] == pages(sandbox))
+    eventually(lambda: pages(sandbox) == ["triggered"])
     post(hasty, token, "ErrorsHigh", over=True)
-    eventually(lambda: ["resolved"] == pages(sandbox))
+    eventually(lambda: pages(sandbox) == ["resolved"])
     eventually(lambda: "X-Alert-Status: resolved" in mails(sandbox)[-1])
 
 
@@ -92,24 +92,24 @@ def test_a_critical_alert_that_joins_what_was_acknowledged_makes_pagerduty_ring_
     hasty: Bridge, sandbox: RunningSandbox, token: str
 ) -> None:
     post(hasty, token, "ErrorsHigh")
-    eventually(lambda: ["triggered"] == pages(sandbox))
+    eventually(lambda: pages(sandbox) == ["triggered"])
     acknowledge(hasty, 1)
-    eventually(lambda: ["acknowledged"] == pages(sandbox))
+    eventually(lambda: pages(sandbox) == ["acknowledged"])
     post(hasty, token, "ErrorsHigh", pods=2)
-    eventually(lambda: ["resolved", "triggered"] == pages(sandbox))
-    assert 1 == len({page["dedup_key"] for page in sandbox.state["pagerduty"]["incidents"]})
+    eventually(lambda: pages(sandbox) == ["resolved", "triggered"])
+    assert len({page["dedup_key"] for page in sandbox.state["pagerduty"]["incidents"]}) == 1
     assert "open again: ErrorsHigh came after ada acknowledged it" in timeline(hasty)
     post(hasty, token, "ErrorsHigh", pods=2, over=True)
-    eventually(lambda: ["resolved", "resolved"] == pages(sandbox))
+    eventually(lambda: pages(sandbox) == ["resolved", "resolved"])
 
 
 def test_nobody_acknowledges_and_slack_is_told_even_over_a_crash_but_not_of_what_was_acknowledged(
     hasty: Bridge, sandbox: RunningSandbox, token: str
 ) -> None:
     post(hasty, token, "Taken")
-    assert "ada acknowledged it\n" == acknowledge(hasty, 1)
+    assert acknowledge(hasty, 1) == "ada acknowledged it\n"
     post(hasty, token, "Ignored")
-    eventually(lambda: 2 == len(pages(sandbox)))
+    eventually(lambda: len(pages(sandbox)) == 2)
     hasty.kill_everything()
     hasty.start()
     eventually(lambda: "Ignored" in slack(sandbox))
@@ -117,5 +117,5 @@ def test_nobody_acknowledges_and_slack_is_told_even_over_a_crash_but_not_of_what
     assert "not acknowledged within 8 s" in slack(sandbox)
     assert "Taken" not in slack(sandbox)
     post(hasty, token, "Ignored", over=True)
-    eventually(lambda: ["acknowledged", "resolved"] == pages(sandbox))
+    eventually(lambda: pages(sandbox) == ["acknowledged", "resolved"])
     eventually(lambda: "Resolved" in slack(sandbox))

@@ -122,11 +122,11 @@ def fire_and_resolve(life: Life) -> None:
 
 
 def people_see_it_once(sandbox: RunningSandbox) -> None:
-    assert [("resolved", 1)] == [(page["status"], page["pages"]) for page in pages(sandbox)]
+    assert [(page["status"], page["pages"]) for page in pages(sandbox)] == [("resolved", 1)]
     (post,) = posts(sandbox)
-    assert [True] == ["ended" in reply["text"] for reply in post["thread"]]
+    assert ["ended" in reply["text"] for reply in post["thread"]] == [True]
     assert len({mail["message_id"] for mail in mails(sandbox)}) == len(mails(sandbox)) == 2
-    assert [0, 0] == [mail["altered_copies"] for mail in mails(sandbox)]
+    assert [mail["altered_copies"] for mail in mails(sandbox)] == [0, 0]
 
 
 def arrivals(sandbox: RunningSandbox) -> dict[str, list[int]]:
@@ -159,7 +159,7 @@ def test_killed_there_it_loses_nothing_and_tells_nobody_twice(
 ) -> None:
     life = a_life(tmp_path, sandbox, sqlite, (point, whose))
     fire_and_resolve(life)
-    assert 2 == len(life.died)
+    assert len(life.died) == 2
     people_see_it_once(sandbox)
     if whose in CHANNELS:
         times = 2 if point in UNKNOWN and whose != "slack" else 1
@@ -169,7 +169,7 @@ def test_killed_there_it_loses_nothing_and_tells_nobody_twice(
 def test_both_halves_killed_at_once(tmp_path: Path, sandbox: RunningSandbox, sqlite: str) -> None:
     life = a_life(tmp_path, sandbox, sqlite, ("after commit", "web"), ("vendor accepted", "slack"))
     fire_and_resolve(life)
-    assert 4 == len(life.died)
+    assert len(life.died) == 4
     people_see_it_once(sandbox)
 
 
@@ -180,7 +180,7 @@ def test_killed_there_on_postgresql(
 ) -> None:
     life = a_life(tmp_path, sandbox, database_url, (point, whose))
     fire_and_resolve(life)
-    assert 2 == len(life.died)
+    assert len(life.died) == 2
     people_see_it_once(sandbox)
 
 
@@ -193,5 +193,5 @@ def test_a_slack_channel_that_is_known_by_name_is_searched_too(
     life = a_life(tmp_path, sandbox, sqlite, ("vendor accepted", "slack"), slack="#crashes")
     with mortals(life) as bridge:
         bridge.tell("firing", 2)
-    assert 1 == len(life.died)
-    assert 2 == len(posts(sandbox))
+    assert len(life.died) == 1
+    assert len(posts(sandbox)) == 2

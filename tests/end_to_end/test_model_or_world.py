@@ -149,4 +149,4 @@ def test_a_model_that_hangs_is_unknown_and_holds_nothing_up(
 def assert_no_golden_text(bridge: Bridge, api: Api) -> None:
     texts = [line.split(",", 1)[1].strip('"') for line in GOLDEN.read_text().splitlines()[1:]]
     written = bridge.log() + api.log() + api.scrape() + json.dumps(incident(bridge))
-    assert [] == [text for text in texts if text in written]
+    assert [text for text in texts if text in written] == []

@@ -90,7 +90,7 @@ def takes_over(bridge: Bridge, vendors: RunningSandbox, old: dict[str, int]) -> 
     storm.start()
     bridge.start()
     storm.finish()
-    assert ALERTS == storm.accepted
+    assert storm.accepted == ALERTS
     eventually(lambda: before + ALERTS == len(pages(vendors)))
     assert {1} == {page["pages"] for page in pages(vendors)}
     eventually(lambda: not alive(old.values()))
@@ -129,16 +129,16 @@ def test_what_a_child_was_sending_when_its_parent_died_is_finished_first(
     body["alerts"][0]["labels"]["severity"] = "warning"
     headers = {"Authorization": f"Bearer {TOKEN}"}
     answer = requests.post(f"{bridge.url}/webhook/alertmanager/prod", json=body, headers=headers, timeout=10)
-    assert 200 == answer.status_code
+    assert answer.status_code == 200
     eventually(lambda: not vendors.state["faults"])  # the server has the mail, and has not answered
     old = kill(bridge, ("supervisor",))
     bridge.start()
     (mail,) = eventually(lambda: mails(vendors))
     eventually(lambda: not alive(old.values()))
     eventually(lambda: _worker_is_ready(bridge))
-    assert 1 == mail["copies"]
+    assert mail["copies"] == 1
     *_, ready = (line for line in bridge.log().splitlines() if '"worker_ready"' in line)
-    assert 0 == json.loads(ready)["freed"]  # no lease was left by one who died
+    assert json.loads(ready)["freed"] == 0  # no lease was left by one who died
 
 
 @pytest.mark.parametrize("stopped", [False, True])

@@ -55,7 +55,7 @@ def test_the_databases_password_and_the_vendors_secrets_are_in_no_arguments(
     try:
         eventually(lambda: '"worker_ready"' in log.read_text() and '"web_ready"' in log.read_text())
         family = descendants(process.pid)
-        assert 3 == len(family)
+        assert len(family) == 3
         shown = "\n".join(word for pid in family for word in arguments(pid))
         for secret in (PASSWORD, given["ALERTMANAGER_TOKEN"], given["SLACK_BOT_TOKEN"], given["PAGERDUTY_ROUTING_KEY"]):
             assert secret not in shown

@@ -69,7 +69,7 @@ def post(bridge: Bridge, token: str) -> Callable[[str, str], None]:
             }],
         }  # fmt: skip
         answer = session.post(f"{bridge.url}/webhook/alertmanager/prod", json=body, timeout=60)
-        assert 200 == answer.status_code, answer.text
+        assert answer.status_code == 200, answer.text
 
     return fire
 

@@ -32,7 +32,7 @@ def look(web: Web, name: str, password: str) -> requests.Response:
 
 @pytest.mark.parametrize("names", [1, PARALLEL])
 def test_parallel_wrong_passwords_cost_little_memory_and_stop_nobody(web: Web, names: int) -> None:
-    assert 200 == look(web, "ann", "right").status_code  # remembered from here on; one hash's memory is known
+    assert look(web, "ann", "right").status_code == 200  # remembered from here on; one hash's memory is known
     before = web.memory()
     web.forget_peak()
     with ThreadPoolExecutor(PARALLEL + 8) as pool:
@@ -40,16 +40,16 @@ def test_parallel_wrong_passwords_cost_little_memory_and_stop_nobody(web: Web, n
             pool.submit(look, web, f"ann{number % names or ''}", f"guess {number}") for number in range(PARALLEL)
         ]
         webhooks = [pool.submit(web.post, f"key {number}") for number in range(8)]
-        assert [200] * 8 == [each.result() for each in webhooks]
+        assert [each.result() for each in webhooks] == [200] * 8
         answers = [each.result() for each in guesses]
     assert {each.status_code for each in answers} <= {401, 429, 503}
     assert all("Retry-After" in each.headers for each in answers if each.status_code != 401)
     assert web.peak_memory() - before < 5 * ONE_HASH
-    assert (200, 200) == (look(web, "ann", "right").status_code, look(web, "bob", "right").status_code)
+    assert (look(web, "ann", "right").status_code, look(web, "bob", "right").status_code) == (200, 200)
 
 
 def test_parallel_right_passwords_are_let_in_or_asked_to_come_again(web: Web) -> None:
     with ThreadPoolExecutor(PARALLEL) as pool:
         answers = [each.status_code for each in pool.map(lambda _: look(web, "ann", "right"), range(PARALLEL))]
     assert 200 in answers and set(answers) <= {200, 503}
-    assert 200 == look(web, "ann", "right").status_code
+    assert look(web, "ann", "right").status_code == 200

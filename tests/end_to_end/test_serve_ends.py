@@ -46,7 +46,7 @@ def serve(folder: Path, *words: str, **environment: str) -> subprocess.Completed
 
 def ends_in_words(done: subprocess.CompletedProcess[str], *words: str) -> None:
     assert "Traceback" not in done.stderr
-    assert CANNOT_RUN == done.returncode, done.stderr
+    assert done.returncode == CANNOT_RUN, done.stderr
     for word in words:
         assert word in done.stderr
 
@@ -190,7 +190,7 @@ def test_it_goes_on_when_whoever_read_its_log_has_gone(tmp_path: Path) -> None:
     os.close(reader)
     with subprocess.Popen([sys.executable, "-c", code], cwd=ROOT, stderr=writer) as process:
         os.close(writer)
-        assert CANNOT_RUN == process.wait(60)
+        assert process.wait(60) == CANNOT_RUN
 
 
 def test_a_reload_while_a_half_starts_does_not_kill_it(tmp_path: Path, config: Path) -> None:
@@ -241,14 +241,14 @@ def dies_after(seconds: float, code: int) -> Sequence[str]:
 
 
 def test_exit_code_2_ends_it_however_long_the_start_took(supervised: Callable[..., int]) -> None:
-    assert CANNOT_RUN == supervised(web=dies_after(11, 2), worker=dies_after(60, 0))
+    assert supervised(web=dies_after(11, 2), worker=dies_after(60, 0)) == CANNOT_RUN
 
 
 def test_exit_code_2_at_the_second_start_ends_it_too_when_it_was_never_ready(
     supervised: Callable[..., int], tmp_path: Path
 ) -> None:
     code = f"import os; exit(2) if os.path.exists('{tmp_path}/1') else (open('{tmp_path}/1', 'w'), exit(1))"
-    assert CANNOT_RUN == supervised(worker=python(code))
+    assert supervised(worker=python(code)) == CANNOT_RUN
 
 
 READY_FOR_A_MOMENT = """
@@ -265,7 +265,7 @@ def test_exit_code_2_after_it_was_ready_if_only_for_a_moment_is_a_death_like_any
     supervised: Callable[..., int], tmp_path: Path
 ) -> None:
     """It is started again, and then asks the supervisor to end."""
-    assert 0 == supervised(worker=[*python(READY_FOR_A_MOMENT), str(tmp_path / "1")])
+    assert supervised(worker=[*python(READY_FOR_A_MOMENT), str(tmp_path / "1")]) == 0
 
 
 @pytest.mark.parametrize("number", ["", "no number", "-1", "999", "0"])
@@ -274,15 +274,15 @@ def test_a_lifeline_that_is_none_is_left_alone(tmp_path: Path, number: str) -> N
     words = [sys.executable, "-m", "bridge", "worker", "--config", "/no/such/file"]
     given = {**os.environ, "BRIDGE_LIFELINE": number}
     done = subprocess.run(words, cwd=ROOT, env=given, stdin=subprocess.DEVNULL, capture_output=True, text=True)
-    assert (2, "") == (done.returncode, done.stdout) and "Traceback" not in done.stderr
+    assert (done.returncode, done.stdout) == (2, "") and "Traceback" not in done.stderr
 
 
 def test_a_half_that_cannot_be_started_at_all_is_tried_again(
     supervised: Callable[..., int], capfd: pytest.CaptureFixture[str]
 ) -> None:
-    assert CANNOT_RUN == supervised(web=["/no/such/program"], worker=dies_after(1, 2))
+    assert supervised(web=["/no/such/program"], worker=dies_after(1, 2)) == CANNOT_RUN
     assert '"not_started"' in capfd.readouterr().err
 
 
 def test_restarts_come_later_each_time_but_not_ever_later() -> None:
-    assert [0, 2, 4, 8, 10, 10] == [restart_wait(failures) for failures in (1, 2, 3, 4, 5, 5000)]
+    assert [restart_wait(failures) for failures in (1, 2, 3, 4, 5, 5000)] == [0, 2, 4, 8, 10, 10]

@@ -67,6 +67,6 @@ def test_those_who_never_end_their_requests_stop_nobody_else(many_files: None, w
         for number in range(count):
             stalled = open_ones.enter_context(socket.create_connection(place, timeout=60))
             stalled.sendall(list(STALLED.values())[number % len(STALLED)])
-        assert [200] * 5 == [answer(web, number) for number in range(5)]
-        assert 200 == requests.get(f"{web}/-/healthy", timeout=60).status_code
-    assert 200 == answer(web, 6)
+        assert [answer(web, number) for number in range(5)] == [200] * 5
+        assert requests.get(f"{web}/-/healthy", timeout=60).status_code == 200
+    assert answer(web, 6) == 200

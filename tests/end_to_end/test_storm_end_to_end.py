@@ -52,7 +52,7 @@ def post(bridge: Bridge, token: str, name: str, number: int, severity: str, *, o
     }  # fmt: skip
     headers = {"Authorization": f"Bearer {token}"}
     answer = requests.post(f"{bridge.url}/webhook/alertmanager/prod", json=body, headers=headers, timeout=60)
-    assert 200 == answer.status_code, answer.text
+    assert answer.status_code == 200, answer.text
 
 
 def post_many(bridge: Bridge, token: str, numbers: range, *, over: bool = False) -> None:
@@ -88,7 +88,7 @@ def title_of(message: dict[str, Any]) -> str:
 def digest(sandbox: RunningSandbox) -> str:
     """The one there is, if there is one."""
     found = [message for message in messages(sandbox) if title_of(message) == "Storm on slack-ml"]
-    assert 1 >= len(found)
+    assert len(found) <= 1
     return "".join(map(str, found))
 
 
@@ -122,8 +122,8 @@ def test_a_storm_is_one_digest_after_every_critical_and_ends_with_nothing_lost(
 
     eventually(lambda: f"{WARNINGS} incidents are suppressed on slack-ml" in digest(sandbox), 60)
     assert [*("ApiDown" for _ in range(CRITICALS)), "Storm"] == titles(sandbox)
-    assert WARNINGS == len(held(slow))
-    assert {"bridge_storm_active": 1.0, "bridge_storm_collapsed": WARNINGS} == storms(slow)
+    assert len(held(slow)) == WARNINGS
+    assert storms(slow) == {"bridge_storm_active": 1.0, "bridge_storm_collapsed": WARNINGS}
     page = requests.get(f"{slow.url}/incidents/{held(slow)[0]['number']}", timeout=60).text
     assert "suppressed by the storm on slack-ml, reported in #" in page
 
@@ -132,7 +132,7 @@ def test_a_storm_is_one_digest_after_every_critical_and_ends_with_nothing_lost(
     post_many(slow, token, range(LASTING, WARNINGS), over=True)
     eventually(lambda: len(messages(sandbox)) == CRITICALS + 1 + LASTING, 60)
     eventually(lambda: "is over" in digest(sandbox), 60)
-    assert [] == held(slow)
+    assert held(slow) == []
     assert Counter({"ApiDown": CRITICALS, "PodSlow": LASTING - 1, "QueueLong": 1, "Storm": 1}) == Counter(
         titles(sandbox)
     )

@@ -91,7 +91,7 @@ def test_idle_connections_shut_out_no_probe(halves: Halves) -> None:
 
 
 def test_a_worker_tells_what_it_did_and_the_web_what_it_took_in(halves: Halves) -> None:
-    assert 200 == answer(halves.web, 1)
+    assert answer(halves.web, 1) == 200
     eventually(halves.tries)
     worker, web = halves.metrics(halves.worker), halves.metrics(halves.web)
     assert 'process="worker"' in worker and 'process="web"' not in worker
@@ -136,6 +136,6 @@ def test_an_address_that_is_taken_is_told_in_words(tmp_path: Path) -> None:
         taken.listen()
         place = f"127.0.0.1:{taken.getsockname()[1]}"
         with half(tmp_path, "worker", "--metrics-listen", place) as process:
-            assert 2 == process.wait(60)
+            assert process.wait(60) == 2
     told = (tmp_path / "worker.log").read_text()
     assert f"cannot listen on {place}" in told and "Traceback" not in told

@@ -16,7 +16,7 @@ def history(tmp_path: Path) -> RunHistory:
 
 
 def test_nothing_ran_yet(history: RunHistory) -> None:
-    assert [] == history.read()
+    assert history.read() == []
 
 
 def test_a_run_shows_its_start_and_its_end(history: RunHistory) -> None:
@@ -28,7 +28,7 @@ def test_a_run_shows_its_start_and_its_end(history: RunHistory) -> None:
 def test_a_run_that_was_killed_stays_running_and_the_next_one_is_read(history: RunHistory) -> None:
     history.started("minilm", "manual", 1.0)
     history.finished(history.started("minilm", "manual", 2.0), 3.0, "rejected")
-    assert ["running", "rejected"] == [run.status for run in history.read()]
+    assert [run.status for run in history.read()] == ["running", "rejected"]
 
 
 @pytest.mark.parametrize("torn", [1, 5, 40])

@@ -18,7 +18,7 @@ def change(folder: Path, **changes: Any) -> None:
 
 
 def test_an_unchanged_copy_loads_with_the_encoder_beside_it(copied: Path) -> None:
-    assert "1.1.0" == load(copied).info.version
+    assert load(copied).info.version == "1.1.0"
 
 
 @pytest.mark.parametrize("name", ["head.json", "../../encoder/encoder.onnx", "../../encoder/tokenizer.json"])

@@ -164,6 +164,46 @@ RIGHT = {
         "overload",
         r"^3\.5 x the usual traffic \(42/s\)",
     ),
+    "new pods that are slow, and the traffic that they were added for": (
+        World(
+            three(a_second=lambda m: 4.0)
+            + [
+                Pod(f"new-{index}", bad=of_version("1.0.0", 0.8), there=lambda m: m > -9, started=lambda m: -9.0)
+                for index in range(6)
+            ],
+            role="slowness",
+        ),
+        "new_pods_fail",
+        r"^The 6 pods that started 12 min ago are slow \([\d,]+ of [\d,]+ against .* on the 3 older ones\)\.$",
+    ),
+    "pods that vanished, and the others get more": (
+        World(
+            [
+                Pod(f"a-{index}", bad=from_minute(-9, 0.6), a_second=lambda m: 4.0 if m < -9 else 7.2)
+                for index in range(5)
+            ]
+            + [Pod(f"b-{index}", there=lambda m: m < -9) for index in range(4)],
+            role="slowness",
+        ),
+        "pods_missing",
+        r"^5 of 9 pods answer Prometheus for 12 min; each of them gets 1\.8 x the requests of before\.$",
+    ),
+    "fewer pods by a change": (
+        World(
+            [Pod(f"a-{index}", bad=from_minute(-9, 0.6), a_second=lambda m: 4.0 if m < -9 else 9) for index in range(4)]
+            + [Pod(f"b-{index}", there=lambda m: m < -9) for index in range(5)],
+            role="slowness",
+            changes=[a_change("config", -9.5, summary="replicas 9 to 4")],
+        ),
+        "pods_missing",
+        r"^4 of 9 pods answer Prometheus for 12 min; each of them .* 2\.2 x .*; configuration change: replicas ",
+    ),
+    "traffic that vanished, and as many failures as ever": (
+        World(three(a_second=lambda m: 4.0 if m < -9 else 0.44, bad=from_minute(-9, 0.077, 0.0085))),
+        "traffic_fell",
+        r"^Not more failures, but fewer requests: the traffic fell to 1\d % of what it was, as the errors began; "
+        r"failed predictions: [\d.]+ a minute, [\d.]+ before\.$",
+    ),
     "a spike by itself": (
         World(three(a_second=lambda m: 4.0 if m < -7 else 48.0), role="", facts=[SPIKE]),
         "traffic_surge",
@@ -222,12 +262,12 @@ RIGHT = {
             changes=[a_change("config", -21, summary="Cache made larger")],
         ),
         "memory_step",
-        r"^A step: memory of a rose from 45 % to 92 % .*; Cache made larger just before\.$",
+        r"^A step: memory of a rose from 45 % to 92 % .*; configuration change: Cache made larger just before\.$",
     ),
     "a change of the configuration": (
         World(three(bad=from_minute(-6, 0.3)), changes=[a_change("config", -7, summary="Queue made shorter")]),
         "change_at_onset",
-        r"^Queue made shorter as the errors began",
+        r"^configuration change: Queue made shorter as the errors began",
     ),
     "the nearer of two changes, and the other": (
         World(
@@ -235,7 +275,7 @@ RIGHT = {
             changes=[a_change("config", -6.5, summary="Queue made shorter"), a_change("deploy", -10, "1.1.0")],
         ),
         "change_at_onset",
-        r"^Queue made shorter .*; 1\.1\.0 was deployed 3 min before the errors began, too\.$",
+        r"^configuration change: Queue made shorter .*; 1\.1\.0 was deployed 3 min before the errors began, too\.$",
     ),
 }
 
@@ -287,6 +327,17 @@ NOTHING = {
         three(versions=((-1000, "1.0.0"), (-6, "2.0.0"), (1, "1.0.0")), bad=from_minute(-6, 0.3)),
         now=8,
         changes=[a_change("rollback", 1, "1.0.0", "2.0.0"), a_change("deploy", -6, "2.0.0", "1.0.0")],
+    ),
+    "three times the traffic on three times the pods": World(
+        three(bad=from_minute(-6, 0.4))
+        + [Pod(f"new-{index}", bad=from_minute(-6, 0.4), there=lambda m: m > -7.5) for index in range(6)],
+        role="slowness",
+    ),
+    "a rise of the traffic long before": World(
+        three(a_second=lambda m: 4.0 if m < -35 else 14.0, bad=from_minute(-6, 0.4)), role="slowness"
+    ),
+    "less traffic, and more failures": World(
+        three(a_second=lambda m: 4.0 if m < -9 else 1.2, bad=from_minute(-9, 0.2, 0.0085))
     ),
     "nothing": World(three(bad=from_minute(-6, 0.3))),
     "fewer pods at night": World([Pod("a"), Pod("b")]),

@@ -89,7 +89,7 @@ class World:
                 ratio = pod.bad(minute, version)
                 drawn = many * ratio if self.seed is None else sum(chance.random() < ratio for _ in range(round(many)))
                 ticks[tick] = (version, drawn, many)
-            for minute in self.minutes():
+            for minute in filter(pod.there, self.minutes()):
                 window = [ticks[tick] for tick in range((minute - 2) * TICKS + 1, minute * TICKS + 1)]
                 for version in {each[0] for each in window} if self.labelled else {window[-1][0]}:
                     mine = [each for each in window if each[0] == version or not self.labelled]

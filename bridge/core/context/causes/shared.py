@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import re
 
-from bridge.core.context.causes.overload import SURGE, rise_of
+from bridge.core.context.causes.overload import SURGE
 from bridge.core.context.causes.pods import pods_alike
+from bridge.core.context.causes.traffic import rise_of_each
 from bridge.core.context.causes.wording import claim
 from bridge.core.context.counts import MIN_BAD, summed
 from bridge.core.context.evidence import JUST_BEFORE, SKEW, Evidence
@@ -27,7 +28,7 @@ def common_errors(evidence: Evidence) -> Hypothesis | None:
     symptom = evidence.symptom
     if symptom is None or symptom.role != "failures" or evidence.onset is None or not evidence.changes_known:
         return None
-    kind, rise = leading_error(evidence), rise_of(evidence)
+    kind, rise = leading_error(evidence), rise_of_each(evidence)
     rose = rise is not None and rise.factor >= SURGE and -SKEW <= evidence.began - rise.at <= JUST_BEFORE
     if not kind or not pods_alike(evidence) or evidence.at_onset() or rose:
         return None
