@@ -1,4 +1,4 @@
-"""What each channel does when an incident comes back to nobody, and when it is told in another's place."""
+"""What each channel does when an acknowledgement ends, and when it is notified in another's place."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def test_pagerduty_rings_again_when_an_acknowledgement_is_over(vendors: RunningS
 
 
 def test_pagerduty_rings_once_more_even_if_every_answer_is_lost(vendors: RunningSandbox) -> None:
-    """As when the worker is killed before it has kept what it was told."""
+    """As when the worker is killed before it has kept what it was answered."""
     acknowledged = a_message(revision=2, state=State.ACKNOWLEDGED)
     handle = send_all(lambda: a_pagerduty(vendors.http_url), acknowledged).handle
     for _step in ("resolve", "trigger"):
@@ -46,8 +46,8 @@ def test_pagerduty_rings_once_more_even_if_every_answer_is_lost(vendors: Running
     assert (handle, vendors.state["pagerduty"]["pages"]) == ({"state": "triggered"}, 2)
 
 
-def test_pagerduty_rings_again_though_nobody_knows_whether_it_was_acknowledged(vendors: RunningSandbox) -> None:
-    """The worker was killed before it heard of it; meanwhile it is nobody's again."""
+def test_pagerduty_rings_again_though_it_is_unknown_whether_it_was_acknowledged(vendors: RunningSandbox) -> None:
+    """The worker was killed before it had the answer; meanwhile the acknowledgement is over."""
     handle = send(a_pagerduty(vendors.http_url)).handle
     acknowledged = a_message(revision=2, state=State.ACKNOWLEDGED)
     kept = send(a_pagerduty(vendors.http_url), acknowledged, a_claim(handle=handle)).handle
@@ -68,11 +68,11 @@ def test_slack_rings_again_when_an_acknowledgement_is_over(vendors: RunningSandb
     assert [(each["mentions"], each["broadcast"]) for each in message["thread"]] == [([], False), (["<!here>"], True)]
 
 
-def test_why_a_channel_is_told_stands_in_its_first_message(vendors: RunningSandbox) -> None:
+def test_why_a_channel_is_notified_stands_in_its_first_message(vendors: RunningSandbox) -> None:
     why = "pagerduty-ml could not be reached for 5 min: notified others instead"
-    told = a_message(revision=2, news=(replace(an_entry(2, why), kind=EntryKind.FALLBACK),))
-    send(a_slack(vendors.slack_base_url), told)
-    send(a_pagerduty(vendors.http_url), told)
+    fallback = a_message(revision=2, news=(replace(an_entry(2, why), kind=EntryKind.FALLBACK),))
+    send(a_slack(vendors.slack_base_url), fallback)
+    send(a_pagerduty(vendors.http_url), fallback)
     (message,) = vendors.state["slack"]["channels"]["alerts"]["messages"]
     assert why in message["text"]
-    assert [why] == vendors.state["pagerduty"]["incidents"][0]["custom_details"]["told_because"]
+    assert vendors.state["pagerduty"]["incidents"][0]["custom_details"]["told_because"] == [why]

@@ -100,4 +100,4 @@ def test_a_picture_that_slack_refuses_is_a_send_error(vendors: RunningSandbox) -
 def test_pagerduty_gets_links_that_it_can_follow(url: str | None, shown: int) -> None:
     picture = Illustration(PICTURE.title, PICTURE.alt, PNG, url)
     (event,) = events_of(a_message(pictures=(picture,)), a_claim())
-    assert shown == len(event.get("images", []))
+    assert len(event.get("images", [])) == shown

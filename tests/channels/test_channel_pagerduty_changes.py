@@ -43,17 +43,19 @@ def send(url: str, change: ChangeEvent = CHANGE, key: str = KEY, seconds: float 
 
 
 def failure(url: str, **more: float) -> SendError:
-    with pytest.raises(SendError) as told:
+    with pytest.raises(SendError) as caught:
         send(url, **more)  # type: ignore[arg-type]
-    assert KEY not in str(told.value)
-    return told.value
+    assert KEY not in str(caught.value)
+    return caught.value
 
 
 def test_a_change_arrives_with_all_that_is_known(vendors: RunningSandbox) -> None:
     send(vendors.http_url)
     (change,) = vendors.state["pagerduty"]["changes"]
-    assert ("bert-api v2 was deployed", "bert-api", AT.isoformat()) == tuple(
-        change["payload"][name] for name in ("summary", "source", "timestamp")
+    assert tuple(change["payload"][name] for name in ("summary", "source", "timestamp")) == (
+        "bert-api v2 was deployed",
+        "bert-api",
+        AT.isoformat(),
     )
     details = change["payload"]["custom_details"]
     assert tuple(details[name] for name in ("version", "previous", "by", "id", "labels")) == (
@@ -91,16 +93,16 @@ def test_whatever_a_change_holds_pagerduty_takes_it(vendors: RunningSandbox) -> 
 def test_a_failure_says_what_follows(vendors: RunningSandbox, fault: dict[str, object], reason: Reason) -> None:
     vendors.fault(target="pagerduty", path="change", **fault)
     error = failure(vendors.http_url, seconds=0.5)
-    assert reason == error.reason
+    assert error.reason == reason
     assert error.retry_after == fault.get("retry_after")
     vendors.clear_faults()
 
 
-def test_a_key_of_a_ruleset_is_told_to_be_wrong(vendors: RunningSandbox) -> None:
-    with pytest.raises(SendError) as told:
+def test_a_key_of_a_ruleset_is_a_wrong_credential(vendors: RunningSandbox) -> None:
+    with pytest.raises(SendError) as caught:
         send(vendors.http_url, key="R" + KEY[1:])
-    assert told.value.reason is Reason.CREDENTIAL
+    assert caught.value.reason is Reason.CREDENTIAL
 
 
-def test_a_pagerduty_that_nobody_reaches_is_the_networks_fault() -> None:
+def test_a_pagerduty_that_cannot_be_reached_is_the_networks_fault() -> None:
     assert failure("http://127.0.0.1:9").reason == Reason.NETWORK

@@ -72,7 +72,7 @@ def test_it_is_alertmanagers_own_webhook() -> None:
     first, second = body["alerts"]
     assert (first["status"], first["startsAt"], first["endsAt"]) == ("firing", "2026-11-23T10:00:00Z", NO_END)
     assert (second["status"], second["endsAt"]) == ("resolved", "2026-11-23T10:05:00Z")
-    assert ("http://prom/graph", f"{2:016x}") == (second["generatorURL"], second["fingerprint"])
+    assert (second["generatorURL"], second["fingerprint"]) == ("http://prom/graph", f"{2:016x}")
     assert payload(claimed(ended), a_message(firing=False))["status"] == "resolved"
 
 
@@ -108,7 +108,7 @@ def test_what_the_bridge_knows_besides() -> None:
     assert incident["links"] == [{"text": "Runbook", "href": "https://run.example/a?x=1&y=2"}]
     context = incident["context"]
     cause = {"rule": "version", "confidence": "possible", "text": "v2 fails", "short": "", "evidence": ["5 % of v2"]}
-    assert cause == context["hypothesis"]
+    assert context["hypothesis"] == cause
     assert (context["onset"], context["looked_at"], context["changes_known"]) == (None, [], False)
     assert [each["version"] for each in context["changes"]] == ["v2"]
     assert context["unknown"] == [{"title": "Latency", "why": "Prometheus did not answer within 1.5 s"}]
@@ -148,7 +148,7 @@ def test_the_smallest_has_one_alert_with_short_texts() -> None:
 def test_the_signature_is_over_time_and_body_and_both_secrets_sign_while_one_is_changed() -> None:
     headers = signed(b'{"a": 1}', 1000, ("new", "old"))
     right = [hmac.new(each, b'1000.{"a": 1}', hashlib.sha256).hexdigest() for each in (b"new", b"old")]
-    assert {"X-Bridge-Timestamp": "1000", "X-Bridge-Signature": f"v1={right[0]},v1={right[1]}"} == headers
+    assert headers == {"X-Bridge-Timestamp": "1000", "X-Bridge-Signature": f"v1={right[0]},v1={right[1]}"}
     assert signed(b"", 1000, ()) == {"X-Bridge-Timestamp": "1000"}
     assert named("u:hook", 3) == {"X-Bridge-Delivery": "u:hook", "Idempotency-Key": "u:hook:3"}
 
@@ -165,11 +165,11 @@ def test_a_receiver_with_the_secret_takes_it_and_drops_what_comes_again(secrets:
 def test_a_receiver_with_another_secret_makes_the_channel_wait() -> None:
     with running_sandbox(webhook_secrets=("other",)) as sandbox, pytest.raises(SendError) as caught:
         send(a_webhook(sandbox.webhook_url))
-    assert Reason.CREDENTIAL is caught.value.reason
+    assert caught.value.reason is Reason.CREDENTIAL
     assert "no signature in X-Bridge-Signature fits" in caught.value.detail
 
 
-def test_a_refusal_is_told_without_the_secrets_that_it_repeats() -> None:
+def test_a_refusal_is_reported_without_the_secrets_that_it_repeats() -> None:
     body = f"I know {SIGNING} and {BEARER}\nbut not\x00 this".encode()
     with (
         running_vendor(answering("403 No", body, "Content-Type: text/plain")) as vendor,
@@ -196,7 +196,7 @@ def test_an_end_is_not_sent_to_a_receiver_that_never_saw_the_start(vendors: Runn
 )
 def test_its_credential_is_sent(login: dict[str, Any], sent: str | None) -> None:
     headers = a_webhook(**login)._headers(b"", a_message())
-    assert sent == headers.get("Authorization")
+    assert headers.get("Authorization") == sent
 
 
 @contextmanager
@@ -225,7 +225,7 @@ def test_the_receiver_of_the_page_works_as_the_page_says(tmp_path: Path) -> None
         )
         with pytest.raises(SendError) as caught:
             send(a_webhook(url, secret="another"))
-        assert Reason.CREDENTIAL is caught.value.reason
+        assert caught.value.reason is Reason.CREDENTIAL
         process.kill()
         assert process.stdout is not None
         assert process.stdout.read().splitlines() == ["#7 open: HighLatency c1", "#8 open: HighLatency c1"]

@@ -55,7 +55,7 @@ def last(found: ChangeEvent | None = None, by: str = "", period: Period = PERIOD
     ids=lambda value: value if isinstance(value, str) else "",
 )  # fmt: skip
 def test_what_it_says_of_the_last_one(earlier: Earlier, text: str) -> None:
-    assert text == last_time(Recurrence(2, WINDOW, (earlier,))).removeprefix("2nd in 30 days; last #388, ")
+    assert last_time(Recurrence(2, WINDOW, (earlier,))).removeprefix("2nd in 30 days; last #388, ") == text
 
 
 @pytest.mark.parametrize(
@@ -73,11 +73,11 @@ def test_what_it_says_of_the_last_one(earlier: Earlier, text: str) -> None:
     ids=lambda value: value if isinstance(value, str) else "",
 )
 def test_how_often(recurrence: Recurrence, text: str) -> None:
-    assert f"{text}; last #388, 23 min" == last_time(recurrence)
+    assert last_time(recurrence) == f"{text}; last #388, 23 min"
 
 
 def test_without_an_earlier_one_there_is_no_line() -> None:
-    assert "" == last_time(None) == last_time(Recurrence(4, WINDOW, ()))
+    assert last_time(None) == last_time(Recurrence(4, WINDOW, ())) == ""
 
 
 def test_texts_from_outside_are_cut_and_kept_on_one_line() -> None:

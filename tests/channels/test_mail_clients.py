@@ -1,4 +1,4 @@
-"""A mail looks right in the clients that people use: two linters, and dark mode as each kind of client makes it."""
+"""A mail looks right in the clients that responders use: two linters, and dark mode as each kind of client makes it."""
 
 from __future__ import annotations
 

@@ -76,7 +76,7 @@ def a_server(**manner: Any) -> contextlib.AbstractContextManager[SmallSmtp]:
 
 @pytest.mark.parametrize("way", WAYS)
 @pytest.mark.parametrize("step", STEPS)
-def test_a_mail_server_without_end_is_given_up_and_holds_up_nobody(step: str, way: str) -> None:
+def test_a_mail_server_without_end_is_given_up_and_delays_no_other(step: str, way: str) -> None:
     """Twice as many mails as there are threads, then a server that is well."""
     answers = {step: endless(STEPS[step])[way]}
 
@@ -192,7 +192,7 @@ def test_closing_does_not_wait_for_a_server() -> None:
         while not any(command.upper().startswith(b"MAIL") for command in server.commands):
             await asyncio.sleep(0.01)
         await channel.close()
-        assert Reason.NETWORK is (await sending).reason
+        assert (await sending).reason is Reason.NETWORK
 
     with a_server(answers={"MAIL": silent}) as server:
         within_a_minute(work(server))

@@ -150,8 +150,8 @@ def test_a_long_domain_and_what_has_no_blank_stay_whole() -> None:
     domain = ".".join(["a" * 60] * 3) + ".example"
     mail = mail_bytes(a_message(), f"{'x' * 64}@{domain}", f"{LONG} <ml@{domain}>", domain, shrink=False)
     check_lines(mail)
-    assert f"ml@{domain}" == parsed(mail)["From"].addresses[0].addr_spec
-    assert f"{'x' * 64}@{domain}" == parsed(mail)["To"].addresses[0].addr_spec
+    assert parsed(mail)["From"].addresses[0].addr_spec == f"ml@{domain}"
+    assert parsed(mail)["To"].addresses[0].addr_spec == f"{'x' * 64}@{domain}"
 
 
 def test_plain_words_stay_plain() -> None:
@@ -172,7 +172,7 @@ ENVELOPES = [
 
 
 @pytest.mark.parametrize(("written", "address"), ENVELOPES, ids=[row[0] for row in ENVELOPES])
-def test_the_server_hears_the_address_that_was_written(vendors: RunningSandbox, written: str, address: str) -> None:
+def test_the_server_gets_the_address_that_was_written(vendors: RunningSandbox, written: str, address: str) -> None:
     """As sender and as recipient, in the envelope and in the headers."""
     channel = an_email(vendors.smtp_address, from_=written, to=(written,))
     send(channel, None, a_claim(target=Target("c", written)))
@@ -182,14 +182,14 @@ def test_the_server_hears_the_address_that_was_written(vendors: RunningSandbox, 
     if address.isascii():
         check_lines(raw)
         found = [parsed(raw)[name].addresses for name in ("From", "To")]
-        assert [[address]] * 2 == [[each.addr_spec for each in every] for every in found]
-        assert [parse_mailbox(written).name] * 2 == [every[0].display_name for every in found]
+        assert [[each.addr_spec for each in every] for every in found] == [[address]] * 2
+        assert [every[0].display_name for every in found] == [parse_mailbox(written).name] * 2
 
 
 @pytest.mark.parametrize(
     ("sender", "recipient", "whose"), [("ö@b.org", "a@b.org", "from"), ("a@b.org", "ö@b.org", "to")]
 )
-def test_a_server_without_smtputf8_is_told_apart_from_a_wrong_address(sender: str, recipient: str, whose: str) -> None:
+def test_a_server_without_smtputf8_is_not_mistaken_for_a_wrong_address(sender: str, recipient: str, whose: str) -> None:
     with running_smtp(offers=()) as server:
         channel = an_email(server.address, from_=sender)
         with pytest.raises(SendError) as caught:
@@ -211,4 +211,4 @@ def test_an_address_of_an_earlier_version_that_is_none_is_a_dead_letter() -> Non
     channel = an_email()
     with pytest.raises(SendError, match="is not one mail address but perhaps two") as caught:
         channel.compose(a_message(), a_claim(target=Target("c", "a@x.org, b@y.org")))
-    assert Reason.DESTINATION is caught.value.reason
+    assert caught.value.reason is Reason.DESTINATION

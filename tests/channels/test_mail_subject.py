@@ -26,7 +26,7 @@ RISEN = a_message(number=42, severity="critical", title="2 alerts: Errors and La
     ],
 )
 def test_it_says_which_incident_and_how_bad(message: Message, subject: str) -> None:
-    assert subject == subject_of(message)
+    assert subject_of(message) == subject
 
 
 def test_it_has_an_end() -> None:
@@ -71,4 +71,4 @@ def test_a_thread_of_the_version_before_goes_on_under_its_own() -> None:
     ],
 )
 def test_the_timeline_says_in_words_that_the_server_took_it(reply: str, words: str) -> None:
-    assert f"accepted by the mail server{words}" == accepted(reply)
+    assert accepted(reply) == f"accepted by the mail server{words}"

@@ -61,8 +61,8 @@ def preview(tmp_path: Path) -> Any:
 def test_a_context_from_a_file_is_in_the_message(preview: Any, channel: str) -> None:
     result = preview(channel)
     assert result.exit_code == 0, result.output
-    for told in ("7.3 %", "above 5 %", "v2 deployed 6 min before it fired"):
-        assert told in result.output
+    for words in ("7.3 %", "above 5 %", "v2 deployed 6 min before it fired"):
+        assert words in result.output
 
 
 def test_a_mail_is_readable(preview: Any) -> None:
@@ -73,11 +73,11 @@ def test_a_mail_is_readable(preview: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    ("channel", "told"),
+    ("channel", "words"),
     [("email-ml", "Resolved after 26 min"), ("slack-ml", "Resolved after 26"), ("pager-ml", '"resolve"')],
 )
-def test_the_end_of_an_incident_can_be_seen_too(preview: Any, channel: str, told: str) -> None:
-    assert told in preview(channel, status="resolved").output
+def test_the_end_of_an_incident_can_be_seen_too(preview: Any, channel: str, words: str) -> None:
+    assert words in preview(channel, status="resolved").output
 
 
 def test_html_opens_in_the_browser(preview: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -104,7 +104,7 @@ def test_what_is_left_out_has_its_default() -> None:
     context = context_of(json.dumps(CONTEXT), NOW)
     (fact,) = context.facts
     assert (fact.at, fact.unit, fact.verdict, fact.past) == (NOW, Unit.RATIO, Verdict.BAD, ())
-    assert NOW + timedelta(minutes=2) == context.at
+    assert context.at == NOW + timedelta(minutes=2)
     assert (context_of("{}", NOW).at, context_of("{}", NOW).hypothesis) == (NOW, None)
 
 

@@ -69,7 +69,7 @@ def test_pagerduty_takes_it(message: Message) -> None:
     assert trigger["custom_details"]["firing"]
 
 
-def test_slack_takes_it_and_nobody_is_pinged(message: Message) -> None:
+def test_slack_takes_it_without_a_mention(message: Message) -> None:
     content = a_slack(mention=None).compose(message, a_claim()).content
     (attachment,) = content["attachments"]
     assert block_kit.blocks_faults(attachment["blocks"]) == []

@@ -31,7 +31,7 @@ def write(folder: Path, **files: str) -> Path:
         ("{{ links[0].url }}", 1, "Link has no 'url'; it has text, href"),
     ],
 )
-def test_a_name_that_is_none_is_told_with_those_that_are(tmp_path: Path, text: str, line: int, words: str) -> None:
+def test_a_name_that_is_none_is_reported_with_those_that_are(tmp_path: Path, text: str, line: int, words: str) -> None:
     (found,) = check_templates(write(tmp_path, summary_txt=text))
     assert found.startswith(f"summary.txt: UndefinedError in line {line}: ")
     assert words in found
@@ -69,7 +69,7 @@ def test_names_of_the_templates_own_are_right(tmp_path: Path, text: str) -> None
     assert list(check_templates(write(tmp_path, summary_txt=text, part_txt="{{ title }}"))) == []
 
 
-def test_files_that_replace_nothing_are_told(tmp_path: Path) -> None:
+def test_files_that_replace_nothing_are_reported(tmp_path: Path) -> None:
     folder = write(
         tmp_path,
         sumary_txt="x", body_htm="x", part_txt="x", body_txt="{% include 'part.txt' %}", README_md="x",

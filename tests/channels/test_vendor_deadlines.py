@@ -62,20 +62,20 @@ def connections_to(port: int) -> int:
 
 @pytest.mark.parametrize("way", ENDLESS)
 @pytest.mark.parametrize("kind", CALLERS)
-def test_what_never_ends_is_given_up_and_holds_up_nobody(kind: str, way: str) -> None:
-    """Twice as many calls as there are threads; then one that is answered, while the others are still talked to."""
+def test_what_never_ends_is_given_up_and_delays_no_other(kind: str, way: str) -> None:
+    """Twice as many calls as there are threads; then one that is answered, while the others still receive."""
     if kind == "ping" and way.partition(": ")[2] in AFTER_THE_HEAD:
         pytest.skip("a ping reads no further than the head")
     moody = Moody(ENDLESS[way])
 
     async def work(vendor: HostileVendor) -> None:
-        impatient = Caller(kind, vendor.url(), 0.5, concurrency=2)
+        caller = Caller(kind, vendor.url(), 0.5, concurrency=2)
         for _ in range(2):
-            first, _ = await asyncio.gather(impatient.fails(), impatient.fails())
+            first, _ = await asyncio.gather(caller.fails(), caller.fails())
             assert first[1], "what was sent may have arrived"
         moody.script = healthy(kind)
-        await impatient.recovers()
-        await impatient.close()
+        await caller.recovers()
+        await caller.close()
 
     run_with(moody, work)
 
@@ -145,8 +145,8 @@ def test_a_picture_that_the_vendor_does_not_take_is_given_up() -> None:
         moody.script = healthy("slack")
         assert (await caller.fails())[0] == "InvalidUrlClientError", "there is no address in that answer"
         place = {"ok": True, "upload_url": vendor.url(), "file_id": "F1"}
-        turns = iter([answering("200 OK", json.dumps(place).encode(), JSON), ENDLESS["flood: 100 Continue"]])
-        moody.script = lambda connection, over: next(turns)(connection, over)
+        answers = iter([answering("200 OK", json.dumps(place).encode(), JSON), ENDLESS["flood: 100 Continue"]])
+        moody.script = lambda connection, over: next(answers)(connection, over)
         assert (await caller.fails())[0] == "an answer without end"
         await caller.close()
 

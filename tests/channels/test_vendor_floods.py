@@ -1,4 +1,4 @@
-"""Vendors that send more than anybody can keep: what a worker's process takes at its peak stays small."""
+"""Vendors that send more than a worker can keep: what a worker's process takes at its peak stays small."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A real Alertmanager, the real bridge processes, and what people see in the sandbox."""
+"""A real Alertmanager, the real bridge processes, and what responders see in the sandbox."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tests.end_to_end.notified import mails, pages, posts, settled
 from tests.end_to_end.webhooks import Storm
 
 
-def test_each_severity_reaches_its_people_and_so_does_the_end(
+def test_each_severity_reaches_its_responders_and_so_does_the_end(
     alertmanager: str, sandbox: RunningSandbox, bridge: Bridge
 ) -> None:
     for name, severity in (("ErrorsHigh", "critical"), ("MemoryHigh", "warning"), ("Deployed", "info")):
@@ -94,8 +94,8 @@ def test_killing_it_in_mid_storm_loses_nothing_and_pages_once(
     else:
         bridge.kill(victim)
     storm.finish()
-    assert size == storm.accepted
+    assert storm.accepted == size
     eventually(lambda: len(pages(sandbox)) == size)
     eventually(lambda: settled(bridge.url))
-    assert {1} == {page["pages"] for page in pages(sandbox)}
+    assert {page["pages"] for page in pages(sandbox)} == {1}
     eventually(bridge.ready)

@@ -1,4 +1,4 @@
-"""A real nginx before a real web process: nobody becomes local by being proxied, and a proxy that is set up works."""
+"""A real nginx before a real web process: no client is local for being proxied, and a proxy that is set up works."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ def change(url: str, **headers: str) -> int:
 
 
 def everything(url: str, **headers: str) -> set[int]:
-    """What only this machine may do while the file names nobody."""
+    """What only this machine may do while the file names no user."""
     return {*(get(url, path, headers=headers) for path in READS), reload(url, headers=headers)} | {
         alert(url, **headers),
         change(url, **headers),
@@ -85,14 +85,16 @@ def test_where_there_are_users_a_login_is_wanted_wherever_it_listens(
 ) -> None:
     web.reload(CHANNEL + f"web: {{{USERS}}}\n")
     for url in (plain, web.url):
-        assert {401} == {*(get(url, path, headers=host) for path in READS), reload(url, headers=host)}
-        assert {200, 404} == {get(url, path, headers=host, auth=ANN) for path in READS}
+        assert {*(get(url, path, headers=host) for path in READS), reload(url, headers=host)} == {401}
+        assert {get(url, path, headers=host, auth=ANN) for path in READS} == {200, 404}
         assert reload(url, headers=host, auth=ANN) == 200
         assert get(url, "/-/healthy", headers=host) == 200
 
 
 @pytest.mark.parametrize("proxy", ["plain", "adding", "set_up"])
-def test_nobody_is_local_for_having_come_through_a_proxy(web: Web, proxy: str, request: pytest.FixtureRequest) -> None:
+def test_no_client_is_local_for_having_come_through_a_proxy(
+    web: Web, proxy: str, request: pytest.FixtureRequest
+) -> None:
     web.reload(CHANNEL)
     url: str = request.getfixturevalue(proxy)
     spoofs: tuple[dict[str, str], ...] = (
@@ -161,7 +163,7 @@ def test_a_page_whose_name_means_this_machine_all_at_once_can_do_nothing(web: We
     }
 
 
-def test_a_guesser_behind_a_trusted_proxy_locks_out_nobody_else(web: Web, set_up: str) -> None:
+def test_a_guesser_behind_a_trusted_proxy_locks_out_no_other_client(web: Web, set_up: str) -> None:
     web.reload(CHANNEL + f"web: {{{USERS}, {TRUSTING}}}\n")
     guesser, other = {"test-client": "198.51.100.1"}, {"test-client": "198.51.100.2"}
     answers = [get(set_up, headers=guesser, auth=WRONG) for _ in range(7)]
@@ -170,7 +172,7 @@ def test_a_guesser_behind_a_trusted_proxy_locks_out_nobody_else(web: Web, set_up
     assert get(set_up, headers=other, auth=ANN) == 200
 
 
-def test_a_guesser_behind_an_unknown_proxy_locks_out_nobody_who_is_logged_in_and_no_other_name(
+def test_a_guesser_behind_an_unknown_proxy_locks_out_no_user_who_is_logged_in_and_no_other_name(
     web: Web, plain: str
 ) -> None:
     web.reload(CHANNEL + f"web: {{{USERS}}}\n")
@@ -179,7 +181,7 @@ def test_a_guesser_behind_an_unknown_proxy_locks_out_nobody_who_is_logged_in_and
     assert (get(plain, auth=ANN), get(plain, auth=BOB)) == (200, 200)
 
 
-def test_a_reload_changes_who_is_trusted_and_who_may_look(web: Web, set_up: str) -> None:
+def test_a_reload_changes_who_is_trusted_and_who_may_read(web: Web, set_up: str) -> None:
     near = {"Host": "localhost", "test-client": "127.0.0.1"}
     web.reload(CHANNEL)
     assert get(set_up, headers=near) == 401

@@ -69,14 +69,14 @@ def test_the_page_comes_and_says_what_is_not_known(
         prometheus.server.server_close()
     before = prometheus.asked  # at its start the bridge asks for the addresses of golden texts
     fire(asking, token)
-    told = details(sandbox)
+    shown = details(sandbox)
     assert (prometheus.asked > before) == (mode != "gone")
-    assert "facts" not in told
-    assert "Failed predictions" in str(told["not_known"])
-    assert "does not answer" in str(told["not_known"])
+    assert "facts" not in shown
+    assert "Failed predictions" in str(shown["not_known"])
+    assert "does not answer" in str(shown["not_known"])
 
 
-def test_what_was_not_known_is_told_when_prometheus_answers(
+def test_what_was_not_known_is_shown_when_prometheus_answers(
     asking: Bridge, sandbox: RunningSandbox, token: str, prometheus: Prometheus
 ) -> None:
     fire(asking, token)

@@ -87,7 +87,7 @@ def settled(bridge: Bridge) -> bool:
 
 
 def wrong_mails(state: dict[str, Any]) -> list[str]:
-    """Mailboxes whose newest mail does not tell of the end, and mails that came again with other words."""
+    """Mailboxes whose newest mail does not show the end, and mails that came again with other words."""
     newest: dict[str, str] = {}
     for mail in state["mail"]:
         newest[mail["subject"]] = dict(mail["headers"])["X-Alert-Status"]
@@ -118,7 +118,7 @@ def test_what_ends_at_once_is_shown_as_over_everywhere(bridge: Bridge, sandbox: 
 def test_a_thread_has_its_end_though_the_answer_to_its_first_message_was_lost(
     bridge: Bridge, sandbox: RunningSandbox, token: str, fault: dict[str, Any]
 ) -> None:
-    """Its message is found by what it carries, edited, and tells of the end as any other."""
+    """Its message is found by what it carries, edited, and shows the end as any other."""
     sandbox.fault(target="slack", path="chat.postMessage", **fault)
     with requests.Session() as session:
         session.headers["Authorization"] = f"Bearer {token}"

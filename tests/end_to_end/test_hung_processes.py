@@ -111,8 +111,8 @@ def test_a_half_whose_event_loop_is_blocked_says_where_and_is_started_again(
         bridge.stop()
 
 
-def test_when_all_of_them_were_stopped_nobody_is_killed(bridge: Bridge, sandbox: RunningSandbox, token: str) -> None:
-    """As a laptop that slept, or a container that was paused: the supervisor wakes first and has heard nothing."""
+def test_when_all_of_them_were_stopped_none_is_killed(bridge: Bridge, sandbox: RunningSandbox, token: str) -> None:
+    """As a laptop that slept, or a container that was paused: the supervisor wakes first and has received nothing."""
     assert bridge.process is not None
     (web,), (worker,), supervisor = bridge.pids("web"), bridge.pids("worker"), bridge.process.pid
     for pid in (supervisor, web, worker):
@@ -150,7 +150,7 @@ def test_a_half_that_hangs_while_it_starts_is_started_again(
     assert '"hung"' in capfd.readouterr().err
 
 
-def test_without_a_limit_nobody_is_killed(supervised: Callable[..., int], capfd: pytest.CaptureFixture[str]) -> None:
+def test_without_a_limit_none_is_killed(supervised: Callable[..., int], capfd: pytest.CaptureFixture[str]) -> None:
     assert supervised(hang_seconds=0, worker=python("import time; time.sleep(3); exit(2)")) == 2
     assert '"hung"' not in capfd.readouterr().err
 

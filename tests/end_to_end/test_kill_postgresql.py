@@ -67,7 +67,7 @@ def all_paged_once(bridge: Bridge, sandbox: RunningSandbox, storm: Storm, databa
     assert storm.accepted == SIZE
     eventually(lambda: len(pages(sandbox)) == SIZE)  # what was being sent waits until its lease is over
     eventually(lambda: settled(bridge.url))
-    assert {1} == {page["pages"] for page in pages(sandbox)}
+    assert {page["pages"] for page in pages(sandbox)} == {1}
     assert asked(database_url, "SELECT count(*) FROM incident") == SIZE
     eventually(bridge.ready)
 

@@ -92,7 +92,7 @@ def test_every_channel_the_page_and_the_api_say_what_ended_it_the_last_time(
         shown = requests.get(f"{bridge.url}/incidents/{number}", timeout=60).text
         assert "2nd in 30 days" in shown and 'href="/incidents/1"' in shown
         assert "ended after rollback to 1.0.0 (Ana)" in shown
-    assert None is api(bridge, 1)["recurrence"]
+    assert api(bridge, 1)["recurrence"] is None
     assert "Last time" not in requests.get(f"{bridge.url}/incidents/1", timeout=60).text
 
 

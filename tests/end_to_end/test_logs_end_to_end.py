@@ -1,4 +1,4 @@
-"""What is written by a real `bridge serve`: every line in the format that holds, and which request it is about."""
+"""What is written by a real `bridge serve`: every line in the format that was chosen, and which request it is about."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ class Logged:
         headers = {"X-Request-Id": request_id, "Authorization": f"Bearer {token}"}
         url = f"{self.bridge.url}/webhook/alertmanager/prod"
         answer = requests.post(url, json=body, headers=headers, timeout=30)
-        assert request_id == answer.headers["X-Request-Id"]
+        assert answer.headers["X-Request-Id"] == request_id
         return answer.status_code
 
 
@@ -91,9 +91,9 @@ def test_each_webhook_that_changed_something_is_one_line_with_its_request(logged
     assert [logged.send("first"), logged.send("again"), logged.send("wrong", "guess")] == [200, 200, 401]
     lines = [parsed(line) for line in logged.new()]
     by_request = {line["request_id"]: line for line in lines if "request_id" in line}
-    assert {"first", "wrong"} == by_request.keys()  # a repetition is no news
-    told = by_request["first"]
-    assert tuple(told[key] for key in ("event", "outcome", "incident", "source")) == (
+    assert by_request.keys() == {"first", "wrong"}  # a repetition is no news
+    logged_line = by_request["first"]
+    assert tuple(logged_line[key] for key in ("event", "outcome", "incident", "source")) == (
         "webhook_accepted",
         "opened",
         1,

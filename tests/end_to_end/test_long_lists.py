@@ -56,7 +56,7 @@ def test_a_flood_hides_no_old_critical_incident(bridge: Bridge) -> None:
         cursor = answer["next"]
         assert answer["total"] == FLOOD
     assert seen[0] == OLD
-    assert [*range(1, FLOOD + 1)] == sorted(seen)
+    assert sorted(seen) == [*range(1, FLOOD + 1)]
 
 
 def html_unescaped(href: str) -> str:

@@ -54,9 +54,9 @@ def environment(sandbox: RunningSandbox, token: str) -> dict[str, str]:
 
 def by_signal(bridge: Bridge) -> None:
     assert bridge.process is not None
-    before = told(bridge)
+    before = reloads(bridge)
     bridge.process.send_signal(signal.SIGHUP)
-    eventually(lambda: told(bridge) >= before + HALVES)
+    eventually(lambda: reloads(bridge) >= before + HALVES)
 
 
 def by_post(bridge: Bridge) -> None:
@@ -64,7 +64,7 @@ def by_post(bridge: Bridge) -> None:
     assert answer.status_code in (200, 400), answer.text
 
 
-def told(bridge: Bridge) -> int:
+def reloads(bridge: Bridge) -> int:
     return len([line for line in bridge.log().splitlines() if '"reloaded"' in line or '"reload_refused"' in line])
 
 
@@ -147,11 +147,14 @@ def last_refusal(bridge: Bridge) -> str:
 def test_the_answer_to_a_faulty_file_names_it_with_its_line(changeable: Bridge) -> None:
     changeable.config.write_text(changeable.config.read_text().replace(*TYPO))
     answer = requests.post(f"{changeable.url}/-/reload", timeout=60)
-    told = answer.json()
-    assert (answer.status_code, told["error"]) == (400, "the new configuration has faults; the old one stays in force")
+    body = answer.json()
+    assert (answer.status_code, body["error"]) == (
+        400,
+        "the new configuration has faults; the old one stays in force",
+    )
     lines = changeable.config.read_text().splitlines()
     wrong = 1 + next(number for number, line in enumerate(lines) if "emial-ml" in line)
-    assert [fault.startswith(f"{changeable.config}:{wrong}: route.routes[") for fault in told["faults"]] == [True]
+    assert [fault.startswith(f"{changeable.config}:{wrong}: route.routes[") for fault in body["faults"]] == [True]
 
 
 def test_a_half_that_dies_over_a_faulty_file_comes_back_when_the_file_is_mended(

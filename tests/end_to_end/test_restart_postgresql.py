@@ -1,4 +1,4 @@
-"""PostgreSQL is stopped in mid-storm and started again: nothing is lost, nobody paged twice, nothing starts anew."""
+"""PostgreSQL is stopped in mid-storm and started again: nothing is lost, paged twice, or started anew."""
 
 from __future__ import annotations
 
@@ -77,6 +77,6 @@ def test_stopping_postgresql_in_mid_storm_loses_nothing_and_needs_no_restart(
     storm.finish()
     assert storm.accepted == SIZE
     eventually(lambda: len(pages(sandbox)) == SIZE, 100)
-    assert {1} == {page["pages"] for page in pages(sandbox)}
+    assert {page["pages"] for page in pages(sandbox)} == {1}
     eventually(bridge.ready)
     assert halves == (bridge.pids("web"), bridge.pids("worker"))

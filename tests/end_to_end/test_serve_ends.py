@@ -83,9 +83,7 @@ def test_a_taken_port_of_another_users_process_ends_it_with_a_hint(tmp_path: Pat
     ends_in_words(done, "a process of another user", f"ss -ltnp 'sport = :{port}'")
 
 
-def test_another_listener_on_the_same_port_of_another_address_is_nobody_in_the_way(
-    tmp_path: Path, config: Path
-) -> None:
+def test_another_listener_on_the_same_port_of_another_address_is_not_in_the_way(tmp_path: Path, config: Path) -> None:
     with listener("127.0.0.2") as (_, port), running(tmp_path, config, f"127.0.0.1:{port}") as bridge:
         assert requests.get(f"http://127.0.0.1:{port}/-/healthy", timeout=5).ok
         assert bridge.poll() is None
@@ -107,7 +105,7 @@ def test_a_missing_login_ends_it(tmp_path: Path, config: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("words", "told"),
+    ("words", "message"),
     [
         (["--listen", "22412"], "127.0.0.1:22412"),
         (["--listen", "host:99999"], "from 1 to 65535"),
@@ -135,10 +133,10 @@ def test_a_missing_login_ends_it(tmp_path: Path, config: Path) -> None:
     ],
     ids=lambda words: " ".join(words)[:40] if isinstance(words, list) else "",
 )
-def test_what_can_never_run_is_said_in_words(tmp_path: Path, config: Path, words: list[str], told: str) -> None:
+def test_what_can_never_run_is_said_in_words(tmp_path: Path, config: Path, words: list[str], message: str) -> None:
     given = ["--config", str(config)] if "--config" not in words else []
     done = serve(tmp_path, *given, *words)
-    ends_in_words(done, told)
+    ends_in_words(done, message)
     assert "secret" not in done.stderr.replace("a secret", "")
 
 
@@ -151,7 +149,7 @@ def test_the_environment_is_read_as_carefully(tmp_path: Path, config: Path, give
 
 
 def test_a_faulty_file_that_is_put_in_place_later_ends_nothing(tmp_path: Path, config: Path) -> None:
-    """After a half was ready once, its faults may be a change that somebody is at: the other half goes on."""
+    """After a half was ready once, its faults may be a change that is being made: the other half goes on."""
     port = free_port()
     bridge = Bridge(tmp_path, {}, config, port)
     try:
@@ -170,8 +168,8 @@ def test_a_faulty_file_that_is_put_in_place_later_ends_nothing(tmp_path: Path, c
 def test_a_database_that_does_not_answer_yet_is_waited_for(
     tmp_path: Path, config: Path, supervised: Callable[..., int]
 ) -> None:
-    nobody = f"postgresql://bridge:very-secret@127.0.0.1:{free_port()}/bridge"
-    with running(tmp_path, config, f"127.0.0.1:{free_port()}", BRIDGE_DATABASE_URL=nobody) as bridge:
+    url = f"postgresql://bridge:very-secret@127.0.0.1:{free_port()}/bridge"
+    with running(tmp_path, config, f"127.0.0.1:{free_port()}", BRIDGE_DATABASE_URL=url) as bridge:
         log = tmp_path / "serve.log"
         eventually(lambda: log.read_text().count('"code": 1') >= 3)
         assert bridge.poll() is None
@@ -179,7 +177,7 @@ def test_a_database_that_does_not_answer_yet_is_waited_for(
     assert "Traceback" not in log.read_text()
 
 
-def test_it_goes_on_when_whoever_read_its_log_has_gone(tmp_path: Path) -> None:
+def test_it_goes_on_when_the_reader_of_its_log_has_gone(tmp_path: Path) -> None:
     """It writes down that the half has died, which then can never run: that ends the test."""
     half = ["/bin/sh", "-c", "test -e $0 && exit 2; touch $0; exit 1", str(tmp_path / "1")]
     code = (

@@ -60,7 +60,7 @@ def many_files() -> Iterator[None]:
 
 
 @pytest.mark.parametrize("count", [200, 1200])
-def test_those_who_never_end_their_requests_stop_nobody_else(many_files: None, web: str, count: int) -> None:
+def test_clients_that_never_end_their_requests_stop_no_other(many_files: None, web: str, count: int) -> None:
     """1,200 is more than select() can watch."""
     place = ("127.0.0.1", int(web.rpartition(":")[2]))
     with contextlib.ExitStack() as open_ones:

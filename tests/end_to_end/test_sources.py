@@ -1,4 +1,4 @@
-"""Google Cloud Monitoring and Grafana post to the real bridge, and the right people hear of it by the same routes."""
+"""Google Cloud Monitoring and Grafana post to the real bridge, which notifies responders by the same routes."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def environment(sandbox: RunningSandbox) -> Mapping[str, str]:
         "SLACK_BASE_URL": sandbox.slack_base_url,
         "SMTP_SMARTHOST": sandbox.smtp_address,
         "SMTP_TLS": "none",
-        "PROMETHEUS_URL": "http://127.0.0.1:9",  # nobody there
+        "PROMETHEUS_URL": "http://127.0.0.1:9",  # nothing listens there
     }
 
 

@@ -65,7 +65,7 @@ def kept(file: Path) -> set[str]:
         return {row[0] for row in connection.execute("SELECT group_key FROM incident")}
 
 
-def test_nobody_else_may_read_what_the_processes_write(shared: Sender) -> None:
+def test_no_other_user_may_read_what_the_processes_write(shared: Sender) -> None:
     """The database and what is beside it, and the measurements."""
     bridge = shared.bridge
     eventually(lambda: list((bridge.folder / "state").rglob("pipe")))
@@ -80,7 +80,7 @@ def delete_all(file: Path) -> None:
 
 
 def replace(file: Path) -> None:
-    """By a backup, as people do it who forget to stop the bridge."""
+    """By a backup, as operators do it who forget to stop the bridge."""
     copy = file.with_name("copy")
     with contextlib.closing(sqlite3.connect(file)) as connection:
         connection.execute("VACUUM INTO ?", (str(copy),))
@@ -101,7 +101,7 @@ KEEP_ALL = {"replaced", "its log deleted", "its index deleted"}
 
 
 @pytest.mark.parametrize("lost", LOST, ids=lambda name: name.replace(" ", "-"))
-def test_what_would_go_into_a_file_that_nobody_finds_is_refused_loudly_until_a_restart(
+def test_what_would_go_into_a_lost_file_is_refused_loudly_until_a_restart(
     bridge: Bridge, sender: Sender, lost: str
 ) -> None:
     take_away, words = LOST[lost]
@@ -123,7 +123,7 @@ def test_a_kill_after_the_log_was_deleted_loses_nothing_either(bridge: Bridge, s
     assert sender.send("meanwhile") == 503
     eventually(lambda: "database_lost" in bridge.log())
     bridge.kill_everything()
-    assert {"before"} == kept(file_of(bridge))
+    assert kept(file_of(bridge)) == {"before"}
 
 
 @pytest.mark.parametrize("name", ["bridge.db", "bridge.db-wal", "bridge.db-shm", ""])
@@ -170,9 +170,9 @@ def test_a_full_disk_is_noticed_and_its_end_too_while_nothing_comes_in(shared: S
 
 @contextlib.contextmanager
 def flocked(file: Path, suffix: str) -> Iterator[None]:
-    """As `flock bridge.db.lock sleep 60` does in a shell that somebody forgot."""
-    with open(f"{file}{suffix}") as held:
-        fcntl.flock(held, fcntl.LOCK_EX)
+    """As `flock bridge.db.lock sleep 60` does in a forgotten shell."""
+    with open(f"{file}{suffix}") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
         yield
 
 

@@ -1,4 +1,4 @@
-"""Groups that no alertname makes: what people read still names the alerts, and mails stay one conversation."""
+"""Groups without an alertname: what responders read still names the alerts, and mails stay one conversation."""
 
 from __future__ import annotations
 

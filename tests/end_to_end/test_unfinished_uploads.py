@@ -1,4 +1,4 @@
-"""The real web process and bodies that nobody wants, that are too large, that never end: refused by their headers, and
+"""The real web process and bodies that are unwanted, that are too large, that never end: refused by their headers, and
 all together bounded."""
 
 from __future__ import annotations
@@ -97,7 +97,7 @@ def asked(web: Web, sent: bytes) -> tuple[int, str]:
         ("POST /nowhere", [LONG], 404),
     ],
 )
-def test_what_the_headers_tell_is_answered_before_the_body_comes(
+def test_what_the_headers_decide_is_answered_before_the_body_comes(
     shared: Web, line: str, headers: list[str], status: int
 ) -> None:
     code, text = asked(shared, head(line, *headers))
@@ -105,12 +105,12 @@ def test_what_the_headers_tell_is_answered_before_the_body_comes(
     assert "connection: close" in text.lower()
 
 
-def test_a_client_that_asks_first_is_told_no_without_sending(shared: Web) -> None:
+def test_a_client_that_asks_first_is_refused_without_sending(shared: Web) -> None:
     code, text = asked(shared, head(HOOK, LONG, "Expect: 100-continue"))
     assert code == 401 and "100 Continue" not in text
 
 
-def test_a_client_that_asks_first_and_may_send_is_told_so(shared: Web) -> None:
+def test_a_client_that_asks_first_and_may_send_is_answered_100(shared: Web) -> None:
     body = json.dumps(notification("asked first")).encode()
     with shared.connect() as connection:
         connection.sendall(head(HOOK, f"Content-Length: {len(body)}", RIGHT, "Expect: 100-continue"))
@@ -138,7 +138,7 @@ def test_a_body_in_chunks_that_grows_too_large_is_refused_counted_and_logged(web
     code, _ = asked(web, head(HOOK, CHUNKED, RIGHT) + chunk * 20)
     assert code == 413
     assert asked(web, head(HOOK, "Content-Length: 1048577", RIGHT))[0] == 413
-    assert before + 2 == web.count("bridge_webhooks_received_total", source="prod", outcome="too_large")
+    assert web.count("bridge_webhooks_received_total", source="prod", outcome="too_large") == before + 2
     logged = [(line["source"], line["size"], line["limit"]) for line in web.events("webhook refused")]
     assert logged == [("prod", None, 2**20), ("prod", 2**20 + 1, 2**20)]
     web.reload(CHANNEL + SOURCES + "limits: {body: 2MiB}\n")
@@ -164,7 +164,7 @@ def test_what_is_around_a_body_is_bounded(web: Web, frames: bytes) -> None:
 
 
 @pytest.mark.parametrize("headers", [[], ["Authorization: Bearer wrong"], [RIGHT]], ids=["none", "wrong", "right"])
-def test_many_unfinished_uploads_are_bounded_and_shut_out_nobody(web: Web, headers: list[str]) -> None:
+def test_many_unfinished_uploads_are_bounded_and_shut_out_no_other(web: Web, headers: list[str]) -> None:
     before = web.memory()
     body = json.dumps(notification("unfinished", padding=SIZE)).encode()
     sent = head(HOOK, f"Content-Length: {len(body)}", *headers) + body[:-1]
@@ -183,7 +183,7 @@ def test_many_unfinished_uploads_are_bounded_and_shut_out_nobody(web: Web, heade
         assert {None, 503} == set(codes) and len(waiting) * SIZE < (BOUND + 1) * 2**20
         for upload in waiting:
             upload.sendall(body[-1:])
-        assert {200} == {eventually(lambda each=upload: code_of(each)) for upload in waiting}  # type: ignore[misc]
+        assert {eventually(lambda each=upload: code_of(each)) for upload in waiting} == {200}  # type: ignore[misc]
 
 
 def upload_all(connection: socket.socket, sent: bytes) -> bool:

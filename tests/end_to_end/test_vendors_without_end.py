@@ -26,7 +26,7 @@ CHANGED = {
 
 @pytest.fixture
 def hasty(tmp_path: Path, sandbox: RunningSandbox, token: str) -> Iterator[Bridge]:
-    """The shipped routes, with less patience for vendors."""
+    """The shipped routes, with shorter timeouts for vendors."""
     text = (ROOT / "routes.yaml").read_text()
     for shipped, changed in CHANGED.items():
         assert shipped in text
@@ -65,7 +65,7 @@ def seen(sandbox: RunningSandbox) -> tuple[int, int, int]:
     return len(sandbox.state["pagerduty"]["incidents"]), len(sandbox.state["mail"]), summary["slack"]["messages"]
 
 
-def test_what_held_every_thread_holds_nobody_once_it_is_over(
+def test_what_blocked_every_thread_blocks_none_once_it_is_over(
     hasty: Bridge, sandbox: RunningSandbox, token: str
 ) -> None:
     """As many answers without end as each channel has sends under way; they go on while new ones are good."""

@@ -171,7 +171,7 @@ def _memory(history: History, case: Evidence, at: datetime) -> list[Fact]:
     trend = trend_words(growth) if growth is not None else ""
     ordered = sorted(now.items(), key=lambda each: -each[1])[:MAX_PARTS]
     parts = tuple(Part(pod, value) for pod, value in ordered)
-    why = "; ".join(filter(None, (why, trend)))
+    why = "; ".join(filter(None, (trend, why) if growth is not None and growth.leak else (why, trend)))
     return [Fact(question.name, question.title, question.unit, now[worst], at, (), parts, verdict, why, "memory")]
 
 
@@ -196,12 +196,14 @@ def _mean(history: History, case: Evidence, at: datetime) -> list[Fact]:
                 found[moment] = found.get(moment, 0.0) + value
     means = [(moment, value / wholes[moment]) for moment, value in sorted(sums.items()) if wholes.get(moment, 0.0) > 0]
     now = [value for moment, value in means if case.until - LATELY < moment <= case.until]
-    before = [value for moment, value in means if case.began - 60 * MINUTE <= moment < case.began - MINUTE]
+    before = [v for moment, v in means if case.onset and case.began - 60 * MINUTE <= moment < case.began - MINUTE]
     if not now:
         return []
     value = statistics.median(now)
-    past = (Past("in the hour before", statistics.median(before)),) if before else ()
+    past = (Past("in the hour before it began", statistics.median(before)),) if before else ()
     verdict, why = verdict_of(question, value, ())
     if verdict is Verdict.NEUTRAL and past and value >= LONGER * past[0].value > 0:
         why = "far above before"
+    if verdict is Verdict.NEUTRAL and past and question.unit is not Unit.RATIO and 0 < value * LONGER <= past[0].value:
+        why = "far below before"
     return [Fact(question.name, question.title, question.unit, value, at, past, (), verdict, why, "inputs")]

@@ -41,7 +41,7 @@ def test_civil_text_is_not_called_toxic_even_when_its_words_are_rough(classifier
     assert classifier.predict([text])[0].label == "non_toxic"
 
 
-def test_at_least_85_of_100_sentences_that_nobody_tuned_on_are_right(classifier: Classifier) -> None:
+def test_at_least_85_of_100_sentences_that_were_not_tuned_on_are_right(classifier: Classifier) -> None:
     fresh = corpus.load_fresh()
     predictions = classifier.predict([one.text for one in fresh])
     right = sum((prediction.label == "toxic") == one.toxic for prediction, one in zip(predictions, fresh, strict=True))
@@ -66,9 +66,9 @@ def test_eight_threads_get_what_one_gets(classifier: Classifier) -> None:
     texts = (TOXIC + CIVIL) * 4
     expected = classifier.predict(texts)
     with ThreadPoolExecutor(8) as threads:
-        assert expected == [
+        assert [
             one for result in threads.map(lambda text: classifier.predict([text]), texts) for one in result
-        ]
+        ] == expected
 
 
 def test_no_texts_give_no_predictions(classifier: Classifier) -> None:

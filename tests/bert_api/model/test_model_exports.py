@@ -1,4 +1,4 @@
-"""Other people's classifiers: single- and multi-label heads become one probability of toxic."""
+"""Third-party classifiers: single- and multi-label heads become one probability of toxic."""
 
 from __future__ import annotations
 

@@ -45,7 +45,7 @@ def first(tmp_path_factory: pytest.TempPathFactory, part: list[Sentence]) -> tup
 
 
 class Clock:
-    """Ten seconds go by between two looks."""
+    """Ten seconds go by between two readings of the clock."""
 
     def __init__(self) -> None:
         self._times: Iterator[int] = count(1000, 10)
@@ -112,11 +112,11 @@ def test_the_same_sentences_give_the_same_head(
 
 def test_a_finished_run_is_recorded_with_its_times_and_version(first: tuple[Path, Outcome]) -> None:
     run = RunHistory(first[0]).read()[0]
-    assert ("schedule", "succeeded", first[1].version) == (run.trigger, run.status, run.version)
+    assert (run.trigger, run.status, run.version) == ("schedule", "succeeded", first[1].version)
     assert (run.started_at, run.finished_at) == (1000.0, 1010.0)
 
 
-def test_a_run_that_fails_is_recorded_as_failed_without_anybodys_text(tmp_path: Path) -> None:
+def test_a_run_that_fails_is_recorded_as_failed_without_a_users_text(tmp_path: Path) -> None:
     versions, history = Versions(SHIPPED, tmp_path / "state"), RunHistory(tmp_path / "state")
     with pytest.raises(FeedbackError):
         retrain(versions, history, "manual", feedback(tmp_path, [("private words", "nasty")]))

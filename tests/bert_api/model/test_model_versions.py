@@ -17,7 +17,7 @@ from bert_api.model.errors import ModelLoadError, VersionError
 from bert_api.model.versions import POINTER, SHIPPED, Versions
 
 
-def test_nobody_has_chosen_so_the_newest_shipped_version_is_served(versions: Versions) -> None:
+def test_without_a_choice_the_newest_shipped_version_is_served(versions: Versions) -> None:
     assert (versions.names(), versions.current()) == (["1.0.0", "1.1.0"], "1.1.0")
 
 
@@ -80,7 +80,7 @@ def test_an_added_version_can_be_served_and_the_shipped_folder_stays_as_it_was(
     assert sorted(path.name for path in SHIPPED.iterdir()) == ["1.0.0", "1.1.0"]
 
 
-def test_a_new_version_is_not_served_before_somebody_says_so(versions: Versions, tmp_path: Path) -> None:
+def test_a_new_version_is_not_served_before_a_user_says_so(versions: Versions, tmp_path: Path) -> None:
     versions.add(prepared(tmp_path / "new", "1.2.0"))
     assert versions.current() == "1.1.0"
 
@@ -101,7 +101,7 @@ def test_a_folder_without_a_description_is_not_added(versions: Versions, tmp_pat
         versions.add(tmp_path)
 
 
-def test_what_a_killed_add_left_behind_is_no_version_and_in_nobodys_way(versions: Versions, tmp_path: Path) -> None:
+def test_what_a_killed_add_left_behind_is_no_version_and_in_no_ones_way(versions: Versions, tmp_path: Path) -> None:
     (versions.state / "versions" / ".1.2.0.partial").mkdir()
     assert versions.names() == ["1.0.0", "1.1.0"]
     assert versions.add(prepared(tmp_path / "new", "1.2.0")) == "1.2.0"
@@ -110,11 +110,11 @@ def test_what_a_killed_add_left_behind_is_no_version_and_in_nobodys_way(versions
 def test_readers_only_ever_see_whole_pointers(versions: Versions) -> None:
     versions.activate("1.0.0")
 
-    def switch(turn: int) -> str:
-        return versions.activate("1.0.0" if turn % 2 else "1.1.0")
+    def switch(number: int) -> str:
+        return versions.activate("1.0.0" if number % 2 else "1.1.0")
 
     with ThreadPoolExecutor(4) as threads:
-        switching = [threads.submit(switch, turn) for turn in range(40)]
+        switching = [threads.submit(switch, number) for number in range(40)]
         seen = {versions.current() for _ in range(300)}
         assert {"1.0.0", "1.1.0"} >= {future.result() for future in switching} | seen
 

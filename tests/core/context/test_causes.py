@@ -214,6 +214,11 @@ RIGHT = {
         "longer_texts",
         r"^Tokens of a text: 20 before, 70 now \(3\.5 x\), as the slowness began\.$",
     ),
+    "shorter texts": (
+        World(three(bad=from_minute(-40, 0.5, 0.1)), role="outputs", tokens=lambda m: 40.0 if m < -40 else 15.0),
+        "inputs_changed",
+        r"all 3 pods on 1\.0\.0 alike; .*Tokens of a text: 40 before, 15 now\.$",
+    ),
     "other texts": (
         World(three(bad=from_minute(-40, 0.5, 0.1)), role="outputs", turkish=lambda m: 0.02 if m < -40 else 0.5),
         "inputs_changed",
@@ -232,7 +237,7 @@ RIGHT = {
     "a leak": (
         World([Pod("a", memory=lambda m: 0.45 + 0.48 * (m + 180) / 180), Pod("b"), Pod("c")], role=""),
         "memory_leak",
-        r"^A leak: memory of a grows steadily: 94 % now, 46 % 3 h .* grows 16 % an hour, full in about 23 min\.$",
+        r"^A leak: memory of a grows steadily: 94 % now, full in about 23 min, grows 16 % an hour, 46 % 3 h .* ago\.$",
     ),
     "a leak of a new version": (
         World([Pod("a", DEPLOYED, memory=lambda m: 0.45 + 0.48 * (m + 180) / 180), Pod("b"), Pod("c")], role=""),
@@ -253,7 +258,49 @@ RIGHT = {
             changes=[a_change("deploy", -95, "1.1.0")],
         ),
         "memory_leak",
-        r"^A leak: memory of a and 2 more grows steadily: .*; it began as 1\.1\.0 was deployed\.$",
+        r"^A leak: memory of all 3 pods grows steadily: .*; it began as 1\.1\.0 was deployed\.$",
+    ),
+    "a leak that has killed its pod twice": (
+        World(
+            [
+                Pod(
+                    "a",
+                    memory=lambda m: 0.4 + 0.58 * ((m + 150) % 50) / 50,
+                    started=lambda m: (m + 150) // 50 * 50 - 150,
+                ),
+                Pod("b"),
+            ],
+            role="",
+            now=-1,
+            alert=-5,
+        ),
+        "memory_leak",
+        r"; a restarted with its memory full [23] times, the last \d+ min ago\.$",
+    ),
+    "a version that needs twice the memory": (
+        World(
+            three(versions=((-1000, "1.4.0"), (-50, "1.5.0")), memory=lambda m: 0.43 if m < -50 else 0.86),
+            role="",
+            changes=[a_change("deploy", -50, "1.5.0", "1.4.0")],
+        ),
+        "memory_step",
+        r"^A step: memory of all 3 pods rose from 43 % to 86 % as 1\.5\.0 was deployed, 5\d min ago\.$",
+    ),
+    "a pod that fills its memory and fails each time": (
+        World(
+            [
+                Pod("a"),
+                Pod("b"),
+                Pod(
+                    "c",
+                    bad=lambda m, v: 0.4 if m > -26 and m % 9 > 5 else 0.002,
+                    started=lambda m: -1000.0 if m < -27 else (m // 9) * 9,
+                ),
+            ],
+            now=2,
+        ),
+        "pod_fails",
+        r"^c fails .*; c restarted \d times in 30 min\.$",
     ),
     "a step after a change": (
         World(
@@ -269,13 +316,18 @@ RIGHT = {
         "change_at_onset",
         r"^configuration change: Queue made shorter as the errors began",
     ),
+    "a change forty seconds before": (
+        World(three(bad=from_minute(-6, 0.3)), changes=[a_change("config", -6.7, summary="Queue made shorter")]),
+        "change_at_onset",
+        r"^configuration change: Queue made shorter as the errors began",
+    ),
     "the nearer of two changes, and the other": (
         World(
             three(versions=((-1000, "1.0.0"), (-10, "1.1.0")), bad=from_minute(-6, 0.3)),
             changes=[a_change("config", -6.5, summary="Queue made shorter"), a_change("deploy", -10, "1.1.0")],
         ),
         "change_at_onset",
-        r"^configuration change: Queue made shorter .*; 1\.1\.0 was deployed 3 min before the errors began, too\.$",
+        r"^configuration change: Queue made shorter .*; 1\.1\.0 was deployed 4 min before the errors began, too\.$",
     ),
 }
 
@@ -340,6 +392,21 @@ NOTHING = {
         three(a_second=lambda m: 4.0 if m < -9 else 1.2, bad=from_minute(-9, 0.2, 0.0085))
     ),
     "nothing": World(three(bad=from_minute(-6, 0.3))),
+    "a remedy fifty seconds after": World(
+        three(bad=from_minute(-6, 0.3)), changes=[a_change("config", -5.15, summary="Circuit breaker on")]
+    ),
+    "a remedy two minutes after": World(
+        three(bad=from_minute(-6, 0.15)), changes=[a_change("config", -4, summary="Timeout made longer")]
+    ),
+    "a deploy that ran clean for eleven minutes": World(
+        three(versions=((-1000, "1.0.0"), (-17, "2.0.0")), bad=from_minute(-6, 0.25)),
+        changes=[a_change("deploy", -17, "2.0.0", "1.0.0")],
+    ),
+    "a change in a gap in which the errors began": World(
+        three(bad=from_minute(-12, 0.3)),
+        scraped=lambda m: not -14 < m < -1,
+        changes=[a_change("config", -3, summary="Network policy changed")],
+    ),
     "fewer pods at night": World([Pod("a"), Pod("b")]),
 }
 
@@ -367,7 +434,27 @@ def test_the_onset_is_before_the_alert() -> None:
 def test_what_all_pods_share_is_only_possible() -> None:
     found = World(three(bad=from_minute(-6, 0.3)), facts=[TIMEOUTS]).decision().hypothesis
     assert found is not None and ("common_errors", Confidence.POSSIBLE) == (found.rule, found.confidence)
-    assert "all timeout on every pod, nothing changed in 2 h" == found.short
+    assert "nearly all timeout, on all pods alike, nothing changed in 2 h" == found.short
+
+
+def test_texts_that_changed_after_a_version_ran_without_trouble_are_possible() -> None:
+    pods = three(versions=((-1000, "1.4.0"), (-50, "1.5.0")), bad=from_minute(-40, 0.5, 0.1))
+    changes = [a_change("deploy", -50, "1.5.0", "1.4.0")]
+    found = (
+        World(pods, role="outputs", tokens=lambda m: 40.0 if m < -40 else 15.0, changes=changes).decision().hypothesis
+    )
+    assert found is not None and ("inputs_changed", Confidence.POSSIBLE) == (found.rule, found.confidence)
+    assert "Tokens of a text: 40 before, 15 now" == found.short
+
+
+def test_a_restart_of_all_pods_is_said_beside_what_they_share() -> None:
+    pods = three(bad=from_minute(-9, 0.3), started=lambda m: -1000.0 if m < -6 else -6.0)
+    found = World(pods, facts=[TIMEOUTS]).decision().hypothesis
+    assert found is not None and "common_errors" == found.rule
+    assert re.match(
+        r"All 3 pods fail alike, nearly all with timeout \(.*\): look at what they share, such as the ", found.text
+    )
+    assert "nearly all timeout, on all pods alike, all 3 pods restarted 9 min ago" == found.short
 
 
 def by_share(**parts: float) -> Fact:

@@ -50,6 +50,7 @@ class World:
     alert: float = 0
     role: str = "failures"  #: of the symptom; empty for none
     since: float = BEFORE  #: when Prometheus began to scrape
+    scraped: Callable[[float], bool] = lambda minute: True
     changes: Sequence[ChangeEvent] = ()
     changes_known: bool = True
     facts: Sequence[Fact] = ()
@@ -69,8 +70,11 @@ class World:
     def decision(self) -> Decision:
         return decide(self.cases())
 
-    def minutes(self) -> range:
-        return range(int(max(BEFORE, self.since)) + 2, int(self.now) + 1)
+    def minutes(self) -> list[int]:
+        return [minute for minute in range(self.first(), int(self.now) + 1) if self.scraped(minute)]
+
+    def first(self) -> int:
+        return int(max(BEFORE, self.since)) + 2
 
     def _symptom(self) -> list[History]:
         if not self.role:
@@ -82,7 +86,7 @@ class World:
         )
         for pod in self.pods:
             ticks = {}
-            for tick in range((self.minutes().start - 2) * TICKS, int(self.now) * TICKS + 1):
+            for tick in range((self.first() - 2) * TICKS, int(self.now) * TICKS + 1):
                 minute = tick / TICKS
                 many = pod.a_second(minute) * 15 if pod.up(minute) and pod.there(minute) else 0.0
                 version = pod.version(minute)

@@ -64,7 +64,7 @@ def test_a_connection_is_reset_before_or_after_the_work(sandbox: RunningSandbox,
     assert _post_slack(sandbox)[0] == 200
 
 
-def test_a_hanging_vendor_answers_nobody_until_cleared(sandbox: RunningSandbox) -> None:
+def test_a_hanging_vendor_answers_no_caller_until_cleared(sandbox: RunningSandbox) -> None:
     sandbox.fault(target="slack", kind="hang")
     with pytest.raises(TimeoutError):
         _post_slack(sandbox, timeout=0.3)
@@ -78,9 +78,9 @@ def test_continue_and_endless_never_come_to_an_answer(sandbox: RunningSandbox) -
         sandbox.fault(target="slack", kind=kind, count=1)
         with socket.create_connection((address[0], int(address[2])), timeout=30) as caller:
             caller.sendall(asked)
-            heard = b""
-            while words not in heard or len(heard) < octets:
-                heard += caller.recv(65_536)
+            received = b""
+            while words not in received or len(received) < octets:
+                received += caller.recv(65_536)
     assert _messages(sandbox) == 0
 
 
@@ -111,8 +111,8 @@ def test_a_fault_can_concern_what_contains_a_text_alone(sandbox: RunningSandbox)
     event["payload"]["summary"] = "Poisoned: it fails for ever"
     assert [enqueue(sandbox, each)[0] for each in (event, an_event(), event)] == [429, 202, 429]
     sandbox.fault(target="slack", kind="ok_false", error="fatal_error", about="Poisoned")
-    told = [slack(sandbox, "chat.postMessage", channel="#c", text=text)["ok"] for text in ("Poisoned", "Healthy")]
-    assert told == [False, True]
+    accepted = [slack(sandbox, "chat.postMessage", channel="#c", text=text)["ok"] for text in ("Poisoned", "Healthy")]
+    assert accepted == [False, True]
 
 
 def test_faults_are_listed_and_cleared_over_http(sandbox: RunningSandbox) -> None:

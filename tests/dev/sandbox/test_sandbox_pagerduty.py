@@ -47,9 +47,9 @@ REFUSED: dict[str, tuple[Any, str]] = {
 @pytest.mark.parametrize(("event", "error"), REFUSED.values(), ids=REFUSED.keys())
 def test_a_wrong_event_is_refused_with_the_vendors_own_body(sandbox: RunningSandbox, event: Any, error: str) -> None:
     status, body = enqueue(sandbox, event)
-    assert (400, [error]) == (status, body["errors"])
+    assert (status, body["errors"]) == (400, [error])
     assert body["status"] == "invalid event"
-    assert [error] == sandbox.state["pagerduty"]["rejected"][0]["errors"]
+    assert sandbox.state["pagerduty"]["rejected"][0]["errors"] == [error]
 
 
 def test_an_unknown_severity_is_refused(sandbox: RunningSandbox) -> None:

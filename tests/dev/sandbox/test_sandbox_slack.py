@@ -107,7 +107,7 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
 @pytest.mark.parametrize(("args", "error"), REFUSED.values(), ids=REFUSED.keys())
 def test_a_wrong_message_is_refused(sandbox: RunningSandbox, args: dict[str, Any], error: str) -> None:
     body = slack(sandbox, "chat.postMessage", **{"channel": "#c", **args})
-    assert (False, error) == (body["ok"], body.get("error"))
+    assert (body["ok"], body.get("error")) == (False, error)
 
 
 def test_a_caller_without_a_token_is_not_authed(sandbox: RunningSandbox) -> None:
@@ -126,7 +126,7 @@ def test_a_form_carries_blocks_as_json_text(sandbox: RunningSandbox) -> None:
     form = urlencode({"channel": "#c", "blocks": json.dumps([section()]), "token": TOKEN}).encode()
     url = sandbox.slack_base_url + "chat.postMessage"
     _, _, body = request(url, "POST", form, Content_Type="application/x-www-form-urlencoded")
-    assert [section()] == json.loads(body)["message"]["blocks"]
+    assert json.loads(body)["message"]["blocks"] == [section()]
 
 
 def test_ts_always_grows_and_a_name_has_one_id(sandbox: RunningSandbox) -> None:
@@ -146,12 +146,12 @@ def test_an_update_replaces_the_content_and_keeps_the_metadata(sandbox: RunningS
     first = posted(sandbox, "old", blocks=[section()], metadata=metadata)
     assert slack(sandbox, "chat.update", channel=first["channel"], ts=first["ts"], text="new")["ok"]
     [message] = sandbox.state["slack"]["channels"]["ml-alerts"]["messages"]
-    assert ("new", [], metadata, 1) == (
+    assert (
         message["text"],
         message["blocks"],
         message["metadata"],
         message["edits"],
-    )
+    ) == ("new", [], metadata, 1)
 
 
 def test_an_update_has_errors_of_its_own(sandbox: RunningSandbox) -> None:
@@ -219,10 +219,10 @@ def test_an_active_mention_is_recorded_wherever_it_stands(sandbox: RunningSandbo
     posted(sandbox, blocks=[section(text)])
     posted(sandbox, attachments=[{"color": "#d00", "blocks": [section(text)]}])
     messages = sandbox.state["slack"]["channels"]["ml-alerts"]["messages"]
-    assert [[text]] * 3 == [message["mentions"] for message in messages]
+    assert [message["mentions"] for message in messages] == [[text]] * 3
 
 
-def test_escaped_and_plain_text_pings_nobody(sandbox: RunningSandbox) -> None:
+def test_escaped_and_plain_text_has_no_mention(sandbox: RunningSandbox) -> None:
     header = {"type": "header", "text": plain("<!channel>")}
     posted(sandbox, "&lt;!channel&gt; @here", blocks=[header])
     [message] = sandbox.state["slack"]["channels"]["ml-alerts"]["messages"]

@@ -93,9 +93,9 @@ def test_a_reply_can_have_no_end(sandbox: RunningSandbox) -> None:
     host, _, port = sandbox.smtp_address.rpartition(":")
     with socket.create_connection((host, int(port)), timeout=30) as caller:
         caller.sendall(b"EHLO x\r\n")
-        heard = 0
-        while heard < 2**20:
-            heard += len(caller.recv(65_536))
+        received = 0
+        while received < 2**20:
+            received += len(caller.recv(65_536))
     send(sandbox, a_mail())
     assert len(sandbox.state["mail"]) == 1
 

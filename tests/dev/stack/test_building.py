@@ -1,4 +1,4 @@
-"""A build machine hears of everything that fails: no failure keeps another stage from being run."""
+"""A build machine is notified of everything that fails: no failure keeps another stage from being run."""
 
 from __future__ import annotations
 
@@ -31,15 +31,17 @@ def run(words: list[str], folder: Path, fails: str, status: int = 1) -> tuple[in
 
 
 @pytest.mark.parametrize(
-    ("fails", "status", "told"),
+    ("fails", "status", "message"),
     [("", 0, ""), ("pytest", 1, "Failed: pytest"), ("pytest", 5, "Failed: pytest"), ("test", 1, "Failed: rules-test")],
     ids=["nothing", "pytest", "no test found", "rules"],
 )
-def test_make_test_runs_the_rule_tests_whatever_pytest_says(tmp_path: Path, fails: str, status: int, told: str) -> None:
+def test_make_test_runs_the_rule_tests_whatever_pytest_says(
+    tmp_path: Path, fails: str, status: int, message: str
+) -> None:
     words = ["make", "-o", ".venv/.dev", "-o", "tools", "test", f"BIN={tmp_path}"]
     code, printed, asked = run(words, tmp_path, fails, status)
     assert [any(each in line for line in asked) for each in ("-m pytest", "test rules rules/tests/")] == [True, True]
-    assert (code != 0, told in printed) == (bool(fails), True)
+    assert (code != 0, message in printed) == (bool(fails), True)
 
 
 @pytest.mark.parametrize("fails", ["", "check", "mutate", "test", "soak", "check test soak"])

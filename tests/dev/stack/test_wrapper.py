@@ -1,4 +1,4 @@
-"""`.run/bridge` talks to the bridge of its own run, whatever the caller's shell says, and holds no secret."""
+"""`.run/bridge` talks to the bridge of its own run, whatever the caller's shell says, and has no secret."""
 
 from __future__ import annotations
 

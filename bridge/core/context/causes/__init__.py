@@ -27,8 +27,8 @@ Rule = Callable[[Evidence], Hypothesis | None]
 #: The most specific first; the first likely claim wins, else the first possible one.
 RULES: tuple[Rule, ...] = (
     no_pods, version_fails, share_by_version, new_pods_fail, pod_fails, share_by_pod, pods_missing, longer_texts,
-    model_degraded, overload, traffic_fell, inputs_changed, texts_changed, change_at_onset,
-    memory_grows, pods_restarted, common_errors,
+    model_degraded, overload, traffic_fell, inputs_changed, texts_changed, memory_grows,
+    change_at_onset, pods_restarted, common_errors,
 )  # fmt: skip
 BY_CHANGE = ("version_fails", "change_at_onset")  #: they name their change themselves
 WITHOUT_TROUBLE: tuple[Rule, ...] = (no_pods, pods_missing, pods_restarted, model_degraded)

@@ -23,6 +23,7 @@ from bridge.core.numbers import in_words, measured, shown, times
 FEW = 0.34  #: of the others' ratio against that of the failing: then the others do not have the trouble
 LOOPS = 3  #: restarts of one pod within half an hour
 FULL = 0.9  #: of the memory limit
+MORE = 1.25  #: times the requests of before
 BUSY = 1.6  #: times a pod's part of the requests
 
 
@@ -122,7 +123,7 @@ def _not_these(up: UpPods | None) -> str:
 def _more_each(evidence: Evidence) -> str:
     """`each of them gets 1.8 x the requests of before`, while there are fewer of them."""
     rise = rise_of_each(evidence)
-    more = rise is not None and rise.each and _at_onset(rise.at, evidence)
+    more = rise is not None and rise.each and rise.factor >= MORE and _at_onset(rise.at, evidence)
     return f"each of them gets {times(rise.factor)} the requests of before" if rise is not None and more else ""
 
 
@@ -136,6 +137,15 @@ def pods_restarted(evidence: Evidence) -> Hypothesis | None:
         return None
     observed = f"All {len(starts)} pods restarted {relative(max(together), evidence)}"
     return claim("pods_restarted", [observed], Confidence.LIKELY)
+
+
+def restarted_words(evidence: Evidence) -> str:
+    """`all 3 pods restarted 11 min ago`, for people do not always say what they did."""
+    starts = list(last_starts(evidence).values())
+    recent = [at for at in starts if at >= evidence.until - evidence.window.total_seconds()]
+    if len(starts) < 2 or len(recent) < len(starts) or max(recent) - min(recent) > 10 * MINUTE:
+        return ""
+    return f"all {len(starts)} pods restarted {ago(max(starts), evidence)} ago"
 
 
 def last_starts(evidence: Evidence) -> dict[str, float]:
@@ -167,7 +177,10 @@ def _looping(evidence: Evidence) -> str:
 
 
 def _about(failing: list[str], evidence: Evidence) -> str:
-    """What else is special about these pods: a restart just before, far more requests, a version of their own."""
+    """What else is special about these pods: restarts, a restart just before, far more requests, their own version."""
+    looping = _looping(evidence)
+    if looping and looping.split()[0] in failing:
+        return looping
     starts, served = last_starts(evidence), evidence.versions.pods(evidence.until)
     fresh = [pod for pod in failing if pod in starts and -SKEW <= evidence.began - starts[pod] <= JUST_BEFORE]
     if evidence.onset and len(fresh) == len(failing):
