@@ -148,18 +148,9 @@ def judged(answers: Sequence[TargetAnswer], baselines: Iterable[Baseline], at: d
     if verdict is Verdict.GOOD and (silent or (sure is not None and sure.verdict is Verdict.BAD)):
         verdict = Verdict.NEUTRAL  # the silent one may be the broken one
     wrong = Fact(
-        NAME,
-        TITLE,
-        Unit.COUNT,
-        float(worst.wrong),
-        at,
-        past,
-        _parts(answered, worst),
-        verdict,
-        "",
-        PROBE,
-        float(worst.asked),
-    )
+        NAME, TITLE, Unit.COUNT, float(worst.wrong), at, past, _parts(answered, worst),
+        verdict, "", PROBE, float(worst.asked),
+    )  # fmt: skip
     return Probed((wrong,) if sure is None else (wrong, sure), unknown)
 
 
