@@ -181,7 +181,8 @@ def _of_symptom(plain: Evidence, symptom: Symptom, expression: Sequence[Series])
     onset, table = _onset(symptom, plain, expression), symptom.table
     began = onset.at.timestamp() if onset else 0.0
     before = table.counts(began - 60 * MINUTE, began - table.step) if onset else Counts()
-    return replace(plain, symptom=symptom, onset=onset, before=before)
+    table = table.since_it_began(began) if onset else table
+    return replace(plain, symptom=replace(symptom, table=table), onset=onset, before=before)
 
 
 def _symptom(history: History, versions: ServedVersions, started: float, until: float) -> Symptom:

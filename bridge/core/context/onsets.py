@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from bridge.core.context.counts import Counts, errors_apart, summed
+from bridge.core.context.tables import WINDOW_STEPS
 
 CALM_STEPS = 10  #: so many steps from before the trouble are its comparison
 EARLIEST, LATEST = 20 * 60.0, 5 * 60.0  #: around the alert's start the trouble was there
@@ -23,7 +24,7 @@ UNDECIDED = 2.0  #: so little evidence does not move it further back
 LEFT = 0.25  #: a value has left its level after this part of the way to the worst
 
 GAP = 5 * 60.0  #: so long without samples just before it, and it is anywhere in there
-WINDOW_STEPS = 2  #: that each step's rate is taken over
+
 SCRAPES, CLOCKS = 15.0, 15.0  #: seconds that samples and clocks of machines are off
 
 Points = Sequence[tuple[float, float]]

@@ -148,18 +148,9 @@ def judged(answers: Sequence[TargetAnswer], baselines: Iterable[Baseline], at: d
     if verdict is Verdict.GOOD and (silent or (sure is not None and sure.verdict is Verdict.BAD)):
         verdict = Verdict.NEUTRAL  # the silent one may be the broken one
     wrong = Fact(
-        NAME,
-        TITLE,
-        Unit.COUNT,
-        float(worst.wrong),
-        at,
-        past,
-        _parts(answered, worst),
-        verdict,
-        "",
-        PROBE,
-        float(worst.asked),
-    )
+        NAME, TITLE, Unit.COUNT, float(worst.wrong), at, past, _parts(answered, worst),
+        verdict, "", PROBE, float(worst.asked),
+    )  # fmt: skip
     return Probed((wrong,) if sure is None else (wrong, sure), unknown)
 
 
@@ -295,7 +286,7 @@ def _by_chance(wrong: int, asked: int, other_wrong: int, other_asked: int) -> fl
 
 
 def _parts(answered: Sequence[Answered], first: Answered) -> tuple[Part, ...]:
-    """By version; by target where one version answers differently, or the version is unknown; `first`, then the worst."""
+    """By version; by target where one version answers differently, or it says no version; `first`, then the worst."""
     counts: dict[str, set[int]] = {}
     for each in answered:
         counts.setdefault(each.version, set()).add(each.wrong)

@@ -22,6 +22,7 @@ from bridge.core.context.series import Series
 PART_LABELS = frozenset({"pod", "instance", "version", "node", "language", "error_type", "le", "__name__"})
 
 
+WINDOW_STEPS = 2  #: that each step's rate is taken over
 NO_VERSION = "none"  #: of what failed while no model was there
 
 
@@ -67,6 +68,21 @@ class Table:
 
     def by_pod(self, since: float, until: float) -> dict[str, Counts]:
         return self.by(lambda cell: cell.pod, since, until)
+
+    def since_it_began(self, at: float) -> Table:
+        """Without the version of what ended as the trouble began: its last windows reach back to before that."""
+        first = at + WINDOW_STEPS * self.step
+        after = self.between(first, first + WINDOW_STEPS * self.step)
+        lasting = {(cell.pod, cell.version) for cell in after if cell.all > 0}
+        if not lasting:
+            return self
+        ended = [
+            at < cell.at <= first and (cell.pod, cell.version) not in lasting and not Counts(cell.bad, cell.all).enough
+            for cell in self.cells
+        ]
+        return Table(
+            tuple(c._replace(version="") if e else c for c, e in zip(self.cells, ended, strict=True)), self.step
+        )
 
     def over_time(self) -> list[tuple[float, Counts]]:
         """Of all pods, one for each step that has any."""

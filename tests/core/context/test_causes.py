@@ -375,11 +375,6 @@ NOTHING = {
     "no trouble at all": World(three(versions=DEPLOYED), changes=[DEPLOY]),
     "a surge in an alert about something else": World(three(a_second=lambda m: 4.0 if m < -7 else 20.0), role=""),
     "no slowness, and a surge": World(three(a_second=lambda m: 4.0 if m < -7 else 14.0), role="slowness"),
-    "a rollback that does not help": World(
-        three(versions=((-1000, "1.0.0"), (-6, "2.0.0"), (1, "1.0.0")), bad=from_minute(-6, 0.3)),
-        now=8,
-        changes=[a_change("rollback", 1, "1.0.0", "2.0.0"), a_change("deploy", -6, "2.0.0", "1.0.0")],
-    ),
     "three times the traffic on three times the pods": World(
         three(bad=from_minute(-6, 0.4))
         + [Pod(f"new-{index}", bad=from_minute(-6, 0.4), there=lambda m: m > -7.5) for index in range(6)],
@@ -455,6 +450,61 @@ def test_a_restart_of_all_pods_is_said_beside_what_they_share() -> None:
         r"All 3 pods fail alike, nearly all with timeout \(.*\): look at what they share, such as the ", found.text
     )
     assert "nearly all timeout, on all pods alike, all 3 pods restarted 9 min ago" == found.short
+
+
+UNHELPFUL = {
+    "a rollback that does not help": (
+        World(
+            three(versions=((-1000, "1.0.0"), (-6, "2.0.0"), (1, "1.0.0")), bad=from_minute(-6, 0.3)),
+            now=8,
+            changes=[a_change("rollback", 1, "1.0.0", "2.0.0"), a_change("deploy", -6, "2.0.0", "1.0.0")],
+        ),
+        r"^2\.0\.0 was deployed as the errors began; .*; "
+        r"rolled back 7 min ago, all 3 pods are on 1\.0\.0, which fails as well \([\d,]+ of [\d,]+ since\)\.$",
+    ),
+    "a rollback a minute and a half ago that does not help": (
+        World(
+            three(versions=((-1000, "1.0.0"), (-6, "2.0.0"), (1.5, "1.0.0")), bad=from_minute(-6, 0.3)),
+            labelled=True,
+            changes=[a_change("rollback", 1.5, "1.0.0", "2.0.0"), a_change("deploy", -6, "2.0.0", "1.0.0")],
+        ),
+        r"^2\.0\.0 was deployed as the errors began; .*; "
+        r"rollback to 1\.0\.0 reported 1 min ago, which fails as well \([\d,]+ of [\d,]+ since\)\.$",
+    ),
+    "a hotfix that does not help": (
+        World(
+            [Pod(f"old-{index}", up=lambda m: m < -10) for index in range(3)]
+            + [Pod(f"bad-{index}", ((-1000, "2.0.0"),), V2, up=lambda m: -10 <= m < -2) for index in range(3)]
+            + [
+                Pod(f"fix-{index}", ((-1000, "2.0.1"),), of_version("2.0.1", 0.35), up=lambda m: m >= -2)
+                for index in range(3)
+            ],
+            changes=[a_change("deploy", -2, "2.0.1", "2.0.0"), a_change("deploy", -10, "2.0.0", "1.0.0")],
+        ),
+        r"^2\.0\.0 was deployed as the errors began; .*; "
+        r"2\.0\.1 came later and fails as well \([\d,]+ of [\d,]+\)\.$",
+    ),
+    "a rollback that was only reported": (
+        World(
+            three(versions=DEPLOYED, bad=V2),
+            changes=[a_change("rollback", 0, "1.0.0", "2.0.0"), DEPLOY],
+        ),
+        r"^2\.0\.0 was deployed as the errors began; .*; "
+        r"rollback to 1\.0\.0 reported 3 min ago, all 3 pods still run 2\.0\.0\.$",
+    ),
+    "what the old version served before is not counted": (
+        World(three(versions=DEPLOYED, bad=V2), labelled=True, changes=[DEPLOY]),
+        r"^2\.0\.0 was deployed as the errors began; [^;]*\.$",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", UNHELPFUL)
+def test_what_did_not_help_is_said(name: str) -> None:
+    world, text = UNHELPFUL[name]
+    found = world.decision().hypothesis
+    assert found is not None and found.rule == "change_at_onset"
+    assert re.search(text, found.text), found.text
 
 
 def by_share(**parts: float) -> Fact:

@@ -8,7 +8,7 @@ Confidence: likely when it coincides with a known onset; possible within 8 min, 
 
 from __future__ import annotations
 
-from bridge.core.context.causes.versions import rollback_words
+from bridge.core.context.causes.versions import back_in_vain, came_later, later_words, rollback_words
 from bridge.core.context.causes.wording import change_words, claim, noun, relative
 from bridge.core.context.counts import MIN_ALL, UNMOVED, alike, worse
 from bridge.core.context.evidence import NO_CAUSES, Evidence
@@ -27,9 +27,14 @@ def change_at_onset(evidence: Evidence) -> Hypothesis | None:
     other = next((each for each in others if change_words(each) != change_words(change)), None)
     also = f"{change_words(other)} {relative(evidence.since(other), evidence)}, too" if other else ""
     back = rollback_words(change.version, evidence) if change.version else ""
+    worse_yet = later_words(change.version, evidence) if change.version else ""
     unsure = "" if evidence.onset else "when the trouble began is not known"
-    confidence = Confidence.LIKELY if evidence.coincides(change) else Confidence.POSSIBLE
-    return claim("change_at_onset", [observed, compared, also, back, unsure], confidence)
+    confidence = (
+        Confidence.LIKELY
+        if evidence.coincides(change) and not back_in_vain(change.version, evidence)
+        else Confidence.POSSIBLE
+    )
+    return claim("change_at_onset", [observed, compared, also, worse_yet, back, unsure], confidence)
 
 
 def refuted_changes(evidence: Evidence) -> str:
@@ -49,7 +54,7 @@ def _refuted(change: ChangeEvent, evidence: Evidence) -> bool:
     if not change.version or evidence.symptom is None or evidence.onset is None:
         return False
     table, (since, until) = evidence.symptom.table, evidence.trouble
-    later = evidence.versions.after(change.version)
+    later = came_later(change.version, evidence)
     without = table.counts(since + table.step, until, lambda cell: cell.version not in ("", change.version, *later))
     mine = table.counts(since, until, lambda cell: cell.version == change.version)
     moved = without.ratio > UNMOVED * evidence.before.ratio

@@ -11,9 +11,11 @@ import math
 
 from bridge.core.context.causes.wording import ago, claim, listed, pods, relative, verb
 from bridge.core.context.counts import MIN_ALL, UNMOVED, Counts, alike, errors_apart, stands_out, summed, worse
-from bridge.core.context.evidence import NOISE, SKEW, Evidence
+from bridge.core.context.evidence import MINUTE, NOISE, SKEW, Evidence
 from bridge.core.context.tables import Table
 from bridge.core.facts import ChangeEvent, Confidence, Hypothesis
+
+WINDOW = 2 * MINUTE  #: until then pods that changed are not seen to have
 
 
 def version_fails(evidence: Evidence) -> Hypothesis | None:
@@ -93,23 +95,89 @@ def deployment_of(version: str, evidence: Evidence) -> ChangeEvent | None:
     return next((c for c in those if c.at.timestamp() <= evidence.began + SKEW), None)
 
 
+def later_words(version: str, evidence: Evidence) -> str:
+    """`2.4.1 came later and fails as well (298 of 2,086)`: no hotfix helped."""
+    if evidence.symptom is None:
+        return ""
+    served = evidence.symptom.table.by_version(*evidence.trouble)
+    later = sorted(name for name in evidence.versions.after(version) if _as_bad(served.get(name), version, evidence))
+    each = ", ".join(f"{name}: {served[name].words}" for name in later) if len(later) > 1 else ""
+    counts = each or (served[later[0]].words if later else "")
+    return f"{listed(later)} came later and {verb(evidence, len(later))} as well ({counts})" if later else ""
+
+
 def rollback_words(version: str, evidence: Evidence) -> str:
     """`rollback under way: 2 of 3 pods back on 1.1.0, 0 of 120 bad there since`."""
     back = evidence.versions.back_from(version, evidence.began, evidence.until)
     rolled = next((c for c in evidence.changes if c.kind == "rollback" and c.at.timestamp() > evidence.began), None)
-    if not back:
-        return "" if rolled is None else f"rolled back to {rolled.version}" if rolled.version else "rolled back"
     running, now = evidence.versions.running(evidence.until), evidence.versions.pods(evidence.until)
+    if not back:
+        return _only_reported(rolled, version, running, evidence) if rolled is not None else ""
     to = listed(sorted({now[pod] for pod in back}))
     under_way = f"rollback under way: {len(back)} of {len(now)} pods back on {to}"
-    done = f"rolled back {ago(max(back.values()), evidence)} ago, all {pods(len(back))} are on {to}"
-    return f"{under_way if running.get(version) else done}{_clean(back, evidence)}"
+    done = f"rolled back {ago(_back_since(back, rolled), evidence)} ago, all {pods(len(back))} are on {to}"
+    there = _there(back, evidence)
+    helped = f", {there.words} bad there since" if there.all >= MIN_ALL else ""
+    in_vain = f", which {verb(evidence)} as well ({there.words} since)"
+    return f"{under_way if running.get(version) else done}{in_vain if back_in_vain(version, evidence) else helped}"
 
 
-def _clean(back: dict[str, float], evidence: Evidence) -> str:
+def back_in_vain(version: str, evidence: Evidence) -> bool:
+    """Whether the pods that went back from it have the trouble as before, or what it was rolled back to has."""
+    back = evidence.versions.back_from(version, evidence.began, evidence.until)
+    if back:
+        return _as_bad(_there(back, evidence), version, evidence)
+    return any(_as_bad(counts, version, evidence) for counts in _rolled_back_to(evidence).values())
+
+
+def came_later(version: str, evidence: Evidence) -> set[str]:
+    """The versions that came after this one, again or for the first time, while the trouble was there."""
+    if evidence.symptom is None:
+        return set()
+    table, (since, until) = evidence.symptom.table, evidence.trouble
+    at_first = table.by_version(since, since + 3 * table.step)
+    again = {name for name in table.by_version(since, until) if name not in at_first}
+    return (again | evidence.versions.after(version)) - {version}
+
+
+def _rolled_back_to(evidence: Evidence) -> dict[str, Counts]:
+    """What the versions of reported rollbacks served since."""
+    if evidence.symptom is None:
+        return {}
+    rolled = {c.version for c in evidence.changes if c.kind == "rollback" and c.at.timestamp() > evidence.began}
+    served = evidence.symptom.table.by_version(*evidence.trouble)
+    return {name: served[name] for name in rolled & set(served) if name in came_later("", evidence)}
+
+
+def _as_bad(other: Counts | None, version: str, evidence: Evidence) -> bool:
+    mine = evidence.symptom.table.by_version(*evidence.trouble).get(version) if evidence.symptom else None
+    return mine is not None and other is not None and other.enough and alike(mine, other)
+
+
+def _only_reported(rolled: ChangeEvent, version: str, running: dict[str, int], evidence: Evidence) -> str:
+    """A rollback that was not seen: just now, or it did not happen."""
+    to = f" to {rolled.version}" if rolled.version else ""
+    at = rolled.at.timestamp()
+    served = _rolled_back_to(evidence).get(rolled.version)
+    if served is not None and _as_bad(served, version, evidence):
+        return f"rollback{to} reported {ago(at, evidence)} ago, which {verb(evidence)} as well ({served.words} since)"
+    if list(running) != [version] or rolled.version == version or evidence.until - at < WINDOW:
+        return f"rollback{to} reported {ago(at, evidence)} ago"
+    count = running[version]
+    pods_still = f"all {pods(count)} still run" if count > 1 else "the pod still runs"
+    return f"rollback{to} reported {ago(at, evidence)} ago, {pods_still} {version}"
+
+
+def _back_since(back: dict[str, float], rolled: ChangeEvent | None) -> float:
+    """As reported, if that is when the last of these pods was seen to change."""
+    seen = max(back.values())
+    said = rolled.at.timestamp() if rolled is not None else seen
+    return said if abs(seen - said) <= 2 * WINDOW else seen
+
+
+def _there(back: dict[str, float], evidence: Evidence) -> Counts:
     """What those pods did since, but for the windows that still hold what they did before."""
     if evidence.symptom is None:
-        return ""
+        return Counts()
     table = evidence.symptom.table
-    since = table.counts(*evidence.trouble, lambda cell: cell.at > back.get(cell.pod, math.inf) + table.step)
-    return f", {since.words} bad there since" if since.all >= MIN_ALL else ""
+    return table.counts(*evidence.trouble, lambda cell: cell.at > back.get(cell.pod, math.inf) + table.step)
