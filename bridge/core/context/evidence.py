@@ -113,7 +113,7 @@ class Evidence:
         """When it took effect: as reported, unless its version was seen to begin at another time near that."""
         seen, said = self.versions.began.get(change.version), change.at.timestamp()
         history = self.histories.get("versions")
-        step = history.step.total_seconds() if history is not None else MINUTE
+        step = history.seconds_before(seen) if history is not None and seen is not None else MINUTE
         if seen is None or abs(seen - said) > CLOCKS_APART or seen - 2 * step <= said <= seen - step / 2:
             return said
         return seen - step / 2
