@@ -8,7 +8,8 @@ from datetime import UTC, datetime, timedelta
 
 from bridge.core.context.counts import Counts, errors_apart
 from bridge.core.context.histories import History
-from bridge.core.context.onsets import left_level, onset_of_counts
+from bridge.core.context.onsets import Began, left_level, onset_of_counts
+from bridge.core.context.presence import Gauge, presence_of
 from bridge.core.context.questions import SYMPTOMS
 from bridge.core.context.series import Series
 from bridge.core.context.served_versions import ServedVersions, served_of
@@ -16,16 +17,19 @@ from bridge.core.context.tables import Table, in_scope, pod_of, table_of
 from bridge.core.facts import ChangeEvent, Fact, Onset, Verdict
 
 MINUTE = 60.0
-#: A change coincides with the onset from so long before it; reported times and windows are a minute or two off.
+#: A change coincides with the onset from so long before it; windows of other measurements are a minute or two off.
 JUST_BEFORE, SKEW = 6 * MINUTE, 2.5 * MINUTE
-SOON_BEFORE = 20 * MINUTE  #: until then it is at least possible
+SOON_BEFORE = 8.5 * MINUTE  #: until then it is at least possible; what ran clean for longer is no cause
 NOISE = 8 * MINUTE  #: an onset in few counts may be so far off
+FINELY = MINUTE  #: an onset that is known so well decides by its time alone what came after it
+UNTIL_IT_FIRES = 20 * MINUTE  #: the same before an alert whose onset is not known
+CLOCKS_APART = 20 * MINUTE  #: a version was first seen so near to what was reported, or it is another deploy
 SURE = 4.0  #: standard errors
 NO_CAUSES = ("rollback", "retraining")  #: a rollback mends, and a retraining that was started serves nothing yet
 YOUNG = 30 * MINUTE
+AROUND = 180 * MINUTE  #: after its start, of a long incident, an onset is looked for
 GAUGES = ("targets", "memory", "starts")
 NO_COUNTS = Counts()
-Gauge = dict[str, list[tuple[float, float]]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +39,7 @@ class Symptom:
     role: str
     title: str
     table: Table
-    onset: float | None  #: Unix seconds
+    onset: Began | None
     limit: float | None = None  #: above this ratio it is bad
 
 
@@ -65,6 +69,12 @@ class Evidence:
     def began(self) -> float:
         """The onset, or when the alert fired."""
         return self.onset.at.timestamp() if self.onset else self.started
+
+    @property
+    def within(self) -> float:
+        """Seconds by which the onset may have been otherwise."""
+        known = self.symptom.onset if self.symptom is not None else None
+        return known.within if known is not None and abs(known.at - self.began) < 1 else SKEW
 
     @property
     def trouble(self) -> tuple[float, float]:
@@ -100,25 +110,31 @@ class Evidence:
         return _total(history.parts) if history else []
 
     def since(self, change: ChangeEvent) -> float:
-        """When it took effect: when its version was first seen, if that is near what was reported."""
+        """When it took effect: as reported, unless its version was seen to begin at another time near that."""
         seen, said = self.versions.began.get(change.version), change.at.timestamp()
-        return seen if seen is not None and abs(seen - said) <= SOON_BEFORE else said
+        history = self.histories.get("versions")
+        step = history.step.total_seconds() if history is not None else MINUTE
+        if seen is None or abs(seen - said) > CLOCKS_APART or seen - 2 * step <= said <= seen - step / 2:
+            return said
+        return seen - step / 2
 
     def at_onset(self) -> list[ChangeEvent]:
         """Changes that may have caused trouble beginning then, the nearest first."""
         begun = self.began
         kinds = [change for change in self.changes if change.kind not in NO_CAUSES]
-        near = [c for c in kinds if begun - self.since(c) <= SOON_BEFORE and not self.preceded(c)]
+        earliest = SOON_BEFORE if self.onset else UNTIL_IT_FIRES
+        near = [c for c in kinds if begun - self.since(c) <= earliest and not self.preceded(c)]
         return sorted(near, key=lambda change: abs(begun - self.since(change)))
 
     def coincides(self, change: ChangeEvent) -> bool:
-        return self.onset is not None and self.began - self.since(change) <= JUST_BEFORE and not self.preceded(change)
+        gap = self.began - self.since(change)
+        return self.onset is not None and -min(self.within, FINELY) <= gap <= JUST_BEFORE and not self.preceded(change)
 
     def preceded(self, change: ChangeEvent) -> bool:
-        """Whether the trouble was there before the change: by its time, and by counts if that is only minutes."""
+        """Whether the trouble was there before the change: by its time, and by counts where few tell the onset."""
         late = self.since(change) - self.began
-        if late <= SKEW or late > NOISE or self.symptom is None:
-            return late > SKEW
+        if late <= self.within or late > NOISE or self.symptom is None or self.within <= FINELY:
+            return late > self.within
         between = self.symptom.table.counts(self.began, self.since(change) - self.symptom.table.step)
         return errors_apart(between, self.before) >= SURE
 
@@ -141,10 +157,13 @@ def evidence_of(
     started, until = (at.timestamp() for at in period)
     known = [scoped for each in histories if (scoped := _scoped(each, alerts)) is not None]
     by_role = {each.question.role: each for each in reversed(known)}
-    versions = served_of(by_role.get("versions"))
+    gauges = {role: _gauge(each) for role, each in by_role.items() if role in GAUGES}
+    presence = presence_of(gauges.get("targets", {}))
+    there = {role: presence.of_those_there(gauges[role], until) for role in gauges if role != "targets"}
+    versions = served_of(by_role.get("versions"), presence)
     plain = Evidence(
         tuple(facts), tuple(changes), changes_known, started, until, window, by_role, versions,
-        gauges={role: _gauge(each) for role, each in by_role.items() if role in GAUGES},
+        gauges={**gauges, **there},
         inputs=tuple(each for each in known if each.question.role == "inputs"), about=tuple(alerts),
     )  # fmt: skip
     symptoms = [_symptom(each, versions, started, until) for each in known if each.question.role in SYMPTOMS]
@@ -167,7 +186,7 @@ def _of_symptom(plain: Evidence, symptom: Symptom, expression: Sequence[Series])
 
 def _symptom(history: History, versions: ServedVersions, started: float, until: float) -> Symptom:
     table = table_of(history, versions.at)
-    steps = [(at, counts) for at, counts in table.over_time() if at <= until]
+    steps = [(at, counts) for at, counts in table.over_time() if at <= min(until, started + AROUND)]
     onset = onset_of_counts(steps, started, table.step)
     return Symptom(history.question.role, history.question.title, table, onset, history.question.bad_above)
 
@@ -175,7 +194,7 @@ def _symptom(history: History, versions: ServedVersions, started: float, until: 
 def _onset(symptom: Symptom | None, plain: Evidence, expression: Sequence[Series]) -> Onset | None:
     """From the finest source that reaches back before the trouble."""
     if symptom is not None and symptom.onset is not None:
-        return _at(symptom.onset, symptom.title)
+        return _at(symptom.onset.at, symptom.title)
     mine = [each for each in expression if any(_agree(each, alert) for alert in plain.about)]
     left = [at for each in mine or expression if (at := left_level(each.points, plain.started)) is not None]
     if left:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 import statistics
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from bridge.core.context.counts import Counts, errors_apart, summed
 
@@ -21,11 +22,23 @@ GIVEN_UP = 10.0  #: so much evidence against it ends the walk
 UNDECIDED = 2.0  #: so little evidence does not move it further back
 LEFT = 0.25  #: a value has left its level after this part of the way to the worst
 
+GAP = 5 * 60.0  #: so long without samples just before it, and it is anywhere in there
+WINDOW_STEPS = 2  #: that each step's rate is taken over
+SCRAPES, CLOCKS = 15.0, 15.0  #: seconds that samples and clocks of machines are off
+
 Points = Sequence[tuple[float, float]]
 
 
-def onset_of_counts(steps: Sequence[tuple[float, Counts]], alert_at: float, step: float) -> float | None:
-    """Unix seconds; None when it cannot be told."""
+@dataclass(frozen=True, slots=True)
+class Began:
+    """When trouble began (Unix seconds), and by how many seconds it may have been otherwise."""
+
+    at: float
+    within: float
+
+
+def onset_of_counts(steps: Sequence[tuple[float, Counts]], alert_at: float, step: float) -> Began | None:
+    """None when it cannot be told."""
     anchor = _anchor(steps, alert_at)
     if anchor is None:
         return None
@@ -42,7 +55,21 @@ def onset_of_counts(steps: Sequence[tuple[float, Counts]], alert_at: float, step
     trouble = summed(counts for _, counts in steps[first : anchor + 1])
     if len(calm) < CALM_STEPS or errors_apart(trouble, low) < 3 or trouble.ratio < 1.5 * low.ratio:
         return None
-    return steps[first][0] - step / 2
+    if steps[first][0] - steps[first - 1][0] > GAP:
+        return None
+    return _within_the_step([counts for _, counts in steps[first : anchor + 1]], steps[first], low, step)
+
+
+def _within_the_step(trouble: Sequence[Counts], first: tuple[float, Counts], low: Counts, step: float) -> Began:
+    """From how much of the first windows the trouble fills; few bad ones or a slow rise tell it less finely."""
+    rising, risen = summed(trouble[:WINDOW_STEPS]), summed(trouble[WINDOW_STEPS : WINDOW_STEPS + 4])
+    height = (risen.ratio - low.ratio) * rising.all
+    if risen.all <= 0 or height <= 0 or len(trouble) <= WINDOW_STEPS:
+        return Began(first[0] - step / 2, step + CLOCKS)
+    excess = rising.bad - low.ratio * rising.all
+    at = first[0] + step * (0.5 - WINDOW_STEPS * excess / height)
+    noise = WINDOW_STEPS * step * math.sqrt(max(1.0, rising.bad)) / height
+    return Began(max(first[0] - step, min(first[0] + step / 2, at)), SCRAPES + CLOCKS + noise)
 
 
 def _anchor(steps: Sequence[tuple[float, Counts]], alert_at: float) -> int | None:
@@ -107,4 +134,6 @@ def left_level(points: Points, alert_at: float) -> float | None:
         if calm >= 3:
             break
         first = index if not calm else first
-    return known[first][0] if first >= CALM_STEPS else None
+    if first < CALM_STEPS or known[first][0] - known[first - 1][0] > GAP:
+        return None
+    return known[first][0]

@@ -321,13 +321,18 @@ RIGHT = {
         "change_at_onset",
         r"^configuration change: Queue made shorter as the errors began",
     ),
+    "a change forty seconds before": (
+        World(three(bad=from_minute(-6, 0.3)), changes=[a_change("config", -6.7, summary="Queue made shorter")]),
+        "change_at_onset",
+        r"^configuration change: Queue made shorter as the errors began",
+    ),
     "the nearer of two changes, and the other": (
         World(
             three(versions=((-1000, "1.0.0"), (-10, "1.1.0")), bad=from_minute(-6, 0.3)),
             changes=[a_change("config", -6.5, summary="Queue made shorter"), a_change("deploy", -10, "1.1.0")],
         ),
         "change_at_onset",
-        r"^configuration change: Queue made shorter .*; 1\.1\.0 was deployed 3 min before the errors began, too\.$",
+        r"^configuration change: Queue made shorter .*; 1\.1\.0 was deployed 4 min before the errors began, too\.$",
     ),
 }
 
@@ -392,6 +397,21 @@ NOTHING = {
         three(a_second=lambda m: 4.0 if m < -9 else 1.2, bad=from_minute(-9, 0.2, 0.0085))
     ),
     "nothing": World(three(bad=from_minute(-6, 0.3))),
+    "a remedy fifty seconds after": World(
+        three(bad=from_minute(-6, 0.3)), changes=[a_change("config", -5.15, summary="Circuit breaker on")]
+    ),
+    "a remedy two minutes after": World(
+        three(bad=from_minute(-6, 0.15)), changes=[a_change("config", -4, summary="Timeout made longer")]
+    ),
+    "a deploy that ran clean for eleven minutes": World(
+        three(versions=((-1000, "1.0.0"), (-17, "2.0.0")), bad=from_minute(-6, 0.25)),
+        changes=[a_change("deploy", -17, "2.0.0", "1.0.0")],
+    ),
+    "a change in a gap in which the errors began": World(
+        three(bad=from_minute(-12, 0.3)),
+        scraped=lambda m: not -14 < m < -1,
+        changes=[a_change("config", -3, summary="Network policy changed")],
+    ),
     "fewer pods at night": World([Pod("a"), Pod("b")]),
 }
 

@@ -35,7 +35,7 @@ class Pod:
     bad: Callable[[float, str], float] = lambda minute, version: 0.002
     a_second: Rate = lambda minute: 4.0
     up: Callable[[float], bool] = lambda minute: True
-    there: Callable[[float], bool] = lambda minute: True  #: else it leaves no trace
+    there: Callable[[float], bool] = lambda minute: True  #: known to Prometheus; what is not has no `up`
     memory: Rate = lambda minute: 0.4
     started: Rate = lambda minute: -1000.0
 
@@ -50,6 +50,7 @@ class World:
     alert: float = 0
     role: str = "failures"  #: of the symptom; empty for none
     since: float = BEFORE  #: when Prometheus began to scrape
+    scraped: Callable[[float], bool] = lambda minute: True
     changes: Sequence[ChangeEvent] = ()
     changes_known: bool = True
     facts: Sequence[Fact] = ()
@@ -69,8 +70,11 @@ class World:
     def decision(self) -> Decision:
         return decide(self.cases())
 
-    def minutes(self) -> range:
-        return range(int(max(BEFORE, self.since)) + 2, int(self.now) + 1)
+    def minutes(self) -> list[int]:
+        return [minute for minute in range(self.first(), int(self.now) + 1) if self.scraped(minute)]
+
+    def first(self) -> int:
+        return int(max(BEFORE, self.since)) + 2
 
     def _symptom(self) -> list[History]:
         if not self.role:
@@ -82,7 +86,7 @@ class World:
         )
         for pod in self.pods:
             ticks = {}
-            for tick in range((self.minutes().start - 2) * TICKS, int(self.now) * TICKS + 1):
+            for tick in range((self.first() - 2) * TICKS, int(self.now) * TICKS + 1):
                 minute = tick / TICKS
                 many = pod.a_second(minute) * 15 if pod.up(minute) and pod.there(minute) else 0.0
                 version = pod.version(minute)
@@ -105,15 +109,14 @@ class World:
         for minute in self.minutes():
             moment, total = seconds(minute), 0.0
             for pod in self.pods:
-                if not pod.there(minute):
-                    continue
-                if pod.up(minute):
+                if pod.up(minute) and pod.there(minute):
                     for version in {pod.version(minute - 2), pod.version(minute - 1), pod.version(minute)}:
                         versions.setdefault((pod.name, version), []).append((moment, 1.0))
                     memory.setdefault((pod.name, ""), []).append((moment, pod.memory(minute)))
                     starts.setdefault((pod.name, ""), []).append((moment, seconds(pod.started(minute))))
                     total += pod.a_second(minute)
-                up.setdefault((pod.name, ""), []).append((moment, float(pod.up(minute))))
+                if pod.there(minute):
+                    up.setdefault((pod.name, ""), []).append((moment, float(pod.up(minute))))
             load.append((moment, total))
             tokens.append((moment, total * self.tokens(minute)))
             texts.append((moment, total))

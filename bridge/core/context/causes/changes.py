@@ -1,9 +1,9 @@
 """Every pod has the change, so before is compared with after.
 
-Claim: the trouble began with this change. Evidence: the onset is from a minute or two before it (clocks and windows
-differ) to a few minutes after it. Refuted: two versions serve and both have the trouble alike; it ran without trouble
+Claim: the trouble began with this change. Evidence: the onset is at it (as finely as that is known) to a
+few minutes after it. Refuted: two versions serve and both have the trouble alike; it ran without trouble
 for longer; the trouble was there before. Never a rollback, nor a retraining that was only started.
-Confidence: likely when it coincides with a known onset; possible within 20 min, or when there is no history to tell.
+Confidence: likely when it coincides with a known onset; possible within 8 min, or when there is no history to tell.
 """
 
 from __future__ import annotations

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from datetime import timedelta
 
 from bridge.core.context.counts import Counts
-from bridge.core.context.evidence import SKEW, Evidence
+from bridge.core.context.evidence import Evidence
 from bridge.core.facts import ChangeEvent, Confidence, Hypothesis, Unit
 from bridge.core.numbers import in_words, shown
 
@@ -66,7 +66,7 @@ def relative(at: float, evidence: Evidence) -> str:
     """`4 min before the errors began`, `as` when clocks and windows tell no more; else from when the alert fired."""
     what = began(evidence) if evidence.onset else "the alert fired"
     gap = evidence.began - at
-    if -SKEW <= gap < 60:
+    if abs(round(gap)) < 60:
         return f"as {what}"
     return f"{in_words(timedelta(seconds=abs(round(gap))))} {'before' if gap > 0 else 'after'} {what}"
 
