@@ -16,7 +16,9 @@ LABELS = ("pod", "instance", "node", "version")  #: of alerts, for want of anyth
 def scope_of(context: Context) -> str:
     """`on 2 of 3 pods`, from the pods that fail."""
     failing = context.by_role("pods_failing")
-    return f"on {measured(failing)} pods" if failing and failing.value and failing.value >= 0.5 and failing.of else ""
+    if failing is None or not failing.of or not failing.value or failing.value < 0.5:
+        return ""
+    return "on the only pod" if failing.of == 1 else f"on {measured(failing)} pods"
 
 
 def where_measured(context: Context) -> str:

@@ -90,6 +90,11 @@ RIGHT = {
         r"^c fails",
     ),
     "no pod answers": (World(three(up=lambda m: m < -4)), "no_pods", r"^0 of 3 pods answer Prometheus for 7 min\.$"),
+    "the only pod is down": (
+        World([Pod("a", up=lambda m: m < -4)]),
+        "no_pods",
+        r"^The only pod does not answer Prometheus for 7 min\.$",
+    ),
     "one pod is down": (
         World([Pod("a"), Pod("b"), Pod("c", up=lambda m: m < -6)], role=""),
         "pods_missing",
@@ -505,6 +510,33 @@ def test_what_did_not_help_is_said(name: str) -> None:
     found = world.decision().hypothesis
     assert found is not None and found.rule == "change_at_onset"
     assert re.search(text, found.text), found.text
+
+
+CANARY = ((-1000.0, "1.0.0"), (-60.0, "2.0.0"))
+COMPARED = {
+    "failures": (0.4, r"fails \([\d,]+ of [\d,]+ against \d+ of [\d,]+ by 1\.0\.0\)", "2.0.0 fails, 1.0.0 does not"),
+    "slowness": (0.4, r"is slow \(", "2.0.0 is slow, 1.0.0 is not"),
+    "outputs": (
+        0.84,
+        r"as the answers changed, differs: failed predictions 8\d % .* against 1\d % .* by 1\.0\.0",
+        r"2.0.0: failed predictions 84 %, 1.0.0: 12 %",
+    ),
+}
+
+
+@pytest.mark.parametrize("role", COMPARED)
+def test_a_comparison_says_what_differs(role: str) -> None:
+    ratio, text, short = COMPARED[role]
+    bad = of_version("2.0.0", ratio, 0.12 if role == "outputs" else 0.002)
+    world = World([Pod("a", bad=bad), Pod("b", bad=bad), Pod("c", CANARY, bad)], role=role, alert=-40)
+    found = world.decision().hypothesis
+    assert found is not None and re.search(text, found.text), found
+    assert short == found.short
+
+
+def test_one_other_pod_is_no_number() -> None:
+    found = World([Pod("a"), Pod("b", bad=from_minute(-7, 0.6))]).decision().hypothesis
+    assert found is not None and found.text.endswith("on the other pod).")
 
 
 def by_share(**parts: float) -> Fact:

@@ -42,6 +42,6 @@ def _probed(evidence: Evidence) -> list[Fact]:
 
 
 def _deployed(bad: Fact, evidence: Evidence) -> str:
-    """`2.0.0 was deployed 6 min before the change of answers began`."""
+    """`2.0.0 was deployed 6 min before the answers changed`."""
     deployed = deployment_of(bad.parts[0].name, evidence) if bad.parts and bad.parts[0].name else None
     return f"{change_words(deployed)} {relative(evidence.since(deployed), evidence)}" if deployed is not None else ""

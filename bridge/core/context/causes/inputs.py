@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from bridge.core.context.causes.golden import answered_as_before
 from bridge.core.context.causes.pods import failing_pods
 from bridge.core.context.causes.versions import compared, standing_out, versions_alike
-from bridge.core.context.causes.wording import change_words, claim, listed, noun, relative
+from bridge.core.context.causes.wording import change_words, claim, listed, relative
 from bridge.core.context.counts import MIN_ALL
 from bridge.core.context.evidence import JUST_BEFORE, MINUTE, SKEW, Evidence
 from bridge.core.context.histories import History
@@ -69,13 +69,13 @@ def inputs_changed(evidence: Evidence) -> Hypothesis | None:
     found = [*shifted, *([golden] if golden else [])]
     confidence = Confidence.LIKELY if found and calm else Confidence.POSSIBLE
     short = found[0] if found else f"{who} alike, no change"
-    unchanged = f"nothing was changed as {noun(evidence)} began" if calm else _ran_clean(evidence)
+    unchanged = "nothing was changed at that time" if calm else _ran_clean(evidence)
     reasons = [f"{who} alike", unchanged, *found]
     return claim("inputs_changed", reasons, confidence, short, "The texts rather than the model: ")
 
 
 def _ran_clean(evidence: Evidence) -> str:
-    """`1.5.0 was deployed 9 min before the change of answers began`, so it may have to do with it all the same."""
+    """`1.5.0 was deployed 9 min before the answers changed`, so it may have to do with it all the same."""
     near = next(iter(evidence.at_onset()), None)
     return f"{change_words(near)} {relative(evidence.since(near), evidence)}" if near is not None else ""
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import timedelta
+from itertools import pairwise
 
 from bridge.core.context.causes.wording import ago, change_words, claim, listed
 from bridge.core.context.evidence import MINUTE, SKEW, Evidence
@@ -106,7 +107,7 @@ def trend_words(growth: Growth) -> str:
 
 def times_full(points: Points, until: float) -> list[float]:
     """When it started again with its memory full (Unix seconds)."""
-    pairs = zip(points, points[1:], strict=False)
+    pairs = pairwise(points)
     return [at for (_, full), (at, value) in pairs if full >= FULL and value < DROP * full and at <= until]
 
 

@@ -8,7 +8,7 @@ Confidence: likely, for the older ones are the comparison.
 from __future__ import annotations
 
 from bridge.core.context.causes.pods import FEW, compared_pods, last_starts
-from bridge.core.context.causes.wording import ago, claim, pods, verb
+from bridge.core.context.causes.wording import ago, claim, compared_words, pods
 from bridge.core.context.counts import MIN_ALL, stands_out, summed
 from bridge.core.context.evidence import JUST_BEFORE, SKEW, Evidence
 from bridge.core.facts import Confidence, Hypothesis
@@ -27,6 +27,6 @@ def new_pods_fail(evidence: Evidence) -> Hypothesis | None:
     if trouble or not all(stands_out(by_pod[pod], rest, evidence.before) for pod in new):
         return None
     who = f"The {pods(len(new))} that started {ago(max(starts[pod] for pod in new), evidence)} ago"
-    against = f"{mine.words} against {rest.words} on the {len(older)} older {'one' if len(older) == 1 else 'ones'}"
-    observed = f"{who} {verb(evidence, len(new))} ({against})"
+    on = f"on the {len(older)} older {'one' if len(older) == 1 else 'ones'}"
+    observed = f"{who} {compared_words(evidence, len(new), mine, rest, on)}"
     return claim("new_pods_fail", [observed], Confidence.LIKELY, f"only the {pods(len(new))} that just started")

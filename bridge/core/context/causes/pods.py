@@ -13,7 +13,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 
 from bridge.core.context.causes.traffic import rise_of_each
-from bridge.core.context.causes.wording import ago, change_words, claim, listed, pods, relative, verb
+from bridge.core.context.causes.wording import ago, change_words, claim, compared_words, listed, others_of, relative
 from bridge.core.context.counts import MIN_ALL, UNMOVED, Counts, alike, stands_out, summed
 from bridge.core.context.evidence import JUST_BEFORE, MINUTE, SKEW, Evidence
 from bridge.core.context.up_pods import UpPods, up_pods
@@ -32,7 +32,8 @@ def no_pods(evidence: Evidence) -> Hypothesis | None:
     if up is None or up.now or not up.expected:
         return None
     since = f" for {ago(up.since, evidence)}" if up.since is not None else ""
-    observed = f"0 of {up.expected} pods answer Prometheus{since}"
+    nothing = "The only pod does not answer" if up.expected == 1 else f"0 of {up.expected} pods answer"
+    observed = f"{nothing} Prometheus{since}"
     traceless = not up.down and evidence.symptom is not None  # or Prometheus itself was away
     confidence = Confidence.POSSIBLE if traceless else Confidence.LIKELY
     return claim("no_pods", [observed, _change_beside(up, evidence)], confidence)
@@ -48,8 +49,7 @@ def pod_fails(evidence: Evidence) -> Hypothesis | None:
     mine, others = summed(by_pod[pod] for pod in failing), len(by_pod) - len(failing)
     if not others:
         return None
-    what = f"{listed(failing)} {verb(evidence, len(failing))}"
-    observed = f"{what} ({mine.words} against {rest.words} on the other {pods(others)})"
+    observed = f"{listed(failing)} {compared_words(evidence, len(failing), mine, rest, f'on {others_of(others)}')}"
     return claim("pod_fails", [observed, _about(failing, evidence)], Confidence.LIKELY, f"only on {listed(failing)}")
 
 

@@ -12,7 +12,7 @@ import re
 from bridge.core.context.causes.overload import SURGE
 from bridge.core.context.causes.pods import pods_alike, restarted_words
 from bridge.core.context.causes.traffic import rise_of_each
-from bridge.core.context.causes.wording import claim, noun, pods
+from bridge.core.context.causes.wording import began, claim, pods
 from bridge.core.context.counts import MIN_BAD, summed
 from bridge.core.context.evidence import JUST_BEFORE, SKEW, Evidence
 from bridge.core.facts import Confidence, Hypothesis
@@ -40,7 +40,7 @@ def common_errors(evidence: Evidence) -> Hypothesis | None:
     where = f"look at what they share{', such as the upstream' if waiting else ''}"
     reasons = [
         f"{_everyone(evidence)} fail alike, nearly all with {kind} ({every.words}): {where}",
-        restarted or f"nothing was changed as {noun(evidence)} began",
+        restarted or f"nothing was changed as {began(evidence)}",
     ]
     news = restarted or ("" if evidence.changes else f"nothing changed in {in_words(evidence.window)}")
     short = f"nearly all {kind}, on all pods alike{f', {news}' if news else ''}"

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 
-from bridge.core.context.causes.wording import ago, claim, listed, pods, relative, verb
+from bridge.core.context.causes.wording import ago, claim, compared_words, listed, pods, relative, short_words, verb
 from bridge.core.context.counts import MIN_ALL, UNMOVED, Counts, alike, errors_apart, stands_out, summed, worse
 from bridge.core.context.evidence import MINUTE, NOISE, SKEW, Evidence
 from bridge.core.context.tables import Table
@@ -31,9 +31,9 @@ def version_fails(evidence: Evidence) -> Hypothesis | None:
     version, mine, others = max(found, key=lambda each: errors_apart(each[1], each[2]))
     names = sorted(name for name in evidence.symptom.table.by_version(*evidence.trouble) if name != version)
     since = _since(version, evidence)
-    observed = f"{verb(evidence)} ({mine.words} against {others.words} by {listed(names)})"
+    observed = compared_words(evidence, 1, mine, others, f"by {listed(names)}")
     text = f"{version}{f', {since},' if since else ''} {observed}"
-    short = f"{version} {verb(evidence)}, {' and '.join(names)} {'does' if len(names) == 1 else 'do'} not"
+    short = short_words(evidence, version, mine, others, names)
     return claim("version_fails", [text, rollback_words(version, evidence)], Confidence.LIKELY, short)
 
 

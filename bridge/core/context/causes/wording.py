@@ -6,13 +6,14 @@ import re
 from collections.abc import Sequence
 from datetime import timedelta
 
+from bridge.core.context.counts import Counts
 from bridge.core.context.evidence import Evidence
-from bridge.core.facts import ChangeEvent, Confidence, Hypothesis
-from bridge.core.numbers import in_words
+from bridge.core.facts import ChangeEvent, Confidence, Hypothesis, Unit
+from bridge.core.numbers import in_words, shown
 
 #: By the symptom's role: the verb of what has it, and the noun of it.
-VERBS = {"failures": "fails", "slowness": "is slow", "outputs": "answers differently"}
-PLURAL_VERBS = {"failures": "fail", "slowness": "are slow", "outputs": "answer differently"}
+VERBS = {"failures": "fails", "slowness": "is slow", "outputs": "differs"}
+PLURAL_VERBS = {"failures": "fail", "slowness": "are slow", "outputs": "differ"}
 NOUNS = {"failures": "the errors", "slowness": "the slowness", "outputs": "the change of answers"}
 MOST_NAMES = 3
 
@@ -34,9 +35,36 @@ def noun(evidence: Evidence) -> str:
     return NOUNS[evidence.symptom.role] if evidence.symptom else "the trouble"
 
 
+def began(evidence: Evidence) -> str:
+    changed = evidence.symptom is not None and evidence.symptom.role == "outputs"
+    return "the answers changed" if changed else f"{noun(evidence)} began"
+
+
+def compared_words(evidence: Evidence, count: int, mine: Counts, rest: Counts, whom: str) -> str:
+    """`fails (54 of 100 against 2 of 300 by 1.1.0)`; of answers, which are no failures, what differs is said."""
+    if evidence.symptom is not None and evidence.symptom.role == "outputs":
+        shares = [f"{shown(each.ratio, Unit.RATIO)} ({each.words})" for each in (mine, rest)]
+        return f"{verb(evidence, count)}: {evidence.symptom.title.lower()} {shares[0]} against {shares[1]} {whom}"
+    return f"{verb(evidence, count)} ({mine.words} against {rest.words} {whom})"
+
+
+def short_words(evidence: Evidence, version: str, mine: Counts, rest: Counts, names: Sequence[str]) -> str:
+    """`2.0.0 fails, 1.1.0 does not`, or `2.0.0: texts judged toxic 84 %, 1.1.0: 12 %`."""
+    role, others = evidence.symptom.role if evidence.symptom else "", listed(names)
+    if evidence.symptom is not None and role == "outputs":
+        what = f"{evidence.symptom.title.lower()} {shown(mine.ratio, Unit.RATIO)}"
+        return f"{version}: {what}, {others}: {shown(rest.ratio, Unit.RATIO)}"
+    one, several = ("is", "are") if role == "slowness" else ("does", "do")
+    return f"{version} {verb(evidence)}, {others} {one if len(names) == 1 else several} not"
+
+
+def others_of(count: int) -> str:
+    return "the other pod" if count == 1 else f"the other {count} pods"
+
+
 def relative(at: float, evidence: Evidence) -> str:
     """`4 min before the errors began`, `as` when clocks and windows tell no more; else from when the alert fired."""
-    what = f"{noun(evidence)} began" if evidence.onset else "the alert fired"
+    what = began(evidence) if evidence.onset else "the alert fired"
     gap = evidence.began - at
     if abs(round(gap)) < 60:
         return f"as {what}"
