@@ -33,8 +33,15 @@ def version_fails(evidence: Evidence) -> Hypothesis | None:
     since = _since(version, evidence)
     observed = f"{verb(evidence)} ({mine.words} against {others.words} by {listed(names)})"
     text = f"{version}{f', {since},' if since else ''} {observed}"
-    short = f"{version} {verb(evidence)}, {' and '.join(names)} {'does' if len(names) == 1 else 'do'} not"
+    short = f"{version} {verb(evidence)}, {' and '.join(names)} {_by_far(others, evidence, len(names))}"
     return claim("version_fails", [text, rollback_words(version, evidence)], Confidence.LIKELY, short)
+
+
+def _by_far(others: Counts, evidence: Evidence, count: int) -> str:
+    """That the others are well is only said of those that are."""
+    limit = evidence.symptom.limit if evidence.symptom else None
+    well = others.ratio <= max(UNMOVED * evidence.before.ratio, limit or 0.0)
+    return f"{'does' if count == 1 else 'do'} not" if well else "far less"
 
 
 def compared(evidence: Evidence) -> list[tuple[str, Counts, Counts]]:
