@@ -35,7 +35,7 @@ def overload(evidence: Evidence) -> Hypothesis | None:
     needed = OVERLOAD if saturated or role == "slowness" else SURGE
     if role == "outputs" or rise is None or rise.factor < needed or not (role or evidence.crowded):
         return None
-    if not -LONG_BEFORE <= rise.at - evidence.began <= 1.5 * MINUTE:
+    if not -LONG_BEFORE <= rise.at - evidence.began <= 2 * MINUTE:
         return None
     observed = f"{times(rise.factor)} the usual traffic ({shown(rise.now, Unit.PER_SECOND)})"
     apart = evidence.symptom is not None and abs(rise.at - evidence.began) >= MINUTE
