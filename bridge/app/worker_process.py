@@ -18,6 +18,7 @@ from bridge.app.reload import Configuration, freeze_what_stays
 from bridge.app.wiring import change_senders_of, ping_target, reconciled_sources, utc_now, worker_setup
 from bridge.app.worker_endpoint import endpoint, listen_for_probes
 from bridge.app.worker_records import StoreChecks, StoreRecords
+from bridge.core.errors import StoreUnavailable
 from bridge.observability import logs
 from bridge.observability.metrics import Metrics
 from bridge.outbound.trust import trusted
@@ -68,16 +69,23 @@ async def _work(configuration: Configuration, database: str, beat: Beat) -> None
     asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, tasks.reload)
     await tasks.warm_up()
     freeze_what_stays()
-    now = utc_now()
-    # After all that the first message would wait for, as the bridge counts as ready from here on; and before the first
-    # lease, so that a successor can end it.
-    await asyncio.to_thread(store.alive, place, now, now)
+    await asyncio.to_thread(_register, store, place)
     log.info("worker_ready", worker=worker_id, freed=freed)
     beat.ready()
     try:
         await tasks.run(_BeatWithMetrics(beat, configuration.metrics))
     finally:
         log.info("worker_stopped")
+
+
+def _register(store: StoreDeliveries, place: str) -> None:
+    """After all that the first message would wait for, as the bridge counts as ready from here on; and before the first
+    lease, so that a successor can end it. A database that has gone meanwhile ends no worker: it waits for it."""
+    now = utc_now()
+    try:
+        store.alive(place, now, now)
+    except StoreUnavailable as fault:
+        log.error("store_unavailable", fault=str(fault))
 
 
 class _BeatWithMetrics:

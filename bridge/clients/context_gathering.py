@@ -25,10 +25,18 @@ from bridge.core.charts.expressions import drawn_of, expression_in
 from bridge.core.context.causes import Decision, decide
 from bridge.core.context.enrichment import Answer, Failure, HistoryAnswer, Query, QuestionQueries, fact_of, queries_for
 from bridge.core.context.evidence import Evidence, evidence_of, of_several_services
-from bridge.core.context.histories import NO_DATA, History, HistoryQueries, histories_for, history_of, span_of, step_of
-from bridge.core.context.history_facts import facts_of, without_false_comfort
+from bridge.core.context.histories import (
+    NO_DATA,
+    History,
+    HistoryQueries,
+    Stretch,
+    histories_for,
+    history_of,
+    stretches_of,
+)
+from bridge.core.context.history_facts import facts_of, with_one_count, without_false_comfort
 from bridge.core.context.questions import SYMPTOMS, Question
-from bridge.core.context.series import RangeQuery, Series, Span
+from bridge.core.context.series import RangeQuery, Series
 from bridge.core.facts import ChangeEvent, Context, Fact, Unit, Unknown
 from bridge.core.incidents.periods import firing_period
 from bridge.core.model import Incident
@@ -81,12 +89,11 @@ class Gatherer:
     def _asked(self, incident: Incident, now: datetime) -> _Asked:
         period = firing_period(incident)
         over = timedelta(seconds=max(0, int((now - (period.ended_at or now)).total_seconds())))
-        step = step_of(period.started_at, now - over, timedelta(seconds=self._limits.step))
+        stretches = stretches_of(period.started_at, now - over, timedelta(seconds=self._limits.step))
         questions = queries_for(self._questions, incident, self._scope, now - period.started_at, over)
-        span = span_of(period.started_at, now - over, step)
-        histories = histories_for(self._questions, incident, self._scope, span, step)
+        histories = histories_for(self._questions, incident, self._scope, stretches)
         about = any(each.question.role in SYMPTOMS for each in histories)
-        own = [] if about else _own_expression(incident, span, step)
+        own = [] if about else _own_expression(incident, stretches[0])
         # an answer of before the end says nothing of after it
         shared = min(self._limits.shared, over.total_seconds()) if period.ended_at else self._limits.shared
         return _Asked(incident, period.started_at, now - over, tuple(questions), tuple(histories), tuple(own), shared)
@@ -117,7 +124,8 @@ class Gatherer:
         every = sorted([*changes, *seen], key=lambda change: change.at, reverse=True)
         recent = tuple(change for change in every if asked.started - window <= change.at)
         decision = _decided([replace(case, changes=tuple(concerning(recent, asked.labels))) for case in cases])
-        shown = without_false_comfort(_in_order(self._questions, facts, found, cases), cases[0])
+        measured_now = with_one_count(_in_order(self._questions, facts, found, cases), cases[0])
+        shown = without_false_comfort(measured_now, cases[0])
         hypothesis = None if only_reports_changes(asked.incident, self._rules) else decision.hypothesis
         return Context(
             asked.until, (*shown, *measured), tuple(unknown), recent, hypothesis, onset=decision.onset,
@@ -159,8 +167,11 @@ def _decided(cases: Sequence[Evidence]) -> Decision:
         return Decision(None, None, ())
 
 
-def _own_expression(incident: Incident, span: Span, step: timedelta) -> list[HistoryQueries]:
-    """Where no question asks for what the alert is about. It comes with the alert, so it is bounded as for charts."""
+def _own_expression(incident: Incident, onset: Stretch) -> list[HistoryQueries]:
+    """Around the onset, where no question asks for what the alert is about.
+
+    It comes with the alert, so it is bounded as for charts.
+    """
     alert = next((each for each in incident.firing if each.generator_url), None)
     expr = expression_in(alert.generator_url) if alert is not None else None
     if expr is None or too_much(expr) is not None:
@@ -168,7 +179,7 @@ def _own_expression(incident: Incident, span: Span, step: timedelta) -> list[His
     drawn = drawn_of(expr)
     if drawn.threshold is None or drawn.threshold.operator not in (">", ">="):
         return []
-    return [HistoryQueries(OWN, RangeQuery(drawn.expr, span, step), None)]
+    return [HistoryQueries(OWN, (onset,), (RangeQuery(drawn.expr, onset.span, onset.step),))]
 
 
 def _sorted(

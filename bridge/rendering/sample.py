@@ -76,7 +76,7 @@ def sample_context() -> Context:
     cause = "v2 was deployed 6 min before"
     return Context(
         _AT + timedelta(minutes=12), (errors, pods, peak), (Unknown("Drift score", "Prometheus did not answer"),),
-        (change,), Hypothesis("changed_before", f"{cause}.", (cause,), Confidence.LIKELY, cause),
+        (change,), Hypothesis("change_at_onset", f"{cause}.", (cause,), Confidence.LIKELY, cause),
         onset=Onset(_AT - timedelta(minutes=4), "the failed predictions"), looked_at=("deploys", "pods"),
     )  # fmt: skip
 

@@ -86,7 +86,7 @@ def moments(now: int) -> Times:
 def history(prometheus: Prometheus, expression: str, now: int, since: int = 0) -> list[Curve]:
     """At all moments, or those from `since` on; the labels are those of the answer without its name."""
     begin, middle = now - int(HISTORY_SECONDS), max(since, now - FINE_FOR)
-    old = [] if since else prometheus.range(expression, begin, middle - COARSE_SECONDS, COARSE_SECONDS)
+    old = [] if since else prometheus.range(expression, begin, middle - 1, COARSE_SECONDS)
     new = prometheus.range(expression, middle, now + TAIL_SECONDS, STEP_SECONDS)
     joined: dict[tuple[tuple[str, str], ...], list[Curve]] = {}
     for curve in (*old, *new):

@@ -58,7 +58,7 @@ class Pod:
         }  # fmt: skip
         seconds = np.diff(pod.times, prepend=pod.times[0])
         # what a pod that does not answer gets is lost; after a gap in the scrapes the counters have gone on
-        asked = chance.poisson(pod.traffic * seconds * pod.answers)
+        asked = chance.poisson(pod.traffic * seconds * (pod.answers & ~pod.gone))
         self._failed: dict[str, Counts] = {}
         left = asked
         for error, share in pod.failing.items():
@@ -171,7 +171,7 @@ class Pod:
 
     def _gauges(self) -> Iterator[Series]:
         pod, exports = self._pod, self._pod.exports
-        yield self._gauge("up", pod.answers.astype(float), pod.scraped)
+        yield self._gauge("up", pod.answers.astype(float), pod.scraped & ~pod.gone)
         yield self._gauge("ml_model_status", pod.model.astype(float), exports)
         noise = self._chance.normal(0, 0.003, len(pod.times))
         yield self._gauge("app_memory_usage_bytes", np.round((pod.memory + noise) * MEMORY_LIMIT), exports)

@@ -18,7 +18,7 @@ from dev.stack.promql import milliseconds
 
 FOLDER = Path(__file__).parent / "scenarios"
 HISTORY_SECONDS = 25 * 3600.0
-LONGEST_PODS = 9
+LONGEST_PODS = 24  #: with those that replaced others
 
 
 def _seconds(written: Any) -> Any:
@@ -98,6 +98,8 @@ class Phase(Section):
     """false: the pod does not answer Prometheus."""
     scraped: bool | None = None
     """false: Prometheus itself did not look."""
+    gone: bool | None = None
+    """true: there is no such pod, not yet or no more; Prometheus does not know it."""
     model: bool | None = None
     """false: the pod runs without a model."""
 
@@ -173,6 +175,8 @@ class Scenario(Section):
     ends: When = -60.0
     """When it resolves, for those of `send` that do."""
     generator_url: bool = True
+    long: bool = False
+    """Whether the trouble began hours before the notification: then older scrapes are as dense as its onset needs."""
     alone: bool = False
     """In a Prometheus of its own, for alerts about what is absent everywhere."""
     truth: Truth

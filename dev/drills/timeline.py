@@ -15,6 +15,7 @@ from dev.drills.shapes import Counts, Floats
 Flags = npt.NDArray[np.bool_]
 Times = npt.NDArray[np.int64]
 COARSE_SECONDS, FINE_SECONDS = 140, 15  # a rate over 5 minutes needs two
+LONG_SECONDS = 45  #: instead of the coarse ones, where trouble began long ago
 FINE_FOR = 8100  #: before the notification
 TAIL_SECONDS = 900  #: what happened last goes on for so long after it
 USUAL_LATENCY = Latency(median=0.035, p95=0.07)
@@ -47,16 +48,17 @@ class PodTimeline:
     scraped: Flags
     answers: Flags
     model: Flags
+    gone: Flags
     failing: dict[str, Floats] = field(default_factory=dict)
     stray: dict[str, Counts] = field(default_factory=dict)  #: failures that are no chance
 
     @property
     def exports(self) -> Flags:
-        return self.scraped & self.answers
+        return self.scraped & self.answers & ~self.gone
 
 
 def timelines(scenario: Scenario, now: int) -> list[PodTimeline]:
-    times = grid(now)
+    times = grid(now, LONG_SECONDS if scenario.long else COARSE_SECONDS)
     times = times[times >= now - int(scenario.began)]
     return [_pod(scenario, index, times, now) for index in range(scenario.pods)]
 
@@ -83,7 +85,7 @@ def _usual(scenario: Scenario, index: int, times: Times, now: int) -> PodTimelin
         f"toxicity-api-{index}", times, np.zeros(len(times), np.int64), begun, begun.copy(),
         constant(scenario.requests / scenario.pods), constant(2.0), constant(0.42 + 0.01 * index), constant(0.12),
         constant(0.0), constant(24.0), constant(0.004), constant(USUAL_LATENCY.median), constant(USUAL_LATENCY.p95),
-        yes.copy(), yes.copy(), yes.copy(),
+        yes.copy(), yes.copy(), yes.copy(), ~yes,
     )  # fmt: skip
     pod.failing = {"model_load": constant(0.0), "prediction_failed": constant(0.001), "timeout": constant(0.0005)}
     pod.stray = {error: np.zeros(len(times), np.int64) for error in pod.failing}
@@ -118,7 +120,7 @@ def _lay(pod: PodTimeline, phase: Phase, where: Flags, now: int) -> None:
         pod.stray[error][np.flatnonzero(where)[:1]] += count
     if phase.latency is not None:
         pod.median[where], pod.p95[where] = phase.latency.median, phase.latency.p95
-    for name in ("in_flight", "toxic", "unusual", "tokens", "queue", "answers", "scraped", "model"):
+    for name in ("in_flight", "toxic", "unusual", "tokens", "queue", "answers", "scraped", "model", "gone"):
         if (value := getattr(phase, name)) is not None:
             getattr(pod, name)[where] = value
     if phase.memory is not None:

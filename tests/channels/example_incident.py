@@ -1,4 +1,4 @@
-"""A bad deploy, as an incident and what was learned about it: what the pictures in docs/messages.md show."""
+"""A bad deploy, as an incident and its context: what the pictures in docs/messages.md show."""
 
 from __future__ import annotations
 

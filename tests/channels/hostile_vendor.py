@@ -100,7 +100,7 @@ def answering(status: str, body: bytes, *headers: str) -> Script:
 
 
 def dripping(start: bytes, drop: bytes, seconds: float) -> Script:
-    """The start at once, and then a drop after the other until somebody has had enough."""
+    """The start at once, and then a drop after the other until the caller hangs up."""
 
     def script(connection: socket.socket, over: threading.Event) -> None:
         connection.sendall(start)

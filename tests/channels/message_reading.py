@@ -1,4 +1,4 @@
-"""A message with what was learned, and its words as each channel has them."""
+"""A message with its context, and its words as each channel has them."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def a_change(**changes: Any) -> ChangeEvent:
     return ChangeEvent(**{**fields, "version": "v2", "by": "ci", **changes})
 
 
-def learned(*facts: Fact, **more: Any) -> ContextView:
+def a_view(*facts: Fact, **more: Any) -> ContextView:
     return view_of(Context(AT, facts, **more), AT, "api")
 
 

@@ -39,7 +39,7 @@ def test_pagerduty_triggers_acknowledges_resolves(vendors: RunningSandbox) -> No
     handle = send(a_pagerduty(vendors.http_url)).handle
     acknowledged = a_message(revision=2, state=State.ACKNOWLEDGED)
     begun = send(a_pagerduty(vendors.http_url), acknowledged, a_claim(handle=handle))
-    assert ({"state": "acknowledging"}, True) == (begun.handle, begun.unfinished)
+    assert (begun.handle, begun.unfinished) == ({"state": "acknowledging"}, True)
     handle = send(a_pagerduty(vendors.http_url), acknowledged, a_claim(handle=begun.handle)).handle
     handle = send(a_pagerduty(vendors.http_url), acknowledged, a_claim(handle=handle)).handle
     over = a_message(firing=False, state=State.RESOLVED)
@@ -49,7 +49,7 @@ def test_pagerduty_triggers_acknowledges_resolves(vendors: RunningSandbox) -> No
     assert vendors.state["pagerduty"]["pages"] == 1
 
 
-def test_pagerduty_is_told_since_when_the_alert_fires_and_not_when_the_bridge_heard_of_it(
+def test_pagerduty_shows_since_when_the_alert_fires_and_not_when_the_bridge_received_it(
     vendors: RunningSandbox, tmp_path: Path
 ) -> None:
     now, started = datetime(2026, 11, 23, 12, tzinfo=UTC), datetime(2026, 11, 23, 11, 26, tzinfo=UTC)
@@ -59,10 +59,10 @@ def test_pagerduty_is_told_since_when_the_alert_fires_and_not_when_the_bridge_he
     message = Renderer(tmp_path, None).message(replace(change.incident, number=7), a_claim(), (), None, html=False)
     send(a_pagerduty(vendors.http_url), message)
     (event,) = vendors.state["pagerduty"]["events"]
-    assert ("trigger", started) == (event["event_action"], datetime.fromisoformat(event["payload"]["timestamp"]))
+    assert (event["event_action"], datetime.fromisoformat(event["payload"]["timestamp"])) == ("trigger", started)
 
 
-def test_pagerduty_is_not_told_of_what_ended_before(vendors: RunningSandbox) -> None:
+def test_pagerduty_is_not_notified_of_what_ended_before(vendors: RunningSandbox) -> None:
     over = a_message(firing=False, state=State.RESOLVED)
     assert send(a_pagerduty(vendors.http_url), over).note == "ended before it was delivered"
     send(a_pagerduty(vendors.http_url), over, a_claim(unknown=True))
@@ -77,7 +77,7 @@ def test_pagerduty_progress_between_two_events(vendors: RunningSandbox) -> None:
     assert caught.value.progress == {"state": "acknowledging"}
 
 
-def test_slack_edits_in_place_and_tells_in_the_thread(vendors: RunningSandbox) -> None:
+def test_slack_edits_in_place_and_replies_in_the_thread(vendors: RunningSandbox) -> None:
     handle = send(a_slack(vendors.slack_base_url), a_message(severity="warning")).handle
     worse = a_message(revision=2, news=(an_entry(2, "now critical"),))
     handle = send(a_slack(vendors.slack_base_url), worse, a_claim(sent=1, revision=2, handle=handle)).handle
@@ -137,22 +137,24 @@ def test_slack_adopts_its_own_lost_message(vendors: RunningSandbox, revision: in
     assert messages[1]["edits"] == len(messages[1]["thread"]) == revision - 1
 
 
-@pytest.mark.parametrize("told", [False, True], ids=["before its reply", "after its reply"])
-def test_slack_has_its_reply_though_nobody_lived_to_know_of_the_edit(vendors: RunningSandbox, told: bool) -> None:
+@pytest.mark.parametrize("processed", [False, True], ids=["before its reply", "after its reply"])
+def test_slack_has_its_reply_though_the_worker_died_before_it_stored_the_edit(
+    vendors: RunningSandbox, processed: bool
+) -> None:
     """A worker that was killed keeps nothing: all it did is found where it did it."""
     place = send(a_slack(vendors.slack_base_url)).handle["channel"]
     channel, started = partial(a_slack, vendors.slack_base_url, channel=place), datetime.now(UTC)
     over = a_message(revision=2, firing=False, summary="Resolved", news=())
     claim = a_claim(unknown=True, attempted_at=started - timedelta(seconds=5), firing=False, revision=2)
     claim = replace(claim, news=(an_entry(1, "it began"), an_entry(2, "it is over")))
-    vendors.fault(target="slack", kind="status", status=503, count=1, path="chat.postMessage", processed=told)
+    vendors.fault(target="slack", kind="status", status=503, count=1, path="chat.postMessage", processed=processed)
     with pytest.raises(SendError):
         send(channel(), over, claim)
     for _ in range(2):
         send(channel(), over, claim)
     (shown,) = slack_messages(vendors)
-    assert ["• it is over"] == [reply["text"] for reply in shown["thread"]]
-    assert ("Resolved", 1) == (shown["text"], shown["edits"])
+    assert [reply["text"] for reply in shown["thread"]] == ["• it is over"]
+    assert (shown["text"], shown["edits"]) == ("Resolved", 1)
 
 
 def test_slack_does_not_repeat_a_lost_thread_reply(vendors: RunningSandbox) -> None:
@@ -170,7 +172,7 @@ def test_slack_does_not_repeat_a_lost_thread_reply(vendors: RunningSandbox) -> N
 
 
 @pytest.mark.parametrize("word", ["missing_scope", "channel_not_found"])
-def test_slack_posts_when_it_may_not_look(vendors: RunningSandbox, word: str) -> None:
+def test_slack_posts_when_it_may_not_search(vendors: RunningSandbox, word: str) -> None:
     vendors.fault(target="slack", kind="ok_false", error=word, path="conversations.history")
     channel = a_slack(vendors.slack_base_url, channel="C0123456789")
     send(channel, None, a_claim(unknown=True, attempted_at=datetime.now(UTC)))
@@ -183,27 +185,27 @@ def an_unknown_end(vendors: RunningSandbox, channel: str = "C0123456789") -> Rec
     return send(a_slack(vendors.slack_base_url, channel=channel), over, claim)
 
 
-def test_slack_hears_no_end_of_what_a_look_shows_it_never_heard_of(vendors: RunningSandbox) -> None:
+def test_slack_gets_no_end_of_what_a_search_shows_was_never_posted(vendors: RunningSandbox) -> None:
     assert an_unknown_end(vendors).skipped
-    assert {"conversations.history": 1} == vendors.state["slack"]["calls"]
+    assert vendors.state["slack"]["calls"] == {"conversations.history": 1}
 
 
-def test_slack_hears_the_end_of_what_may_stand_where_nobody_can_look(vendors: RunningSandbox) -> None:
+def test_slack_gets_the_end_of_what_may_stand_where_the_bridge_cannot_search(vendors: RunningSandbox) -> None:
     assert not an_unknown_end(vendors, "#alerts").skipped
     vendors.fault(target="slack", kind="ok_false", error="missing_scope", path="conversations.history")
     assert not an_unknown_end(vendors).skipped
     vendors.clear_faults()
-    assert 2 == vendors.state["slack"]["calls"]["chat.postMessage"]
+    assert vendors.state["slack"]["calls"]["chat.postMessage"] == 2
 
 
-def test_slack_hears_the_end_of_what_may_stand_further_back_than_is_read(
+def test_slack_gets_the_end_of_what_may_stand_further_back_than_is_read(
     vendors: RunningSandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("bridge.channels.slack.calls.MAX_PAGES", 0)
     assert not an_unknown_end(vendors).skipped
 
 
-def test_slack_stays_in_doubt_while_it_cannot_look(vendors: RunningSandbox) -> None:
+def test_slack_stays_in_doubt_while_it_cannot_search(vendors: RunningSandbox) -> None:
     vendors.fault(target="slack", kind="status", status=429, retry_after=3, path="conversations.history")
     channel = a_slack(vendors.slack_base_url, channel="C0123456789")
     with pytest.raises(SendError) as caught:
@@ -301,7 +303,7 @@ def test_mail_goes_over_verified_tls_only(tmp_path: Path) -> None:
             assert PASSWORD not in str(caught.value)
             assert caught.value.reason is (Reason.CREDENTIAL if "password" in wrong else Reason.NETWORK)
         note = send(an_email(sandbox.smtp_address, **login, **right)).note
-        assert "accepted by the mail server: kept as mail 1" == note
+        assert note == "accepted by the mail server: kept as mail 1"
 
 
 def test_a_mail_connection_is_kept_and_replaced_when_it_died(vendors: RunningSandbox) -> None:

@@ -39,9 +39,9 @@ def a_mail(html: str) -> EmailMessage:
 def test_a_mail_carries_its_pictures_beside_its_html(html: str) -> None:
     parsed = a_mail(html)
     plain, related = parsed.iter_parts()
-    assert ("text/plain", "multipart/related") == (plain.get_content_type(), related.get_content_type())
+    assert (plain.get_content_type(), related.get_content_type()) == ("text/plain", "multipart/related")
     shown, image = related.iter_parts()
-    assert ("image/png", PNG) == (image.get_content_type(), image.get_content())
+    assert (image.get_content_type(), image.get_content()) == ("image/png", PNG)
     text = shown.get_content()
     assert f'<img class="chart" src="cid:{image["Content-ID"].strip("<>")}"' in text
     assert 'alt="Errors rise to 7 % at 03:12 &quot;now&quot; &lt;b&gt;"' in text
@@ -78,7 +78,7 @@ def test_slack_shows_them_in_the_thread(vendors: RunningSandbox) -> None:
 
     asyncio.run(both())
     (message,) = vendors.state["slack"]["channels"]["alerts"]["messages"]
-    assert ["Errors"] == [file["title"] for reply in message["thread"] for file in reply["files"]]
+    assert [file["title"] for reply in message["thread"] for file in reply["files"]] == ["Errors"]
 
 
 def test_a_picture_that_slack_refuses_is_a_send_error(vendors: RunningSandbox) -> None:
@@ -100,4 +100,4 @@ def test_a_picture_that_slack_refuses_is_a_send_error(vendors: RunningSandbox) -
 def test_pagerduty_gets_links_that_it_can_follow(url: str | None, shown: int) -> None:
     picture = Illustration(PICTURE.title, PICTURE.alt, PNG, url)
     (event,) = events_of(a_message(pictures=(picture,)), a_claim())
-    assert shown == len(event.get("images", []))
+    assert len(event.get("images", [])) == shown

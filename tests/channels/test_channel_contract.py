@@ -159,13 +159,13 @@ def test_a_fault_becomes_its_reason(
         send(a_channel(kind, vendors, seconds))
     assert (caught.value.reason, caught.value.ambiguous) == (reason, ambiguous)
     assert caught.value.retry_after == fault.get("retry_after")
-    told = f"{caught.value} {caught.value.detail} {caught.value.args}"
-    assert not [secret for secret in SECRETS if secret in told]
+    words = f"{caught.value} {caught.value.detail} {caught.value.args}"
+    assert not [secret for secret in SECRETS if secret in words]
     assert sum(each["hits"] for each in vendors.state["faults"]) == 1, "sent more than once"
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_nobody_listening_is_certain(kind: str) -> None:
+def test_a_refused_connection_is_certain(kind: str) -> None:
     channel = {"pagerduty": a_pagerduty(), "slack": a_slack(), "email": an_email(), "webhook": a_webhook()}[kind]
     with pytest.raises(SendError) as caught:
         send(channel)
@@ -189,4 +189,4 @@ def test_a_wrong_routing_key_is_a_matter_of_the_credential(vendors: RunningSandb
 
 def test_every_kind_is_built_with_its_name() -> None:
     built = an_email()._settings.build("mail-ml")
-    assert ("mail-ml", "email") == (built.name, built.kind)
+    assert (built.name, built.kind) == ("mail-ml", "email")

@@ -32,17 +32,17 @@ JSON = "Content-Type: application/json"
 
 
 def over_http(kind: str, url: str, seconds: float = 5) -> Any:
-    makes: dict[str, Callable[[str, float], Any]]
-    makes = {"pagerduty": a_pagerduty, "slack": a_slack, "webhook": a_webhook}
-    return makes[kind](f"{url}/api/" if kind == "slack" else url, seconds)
+    builders: dict[str, Callable[[str, float], Any]]
+    builders = {"pagerduty": a_pagerduty, "slack": a_slack, "webhook": a_webhook}
+    return builders[kind](f"{url}/api/" if kind == "slack" else url, seconds)
 
 
 def refused(channel: Any, **claimed: Any) -> SendError:
     """What the send failed with: always a SendError, and never with a secret in it."""
     with pytest.raises(SendError) as caught:
         send(channel, None, a_claim(**claimed))
-    told = f"{caught.value} {caught.value.detail} {caught.value.args}"
-    assert not [secret for secret in SECRETS if secret in told]
+    words = f"{caught.value} {caught.value.detail} {caught.value.args}"
+    assert not [secret for secret in SECRETS if secret in words]
     return caught.value
 
 
@@ -67,10 +67,10 @@ UNREADABLE = {
 def test_an_answer_that_cannot_be_read_leaves_in_doubt_whether_it_was_taken(kind: str, body: bytes) -> None:
     with running_vendor(answering("200 OK", body, JSON)) as vendor:
         error = refused(over_http(kind, vendor.url()))
-    assert (Reason.SERVER, True) == (error.reason, error.ambiguous)
+    assert (error.reason, error.ambiguous) == (Reason.SERVER, True)
 
 
-#: A webhook's receiver has taken what it answered with 200; what that unpacks to is not looked at.
+#: A webhook's receiver has taken what it answered with 200; what that unpacks to is not read.
 ENDLESS = [*((kind, "plain") for kind in HTTP), *((kind, "gzip") for kind in READING)]
 
 
@@ -81,12 +81,12 @@ def test_an_answer_without_end_is_not_read_to_its_end(kind: str, encoding: str) 
         body, headers = gzip.compress(b" " * (40 * MAX_ANSWER)), [JSON, "Content-Encoding: gzip"]
     with running_vendor(answering("200 OK", body, *headers)) as vendor:
         error = refused(over_http(kind, vendor.url()))
-    assert (Reason.SERVER, True) == (error.reason, error.ambiguous)
+    assert (error.reason, error.ambiguous) == (Reason.SERVER, True)
 
 
 @pytest.mark.parametrize("kind", HTTP)
 def test_every_status_has_a_reason(kind: str) -> None:
-    told: list[tuple[int, Reason]] = []
+    reasons: list[tuple[int, Reason]] = []
     status = itertools.count(300)
 
     def script(connection: socket.socket, over: threading.Event) -> None:
@@ -98,15 +98,15 @@ def test_every_status_has_a_reason(kind: str) -> None:
         for code in range(300, 600):
             with pytest.raises(SendError) as caught:
                 await channel.send(channel.compose(message, claim), message, claim)
-            told.append((code, caught.value.reason))
+            reasons.append((code, caught.value.reason))
         await channel.close()
 
     with running_vendor(script) as vendor:
         asyncio.run(all_of_them(vendor.url()))
-    assert Reason.BUG not in {reason for _, reason in told}
-    assert {Reason.SERVER} == {reason for code, reason in told if code < 400 or code >= 500 or code == 408}
-    assert {Reason.CREDENTIAL} == {reason for code, reason in told if code in (401, 403)}
-    assert [Reason.RATE_LIMITED, Reason.PAYLOAD] == [reason for code, reason in told if code in (413, 429)][::-1]
+    assert Reason.BUG not in {reason for _, reason in reasons}
+    assert {reason for code, reason in reasons if code < 400 or code >= 500 or code == 408} == {Reason.SERVER}
+    assert {reason for code, reason in reasons if code in (401, 403)} == {Reason.CREDENTIAL}
+    assert [reason for code, reason in reasons if code in (413, 429)][::-1] == [Reason.RATE_LIMITED, Reason.PAYLOAD]
 
 
 SLOW: dict[str, bytes] = {
@@ -118,42 +118,42 @@ SLOW: dict[str, bytes] = {
 @pytest.mark.parametrize("part", SLOW)
 @pytest.mark.parametrize("kind", HTTP)
 def test_an_answer_that_trickles_in_is_given_up_and_holds_no_later_one_up(kind: str, part: str) -> None:
-    """Three tries and two threads: whoever waited for the end of an answer would let nobody else begin."""
+    """Three tries and two threads: a try that waited for the end of an answer would let no other begin."""
     drop = b" " if part == "body" else b"1\r\n \r\n"
     with running_vendor(dripping(SLOW[part], drop, 0.05)) as vendor:
         channel = over_http(kind, vendor.url(), 1)
         reasons = asyncio.run(_tries(channel, 3))
-        assert 3 == vendor.connections
-    assert {(Reason.NETWORK, True)} == set(reasons)
+        assert vendor.connections == 3
+    assert set(reasons) == {(Reason.NETWORK, True)}
 
 
 async def _tries(channel: Any, count: int) -> list[tuple[Reason, bool]]:
-    told, message, claim = [], a_message(), a_claim()
+    reasons, message, claim = [], a_message(), a_claim()
     for _ in range(count):
         with pytest.raises(SendError) as caught:
             await channel.send(channel.compose(message, claim), message, claim)
-        told.append((caught.value.reason, caught.value.ambiguous))
+        reasons.append((caught.value.reason, caught.value.ambiguous))
     await channel.close()
-    return told
+    return reasons
 
 
 @pytest.mark.parametrize("start", [b"220-", b"220 here\r\n250-"], ids=["greeting", "first reply"])
 def test_a_mail_server_that_trickles_is_given_up_and_holds_no_later_mail_up(start: bytes) -> None:
     with running_vendor(dripping(start, b"x", 0.05), speaks_first=True) as vendor:
         reasons = asyncio.run(_tries(an_email(vendor.address, 0.4), 3))
-        assert 3 == vendor.connections
-    assert {Reason.NETWORK} == {reason for reason, _ in reasons}
+        assert vendor.connections == 3
+    assert {reason for reason, _ in reasons} == {Reason.NETWORK}
 
 
 @pytest.mark.parametrize("kind", [*HTTP, "email"])
-def test_a_name_that_nobody_knows_is_certain_not_to_have_been_told(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_name_that_does_not_resolve_is_certainly_not_notified(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
     def unknown(*_: object, **__: object) -> None:
         raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
 
     monkeypatch.setattr(socket, "getaddrinfo", unknown)
     named = "http://vendor.example"
     error = refused(an_email("vendor.example:25") if kind == "email" else over_http(kind, named))
-    assert (Reason.NETWORK, False) == (error.reason, error.ambiguous)
+    assert (error.reason, error.ambiguous) == (Reason.NETWORK, False)
 
 
 PAST = {"begins": "20200101000000Z", "ends": "20200102000000Z"}
@@ -162,18 +162,18 @@ PAST = {"begins": "20200101000000Z", "ends": "20200102000000Z"}
 @pytest.mark.parametrize("dates", [{}, PAST], ids=["self-signed", "expired"])
 @pytest.mark.parametrize("kind", [*HTTP, "email"])
 def test_a_certificate_that_is_not_believed_gets_nothing(kind: str, dates: dict[str, str], tmp_path: Path) -> None:
-    heard: list[bytes] = []
+    accepted: list[bytes] = []
 
     def script(connection: socket.socket, over: threading.Event) -> None:
-        heard.append(b"something")
+        accepted.append(b"something")
 
     file = certificate(tmp_path, **dates)
     with running_vendor(script, speaks_first=kind == "email", tls=file) as vendor:
         trusted: dict[str, Any] = {"ca_file": file} if dates else {}  # it is only its date that speaks against it
         mail = an_email(vendor.address, tls="implicit", **trusted)
         error = refused(mail if kind == "email" else over_http(kind, vendor.url("https")))
-    assert (Reason.NETWORK, False) == (error.reason, error.ambiguous)
-    assert [] == heard
+    assert (error.reason, error.ambiguous) == (Reason.NETWORK, False)
+    assert accepted == []
     if kind == "email":
         assert ("expired" if dates else "self-signed") in error.detail
 
@@ -186,7 +186,7 @@ def test_tls_that_breaks_after_the_request_leaves_in_doubt_whether_it_was_taken(
 
     with running_vendor(script, tls=believed) as vendor:
         error = refused(over_http(kind, vendor.url("https")))
-    assert (Reason.NETWORK, True) == (error.reason, error.ambiguous)
+    assert (error.reason, error.ambiguous) == (Reason.NETWORK, True)
 
 
 ABSURD = ["-1", "1e9", "1" * 400, "inf", "nan", "²", "٣", "Fri, 31 Dec 9999 23:59:59 -0001", "x" * 10_000, "0x10"]
@@ -208,7 +208,7 @@ def test_any_retry_after_is_a_sane_wait_or_none(text: str) -> None:
 def test_an_absurd_retry_after_is_still_a_rate_limit(kind: str, wait: str) -> None:
     with running_vendor(answering("429 Slow down", b"{}", JSON, f"Retry-After: {wait}")) as vendor:
         error = refused(over_http(kind, vendor.url()))
-    assert Reason.RATE_LIMITED is error.reason
+    assert error.reason is Reason.RATE_LIMITED
     assert error.retry_after is None or error.retry_after <= MAX_RETRY_AFTER
 
 
@@ -228,21 +228,21 @@ def test_a_history_of_slack_that_makes_no_sense_is_read_as_far_as_it_does(found:
     with running_vendor(answering("200 OK", body, JSON)) as vendor:
         channel = a_slack(f"{vendor.url()}/api/", channel="C0123456789")
         receipt = send(channel, None, a_claim(unknown=True, attempted_at=datetime.now(UTC)))
-    assert "1.2" == receipt.handle["ts"]
+    assert receipt.handle["ts"] == "1.2"
 
 
 @pytest.mark.parametrize("step", ["connect", "login", "mail", "rcpt", "data"])
 def test_every_code_of_a_mail_server_has_a_reason(step: str) -> None:
-    told = {code: reason_of(code, step) for code in range(400, 600)}
-    assert not {Reason.BUG, Reason.NETWORK, Reason.RATE_LIMITED} & set(told.values())
-    passing = {code for code, reason in told.items() if reason is Reason.SERVER}
+    reasons = {code: reason_of(code, step) for code in range(400, 600)}
+    assert not {Reason.BUG, Reason.NETWORK, Reason.RATE_LIMITED} & set(reasons.values())
+    passing = {code for code, reason in reasons.items() if reason is Reason.SERVER}
     assert set(range(400, 500)) - {454} <= passing
 
 
 def test_a_mail_server_that_refuses_one_recipient_takes_the_others_mail(vendors: RunningSandbox) -> None:
     vendors.fault(target="smtp", kind="smtp_reply", code=550, recipient="gone@example.org")
     error = refused(an_email(vendors.smtp_address), target=Target("c", "gone@example.org"))
-    assert Reason.DESTINATION is error.reason
+    assert error.reason is Reason.DESTINATION
     receipt = send(an_email(vendors.smtp_address), None, a_claim(target=Target("c", "here@example.org")))
-    assert "accepted by the mail server: kept as mail 1" == receipt.note
-    assert [["here@example.org"]] == [mail["recipients"] for mail in vendors.state["mail"]]
+    assert receipt.note == "accepted by the mail server: kept as mail 1"
+    assert [mail["recipients"] for mail in vendors.state["mail"]] == [["here@example.org"]]

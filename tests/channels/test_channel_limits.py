@@ -1,4 +1,4 @@
-"""Whatever an alert says, what is composed keeps the vendor's limits and pings nobody."""
+"""Whatever an alert says, what is composed keeps the vendor's limits and contains no mention."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def test_pagerduty_takes_every_event(message: Message, shrink: bool) -> None:
 
 @given(messages(), st.booleans())
 @settings(max_examples=80)
-def test_slack_takes_every_message_and_nobody_is_pinged(message: Message, shrink: bool) -> None:
+def test_slack_takes_every_message_without_a_mention(message: Message, shrink: bool) -> None:
     content = (
         CHANNELS[1]
         .compose(message, a_claim(shrink=shrink, handle={"ts": "1", "severity": "critical"}, news=message.news))

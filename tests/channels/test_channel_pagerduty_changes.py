@@ -43,24 +43,30 @@ def send(url: str, change: ChangeEvent = CHANGE, key: str = KEY, seconds: float 
 
 
 def failure(url: str, **more: float) -> SendError:
-    with pytest.raises(SendError) as told:
+    with pytest.raises(SendError) as caught:
         send(url, **more)  # type: ignore[arg-type]
-    assert KEY not in str(told.value)
-    return told.value
+    assert KEY not in str(caught.value)
+    return caught.value
 
 
 def test_a_change_arrives_with_all_that_is_known(vendors: RunningSandbox) -> None:
     send(vendors.http_url)
     (change,) = vendors.state["pagerduty"]["changes"]
-    assert ("bert-api v2 was deployed", "bert-api", AT.isoformat()) == tuple(
-        change["payload"][name] for name in ("summary", "source", "timestamp")
+    assert tuple(change["payload"][name] for name in ("summary", "source", "timestamp")) == (
+        "bert-api v2 was deployed",
+        "bert-api",
+        AT.isoformat(),
     )
     details = change["payload"]["custom_details"]
-    assert ("v2", "v1", "ann", "c1", {"namespace": "ml"}) == tuple(
-        details[name] for name in ("version", "previous", "by", "id", "labels")
+    assert tuple(details[name] for name in ("version", "previous", "by", "id", "labels")) == (
+        "v2",
+        "v1",
+        "ann",
+        "c1",
+        {"namespace": "ml"},
     )
-    assert ["https://ci.example/7"] == [link["href"] for link in change["links"]]
-    assert [] == vendors.state["pagerduty"]["incidents"]
+    assert [link["href"] for link in change["links"]] == ["https://ci.example/7"]
+    assert vendors.state["pagerduty"]["incidents"] == []
 
 
 def test_whatever_a_change_holds_pagerduty_takes_it(vendors: RunningSandbox) -> None:
@@ -69,8 +75,8 @@ def test_whatever_a_change_holds_pagerduty_takes_it(vendors: RunningSandbox) -> 
     bare = ChangeEvent("deploy", "", AT, "")
     for change in (hostile, bare):
         send(vendors.http_url, change)
-    assert [] == vendors.state["pagerduty"]["rejected"]
-    assert 2 == len(vendors.state["pagerduty"]["changes"])
+    assert vendors.state["pagerduty"]["rejected"] == []
+    assert len(vendors.state["pagerduty"]["changes"]) == 2
     assert len(json.dumps(event_of(hostile))) < 512_000
 
 
@@ -87,16 +93,16 @@ def test_whatever_a_change_holds_pagerduty_takes_it(vendors: RunningSandbox) -> 
 def test_a_failure_says_what_follows(vendors: RunningSandbox, fault: dict[str, object], reason: Reason) -> None:
     vendors.fault(target="pagerduty", path="change", **fault)
     error = failure(vendors.http_url, seconds=0.5)
-    assert reason == error.reason
+    assert error.reason == reason
     assert error.retry_after == fault.get("retry_after")
     vendors.clear_faults()
 
 
-def test_a_key_of_a_ruleset_is_told_to_be_wrong(vendors: RunningSandbox) -> None:
-    with pytest.raises(SendError) as told:
+def test_a_key_of_a_ruleset_is_a_wrong_credential(vendors: RunningSandbox) -> None:
+    with pytest.raises(SendError) as caught:
         send(vendors.http_url, key="R" + KEY[1:])
-    assert told.value.reason is Reason.CREDENTIAL
+    assert caught.value.reason is Reason.CREDENTIAL
 
 
-def test_a_pagerduty_that_nobody_reaches_is_the_networks_fault() -> None:
-    assert Reason.NETWORK == failure("http://127.0.0.1:9").reason
+def test_a_pagerduty_that_cannot_be_reached_is_the_networks_fault() -> None:
+    assert failure("http://127.0.0.1:9").reason == Reason.NETWORK

@@ -42,14 +42,14 @@ def test_summaries_read_well_aloud() -> None:
     assert over.summary == "Resolved after 12 min: API is slow"
 
 
-def test_what_flaps_says_so_and_that_an_end_is_held() -> None:
-    """The title is what people search for, so it stays."""
+def test_what_flaps_says_so_and_that_an_end_is_deferred() -> None:
+    """The title is what responders search for, so it stays."""
     start, (steady, ended) = an_incident().opened_at, an_incident().alerts.values()
     flap = Flap(since=start, state_changes=6, state_changed_at=start + timedelta(minutes=23))
     alerts = {"0": steady, "1": replace(ended, status=Status.RESOLVED, deferred=True)}
     shown = rendered(replace(an_incident(), alerts=alerts, flap=flap))
-    assert ("Flapping, 6 times in 23 min: API is slow", an_incident().title) == (shown.summary, shown.title)
-    assert ["", "its end is deferred while it flaps"] == [line.muted for line in shown.alerts]
+    assert (shown.summary, shown.title) == ("Flapping, 6 times in 23 min: API is slow", an_incident().title)
+    assert [line.muted for line in shown.alerts] == ["", "its end is deferred while it flaps"]
     assert "flapping (6 times in 23 min)" in shown.text and "flapping, 6 times in 23 min" in shown.html
     assert "flapping, 6 times in 23 min" in blocks_of(shown)[1]["text"]["text"]
     assert "Flapping" not in rendered(replace(an_incident(), flap=flap), firing=False).summary
@@ -91,15 +91,15 @@ def test_no_other_schemes(text: str) -> None:
 
 
 @pytest.mark.parametrize("template", ["{{ nothing.at.all }}", "{% if %}", "{{ 1 / 0 }}", "{{ ''.__class__.__mro__ }}"])
-def test_a_template_fault_is_told_and_is_not_fatal(tmp_path: Path, template: str) -> None:
+def test_a_template_fault_is_reported_and_is_not_fatal(tmp_path: Path, template: str) -> None:
     for name in NAMES:
         (tmp_path / name).write_text(template)
-    told: list[str] = []
-    message = rendered(an_incident(), templates=tmp_path, on_fault=lambda name, text: told.append(name))
+    faulty: list[str] = []
+    message = rendered(an_incident(), templates=tmp_path, on_fault=lambda name, text: faulty.append(name))
     assert message.summary == "2 alerts firing: API is slow"
     assert "Slow" in message.text
     assert message.html == ""
-    assert sorted(told) == sorted(NAMES)
+    assert sorted(faulty) == sorted(NAMES)
     assert len(list(check_templates(tmp_path))) == 3
 
 

@@ -60,52 +60,59 @@ def payload(claim: Claim, message: Message | None = None) -> dict[str, Any]:
 def test_it_is_alertmanagers_own_webhook() -> None:
     ended = an_alert(2, status=Status.RESOLVED, ends_at=AT + timedelta(minutes=5), generator_url="http://prom/graph")
     body = payload(claimed(an_alert(1), ended))
-    assert ("4", "firing", "hook", 0) == tuple(
-        body[key] for key in ("version", "status", "receiver", "truncatedAlerts")
+    assert tuple(body[key] for key in ("version", "status", "receiver", "truncatedAlerts")) == (
+        "4",
+        "firing",
+        "hook",
+        0,
     )
-    assert {"a": "b"} == body["groupLabels"]
-    assert {"alertname": "HighLatency", "severity": "critical"} == body["commonLabels"]
-    assert {"summary": "slow"} == body["commonAnnotations"]
+    assert body["groupLabels"] == {"a": "b"}
+    assert body["commonLabels"] == {"alertname": "HighLatency", "severity": "critical"}
+    assert body["commonAnnotations"] == {"summary": "slow"}
     first, second = body["alerts"]
-    assert ("firing", "2026-11-23T10:00:00Z", NO_END) == (first["status"], first["startsAt"], first["endsAt"])
-    assert ("resolved", "2026-11-23T10:05:00Z") == (second["status"], second["endsAt"])
-    assert ("http://prom/graph", f"{2:016x}") == (second["generatorURL"], second["fingerprint"])
-    assert "resolved" == payload(claimed(ended), a_message(firing=False))["status"]
+    assert (first["status"], first["startsAt"], first["endsAt"]) == ("firing", "2026-11-23T10:00:00Z", NO_END)
+    assert (second["status"], second["endsAt"]) == ("resolved", "2026-11-23T10:05:00Z")
+    assert (second["generatorURL"], second["fingerprint"]) == ("http://prom/graph", f"{2:016x}")
+    assert payload(claimed(ended), a_message(firing=False))["status"] == "resolved"
 
 
 def test_another_bridge_takes_it_as_an_alertmanagers() -> None:
     from bridge.sources.alertmanager import parse
 
     group = parse(json.dumps(payload(claimed(an_alert(1), an_alert(2)))).encode(), "bridge")
-    assert ["api-1", "api-2"] == [alert.labels["pod"] for alert in group.alerts]
+    assert [alert.labels["pod"] for alert in group.alerts] == ["api-1", "api-2"]
 
 
 def test_an_alert_has_its_severity_in_the_bridges_words() -> None:
     labels = {"alertname": "HighLatency", "severity": "page"}
     (alert,) = payload(claimed(an_alert(labels=labels, severity=Severity.CRITICAL)))["alerts"]
-    assert ("page", "critical") == (alert["labels"]["severity"], alert["severity"])
+    assert (alert["labels"]["severity"], alert["severity"]) == ("page", "critical")
 
 
 def test_an_end_that_is_deferred_is_still_firing() -> None:
     (alert,) = payload(claimed(an_alert(status=Status.RESOLVED, ends_at=AT, deferred=True)))["alerts"]
-    assert ("firing", NO_END) == (alert["status"], alert["endsAt"])
+    assert (alert["status"], alert["endsAt"]) == ("firing", NO_END)
 
 
 def test_what_the_bridge_knows_besides() -> None:
     news = (an_entry(1, "1 alert started firing"),)
     incident = payload(claimed(an_alert()), a_message(context=CONTEXT, news=news))["incident"]
-    assert (7, "u7", 1, "open", "critical") == tuple(
-        incident[key] for key in ("number", "uid", "revision", "state", "severity")
+    assert tuple(incident[key] for key in ("number", "uid", "revision", "state", "severity")) == (
+        7,
+        "u7",
+        1,
+        "open",
+        "critical",
     )
-    assert ["1 alert started firing"] == [each["text"] for each in incident["news"]]
-    assert [{"text": "Runbook", "href": "https://run.example/a?x=1&y=2"}] == incident["links"]
+    assert [each["text"] for each in incident["news"]] == ["1 alert started firing"]
+    assert incident["links"] == [{"text": "Runbook", "href": "https://run.example/a?x=1&y=2"}]
     context = incident["context"]
     cause = {"rule": "version", "confidence": "possible", "text": "v2 fails", "short": "", "evidence": ["5 % of v2"]}
-    assert cause == context["hypothesis"]
-    assert (None, [], False) == (context["onset"], context["looked_at"], context["changes_known"])
-    assert ["v2"] == [each["version"] for each in context["changes"]]
-    assert [{"title": "Latency", "why": "Prometheus did not answer within 1.5 s"}] == context["unknown"]
-    assert [{"name": "pod-1", "value": 0.5, "of": None}] == context["facts"][0]["parts"]
+    assert context["hypothesis"] == cause
+    assert (context["onset"], context["looked_at"], context["changes_known"]) == (None, [], False)
+    assert [each["version"] for each in context["changes"]] == ["v2"]
+    assert context["unknown"] == [{"title": "Latency", "why": "Prometheus did not answer within 1.5 s"}]
+    assert context["facts"][0]["parts"] == [{"name": "pod-1", "value": 0.5, "of": None}]
     assert payload(claimed(an_alert()))["incident"]["context"] is None
 
 
@@ -128,22 +135,22 @@ def test_a_thousand_large_alerts_are_cut_to_what_fits_and_counted() -> None:
     raw = len(json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode())
     assert 0.9 * MAX_BYTES < raw <= MAX_BYTES * 1.001
     assert body["truncatedAlerts"] == 3 + 1000 - len(body["alerts"])
-    assert "api-0" == body["alerts"][0]["labels"]["pod"]
+    assert body["alerts"][0]["labels"]["pod"] == "api-0"
 
 
 def test_the_smallest_has_one_alert_with_short_texts() -> None:
     large = [an_alert(number, annotations={"description": "x" * 10_000}) for number in range(3)]
     body = payload_of(a_message(context=CONTEXT), claimed(*large, shrink=True), "hook")
-    assert (1, 2, None) == (len(body["alerts"]), body["truncatedAlerts"], body["incident"]["context"])
+    assert (len(body["alerts"]), body["truncatedAlerts"], body["incident"]["context"]) == (1, 2, None)
     assert len(json.dumps(body)) < 20_000
 
 
 def test_the_signature_is_over_time_and_body_and_both_secrets_sign_while_one_is_changed() -> None:
     headers = signed(b'{"a": 1}', 1000, ("new", "old"))
     right = [hmac.new(each, b'1000.{"a": 1}', hashlib.sha256).hexdigest() for each in (b"new", b"old")]
-    assert {"X-Bridge-Timestamp": "1000", "X-Bridge-Signature": f"v1={right[0]},v1={right[1]}"} == headers
-    assert {"X-Bridge-Timestamp": "1000"} == signed(b"", 1000, ())
-    assert {"X-Bridge-Delivery": "u:hook", "Idempotency-Key": "u:hook:3"} == named("u:hook", 3)
+    assert headers == {"X-Bridge-Timestamp": "1000", "X-Bridge-Signature": f"v1={right[0]},v1={right[1]}"}
+    assert signed(b"", 1000, ()) == {"X-Bridge-Timestamp": "1000"}
+    assert named("u:hook", 3) == {"X-Bridge-Delivery": "u:hook", "Idempotency-Key": "u:hook:3"}
 
 
 @pytest.mark.parametrize("secrets", [{"secret": "new"}, {"secret": "newer", "previous_secret": "new"}])
@@ -152,31 +159,31 @@ def test_a_receiver_with_the_secret_takes_it_and_drops_what_comes_again(secrets:
         for revision in (1, 1, 2):
             send(a_webhook(sandbox.webhook_url, **secrets), a_message(revision=revision))
         (first, second) = sandbox.state["webhook"]["deliveries"]
-    assert [("u7:c:1", 2), ("u7:c:2", 1)] == [(each["key"], each["copies"]) for each in (first, second)]
+    assert [(each["key"], each["copies"]) for each in (first, second)] == [("u7:c:1", 2), ("u7:c:2", 1)]
 
 
 def test_a_receiver_with_another_secret_makes_the_channel_wait() -> None:
     with running_sandbox(webhook_secrets=("other",)) as sandbox, pytest.raises(SendError) as caught:
         send(a_webhook(sandbox.webhook_url))
-    assert Reason.CREDENTIAL is caught.value.reason
+    assert caught.value.reason is Reason.CREDENTIAL
     assert "no signature in X-Bridge-Signature fits" in caught.value.detail
 
 
-def test_a_refusal_is_told_without_the_secrets_that_it_repeats() -> None:
+def test_a_refusal_is_reported_without_the_secrets_that_it_repeats() -> None:
     body = f"I know {SIGNING} and {BEARER}\nbut not\x00 this".encode()
     with (
         running_vendor(answering("403 No", body, "Content-Type: text/plain")) as vendor,
         pytest.raises(SendError) as caught,
     ):
         send(a_webhook(vendor.url()))
-    assert "HTTP 403: I know *** and *** but not this" == caught.value.detail
+    assert caught.value.detail == "HTTP 403: I know *** and *** but not this"
 
 
 def test_an_end_is_not_sent_to_a_receiver_that_never_saw_the_start(vendors: RunningSandbox) -> None:
     receipt = send(a_webhook(vendors.webhook_url), a_message(firing=False))
-    assert (True, 0) == (receipt.skipped, vendors.summary["webhook"]["deliveries"])
+    assert (receipt.skipped, vendors.summary["webhook"]["deliveries"]) == (True, 0)
     send(a_webhook(vendors.webhook_url), a_message(firing=False), a_claim(sent=1))
-    assert 1 == vendors.summary["webhook"]["deliveries"]
+    assert vendors.summary["webhook"]["deliveries"] == 1
 
 
 @pytest.mark.parametrize(
@@ -189,7 +196,7 @@ def test_an_end_is_not_sent_to_a_receiver_that_never_saw_the_start(vendors: Runn
 )
 def test_its_credential_is_sent(login: dict[str, Any], sent: str | None) -> None:
     headers = a_webhook(**login)._headers(b"", a_message())
-    assert sent == headers.get("Authorization")
+    assert headers.get("Authorization") == sent
 
 
 @contextmanager
@@ -218,7 +225,7 @@ def test_the_receiver_of_the_page_works_as_the_page_says(tmp_path: Path) -> None
         )
         with pytest.raises(SendError) as caught:
             send(a_webhook(url, secret="another"))
-        assert Reason.CREDENTIAL is caught.value.reason
+        assert caught.value.reason is Reason.CREDENTIAL
         process.kill()
         assert process.stdout is not None
-        assert ["#7 open: HighLatency c1", "#8 open: HighLatency c1"] == process.stdout.read().splitlines()
+        assert process.stdout.read().splitlines() == ["#7 open: HighLatency c1", "#8 open: HighLatency c1"]

@@ -16,7 +16,15 @@ from bridge.core.ports import Message
 from bridge.rendering.places import where_of
 from bridge.rendering.sample import sample_context
 from tests.channels.channel_builders import AT, a_claim, a_slack, an_alert
-from tests.channels.message_reading import a_change, a_fact, an_incident, details_of, learned, rendered, slack_texts
+from tests.channels.message_reading import (
+    a_change,
+    a_fact,
+    a_view,
+    an_incident,
+    details_of,
+    rendered,
+    slack_texts,
+)
 
 LIKELY = Hypothesis("version_fails", "v2 fails: 40 of 90.", ("40 of 90",), Confidence.LIKELY, "only v2")
 POSSIBLE = replace(LIKELY, confidence=Confidence.POSSIBLE)
@@ -32,7 +40,7 @@ def in_each_channel(message: Message) -> Iterator[str]:
 
 
 @pytest.mark.parametrize(
-    ("changes", "told", "untold"),
+    ("changes", "said", "unsaid"),
     [
         ({"hypothesis": LIKELY}, ["probably", "v2 fails: 40 of 90."], ["possibly", "no cause found"]),
         ({"hypothesis": POSSIBLE}, ["possibly", "v2 fails: 40 of 90."], ["probably", "no cause found"]),
@@ -52,14 +60,14 @@ def in_each_channel(message: Message) -> Iterator[str]:
     ],
 )
 def test_each_channel_says_what_is_known_and_claims_nothing_else(
-    changes: dict[str, Any], told: list[str], untold: list[str]
+    changes: dict[str, Any], said: list[str], unsaid: list[str]
 ) -> None:
     context = Context(AT, **changes)
     for text in map(
         str.lower, in_each_channel(rendered(an_incident(opened_at=AT), replace(context, onset=_onset(context))))
     ):
-        assert [] == [each for each in told if each not in text]
-        assert [] == [each for each in untold if each in text]
+        assert [each for each in said if each not in text] == []
+        assert [each for each in unsaid if each in text] == []
 
 
 def _onset(context: Context) -> Onset | None:
@@ -70,23 +78,25 @@ def _onset(context: Context) -> Onset | None:
 def test_changes_are_dated_by_when_it_began_where_that_is_known() -> None:
     began = Onset(AT - timedelta(minutes=4), "errors")
     change = a_change(by="")
-    assert "v2 deployed 2 min before it began" == learned(changes=(change,), onset=began).changes[0].text
-    assert "v2 deployed 6 min before it fired" == learned(changes=(change,)).changes[0].text
-    for seconds in (-59, 0, 59):  # clocks tell no more
+    assert a_view(changes=(change,), onset=began).changes[0].text == "v2 deployed 2 min before it began"
+    assert a_view(changes=(change,)).changes[0].text == "v2 deployed 6 min before it fired"
+    for seconds in (-59, 0, 59):  # clocks agree no better
         at = began.at + timedelta(seconds=seconds)
-        assert "v2 deployed as it began" == learned(changes=(replace(change, at=at),), onset=began).changes[0].text
+        assert a_view(changes=(replace(change, at=at),), onset=began).changes[0].text == "v2 deployed as it began"
     earlier = a_change(by="", at=AT - timedelta(minutes=1))
-    assert "v2 deployed 3 min after it began" == learned(changes=(earlier,), onset=began).changes[0].text
+    assert a_view(changes=(earlier,), onset=began).changes[0].text == "v2 deployed 3 min after it began"
 
 
-@pytest.mark.parametrize(("seconds", "told"), [(0, "as it fired"), (59, "as it fired"), (240, "4 min before it fired")])
-def test_when_it_began_is_told_beside_when_it_fired(seconds: int, told: str) -> None:
-    assert learned(onset=Onset(AT - timedelta(seconds=seconds), "errors")).began.endswith(f" UTC, {told}")
+@pytest.mark.parametrize(
+    ("seconds", "began"), [(0, "as it fired"), (59, "as it fired"), (240, "4 min before it fired")]
+)
+def test_when_it_began_is_shown_beside_when_it_fired(seconds: int, began: str) -> None:
+    assert a_view(onset=Onset(AT - timedelta(seconds=seconds), "errors")).began.endswith(f" UTC, {began}")
 
 
 def test_an_onset_after_it_fired_is_of_another_outbreak() -> None:
-    shown = learned(onset=Onset(AT + timedelta(minutes=1), "errors"))
-    assert ("", None) == (shown.began, shown.onset_at)
+    shown = a_view(onset=Onset(AT + timedelta(minutes=1), "errors"))
+    assert (shown.began, shown.onset_at) == ("", None)
 
 
 def test_what_is_bad_comes_first_and_no_pod_at_work_before_everything() -> None:
@@ -96,10 +106,10 @@ def test_what_is_bad_comes_first_and_no_pod_at_work_before_everything() -> None:
         a_fact(name="bad", verdict=Verdict.BAD, why="above 5 %"),
         a_fact(name="pods", title="Pods that answer", unit=Unit.COUNT, value=0.0, of=3.0, role="pods_up"),
     )
-    shown = learned(*facts)
-    assert ["pods", "bad", "good", "plain"] == [fact.name for fact in shown.facts]
-    assert ["pods", "bad"] == [fact.name for fact in shown.worst]
-    assert "0 of 3" == shown.worst[0].value
+    shown = a_view(*facts)
+    assert [fact.name for fact in shown.facts] == ["pods", "bad", "good", "plain"]
+    assert [fact.name for fact in shown.worst] == ["pods", "bad"]
+    assert shown.worst[0].value == "0 of 3"
 
 
 @pytest.mark.parametrize(
@@ -110,7 +120,7 @@ def test_what_is_bad_comes_first_and_no_pod_at_work_before_everything() -> None:
 def test_nothing_is_good_that_is_not_measured_now(pods: float, minutes: int, verdict: str) -> None:
     up = a_fact(name="pods", unit=Unit.COUNT, value=pods, of=3.0, role="pods_up")
     fact = a_fact(name="errors", value=0.0, verdict=Verdict.GOOD, why="below 1 %", at=AT - timedelta(minutes=minutes))
-    (shown,) = (line for line in learned(up, fact).facts if line.name == "errors")
+    (shown,) = (line for line in a_view(up, fact).facts if line.name == "errors")
     assert (verdict, verdict == "good") == (shown.verdict, "good" in shown.judgement)
 
 
@@ -149,7 +159,7 @@ UNCOUNTED = replace(BY_POD, parts=(Part("api-1", 0.4),), unit=Unit.PER_SECOND)
     ],
 )
 def test_where_names_pods_and_versions_by_counts_of_their_own(facts: tuple[Fact, ...], where: str) -> None:
-    assert where == learned(*facts).where
+    assert a_view(*facts).where == where
 
 
 def test_without_measurements_where_is_what_the_alerts_say() -> None:
@@ -167,16 +177,16 @@ def test_a_notice_needs_no_cause() -> None:
 
 
 def test_last_time_has_its_place_in_each_channel() -> None:
-    told = "4th in 30 days; last #388, 23 min, ended after rollback to 1.0.0 (Ana)"
-    message = replace(rendered(an_incident(), sample_context()), last_time=told)
-    assert told in "\n".join(slack_texts(message))
-    assert told == details_of(message)["last_time"]
+    last_time = "4th in 30 days; last #388, 23 min, ended after rollback to 1.0.0 (Ana)"
+    message = replace(rendered(an_incident(), sample_context()), last_time=last_time)
+    assert last_time in "\n".join(slack_texts(message))
+    assert details_of(message)["last_time"] == last_time
     (attachment,) = a_slack().compose(message, a_claim()).content["attachments"]
-    assert "section" == attachment["blocks"][5]["type"]
+    assert attachment["blocks"][5]["type"] == "section"
 
 
 def test_no_change_names_the_time_that_was_looked_at() -> None:
-    assert "No change known in the 30 min before" == learned(changes_known=True, window=timedelta(minutes=30)).no_change
+    assert a_view(changes_known=True, window=timedelta(minutes=30)).no_change == "No change known in the 30 min before"
 
 
 @pytest.mark.parametrize(
@@ -189,9 +199,9 @@ def test_no_change_names_the_time_that_was_looked_at() -> None:
 )
 def test_where_names_the_pods_of_the_alerts_once(measured: str, where: str) -> None:
     alerts = [an_alert(labels={"pod": pod}) for pod in ("api-2", "api-1")]
-    assert where == where_of(measured, alerts)
+    assert where_of(measured, alerts) == where
 
 
 def test_a_reason_is_not_cut_before_its_number() -> None:
     why = "above 80 %; grows 12 % an hour, full in about 2 h 40 min, which is the number that matters"
-    assert learned(a_fact(verdict=Verdict.BAD, why=why)).worst[0].detail == why
+    assert a_view(a_fact(verdict=Verdict.BAD, why=why)).worst[0].detail == why

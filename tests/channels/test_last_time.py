@@ -55,7 +55,7 @@ def last(found: ChangeEvent | None = None, by: str = "", period: Period = PERIOD
     ids=lambda value: value if isinstance(value, str) else "",
 )  # fmt: skip
 def test_what_it_says_of_the_last_one(earlier: Earlier, text: str) -> None:
-    assert text == last_time(Recurrence(2, WINDOW, (earlier,))).removeprefix("2nd in 30 days; last #388, ")
+    assert last_time(Recurrence(2, WINDOW, (earlier,))).removeprefix("2nd in 30 days; last #388, ") == text
 
 
 @pytest.mark.parametrize(
@@ -73,11 +73,11 @@ def test_what_it_says_of_the_last_one(earlier: Earlier, text: str) -> None:
     ids=lambda value: value if isinstance(value, str) else "",
 )
 def test_how_often(recurrence: Recurrence, text: str) -> None:
-    assert f"{text}; last #388, 23 min" == last_time(recurrence)
+    assert last_time(recurrence) == f"{text}; last #388, 23 min"
 
 
 def test_without_an_earlier_one_there_is_no_line() -> None:
-    assert "" == last_time(None) == last_time(Recurrence(4, WINDOW, ()))
+    assert last_time(None) == last_time(Recurrence(4, WINDOW, ())) == ""
 
 
 def test_texts_from_outside_are_cut_and_kept_on_one_line() -> None:
@@ -120,7 +120,7 @@ def test_every_channel_says_it_once(firing: bool) -> None:
 
 
 def test_no_channel_says_anything_the_first_time(firing: bool) -> None:
-    assert [] == [name for name, text in shown(None, firing).items() if "30 days" in text or "last_time" in text]
+    assert [name for name, text in shown(None, firing).items() if "30 days" in text or "last_time" in text] == []
 
 
 def test_what_needs_no_template_says_it_too() -> None:
@@ -134,4 +134,4 @@ def test_a_message_is_rendered_anew_when_it_is_known_later() -> None:
     found = [
         renderer.message(incident, claim, (), None, each, html=False) for each in (None, sample_recurrence(), None)
     ]
-    assert ["", LINE, ""] == [each.last_time for each in found]
+    assert [each.last_time for each in found] == ["", LINE, ""]

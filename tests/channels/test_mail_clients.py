@@ -1,4 +1,4 @@
-"""A mail looks right in the clients that people use: two linters, and dark mode as each kind of client makes it."""
+"""A mail looks right in the clients that responders use: two linters, and dark mode as each kind of client makes it."""
 
 from __future__ import annotations
 
@@ -58,9 +58,9 @@ def linted(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, Any]
 def test_no_client_lacks_what_a_mail_needs(linted: dict[str, dict[str, Any]], name: str) -> None:
     compatibility = linted[name]["audit"]["compatibility"]
     serious = [each for each in compatibility["warnings"] if each["severity"] != "info"]
-    assert [] == [each for each in serious if each["severity"] == "error"]
+    assert [each for each in serious if each["severity"] == "error"] == []
     assert set() == {each["property"] for each in serious} - ENHANCEMENTS - BEST_EFFORT
-    assert [] == [client for client, score in compatibility["scores"].items() if score["score"] < 80]
+    assert [client for client, score in compatibility["scores"].items() if score["score"] < 80] == []
 
 
 @pytest.mark.parametrize("name", mails())
@@ -74,14 +74,14 @@ def test_what_is_inline_is_usable_in_every_client(linted: dict[str, dict[str, An
 def test_links_pictures_size_and_access_are_sound(linted: dict[str, dict[str, Any]], name: str) -> None:
     audit = linted[name]["audit"]
     for part in ("links", "accessibility", "images", "size", "templateVariables"):
-        assert [] == audit[part].get("issues", []), part
-    assert [] == [issue for issue in audit["spam"]["issues"] if issue["rule"] not in NO_NEWSLETTER]
+        assert audit[part].get("issues", []) == [], part
+    assert [issue for issue in audit["spam"]["issues"] if issue["rule"] not in NO_NEWSLETTER] == []
 
 
 @pytest.mark.parametrize("name", mails())
 def test_a_mail_fetches_nothing(name: str) -> None:
     html = mails()[name]
-    assert [] == re.findall(r"""(?:src|background)\s*=|url\(|@import|<link|<script""", html)
+    assert re.findall(r"""(?:src|background)\s*=|url\(|@import|<link|<script""", html) == []
 
 
 def test_a_picture_is_an_attachment_that_the_html_shows() -> None:
@@ -96,7 +96,7 @@ def test_a_picture_is_an_attachment_that_the_html_shows() -> None:
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("name", mails())
 def test_every_text_is_readable(phone: Browser, name: str, scheme: Any) -> None:
-    assert [] == unreadable(phone, mails()[name], scheme)
+    assert unreadable(phone, mails()[name], scheme) == []
 
 
 @pytest.mark.parametrize("name", mails())
@@ -104,8 +104,8 @@ def test_every_text_is_readable_where_a_client_changes_colours_itself(
     phone: Browser, linted: dict[str, dict[str, Any]], name: str
 ) -> None:
     for client, dark in linted[name]["dark"].items():
-        assert [] == unreadable(phone, dark["html"], "light"), client
-        assert [] == dark["warnings"], client
+        assert unreadable(phone, dark["html"], "light") == [], client
+        assert dark["warnings"] == [], client
 
 
 def unreadable(phone: Browser, html: str, scheme: Any) -> list[str]:

@@ -76,7 +76,7 @@ def a_server(**manner: Any) -> contextlib.AbstractContextManager[SmallSmtp]:
 
 @pytest.mark.parametrize("way", WAYS)
 @pytest.mark.parametrize("step", STEPS)
-def test_a_mail_server_without_end_is_given_up_and_holds_up_nobody(step: str, way: str) -> None:
+def test_a_mail_server_without_end_is_given_up_and_delays_no_other(step: str, way: str) -> None:
     """Twice as many mails as there are threads, then a server that is well."""
     answers = {step: endless(STEPS[step])[way]}
 
@@ -110,7 +110,7 @@ def test_a_kept_connection_that_went_bad_costs_no_mail(step: str, way: str, monk
         else:
             await send(channel)
         await channel.close()
-        assert 2 == len(server.mails)
+        assert len(server.mails) == 2
 
     with a_server() as server:
         within_a_minute(work(server))
@@ -161,7 +161,7 @@ def test_a_server_that_takes_no_bytes_of_the_mail_is_given_up() -> None:
         channel, message, claim = a_channel(server, 1), a_message(), a_claim(frozen=b"x" * 20_000_000)
         with pytest.raises(SendError) as caught:
             await channel.send(channel.compose(message, claim), message, claim)
-        assert (Reason.NETWORK, True) == (caught.value.reason, caught.value.ambiguous)
+        assert (caught.value.reason, caught.value.ambiguous) == (Reason.NETWORK, True)
         await channel.close()
 
     with a_server(answers={"DATA": deaf}) as server:
@@ -176,7 +176,7 @@ def test_a_hundred_mails_into_nowhere_leave_no_thread_behind() -> None:
         before, channel = threads(), a_channel(server, 0.1, concurrency=4)
         for _ in range(25):
             await asyncio.gather(*(refusal(channel) for _ in range(4)))
-        assert 4 == len(threads() - before)
+        assert len(threads() - before) == 4
         await channel.close()
 
     with a_server(answers={"EHLO": dripping(b"250-", b"x")}) as server:
@@ -192,7 +192,7 @@ def test_closing_does_not_wait_for_a_server() -> None:
         while not any(command.upper().startswith(b"MAIL") for command in server.commands):
             await asyncio.sleep(0.01)
         await channel.close()
-        assert Reason.NETWORK is (await sending).reason
+        assert (await sending).reason is Reason.NETWORK
 
     with a_server(answers={"MAIL": silent}) as server:
         within_a_minute(work(server))
@@ -231,5 +231,5 @@ def test_no_flood_of_a_mail_server_fills_the_memory() -> None:
         }
         command = [sys.executable, "-c", MEASURE, str(Path(__file__).parents[2]), json.dumps(ports)]
         done = subprocess.run(command, capture_output=True, text=True, timeout=110)
-    assert 0 == done.returncode, done.stderr
+    assert done.returncode == 0, done.stderr
     assert not {way: size for way, size in json.loads(done.stdout).items() if size > 16}, "megabytes"

@@ -64,7 +64,7 @@ def check_lines(mail: bytes) -> None:
 
 def header(mail: bytes, name: str) -> bytes:
     found = re.findall(rb"(?m)^%s: ((?:.*\r\n[ \t])*.*)\r\n" % name.encode(), mail.partition(b"\r\n\r\n")[0] + b"\r\n")
-    assert 1 == len(found), f"{name}: {found}"
+    assert len(found) == 1, f"{name}: {found}"
     return bytes(found[0])
 
 
@@ -118,7 +118,7 @@ def test_any_name_is_read_as_it_was_written(name: str) -> None:
     mail = b"From: " + raw + b"\r\n\r\n"
     check_lines(mail)
     (address,) = parsed(mail)["From"].addresses
-    assert "ml@example.org" == address.addr_spec
+    assert address.addr_spec == "ml@example.org"
     if not one_line(name).isascii():
         assert one_line(name) == unfolded(raw).removesuffix(" <ml@example.org>")
     else:
@@ -143,22 +143,22 @@ def test_pictures_and_both_bodies_keep_to_their_lines() -> None:
     mail = composed(pictures=pictures, title=LONG, html=f"<html><body>{LONG}</body></html>")
     check_lines(mail)
     kinds = [part.get_content_type() for part in parsed(mail).walk()]
-    assert ["multipart/alternative", "text/plain", "multipart/related", "text/html", "image/png", "image/png"] == kinds
+    assert kinds == ["multipart/alternative", "text/plain", "multipart/related", "text/html", "image/png", "image/png"]
 
 
 def test_a_long_domain_and_what_has_no_blank_stay_whole() -> None:
     domain = ".".join(["a" * 60] * 3) + ".example"
     mail = mail_bytes(a_message(), f"{'x' * 64}@{domain}", f"{LONG} <ml@{domain}>", domain, shrink=False)
     check_lines(mail)
-    assert f"ml@{domain}" == parsed(mail)["From"].addresses[0].addr_spec
-    assert f"{'x' * 64}@{domain}" == parsed(mail)["To"].addresses[0].addr_spec
+    assert parsed(mail)["From"].addresses[0].addr_spec == f"ml@{domain}"
+    assert parsed(mail)["To"].addresses[0].addr_spec == f"{'x' * 64}@{domain}"
 
 
 def test_plain_words_stay_plain() -> None:
-    assert "[alert] High latency" == words("Subject", "[alert] High latency")
-    assert '"ML [prod]" <a@b.org>' == mailbox("From", parse_mailbox("ML [prod] <a@b.org>"))
-    assert "ML team <a@b.org>" == mailbox("From", parse_mailbox("ML team <a@b.org>"))
-    assert "a@b.org" == mailbox("To", parse_mailbox("a@b.org"))
+    assert words("Subject", "[alert] High latency") == "[alert] High latency"
+    assert mailbox("From", parse_mailbox("ML [prod] <a@b.org>")) == '"ML [prod]" <a@b.org>'
+    assert mailbox("From", parse_mailbox("ML team <a@b.org>")) == "ML team <a@b.org>"
+    assert mailbox("To", parse_mailbox("a@b.org")) == "a@b.org"
 
 
 ENVELOPES = [
@@ -172,7 +172,7 @@ ENVELOPES = [
 
 
 @pytest.mark.parametrize(("written", "address"), ENVELOPES, ids=[row[0] for row in ENVELOPES])
-def test_the_server_hears_the_address_that_was_written(vendors: RunningSandbox, written: str, address: str) -> None:
+def test_the_server_gets_the_address_that_was_written(vendors: RunningSandbox, written: str, address: str) -> None:
     """As sender and as recipient, in the envelope and in the headers."""
     channel = an_email(vendors.smtp_address, from_=written, to=(written,))
     send(channel, None, a_claim(target=Target("c", written)))
@@ -182,21 +182,21 @@ def test_the_server_hears_the_address_that_was_written(vendors: RunningSandbox, 
     if address.isascii():
         check_lines(raw)
         found = [parsed(raw)[name].addresses for name in ("From", "To")]
-        assert [[address]] * 2 == [[each.addr_spec for each in every] for every in found]
-        assert [parse_mailbox(written).name] * 2 == [every[0].display_name for every in found]
+        assert [[each.addr_spec for each in every] for every in found] == [[address]] * 2
+        assert [every[0].display_name for every in found] == [parse_mailbox(written).name] * 2
 
 
 @pytest.mark.parametrize(
     ("sender", "recipient", "whose"), [("ö@b.org", "a@b.org", "from"), ("a@b.org", "ö@b.org", "to")]
 )
-def test_a_server_without_smtputf8_is_told_apart_from_a_wrong_address(sender: str, recipient: str, whose: str) -> None:
+def test_a_server_without_smtputf8_is_not_mistaken_for_a_wrong_address(sender: str, recipient: str, whose: str) -> None:
     with running_smtp(offers=()) as server:
         channel = an_email(server.address, from_=sender)
         with pytest.raises(SendError) as caught:
             send(channel, None, a_claim(target=Target("c", recipient)))
-    assert (Reason.DESTINATION, False) == (caught.value.reason, caught.value.ambiguous)
+    assert (caught.value.reason, caught.value.ambiguous) == (Reason.DESTINATION, False)
     assert f"`{whose}` (SMTPUTF8)" in caught.value.detail
-    assert [] == server.mails
+    assert server.mails == []
 
 
 def test_the_same_mail_is_the_same_bytes() -> None:
@@ -211,4 +211,4 @@ def test_an_address_of_an_earlier_version_that_is_none_is_a_dead_letter() -> Non
     channel = an_email()
     with pytest.raises(SendError, match="is not one mail address but perhaps two") as caught:
         channel.compose(a_message(), a_claim(target=Target("c", "a@x.org, b@y.org")))
-    assert Reason.DESTINATION is caught.value.reason
+    assert caught.value.reason is Reason.DESTINATION

@@ -23,17 +23,17 @@ NAMES = [("ada", PASSWORD), ("jörg@bücher.example", "pä€ss wörd:😀"), ("
 def refused(server: SmallSmtp, name: str = "ada", password: str = PASSWORD, **more: Any) -> SendError:
     with pytest.raises(SendError) as caught:
         send(an_email(server.address, username=name, password=SecretStr(password), **more))
-    told = f"{caught.value} {caught.value.detail}"
+    words = f"{caught.value} {caught.value.detail}"
     for form in (password, base64.b64encode(password.encode()).decode()):
-        assert form not in told
-    assert [] == server.mails
+        assert form not in words
+    assert server.mails == []
     return caught.value
 
 
 def logs_in(server: SmallSmtp, name: str, password: str, **more: Any) -> None:
     send(an_email(server.address, username=name, password=SecretStr(password), **more))
-    assert [name] == server.logged_in
-    assert 1 == len(server.mails)
+    assert server.logged_in == [name]
+    assert len(server.mails) == 1
 
 
 @pytest.mark.parametrize("way", ["PLAIN", "LOGIN", "CRAM-MD5", "plain login", "XOAUTH2 PLAIN", "GSSAPI NTLM LOGIN"])
@@ -108,7 +108,7 @@ def test_a_way_that_is_offered_and_fails_leaves_the_others() -> None:
 def test_a_server_with_no_login_that_is_known_gets_nothing(offers: tuple[str, ...], words: str) -> None:
     with running_smtp(offers=offers) as server:
         error = refused(server)
-    assert (Reason.CREDENTIAL, False) == (error.reason, error.ambiguous)
+    assert (error.reason, error.ambiguous) == (Reason.CREDENTIAL, False)
     assert words in error.detail
 
 
@@ -151,7 +151,7 @@ def test_a_server_that_hangs_up_after_a_refusal_has_refused(reset: bool) -> None
 
     with running_smtp(offers=("AUTH PLAIN LOGIN",), login=login) as server:
         error = refused(server)
-    assert Reason.CREDENTIAL is error.reason
+    assert error.reason is Reason.CREDENTIAL
     assert "535 5.7.8" in error.detail
 
 
@@ -170,7 +170,7 @@ def test_a_login_that_is_offered_over_tls_only_is_found_there(tmp_path: Path) ->
         logs_in(server, "jörg", "ä", tls="starttls", ca_file=file)
 
 
-def test_without_starttls_nothing_is_told(tmp_path: Path) -> None:
+def test_without_starttls_no_credential_is_sent(tmp_path: Path) -> None:
     with running_smtp(offers=("AUTH PLAIN",), logins={"ada": PASSWORD}) as server:
         error = refused(server, tls="starttls")
         assert "offers no STARTTLS" in error.detail
@@ -192,16 +192,16 @@ def test_a_certificate_that_is_not_believed_is_named_with_its_reason(tls: str, t
     (tmp_path / "past").mkdir()
     (tmp_path / "now").mkdir()
     expired, good = certificate(tmp_path / "past", **past), certificate(tmp_path / "now")
-    told = [
-        _tls_told(tls, expired, ca_file=expired),
-        _tls_told(tls, good),
-        _tls_told(tls, good, ca_file=good, host="127.1"),
+    faults = [
+        _tls_fault(tls, expired, ca_file=expired),
+        _tls_fault(tls, good),
+        _tls_fault(tls, good, ca_file=good, host="127.1"),
     ]
-    for words, detail in zip(("expired", "self-signed", "ostname mismatch"), told, strict=True):
+    for words, detail in zip(("expired", "self-signed", "ostname mismatch"), faults, strict=True):
         assert words in detail
 
 
-def test_a_ca_file_that_is_none_is_told(tmp_path: Path) -> None:
+def test_a_ca_file_that_is_none_is_reported(tmp_path: Path) -> None:
     (tmp_path / "ca.pem").write_text("no certificate")
     context = server_tls(certificate(tmp_path))
     for name in ("ca.pem", "gone.pem"):
@@ -210,13 +210,13 @@ def test_a_ca_file_that_is_none_is_told(tmp_path: Path) -> None:
         assert "ca_file cannot be read" in error.detail
 
 
-def _tls_told(tls: str, file: Path, host: str = "127.0.0.1", **trust: Any) -> str:
+def _tls_fault(tls: str, file: Path, host: str = "127.0.0.1", **trust: Any) -> str:
     context = server_tls(file)
     over = {"implicit": context} if tls == "implicit" else {"tls": context, "offers": ("STARTTLS",)}
     with running_smtp(**over) as server:
         channel = an_email(f"{host}:{server.port}", tls=tls, **trust)
         with pytest.raises(SendError) as caught:
             send(channel)
-        assert (Reason.NETWORK, False) == (caught.value.reason, caught.value.ambiguous)
-        assert [] == server.mails
+        assert (caught.value.reason, caught.value.ambiguous) == (Reason.NETWORK, False)
+        assert server.mails == []
         return caught.value.detail

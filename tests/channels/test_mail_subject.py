@@ -26,7 +26,7 @@ RISEN = a_message(number=42, severity="critical", title="2 alerts: Errors and La
     ],
 )
 def test_it_says_which_incident_and_how_bad(message: Message, subject: str) -> None:
-    assert subject == subject_of(message)
+    assert subject_of(message) == subject
 
 
 def test_it_has_an_end() -> None:
@@ -45,7 +45,7 @@ def test_it_is_read_back_as_it_was_written(title: str) -> None:
 
 def test_neither_a_higher_severity_nor_other_alerts_change_it() -> None:
     handle: Mapping[str, Any] = {"revision": 1, "subject": sent(FIRST)}
-    assert "[#42 critical] 2 alerts: Errors and Latency (ml/toxicity-api)" == sent(RISEN)
+    assert sent(RISEN) == "[#42 critical] 2 alerts: Errors and Latency (ml/toxicity-api)"
     assert sent(FIRST) == sent(RISEN, sent=1, handle=handle)
 
 
@@ -55,7 +55,7 @@ def test_a_try_that_may_have_arrived_has_given_it() -> None:
 
 
 def test_a_thread_of_the_version_before_goes_on_under_its_own() -> None:
-    assert "[alert] Latency (ml/toxicity-api)" == sent(FIRST, sent=3, handle={"revision": 3})
+    assert sent(FIRST, sent=3, handle={"revision": 3}) == "[alert] Latency (ml/toxicity-api)"
 
 
 @pytest.mark.parametrize(
@@ -71,4 +71,4 @@ def test_a_thread_of_the_version_before_goes_on_under_its_own() -> None:
     ],
 )
 def test_the_timeline_says_in_words_that_the_server_took_it(reply: str, words: str) -> None:
-    assert f"accepted by the mail server{words}" == accepted(reply)
+    assert accepted(reply) == f"accepted by the mail server{words}"

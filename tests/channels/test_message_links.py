@@ -54,11 +54,11 @@ def links(incident: Incident, addresses: Addresses) -> dict[str, str]:
 )
 def test_a_runbook_is_a_page_below_one_address(written: str, runbooks: str | None, href: str | None) -> None:
     found = links(an_incident(runbook_url=written), Addresses(BRIDGE, runbooks))
-    assert href == found.get("Runbook")
+    assert found.get("Runbook") == href
 
 
 def test_without_an_address_of_its_own_the_bridge_leads_to_no_runbook_of_its_own() -> None:
-    assert {} == links(an_incident(runbook_url=f"/{OWN}"), Addresses())
+    assert links(an_incident(runbook_url=f"/{OWN}"), Addresses()) == {}
 
 
 def test_a_dashboard_is_a_path_below_one_address_around_the_start() -> None:
@@ -70,24 +70,24 @@ def test_a_dashboard_is_a_path_below_one_address_around_the_start() -> None:
 
 def test_alerts_and_silence_lead_to_pages_that_every_installation_has() -> None:
     found = links(an_incident(), Addresses(BRIDGE, alertmanagers={"sample": "https://am.example"}))
-    assert {"Alerts": f"{BRIDGE}/incidents/7/alerts", "Silence": f"{BRIDGE}/incidents/7/silence"} == found
+    assert found == {"Alerts": f"{BRIDGE}/incidents/7/alerts", "Silence": f"{BRIDGE}/incidents/7/silence"}
 
 
 @pytest.mark.parametrize("change", [{"external_url": ""}, {"resolved": True}])
-def test_what_no_alertmanager_told_of_or_what_is_over_is_not_silenced(change: dict[str, object]) -> None:
+def test_what_came_from_no_alertmanager_or_is_over_is_not_silenced(change: dict[str, object]) -> None:
     resolved = bool(change.pop("resolved", False))
     incident = replace(an_incident(resolved=resolved), **change)  # type: ignore[arg-type]
-    assert ["Alerts"] == list(links(incident, Addresses(BRIDGE)))
+    assert list(links(incident, Addresses(BRIDGE))) == ["Alerts"]
 
 
 def test_where_the_bridge_has_no_address_an_alertmanager_with_pages_is_linked() -> None:
-    assert {} == links(an_incident(), Addresses())
+    assert links(an_incident(), Addresses()) == {}
     found = links(an_incident(), Addresses(alertmanagers={"sample": "https://am.example"}))
-    assert ["Alerts", "Silence"] == list(found)
+    assert list(found) == ["Alerts", "Silence"]
     start, _, encoded = found["Silence"].partition("?filter=")
-    assert "https://am.example/#/silences/new" == start
+    assert start == "https://am.example/#/silences/new"
     assert "+" not in encoded and "%20" in encoded  # as its page decodes it
-    assert '{alertname="A \\"b\\"", c="d e"}' == unquote(encoded)
+    assert unquote(encoded) == '{alertname="A \\"b\\"", c="d e"}'
 
 
 @pytest.mark.parametrize(
@@ -119,7 +119,7 @@ def test_every_channel_carries_them(wide: bool) -> None:
     slack = json.dumps(a_slack().compose(shown, a_claim()).content)
     event = a_pagerduty().compose(shown, a_claim()).content["events"][0]
     mail = an_email().compose(shown, a_claim()).content.decode()
-    assert {"Runbook", "Dashboard", "Alerts", "Silence", "Prometheus"} == {each["text"] for each in event["links"]}
+    assert {each["text"] for each in event["links"]} == {"Runbook", "Dashboard", "Alerts", "Silence", "Prometheus"}
     assert {"Runbook", "Dashboard", "Alerts", "Silence", "Prometheus", "Incident"} <= set(SLACK_LINK.findall(slack))
     assert (
         shown.html.count(">Prometheus</a>") == 1 and "\nPrometheus: http://prometheus:9090/graph?g0.expr" in shown.text

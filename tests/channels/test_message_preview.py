@@ -60,9 +60,9 @@ def preview(tmp_path: Path) -> Any:
 @pytest.mark.parametrize("channel", ["slack-ml", "pager-ml", "email-ml"])
 def test_a_context_from_a_file_is_in_the_message(preview: Any, channel: str) -> None:
     result = preview(channel)
-    assert 0 == result.exit_code, result.output
-    for told in ("7.3 %", "above 5 %", "v2 deployed 6 min before it fired"):
-        assert told in result.output
+    assert result.exit_code == 0, result.output
+    for words in ("7.3 %", "above 5 %", "v2 deployed 6 min before it fired"):
+        assert words in result.output
 
 
 def test_a_mail_is_readable(preview: Any) -> None:
@@ -73,39 +73,39 @@ def test_a_mail_is_readable(preview: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    ("channel", "told"),
+    ("channel", "words"),
     [("email-ml", "Resolved after 26 min"), ("slack-ml", "Resolved after 26"), ("pager-ml", '"resolve"')],
 )
-def test_the_end_of_an_incident_can_be_seen_too(preview: Any, channel: str, told: str) -> None:
-    assert told in preview(channel, status="resolved").output
+def test_the_end_of_an_incident_can_be_seen_too(preview: Any, channel: str, words: str) -> None:
+    assert words in preview(channel, status="resolved").output
 
 
 def test_html_opens_in_the_browser(preview: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     opened: list[str] = []
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     monkeypatch.setattr(click, "launch", opened.append)
-    assert 0 == preview("email-ml", "--open").exit_code
+    assert preview("email-ml", "--open").exit_code == 0
     file = Path(opened[0].removeprefix("file://"))
     assert "<strong>7.3 %</strong>" in file.read_text()
 
 
 def test_without_html_there_is_nothing_to_open(preview: Any) -> None:
     result = preview("slack-ml", "--html")
-    assert (1, True) == (result.exit_code, "have no HTML" in result.output)
+    assert (result.exit_code, "have no HTML" in result.output) == (1, True)
 
 
 def test_a_fault_in_the_context_names_its_place(preview: Any) -> None:
     result = preview("slack-ml", context={"facts": [{"name": "e", "title": "E", "unit": "percent"}]})
-    assert 1 == result.exit_code
+    assert result.exit_code == 1
     assert "facts[0].unit: 'percent' is not one of ratio, seconds" in result.output
 
 
 def test_what_is_left_out_has_its_default() -> None:
     context = context_of(json.dumps(CONTEXT), NOW)
     (fact,) = context.facts
-    assert (NOW, Unit.RATIO, Verdict.BAD, ()) == (fact.at, fact.unit, fact.verdict, fact.past)
-    assert NOW + timedelta(minutes=2) == context.at
-    assert (NOW, None) == (context_of("{}", NOW).at, context_of("{}", NOW).hypothesis)
+    assert (fact.at, fact.unit, fact.verdict, fact.past) == (NOW, Unit.RATIO, Verdict.BAD, ())
+    assert context.at == NOW + timedelta(minutes=2)
+    assert (context_of("{}", NOW).at, context_of("{}", NOW).hypothesis) == (NOW, None)
 
 
 @pytest.mark.parametrize(

@@ -47,7 +47,7 @@ def test_only_so_many_renderings_are_kept() -> None:
     renderer = Renderer(None, None)
     for number in range(1100):
         renderer.message(an_incident(number=number), sample_claim(firing=True), (), html=False)
-    assert 1024 == len(renderer._kept)
+    assert len(renderer._kept) == 1024
 
 
 def test_fewer_renderings_are_kept_when_they_are_long(tmp_path: Path) -> None:
@@ -55,7 +55,7 @@ def test_fewer_renderings_are_kept_when_they_are_long(tmp_path: Path) -> None:
     renderer = Renderer(tmp_path, None)
     for number in range(30):
         renderer.message(an_incident(number=number), sample_claim(firing=True), (), html=False)
-    assert 20 == len(renderer._kept)
+    assert len(renderer._kept) == 20
 
 
 def test_a_channels_own_templates_come_first_then_those_of_its_kind(tmp_path: Path) -> None:
@@ -69,7 +69,7 @@ def test_a_channels_own_templates_come_first_then_those_of_its_kind(tmp_path: Pa
         ).summary
         for name in ("slack-ml", "slack-infra", "pager")
     }
-    assert {"slack-ml": "mine", "slack-infra": "slack's", "pager": "all"} == said
+    assert said == {"slack-ml": "mine", "slack-infra": "slack's", "pager": "all"}
 
 
 def test_what_a_route_names_comes_before_everything(tmp_path: Path) -> None:
@@ -84,4 +84,4 @@ def test_what_a_route_names_comes_before_everything(tmp_path: Path) -> None:
     assert dict.fromkeys(kinds, "of the route") == said
     chosen[0] = None
     said = {name: renderer.message(an_incident(), claim, (), html=False).summary for name, claim in claims.items()}
-    assert {"slack-ml": "mine", "pager": "all"} == said
+    assert said == {"slack-ml": "mine", "pager": "all"}

@@ -42,7 +42,7 @@ def group_of(labels: dict[str, str], summary: str, status: Status = Status.FIRIN
     return Group("prod", "bridge", "g", {"alertname": labels["alertname"]}, alerts)
 
 
-def told(group: Group, known: Incident | None = None, minutes: float = 0) -> tuple[Incident, tuple[Entry, ...]]:
+def received(group: Group, known: Incident | None = None, minutes: float = 0) -> tuple[Incident, tuple[Entry, ...]]:
     change = receive(known, group, AT + timedelta(minutes=minutes), Rules(), "uid")
     assert change is not None
     return replace(change.incident, number=5), change.entries
@@ -50,15 +50,15 @@ def told(group: Group, known: Incident | None = None, minutes: float = 0) -> tup
 
 def states(labels: dict[str, str], summary: str, count: int = 1) -> dict[str, tuple[Incident, tuple[Entry, ...], bool]]:
     """name -> the incident, its news, and whether it fires."""
-    first, news = told(group_of(labels, summary, count=count))
-    over, ended = told(group_of(labels, summary, Status.RESOLVED, count), first, 12)
+    first, news = received(group_of(labels, summary, count=count))
+    over, ended = received(group_of(labels, summary, Status.RESOLVED, count), first, 12)
     again = replace(
         group_of(labels, summary, count=count),
         alerts=tuple(
             replace(a, starts_at=LATER + timedelta(minutes=1)) for a in group_of(labels, summary, count=count).alerts
         ),
     )
-    back, returned = told(again, over, 14)
+    back, returned = received(again, over, 14)
     acknowledged, closed = acknowledge(first, "Ana", LATER), resolve(first, "Ana", LATER)
     return {
         "firing": (first, news, True),
@@ -77,7 +77,7 @@ def message(incident: Incident, news: tuple[Entry, ...], *, firing: bool) -> Mes
 
 
 def written(shown: Message, firing: bool) -> str:
-    """All that people read of it, in mail, Slack and PagerDuty."""
+    """All that responders read of it, in mail, Slack and PagerDuty."""
     claim = a_claim(firing=firing, sent=shown.revision - 1, revision=shown.revision)
     slack = a_slack(mention=None).compose(shown, claim).content
     pages = [event.get("payload", {}).get("summary", "") for event in events_of(shown, claim)]
@@ -120,11 +120,11 @@ def test_the_summary_says_what_happened(state: str, count: int, summary: str) ->
     labels = {"alertname": "MLModelDeployed", "severity": "info"}
     incident, news, firing = states(labels, SERVING, count)[state]
     shown = message(incident, news, firing=firing)
-    assert summary == shown.summary
+    assert shown.summary == summary
     view = {name: getattr(shown, name) for name in ("alerts", "alertname", "title", "firing", "firing_count")}
     view |= {name: getattr(shown, name) for name in ("resolved_count", "acknowledged_by", "flapping", "informational")}
     view |= {name: getattr(shown, name) for name in ("resolved_at", "updated_at", "opened_at", "lasted")}
-    assert summary == plain_summary({**view, "causes": (), "peak": ""})
+    assert plain_summary({**view, "causes": (), "peak": ""}) == summary
 
 
 @pytest.mark.parametrize("severities", [("info", "warning"), ("warning", "info"), ("none",), ("odd",), ("critical",)])
@@ -139,12 +139,12 @@ def test_what_was_a_fault_ends_as_one(severities: tuple[str, ...]) -> None:
         pairs = zip(group.alerts, severities, strict=True)
         return replace(group, alerts=tuple(replace(a, labels={**a.labels, "severity": s}) for a, s in pairs))
 
-    first, news = told(with_severities(firing))
+    first, news = received(with_severities(firing))
     assert message(first, news, firing=True).summary.startswith(("Firing", f"{len(severities)} alerts firing"))
     less, _ = (
-        told(replace(with_severities(ended), alerts=with_severities(ended).alerts[1:]), first, 5)
+        received(replace(with_severities(ended), alerts=with_severities(ended).alerts[1:]), first, 5)
         if len(severities) > 1
         else (first, ())
     )
-    over, _ = told(with_severities(ended), less, 12)
+    over, _ = received(with_severities(ended), less, 12)
     assert message(over, (), firing=False).summary.startswith("Resolved after 12 min")

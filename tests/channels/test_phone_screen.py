@@ -77,7 +77,7 @@ def top_of(page: Page, selector: str) -> float:
 def test_a_mail_says_it_on_the_first_screen(phone: Browser, name: str) -> None:
     context, texts = INCIDENTS[name]
     with opened(phone, html=a_message(context, html=True).html) as page:
-        assert {} == below(page, [*texts, LAST_TIME, FIRST_STEP, "Runbook", "Incident"], 0)
+        assert below(page, [*texts, LAST_TIME, FIRST_STEP, "Runbook", "Incident"], 0) == {}
 
 
 @pytest.mark.parametrize(
@@ -98,8 +98,11 @@ def test_slack_and_pagerduty_say_it_on_the_first_screen(
         page.locator(selector).first.wait_for()
         hide = "(kept) => document.querySelectorAll('main > section').forEach(s => s.querySelector(kept) || s.remove())"
         page.evaluate(hide, selector)
-        assert {} == below(
-            page, [*texts, LAST_TIME, FIRST_STEP if kind == "slack" else "first_step", link], top_of(page, selector)
+        assert (
+            below(
+                page, [*texts, LAST_TIME, FIRST_STEP if kind == "slack" else "first_step", link], top_of(page, selector)
+            )
+            == {}
         )
 
 

@@ -53,21 +53,21 @@ def test_it_is_posted_once_over_an_incidents_life(vendors: RunningSandbox) -> No
     send(a_slack(vendors.slack_base_url), over, a_claim(sent=2, firing=False, handle=handle))
     ((first, *others),) = threads(vendors)
     assert first.startswith("Also measured")
-    assert ["• worse"] == others
+    assert others == ["• worse"]
 
 
 def test_it_comes_with_the_first_message_that_has_it(vendors: RunningSandbox) -> None:
     handle = send(a_slack(vendors.slack_base_url)).handle
-    assert [[]] == threads(vendors)
+    assert threads(vendors) == [[]]
     send(a_slack(vendors.slack_base_url), measured(revision=2), a_claim(sent=1, handle=handle))
-    assert [1] == [len(replies) for replies in threads(vendors)]
+    assert [len(replies) for replies in threads(vendors)] == [1]
 
 
 def test_after_the_end_it_is_no_news(vendors: RunningSandbox) -> None:
     handle = send(a_slack(vendors.slack_base_url)).handle
     over = measured(revision=2, firing=False, state=State.RESOLVED)
     send(a_slack(vendors.slack_base_url), over, a_claim(sent=1, firing=False, handle=handle))
-    assert [[]] == threads(vendors)
+    assert threads(vendors) == [[]]
 
 
 @pytest.mark.parametrize("kind", ["accept_then_reset", "reset"])
@@ -84,7 +84,7 @@ def test_a_lost_answer_leaves_one_message_with_one_reply(vendors: RunningSandbox
     claim = a_claim(handle=handles[first], unknown=True, attempted_at=AT - timedelta(days=9999))
     handle = send(a_slack(vendors.slack_base_url, channel=place), measured(), claim).handle
     send(a_slack(vendors.slack_base_url, channel=place), measured(revision=2), a_claim(sent=1, handle=handle))
-    assert [1] == [len(replies) for replies in threads(vendors)]
+    assert [len(replies) for replies in threads(vendors)] == [1]
 
 
 def test_a_reply_that_slack_refuses_costs_nothing(vendors: RunningSandbox) -> None:
@@ -92,12 +92,12 @@ def test_a_reply_that_slack_refuses_costs_nothing(vendors: RunningSandbox) -> No
     vendors.fault(target="slack", kind="ok_false", error="msg_too_long", path="chat.postMessage", count=1)
     handle = send(a_slack(vendors.slack_base_url), measured()).handle
     send(a_slack(vendors.slack_base_url), measured(revision=2), a_claim(sent=1, handle=handle))
-    assert [[]] == threads(vendors)
+    assert threads(vendors) == [[]]
 
 
 def test_the_smallest_message_has_none(vendors: RunningSandbox) -> None:
     send(a_slack(vendors.slack_base_url), measured(), a_claim(shrink=True))
-    assert [[]] == threads(vendors)
+    assert threads(vendors) == [[]]
 
 
 def test_however_much_was_measured_slack_takes_it(vendors: RunningSandbox) -> None:

@@ -31,7 +31,7 @@ def write(folder: Path, **files: str) -> Path:
         ("{{ links[0].url }}", 1, "Link has no 'url'; it has text, href"),
     ],
 )
-def test_a_name_that_is_none_is_told_with_those_that_are(tmp_path: Path, text: str, line: int, words: str) -> None:
+def test_a_name_that_is_none_is_reported_with_those_that_are(tmp_path: Path, text: str, line: int, words: str) -> None:
     (found,) = check_templates(write(tmp_path, summary_txt=text))
     assert found.startswith(f"summary.txt: UndefinedError in line {line}: ")
     assert words in found
@@ -47,8 +47,10 @@ def test_a_filter_or_test_that_is_none_is_a_fault_in_words(tmp_path: Path, text:
 
 def test_two_mistakes_are_two_faults(tmp_path: Path) -> None:
     folder = write(tmp_path, body_txt="{{ a_name }}\n{{ b_name }}", slack__summary_txt="{{ c_name }}")
-    assert ["'a_name'", "'b_name'", "'c_name'"] == [
-        found.split("variable ")[1][:8] for found in check_templates(folder)
+    assert [found.split("variable ")[1][:8] for found in check_templates(folder)] == [
+        "'a_name'",
+        "'b_name'",
+        "'c_name'",
     ]
 
 
@@ -64,21 +66,21 @@ def test_two_mistakes_are_two_faults(tmp_path: Path) -> None:
     ],
 )
 def test_names_of_the_templates_own_are_right(tmp_path: Path, text: str) -> None:
-    assert [] == list(check_templates(write(tmp_path, summary_txt=text, part_txt="{{ title }}")))
+    assert list(check_templates(write(tmp_path, summary_txt=text, part_txt="{{ title }}"))) == []
 
 
-def test_files_that_replace_nothing_are_told(tmp_path: Path) -> None:
+def test_files_that_replace_nothing_are_reported(tmp_path: Path) -> None:
     folder = write(
         tmp_path,
         sumary_txt="x", body_htm="x", part_txt="x", body_txt="{% include 'part.txt' %}", README_md="x",
         slack__body_txt="x", email__body_txt="x", nights__summary_txt="x",
     )  # fmt: skip
     write(tmp_path, **{"slak-ml__summary_txt": "x", "pagerduty-ml__body_html": "x", "email-ml__summary_j2": "x"})
-    assert [
+    assert list(useless_files(folder, KINDS, {"nights"}, {"pagerduty", "slack"})) == [
         "pagerduty-ml/body.html has no effect: only mail uses it",
         "slack/body.txt has no effect: only mail uses it",
         "slak-ml/ is not used: no channel, kind or route's template has this name; did you mean 'slack-ml'?",
         "body.htm has no effect; did you mean 'body.html'?",
         "email-ml/summary.j2 has no effect; did you mean 'summary.txt'?",
         "sumary.txt has no effect; did you mean 'summary.txt'?",
-    ] == list(useless_files(folder, KINDS, {"nights"}, {"pagerduty", "slack"}))
+    ]

@@ -62,20 +62,20 @@ def connections_to(port: int) -> int:
 
 @pytest.mark.parametrize("way", ENDLESS)
 @pytest.mark.parametrize("kind", CALLERS)
-def test_what_never_ends_is_given_up_and_holds_up_nobody(kind: str, way: str) -> None:
-    """Twice as many calls as there are threads; then one that is answered, while the others are still talked to."""
+def test_what_never_ends_is_given_up_and_delays_no_other(kind: str, way: str) -> None:
+    """Twice as many calls as there are threads; then one that is answered, while the others still receive."""
     if kind == "ping" and way.partition(": ")[2] in AFTER_THE_HEAD:
         pytest.skip("a ping reads no further than the head")
     moody = Moody(ENDLESS[way])
 
     async def work(vendor: HostileVendor) -> None:
-        impatient = Caller(kind, vendor.url(), 0.5, concurrency=2)
+        caller = Caller(kind, vendor.url(), 0.5, concurrency=2)
         for _ in range(2):
-            first, _ = await asyncio.gather(impatient.fails(), impatient.fails())
+            first, _ = await asyncio.gather(caller.fails(), caller.fails())
             assert first[1], "what was sent may have arrived"
         moody.script = healthy(kind)
-        await impatient.recovers()
-        await impatient.close()
+        await caller.recovers()
+        await caller.close()
 
     run_with(moody, work)
 
@@ -91,7 +91,7 @@ def test_a_hundred_pages_into_nowhere_leave_nothing_behind(way: str) -> None:
             await asyncio.gather(*(pager.fails() for _ in range(8)))
         while connections_to(vendor.port) or len(asyncio.all_tasks()) > 1:
             await asyncio.sleep(0.01)
-        assert 8 == len(channel_threads() - before)
+        assert len(channel_threads() - before) == 8
         moody.script = healthy("pagerduty")
         await asyncio.gather(*(pager.recovers() for _ in range(16)))
         await pager.close()
@@ -130,7 +130,7 @@ def test_a_vendor_that_takes_no_bytes_is_given_up(kind: str) -> None:
         for _ in range(3):
             with pytest.raises(SendError) as caught:
                 await channel.send(composed, message, claim)
-            assert (Reason.NETWORK, True) == (caught.value.reason, caught.value.ambiguous)
+            assert (caught.value.reason, caught.value.ambiguous) == (Reason.NETWORK, True)
         await channel.close()
 
     run_with(sipping, work, speaks_first=True)
@@ -143,11 +143,11 @@ def test_a_picture_that_the_vendor_does_not_take_is_given_up() -> None:
         caller = Caller("upload", vendor.url(), 0.5)
         await caller.fails()
         moody.script = healthy("slack")
-        assert "InvalidUrlClientError" == (await caller.fails())[0], "there is no address in that answer"
+        assert (await caller.fails())[0] == "InvalidUrlClientError", "there is no address in that answer"
         place = {"ok": True, "upload_url": vendor.url(), "file_id": "F1"}
-        turns = iter([answering("200 OK", json.dumps(place).encode(), JSON), ENDLESS["flood: 100 Continue"]])
-        moody.script = lambda connection, over: next(turns)(connection, over)
-        assert "an answer without end" == (await caller.fails())[0]
+        answers = iter([answering("200 OK", json.dumps(place).encode(), JSON), ENDLESS["flood: 100 Continue"]])
+        moody.script = lambda connection, over: next(answers)(connection, over)
+        assert (await caller.fails())[0] == "an answer without end"
         await caller.close()
 
     run_with(moody, work)
@@ -170,4 +170,4 @@ def test_a_send_of_many_calls_ends_before_its_lease_does() -> None:
         return caught.value
 
     error = run_with(slow, work)
-    assert (Reason.NETWORK, True) == (error.reason, error.ambiguous)
+    assert (error.reason, error.ambiguous) == (Reason.NETWORK, True)

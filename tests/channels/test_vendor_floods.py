@@ -1,4 +1,4 @@
-"""Vendors that send more than anybody can keep: what a worker's process takes at its peak stays small."""
+"""Vendors that send more than a worker can keep: what a worker's process takes at its peak stays small."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def test_no_flood_fills_the_memory(kind: str) -> None:
         ports = {way: vendors.enter_context(running_vendor(script)).port for way, script in ways.items()}
         command = [sys.executable, "-c", MEASURE, str(Path(__file__).parents[2]), kind, json.dumps(ports)]
         done = subprocess.run(command, capture_output=True, text=True, timeout=110)
-    assert 0 == done.returncode, done.stderr
+    assert done.returncode == 0, done.stderr
     took = json.loads(done.stdout)
     assert ways.keys() == took.keys()
     assert not {way: size for way, size in took.items() if size > (160 if kind == "alertmanager" else 64)}

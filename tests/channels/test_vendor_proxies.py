@@ -31,7 +31,7 @@ def called(kind: str, url: str) -> None:
     async def work() -> None:
         caller = Caller(kind, url, 30)
         try:
-            assert "" == await caller.call()
+            assert await caller.call() == ""
         finally:
             await caller.close()
 
@@ -55,14 +55,14 @@ def test_each_scheme_takes_its_own_proxy(kind: str, believed: Path, monkeypatch:
     with running_proxy() as proxy, plain as vendor, secure as vendor_over_tls:
         monkeypatch.setenv("HTTPS_PROXY", proxy.url())
         called(kind, vendor.url())
-        assert [] == proxy.asked, "HTTPS_PROXY is not for http"
+        assert proxy.asked == [], "HTTPS_PROXY is not for http"
         called(kind, vendor_over_tls.url("https"))
-        assert {f"CONNECT 127.0.0.1:{vendor_over_tls.port} HTTP/1.1"} == set(proxy.asked)
+        assert set(proxy.asked) == {f"CONNECT 127.0.0.1:{vendor_over_tls.port} HTTP/1.1"}
         proxy.asked.clear()
         monkeypatch.delenv("HTTPS_PROXY")
         monkeypatch.setenv("HTTP_PROXY", proxy.url())
         called(kind, vendor_over_tls.url("https"))
-        assert [] == proxy.asked, "HTTP_PROXY is not for https"
+        assert proxy.asked == [], "HTTP_PROXY is not for https"
         called(kind, vendor.url())
         assert proxy.asked
         assert all(f" http://127.0.0.1:{vendor.port}" in line for line in proxy.asked)
@@ -75,7 +75,7 @@ def test_no_proxy_holds_for_all(kind: str, no_proxy: str, monkeypatch: pytest.Mo
         monkeypatch.setenv("all_proxy", proxy.url())
         monkeypatch.setenv("NO_PROXY", no_proxy.format(port=vendor.port))
         called(kind, vendor.url())
-        assert [] == proxy.asked
+        assert proxy.asked == []
         monkeypatch.setenv("NO_PROXY", "10.0.0.0/8,127.0.0.1:1")
         called(kind, vendor.url())
         assert proxy.asked
@@ -91,12 +91,12 @@ def test_a_proxys_login_is_given_to_it_alone(
     with running_proxy(right) as proxy, running_vendor(healthy(kind), tls=tls) as vendor:
         monkeypatch.setenv("ALL_PROXY", proxy.url(LOGIN))
         called(kind, vendor.url(scheme))
-        assert {right} == set(proxy.logins)
+        assert set(proxy.logins) == {right}
 
 
 @pytest.mark.parametrize("scheme", ["http", "https"])
 @pytest.mark.parametrize("kind", CALLERS)
-def test_a_login_that_the_proxy_refuses_is_told_without_it(
+def test_a_login_that_the_proxy_refuses_is_reported_without_it(
     kind: str, scheme: str, believed: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with running_proxy("Basic other") as proxy, running_vendor(healthy(kind)) as vendor:
@@ -105,13 +105,13 @@ def test_a_login_that_the_proxy_refuses_is_told_without_it(
         if kind in SENDERS and scheme == "http":  # the proxy speaks in the vendor's place
             with pytest.raises(SendError) as caught:
                 called(kind, url)
-            assert (Reason.CREDENTIAL, False) == (caught.value.reason, caught.value.ambiguous)
-            told = caught.value.detail
+            assert (caught.value.reason, caught.value.ambiguous) == (Reason.CREDENTIAL, False)
+            detail = caught.value.detail
         else:
-            told, doubtful = failure(kind, url)
+            detail, doubtful = failure(kind, url)
             assert not (doubtful and kind in SENDERS)
-    assert "407" in told
-    assert SECRET not in told
+    assert "407" in detail
+    assert SECRET not in detail
 
 
 @pytest.mark.parametrize("kind", CALLERS)
@@ -119,22 +119,22 @@ def test_a_proxy_that_is_not_there_or_never_answers_gets_nothing_through(
     kind: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("HTTPS_PROXY", f"http://{LOGIN}@127.0.0.1:9")
-    told, doubtful = failure(kind, "https://vendor.example")
-    assert "the proxy cannot be reached" in told
+    detail, doubtful = failure(kind, "https://vendor.example")
+    assert "the proxy cannot be reached" in detail
     assert not (doubtful and kind in SENDERS)
     with running_vendor(dripping(b"HTTP/1.1 2", b"0", 0.02)) as proxy:
         monkeypatch.setenv("HTTPS_PROXY", f"http://{LOGIN}@127.0.0.1:{proxy.port}")
-        told, doubtful = failure(kind, "https://vendor.example", 0.5)
-        assert not (doubtful and kind in SENDERS), "CONNECT alone tells the vendor nothing"
-        assert SECRET not in told
+        detail, doubtful = failure(kind, "https://vendor.example", 0.5)
+        assert not (doubtful and kind in SENDERS), "CONNECT alone sends the vendor nothing"
+        assert SECRET not in detail
 
 
 @pytest.mark.parametrize("kind", CALLERS)
 def test_a_proxy_that_cannot_be_used_is_said_in_words(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ALL_PROXY", f"socks5://{LOGIN}@127.0.0.1:9")
-    told, doubtful = failure(kind, "https://vendor.example")
-    assert "ALL_PROXY names a socks5 proxy" in told
-    assert SECRET not in told
+    detail, doubtful = failure(kind, "https://vendor.example")
+    assert "ALL_PROXY names a socks5 proxy" in detail
+    assert SECRET not in detail
     assert not (doubtful and kind in SENDERS)
 
 
@@ -158,6 +158,6 @@ def test_a_tunnels_end_is_the_vendors_certificate(believed: Path, monkeypatch: p
     with running_proxy() as proxy, running_vendor(never, tls=believed) as vendor:
         monkeypatch.setenv("HTTPS_PROXY", proxy.url())
         proxy.leads_to = vendor.port
-        told, doubtful = failure("pagerduty", "https://vendor.example")
-    assert "TLS: Hostname mismatch" in told
+        detail, doubtful = failure("pagerduty", "https://vendor.example")
+    assert "TLS: Hostname mismatch" in detail
     assert not doubtful

@@ -91,10 +91,10 @@ def healthy(kind: str) -> Script:
     vector = {"resultType": "vector", "result": []}
     every = {"status": "success", "data": vector, "ok": True, "channel": "C0123456789", "ts": "1.2"}
     status = {"uptime": "2026-11-23T10:00:00Z", "cluster": {"status": "disabled"}}
-    turns = itertools.cycle([[], status] if kind == "alertmanager" else [every])
+    answers = itertools.cycle([[], status] if kind == "alertmanager" else [every])
 
     def script(connection: socket.socket, over: threading.Event) -> None:
-        answering("200 OK", json.dumps(next(turns)).encode(), JSON)(connection, over)
+        answering("200 OK", json.dumps(next(answers)).encode(), JSON)(connection, over)
 
     return script
 
@@ -106,7 +106,7 @@ class Caller:
         self.kind, self.seconds = kind, seconds
         pager = pagerduty_settings(url, seconds, concurrency=concurrency)
         server = Alertmanager(url, timeout_seconds=seconds)
-        makes: dict[str, Callable[[], Any]] = {
+        builders: dict[str, Callable[[], Any]] = {
             "pagerduty": lambda: PagerDutyChannel("c", pager),
             "changes": lambda: PagerDutyChanges(pager),
             "slack": lambda: a_slack(f"{url}/api/", seconds, channel="C0123456789"),
@@ -116,7 +116,7 @@ class Caller:
             "alertmanager": lambda: AlertmanagerApi(server, lambda: datetime.now(UTC)),
             "ping": lambda: PingUrl(lambda: url, seconds),
         }
-        self.channel = makes[kind]()
+        self.channel = builders[kind]()
 
     async def call(self) -> str:
         """Empty when the vendor's answer was a good one; what was said of it else. Raises SendError."""
@@ -139,10 +139,10 @@ class Caller:
 
     async def recovers(self) -> None:
         """Comes back with the first good answer; on a busy machine one may come too late."""
-        told = "not yet asked"
-        while told:
+        fault = "not yet asked"
+        while fault:
             try:
-                told = await self.call()
+                fault = await self.call()
             except SendError:
                 await asyncio.sleep(0)
 
@@ -152,9 +152,9 @@ class Caller:
             return await self.call() or pytest.fail("it was answered"), True
         with pytest.raises(SendError) as caught:
             await self.call()
-        told = f"{caught.value} {caught.value.detail}"
+        words = f"{caught.value} {caught.value.detail}"
         assert caught.value.reason in (Reason.NETWORK, Reason.SERVER)
-        assert not [secret for secret in SECRETS if secret in told]
+        assert not [secret for secret in SECRETS if secret in words]
         return caught.value.detail, caught.value.ambiguous
 
     async def close(self) -> None:

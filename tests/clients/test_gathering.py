@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
+
+import pytest
 
 from bridge.clients.context_gathering import Gatherer, QueryLimits
 from bridge.core.context.enrichment import Answer, Failure, HistoryAnswer, Query, Sample
 from bridge.core.context.questions import Question
-from bridge.core.context.series import RangeQuery
+from bridge.core.context.series import RangeQuery, Series
 from bridge.core.facts import ChangeEvent, Context, Unit
 from bridge.core.incidents.transitions import Rules, receive
-from bridge.core.model import Incident
+from bridge.core.model import Incident, State
 from tests.builders import a_group, an_alert, at
 
 QUESTIONS = (
@@ -204,3 +207,60 @@ def test_histories_share_the_budget_and_the_answers() -> None:
     contexts = gathered(source, [an_incident(job="api") for _ in range(9)], questions=(history,), budget=0.05)
     assert 9 == len(contexts)
     assert ['all{job="api"}', 'failed{job="api"}'] == sorted(query.expr for query in source.asked_over_time)
+
+
+class Measured(Source):
+    """Three pods since ever, of which one stopped to answer; since the alert's start, half of what is asked fails."""
+
+    def __init__(self, fired: float, now: float, dead_for: float) -> None:
+        super().__init__()
+        self.fired, self.now, self.dead_for = fired, now, dead_for
+
+    async def query_range(self, query: RangeQuery, timeout_seconds: float) -> HistoryAnswer:
+        begin, step = query.span.start.timestamp(), query.step.total_seconds()
+        times = [begin + step * index for index in range(int(query.span.seconds / step) + 1)]
+        return tuple(
+            Series({"job": "api", "pod": pod}, tuple((time, self.value(query.expr[:2], pod, time)) for time in times))
+            for pod in ("a", "b", "c")
+        )
+
+    def value(self, what: str, pod: str, time: float) -> float:
+        dead = pod == "a" and time > self.now - self.dead_for
+        if what == "up":
+            return 0.0 if dead else 1.0
+        share = 1.0 if what == "al" else 0.5 if time > self.fired - 120 else 0.0
+        return 0.0 if dead else share
+
+
+@pytest.mark.parametrize("hours", [1, 2.9, 3.1, 5, 20, 72, 24 * 30])
+@pytest.mark.parametrize("ended_before", [0, 600])
+def test_what_is_so_now_is_measured_now_however_long_it_lasts(hours: float, ended_before: float) -> None:
+    lasted = timedelta(hours=hours)
+    fired, until = at(0), at(0) + lasted
+    opened = receive(None, a_group(an_alert(job="api")), at(1), Rules(), "u")
+    assert opened is not None
+    incident = opened.incident
+    if ended_before:
+        incident = replace(incident, state=State.RESOLVED, resolved_at=until, ended_at=until)
+    questions = (
+        Question("targets", "Pods", Unit.COUNT, "up[{{ window }}]", role="targets"),
+        Question("failing", "Failed", Unit.RATIO, "bad[{{ window }}]", of="all[{{ window }}]", role="failures"),
+    )
+    source = Measured(fired.timestamp(), until.timestamp(), dead_for=270)
+
+    async def gather() -> Context:
+        clock = until + timedelta(seconds=ended_before)
+        gatherer = Gatherer(source, questions, ("job",), QueryLimits(budget=30.0), lambda: clock)
+        return await gatherer.gather(incident, ())
+
+    context = asyncio.run(gather())
+    targets, lately = (next(fact for fact in context.facts if fact.name == name) for name in ("targets", "failing"))
+    assert (targets.value, targets.of) == (2, 3)
+    assert lately.title == "Failed in 5 min" and lately.of is not None and 600 <= lately.of <= 720
+    assert lately.value == pytest.approx(lately.of / 2, abs=1)
+    assert context.onset is not None and abs(context.onset.at - fired) <= timedelta(minutes=4)
+    since = next(fact for fact in context.facts if fact.role == "symptom_by_pod")
+    assert [part.of for part in since.parts if part.name == "b"] == [
+        pytest.approx(lasted.total_seconds(), rel=0.05, abs=300)
+    ]
+    assert all(query.span.seconds / query.step.total_seconds() <= 360 for query in source.asked_over_time)

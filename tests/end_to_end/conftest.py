@@ -42,7 +42,7 @@ def alertmanager(tmp_path: Path, bridge: Bridge, token: str) -> Iterator[str]:
 
 @pytest.fixture
 def asking(tmp_path: Path, bridge: Bridge) -> Start:
-    """The bridge with the shipped routes, asking these Alertmanagers often and with little patience."""
+    """The bridge with the shipped routes, asking these Alertmanagers often and with short timeouts."""
 
     def start(*urls: str, **more: str) -> Bridge:
         routes = yaml.safe_load(bridge.config.read_text())

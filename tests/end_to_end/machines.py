@@ -139,7 +139,7 @@ def running_bridge(
         "SLACK_BASE_URL": sandbox.slack_base_url,
         "SMTP_SMARTHOST": sandbox.smtp_address,
         "SMTP_TLS": "none",
-        "PROMETHEUS_URL": "http://127.0.0.1:9",  # nobody there
+        "PROMETHEUS_URL": "http://127.0.0.1:9",  # nothing listens there
         "ALERTMANAGER_URL": "http://127.0.0.1:9",
         **more,
     }

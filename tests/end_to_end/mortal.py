@@ -84,7 +84,7 @@ def live(half: str, life: Life) -> None:
 
 
 def _put(module: ModuleType, **things: object) -> None:
-    """What the module looks up by these names from now on."""
+    """Replaces what the module knows by these names."""
     for name, thing in things.items():
         assert hasattr(module, name), f"{module.__name__} has no {name}"
         setattr(module, name, thing)
@@ -93,20 +93,20 @@ def _put(module: ModuleType, **things: object) -> None:
 def _wrap_web(life: Life) -> None:
     def receiving(connection: sa.Connection, policy: Policy, groups: Sequence[Group], now: datetime) -> list[Accepted]:
         accepted = receive_groups(connection, policy, groups, now)
-        life.passes("before commit", _told(groups))
+        life.passes("before commit", _webhook_of(groups))
         return accepted
 
     class Intake(StoreIntake):
         def _commit(self, groups: list[Group]) -> list[Accepted]:
             accepted = super()._commit(groups)
-            life.passes("after commit", _told(groups))
+            life.passes("after commit", _webhook_of(groups))
             return accepted
 
     _put(intake, receive_groups=receiving)
     _put(web_process, StoreIntake=Intake)
 
 
-def _told(groups: Sequence[Group]) -> list[tuple[str, object]]:
+def _webhook_of(groups: Sequence[Group]) -> list[tuple[str, object]]:
     return [("web", any(alert.firing for alert in group.alerts)) for group in groups]
 
 
@@ -148,7 +148,7 @@ def _with_mortal_channels(setup: Setup, life: Life) -> Setup:
 
 
 class _Channel:
-    """A real channel, whose process may end before its message leaves, or before it hears that it arrived."""
+    """A real channel, whose process may end before its message leaves, or before it knows that it arrived."""
 
     def __init__(self, real: Any, life: Life) -> None:
         self._real, self._life = real, life

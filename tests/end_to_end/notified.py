@@ -23,7 +23,7 @@ def mails(sandbox: RunningSandbox) -> list[dict[str, Any]]:
 
 
 def settled(url: str) -> bool:
-    """No delivery waits or is being sent by the bridge at this address: nobody is notified again before new news."""
-    told = requests.get(f"{url}/metrics", timeout=60).text
-    waiting = [line for line in told.splitlines() if line.startswith("bridge_deliveries_pending{")]
+    """No delivery waits or is being sent by the bridge at this address: no channel is notified before a new change."""
+    metrics = requests.get(f"{url}/metrics", timeout=60).text
+    waiting = [line for line in metrics.splitlines() if line.startswith("bridge_deliveries_pending{")]
     return bool(waiting) and all(float(line.rpartition(" ")[2]) == 0 for line in waiting)

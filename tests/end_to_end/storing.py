@@ -39,7 +39,7 @@ class Sender:
 
 @contextlib.contextmanager
 def started(folder: Path, database: str = "") -> Iterator[Bridge]:
-    """By a shell that lets everybody read what it makes."""
+    """By a shell that lets every user read what it creates."""
     (folder / "state").mkdir(mode=0o777)
     (folder / "routes.yaml").write_text(ROUTES)
     database = database or f"sqlite:///{folder}/state/bridge.db"

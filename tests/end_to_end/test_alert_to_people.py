@@ -1,4 +1,4 @@
-"""A real Alertmanager, the real bridge processes, and what people see in the sandbox."""
+"""A real Alertmanager, the real bridge processes, and what responders see in the sandbox."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from tests.end_to_end.notified import mails, pages, posts, settled
 from tests.end_to_end.webhooks import Storm
 
 
-def test_each_severity_reaches_its_people_and_so_does_the_end(
+def test_each_severity_reaches_its_responders_and_so_does_the_end(
     alertmanager: str, sandbox: RunningSandbox, bridge: Bridge
 ) -> None:
     for name, severity in (("ErrorsHigh", "critical"), ("MemoryHigh", "warning"), ("Deployed", "info")):
         fire(alertmanager, name, severity)
     eventually(lambda: pages(sandbox) and mails(sandbox) and posts(sandbox))
-    assert [("triggered", 1)] == [(page["status"], page["pages"]) for page in pages(sandbox)]
+    assert [(page["status"], page["pages"]) for page in pages(sandbox)] == [("triggered", 1)]
     assert "ErrorsHigh" in str(pages(sandbox)[0])
     assert "MemoryHigh" in mails(sandbox)[0]["subject"]
     assert "Deployed" in str(posts(sandbox)[0])
@@ -29,9 +29,9 @@ def test_each_severity_reaches_its_people_and_so_does_the_end(
     eventually(lambda: pages(sandbox)[0]["status"] == "resolved")
     eventually(lambda: len(mails(sandbox)) == 2)
     eventually(lambda: posts(sandbox)[0]["edits"])
-    assert 1 == pages(sandbox)[0]["pages"]
+    assert pages(sandbox)[0]["pages"] == 1
     assert mails(sandbox)[0]["subject"] == mails(sandbox)[1]["subject"]
-    assert 1 == len(posts(sandbox))
+    assert len(posts(sandbox)) == 1
     eventually(lambda: all(incident["state"] == "resolved" for incident in bridge.incidents()))
 
 
@@ -48,8 +48,8 @@ def test_two_peers_of_a_pair_make_one_page(tmp_path: Path, bridge: Bridge, sandb
         fire(right, "ErrorsHigh", "critical")
         eventually(lambda: pages(sandbox))
         time.sleep(4)
-    assert [1] == [page["pages"] for page in pages(sandbox)]
-    assert 1 == len(bridge.incidents())
+    assert [page["pages"] for page in pages(sandbox)] == [1]
+    assert len(bridge.incidents()) == 1
 
 
 def test_an_outage_of_a_vendor_delays_and_loses_nothing(
@@ -60,10 +60,10 @@ def test_an_outage_of_a_vendor_delays_and_loses_nothing(
     fire(alertmanager, "Deployed", "info")
     eventually(lambda: posts(sandbox))  # the others go on
     eventually(lambda: "delivery_failed" in bridge.log())
-    assert [] == pages(sandbox)
+    assert pages(sandbox) == []
     sandbox.clear_faults()
     eventually(lambda: pages(sandbox))
-    assert [1] == [page["pages"] for page in pages(sandbox)]
+    assert [page["pages"] for page in pages(sandbox)] == [1]
 
 
 @pytest.fixture
@@ -94,8 +94,8 @@ def test_killing_it_in_mid_storm_loses_nothing_and_pages_once(
     else:
         bridge.kill(victim)
     storm.finish()
-    assert size == storm.accepted
+    assert storm.accepted == size
     eventually(lambda: len(pages(sandbox)) == size)
     eventually(lambda: settled(bridge.url))
-    assert {1} == {page["pages"] for page in pages(sandbox)}
+    assert {page["pages"] for page in pages(sandbox)} == {1}
     eventually(bridge.ready)

@@ -1,4 +1,4 @@
-"""What Alertmanager never tells: real ones are asked about it by the real bridge."""
+"""What Alertmanager never sends: real ones are asked for it by the real bridge."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from dev.sandbox.running import RunningSandbox
 from dev.stack.free_port import free_port
 from tests.end_to_end.machines import Bridge, end, eventually, fire, running_alertmanager
 from tests.end_to_end.notified import pages
-from tests.end_to_end.reconciling import Start, look_again
+from tests.end_to_end.reconciling import Start, await_rounds
 
 
 def silence(alertmanager: str, name: str) -> str:
@@ -38,7 +38,7 @@ def muted(bridge: Bridge) -> list[str]:
     return [alert["muted"] for alert in only(bridge)["alerts"] if alert["muted"]]
 
 
-def test_what_ends_while_it_is_silenced_is_ended_and_told(
+def test_what_ends_while_it_is_silenced_is_ended_and_notified(
     alertmanager: str, asking: Start, sandbox: RunningSandbox
 ) -> None:
     bridge = asking(alertmanager)
@@ -49,11 +49,11 @@ def test_what_ends_while_it_is_silenced_is_ended_and_told(
     assert muted(bridge)[0].startswith("silenced by alice until 20")
     assert "ErrorsHigh: silenced by alice until" in texts(bridge)
     assert "silenced by alice until" in requests.get(f"{bridge.url}/incidents/1", timeout=60).text
-    look_again(bridge, "ok", 6)
-    assert ("open", "triggered") == (only(bridge)["state"], pages(sandbox)[0]["status"])
+    await_rounds(bridge, "ok", 6)
+    assert (only(bridge)["state"], pages(sandbox)[0]["status"]) == ("open", "triggered")
     end(alertmanager, "ErrorsHigh", "critical")
     eventually(lambda: pages(sandbox)[0]["status"] == "resolved")
-    assert ("resolved", 1) == (only(bridge)["state"], pages(sandbox)[0]["pages"])
+    assert (only(bridge)["state"], pages(sandbox)[0]["pages"]) == ("resolved", 1)
     assert "ErrorsHigh ended: Alertmanager no longer knows it" in texts(bridge)
 
 
@@ -65,16 +65,16 @@ def test_an_alertmanager_that_forgot_everything_ends_nothing(
         asking(alertmanager, settled="1h")
         fire(alertmanager, "ErrorsHigh", "critical")
         eventually(lambda: pages(sandbox))
-        look_again(bridge, "fresh", 1)
-    look_again(bridge, "unanswered", 1)
+        await_rounds(bridge, "fresh", 1)
+    await_rounds(bridge, "unanswered", 1)
     with running_alertmanager(tmp_path / "after", bridge.url, token, port=port) as alertmanager:
-        assert [] == requests.get(f"{alertmanager}/api/v2/alerts", timeout=60).json()
-        look_again(bridge, "fresh", 6)  # for longer than an alert may be missing
-        assert "open" == only(bridge)["state"]
+        assert requests.get(f"{alertmanager}/api/v2/alerts", timeout=60).json() == []
+        await_rounds(bridge, "fresh", 6)  # for longer than an alert may be missing
+        assert only(bridge)["state"] == "open"
         fire(alertmanager, "ErrorsHigh", "critical")
         asking(alertmanager)  # now it is trusted
-        look_again(bridge, "ok", 6)
-        assert ("open", 1) == (only(bridge)["state"], pages(sandbox)[0]["pages"])
+        await_rounds(bridge, "ok", 6)
+        assert (only(bridge)["state"], pages(sandbox)[0]["pages"]) == ("open", 1)
 
 
 def test_while_one_of_two_is_down_nothing_is_ended_and_what_one_of_them_has_is_alive(
@@ -86,10 +86,10 @@ def test_while_one_of_two_is_down_nothing_is_ended_and_what_one_of_them_has_is_a
             asking(left, right)
             fire(left, "ErrorsHigh", "critical")
             eventually(lambda: pages(sandbox))
-            look_again(bridge, "ok", 6)
-            assert "open" == only(bridge)["state"]
-        look_again(bridge, "unanswered", 6)
-        assert "open" == only(bridge)["state"]
+            await_rounds(bridge, "ok", 6)
+            assert only(bridge)["state"] == "open"
+        await_rounds(bridge, "unanswered", 6)
+        assert only(bridge)["state"] == "open"
         with running_alertmanager(tmp_path / "again", bridge.url, token, port=port):
             eventually(lambda: only(bridge)["state"] == "resolved")
     eventually(lambda: pages(sandbox)[0]["status"] == "resolved")
@@ -109,9 +109,9 @@ def test_a_member_of_a_cluster_that_is_not_asked_is_a_doubt(
         asking(left)
         fire(left, "ErrorsHigh", "critical")
         eventually(lambda: pages(sandbox))
-        look_again(bridge, "incomplete", 1)
+        await_rounds(bridge, "incomplete", 1)
         asking(left, right)
-        look_again(bridge, "ok", 1)
+        await_rounds(bridge, "ok", 1)
 
 
 def test_a_webhook_that_was_cut_is_completed_and_its_end_is_not_missed(
@@ -124,12 +124,12 @@ def test_a_webhook_that_was_cut_is_completed_and_its_end_is_not_missed(
             fire(alertmanager, "ErrorsHigh", "critical", pod=pod)
         eventually(lambda: bridge.incidents() and len(only(bridge)["alerts"]) == 3)
         assert set(pods) == {alert["labels"]["pod"] for alert in only(bridge)["alerts"]}
-        assert 0 == only(bridge)["truncated"]
+        assert only(bridge)["truncated"] == 0
         assert "joined (left out of the webhook)" in texts(bridge)
         for pod in pods:
             end(alertmanager, "ErrorsHigh", "critical", pod=pod)
         eventually(lambda: only(bridge)["state"] == "resolved")
-    assert [1] == [page["pages"] for page in pages(sandbox)]
+    assert [page["pages"] for page in pages(sandbox)] == [1]
 
 
 def test_an_end_that_alertmanager_forgot_while_the_bridge_was_away_is_found(
@@ -140,7 +140,7 @@ def test_an_end_that_alertmanager_forgot_while_the_bridge_was_away_is_found(
         asking(alertmanager)
         fire(alertmanager, "ErrorsHigh", "critical")
         eventually(lambda: pages(sandbox))
-        look_again(bridge, "ok", 1)
+        await_rounds(bridge, "ok", 1)
         bridge.stop()
         end(alertmanager, "ErrorsHigh", "critical")
         eventually(lambda: requests.get(f"{alertmanager}/api/v2/alerts", timeout=60).json() == [])

@@ -1,4 +1,4 @@
-"""A real nginx before a real web process: nobody becomes local by being proxied, and a proxy that is set up works."""
+"""A real nginx before a real web process: no client is local for being proxied, and a proxy that is set up works."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ def change(url: str, **headers: str) -> int:
 
 
 def everything(url: str, **headers: str) -> set[int]:
-    """What only this machine may do while the file names nobody."""
+    """What only this machine may do while the file names no user."""
     return {*(get(url, path, headers=headers) for path in READS), reload(url, headers=headers)} | {
         alert(url, **headers),
         change(url, **headers),
@@ -85,14 +85,16 @@ def test_where_there_are_users_a_login_is_wanted_wherever_it_listens(
 ) -> None:
     web.reload(CHANNEL + f"web: {{{USERS}}}\n")
     for url in (plain, web.url):
-        assert {401} == {*(get(url, path, headers=host) for path in READS), reload(url, headers=host)}
-        assert {200, 404} == {get(url, path, headers=host, auth=ANN) for path in READS}
-        assert 200 == reload(url, headers=host, auth=ANN)
-        assert 200 == get(url, "/-/healthy", headers=host)
+        assert {*(get(url, path, headers=host) for path in READS), reload(url, headers=host)} == {401}
+        assert {get(url, path, headers=host, auth=ANN) for path in READS} == {200, 404}
+        assert reload(url, headers=host, auth=ANN) == 200
+        assert get(url, "/-/healthy", headers=host) == 200
 
 
 @pytest.mark.parametrize("proxy", ["plain", "adding", "set_up"])
-def test_nobody_is_local_for_having_come_through_a_proxy(web: Web, proxy: str, request: pytest.FixtureRequest) -> None:
+def test_no_client_is_local_for_having_come_through_a_proxy(
+    web: Web, proxy: str, request: pytest.FixtureRequest
+) -> None:
     web.reload(CHANNEL)
     url: str = request.getfixturevalue(proxy)
     spoofs: tuple[dict[str, str], ...] = (
@@ -114,9 +116,9 @@ def test_a_proxy_without_settings_but_with_kept_connections_is_known_by_the_host
 def test_only_a_trusted_proxy_says_who_the_client_is(web: Web, set_up: str, adding: str) -> None:
     web.reload(CHANNEL + f"web: {{{TRUSTING}}}\nexternal_url: https://bridge.example.org\n")
     ours = {"Host": "bridge.example.org"}
-    assert 200 == get(set_up, headers={**ours, "test-client": "127.0.0.1"})
-    assert 200 == get(set_up, headers={**ours, "test-client": "127.0.0.1, 10.1.2.3"})
-    assert 200 == get(adding, headers={"Host": "localhost"})
+    assert get(set_up, headers={**ours, "test-client": "127.0.0.1"}) == 200
+    assert get(set_up, headers={**ours, "test-client": "127.0.0.1, 10.1.2.3"}) == 200
+    assert get(adding, headers={"Host": "localhost"}) == 200
     for client in ("203.0.113.9", "127.0.0.1, 203.0.113.9", "203.0.113.9, 10.1.2.3", "unknown", ""):
         assert everything(set_up, **ours, **{"test-client": client}) <= {401, 403}
     assert everything(adding, **{"X-Forwarded-For": "203.0.113.9, 10.1.2.3"}) <= {401, 403}
@@ -132,20 +134,20 @@ def test_tokens_and_logins_work_through_any_proxy(web: Web, plain: str, set_up: 
         web.reload(CHANNEL + SOURCE + more)
         for url in (plain, set_up, adding):
             for host in ({}, {"Host": "bridge.example.org"}, {"Host": "other.example.org"}):
-                assert (200, 401) == (alert(url, **BEARER, **host), alert(url, Authorization="Bearer x", **host))
+                assert (alert(url, **BEARER, **host), alert(url, Authorization="Bearer x", **host)) == (200, 401)
                 assert change(url, **BEARER, **host) in (200, 201) and change(url, **host) == 401
-                assert not more or 200 == get(url, headers=host, auth=ANN)
+                assert not more or get(url, headers=host, auth=ANN) == 200
 
 
 def test_behind_tls_the_pages_own_origin_is_known(web: Web, plain: str, set_up: str) -> None:
     own = {"Host": "bridge.example.org", "Origin": "https://bridge.example.org"}
     web.reload(CHANNEL + f"web: {{{USERS}, {TRUSTING}}}\n")
-    assert 200 == reload(set_up, headers=own, auth=ANN)
+    assert reload(set_up, headers=own, auth=ANN) == 200
     for other in ("https://evil.example", "http://bridge.example.org", "null"):
-        assert 403 == reload(set_up, headers={**own, "Origin": other}, auth=ANN)
+        assert reload(set_up, headers={**own, "Origin": other}, auth=ANN) == 403
     web.reload(CHANNEL + f"web: {{{USERS}}}\nexternal_url: https://bridge.example.org\n")
-    assert 200 == reload(plain, headers=own, auth=ANN)
-    assert 403 == reload(plain, headers={**own, "Origin": "https://evil.example"}, auth=ANN)
+    assert reload(plain, headers=own, auth=ANN) == 200
+    assert reload(plain, headers={**own, "Origin": "https://evil.example"}, auth=ANN) == 403
 
 
 def test_a_page_whose_name_means_this_machine_all_at_once_can_do_nothing(web: Web) -> None:
@@ -161,31 +163,31 @@ def test_a_page_whose_name_means_this_machine_all_at_once_can_do_nothing(web: We
     }
 
 
-def test_a_guesser_behind_a_trusted_proxy_locks_out_nobody_else(web: Web, set_up: str) -> None:
+def test_a_guesser_behind_a_trusted_proxy_locks_out_no_other_client(web: Web, set_up: str) -> None:
     web.reload(CHANNEL + f"web: {{{USERS}, {TRUSTING}}}\n")
     guesser, other = {"test-client": "198.51.100.1"}, {"test-client": "198.51.100.2"}
     answers = [get(set_up, headers=guesser, auth=WRONG) for _ in range(7)]
-    assert [401] * 5 + [429] * 2 == answers
-    assert 429 == get(set_up, headers=guesser, auth=("ann", "wrong again"))
-    assert 200 == get(set_up, headers=other, auth=ANN)
+    assert answers == [401] * 5 + [429] * 2
+    assert get(set_up, headers=guesser, auth=("ann", "wrong again")) == 429
+    assert get(set_up, headers=other, auth=ANN) == 200
 
 
-def test_a_guesser_behind_an_unknown_proxy_locks_out_nobody_who_is_logged_in_and_no_other_name(
+def test_a_guesser_behind_an_unknown_proxy_locks_out_no_user_who_is_logged_in_and_no_other_name(
     web: Web, plain: str
 ) -> None:
     web.reload(CHANNEL + f"web: {{{USERS}}}\n")
-    assert 200 == get(plain, auth=ANN)
-    assert [401] * 5 + [429] * 2 == [get(plain, auth=WRONG) for _ in range(7)]
-    assert (200, 200) == (get(plain, auth=ANN), get(plain, auth=BOB))
+    assert get(plain, auth=ANN) == 200
+    assert [get(plain, auth=WRONG) for _ in range(7)] == [401] * 5 + [429] * 2
+    assert (get(plain, auth=ANN), get(plain, auth=BOB)) == (200, 200)
 
 
-def test_a_reload_changes_who_is_trusted_and_who_may_look(web: Web, set_up: str) -> None:
+def test_a_reload_changes_who_is_trusted_and_who_may_read(web: Web, set_up: str) -> None:
     near = {"Host": "localhost", "test-client": "127.0.0.1"}
     web.reload(CHANNEL)
-    assert 401 == get(set_up, headers=near)
+    assert get(set_up, headers=near) == 401
     web.reload(CHANNEL + f"web: {{{TRUSTING}}}\n")
-    assert 200 == get(set_up, headers=near)
+    assert get(set_up, headers=near) == 200
     web.reload(CHANNEL + f"web: {{{TRUSTING}, {USERS}}}\n")
-    assert (401, 200) == (get(set_up, headers=near), get(set_up, headers=near, auth=BOB))
+    assert (get(set_up, headers=near), get(set_up, headers=near, auth=BOB)) == (401, 200)
     web.reload(CHANNEL)
-    assert (401, 200) == (get(set_up, headers=near), get(web.url))
+    assert (get(set_up, headers=near), get(web.url)) == (401, 200)

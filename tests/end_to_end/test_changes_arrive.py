@@ -15,7 +15,7 @@ from dev.sandbox.running import RunningSandbox
 from tests.end_to_end.machines import ROOT, Bridge, eventually, fire
 
 
-def tell(bridge: Bridge, token: str, change: dict[str, Any]) -> int:
+def post_change(bridge: Bridge, token: str, change: dict[str, Any]) -> int:
     headers = {"Authorization": f"Bearer {token}"}
     return requests.post(f"{bridge.url}/events/change", json=change, headers=headers, timeout=60).status_code
 
@@ -26,20 +26,20 @@ def changes(bridge: Bridge, path: str = "changes") -> list[dict[str, Any]]:
 
 def test_a_posted_change_is_kept_once_and_survives_the_processes(bridge: Bridge, token: str) -> None:
     change = {"kind": "deploy", "service": "bert-api", "model": "toxic-bert", "version": "v2", "at": 1763900000}
-    assert [201, 200] == [tell(bridge, token, change) for _ in range(2)]
-    assert 401 == tell(bridge, "not-the-token", {**change, "version": "v3"})
+    assert [post_change(bridge, token, change) for _ in range(2)] == [201, 200]
+    assert post_change(bridge, "not-the-token", {**change, "version": "v3"}) == 401
     bridge.kill_everything()
     bridge.start()
-    assert 200 == tell(bridge, token, change)
+    assert post_change(bridge, token, change) == 200
     (kept,) = changes(bridge)
-    assert ("v2", {"model": "toxic-bert"}, "prod") == (kept["version"], kept["labels"], kept["source"])
+    assert (kept["version"], kept["labels"], kept["source"]) == ("v2", {"model": "toxic-bert"}, "prod")
 
 
 def test_an_incident_shows_its_changes_from_posts_and_alerts(bridge: Bridge, alertmanager: str, token: str) -> None:
     before = datetime.now(UTC) - timedelta(minutes=10)
     posted = {"kind": "deploy", "service": "bert-api", "version": "v2", "at": before.isoformat(), "by": "release job"}
-    assert 201 == tell(bridge, token, posted)
-    assert 201 == tell(bridge, token, {**posted, "service": "billing"})
+    assert post_change(bridge, token, posted) == 201
+    assert post_change(bridge, token, {**posted, "service": "billing"}) == 201
     fire(alertmanager, "MLRetrainingStarted", "info", job="bert-api", namespace="ml")
     fire(alertmanager, "ErrorsHigh", "critical", job="bert-api", namespace="ml")
     incident = eventually(lambda: [each for each in bridge.incidents() if "ErrorsHigh" in each["title"]])[0]
@@ -53,26 +53,26 @@ def test_an_incident_shows_its_changes_from_posts_and_alerts(bridge: Bridge, ale
     ):
         assert word in page
     assert "billing" not in page
-    assert ["retraining", "deploy"] == [each["kind"] for each in changes(bridge, f"incidents/{incident['number']}")]
+    assert [each["kind"] for each in changes(bridge, f"incidents/{incident['number']}")] == ["retraining", "deploy"]
     assert (
         'bridge_changes_total{kind="retraining",source="prod"} 1.0'
         in requests.get(f"{bridge.url}/metrics", timeout=60).text
     )
 
 
-def test_pagerduty_is_told_of_each_change_once_without_paging(
+def test_pagerduty_is_notified_of_each_change_once_without_paging(
     bridge: Bridge, sandbox: RunningSandbox, token: str
 ) -> None:
     sandbox.fault(target="pagerduty", kind="status", status=503, path="change", count=1)
     for version in ("v2", "v3", "v2"):
-        tell(bridge, token, {"kind": "deploy", "service": "bert-api", "version": version, "at": 1763900000})
+        post_change(bridge, token, {"kind": "deploy", "service": "bert-api", "version": version, "at": 1763900000})
     eventually(lambda: len(sandbox.state["pagerduty"]["changes"]) == 2)
-    told = [change["payload"]["summary"] for change in sandbox.state["pagerduty"]["changes"]]
-    assert ["bert-api v2 was deployed", "bert-api v3 was deployed"] == sorted(told)
-    assert [] == sandbox.state["pagerduty"]["incidents"]
+    summaries = [change["payload"]["summary"] for change in sandbox.state["pagerduty"]["changes"]]
+    assert sorted(summaries) == ["bert-api v2 was deployed", "bert-api v3 was deployed"]
+    assert sandbox.state["pagerduty"]["incidents"] == []
 
 
-def test_the_api_tells_the_bridge_of_its_deploys_and_rollbacks_in_words_that_it_takes(
+def test_the_api_posts_its_deploys_and_rollbacks_in_a_form_that_the_bridge_takes(
     bridge: Bridge, token: str, tmp_path: Path
 ) -> None:
     settings = {
@@ -90,6 +90,6 @@ def test_the_api_tells_the_bridge_of_its_deploys_and_rollbacks_in_words_that_it_
             text=True,
         )
         assert (done.returncode, done.stderr) == (0, "")
-    told = [(each["kind"], each["service"], each["version"], each["previous"]) for each in changes(bridge)]
-    assert told == [("rollback", "toxicity-api", "1.1.0", "1.0.0"), ("deploy", "toxicity-api", "1.0.0", "1.1.0")]
-    assert {"model": "minilm-toxicity"} == changes(bridge)[0]["labels"]
+    stored = [(each["kind"], each["service"], each["version"], each["previous"]) for each in changes(bridge)]
+    assert stored == [("rollback", "toxicity-api", "1.1.0", "1.0.0"), ("deploy", "toxicity-api", "1.0.0", "1.1.0")]
+    assert changes(bridge)[0]["labels"] == {"model": "minilm-toxicity"}

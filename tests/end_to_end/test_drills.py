@@ -61,7 +61,7 @@ def active_faults(site: Site) -> list[str]:
     return [each["name"] for drills in listed for each in drills if each["active"]]
 
 
-def test_errors_page_somebody_and_the_page_resolves(places: Places, site: Site) -> None:
+def test_errors_page_the_on_call_and_the_page_resolves(places: Places, site: Site) -> None:
     shown = drill(places, "errors")
     expected = ["quiet", "fault", "condition", "pending", "firing", "delivered", "cause", "undone", "ended", "resolved"]
     assert steps(shown) == expected
@@ -73,16 +73,16 @@ def test_errors_page_somebody_and_the_page_resolves(places: Places, site: Site) 
 def test_little_memory_is_a_mail_and_a_mail_that_it_is_over(places: Places, site: Site) -> None:
     shown = drill(places, "memory")
     assert {"delivered", "resolved"} <= set(steps(shown))
-    told = [dict(mail["headers"]) for mail in sandbox(site)["mail"] if "MLPodMemoryHigh" in mail["subject"]]
-    assert [headers["X-Alert-Status"] for headers in told] == ["firing", "resolved"]
+    mails = [dict(mail["headers"]) for mail in sandbox(site)["mail"] if "MLPodMemoryHigh" in mail["subject"]]
+    assert [headers["X-Alert-Status"] for headers in mails] == ["firing", "resolved"]
 
 
 def test_a_deployment_is_a_message_in_slack_that_is_edited_at_its_end(places: Places, site: Site) -> None:
     shown = drill(places, "deploy")
     assert {"ready", "delivered", "resolved"} <= set(steps(shown))
     messages = [message for channel in sandbox(site)["slack"]["channels"].values() for message in channel["messages"]]
-    told = [message for message in messages if "Model version" in message["text"]]
-    assert [(message["edits"] > 0, message["text"].startswith("Notice ended")) for message in told] == [(True, True)]
+    notices = [message for message in messages if "Model version" in message["text"]]
+    assert [(message["edits"] > 0, message["text"].startswith("Notice ended")) for message in notices] == [(True, True)]
 
 
 def test_a_drill_that_is_broken_off_undoes_its_fault(places: Places, site: Site, tmp_path: Path) -> None:

@@ -59,7 +59,7 @@ def post(session: requests.Session, bridge: Bridge, number: int, *, over: bool) 
         }],
     }  # fmt: skip
     answer = session.post(f"{bridge.url}/webhook/alertmanager/prod", json=body, timeout=60)
-    assert 200 == answer.status_code, answer.text
+    assert answer.status_code == 200, answer.text
 
 
 def come_and_go(bridge: Bridge, token: str) -> None:
@@ -87,7 +87,7 @@ def settled(bridge: Bridge) -> bool:
 
 
 def wrong_mails(state: dict[str, Any]) -> list[str]:
-    """Mailboxes whose newest mail does not tell of the end, and mails that came again with other words."""
+    """Mailboxes whose newest mail does not show the end, and mails that came again with other words."""
     newest: dict[str, str] = {}
     for mail in state["mail"]:
         newest[mail["subject"]] = dict(mail["headers"])["X-Alert-Status"]
@@ -111,14 +111,14 @@ def test_what_ends_at_once_is_shown_as_over_everywhere(bridge: Bridge, sandbox: 
     eventually(lambda: settled(bridge), 300)
     state = sandbox.state
     assert state["mail"]
-    assert ([], [], []) == (wrong_mails(state), wrong_threads(state), wrong_pages(state))
+    assert (wrong_mails(state), wrong_threads(state), wrong_pages(state)) == ([], [], [])
 
 
 @pytest.mark.parametrize("fault", [{"kind": "malformed", "processed": True}, {"kind": "accept_then_reset"}])
 def test_a_thread_has_its_end_though_the_answer_to_its_first_message_was_lost(
     bridge: Bridge, sandbox: RunningSandbox, token: str, fault: dict[str, Any]
 ) -> None:
-    """Its message is found by what it carries, edited, and tells of the end as any other."""
+    """Its message is found by what it carries, edited, and shows the end as any other."""
     sandbox.fault(target="slack", path="chat.postMessage", **fault)
     with requests.Session() as session:
         session.headers["Authorization"] = f"Bearer {token}"
@@ -127,6 +127,6 @@ def test_a_thread_has_its_end_though_the_answer_to_its_first_message_was_lost(
         post(session, bridge, 1, over=True)
     sandbox.clear_faults()
     eventually(lambda: settled(bridge), 300)
-    assert [] == wrong_threads(sandbox.state)
+    assert wrong_threads(sandbox.state) == []
     ((message,),) = (channel["messages"] for channel in sandbox.state["slack"]["channels"].values())
-    assert ["• every alert has ended"] == [reply["text"] for reply in message["thread"]]
+    assert [reply["text"] for reply in message["thread"]] == ["• every alert has ended"]

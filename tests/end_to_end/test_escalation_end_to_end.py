@@ -1,4 +1,4 @@
-"""The real bridge when PagerDuty is down, and when nobody acknowledges."""
+"""The real bridge when PagerDuty is down, and when no responder acknowledges."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ QUICK = "      fallback_after: 2s\n      escalate: [{after: 8s, notify: [slack-m
 
 @pytest.fixture
 def hasty(tmp_path: Path, sandbox: RunningSandbox, token: str) -> Iterator[Bridge]:
-    """The shipped routes, with less patience for a critical alert."""
+    """The shipped routes, with a shorter delay before a critical alert escalates."""
     text = (ROOT / "routes.yaml").read_text()
     assert SHIPPED in text
     config = tmp_path / "routes.yaml"
@@ -37,7 +37,7 @@ def acknowledge(bridge: Bridge, number: int) -> str:
     command = [sys.executable, "-m", "bridge", "incidents", "--config", str(bridge.config)]
     command += ["--database", f"sqlite:///{bridge.folder}/bridge.db", "ack", str(number), "--as", "ada"]
     done = subprocess.run(command, cwd=ROOT, env={**os.environ, **bridge.environment}, capture_output=True, text=True)
-    assert 0 == done.returncode, done.stderr
+    assert done.returncode == 0, done.stderr
     return done.stdout
 
 
@@ -70,46 +70,46 @@ def slack(sandbox: RunningSandbox) -> str:
     return str(sandbox.state["slack"]["channels"])
 
 
-def test_when_pagerduty_is_down_mail_is_told_and_when_it_is_back_both_show_the_truth(
+def test_when_pagerduty_is_down_mail_is_notified_and_when_it_is_back_both_show_the_truth(
     hasty: Bridge, sandbox: RunningSandbox, token: str
 ) -> None:
     sandbox.fault(target="pagerduty", kind="outage")
     post(hasty, token, "ErrorsHigh")
     eventually(lambda: mails(sandbox))
     assert "pagerduty-ml could not be reached for" in mails(sandbox)[0]
-    (told,) = [text for text in timeline(hasty) if text.endswith("notified email-ml instead")]
-    assert told.startswith("pagerduty-ml could not be reached for")
+    (fallback,) = [text for text in timeline(hasty) if text.endswith("notified email-ml instead")]
+    assert fallback.startswith("pagerduty-ml could not be reached for")
     whys = {each["channel"]: each["why"] for each in shown(hasty)["deliveries"]}
     assert whys["email-ml"].startswith("notified because pagerduty-ml could not be reached for")
     sandbox.clear_faults()
-    eventually(lambda: ["triggered"] == pages(sandbox))
+    eventually(lambda: pages(sandbox) == ["triggered"])
     post(hasty, token, "ErrorsHigh", over=True)
-    eventually(lambda: ["resolved"] == pages(sandbox))
+    eventually(lambda: pages(sandbox) == ["resolved"])
     eventually(lambda: "X-Alert-Status: resolved" in mails(sandbox)[-1])
 
 
-def test_a_critical_alert_that_joins_what_was_acknowledged_makes_pagerduty_ring_again(
+def test_a_critical_alert_that_joins_what_was_acknowledged_pages_again(
     hasty: Bridge, sandbox: RunningSandbox, token: str
 ) -> None:
     post(hasty, token, "ErrorsHigh")
-    eventually(lambda: ["triggered"] == pages(sandbox))
+    eventually(lambda: pages(sandbox) == ["triggered"])
     acknowledge(hasty, 1)
-    eventually(lambda: ["acknowledged"] == pages(sandbox))
+    eventually(lambda: pages(sandbox) == ["acknowledged"])
     post(hasty, token, "ErrorsHigh", pods=2)
-    eventually(lambda: ["resolved", "triggered"] == pages(sandbox))
-    assert 1 == len({page["dedup_key"] for page in sandbox.state["pagerduty"]["incidents"]})
+    eventually(lambda: pages(sandbox) == ["resolved", "triggered"])
+    assert len({page["dedup_key"] for page in sandbox.state["pagerduty"]["incidents"]}) == 1
     assert "open again: ErrorsHigh came after ada acknowledged it" in timeline(hasty)
     post(hasty, token, "ErrorsHigh", pods=2, over=True)
-    eventually(lambda: ["resolved", "resolved"] == pages(sandbox))
+    eventually(lambda: pages(sandbox) == ["resolved", "resolved"])
 
 
-def test_nobody_acknowledges_and_slack_is_told_even_over_a_crash_but_not_of_what_was_acknowledged(
+def test_without_an_acknowledgement_slack_is_notified_even_over_a_crash_but_not_of_what_was_acknowledged(
     hasty: Bridge, sandbox: RunningSandbox, token: str
 ) -> None:
     post(hasty, token, "Taken")
-    assert "ada acknowledged it\n" == acknowledge(hasty, 1)
+    assert acknowledge(hasty, 1) == "ada acknowledged it\n"
     post(hasty, token, "Ignored")
-    eventually(lambda: 2 == len(pages(sandbox)))
+    eventually(lambda: len(pages(sandbox)) == 2)
     hasty.kill_everything()
     hasty.start()
     eventually(lambda: "Ignored" in slack(sandbox))
@@ -117,5 +117,5 @@ def test_nobody_acknowledges_and_slack_is_told_even_over_a_crash_but_not_of_what
     assert "not acknowledged within 8 s" in slack(sandbox)
     assert "Taken" not in slack(sandbox)
     post(hasty, token, "Ignored", over=True)
-    eventually(lambda: ["acknowledged", "resolved"] == pages(sandbox))
+    eventually(lambda: pages(sandbox) == ["acknowledged", "resolved"])
     eventually(lambda: "Resolved" in slack(sandbox))

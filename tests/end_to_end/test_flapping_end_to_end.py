@@ -1,4 +1,4 @@
-"""The real bridge and an alert that comes and goes: the on-call is paged once, and told once that it is over."""
+"""The real bridge and an alert that comes and goes: the on-call is paged once, and notified once that it is over."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def post(bridge: Bridge, token: str, begun: datetime, ended: datetime | None = N
     }  # fmt: skip
     headers = {"Authorization": f"Bearer {token}"}
     answer = requests.post(f"{bridge.url}/webhook/alertmanager/prod", json=body, headers=headers, timeout=60)
-    assert 200 == answer.status_code, answer.text
+    assert answer.status_code == 200, answer.text
 
 
 def pages(sandbox: RunningSandbox) -> list[str]:
@@ -53,25 +53,26 @@ def delivered(bridge: Bridge, revision: int) -> bool:
     return [revision] == [each["sent"] for each in shown(bridge)["deliveries"]]
 
 
-def test_ten_turns_page_once_after_it_is_known_that_it_flaps_and_end_once(
+def test_ten_state_changes_page_once_after_it_is_known_that_it_flaps_and_end_once(
     bridge: Bridge, sandbox: RunningSandbox, token: str
 ) -> None:
     start = datetime.now(UTC) - timedelta(minutes=10)
-    for turn in range(10):
-        begun = start + timedelta(seconds=20 * turn)
+    for number in range(10):
+        begun = start + timedelta(seconds=20 * number)
         post(bridge, token, begun)
         eventually(lambda: delivered(bridge, shown(bridge)["revision"]))
         post(bridge, token, begun, begun + timedelta(seconds=10))
         eventually(lambda: delivered(bridge, shown(bridge)["revision"]))
     flapping = shown(bridge)
-    # the first turn is told as it was; the second is known to be flapping, and is the only one that is paged after that
-    assert ["resolved", "triggered"] == pages(sandbox)
-    assert (10, "open") == (flapping["flapping"]["turns"], flapping["state"])
+    # The first begin and end are notified as they come; the second is known to be flapping, and is the only one paged
+    # after that.
+    assert pages(sandbox) == ["resolved", "triggered"]
+    assert (flapping["flapping"]["turns"], flapping["state"]) == (10, "open")
     page = requests.get(f"{bridge.url}/incidents/1", timeout=60).text
     assert "Flapping: it began and ended 10 times in" in page
     assert "bridge_flapping_incidents 1.0" in requests.get(f"{bridge.url}/metrics", timeout=60).text
     bridge.kill_everything()
     bridge.start()
-    eventually(lambda: ["resolved", "resolved"] == pages(sandbox), seconds=60)
-    (told,) = [each["text"] for each in shown(bridge)["timeline"] if each["text"].startswith("every alert has ended:")]
-    assert told.startswith("every alert has ended: it flapped (it began and ended 10 times in")
+    eventually(lambda: pages(sandbox) == ["resolved", "resolved"], seconds=60)
+    (ended,) = [each["text"] for each in shown(bridge)["timeline"] if each["text"].startswith("every alert has ended:")]
+    assert ended.startswith("every alert has ended: it flapped (it began and ended 10 times in")

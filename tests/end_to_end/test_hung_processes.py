@@ -84,8 +84,8 @@ def test_a_half_that_is_stopped_is_started_again(
     storm.start()
     eventually(lambda: bridge.pids(half) not in ([], [pid]))
     storm.finish()
-    eventually(lambda: 5 == len(pages(sandbox)))
-    assert "" == state(pid)
+    eventually(lambda: len(pages(sandbox)) == 5)
+    assert state(pid) == ""
     assert '"hung"' in bridge.log()
 
 
@@ -111,8 +111,8 @@ def test_a_half_whose_event_loop_is_blocked_says_where_and_is_started_again(
         bridge.stop()
 
 
-def test_when_all_of_them_were_stopped_nobody_is_killed(bridge: Bridge, sandbox: RunningSandbox, token: str) -> None:
-    """As a laptop that slept, or a container that was paused: the supervisor wakes first and has heard nothing."""
+def test_when_all_of_them_were_stopped_none_is_killed(bridge: Bridge, sandbox: RunningSandbox, token: str) -> None:
+    """As a laptop that slept, or a container that was paused: the supervisor wakes first and has received nothing."""
     assert bridge.process is not None
     (web,), (worker,), supervisor = bridge.pids("web"), bridge.pids("worker"), bridge.process.pid
     for pid in (supervisor, web, worker):
@@ -146,12 +146,12 @@ def test_a_half_that_hangs_while_it_starts_is_started_again(
 ) -> None:
     """It hangs the first time, and cannot run the second time, which ends the test."""
     code = f"import os, time; os.path.exists('{tmp_path}/1') and exit(2); open('{tmp_path}/1', 'w'); time.sleep(600)"
-    assert 2 == supervised(hang_seconds=5.0, worker=python(code))
+    assert supervised(hang_seconds=5.0, worker=python(code)) == 2
     assert '"hung"' in capfd.readouterr().err
 
 
-def test_without_a_limit_nobody_is_killed(supervised: Callable[..., int], capfd: pytest.CaptureFixture[str]) -> None:
-    assert 2 == supervised(hang_seconds=0, worker=python("import time; time.sleep(3); exit(2)"))
+def test_without_a_limit_none_is_killed(supervised: Callable[..., int], capfd: pytest.CaptureFixture[str]) -> None:
+    assert supervised(hang_seconds=0, worker=python("import time; time.sleep(3); exit(2)")) == 2
     assert '"hung"' not in capfd.readouterr().err
 
 

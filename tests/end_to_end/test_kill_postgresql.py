@@ -64,11 +64,11 @@ def test_cutting_every_connection_in_mid_storm_loses_nothing_and_pages_once(
 
 
 def all_paged_once(bridge: Bridge, sandbox: RunningSandbox, storm: Storm, database_url: str) -> None:
-    assert SIZE == storm.accepted
+    assert storm.accepted == SIZE
     eventually(lambda: len(pages(sandbox)) == SIZE)  # what was being sent waits until its lease is over
     eventually(lambda: settled(bridge.url))
-    assert {1} == {page["pages"] for page in pages(sandbox)}
-    assert SIZE == asked(database_url, "SELECT count(*) FROM incident")
+    assert {page["pages"] for page in pages(sandbox)} == {1}
+    assert asked(database_url, "SELECT count(*) FROM incident") == SIZE
     eventually(bridge.ready)
 
 

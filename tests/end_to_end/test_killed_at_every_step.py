@@ -1,4 +1,4 @@
-"""Killed at each step of an alert's way, started again: nothing is lost, and people see everything once."""
+"""Killed at each step of an alert's way, started again: nothing is lost, and responders see everything once."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ channels:
 route:
   notify: [pagerduty, slack, email]
 """
-#: Whoever dies there does not know whether the message arrived, and must send it again.
+#: A worker that dies there does not know whether the message arrived, and must send it again.
 UNKNOWN = ("vendor accepted", "before settle", "settling")
 STEPS = [(point, "web") for point in WEB]
 STEPS += [(point, channel) for point in WORKER for channel in CHANNELS] + [(FROZEN, "email")]
@@ -73,17 +73,17 @@ class Mortals:
             assert process.exitcode in (0, -signal.SIGKILL, -signal.SIGTERM), f"{half}.log says why"
             process.close()
 
-    def tell(self, status: str, number: int = 1) -> None:
+    def post_and_wait(self, status: str, number: int = 1) -> None:
         """As Alertmanager does: again and again until it gets a 2xx."""
         eventually(lambda: self._post(number, status))
-        eventually(lambda: self.told(number, 2 if status == "resolved" else 1))
+        eventually(lambda: self.delivered(number, 2 if status == "resolved" else 1))
 
     def _post(self, number: int, status: str) -> bool:
         url = f"http://{self.life.listen}/webhook/alertmanager"
         return requests.post(url, json=webhook(number, status), timeout=60).ok
 
-    def told(self, number: int, revision: int) -> bool:
-        """By its title: PostgreSQL gives the number of what was not committed to nobody else."""
+    def delivered(self, number: int, revision: int) -> bool:
+        """By its title: PostgreSQL does not use the number of a rolled back transaction again."""
         incidents = f"http://{self.life.listen}/api/v1/incidents"
         listed = requests.get(incidents, timeout=60).json()["incidents"]
         (its,) = [each["number"] for each in listed if each["title"] == f"Storm{number}"]
@@ -117,16 +117,16 @@ def a_life(
 
 def fire_and_resolve(life: Life) -> None:
     with mortals(life) as bridge:
-        bridge.tell("firing")
-        bridge.tell("resolved")
+        bridge.post_and_wait("firing")
+        bridge.post_and_wait("resolved")
 
 
-def people_see_it_once(sandbox: RunningSandbox) -> None:
-    assert [("resolved", 1)] == [(page["status"], page["pages"]) for page in pages(sandbox)]
+def everything_is_shown_once(sandbox: RunningSandbox) -> None:
+    assert [(page["status"], page["pages"]) for page in pages(sandbox)] == [("resolved", 1)]
     (post,) = posts(sandbox)
-    assert [True] == ["ended" in reply["text"] for reply in post["thread"]]
+    assert ["ended" in reply["text"] for reply in post["thread"]] == [True]
     assert len({mail["message_id"] for mail in mails(sandbox)}) == len(mails(sandbox)) == 2
-    assert [0, 0] == [mail["altered_copies"] for mail in mails(sandbox)]
+    assert [mail["altered_copies"] for mail in mails(sandbox)] == [0, 0]
 
 
 def arrivals(sandbox: RunningSandbox) -> dict[str, list[int]]:
@@ -154,23 +154,23 @@ def sqlite(migrated: Path, tmp_path: Path) -> str:
 
 
 @pytest.mark.parametrize(("point", "whose"), STEPS)
-def test_killed_there_it_loses_nothing_and_tells_nobody_twice(
+def test_killed_there_it_loses_nothing_and_notifies_once(
     tmp_path: Path, sandbox: RunningSandbox, sqlite: str, point: str, whose: str
 ) -> None:
     life = a_life(tmp_path, sandbox, sqlite, (point, whose))
     fire_and_resolve(life)
-    assert 2 == len(life.died)
-    people_see_it_once(sandbox)
+    assert len(life.died) == 2
+    everything_is_shown_once(sandbox)
     if whose in CHANNELS:
         times = 2 if point in UNKNOWN and whose != "slack" else 1
-        assert [times, times] == arrivals(sandbox)[whose]
+        assert arrivals(sandbox)[whose] == [times, times]
 
 
 def test_both_halves_killed_at_once(tmp_path: Path, sandbox: RunningSandbox, sqlite: str) -> None:
     life = a_life(tmp_path, sandbox, sqlite, ("after commit", "web"), ("vendor accepted", "slack"))
     fire_and_resolve(life)
-    assert 4 == len(life.died)
-    people_see_it_once(sandbox)
+    assert len(life.died) == 4
+    everything_is_shown_once(sandbox)
 
 
 @pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
@@ -180,18 +180,18 @@ def test_killed_there_on_postgresql(
 ) -> None:
     life = a_life(tmp_path, sandbox, database_url, (point, whose))
     fire_and_resolve(life)
-    assert 2 == len(life.died)
-    people_see_it_once(sandbox)
+    assert len(life.died) == 2
+    everything_is_shown_once(sandbox)
 
 
 def test_a_slack_channel_that_is_known_by_name_is_searched_too(
     tmp_path: Path, sandbox: RunningSandbox, sqlite: str
 ) -> None:
-    """Slack reads no channel by name; what it answered for another incident tells the channel's id."""
+    """Slack reads no channel by name; what it answered for another incident contains the channel's id."""
     with mortals(a_life(tmp_path, sandbox, sqlite, slack="#crashes")) as bridge:
-        bridge.tell("firing", 1)
+        bridge.post_and_wait("firing", 1)
     life = a_life(tmp_path, sandbox, sqlite, ("vendor accepted", "slack"), slack="#crashes")
     with mortals(life) as bridge:
-        bridge.tell("firing", 2)
-    assert 1 == len(life.died)
-    assert 2 == len(posts(sandbox))
+        bridge.post_and_wait("firing", 2)
+    assert len(life.died) == 1
+    assert len(posts(sandbox)) == 2

@@ -87,12 +87,12 @@ def test_every_channel_the_page_and_the_api_say_what_ended_it_the_last_time(
     for number in numbers:
         recurrence = api(bridge, number)["recurrence"]
         (earlier,) = recurrence["earlier"]
-        assert (LINE, 2, 1) == (recurrence["text"], recurrence["count"], earlier["number"])
-        assert ("1.0.0", "Ana") == (earlier["change"]["version"], earlier["change"]["by"])
+        assert (recurrence["text"], recurrence["count"], earlier["number"]) == (LINE, 2, 1)
+        assert (earlier["change"]["version"], earlier["change"]["by"]) == ("1.0.0", "Ana")
         shown = requests.get(f"{bridge.url}/incidents/{number}", timeout=60).text
         assert "2nd in 30 days" in shown and 'href="/incidents/1"' in shown
         assert "ended after rollback to 1.0.0 (Ana)" in shown
-    assert None is api(bridge, 1)["recurrence"]
+    assert api(bridge, 1)["recurrence"] is None
     assert "Last time" not in requests.get(f"{bridge.url}/incidents/1", timeout=60).text
 
 
@@ -104,5 +104,5 @@ def test_rows_of_the_version_before_are_found_once_the_worker_has_filled_them_in
         database.execute("UPDATE alert SET recurrence = NULL")
     post(bridge, token, "api-1", "critical", ago(1))
     found = eventually(lambda: api(bridge, 2).get("recurrence"))
-    assert LINE == found["text"]
+    assert found["text"] == LINE
     assert sandbox.state["pagerduty"]["incidents"]

@@ -61,7 +61,7 @@ def test_every_place_counts_from_the_alerts_start_and_says_what_is_of_after_the_
         post(bridge, token, severity, started)
     eventually(lambda: sandbox.state["pagerduty"]["incidents"] and sandbox.state["mail"])
     trigger = sandbox.state["pagerduty"]["events"][0]
-    assert "trigger" == trigger["event_action"]
+    assert trigger["event_action"] == "trigger"
     assert abs(datetime.fromisoformat(trigger["payload"]["timestamp"]) - started) < timedelta(seconds=1)
     eventually(lambda: all(bridge_measured(bridge, number) for number in (1, 2, 3)))
     prometheus.value = 0.0
@@ -76,7 +76,7 @@ def test_every_place_counts_from_the_alerts_start_and_says_what_is_of_after_the_
     assert "Measured while it fired" in slack and "After the end, measured at" in slack
     eventually(lambda: bridge_measured(bridge, 2)["after_end"])
     found = requests.get(f"{bridge.url}/api/v1/incidents/2", timeout=60).json()
-    assert 34 == found["duration_seconds"] // 60 and found["duration_exact"]
+    assert found["duration_seconds"] // 60 == 34 and found["duration_exact"]
     assert found["measured"]["measured_at"] >= found["ended_at"] > found["measured"]["during"]["measured_at"]
     assert 0.42 in [fact["value"] for fact in found["measured"]["during"]["facts"]]
     page = shown(bridge, "/incidents/2")

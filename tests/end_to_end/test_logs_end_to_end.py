@@ -1,4 +1,4 @@
-"""What is written by a real `bridge serve`: every line in the format that holds, and which request it is about."""
+"""What is written by a real `bridge serve`: every line in the format that was chosen, and which request it is about."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ class Logged:
         headers = {"X-Request-Id": request_id, "Authorization": f"Bearer {token}"}
         url = f"{self.bridge.url}/webhook/alertmanager/prod"
         answer = requests.post(url, json=body, headers=headers, timeout=30)
-        assert request_id == answer.headers["X-Request-Id"]
+        assert answer.headers["X-Request-Id"] == request_id
         return answer.status_code
 
 
@@ -88,17 +88,20 @@ def kill_worker(bridge: Bridge) -> None:
 
 
 def test_each_webhook_that_changed_something_is_one_line_with_its_request(logged: Logged) -> None:
-    assert [200, 200, 401] == [logged.send("first"), logged.send("again"), logged.send("wrong", "guess")]
+    assert [logged.send("first"), logged.send("again"), logged.send("wrong", "guess")] == [200, 200, 401]
     lines = [parsed(line) for line in logged.new()]
     by_request = {line["request_id"]: line for line in lines if "request_id" in line}
-    assert {"first", "wrong"} == by_request.keys()  # a repetition is no news
-    told = by_request["first"]
-    assert ("webhook_accepted", "opened", 1, "prod") == tuple(
-        told[key] for key in ("event", "outcome", "incident", "source")
+    assert by_request.keys() == {"first", "wrong"}  # a repetition is no news
+    logged_line = by_request["first"]
+    assert tuple(logged_line[key] for key in ("event", "outcome", "incident", "source")) == (
+        "webhook_accepted",
+        "opened",
+        1,
+        "prod",
     )
-    assert ("webhook refused", 401) == (by_request["wrong"]["event"], by_request["wrong"]["code"])
+    assert (by_request["wrong"]["event"], by_request["wrong"]["code"]) == ("webhook refused", 401)
     starts = [line for line in lines if line["logger"].startswith("alembic") or line["event"] == "schema_migrated"]
-    assert ["schema_migrated"] == [line["event"] for line in starts]
+    assert [line["event"] for line in starts] == ["schema_migrated"]
 
 
 def test_the_format_follows_a_reload_in_every_process_and_redacts_in_each(logged: Logged) -> None:
@@ -115,7 +118,7 @@ def test_the_format_follows_a_reload_in_every_process_and_redacts_in_each(logged
     kill_worker(bridge)
     eventually(lambda: "worker_ready" in bridge.log().rpartition(": died ")[2])
     lines = logged.new()
-    assert [] == [line for line in lines if not READABLE.fullmatch(line)]
+    assert [line for line in lines if not READABLE.fullmatch(line)] == []
     assert {
         "supervisor: died",
         "supervisor: started",
@@ -134,7 +137,7 @@ def test_the_environment_comes_first_from_the_first_line_on(tmp_path: Path) -> N
         eventually(lambda: "supervisor: died" in logged.bridge.log())
         assert logged.reload().ok
         lines = logged.new()
-        assert [] == [line for line in lines if not READABLE.fullmatch(line) or line.split()[1] in ("info", "debug")]
+        assert [line for line in lines if not READABLE.fullmatch(line) or line.split()[1] in ("info", "debug")] == []
     finally:
         logged.bridge.stop()
 

@@ -55,15 +55,15 @@ def flood(web: Web, stack: contextlib.ExitStack, sent: bytes, count: int = CONNE
 @pytest.mark.parametrize("sent", [b"", HALF_A_HEADER], ids=["idle", "half a header"])
 def test_who_comes_late_is_served_all_the_same(web: Web, sent: bytes) -> None:
     with requests.Session() as alertmanager, contextlib.ExitStack() as stack:
-        assert 200 == notify(web, alertmanager, "before")
+        assert notify(web, alertmanager, "before") == 200
         flood(web, stack, sent)
-        assert [200] * 10 == [web.post(f"key {number}") for number in range(10)]
-        assert 200 == notify(web, alertmanager, "on a connection from before")
-        assert 200 == requests.get(f"{web.url}/-/healthy", timeout=30).status_code
+        assert [web.post(f"key {number}") for number in range(10)] == [200] * 10
+        assert notify(web, alertmanager, "on a connection from before") == 200
+        assert requests.get(f"{web.url}/-/healthy", timeout=30).status_code == 200
         used = web.cpu_seconds()
         time.sleep(5)  # what is measured is the time in which nothing happens
         assert web.cpu_seconds() - used < 1.5
-    assert 200 == web.post("afterwards")
+    assert web.post("afterwards") == 200
     assert len(web.log().splitlines()) < 100
     assert not web.events("no_more_files")
 
@@ -76,8 +76,8 @@ def test_who_comes_late_is_served_though_all_others_have_the_right_token(web: We
         for number in range(CONNECTIONS):
             connection = stack.enter_context(web.connect())
             connection.sendall(head + (b"" if number % 20 else body))
-            assert number % 20 or b"HTTP/1.1 200" == connection.recv(65536)[:12]
-        assert [200] * 10 == [web.post(f"key {number}") for number in range(10)]
+            assert number % 20 or connection.recv(65536)[:12] == b"HTTP/1.1 200"
+        assert [web.post(f"key {number}") for number in range(10)] == [200] * 10
 
 
 def notify(web: Web, session: requests.Session, key: str) -> int:
@@ -89,7 +89,7 @@ def test_a_system_that_gives_no_more_files_is_borne(tmp_path: Path, many_files: 
     """Fewer than the server counts on: accept() itself fails."""
     with running_web(tmp_path, CHANNEL + SOURCE, files=40) as web, contextlib.ExitStack() as stack:
         flood(web, stack, b"", 60)
-        assert 200 == eventually(lambda: web.post("key"))
+        assert eventually(lambda: web.post("key")) == 200
         used = web.cpu_seconds()
         time.sleep(5)
         assert web.cpu_seconds() - used < 1.5

@@ -66,7 +66,7 @@ def bridge(tmp_path: Path, sandbox: RunningSandbox, token: str, api: Api) -> Ite
         yield running
 
 
-def free_turns(bridge: Bridge) -> None:
+def allow_next_probe(bridge: Bridge) -> None:
     """As a minute later: an address is asked once a minute."""
     with sqlite3.connect(bridge.folder / "bridge.db", timeout=60) as database:
         database.execute("DELETE FROM probe_turn")
@@ -109,7 +109,7 @@ def test_a_model_that_answers_as_before_means_the_traffic(
 ) -> None:
     before = traffic(api)
     assert before
-    free_turns(bridge)
+    allow_next_probe(bridge)
     fire(bridge, token, "critical")
     (page,) = eventually(lambda: [each for each in pages(sandbox) if WORLD in str(each["log"])])
     assert page["log"][-1]["custom_details"]["rule"] == "inputs_changed"
@@ -123,7 +123,7 @@ def test_a_model_that_answers_as_before_means_the_traffic(
 def test_a_broken_version_means_the_model(bridge: Bridge, sandbox: RunningSandbox, token: str, api: Api) -> None:
     assert api.command("deploy", "2.0.0").returncode == 0
     api.wait_for_version("2.0.0")
-    free_turns(bridge)
+    allow_next_probe(bridge)
     fire(bridge, token, "info")
     eventually(lambda: [post for post in posts(sandbox) if f"• {MODEL}" in json.dumps(post, ensure_ascii=False)])
     assert MODEL in str(requests.get(f"{bridge.url}/incidents/1", timeout=60).text)
@@ -133,7 +133,7 @@ def test_a_broken_version_means_the_model(bridge: Bridge, sandbox: RunningSandbo
 def test_a_model_that_hangs_is_unknown_and_holds_nothing_up(
     bridge: Bridge, sandbox: RunningSandbox, token: str, api: Api
 ) -> None:
-    free_turns(bridge)
+    allow_next_probe(bridge)
     os.kill(api.popen.pid, signal.SIGSTOP)
     try:
         fire(bridge, token, "warning")
@@ -149,4 +149,4 @@ def test_a_model_that_hangs_is_unknown_and_holds_nothing_up(
 def assert_no_golden_text(bridge: Bridge, api: Api) -> None:
     texts = [line.split(",", 1)[1].strip('"') for line in GOLDEN.read_text().splitlines()[1:]]
     written = bridge.log() + api.log() + api.scrape() + json.dumps(incident(bridge))
-    assert [] == [text for text in texts if text in written]
+    assert [text for text in texts if text in written] == []

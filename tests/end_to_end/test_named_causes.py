@@ -32,5 +32,5 @@ def results() -> dict[str, Result]:
 def test_the_cause_is_named_in_every_message(results: dict[str, Result], name: str) -> None:
     result = results[name]
     assert result.judgement.score.passed, f"{result.said.line or 'no cause'}: {result.judgement.why}"
-    assert {"PagerDuty", "Slack", "mail"} == set(result.said.messages)
+    assert set(result.said.messages) == {"PagerDuty", "Slack", "mail"}
     assert len(result.said.summary) <= 160

@@ -55,7 +55,7 @@ def bridge(running: Bridge, vendors: RunningSandbox) -> Iterator[Bridge]:
     if running.process is None or running.process.poll() is not None:
         running.start()
     eventually(lambda: running.pids("web") and running.pids("worker") and _worker_is_ready(running))
-    family = list(everybody(running).values())
+    family = list(processes_of(running).values())
     yield running
     vendors.clear_faults()
     assert running.process is not None
@@ -68,7 +68,7 @@ def _worker_is_ready(bridge: Bridge) -> bool:
     return bridge.log().count('"worker_ready"') == bridge.log().count('"process": "worker"')
 
 
-def everybody(bridge: Bridge) -> dict[str, int]:
+def processes_of(bridge: Bridge) -> dict[str, int]:
     assert bridge.process is not None
     (web,), (worker,) = bridge.pids("web"), bridge.pids("worker")
     return {"supervisor": bridge.process.pid, "web": web, "worker": worker}
@@ -76,7 +76,7 @@ def everybody(bridge: Bridge) -> dict[str, int]:
 
 def kill(bridge: Bridge, order: tuple[str, ...]) -> dict[str, int]:
     assert bridge.process is not None
-    pids = everybody(bridge)
+    pids = processes_of(bridge)
     for name in order:
         os.kill(pids[name], signal.SIGKILL)
     bridge.process.wait(60)
@@ -84,15 +84,15 @@ def kill(bridge: Bridge, order: tuple[str, ...]) -> dict[str, int]:
 
 
 def takes_over(bridge: Bridge, vendors: RunningSandbox, old: dict[str, int]) -> None:
-    """Started again at once, while alerts are posted to whoever listens: each is notified, once."""
+    """Started again at once, while alerts are posted to any process that listens: each is notified, once."""
     before = len(pages(vendors))
     storm = Storm(bridge, TOKEN, ALERTS, first=before)
     storm.start()
     bridge.start()
     storm.finish()
-    assert ALERTS == storm.accepted
+    assert storm.accepted == ALERTS
     eventually(lambda: before + ALERTS == len(pages(vendors)))
-    assert {1} == {page["pages"] for page in pages(vendors)}
+    assert {page["pages"] for page in pages(vendors)} == {1}
     eventually(lambda: not alive(old.values()))
     assert bridge.process is not None and bridge.process.poll() is None
     eventually(lambda: bridge.pids("web") and bridge.pids("worker"))
@@ -115,7 +115,7 @@ def test_no_process_is_left_of_a_bridge_that_is_not_started_again(bridge: Bridge
 
 @pytest.mark.parametrize("half", ["web", "worker"])
 def test_a_child_that_is_stopped_ends_too(bridge: Bridge, vendors: RunningSandbox, half: str) -> None:
-    stopped = everybody(bridge)[half]
+    stopped = processes_of(bridge)[half]
     send(stopped, signal.SIGSTOP)
     eventually(lambda: state(stopped) == "T")
     takes_over(bridge, vendors, kill(bridge, ("supervisor",)))
@@ -129,16 +129,16 @@ def test_what_a_child_was_sending_when_its_parent_died_is_finished_first(
     body["alerts"][0]["labels"]["severity"] = "warning"
     headers = {"Authorization": f"Bearer {TOKEN}"}
     answer = requests.post(f"{bridge.url}/webhook/alertmanager/prod", json=body, headers=headers, timeout=10)
-    assert 200 == answer.status_code
+    assert answer.status_code == 200
     eventually(lambda: not vendors.state["faults"])  # the server has the mail, and has not answered
     old = kill(bridge, ("supervisor",))
     bridge.start()
     (mail,) = eventually(lambda: mails(vendors))
     eventually(lambda: not alive(old.values()))
     eventually(lambda: _worker_is_ready(bridge))
-    assert 1 == mail["copies"]
+    assert mail["copies"] == 1
     *_, ready = (line for line in bridge.log().splitlines() if '"worker_ready"' in line)
-    assert 0 == json.loads(ready)["freed"]  # no lease was left by one who died
+    assert json.loads(ready)["freed"] == 0  # no lease was left by one who died
 
 
 @pytest.mark.parametrize("stopped", [False, True])

@@ -1,4 +1,4 @@
-"""What every user of the machine can read with ps holds no secret: the arguments of all our processes."""
+"""What every user of the machine can read with ps contains no secret: the arguments of all our processes."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def test_the_databases_password_and_the_vendors_secrets_are_in_no_arguments(
     try:
         eventually(lambda: '"worker_ready"' in log.read_text() and '"web_ready"' in log.read_text())
         family = descendants(process.pid)
-        assert 3 == len(family)
+        assert len(family) == 3
         shown = "\n".join(word for pid in family for word in arguments(pid))
         for secret in (PASSWORD, given["ALERTMANAGER_TOKEN"], given["SLACK_BOT_TOKEN"], given["PAGERDUTY_ROUTING_KEY"]):
             assert secret not in shown
@@ -80,7 +80,7 @@ def test_the_drawing_process_is_given_no_secret_at_all() -> None:
 def test_a_password_that_a_user_gives_among_the_arguments_goes_no_further_and_is_warned_of(
     tmp_path: Path, given: dict[str, str]
 ) -> None:
-    url = f"postgresql://bridge:{PASSWORD}@127.0.0.1:{free_port()}/bridge"  # nobody is there
+    url = f"postgresql://bridge:{PASSWORD}@127.0.0.1:{free_port()}/bridge"  # nothing listens there
     log = tmp_path / "bridge.log"
     command = [sys.executable, "-m", "bridge", "serve", "--database", url, "--listen", f"127.0.0.1:{free_port()}"]
     with log.open("wb") as stream:

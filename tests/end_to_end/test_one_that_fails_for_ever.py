@@ -1,4 +1,4 @@
-"""One event, one mail, one post that a vendor never takes, however often it is tried: everybody else's go out."""
+"""One event, one mail, one post that a vendor never takes, however often it is tried: all others go out."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def post(bridge: Bridge, token: str) -> Callable[[str, str], None]:
             }],
         }  # fmt: skip
         answer = session.post(f"{bridge.url}/webhook/alertmanager/prod", json=body, timeout=60)
-        assert 200 == answer.status_code, answer.text
+        assert answer.status_code == 200, answer.text
 
     return fire
 
@@ -134,7 +134,7 @@ def test_fifty_pages_that_fail_for_ever_delay_a_healthy_one_by_seconds(
     assert "Poisoned" not in shown(sandbox, "pager")
     if way == "hangs":  # each try of fifty takes its time, so it takes long until each was tried often enough
         return
-    # Others get through again and again between its tries: it is as good as refused, so nobody waits for an hour.
+    # Others get through again and again between its tries: it is as good as refused, so no channel waits for an hour.
     healthy = iter(range(3, 1000))
 
     def fallen_back() -> bool:

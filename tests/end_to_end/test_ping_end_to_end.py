@@ -29,8 +29,8 @@ def test_the_outside_is_called_until_a_message_is_late_and_again_when_it_has_arr
         sandbox.fault(target="pagerduty", kind="outage")
         post(bridge, token, "ErrorsHigh")
         eventually(lambda: "/fail" in outside.paths())
-        told = outside.heard[-1][2]
-        assert told.startswith("overdue: messages are late: pagerduty-ml by")
+        reason = outside.heard[-1][2]
+        assert reason.startswith("overdue: messages are late: pagerduty-ml by")
         metrics = requests.get(f"{bridge.url}/metrics", timeout=60).text
         assert 'bridge_pings_total{outcome="ok"}' in metrics
         sandbox.clear_faults()

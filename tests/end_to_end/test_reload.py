@@ -54,9 +54,9 @@ def environment(sandbox: RunningSandbox, token: str) -> dict[str, str]:
 
 def by_signal(bridge: Bridge) -> None:
     assert bridge.process is not None
-    before = told(bridge)
+    before = reloads(bridge)
     bridge.process.send_signal(signal.SIGHUP)
-    eventually(lambda: told(bridge) >= before + HALVES)
+    eventually(lambda: reloads(bridge) >= before + HALVES)
 
 
 def by_post(bridge: Bridge) -> None:
@@ -64,7 +64,7 @@ def by_post(bridge: Bridge) -> None:
     assert answer.status_code in (200, 400), answer.text
 
 
-def told(bridge: Bridge) -> int:
+def reloads(bridge: Bridge) -> int:
     return len([line for line in bridge.log().splitlines() if '"reloaded"' in line or '"reload_refused"' in line])
 
 
@@ -86,7 +86,7 @@ def alert(bridge: Bridge, token: str, name: str) -> None:
     }  # fmt: skip
     headers = {"Authorization": f"Bearer {token}"}
     answer = requests.post(f"{bridge.url}/webhook/alertmanager/prod", json=body, headers=headers, timeout=60)
-    assert 200 == answer.status_code, answer.text
+    assert answer.status_code == 200, answer.text
 
 
 def posts(sandbox: RunningSandbox) -> dict[str, str]:
@@ -113,7 +113,7 @@ def test_the_next_alert_takes_the_new_way_to_a_new_channel(
     alert(changeable, token, "NewWay")
     eventually(lambda: posted(sandbox, "NewWay"))
     by_channel = [("OldWay" in text, "NewWay" in text) for text in posts(sandbox).values()]
-    assert [(False, True), (True, False)] == sorted(seen for seen in by_channel if any(seen))
+    assert sorted(seen for seen in by_channel if any(seen)) == [(False, True), (True, False)]
     assert changeable.ready()
 
 
@@ -137,7 +137,7 @@ def test_a_faulty_file_is_refused_with_the_reason_and_the_old_way_stays(
         alert(changeable, token, f"OldWay{number}")
         eventually(partial(posted, sandbox, f"OldWay{number}"))
     changeable.config.write_text(good)
-    assert {"reloaded": True} == requests.post(f"{changeable.url}/-/reload", timeout=60).json()
+    assert requests.post(f"{changeable.url}/-/reload", timeout=60).json() == {"reloaded": True}
 
 
 def last_refusal(bridge: Bridge) -> str:
@@ -147,11 +147,14 @@ def last_refusal(bridge: Bridge) -> str:
 def test_the_answer_to_a_faulty_file_names_it_with_its_line(changeable: Bridge) -> None:
     changeable.config.write_text(changeable.config.read_text().replace(*TYPO))
     answer = requests.post(f"{changeable.url}/-/reload", timeout=60)
-    told = answer.json()
-    assert (400, "the new configuration has faults; the old one stays in force") == (answer.status_code, told["error"])
+    body = answer.json()
+    assert (answer.status_code, body["error"]) == (
+        400,
+        "the new configuration has faults; the old one stays in force",
+    )
     lines = changeable.config.read_text().splitlines()
     wrong = 1 + next(number for number, line in enumerate(lines) if "emial-ml" in line)
-    assert [True] == [fault.startswith(f"{changeable.config}:{wrong}: route.routes[") for fault in told["faults"]]
+    assert [fault.startswith(f"{changeable.config}:{wrong}: route.routes[") for fault in body["faults"]] == [True]
 
 
 def test_a_half_that_dies_over_a_faulty_file_comes_back_when_the_file_is_mended(

@@ -1,4 +1,4 @@
-"""PostgreSQL is stopped in mid-storm and started again: nothing is lost, nobody paged twice, nothing starts anew."""
+"""PostgreSQL is stopped in mid-storm and started again: nothing is lost, paged twice, or started anew."""
 
 from __future__ import annotations
 
@@ -69,14 +69,14 @@ def test_stopping_postgresql_in_mid_storm_loses_nothing_and_needs_no_restart(
     storm.start()
     eventually(partial(reached, storm, SIZE // 3))
     server.stop()
-    assert 503 == answer(bridge, token)
-    assert 503 == requests.get(f"{bridge.url}/-/ready", timeout=60).status_code
-    assert 503 == requests.get(f"{bridge.url}/api/v1/incidents", timeout=60).status_code
-    assert 200 == requests.get(f"{bridge.url}/-/healthy", timeout=60).status_code
+    assert answer(bridge, token) == 503
+    assert requests.get(f"{bridge.url}/-/ready", timeout=60).status_code == 503
+    assert requests.get(f"{bridge.url}/api/v1/incidents", timeout=60).status_code == 503
+    assert requests.get(f"{bridge.url}/-/healthy", timeout=60).status_code == 200
     server.start()
     storm.finish()
-    assert SIZE == storm.accepted
+    assert storm.accepted == SIZE
     eventually(lambda: len(pages(sandbox)) == SIZE, 100)
-    assert {1} == {page["pages"] for page in pages(sandbox)}
+    assert {page["pages"] for page in pages(sandbox)} == {1}
     eventually(bridge.ready)
     assert halves == (bridge.pids("web"), bridge.pids("worker"))

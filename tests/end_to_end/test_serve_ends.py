@@ -46,7 +46,7 @@ def serve(folder: Path, *words: str, **environment: str) -> subprocess.Completed
 
 def ends_in_words(done: subprocess.CompletedProcess[str], *words: str) -> None:
     assert "Traceback" not in done.stderr
-    assert CANNOT_RUN == done.returncode, done.stderr
+    assert done.returncode == CANNOT_RUN, done.stderr
     for word in words:
         assert word in done.stderr
 
@@ -83,9 +83,7 @@ def test_a_taken_port_of_another_users_process_ends_it_with_a_hint(tmp_path: Pat
     ends_in_words(done, "a process of another user", f"ss -ltnp 'sport = :{port}'")
 
 
-def test_another_listener_on_the_same_port_of_another_address_is_nobody_in_the_way(
-    tmp_path: Path, config: Path
-) -> None:
+def test_another_listener_on_the_same_port_of_another_address_is_not_in_the_way(tmp_path: Path, config: Path) -> None:
     with listener("127.0.0.2") as (_, port), running(tmp_path, config, f"127.0.0.1:{port}") as bridge:
         assert requests.get(f"http://127.0.0.1:{port}/-/healthy", timeout=5).ok
         assert bridge.poll() is None
@@ -107,7 +105,7 @@ def test_a_missing_login_ends_it(tmp_path: Path, config: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("words", "told"),
+    ("words", "message"),
     [
         (["--listen", "22412"], "127.0.0.1:22412"),
         (["--listen", "host:99999"], "from 1 to 65535"),
@@ -135,10 +133,10 @@ def test_a_missing_login_ends_it(tmp_path: Path, config: Path) -> None:
     ],
     ids=lambda words: " ".join(words)[:40] if isinstance(words, list) else "",
 )
-def test_what_can_never_run_is_said_in_words(tmp_path: Path, config: Path, words: list[str], told: str) -> None:
+def test_what_can_never_run_is_said_in_words(tmp_path: Path, config: Path, words: list[str], message: str) -> None:
     given = ["--config", str(config)] if "--config" not in words else []
     done = serve(tmp_path, *given, *words)
-    ends_in_words(done, told)
+    ends_in_words(done, message)
     assert "secret" not in done.stderr.replace("a secret", "")
 
 
@@ -151,7 +149,7 @@ def test_the_environment_is_read_as_carefully(tmp_path: Path, config: Path, give
 
 
 def test_a_faulty_file_that_is_put_in_place_later_ends_nothing(tmp_path: Path, config: Path) -> None:
-    """After a half was ready once, its faults may be a change that somebody is at: the other half goes on."""
+    """After a half was ready once, its faults may be a change that is being made: the other half goes on."""
     port = free_port()
     bridge = Bridge(tmp_path, {}, config, port)
     try:
@@ -170,8 +168,8 @@ def test_a_faulty_file_that_is_put_in_place_later_ends_nothing(tmp_path: Path, c
 def test_a_database_that_does_not_answer_yet_is_waited_for(
     tmp_path: Path, config: Path, supervised: Callable[..., int]
 ) -> None:
-    nobody = f"postgresql://bridge:very-secret@127.0.0.1:{free_port()}/bridge"
-    with running(tmp_path, config, f"127.0.0.1:{free_port()}", BRIDGE_DATABASE_URL=nobody) as bridge:
+    url = f"postgresql://bridge:very-secret@127.0.0.1:{free_port()}/bridge"
+    with running(tmp_path, config, f"127.0.0.1:{free_port()}", BRIDGE_DATABASE_URL=url) as bridge:
         log = tmp_path / "serve.log"
         eventually(lambda: log.read_text().count('"code": 1') >= 3)
         assert bridge.poll() is None
@@ -179,7 +177,7 @@ def test_a_database_that_does_not_answer_yet_is_waited_for(
     assert "Traceback" not in log.read_text()
 
 
-def test_it_goes_on_when_whoever_read_its_log_has_gone(tmp_path: Path) -> None:
+def test_it_goes_on_when_the_reader_of_its_log_has_gone(tmp_path: Path) -> None:
     """It writes down that the half has died, which then can never run: that ends the test."""
     half = ["/bin/sh", "-c", "test -e $0 && exit 2; touch $0; exit 1", str(tmp_path / "1")]
     code = (
@@ -190,7 +188,7 @@ def test_it_goes_on_when_whoever_read_its_log_has_gone(tmp_path: Path) -> None:
     os.close(reader)
     with subprocess.Popen([sys.executable, "-c", code], cwd=ROOT, stderr=writer) as process:
         os.close(writer)
-        assert CANNOT_RUN == process.wait(60)
+        assert process.wait(60) == CANNOT_RUN
 
 
 def test_a_reload_while_a_half_starts_does_not_kill_it(tmp_path: Path, config: Path) -> None:
@@ -241,14 +239,14 @@ def dies_after(seconds: float, code: int) -> Sequence[str]:
 
 
 def test_exit_code_2_ends_it_however_long_the_start_took(supervised: Callable[..., int]) -> None:
-    assert CANNOT_RUN == supervised(web=dies_after(11, 2), worker=dies_after(60, 0))
+    assert supervised(web=dies_after(11, 2), worker=dies_after(60, 0)) == CANNOT_RUN
 
 
 def test_exit_code_2_at_the_second_start_ends_it_too_when_it_was_never_ready(
     supervised: Callable[..., int], tmp_path: Path
 ) -> None:
     code = f"import os; exit(2) if os.path.exists('{tmp_path}/1') else (open('{tmp_path}/1', 'w'), exit(1))"
-    assert CANNOT_RUN == supervised(worker=python(code))
+    assert supervised(worker=python(code)) == CANNOT_RUN
 
 
 READY_FOR_A_MOMENT = """
@@ -265,7 +263,7 @@ def test_exit_code_2_after_it_was_ready_if_only_for_a_moment_is_a_death_like_any
     supervised: Callable[..., int], tmp_path: Path
 ) -> None:
     """It is started again, and then asks the supervisor to end."""
-    assert 0 == supervised(worker=[*python(READY_FOR_A_MOMENT), str(tmp_path / "1")])
+    assert supervised(worker=[*python(READY_FOR_A_MOMENT), str(tmp_path / "1")]) == 0
 
 
 @pytest.mark.parametrize("number", ["", "no number", "-1", "999", "0"])
@@ -274,15 +272,15 @@ def test_a_lifeline_that_is_none_is_left_alone(tmp_path: Path, number: str) -> N
     words = [sys.executable, "-m", "bridge", "worker", "--config", "/no/such/file"]
     given = {**os.environ, "BRIDGE_LIFELINE": number}
     done = subprocess.run(words, cwd=ROOT, env=given, stdin=subprocess.DEVNULL, capture_output=True, text=True)
-    assert (2, "") == (done.returncode, done.stdout) and "Traceback" not in done.stderr
+    assert (done.returncode, done.stdout) == (2, "") and "Traceback" not in done.stderr
 
 
 def test_a_half_that_cannot_be_started_at_all_is_tried_again(
     supervised: Callable[..., int], capfd: pytest.CaptureFixture[str]
 ) -> None:
-    assert CANNOT_RUN == supervised(web=["/no/such/program"], worker=dies_after(1, 2))
+    assert supervised(web=["/no/such/program"], worker=dies_after(1, 2)) == CANNOT_RUN
     assert '"not_started"' in capfd.readouterr().err
 
 
 def test_restarts_come_later_each_time_but_not_ever_later() -> None:
-    assert [0, 2, 4, 8, 10, 10] == [restart_wait(failures) for failures in (1, 2, 3, 4, 5, 5000)]
+    assert [restart_wait(failures) for failures in (1, 2, 3, 4, 5, 5000)] == [0, 2, 4, 8, 10, 10]

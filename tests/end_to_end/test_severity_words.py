@@ -27,7 +27,7 @@ def test_the_alias_page_is_critical_on_the_page_in_the_api_and_in_the_message(
     (incident,) = bridge.incidents()
     shown = requests.get(f"{bridge.url}/api/v1/incidents/{incident['number']}", timeout=60).json()
     (alert,) = shown["alerts"]
-    assert ("critical", "critical", "page") == (shown["severity"], alert["severity"], alert["labels"]["severity"])
+    assert (shown["severity"], alert["severity"], alert["labels"]["severity"]) == ("critical", "critical", "page")
     assert '"severity": "critical"' in str(pages()).replace("'", '"')
     page = requests.get(f"{bridge.url}/incidents/{incident['number']}", timeout=60).text
     assert "unknown" not in page.split("<h2", 1)[0]

@@ -62,10 +62,10 @@ def test_what_is_shown_silences_the_incidents_alerts_whatever_their_labels(
         # the one in routes.yaml is not there in this test, so the address that Alertmanager says itself is put in
         command = shown(bridge, incidents[0]["number"]).replace("http://127.0.0.1:9 ", f"{alertmanager} ", 1)
         done = run(command, folder)
-        assert 0 == done.returncode, (command, done.stderr)
+        assert done.returncode == 0, (command, done.stderr)
         fire(alertmanager, "Innocent", "warning", **{**NASTY, "quotes": "others"})
         eventually(lambda: silenced(alertmanager) == {"Nasty"})
-    assert [] == list(folder.glob("pwned*"))
+    assert list(folder.glob("pwned*")) == []
     (silence,) = [line for line in done.stdout.split() if line]
     assert re.fullmatch(r"[0-9a-f-]{36}", silence)
 
@@ -79,5 +79,5 @@ def test_the_links_of_a_message_lead_to_pages_that_answer(
     assert {"Alerts", "Silence"} <= links.keys()
     for href in links.values():
         answer = requests.get(href.replace("http://127.0.0.1:9119", bridge.url), timeout=10)
-        assert (200, "text/html; charset=utf-8") == (answer.status_code, answer.headers["Content-Type"])
+        assert (answer.status_code, answer.headers["Content-Type"]) == (200, "text/html; charset=utf-8")
         assert "MLErrorRateCritical" in answer.text

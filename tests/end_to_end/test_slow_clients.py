@@ -60,13 +60,13 @@ def many_files() -> Iterator[None]:
 
 
 @pytest.mark.parametrize("count", [200, 1200])
-def test_those_who_never_end_their_requests_stop_nobody_else(many_files: None, web: str, count: int) -> None:
+def test_clients_that_never_end_their_requests_stop_no_other(many_files: None, web: str, count: int) -> None:
     """1,200 is more than select() can watch."""
     place = ("127.0.0.1", int(web.rpartition(":")[2]))
     with contextlib.ExitStack() as open_ones:
         for number in range(count):
             stalled = open_ones.enter_context(socket.create_connection(place, timeout=60))
             stalled.sendall(list(STALLED.values())[number % len(STALLED)])
-        assert [200] * 5 == [answer(web, number) for number in range(5)]
-        assert 200 == requests.get(f"{web}/-/healthy", timeout=60).status_code
-    assert 200 == answer(web, 6)
+        assert [answer(web, number) for number in range(5)] == [200] * 5
+        assert requests.get(f"{web}/-/healthy", timeout=60).status_code == 200
+    assert answer(web, 6) == 200

@@ -1,4 +1,4 @@
-"""Google Cloud Monitoring and Grafana post to the real bridge, and the right people hear of it by the same routes."""
+"""Google Cloud Monitoring and Grafana post to the real bridge, which notifies responders by the same routes."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def environment(sandbox: RunningSandbox) -> Mapping[str, str]:
         "SLACK_BASE_URL": sandbox.slack_base_url,
         "SMTP_SMARTHOST": sandbox.smtp_address,
         "SMTP_TLS": "none",
-        "PROMETHEUS_URL": "http://127.0.0.1:9",  # nobody there
+        "PROMETHEUS_URL": "http://127.0.0.1:9",  # nothing listens there
     }
 
 
@@ -79,44 +79,44 @@ def test_an_incident_of_cloud_monitoring_pages_and_its_close_resolves_the_page(
     bridge: Bridge, sandbox: RunningSandbox
 ) -> None:
     started = int(time.time()) - 300
-    assert [200, 200] == [google_sends(bridge, "open", started_at=started) for _ in range(2)]
+    assert [google_sends(bridge, "open", started_at=started) for _ in range(2)] == [200, 200]
     eventually(lambda: pages(sandbox))
     assert "PodMemoryOOMRisk" in str(pages(sandbox)[0])
-    assert 200 == google_sends(bridge, "closed", started_at=started, ended_at=int(time.time()))
+    assert google_sends(bridge, "closed", started_at=started, ended_at=int(time.time())) == 200
     eventually(lambda: pages(sandbox)[0]["status"] == "resolved")
-    assert [1] == [page["pages"] for page in pages(sandbox)]
+    assert [page["pages"] for page in pages(sandbox)] == [1]
     (incident,) = bridge.incidents()
-    assert ("resolved", "gcp") == (incident["state"], incident["source"])
+    assert (incident["state"], incident["source"]) == ("resolved", "gcp")
 
 
 def test_what_google_calls_a_warning_goes_to_mail_and_its_test_to_chat(bridge: Bridge, sandbox: RunningSandbox) -> None:
-    assert 200 == google_sends(bridge, "open", severity="Warning")
-    assert 200 == google_sends(bridge, "test")
+    assert google_sends(bridge, "open", severity="Warning") == 200
+    assert google_sends(bridge, "test") == 200
     eventually(lambda: sandbox.state["mail"] and sandbox.state["slack"]["channels"])
     assert "PodMemoryOOMRisk" in sandbox.state["mail"][0]["subject"]
     assert "Test incident of the notification channel" in str(sandbox.state["slack"]["channels"])
-    assert [] == pages(sandbox)
+    assert pages(sandbox) == []
 
 
 def test_a_signed_alert_of_grafana_pages_and_its_end_resolves_the_page(bridge: Bridge, sandbox: RunningSandbox) -> None:
     now = time.time()
-    assert 403 == grafana_sends(bridge, "firing", now, secret="guessed")
-    assert 403 == grafana_sends(bridge, "firing", now - 3600)
-    assert 200 == grafana_sends(bridge, "firing", now)
+    assert grafana_sends(bridge, "firing", now, secret="guessed") == 403
+    assert grafana_sends(bridge, "firing", now - 3600) == 403
+    assert grafana_sends(bridge, "firing", now) == 200
     eventually(lambda: pages(sandbox))
     assert "The toxic rate is 31 %, usually 4 %" in str(pages(sandbox)[0])
     assert "https://runbooks.example.org/toxic-rate-high" in str(pages(sandbox)[0])
-    assert 200 == grafana_sends(bridge, "resolved", now)
+    assert grafana_sends(bridge, "resolved", now) == 200
     eventually(lambda: pages(sandbox)[0]["status"] == "resolved")
-    assert 1 == len(bridge.incidents())
+    assert len(bridge.incidents()) == 1
 
 
 def test_a_token_in_the_query_is_in_no_log_of_the_processes(bridge: Bridge) -> None:
     refused = f"{bridge.url}/webhook/cloud-monitoring/gcp?auth_token=an-old-token"
-    assert 401 == requests.post(refused, json={}, timeout=60).status_code
-    assert 200 == google_sends(bridge, "open")
+    assert requests.post(refused, json={}, timeout=60).status_code == 401
+    assert google_sends(bridge, "open") == 200
     with requests.post(refused, data=iter([b"half a body"]), timeout=60) as answer:  # chunked
-        assert 401 == answer.status_code
+        assert answer.status_code == 401
     eventually(lambda: "webhook refused" in bridge.log())
     assert "an-old-token" not in bridge.log()
     assert bridge.environment["GOOGLE_TOKEN"] not in bridge.log()

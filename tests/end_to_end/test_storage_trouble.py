@@ -36,7 +36,7 @@ def bridge(tmp_path: Path) -> Iterator[Bridge]:
 @pytest.fixture
 def sender(bridge: Bridge) -> Sender:
     sender = Sender(bridge)
-    assert 200 == sender.send("before")
+    assert sender.send("before") == 200
     return sender
 
 
@@ -50,7 +50,7 @@ def lasting(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sender]:
 @pytest.fixture
 def shared(lasting: Sender) -> Iterator[Sender]:
     """Everything that was ever accepted is still there afterwards, and nothing else is."""
-    assert 200 == lasting.send("before")
+    assert lasting.send("before") == 200
     eventually(lasting.bridge.ready)
     yield lasting
     assert lasting.accepted == kept(file_of(lasting.bridge))
@@ -65,13 +65,13 @@ def kept(file: Path) -> set[str]:
         return {row[0] for row in connection.execute("SELECT group_key FROM incident")}
 
 
-def test_nobody_else_may_read_what_the_processes_write(shared: Sender) -> None:
+def test_no_other_user_may_read_what_the_processes_write(shared: Sender) -> None:
     """The database and what is beside it, and the measurements."""
     bridge = shared.bridge
     eventually(lambda: list((bridge.folder / "state").rglob("pipe")))
     written = [*(bridge.folder / "state").rglob("*"), *bridge.folder.glob("incident-bridge-metrics-*/*")]
     assert {"bridge.db", "bridge.db-wal", "bridge.db.lock"} <= {each.name for each in written} and len(written) > 7
-    assert [] == [each for each in written if stat.S_IMODE(each.stat().st_mode) & 0o077]
+    assert [each for each in written if stat.S_IMODE(each.stat().st_mode) & 0o077] == []
 
 
 def delete_all(file: Path) -> None:
@@ -80,7 +80,7 @@ def delete_all(file: Path) -> None:
 
 
 def replace(file: Path) -> None:
-    """By a backup, as people do it who forget to stop the bridge."""
+    """By a backup, as operators do it who forget to stop the bridge."""
     copy = file.with_name("copy")
     with contextlib.closing(sqlite3.connect(file)) as connection:
         connection.execute("VACUUM INTO ?", (str(copy),))
@@ -101,29 +101,29 @@ KEEP_ALL = {"replaced", "its log deleted", "its index deleted"}
 
 
 @pytest.mark.parametrize("lost", LOST, ids=lambda name: name.replace(" ", "-"))
-def test_what_would_go_into_a_file_that_nobody_finds_is_refused_loudly_until_a_restart(
+def test_what_would_go_into_a_lost_file_is_refused_loudly_until_a_restart(
     bridge: Bridge, sender: Sender, lost: str
 ) -> None:
     take_away, words = LOST[lost]
     file = file_of(bridge)
     take_away(file)
-    assert [503] * 3 == [sender.send(f"after-{number}") for number in range(3)]
+    assert [sender.send(f"after-{number}") for number in range(3)] == [503] * 3
     assert not_ready(bridge, words, "restart"), readiness(bridge)
     assert words in bridge.log() and "database_lost" in bridge.log()
-    assert 0.0 == gauge(bridge, "bridge_store_writable")
+    assert gauge(bridge, "bridge_store_writable") == 0.0
     assert (lost in KEEP_ALL | {"emptied"}) == file.exists(), "an empty one was made"
     bridge.stop()
     bridge.start()
-    assert 200 == sender.send("after-0")
+    assert sender.send("after-0") == 200
     assert (sender.accepted if lost in KEEP_ALL else {"after-0"}) == kept(file)
 
 
 def test_a_kill_after_the_log_was_deleted_loses_nothing_either(bridge: Bridge, sender: Sender) -> None:
     file_of(bridge).with_name("bridge.db-wal").unlink()
-    assert 503 == sender.send("meanwhile")
+    assert sender.send("meanwhile") == 503
     eventually(lambda: "database_lost" in bridge.log())
     bridge.kill_everything()
-    assert {"before"} == kept(file_of(bridge))
+    assert kept(file_of(bridge)) == {"before"}
 
 
 @pytest.mark.parametrize("name", ["bridge.db", "bridge.db-wal", "bridge.db-shm", ""])
@@ -132,7 +132,7 @@ def test_the_same_file_put_back_is_taken_again_without_a_restart(shared: Sender,
     place = file_of(shared.bridge).parent / name
     aside = shared.bridge.folder / "aside"
     place.rename(aside)
-    assert 503 == shared.send(f"without {name}")
+    assert shared.send(f"without {name}") == 503
     assert not_ready(shared.bridge, "was deleted")
     aside.rename(place)
     eventually(lambda: shared.send(f"without {name}") == 200)
@@ -156,10 +156,10 @@ def test_a_full_disk_is_503_not_ready_and_over_when_there_is_room(shared: Sender
     with full(bridge):
         eventually(lambda: shared.send("large", 500_000) == 503)
         assert not_ready(bridge, "cannot be written"), readiness(bridge)
-        assert 0.0 == gauge(bridge, "bridge_store_writable")
-    assert 200 == shared.send("large", 500_000)
-    assert 200 == readiness(bridge)[0]
-    assert 1.0 == gauge(bridge, "bridge_store_writable")
+        assert gauge(bridge, "bridge_store_writable") == 0.0
+    assert shared.send("large", 500_000) == 200
+    assert readiness(bridge)[0] == 200
+    assert gauge(bridge, "bridge_store_writable") == 1.0
 
 
 def test_a_full_disk_is_noticed_and_its_end_too_while_nothing_comes_in(shared: Sender) -> None:
@@ -170,9 +170,9 @@ def test_a_full_disk_is_noticed_and_its_end_too_while_nothing_comes_in(shared: S
 
 @contextlib.contextmanager
 def flocked(file: Path, suffix: str) -> Iterator[None]:
-    """As `flock bridge.db.lock sleep 60` does in a shell that somebody forgot."""
-    with open(f"{file}{suffix}") as held:
-        fcntl.flock(held, fcntl.LOCK_EX)
+    """As `flock bridge.db.lock sleep 60` does in a forgotten shell."""
+    with open(f"{file}{suffix}") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
         yield
 
 
@@ -196,11 +196,11 @@ LOCKS: dict[str, Callable[[Path], contextlib.AbstractContextManager[None]]] = {
 def test_a_lock_of_another_process_ends_in_503_with_its_name(shared: Sender, lock: str) -> None:
     bridge, us = shared.bridge, f"pid {os.getpid()}"
     with LOCKS[lock](file_of(bridge)):
-        assert 503 == shared.send(lock)
+        assert shared.send(lock) == 503
         assert not_ready(bridge), readiness(bridge)
         eventually(lambda: not_ready(bridge, "locked", us))
         assert any(us in line and "webhook not stored" in line for line in bridge.log().splitlines())
-        assert 200 == requests.get(f"{bridge.url}/-/healthy", timeout=10).status_code
+        assert requests.get(f"{bridge.url}/-/healthy", timeout=10).status_code == 200
     eventually(lambda: shared.send(lock) == 200)
     eventually(bridge.ready)
 
@@ -217,10 +217,10 @@ def test_a_log_that_cannot_be_written_stops_nothing(bridge: Bridge, sender: Send
     assert bridge.process is not None
     for pid in (bridge.process.pid, *bridge.pids("web"), *bridge.pids("worker")):
         resource.prlimit(pid, resource.RLIMIT_FSIZE, (log.stat().st_size, UNLIMITED))
-    assert 503 == sender.send("large", 500_000)
+    assert sender.send("large", 500_000) == 503
     (before,) = bridge.pids("worker")
     bridge.kill("worker")  # which the supervisor would like to log
     eventually(lambda: [pid for pid in bridge.pids("worker") if pid != before])
     for pid in bridge.pids("web"):
         resource.prlimit(pid, resource.RLIMIT_FSIZE, (UNLIMITED, UNLIMITED))
-    assert 200 == sender.send("large", 500_000)
+    assert sender.send("large", 500_000) == 200

@@ -37,14 +37,14 @@ def end_others(connection: psycopg.Connection) -> None:
 
 def test_a_server_that_takes_no_writes_is_503_not_ready_and_over_when_it_does(on_postgresql: Sender) -> None:
     bridge = on_postgresql.bridge
-    assert 200 == on_postgresql.send("before")
+    assert on_postgresql.send("before") == 200
     with beside(bridge) as connection:
         name = connection.info.dbname
         connection.execute(f"ALTER DATABASE {name} SET default_transaction_read_only = on")
         end_others(connection)
         eventually(lambda: not_ready(bridge, "cannot be written", "read-only"))
-        assert 503 == on_postgresql.send("meanwhile")
-        assert 0.0 == gauge(bridge, "bridge_store_writable")
+        assert on_postgresql.send("meanwhile") == 503
+        assert gauge(bridge, "bridge_store_writable") == 0.0
         connection.execute("SET default_transaction_read_only = off")
         connection.execute(f"ALTER DATABASE {name} SET default_transaction_read_only = off")
         end_others(connection)
@@ -64,5 +64,5 @@ def test_a_table_that_is_locked_is_noticed_while_nothing_comes_in_and_holds_up_n
         codes = [
             requests.get(f"{bridge.url}{path}", timeout=10).status_code for path in ("/-/ready", "/-/healthy") * 20
         ]
-        assert [503, 200] * 20 == codes
+        assert codes == [503, 200] * 20
     eventually(bridge.ready)

@@ -1,4 +1,4 @@
-"""The real bridge when far more fires at once than Slack can be told: one digest, and nothing lost."""
+"""The real bridge when far more fires at once than Slack takes: one digest, and nothing lost."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ external_url: {url}
 
 @pytest.fixture
 def slow(tmp_path: Path, sandbox: RunningSandbox, token: str) -> Iterator[Bridge]:
-    """Twelve messages are what Slack can be told within the patience; twenty that wait are a storm."""
+    """Twelve messages are what Slack takes within the maximum delay; twenty that wait are a storm."""
     config, port = tmp_path / "routes.yaml", free_port()
     config.write_text(CONFIG.format(url=f"http://127.0.0.1:{port}"))
     with running_bridge(tmp_path, sandbox, token, config, port=port) as bridge:
@@ -52,7 +52,7 @@ def post(bridge: Bridge, token: str, name: str, number: int, severity: str, *, o
     }  # fmt: skip
     headers = {"Authorization": f"Bearer {token}"}
     answer = requests.post(f"{bridge.url}/webhook/alertmanager/prod", json=body, headers=headers, timeout=60)
-    assert 200 == answer.status_code, answer.text
+    assert answer.status_code == 200, answer.text
 
 
 def post_many(bridge: Bridge, token: str, numbers: range, *, over: bool = False) -> None:
@@ -88,11 +88,11 @@ def title_of(message: dict[str, Any]) -> str:
 def digest(sandbox: RunningSandbox) -> str:
     """The one there is, if there is one."""
     found = [message for message in messages(sandbox) if title_of(message) == "Storm on slack-ml"]
-    assert 1 >= len(found)
+    assert len(found) <= 1
     return "".join(map(str, found))
 
 
-def held(bridge: Bridge) -> list[dict[str, Any]]:
+def suppressed(bridge: Bridge) -> list[dict[str, Any]]:
     answer = requests.get(f"{bridge.url}/api/v1/incidents?channel=slack-ml&held=storm&limit=1000", timeout=60)
     return list(answer.json()["incidents"])
 
@@ -103,8 +103,8 @@ def storms(bridge: Bridge) -> dict[str, float]:
     return {name.removesuffix('{channel="slack-ml"}'): float(value) for name, value in found}
 
 
-def standing(bridge: Bridge) -> Counter[str]:
-    """How the deliveries of all incidents stand."""
+def statuses(bridge: Bridge) -> Counter[str]:
+    """How many deliveries of all incidents have each status."""
     numbers = [each["number"] for each in bridge.incidents()]
     pages = [requests.get(f"{bridge.url}/api/v1/incidents/{number}", timeout=60).json() for number in numbers]
     return Counter(delivery["status"] for page in pages for delivery in page["deliveries"])
@@ -114,17 +114,17 @@ def test_a_storm_is_one_digest_after_every_critical_and_ends_with_nothing_lost(
     slow: Bridge, sandbox: RunningSandbox, token: str
 ) -> None:
     (worker,) = slow.pids("worker")
-    os.kill(worker, signal.SIGSTOP)  # so that all is there before the first is told
+    os.kill(worker, signal.SIGSTOP)  # so that all is there before the first is notified
     for number in range(CRITICALS):
         post(slow, token, "ApiDown", number, "critical")
     post_many(slow, token, range(WARNINGS))
     os.kill(worker, signal.SIGCONT)
 
     eventually(lambda: f"{WARNINGS} incidents are suppressed on slack-ml" in digest(sandbox), 60)
-    assert [*("ApiDown" for _ in range(CRITICALS)), "Storm"] == titles(sandbox)
-    assert WARNINGS == len(held(slow))
-    assert {"bridge_storm_active": 1.0, "bridge_storm_collapsed": WARNINGS} == storms(slow)
-    page = requests.get(f"{slow.url}/incidents/{held(slow)[0]['number']}", timeout=60).text
+    assert titles(sandbox) == [*("ApiDown" for _ in range(CRITICALS)), "Storm"]
+    assert len(suppressed(slow)) == WARNINGS
+    assert storms(slow) == {"bridge_storm_active": 1.0, "bridge_storm_collapsed": WARNINGS}
+    page = requests.get(f"{slow.url}/incidents/{suppressed(slow)[0]['number']}", timeout=60).text
     assert "suppressed by the storm on slack-ml, reported in #" in page
 
     slow.kill_everything()
@@ -132,11 +132,11 @@ def test_a_storm_is_one_digest_after_every_critical_and_ends_with_nothing_lost(
     post_many(slow, token, range(LASTING, WARNINGS), over=True)
     eventually(lambda: len(messages(sandbox)) == CRITICALS + 1 + LASTING, 60)
     eventually(lambda: "is over" in digest(sandbox), 60)
-    assert [] == held(slow)
+    assert suppressed(slow) == []
     assert Counter({"ApiDown": CRITICALS, "PodSlow": LASTING - 1, "QueueLong": 1, "Storm": 1}) == Counter(
         titles(sandbox)
     )
-    told = CRITICALS + LASTING + 1
-    eventually(lambda: Counter(delivered=told, skipped=WARNINGS - LASTING) == standing(slow), 60)
+    notified = CRITICALS + LASTING + 1
+    eventually(lambda: Counter(delivered=notified, skipped=WARNINGS - LASTING) == statuses(slow), 60)
     assert f"{WARNINGS - LASTING} ended unnotified" in digest(sandbox)
     eventually(slow.ready)

@@ -1,4 +1,4 @@
-"""Groups that no alertname makes: what people read still names the alerts, and mails stay one conversation."""
+"""Groups without an alertname: what responders read still names the alerts, and mails stay one conversation."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def test_a_group_is_named_by_its_alerts_and_its_mails_keep_their_subject(
     eventually(lambda: len(mails()) == 3)
     (subject,) = {mail["subject"] for mail in mails()}
     assert subject.startswith("[#1 warning] ToxicityApiLatency (ml")
-    assert 1 == len({mail["references"] for mail in mails()})
+    assert len({mail["references"] for mail in mails()}) == 1
     first, second, third = mails()
     assert first["text"].startswith("Firing: ToxicityApiLatency is wrong")
     assert second["text"].startswith("2 alerts firing: ToxicityApiErrors is wrong")

@@ -1,4 +1,4 @@
-"""The real web process and bodies that nobody wants, that are too large, that never end: refused by their headers, and
+"""The real web process and bodies that are unwanted, that are too large, that never end: refused by their headers, and
 all together bounded."""
 
 from __future__ import annotations
@@ -97,7 +97,7 @@ def asked(web: Web, sent: bytes) -> tuple[int, str]:
         ("POST /nowhere", [LONG], 404),
     ],
 )
-def test_what_the_headers_tell_is_answered_before_the_body_comes(
+def test_what_the_headers_decide_is_answered_before_the_body_comes(
     shared: Web, line: str, headers: list[str], status: int
 ) -> None:
     code, text = asked(shared, head(line, *headers))
@@ -105,30 +105,30 @@ def test_what_the_headers_tell_is_answered_before_the_body_comes(
     assert "connection: close" in text.lower()
 
 
-def test_a_client_that_asks_first_is_told_no_without_sending(shared: Web) -> None:
+def test_a_client_that_asks_first_is_refused_without_sending(shared: Web) -> None:
     code, text = asked(shared, head(HOOK, LONG, "Expect: 100-continue"))
-    assert 401 == code and "100 Continue" not in text
+    assert code == 401 and "100 Continue" not in text
 
 
-def test_a_client_that_asks_first_and_may_send_is_told_so(shared: Web) -> None:
+def test_a_client_that_asks_first_and_may_send_is_answered_100(shared: Web) -> None:
     body = json.dumps(notification("asked first")).encode()
     with shared.connect() as connection:
         connection.sendall(head(HOOK, f"Content-Length: {len(body)}", RIGHT, "Expect: 100-continue"))
-        assert b"HTTP/1.1 100 Continue\r\n\r\n" == connection.recv(65536)
+        assert connection.recv(65536) == b"HTTP/1.1 100 Continue\r\n\r\n"
         connection.sendall(body)
-        assert b"HTTP/1.1 200" == connection.recv(65536)[:12]
+        assert connection.recv(65536)[:12] == b"HTTP/1.1 200"
 
 
 def test_an_answer_that_comes_early_is_read_by_a_client_that_sends_all_the_same(shared: Web) -> None:
     for _ in range(3):
         answered = requests.post(f"{shared.url}/webhook/alertmanager", data=b"x" * SIZE, timeout=60)
-        assert (401, "close") == (answered.status_code, answered.headers["Connection"])
+        assert (answered.status_code, answered.headers["Connection"]) == (401, "close")
 
 
 def test_a_body_is_never_taken_for_another_request(shared: Web) -> None:
     inner = head("GET /metrics")
     code, text = asked(shared, head(HOOK, f"Content-Length: {len(inner)}") + inner)
-    assert (401, 1) == (code, text.count("HTTP/1.1 "))
+    assert (code, text.count("HTTP/1.1 ")) == (401, 1)
 
 
 def test_a_body_in_chunks_that_grows_too_large_is_refused_counted_and_logged(web: Web) -> None:
@@ -136,14 +136,14 @@ def test_a_body_in_chunks_that_grows_too_large_is_refused_counted_and_logged(web
     before = web.count("bridge_webhooks_received_total", source="prod", outcome="too_large")
     chunk = b"10000\r\n" + b"x" * 65536 + b"\r\n"
     code, _ = asked(web, head(HOOK, CHUNKED, RIGHT) + chunk * 20)
-    assert 413 == code
-    assert 413 == asked(web, head(HOOK, "Content-Length: 1048577", RIGHT))[0]
-    assert before + 2 == web.count("bridge_webhooks_received_total", source="prod", outcome="too_large")
+    assert code == 413
+    assert asked(web, head(HOOK, "Content-Length: 1048577", RIGHT))[0] == 413
+    assert web.count("bridge_webhooks_received_total", source="prod", outcome="too_large") == before + 2
     logged = [(line["source"], line["size"], line["limit"]) for line in web.events("webhook refused")]
-    assert [("prod", None, 2**20), ("prod", 2**20 + 1, 2**20)] == logged
+    assert logged == [("prod", None, 2**20), ("prod", 2**20 + 1, 2**20)]
     web.reload(CHANNEL + SOURCES + "limits: {body: 2MiB}\n")
     body = json.dumps(notification("large", alerts=1, padding=2**20 + 2**17)).encode()
-    assert 200 == requests.post(f"{web.url}/webhook/alertmanager", data=body, headers=BEARER, timeout=60).status_code
+    assert requests.post(f"{web.url}/webhook/alertmanager", data=body, headers=BEARER, timeout=60).status_code == 200
 
 
 @pytest.mark.parametrize(
@@ -158,32 +158,32 @@ def test_what_is_around_a_body_is_bounded(web: Web, frames: bytes) -> None:
         with contextlib.suppress(OSError):  # it is refused meanwhile
             for _ in range(500):
                 upload.sendall(frames)
-        assert 413 == answer(upload)[0]
+        assert answer(upload)[0] == 413
     assert web.memory() - before < 20
     assert web.cpu_seconds() - used < 10
 
 
 @pytest.mark.parametrize("headers", [[], ["Authorization: Bearer wrong"], [RIGHT]], ids=["none", "wrong", "right"])
-def test_many_unfinished_uploads_are_bounded_and_shut_out_nobody(web: Web, headers: list[str]) -> None:
+def test_many_unfinished_uploads_are_bounded_and_shut_out_no_other(web: Web, headers: list[str]) -> None:
     before = web.memory()
     body = json.dumps(notification("unfinished", padding=SIZE)).encode()
     sent = head(HOOK, f"Content-Length: {len(body)}", *headers) + body[:-1]
     with contextlib.ExitStack() as stack, ThreadPoolExecutor(8) as pool:
         uploads = [stack.enter_context(web.connect(60)) for _ in range(UPLOADS)]
         sending = [pool.submit(upload_all, upload, sent) for upload in uploads]
-        assert [200] * 5 == [web.post(f"meanwhile {number}") for number in range(5)]
+        assert [web.post(f"meanwhile {number}") for number in range(5)] == [200] * 5
         assert all(each.result() for each in sending)
-        assert [200] * 5 == [web.post(f"afterwards {number}") for number in range(5)]
+        assert [web.post(f"afterwards {number}") for number in range(5)] == [200] * 5
         assert web.memory() - before < BOUND + SLACK
         codes = [code_of(upload) for upload in uploads]
         if headers != [RIGHT]:
-            assert [401] * UPLOADS == codes
+            assert codes == [401] * UPLOADS
             return
         waiting = [upload for upload, code in zip(uploads, codes, strict=True) if code is None]
         assert {None, 503} == set(codes) and len(waiting) * SIZE < (BOUND + 1) * 2**20
         for upload in waiting:
             upload.sendall(body[-1:])
-        assert {200} == {eventually(lambda each=upload: code_of(each)) for upload in waiting}  # type: ignore[misc]
+        assert {eventually(lambda each=upload: code_of(each)) for upload in waiting} == {200}  # type: ignore[misc]
 
 
 def upload_all(connection: socket.socket, sent: bytes) -> bool:
@@ -212,7 +212,7 @@ def test_uploads_that_only_a_signature_would_prove_leave_room_for_the_others(web
         assert web.memory() - before < BOUND + SLACK
         large = json.dumps(notification("large", alerts=1000, padding=20_000)).encode()
         answered = requests.post(f"{web.url}/webhook/alertmanager", data=large, headers=BEARER, timeout=60)
-        assert 200 == answered.status_code, answered.text
+        assert answered.status_code == 200, answered.text
 
 
 def test_an_upload_that_is_given_up_leaves_its_room(web: Web) -> None:
@@ -222,16 +222,16 @@ def test_an_upload_that_is_given_up_leaves_its_room(web: Web) -> None:
             upload.sendall(head(HOOK, f"Content-Length: {len(body)}", RIGHT) + body[:-1])
     for _ in range(4):
         answered = requests.post(f"{web.url}/webhook/alertmanager", data=body, headers=BEARER, timeout=60)
-        assert 200 == answered.status_code, answered.text
+        assert answered.status_code == 200, answered.text
 
 
 def test_twelve_thousand_alerts_in_one_webhook_are_taken_as_the_file_is_shipped(web: Web) -> None:
     before, body = web.memory(), json.dumps(notification("storm", alerts=12_000, padding=750)).encode()
     assert len(body) > 10 * 2**20
     answered = requests.post(f"{web.url}/webhook/alertmanager", data=body, headers=BEARER, timeout=120)
-    assert (200, "opened") == (answered.status_code, answered.json()["outcome"])
+    assert (answered.status_code, answered.json()["outcome"]) == (200, "opened")
     assert web.peak_memory() - before < 300
     login = ("ann", "right")
     (incident,) = requests.get(f"{web.url}/api/v1/incidents", auth=login, timeout=60).json()["incidents"]
-    assert 12_000 == incident["alerts_firing"]
+    assert incident["alerts_firing"] == 12_000
     assert "And 11,800 more" in requests.get(f"{web.url}/incidents/1", auth=login, timeout=60).text

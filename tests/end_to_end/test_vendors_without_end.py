@@ -26,7 +26,7 @@ CHANGED = {
 
 @pytest.fixture
 def hasty(tmp_path: Path, sandbox: RunningSandbox, token: str) -> Iterator[Bridge]:
-    """The shipped routes, with less patience for vendors."""
+    """The shipped routes, with shorter timeouts for vendors."""
     text = (ROOT / "routes.yaml").read_text()
     for shipped, changed in CHANGED.items():
         assert shipped in text
@@ -50,7 +50,7 @@ def post(bridge: Bridge, token: str, name: str, severity: str) -> None:
     }  # fmt: skip
     headers = {"Authorization": f"Bearer {token}"}
     answer = requests.post(f"{bridge.url}/webhook/alertmanager/prod", json=body, headers=headers, timeout=10)
-    assert 200 == answer.status_code, answer.text
+    assert answer.status_code == 200, answer.text
 
 
 def peak(bridge: Bridge) -> int:
@@ -65,7 +65,7 @@ def seen(sandbox: RunningSandbox) -> tuple[int, int, int]:
     return len(sandbox.state["pagerduty"]["incidents"]), len(sandbox.state["mail"]), summary["slack"]["messages"]
 
 
-def test_what_held_every_thread_holds_nobody_once_it_is_over(
+def test_what_blocked_every_thread_blocks_none_once_it_is_over(
     hasty: Bridge, sandbox: RunningSandbox, token: str
 ) -> None:
     """As many answers without end as each channel has sends under way; they go on while new ones are good."""
@@ -76,7 +76,7 @@ def test_what_held_every_thread_holds_nobody_once_it_is_over(
         post(hasty, token, f"Critical{number}", "critical")
         post(hasty, token, f"Warning{number}", "warning")
         post(hasty, token, f"Info{number}", "info")
-    eventually(lambda: (PAGES, PAGES, PAGES) == seen(sandbox), 120)
+    eventually(lambda: seen(sandbox) == (PAGES, PAGES, PAGES), 120)
     assert peak(hasty) < MEGABYTES * 1024
-    assert 200 == requests.get(f"{hasty.url}/-/ready", timeout=10).status_code
+    assert requests.get(f"{hasty.url}/-/ready", timeout=10).status_code == 200
     assert not [line for line in hasty.log().splitlines() if "send_bug" in line]

@@ -90,8 +90,8 @@ def test_idle_connections_shut_out_no_probe(halves: Halves) -> None:
         assert requests.get(f"{halves.worker}/metrics", timeout=60).ok
 
 
-def test_a_worker_tells_what_it_did_and_the_web_what_it_took_in(halves: Halves) -> None:
-    assert 200 == answer(halves.web, 1)
+def test_a_worker_exports_what_it_did_and_the_web_what_it_took_in(halves: Halves) -> None:
+    assert answer(halves.web, 1) == 200
     eventually(halves.tries)
     worker, web = halves.metrics(halves.worker), halves.metrics(halves.web)
     assert 'process="worker"' in worker and 'process="web"' not in worker
@@ -129,13 +129,13 @@ def test_requests_that_never_end_keep_no_probe_out(halves: Halves) -> None:
         assert requests.get(f"{halves.worker}/-/healthy", timeout=30).ok
 
 
-def test_an_address_that_is_taken_is_told_in_words(tmp_path: Path) -> None:
+def test_an_address_that_is_taken_is_reported_in_words(tmp_path: Path) -> None:
     (tmp_path / "routes.yaml").write_text(ROUTES)
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         place = f"127.0.0.1:{taken.getsockname()[1]}"
         with half(tmp_path, "worker", "--metrics-listen", place) as process:
-            assert 2 == process.wait(60)
-    told = (tmp_path / "worker.log").read_text()
-    assert f"cannot listen on {place}" in told and "Traceback" not in told
+            assert process.wait(60) == 2
+    log = (tmp_path / "worker.log").read_text()
+    assert f"cannot listen on {place}" in log and "Traceback" not in log

@@ -85,7 +85,7 @@ def post(bridge: Bridge, token: str, name: str, *, over: bool = False, pods: int
     }  # fmt: skip
     headers = {"Authorization": f"Bearer {token}"}
     answer = requests.post(f"{bridge.url}/webhook/alertmanager/prod", json=body, headers=headers, timeout=60)
-    assert 200 == answer.status_code, answer.text
+    assert answer.status_code == 200, answer.text
 
 
 ALERT = {"status": "firing", "labels": {"alertname": "A", "severity": "info"}, "startsAt": "2026-11-23T08:34:20Z"}

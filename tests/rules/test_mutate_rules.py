@@ -59,11 +59,11 @@ def test_a_test_that_only_shows_the_alert_firing_lets_mistakes_through(
     folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert run(folder, "--only", "Busy") == 1
-    told = capsys.readouterr().out
-    assert "Busy: for dropped" in told  # nobody asked before the wait was over
-    assert "Busy: 60 -> 90" in told  # nobody asked just above the limit
-    assert "Busy: > -> <" not in told
-    assert "Busy: severity info -> none" not in told
+    printed = capsys.readouterr().out
+    assert "Busy: for dropped" in printed  # no test asks before the wait is over
+    assert "Busy: 60 -> 90" in printed  # no test asks just above the limit
+    assert "Busy: > -> <" not in printed
+    assert "Busy: severity info -> none" not in printed
 
 
 def test_an_explained_survivor_is_accepted_and_an_explanation_of_nothing_is_not(

@@ -1,4 +1,4 @@
-"""Nothing in a rule may ask for what nobody exports: such an alert would be silent for ever, and nobody would know."""
+"""Nothing in a rule may ask for what is not exported: such an alert would be silent for ever, without a sign."""
 
 from __future__ import annotations
 
@@ -165,15 +165,15 @@ def test_the_result_that_counts_as_toxic_is_one_that_the_api_gives() -> None:
     assert given and set(given) <= set(RESULTS)
 
 
-def test_the_outcome_that_is_no_failure_is_one_that_the_bridge_tells() -> None:
-    told = {
+def test_the_outcome_that_is_no_failure_is_one_that_the_bridge_counts() -> None:
+    outcomes = {
         (operator, value)
         for rule in RULES
         for selector in selectors_of(rule)
         for label, operator, value in reading.matchers(selector)
         if label == "outcome"
     }
-    assert told == {("NotEqual", "ok")}
+    assert outcomes == {("NotEqual", "ok")}
     assert "ok" in CONTEXT_OUTCOMES
 
 

@@ -1,4 +1,4 @@
-"""What people read about the alerts says what the rules do."""
+"""What responders read about the alerts says what the rules do."""
 
 from __future__ import annotations
 
@@ -25,17 +25,17 @@ def test_every_alert_has_a_page_and_every_page_an_alert() -> None:
 
 
 @each_alert
-def test_a_page_says_what_it_means_for_people_what_to_do_and_why(rule: Rule) -> None:
+def test_a_page_says_what_it_means_for_users_what_to_do_and_why(rule: Rule) -> None:
     text = (RUNBOOKS / f"{rule.name}.md").read_text(encoding="utf-8")
     assert text.startswith(f"# {rule.name}\n")
     assert [section for section in SECTIONS if section not in text] == []
     assert [number for number in "123" if f"\n{number}. **" not in text] == []
     actions = text.partition(SECTIONS[1])[2].partition(SECTIONS[2])[0]
-    assert actions.count("```sh") >= 2  # one may be to talk with people
+    assert actions.count("```sh") >= 2  # one may be to write to colleagues
 
 
 @each_alert
-def test_an_alert_carries_what_routing_and_people_need(rule: Rule) -> None:
+def test_an_alert_carries_what_routing_and_responders_need(rule: Rule) -> None:
     labels, annotations = rule.fields["labels"], rule.fields["annotations"]
     assert labels["severity"] in ("critical", "warning", "info", "none")
     assert (labels["service"], labels["team"]) == ("toxicity-api", "ml")
@@ -46,7 +46,7 @@ def test_an_alert_carries_what_routing_and_people_need(rule: Rule) -> None:
     assert re.match(rf"/d/({'|'.join(DASHBOARDS)})\?var-", annotations["dashboard_url"])
 
 
-def test_what_the_bridge_cannot_tell_goes_past_it() -> None:
+def test_what_the_bridge_cannot_notify_goes_past_it() -> None:
     direct = {rule.name for rule in ALERTS if rule.fields["labels"].get("route") == "direct"}
     assert direct == {rule.name for rule in ALERTS if rule.name.startswith(("Bridge", "AlertBridge"))} | {
         "AlertmanagerNotificationsFailing"
@@ -58,17 +58,17 @@ def test_the_table_of_alerts_is_that_of_the_rules() -> None:
     rows = [
         [cell.strip() for cell in line.strip("|").split("|")] for line in text.splitlines() if line.startswith("| [")
     ]
-    told = [(row[0], row[1], row[2], row[4]) for row in rows]
-    assert sorted(told) == sorted(told_row(rule) for rule in ALERTS)
+    listed = [(row[0], row[1], row[2], row[4]) for row in rows]
+    assert sorted(listed) == sorted(row_of(rule) for rule in ALERTS)
 
 
-def told_row(rule: Rule) -> tuple[str, str, str, str]:
+def row_of(rule: Rule) -> tuple[str, str, str, str]:
     labels = rule.fields["labels"]
     waits = f"{rule.fields.get('for', '0')} / {rule.fields.get('keep_firing_for', '-')}"
     return f"[{rule.name}](runbooks/{rule.name}.md)", labels["severity"], labels["cause"], waits
 
 
-def test_the_page_tells_of_as_many_mistakes_as_are_tried() -> None:
+def test_the_page_counts_as_many_mistakes_as_are_tried() -> None:
     """How many of them are noticed takes minutes to find out: that is `make mutate`."""
     tried = sum(len(list(mutants_of(rule))) for rule in representatives(read_rules(ROOT / "rules").rules))
     assert f"of {tried:,} mistakes are noticed" in (ROOT / "docs" / "rules.md").read_text(encoding="utf-8")

@@ -1,4 +1,4 @@
-"""The commands of the runbooks are copied by people who have just been woken: each names only what there is."""
+"""The commands of the runbooks are copied by responders who have just been woken: each names only what there is."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def each(*beginning: str) -> pytest.MarkDecorator:
 
 
 @each("promtool", "query", "instant")
-def test_a_question_asks_for_series_and_labels_that_somebody_exports(command: Command) -> None:
+def test_a_question_asks_for_series_and_labels_that_are_exported(command: Command) -> None:
     *_, address, expression = command.words
     assert address == "$PROMETHEUS"
     for node in reading.nodes(expression):
@@ -108,7 +108,7 @@ def assert_taken(program: click.Command, words: tuple[str, ...]) -> None:
 @pytest.mark.parametrize(
     "words", ["incidents shwo 1", "incidents show", "send-test", "send-test a b", "check --rule x"]
 )
-def test_a_command_that_nobody_takes_is_found(words: str) -> None:
+def test_a_command_that_no_program_takes_is_found(words: str) -> None:
     with pytest.raises((AssertionError, click.UsageError)):
         assert_taken(bridge, tuple(words.split()))
 

@@ -1,4 +1,4 @@
-"""Three channels, and who hears of what: what most tests of the store are about."""
+"""Three channels and their routes, for most tests of the store."""
 
 from __future__ import annotations
 
@@ -47,5 +47,5 @@ class Clock:
 
 
 def one(claims: list[Claim]) -> Claim:
-    assert 1 == len(claims)
+    assert len(claims) == 1
     return claims[0]

@@ -1,4 +1,4 @@
-"""A bridge of one slow channel, whose clock the tests turn."""
+"""A bridge with one slow channel and a movable clock."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from bridge.store.database import transaction
 from bridge.store.receiving import receive_groups
 from tests.builders import a_group, an_alert, at
 
-#: Six that wait are a storm.
+#: Six waiting deliveries are a storm.
 LIMITS = StormLimits(
     1.0, timedelta(seconds=5), at_least=5, suppressed_url="https://bridge.example.org/?channel=slack&held=storm"
 )
@@ -28,7 +28,7 @@ CAPACITY = ChannelCapacity("slack", 4, 1.0, 1, 60.0, LIMITS.begins_at)
 
 
 class World:
-    """now is in seconds after noon."""
+    """The store, and a clock in seconds after noon."""
 
     def __init__(self, engine: sa.Engine, policy: Policy = POLICY) -> None:
         self.engine, self.policy, self.seconds = engine, policy, 1.0
@@ -38,11 +38,11 @@ class World:
     def now(self) -> datetime:
         return at(self.seconds)
 
-    def pass_by(self, seconds: float) -> None:
+    def pass_time(self, seconds: float) -> None:
         self.seconds += seconds
 
     def fire(self, count: int, severity: str = "warning", name: str = "Slow") -> None:
-        """So many groups at once."""
+        """`count` groups at once."""
         self.receive(*(an_alert(f"{name}{number}", severity, group=name) for number in range(count)))
 
     def end(self, count: int, severity: str = "warning", name: str = "Slow") -> None:
@@ -59,21 +59,21 @@ class World:
             receive_groups(connection, self.policy, groups, self.now)
 
     def watch(self) -> list[str]:
-        """As a worker that has just been started."""
+        """As a worker that has just started."""
         return StoreStorms(self.engine, lambda: self.policy).watch(self.now)
 
     def claim(self, capacity: ChannelCapacity = CAPACITY) -> list[Claim]:
         return StoreDeliveries(self.engine, "w", lambda: self.policy).claim([capacity], self.now)
 
     def settle(self, *claims: Claim) -> None:
-        told = [(claim, Sent({"ts": str(claim.incident_number)})) for claim in claims]
-        StoreDeliveries(self.engine).settle(told, self.now)
+        settled = [(claim, Sent({"ts": str(claim.incident_number)})) for claim in claims]
+        StoreDeliveries(self.engine).settle(settled, self.now)
 
     def send(self, capacity: ChannelCapacity = CAPACITY) -> list[str]:
-        """One second's worth of messages: the titles of what was told."""
+        """Sends for one second; returns the titles of the messages."""
         claims = self.claim(capacity)
         self.settle(*claims)
-        self.pass_by(1)
+        self.pass_time(1)
         return [self.incident(claim.incident_number).title for claim in claims]
 
     def send_all(self, seconds: int, capacity: ChannelCapacity = CAPACITY) -> list[str]:
@@ -93,7 +93,7 @@ class World:
         (alert,) = self.digest().alerts.values()
         return alert.annotations["summary"]
 
-    def standing(self, number: int) -> tuple[str, str]:
+    def status_of(self, number: int) -> tuple[str, str]:
         (found,) = [each for each in self.reader.deliveries(number) if each.channel == "slack"]
         return found.status, found.why
 

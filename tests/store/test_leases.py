@@ -23,8 +23,8 @@ example = sa.Table(
     sa.Column("holder", sa.String(32)),
     sa.Column("remark", sa.Text, nullable=False, server_default="kept"),
 )
-HELD = Lease(example.c.name, example.c.until, example.c.holder)
-TURN = Lease(example.c.name, example.c.until)
+WITH_HOLDER = Lease(example.c.name, example.c.until, example.c.holder)
+WITHOUT_HOLDER = Lease(example.c.name, example.c.until)
 
 
 class World:
@@ -43,8 +43,8 @@ def world(engine: sa.Engine) -> Iterator[World]:
     example.drop(engine)
 
 
-@pytest.mark.parametrize("lease", [HELD, TURN])
-def test_one_has_it_until_it_expires(world: World, lease: Lease) -> None:
+@pytest.mark.parametrize("lease", [WITH_HOLDER, WITHOUT_HOLDER])
+def test_a_lease_is_exclusive_until_it_expires(world: World, lease: Lease) -> None:
     assert world.acquire(lease, "one", 0)
     assert world.acquire(lease, "other", 0, name="b")
     assert not world.acquire(lease, "other", 59)
@@ -52,37 +52,37 @@ def test_one_has_it_until_it_expires(world: World, lease: Lease) -> None:
     assert not world.acquire(lease, "one", 61)
 
 
-def test_its_holder_renews_it_and_a_turn_is_nobodys_to_renew(world: World) -> None:
-    assert world.acquire(HELD, "one", 0)
-    assert world.acquire(HELD, "one", 50)
-    assert not world.acquire(HELD, "other", 109)
-    assert world.acquire(TURN, "one", 200, name="b")
-    assert not world.acquire(TURN, "one", 201, name="b")
+def test_only_a_lease_with_a_holder_can_be_renewed(world: World) -> None:
+    assert world.acquire(WITH_HOLDER, "one", 0)
+    assert world.acquire(WITH_HOLDER, "one", 50)
+    assert not world.acquire(WITH_HOLDER, "other", 109)
+    assert world.acquire(WITHOUT_HOLDER, "one", 200, name="b")
+    assert not world.acquire(WITHOUT_HOLDER, "one", 201, name="b")
 
 
 def test_a_released_lease_is_free_and_only_its_holder_releases_it(world: World) -> None:
-    assert world.acquire(HELD, "one", 0)
+    assert world.acquire(WITH_HOLDER, "one", 0)
     for holder, free in (("other", False), ("one", True)):
         with transaction(world.engine) as connection:
-            HELD.release(connection, holder)
-        assert world.acquire(HELD, "third", 1) is free
+            WITH_HOLDER.release(connection, holder)
+        assert world.acquire(WITH_HOLDER, "third", 1) is free
 
 
-@pytest.mark.parametrize("lease", [HELD, TURN])
+@pytest.mark.parametrize("lease", [WITH_HOLDER, WITHOUT_HOLDER])
 def test_a_clock_that_was_set_back_and_a_shorter_duration_free_it(world: World, lease: Lease) -> None:
     assert world.acquire(lease, "one", 7200)
     assert world.acquire(lease, "other", 0)
     assert world.acquire(lease, "third", 1, timedelta(seconds=10))
 
 
-@pytest.mark.parametrize("lease", [HELD, TURN])
-def test_a_process_whose_time_is_older_for_it_waited_acquires_nothing(world: World, lease: Lease) -> None:
+@pytest.mark.parametrize("lease", [WITH_HOLDER, WITHOUT_HOLDER])
+def test_a_process_that_waited_and_has_an_older_time_acquires_nothing(world: World, lease: Lease) -> None:
     assert world.acquire(lease, "one", 0.5)
     assert not world.acquire(lease, "other", 0)
 
 
-@pytest.mark.parametrize("lease", [HELD, TURN])
-def test_of_many_at_the_same_time_one_acquires_it(world: World, lease: Lease) -> None:
+@pytest.mark.parametrize("lease", [WITH_HOLDER, WITHOUT_HOLDER])
+def test_only_one_of_many_concurrent_processes_acquires_a_lease(world: World, lease: Lease) -> None:
     acquired: list[bool] = []
     together = threading.Barrier(6)
 
@@ -98,10 +98,10 @@ def test_of_many_at_the_same_time_one_acquires_it(world: World, lease: Lease) ->
     assert sorted(acquired) == [False] * 5 + [True]
 
 
-def test_other_columns_of_the_row_stay(world: World) -> None:
-    world.acquire(HELD, "one", 0)
+def test_other_columns_of_the_row_are_not_changed(world: World) -> None:
+    world.acquire(WITH_HOLDER, "one", 0)
     with world.engine.begin() as connection:
         connection.execute(sa.update(example).values(remark="changed"))
-    world.acquire(HELD, "one", 1)
+    world.acquire(WITH_HOLDER, "one", 1)
     with world.engine.connect() as connection:
         assert connection.scalar(sa.select(example.c.remark)) == "changed"

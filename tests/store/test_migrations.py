@@ -40,7 +40,7 @@ def engine(database_url: str) -> Iterator[sa.Engine]:
 
 
 def migrate(engine: sa.Engine, revision: str, scripts: Path = MIGRATIONS) -> sa.MetaData:
-    """The tables as they are then."""
+    """Migrates to a revision; returns its tables."""
     with engine.connect() as connection:
         command.upgrade(config(connection, scripts), revision)
     found = sa.MetaData()
@@ -50,7 +50,7 @@ def migrate(engine: sa.Engine, revision: str, scripts: Path = MIGRATIONS) -> sa.
 
 
 def value(column: sa.Column[Any]) -> Any:
-    """Something that fits; equal everywhere, so that keys meet."""
+    """A valid value; the same everywhere, so that foreign keys match."""
     kinds: dict[type, Callable[[], Any]] = {
         sa.Integer: lambda: 1,
         sa.Boolean: lambda: True,
@@ -64,7 +64,7 @@ def value(column: sa.Column[Any]) -> Any:
 
 
 def write_and_read(engine: sa.Engine, known: sa.MetaData) -> list[str]:
-    """What a process does that knows these tables only: each column of a row in, and out again."""
+    """As a process that knows only these tables: writes each column of a row, and reads it again."""
     tables = [table for table in known.sorted_tables if table.name != "alembic_version"]
     with engine.begin() as connection:
         for table in tables:
@@ -76,7 +76,7 @@ def write_and_read(engine: sa.Engine, known: sa.MetaData) -> list[str]:
 
 
 @pytest.mark.parametrize("revision", OLDER)
-def test_a_process_of_an_older_version_goes_on_after_the_migrations(engine: sa.Engine, revision: str) -> None:
+def test_a_process_of_an_older_version_keeps_working_after_the_migrations(engine: sa.Engine, revision: str) -> None:
     known = migrate(engine, revision)
     assert "incident" in write_and_read(engine, known)
     migrate(engine, "head")
@@ -84,12 +84,12 @@ def test_a_process_of_an_older_version_goes_on_after_the_migrations(engine: sa.E
 
 
 def write(connection: sa.Connection, table: sa.Table, rows: list[dict[str, Any]]) -> None:
-    """Rows that need values for the named columns only."""
+    """Writes rows with values for the named columns only."""
     filled = {column.name: value(column) for column in table.columns if not column.nullable}
     connection.execute(sa.insert(table), [{**filled, **row} for row in rows])
 
 
-def test_dead_letters_of_before_keep_their_reason_and_time_as_far_as_they_were_stored(engine: sa.Engine) -> None:
+def test_older_dead_letters_keep_their_reason_and_time_as_far_as_stored(engine: sa.Engine) -> None:
     known = migrate(engine, "0014")
     stored = UtcDateTime().process_bind_param
     first, last = (stored(datetime(2026, 3, 1, hour, tzinfo=UTC), engine.dialect) for hour in (1, 2))
@@ -109,7 +109,7 @@ def test_dead_letters_of_before_keep_their_reason_and_time_as_far_as_they_were_s
     now = migrate(engine, "head").tables["delivery"]
     query = sa.select(now.c.dead_reason, now.c.dead_at).order_by(now.c.recipient)
     with engine.connect().execution_options(readonly=True) as connection:
-        assert [("rate_limited", last), (None, None), (None, None)] == [tuple(row) for row in connection.execute(query)]
+        assert [tuple(row) for row in connection.execute(query)] == [("rate_limited", last), (None, None), (None, None)]
 
 
 FAULTS = {
@@ -129,7 +129,7 @@ def upgrade() -> None:
 
 
 @pytest.mark.parametrize("fault", FAULTS)
-def test_a_migration_that_does_more_than_add_is_noticed(engine: sa.Engine, tmp_path: Path, fault: str) -> None:
+def test_a_migration_that_does_more_than_add_is_found(engine: sa.Engine, tmp_path: Path, fault: str) -> None:
     scripts = tmp_path / "migrations"
     (scripts / "versions").mkdir(parents=True)
     (scripts / "env.py").write_text((MIGRATIONS / "env.py").read_text())

@@ -1,4 +1,4 @@
-"""An alert's severity is stored as it was received; what an earlier version stored is read as its incident's."""
+"""The severity of an alert is stored at intake; for a row of an earlier version it is derived."""
 
 from __future__ import annotations
 
@@ -33,11 +33,13 @@ def severities(engine: sa.Engine, number: int) -> dict[str, Severity]:
     return {each.name: each.severity for each in found.alerts.values()}
 
 
-def test_it_is_stored_in_the_bridges_own_words(engine: sa.Engine, number: int) -> None:
-    assert {"A": Severity.CRITICAL, "B": Severity.INFO} == severities(engine, number)
+def test_the_severity_is_stored_normalised(engine: sa.Engine, number: int) -> None:
+    assert severities(engine, number) == {"A": Severity.CRITICAL, "B": Severity.INFO}
 
 
-def test_a_row_of_an_earlier_version_counts_as_its_label_or_as_its_incident(engine: sa.Engine, number: int) -> None:
+def test_a_row_of_an_earlier_version_has_the_severity_of_its_label_or_its_incident(
+    engine: sa.Engine, number: int
+) -> None:
     with engine.begin() as connection:
         connection.execute(sa.update(alert).values(severity=None))
-    assert {"A": Severity.CRITICAL, "B": Severity.INFO} == severities(engine, number)
+    assert severities(engine, number) == {"A": Severity.CRITICAL, "B": Severity.INFO}

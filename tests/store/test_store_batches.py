@@ -1,4 +1,4 @@
-"""Many groups in one transaction: what each of them becomes, and the numbers that people say aloud."""
+"""Many groups in one transaction: the incident of each, and their numbers."""
 
 from __future__ import annotations
 
@@ -20,35 +20,37 @@ def received(engine: sa.Engine, *groups: Group, minute: int = 1) -> list[tuple[i
         return [(each.number, each.outcome) for each in receive_groups(connection, POLICY, groups, at(minute))]
 
 
-def test_a_group_that_comes_twice_in_one_batch_is_one_incident_with_what_both_said(engine: sa.Engine) -> None:
+def test_a_group_that_is_twice_in_one_batch_is_one_incident_with_all_alerts(engine: sa.Engine) -> None:
     one, both = a_group(an_alert()), a_group(an_alert(), an_alert(instance="b"))
-    assert [(1, "opened"), (2, "opened"), (1, "changed")] == received(
-        engine, one, a_group(an_alert(), key="other"), both
-    )
+    assert received(engine, one, a_group(an_alert(), key="other"), both) == [
+        (1, "opened"),
+        (2, "opened"),
+        (1, "changed"),
+    ]
     found = StoreReader(engine).incident(1)
     assert found is not None
-    assert (2, 2) == (found.revision, len(found.alerts))
-    assert ["opened", "joined"] == [entry.kind for entry in StoreReader(engine).timeline(1)]
+    assert (found.revision, len(found.alerts)) == (2, 2)
+    assert [entry.kind for entry in StoreReader(engine).timeline(1)] == ["opened", "joined"]
 
 
-def test_batches_number_their_incidents_one_after_the_other(engine: sa.Engine) -> None:
+def test_batches_number_their_incidents_consecutively(engine: sa.Engine) -> None:
     received(engine, *(a_group(an_alert(), key=name) for name in "ab"))
-    assert [(1, "duplicate"), (3, "opened")] == received(engine, *(a_group(an_alert(), key=name) for name in "ac"))
+    assert received(engine, *(a_group(an_alert(), key=name) for name in "ac")) == [(1, "duplicate"), (3, "opened")]
 
 
-def test_what_a_failed_batch_would_have_opened_is_opened_by_the_next(engine: sa.Engine) -> None:
+def test_the_incidents_of_a_failed_batch_are_opened_by_the_next(engine: sa.Engine) -> None:
     with engine.begin() as connection:
         receive_groups(connection, POLICY, [a_group(an_alert())], at(1))
         connection.rollback()
     ((number, outcome),) = received(engine, a_group(an_alert()))
-    assert "opened" == outcome
+    assert outcome == "opened"
     assert StoreReader(engine).incident(number) is not None
 
 
-def test_the_number_of_an_incident_that_was_forgotten_is_not_used_again(engine: sa.Engine) -> None:
+def test_the_number_of_a_deleted_incident_is_not_used_again(engine: sa.Engine) -> None:
     received(engine, a_group(an_alert()))
     with transaction(engine) as connection:
         connection.execute(sa.text("UPDATE incident SET state = 'resolved'"))
         connection.execute(sa.text("DELETE FROM delivery"))
-    assert 1 == StoreDeliveries(engine).forget(at(100))
-    assert [(2, "opened")] == received(engine, a_group(an_alert()), minute=101)
+    assert StoreDeliveries(engine).forget(at(100)) == 1
+    assert received(engine, a_group(an_alert()), minute=101) == [(2, "opened")]

@@ -1,4 +1,4 @@
-"""What was learned about an incident, kept for its page."""
+"""The contexts of an incident, stored for its page."""
 
 from __future__ import annotations
 
@@ -32,27 +32,27 @@ def engine(database_url: str) -> Iterator[sa.Engine]:
     engine.dispose()
 
 
-def test_what_was_learned_is_kept_whole(engine: sa.Engine) -> None:
+def test_a_context_is_read_as_it_was_stored(engine: sa.Engine) -> None:
     assert StoreReader(engine).context(1, at(200)) is None
     StoreContexts(engine).keep({1: CONTEXT})
-    assert CONTEXT == StoreReader(engine).context(1, at(200))
+    assert StoreReader(engine).context(1, at(200)) == CONTEXT
 
 
-def test_the_newest_is_kept_whatever_the_order(engine: sa.Engine) -> None:
+def test_the_newest_context_is_kept_in_any_order(engine: sa.Engine) -> None:
     contexts = StoreContexts(engine)
     newer, older = replace(CONTEXT, at=at(300)), replace(CONTEXT, at=at(200))
     contexts.keep({1: newer})
     contexts.keep({1: older})
-    assert newer == contexts.context(1, at(400))
+    assert contexts.context(1, at(400)) == newer
 
 
-def test_an_incident_that_was_forgotten_meanwhile_is_no_fault(engine: sa.Engine) -> None:
+def test_a_context_of_a_deleted_incident_raises_nothing(engine: sa.Engine) -> None:
     StoreContexts(engine).keep({1: CONTEXT, 99: CONTEXT})
-    assert CONTEXT == StoreContexts(engine).context(1, at(200))
+    assert StoreContexts(engine).context(1, at(200)) == CONTEXT
     assert StoreContexts(engine).context(99, at(200)) is None
 
 
-def test_what_another_version_wrote_is_not_shown(engine: sa.Engine) -> None:
+def test_an_unreadable_context_of_another_version_is_not_shown(engine: sa.Engine) -> None:
     StoreContexts(engine).keep({1: CONTEXT})
     with engine.begin() as connection:
         connection.execute(sa.text("UPDATE incident_context SET data = '{\"other\": 1}'"))
@@ -70,20 +70,20 @@ def end(engine: sa.Engine, ends: float) -> None:
     intake.close()
 
 
-def test_the_last_while_it_fired_and_the_peaks_are_kept_beside_what_comes_after_the_end(engine: sa.Engine) -> None:
+def test_the_last_context_while_firing_and_the_peaks_are_kept_after_the_end(engine: sa.Engine) -> None:
     contexts = StoreContexts(engine)
     for each in (measured(100, 0.9), measured(200, 0.3)):
         contexts.keep({1: each})
     end(engine, 300)
     contexts.keep({1: measured(310, 0.0)})
     kept = StoreReader(engine).measured(1, at(400))
-    assert Measured(measured(310, 0.0), measured(200, 0.3), measured(100, 0.9).facts) == kept
-    contexts.keep({1: measured(250, 0.4)})  # on its way when the end came
-    assert Measured(measured(310, 0.0), measured(250, 0.4), kept.peaks) == contexts.measured(1, at(400))
+    assert kept == Measured(measured(310, 0.0), measured(200, 0.3), measured(100, 0.9).facts)
+    contexts.keep({1: measured(250, 0.4)})  # being stored when the end arrived
+    assert contexts.measured(1, at(400)) == Measured(measured(310, 0.0), measured(250, 0.4), kept.peaks)
 
 
-def test_a_row_of_an_older_version_says_only_of_when_it_is(engine: sa.Engine) -> None:
-    """It has neither column, and its incident no start of its own."""
+def test_a_row_of_an_older_version_has_only_its_time(engine: sa.Engine) -> None:
+    """It has neither column, and its incident has no start."""
     contexts = StoreContexts(engine)
     contexts.keep({1: measured(100, 0.9)})
     end(engine, 300)
@@ -91,17 +91,17 @@ def test_a_row_of_an_older_version_says_only_of_when_it_is(engine: sa.Engine) ->
     with engine.begin() as connection:
         connection.execute(sa.text("UPDATE incident_context SET fired = NULL, peaks = NULL"))
         connection.execute(sa.text("UPDATE incident SET began_at = NULL, ended_at = NULL"))
-    assert Measured(measured(310, 0.0)) == contexts.measured(1, at(400))
+    assert contexts.measured(1, at(400)) == Measured(measured(310, 0.0))
     contexts.keep({1: measured(330, 0.1)})
     kept, incident = contexts.measured(1, at(400)), StoreReader(engine).incident(1)
-    assert Measured(measured(330, 0.1)) == kept and incident is not None
+    assert kept == Measured(measured(330, 0.1)) and incident is not None
     period = firing_period(incident)
-    told = as_of(kept, period.started_at, period.ended_at)
-    assert isinstance(told, AfterEnd) and told.during is None
+    period_context = as_of(kept, period.started_at, period.ended_at)
+    assert isinstance(period_context, AfterEnd) and period_context.during is None
 
 
 @pytest.mark.parametrize("resolved", [False, True])
-def test_a_list_counts_what_an_older_version_stored_from_its_alerts_start(engine: sa.Engine, resolved: bool) -> None:
+def test_an_older_row_counts_from_the_start_of_its_alerts_in_a_list(engine: sa.Engine, resolved: bool) -> None:
     if resolved:
         end(engine, 300)
     reader = StoreReader(engine)
@@ -109,4 +109,4 @@ def test_a_list_counts_what_an_older_version_stored_from_its_alerts_start(engine
         connection.execute(sa.text("UPDATE incident SET opened_at = updated_at, began_at = NULL, ended_at = NULL"))
     (listed,), shown = reader.list_incidents(resolved=resolved), reader.incident(1)
     assert shown is not None and firing_period(shown) == firing_period(listed)
-    assert at(0) == firing_period(listed).started_at and listed.alerts == {}
+    assert firing_period(listed).started_at == at(0) and listed.alerts == {}

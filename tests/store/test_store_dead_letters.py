@@ -1,4 +1,4 @@
-"""Dead letters on both databases: found by what people know of them, explained, and tried again by choice."""
+"""Dead letters on both databases: filtered, explained, and replayed."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from bridge.core.ports import ChannelCapacity, GiveUp
 from bridge.core.routing.tree import Route
 from bridge.store import Policy, StoreDeadLetters
 from tests.builders import an_alert, at
-from tests.store.test_store_escalation import Machine
+from tests.store.machine import Machine
 
 TO = ("ada@example.org", "bob@example.org")
 CHANNELS = {"pager": ChannelSpec("pager"), "mail": ChannelSpec("mail", recipients=TO, edits=False)}
@@ -24,7 +24,7 @@ REFUSED = GiveUp(Reason.PAYLOAD, "550 no", refused="Subject: x")
 
 @pytest.fixture
 def machine(database_url: str) -> Iterator[Machine]:
-    """Two incidents; of each, the page and both mails are dead letters."""
+    """Two incidents with three dead letters each: the page and both mails."""
     machine = Machine(database_url)
     machine.policy = Policy(Rules(), Route(notify=tuple(CHANNELS)), CHANNELS)
     for number in (1, 2):
@@ -44,16 +44,16 @@ def numbers(machine: Machine, wanted: DeadLetterFilter) -> list[tuple[int, str]]
     return [(letter.incident_number, f"{letter.channel} {letter.recipient}".strip()) for letter in found]
 
 
-MAILS = [f"mail {who}" for who in TO]
+MAILS = [f"mail {recipient}" for recipient in TO]
 
 
-def test_each_is_listed_with_what_was_refused_since_when_and_why(machine: Machine) -> None:
+def test_each_dead_letter_is_listed_with_payload_time_and_reason(machine: Machine) -> None:
     letters = StoreDeadLetters(machine.engine).found(DeadLetterFilter())
-    assert [(n, whom) for n in (1, 2) for whom in (*MAILS, "pager")] == numbers(machine, DeadLetterFilter())
+    assert numbers(machine, DeadLetterFilter()) == [(n, whom) for n in (1, 2) for whom in (*MAILS, "pager")]
     mail, page = letters[0], letters[2]
-    assert (at(10), Reason.PAYLOAD, "550 no", "Subject: x") == (mail.since, mail.reason, mail.detail, mail.refused)
-    assert (Reason.DESTINATION, '{"events": []}', 1) == (page.reason, page.refused, page.attempts)
-    assert ("open", "critical", ADVICE[Reason.DESTINATION]) == (page.state, page.severity, page.advice)
+    assert (mail.since, mail.reason, mail.detail, mail.refused) == (at(10), Reason.PAYLOAD, "550 no", "Subject: x")
+    assert (page.reason, page.refused, page.attempts) == (Reason.DESTINATION, '{"events": []}', 1)
+    assert (page.state, page.severity, page.advice) == ("open", "critical", ADVICE[Reason.DESTINATION])
 
 
 @pytest.mark.parametrize(
@@ -67,28 +67,30 @@ def test_each_is_listed_with_what_was_refused_since_when_and_why(machine: Machin
         (DeadLetterFilter(2, "pager", Reason.PAYLOAD), 0),
     ],
 )
-def test_a_choice_is_found_counted_and_replayed_alike(machine: Machine, wanted: DeadLetterFilter, count: int) -> None:
+def test_a_filter_finds_counts_and_replays_the_same_dead_letters(
+    machine: Machine, wanted: DeadLetterFilter, count: int
+) -> None:
     letters = StoreDeadLetters(machine.engine)
-    assert (count, count) == (len(letters.found(wanted)), letters.count(wanted))
-    assert 6 == letters.count(DeadLetterFilter())  # to count is not to replay
-    assert count == letters.replay(wanted, at(100))
-    assert 6 - count == letters.count(DeadLetterFilter())
-    assert count == len(machine.store.claim(CAPACITIES, at(101)))
+    assert (len(letters.found(wanted)), letters.count(wanted)) == (count, count)
+    assert letters.count(DeadLetterFilter()) == 6  # counting replays nothing
+    assert letters.replay(wanted, at(100)) == count
+    assert letters.count(DeadLetterFilter()) == 6 - count
+    assert len(machine.store.claim(CAPACITIES, at(101))) == count
 
 
-def test_what_is_replayed_shows_what_is_true_now(machine: Machine) -> None:
-    machine.policy = Policy(Rules(), Route(notify=()), CHANNELS)  # so that nobody hears of the end by itself
-    machine.people.resolve(1, "ada", at(100))
+def test_a_replay_shows_the_current_state(machine: Machine) -> None:
+    machine.policy = Policy(Rules(), Route(notify=()), CHANNELS)  # so that the end is not notified by itself
+    machine.actions.resolve(1, "ada", at(100))
     StoreDeadLetters(machine.engine).replay(DeadLetterFilter(), at(101))
     claims = machine.store.claim(CAPACITIES[:1], at(102))
-    # of what is over before anybody heard of it, nobody hears
-    assert {2: True} == {claim.incident_number: claim.firing for claim in claims}
+    # the ended incident was never notified, so it is skipped
+    assert {claim.incident_number: claim.firing for claim in claims} == {2: True}
 
 
-def test_what_is_no_dead_letter_shows_no_payload(machine: Machine) -> None:
-    assert ["Subject: x", "Subject: x", '{"events": []}'] == [each.refused for each in machine.reader.deliveries(1)]
+def test_only_a_dead_letter_has_a_payload(machine: Machine) -> None:
+    assert [each.refused for each in machine.reader.deliveries(1)] == ["Subject: x", "Subject: x", '{"events": []}']
     StoreDeadLetters(machine.engine).replay(DeadLetterFilter(1), at(100))
-    assert ["", "", ""] == [each.refused for each in machine.reader.deliveries(1)]
+    assert [each.refused for each in machine.reader.deliveries(1)] == ["", "", ""]
 
 
 def test_every_reason_is_explained() -> None:

@@ -1,4 +1,4 @@
-"""Where SQL decides over thousands of rows, it decides as the pure rules do; a row is its value. On both databases."""
+"""SQL over thousands of rows decides like the pure rules; rows and values are equivalent. On both databases."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def stored(world: World, *where: sa.ColumnElement[bool]) -> list[Delivery]:
         return [delivery_from(row) for row in connection.execute(query).mappings()]
 
 
-def test_a_row_is_its_value(world: World) -> None:
+def test_a_row_and_its_value_are_equivalent(world: World) -> None:
     world.fire(1)
     full = Delivery(
         incident_number=1, target=Target("mail", "a@x.org"), rank=2, firing=False, wanted=7, wanted_at=at(1),
@@ -56,10 +56,10 @@ def test_a_row_is_its_value(world: World) -> None:
         dead_reason=Reason.PAYLOAD, dead_at=at(8),
     )  # fmt: skip
     keep(world, [PLAIN, full])
-    assert [PLAIN, full] == stored(world)
+    assert stored(world) == [PLAIN, full]
 
 
-def test_what_waits_unnotified_and_what_a_storm_suppresses_is_the_same_for_rows_and_values(world: World) -> None:
+def test_unnotified_and_suppressed_deliveries_are_the_same_for_rows_and_values(world: World) -> None:
     world.fire(2)
     either = (True, False)
     states = product(either, either, (0, 3), either, ({}, {"ts": "1"}), (CRITICAL, WARNING), (1, 2))
@@ -73,13 +73,13 @@ def test_what_waits_unnotified_and_what_a_storm_suppresses_is_the_same_for_rows_
     keep(world, deliveries)
     storm = Storm("slack", 2, WARNING, at(0), at(0), None, at(0), 1, WARNING)
     every = stored(world)
-    assert 128 == len(every)
-    assert [each for each in every if each.waits_unnotified] == stored(world, WAITS_UNNOTIFIED)
+    assert len(every) == 128
+    assert stored(world, WAITS_UNNOTIFIED) == [each for each in every if each.waits_unnotified]
     suppressed = [each for each in every if storm.suppresses(each)]
-    assert suppressed and suppressed == stored(world, suppressed_in(storm.rank, storm.number))
+    assert suppressed and stored(world, suppressed_in(storm.rank, storm.number)) == suppressed
 
 
-def test_a_replay_of_many_is_for_each_what_the_pure_one_is(world: World) -> None:
+def test_a_replay_of_many_rows_equals_the_pure_replay_of_each(world: World) -> None:
     world.fire(2)
     with transaction(world.engine) as connection:
         connection.execute(sa.update(incident).where(incident.c.number == 2).values(state="resolved"))
@@ -92,8 +92,8 @@ def test_a_replay_of_many_is_for_each_what_the_pure_one_is(world: World) -> None
         for index, (number, firing, sent) in enumerate(product((1, 2), (True, False), (0, 1)))
     ]  # fmt: skip
     keep(world, letters)
-    assert len(letters) == StoreDeadLetters(world.engine).replay(DeadLetterFilter(), at(20))
-    assert [replay(each, resolved=each.incident_number == 2, now=at(20)) for each in letters] == stored(world)
+    assert StoreDeadLetters(world.engine).replay(DeadLetterFilter(), at(20)) == len(letters)
+    assert stored(world) == [replay(each, resolved=each.incident_number == 2, now=at(20)) for each in letters]
 
 
 OUTCOMES: list[Outcome] = [
@@ -104,8 +104,8 @@ OUTCOMES: list[Outcome] = [
 
 
 @pytest.mark.parametrize("outcome", OUTCOMES)
-def test_a_change_that_was_planned_while_a_try_ended_loses_neither(world: World, outcome: Outcome) -> None:
-    """On PostgreSQL a worker settles between a writer's reading and its writing."""
+def test_a_change_planned_while_an_attempt_ends_loses_neither(world: World, outcome: Outcome) -> None:
+    """On PostgreSQL a worker settles between the read and the write of another transaction."""
     world.fire(1)
     (claim,) = world.claim()
     with transaction(world.engine) as connection:
@@ -119,7 +119,7 @@ def test_a_change_that_was_planned_while_a_try_ended_loses_neither(world: World,
         writing.add(acknowledge(world.incident(1), "ada", world.now))
         writing.write()
     (found,) = stored(world, delivery.c.channel == "slack")
-    assert (True, False, None, 2) == (found.pending, found.dead, found.dead_reason, found.wanted)
+    assert (found.pending, found.dead, found.dead_reason, found.wanted) == (True, False, None, 2)
 
 
 def test_one_batch_of_outcomes_settles_each_delivery_once(world: World) -> None:
@@ -129,17 +129,17 @@ def test_one_batch_of_outcomes_settles_each_delivery_once(world: World) -> None:
     outcomes = list(zip((first, second, third), OUTCOMES, strict=True))
     StoreDeliveries(world.engine).settle([*outcomes, (first, OUTCOMES[2])], world.now)
     found = {each.incident_number: each for each in stored(world)}
-    assert (False, 1, None) == (found[1].pending, found[1].sent, found[1].lease)
-    assert (True, 1, "server: HTTP 503") == (found[2].pending, found[2].attempts, found[2].last_error)
-    assert (True, Reason.DESTINATION, world.now) == (found[3].dead, found[3].dead_reason, found[3].dead_at)
+    assert (found[1].pending, found[1].sent, found[1].lease) == (False, 1, None)
+    assert (found[2].pending, found[2].attempts, found[2].last_error) == (True, 1, "server: HTTP 503")
+    assert (found[3].dead, found[3].dead_reason, found[3].dead_at) == (True, Reason.DESTINATION, world.now)
 
 
 def test_an_outcome_whose_lease_was_lost_changes_nothing(world: World) -> None:
     world.fire(1)
     (lost,) = world.claim()
-    world.pass_by(61)
+    world.pass_time(61)
     (taken,) = world.claim(CAPACITY)
     before = stored(world)
     StoreDeliveries(world.engine).settle([(lost, OUTCOMES[2])], world.now)
-    assert before == stored(world)
+    assert stored(world) == before
     assert taken.lease == before[0].lease

@@ -1,4 +1,4 @@
-"""Heartbeats on both databases: heard, missing once for all workers, back again."""
+"""Heartbeats on both databases: received, reported missing once by all workers, and received again."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ POLICY = Policy(Rules(), Route(notify=("pager",)), {"pager": ChannelSpec("pager"
 WATCHDOG = a_group(an_alert("Watchdog", "none"), key="watchdog")
 
 
-def watching(engine: sa.Engine, policy: Policy = POLICY) -> StoreHeartbeats:
+def escalations(engine: sa.Engine, policy: Policy = POLICY) -> StoreHeartbeats:
     return StoreHeartbeats(engine, lambda: policy)
 
 
-def hear(engine: sa.Engine, now: datetime) -> Accepted:
+def receive_heartbeat(engine: sa.Engine, now: datetime) -> Accepted:
     intake = StoreIntake(engine, lambda: POLICY, lambda: now)
     accepted = intake.accept(WATCHDOG)
     intake.close()
@@ -37,53 +37,53 @@ def states(engine: sa.Engine) -> list[tuple[str, str]]:
 
 
 def test_a_heartbeat_opens_no_incident(engine: sa.Engine) -> None:
-    watching(engine).watch(at(0), at(0))
-    assert Accepted(0, WebhookOutcome.HEARTBEAT) == hear(engine, at(100))
-    assert [] == states(engine)
-    assert {"prometheus": 50.0} == StoreReader(engine).health(at(150)).heartbeat_seconds
+    escalations(engine).watch(at(0), at(0))
+    assert receive_heartbeat(engine, at(100)) == Accepted(0, WebhookOutcome.HEARTBEAT)
+    assert states(engine) == []
+    assert StoreReader(engine).health(at(150)).heartbeat_seconds == {"prometheus": 50.0}
 
 
-def test_silence_opens_an_incident_once_and_its_return_ends_it(engine: sa.Engine) -> None:
-    first, second = watching(engine), watching(engine)
-    assert [] == first.watch(at(0), at(0))
-    assert [] == first.watch(at(0), at(300))
-    assert ["prometheus"] == first.watch(at(0), at(301))
-    assert [] == second.watch(at(0), at(302))
-    assert [] == first.watch(at(0), at(900))
-    assert [("HeartbeatMissing (prometheus)", "open")] == states(engine)
-    assert ["pager"] == [each.channel for each in StoreReader(engine).deliveries(1)]
-    hear(engine, at(1000))
-    assert ["prometheus"] == second.watch(at(0), at(1005))
-    assert [] == first.watch(at(0), at(1010))
-    assert [("HeartbeatMissing (prometheus)", "resolved")] == states(engine)
+def test_a_missing_heartbeat_opens_one_incident_until_it_returns(engine: sa.Engine) -> None:
+    first, second = escalations(engine), escalations(engine)
+    assert first.watch(at(0), at(0)) == []
+    assert first.watch(at(0), at(300)) == []
+    assert first.watch(at(0), at(301)) == ["prometheus"]
+    assert second.watch(at(0), at(302)) == []
+    assert first.watch(at(0), at(900)) == []
+    assert states(engine) == [("HeartbeatMissing (prometheus)", "open")]
+    assert [each.channel for each in StoreReader(engine).deliveries(1)] == ["pager"]
+    receive_heartbeat(engine, at(1000))
+    assert second.watch(at(0), at(1005)) == ["prometheus"]
+    assert first.watch(at(0), at(1010)) == []
+    assert states(engine) == [("HeartbeatMissing (prometheus)", "resolved")]
 
 
-def test_after_a_start_it_gets_its_time_anew(engine: sa.Engine) -> None:
-    watching(engine).watch(at(0), at(0))
-    assert [] == watching(engine).watch(at(10_000), at(10_299))
-    assert ["prometheus"] == watching(engine).watch(at(10_000), at(10_301))
+def test_after_a_restart_a_heartbeat_has_its_whole_interval(engine: sa.Engine) -> None:
+    escalations(engine).watch(at(0), at(0))
+    assert escalations(engine).watch(at(10_000), at(10_299)) == []
+    assert escalations(engine).watch(at(10_000), at(10_301)) == ["prometheus"]
 
 
-def test_one_that_is_configured_no_more_is_forgotten(engine: sa.Engine) -> None:
-    watching(engine).watch(at(0), at(0))
+def test_a_heartbeat_that_is_no_longer_configured_is_deleted(engine: sa.Engine) -> None:
+    escalations(engine).watch(at(0), at(0))
     nothing = Policy(POLICY.rules, POLICY.tree, POLICY.channels)
-    assert [] == watching(engine, nothing).watch(at(0), at(9000))
-    assert {} == dict(StoreReader(engine).health(at(9000)).heartbeat_seconds)
+    assert escalations(engine, nothing).watch(at(0), at(9000)) == []
+    assert dict(StoreReader(engine).health(at(9000)).heartbeat_seconds) == {}
 
 
-def test_of_many_workers_one_tells(engine: sa.Engine) -> None:
-    watching(engine).watch(at(0), at(0))
-    turned: list[str] = []
+def test_only_one_of_many_workers_reports_a_missing_heartbeat(engine: sa.Engine) -> None:
+    escalations(engine).watch(at(0), at(0))
+    reported: list[str] = []
     together = threading.Barrier(6)
 
     def watch() -> None:
         together.wait()
-        turned.extend(watching(engine).watch(at(0), at(400)))
+        reported.extend(escalations(engine).watch(at(0), at(400)))
 
     threads = [threading.Thread(target=watch) for _ in range(6)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    assert ["prometheus"] == turned
-    assert 1 == len(states(engine))
+    assert reported == ["prometheus"]
+    assert len(states(engine)) == 1

@@ -1,4 +1,4 @@
-"""What the worker asks again and again reads what is pending, not everything that was ever told."""
+"""The frequent queries of the worker read pending rows, not everything that was ever delivered."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from tests.store.storm_world import CAPACITY, POLICY, World
 
 @pytest.fixture
 def engine(tmp_path: Path) -> Iterator[sa.Engine]:
-    """SQLite alone: with so few rows PostgreSQL prefers to read them all."""
+    """SQLite only: with so few rows PostgreSQL prefers a sequential scan."""
     engine = open_database(f"sqlite:///{tmp_path}/bridge.db")
     yield engine
     engine.dispose()
@@ -48,17 +48,17 @@ def plans(engine: sa.Engine, asked: Sequence[tuple[str, Any]]) -> list[str]:
         return ["; ".join(row.detail for row in rows) for rows in found]
 
 
-def test_a_claim_reads_the_pending_deliveries_of_its_channel_in_their_order(engine: sa.Engine) -> None:
+def test_a_claim_reads_the_pending_deliveries_of_its_channel_in_order(engine: sa.Engine) -> None:
     with queries(engine) as asked:
         StoreDeliveries(engine).claim([ChannelCapacity("pager", 10, None, 10, 60.0)], at(1))
     doubt, plan = [plan for plan in plans(engine, asked) if "delivery" in plan]
     assert doubt.startswith("SEARCH delivery USING")
     assert doubt.endswith("INDEX delivery_failed (channel=?)")
-    assert "SEARCH delivery USING INDEX delivery_pending (channel=?)" == plan
+    assert plan == "SEARCH delivery USING INDEX delivery_pending (channel=?)"
 
 
 @pytest.mark.parametrize("failing", [False, True], ids=["works", "fails"])
-def test_a_claim_reads_what_failed_once_and_not_for_each_delivery(engine: sa.Engine, failing: bool) -> None:
+def test_a_claim_reads_failures_once_and_not_for_each_delivery(engine: sa.Engine, failing: bool) -> None:
     world, store = World(engine), StoreDeliveries(engine)
     world.fire(5)
     store.settle([(claim, RetryAt(at(2), Reason.SERVER, "HTTP 500")) for claim in world.claim()], world.now)
@@ -67,11 +67,11 @@ def test_a_claim_reads_what_failed_once_and_not_for_each_delivery(engine: sa.Eng
     with queries(engine) as asked:
         assert store.claim([ChannelCapacity("slack", 10, None, 10, 60.0)], at(100))
     found = [plan for plan in plans(engine, asked) if "delivery_failed" in plan]
-    assert 2 <= len(found)
-    assert [] == [plan for plan in found if "CORRELATED" in plan or "SCAN delivery" in plan]
+    assert len(found) >= 2
+    assert [plan for plan in found if "CORRELATED" in plan or "SCAN delivery" in plan] == []
 
 
-def test_telling_of_changes_reads_what_is_pending_alone(engine: sa.Engine) -> None:
+def test_a_claim_of_changes_reads_pending_ones_only(engine: sa.Engine) -> None:
     with queries(engine) as asked:
         StoreChangeDeliveries(engine).waiting(["pager"], at(1))
     changes, messages = plans(engine, asked)
@@ -79,7 +79,7 @@ def test_telling_of_changes_reads_what_is_pending_alone(engine: sa.Engine) -> No
     assert "delivery_pending (channel=?)" in messages
 
 
-def test_a_page_of_a_long_list_reads_what_it_shows(engine: sa.Engine) -> None:
+def test_a_page_of_a_long_list_reads_only_its_own_rows(engine: sa.Engine) -> None:
     reader, changes = StoreReader(engine), StoreChanges(engine, lambda: at(0))
     resolved, dead, changed = (cursor_of(kind, at(0), *rest) for kind, rest in PLACES.items())
     with queries(engine) as asked:
@@ -93,15 +93,15 @@ def test_a_page_of_a_long_list_reads_what_it_shows(engine: sa.Engine) -> None:
             changes.page_of_changes(100, after)
         reader.open_counts()
     found = [(query, plan) for (query, _), plan in zip(asked, plans(engine, asked), strict=True)]
-    assert [] == [plan for _, plan in found if re.search(r"SCAN (incident|delivery|change|event)\b(?! USING)", plan)]
+    assert [plan for _, plan in found if re.search(r"SCAN (incident|delivery|change|event)\b(?! USING)", plan)] == []
     sorts = [query for query, plan in found if "TEMP B-TREE" in plan and "UNION ALL" not in query]
-    assert [] == sorts
+    assert sorts == []
 
 
 PLACES: dict[str, tuple[Any, ...]] = {"resolved": (7,), "dead": (7, "mail", "a@x.org"), "change": ("1",)}
 
 
-def test_storms_are_looked_for_and_followed_in_what_is_pending_alone(engine: sa.Engine) -> None:
+def test_storms_read_pending_deliveries_only(engine: sa.Engine) -> None:
     World(engine).fire(10)
     with queries(engine) as asked:
         StoreStorms(engine, lambda: POLICY).watch(at(1))
@@ -109,5 +109,5 @@ def test_storms_are_looked_for_and_followed_in_what_is_pending_alone(engine: sa.
         StoreReader(engine).page_of_held("slack", at(1))
         StoreReader(engine).health(at(1))
     counting = [(query, given) for query, given in asked if "delivery.sent = " in query]
-    assert 5 < len(counting)
-    assert [] == [plan for plan in plans(engine, counting) if "delivery_pending" not in plan]
+    assert len(counting) > 5
+    assert [plan for plan in plans(engine, counting) if "delivery_pending" not in plan] == []

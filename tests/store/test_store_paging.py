@@ -62,7 +62,7 @@ def reader(engine: sa.Engine) -> StoreReader:
 
 
 def a_crowd(engine: sa.Engine, count: int = 120) -> list[dict[str, Any]]:
-    """Every severity in every state, in any order; of some, several were updated at the same time."""
+    """Every severity in every state, in any order; several have the same time of update."""
     chance = random.Random(1)
     kinds = [(severity, state) for severity in Severity for state in State] * (count // 15)
     chance.shuffle(kinds)
@@ -76,23 +76,23 @@ def urgency(row: dict[str, Any]) -> tuple[Any, ...]:
 
 
 @pytest.mark.parametrize("limit", [1, 7, 80, 1000])
-def test_open_incidents_come_by_urgency_and_the_oldest_first(
+def test_open_incidents_are_sorted_by_urgency_and_the_oldest_first(
     engine: sa.Engine, reader: StoreReader, limit: int
 ) -> None:
     rows = [row for row in a_crowd(engine) if row["state"] != "resolved"]
     found = list(pages(lambda after: reader.page_of_incidents(resolved=False, limit=limit, after=after)))
-    assert [row["number"] for row in sorted(rows, key=urgency)] == numbers(iter(found))
-    assert {80} == {page.total for page in found}
-    assert [*range(0, 80, limit)] == [page.before for page in found]
+    assert numbers(iter(found)) == [row["number"] for row in sorted(rows, key=urgency)]
+    assert {page.total for page in found} == {80}
+    assert [page.before for page in found] == [*range(0, 80, limit)]
     assert all(len(page.items) == limit for page in found[:-1])
 
 
-def test_resolved_incidents_come_by_their_end_the_newest_first(engine: sa.Engine, reader: StoreReader) -> None:
+def test_resolved_incidents_are_sorted_by_their_end_the_newest_first(engine: sa.Engine, reader: StoreReader) -> None:
     rows = [row for row in a_crowd(engine) if row["state"] == "resolved"]
     found = list(pages(lambda after: reader.page_of_incidents(resolved=True, limit=7, after=after)))
     newest = sorted(rows, key=lambda row: (row["updated_at"], row["number"]), reverse=True)
-    assert [row["number"] for row in newest] == numbers(iter(found))
-    assert ([*range(0, 40, 7)], {40}) == ([page.before for page in found], {page.total for page in found})
+    assert numbers(iter(found)) == [row["number"] for row in newest]
+    assert ([page.before for page in found], {page.total for page in found}) == ([*range(0, 40, 7)], {40})
 
 
 @pytest.mark.parametrize("limit", [1, 7, 40, 80, 100, 120])
@@ -102,19 +102,19 @@ def test_all_incidents_are_the_open_ones_and_then_the_resolved_ones(
     a_crowd(engine)
     both = list(pages(lambda after: reader.page_of_incidents(limit=limit, after=after)))
     parts = [reader.list_incidents(resolved=resolved, limit=1000) for resolved in (False, True)]
-    assert [each.number for part in parts for each in part] == numbers(iter(both))
-    assert ([*range(0, 120, limit)], {120}) == ([page.before for page in both], {page.total for page in both})
+    assert numbers(iter(both)) == [each.number for part in parts for each in part]
+    assert ([page.before for page in both], {page.total for page in both}) == ([*range(0, 120, limit)], {120})
 
 
 def test_open_incidents_are_counted_by_severity(engine: sa.Engine, reader: StoreReader) -> None:
-    assert {} == reader.open_counts()
+    assert reader.open_counts() == {}
     a_crowd(engine)
-    assert list(Severity) == list(reader.open_counts())
-    assert {(16, 8)} == set(reader.open_counts().values())
+    assert list(reader.open_counts()) == list(Severity)
+    assert set(reader.open_counts().values()) == {(16, 8)}
 
 
 @pytest.mark.parametrize("resolved", [False, True, None])
-def test_what_changes_between_two_pages_moves_nothing_else(
+def test_changes_between_two_pages_move_no_other_incident(
     engine: sa.Engine, reader: StoreReader, resolved: bool | None
 ) -> None:
     before = {row["number"] for row in a_crowd(engine) if resolved in (None, row["state"] == "resolved")}
@@ -122,7 +122,7 @@ def test_what_changes_between_two_pages_moves_nothing_else(
     seen: list[Any] = []
 
     def rush() -> None:
-        """More begin and more end, each most urgent and newest; what was seen before goes or is heard of again."""
+        """More incidents open and resolve, each the most urgent and newest; older ones resolve or are updated."""
         kinds = ((Severity.CRITICAL, State.OPEN), (Severity.NONE, State.ACKNOWLEDGED), (Severity.INFO, State.RESOLVED))
         keep(engine, *(an_incident(next(fresh), *kind, updated=5000 + len(seen)) for kind in kinds))
         with transaction(engine) as connection:
@@ -143,7 +143,7 @@ def test_an_old_critical_is_on_the_first_page_of_a_flood(engine: sa.Engine, read
         *(an_incident(2 + n, Severity.WARNING, updated=n) for n in range(3000)),
     )
     first = reader.page_of_incidents(resolved=False, limit=100)
-    assert ([1, 2, 3], 3001) == ([each.number for each in first.items[:3]], first.total)
+    assert ([each.number for each in first.items[:3]], first.total) == ([1, 2, 3], 3001)
 
 
 def a_letter(number: int, recipient: str = "", *, changed: float = 0, dead: bool = True) -> dict[str, Any]:
@@ -155,47 +155,47 @@ def a_letter(number: int, recipient: str = "", *, changed: float = 0, dead: bool
     }  # fmt: skip
 
 
-def test_dead_letters_come_the_oldest_first(engine: sa.Engine, reader: StoreReader) -> None:
+def test_dead_letters_are_sorted_the_oldest_first(engine: sa.Engine, reader: StoreReader) -> None:
     keep(engine, *(an_incident(number, Severity.INFO) for number in range(1, 41)))
     letters = [a_letter(number, name, changed=number % 5) for number in range(1, 41) for name in ("b@x.org", "ä@x.org")]
     keep(engine, *letters, *(a_letter(number, "c", dead=False) for number in range(1, 41)), table=delivery)
     found = list(pages(lambda after: reader.page_of_dead_letters(DeadLetterFilter(), 7, after)))
-    told = [(each.incident_number, each.recipient) for page in found for each in page.items]
+    items = [(each.incident_number, each.recipient) for page in found for each in page.items]
     by_time = sorted(letters, key=lambda row: (row["changed_at"], row["incident_number"]))
-    assert [row["incident_number"] for row in by_time] == [number for number, _ in told]
-    assert (80, 80, [*range(0, 80, 7)]) == (len(set(told)), found[0].total, [page.before for page in found])
-    assert 80 == reader.page_of_dead_letters(DeadLetterFilter(reason=Reason.PAYLOAD), 1).total
-    assert 0 == reader.page_of_dead_letters(DeadLetterFilter(channel="slack"), 1).total
+    assert [number for number, _ in items] == [row["incident_number"] for row in by_time]
+    assert (len(set(items)), found[0].total, [page.before for page in found]) == (80, 80, [*range(0, 80, 7)])
+    assert reader.page_of_dead_letters(DeadLetterFilter(reason=Reason.PAYLOAD), 1).total == 80
+    assert reader.page_of_dead_letters(DeadLetterFilter(channel="slack"), 1).total == 0
 
 
-def test_changes_come_the_newest_first(engine: sa.Engine) -> None:
+def test_changes_are_sorted_the_newest_first(engine: sa.Engine) -> None:
     kept = StoreChanges(engine, lambda: at(0))
     for number in range(40):
         kept.record(ChangeEvent("deploy", "api", at(number % 6), f"v{number}", id=f"{number * 7919 % 97:064d}"))
     found = list(pages(lambda after: kept.page_of_changes(7, after)))
-    told = [each for page in found for each in page.items]
-    assert sorted((each.at for each in told), reverse=True) == [each.at for each in told]
-    assert (40, {40}) == (len({each.id for each in told}), {page.total for page in found})
-    assert [*range(0, 40, 7)] == [page.before for page in found]
+    items = [each for page in found for each in page.items]
+    assert [each.at for each in items] == sorted((each.at for each in items), reverse=True)
+    assert (len({each.id for each in items}), {page.total for page in found}) == (40, {40})
+    assert [page.before for page in found] == [*range(0, 40, 7)]
 
 
-def test_what_a_storm_holds_back_is_counted_and_paged(engine: sa.Engine) -> None:
+def test_suppressed_incidents_are_counted_and_paged(engine: sa.Engine) -> None:
     world = World(engine, POLICY)
     world.fire(30)
     world.fire(8, "critical", "Worse")
     world.watch()
     found = list(pages(lambda after: world.reader.page_of_held("slack", world.now, 7, after)))
-    told = [each for page in found for each in page.items]
-    assert sorted(told, key=lambda each: (each.severity.rank, each.number)) == told
-    assert found[0].total == len(told) == len({each.number for each in told}) > 20
-    assert [*range(0, len(told), 7)] == [page.before for page in found]
+    items = [each for page in found for each in page.items]
+    assert items == sorted(items, key=lambda each: (each.severity.rank, each.number))
+    assert found[0].total == len(items) == len({each.number for each in items}) > 20
+    assert [page.before for page in found] == [*range(0, len(items), 7)]
 
 
 ALIEN = ["", "x", "!!", cursor_of("change", at(0), "1"), cursor_of("open", 99, 1), cursor_of("open", -1, 1)]
 
 
 @pytest.mark.parametrize("cursor", [each for each in ALIEN if each])
-def test_a_cursor_of_another_list_or_of_nobody_is_refused(reader: StoreReader, cursor: str) -> None:
+def test_a_cursor_of_another_list_or_of_an_unknown_origin_is_refused(reader: StoreReader, cursor: str) -> None:
     for resolved in (False, True, None):
         with pytest.raises(BadCursor):
             reader.page_of_incidents(resolved=resolved, after=cursor)
@@ -206,6 +206,6 @@ def test_a_cursor_of_another_list_or_of_nobody_is_refused(reader: StoreReader, c
 
 
 @pytest.mark.parametrize("year", [1, 9999])
-def test_a_cursor_at_the_edge_of_time_is_a_place_like_any_other(reader: StoreReader, year: int) -> None:
+def test_a_cursor_with_an_extreme_time_is_valid(reader: StoreReader, year: int) -> None:
     cursor = cursor_of("resolved", datetime(year, 12, 31, tzinfo=UTC), 1)
-    assert () == reader.page_of_incidents(resolved=True, after=cursor).items
+    assert reader.page_of_incidents(resolved=True, after=cursor).items == ()

@@ -1,4 +1,4 @@
-"""Golden texts' answers, the right to ask, and what is open: on both databases."""
+"""Probes on both databases: answers to golden texts, their rate, and the open incidents that they concern."""
 
 from __future__ import annotations
 
@@ -48,11 +48,11 @@ def test_an_incident_is_probed_once_by_all_workers(intake: StoreIntake, engine: 
     assert sorted(begun) == [False] * 5 + [True]
 
 
-def test_an_incident_that_is_gone_is_not_probed(probes: StoreProbes) -> None:
+def test_a_deleted_incident_is_not_probed(probes: StoreProbes) -> None:
     assert not probes.begin_probe(1, at(1))
 
 
-def test_the_evidence_is_kept_as_it_was(intake: StoreIntake, probes: StoreProbes) -> None:
+def test_the_evidence_is_read_as_it_was_stored(intake: StoreIntake, probes: StoreProbes) -> None:
     opened(intake)
     assert probes.begin_probe(1, at(1))
     assert probes.probed(1, at(2)) is None
@@ -63,7 +63,7 @@ def test_the_evidence_is_kept_as_it_was(intake: StoreIntake, probes: StoreProbes
     assert (kept.at, kept.facts, kept.unknown) == (at(3), found.facts, (found.unknown,))
 
 
-def test_evidence_that_this_version_cannot_read_is_none(
+def test_unreadable_evidence_of_another_version_is_none(
     intake: StoreIntake, probes: StoreProbes, engine: sa.Engine
 ) -> None:
     opened(intake)
@@ -79,7 +79,8 @@ def test_the_first_answer_of_a_version_stays(probes: StoreProbes) -> None:
     for each in (first, later, other):
         probes.keep_baseline("toxicity-api", "digest", each)
     assert probes.baselines("toxicity-api", "digest") == [first, other]
-    assert probes.baselines("toxicity-api", "another set") == probes.baselines("another", "digest") == []
+    assert probes.baselines("toxicity-api", "another set") == []
+    assert probes.baselines("another", "digest") == []
 
 
 def test_the_newest_baselines_of_a_service_stay(probes: StoreProbes) -> None:
@@ -91,7 +92,7 @@ def test_the_newest_baselines_of_a_service_stay(probes: StoreProbes) -> None:
     assert len(probes.baselines("other", "digest")) == 1
 
 
-def test_an_address_is_asked_once_a_minute(probes: StoreProbes, engine: sa.Engine) -> None:
+def test_an_address_is_probed_once_a_minute(probes: StoreProbes, engine: sa.Engine) -> None:
     another = "http://api-1:8100/predict"
     assert probes.acquire_turns([URL], MINUTE, at(0)) == {}
     assert probes.acquire_turns([URL, another], MINUTE, at(30)) == {URL: at(60)}
@@ -101,14 +102,14 @@ def test_an_address_is_asked_once_a_minute(probes: StoreProbes, engine: sa.Engin
     assert not [each for each in kept if "s3cret" in each or "api" in each]
 
 
-def test_turns_of_addresses_that_are_gone_are_forgotten(probes: StoreProbes, engine: sa.Engine) -> None:
+def test_turns_of_old_addresses_are_deleted(probes: StoreProbes, engine: sa.Engine) -> None:
     probes.acquire_turns([URL], MINUTE, at(0))
     probes.acquire_turns(["http://another"], MINUTE, at(2 * 86_400))
     with engine.connect() as connection:
         assert connection.scalar(sa.select(sa.func.count()).select_from(probe_turn)) == 1
 
 
-def test_what_fires_in_open_incidents(intake: StoreIntake, probes: StoreProbes, engine: sa.Engine) -> None:
+def test_the_labels_of_open_incidents(intake: StoreIntake, probes: StoreProbes, engine: sa.Engine) -> None:
     def labels() -> list[Mapping[str, Any]]:
         return [dict(each) for each in probes.open_labels() or ()]
 
@@ -119,7 +120,7 @@ def test_what_fires_in_open_incidents(intake: StoreIntake, probes: StoreProbes, 
     assert labels() == []
 
 
-def test_when_a_service_changed_last(probes: StoreProbes, engine: sa.Engine) -> None:
+def test_the_time_of_the_last_change_of_a_service(probes: StoreProbes, engine: sa.Engine) -> None:
     assert probes.changed_at("toxicity-api") is None
     clock = Clock()
     change = ChangeEvent("deploy", "toxicity-api", at(-60), summary_of("deploy", "toxicity-api"), id="1")

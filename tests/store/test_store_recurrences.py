@@ -1,4 +1,4 @@
-"""What happened before, as both databases count it: within bounds, and whoever wrote the rows."""
+"""Earlier incidents on both databases: counted within bounds, whichever version wrote the rows."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ DAY = 86_400.0
 
 
 class Outbreaks:
-    """Alerts that begin and end, each time an incident of its own."""
+    """Alerts that fire and resolve, each time as a new incident."""
 
     def __init__(self, engine: sa.Engine, clock: Clock, policy: Policy | None = None) -> None:
         self.engine, self.clock = engine, clock
@@ -54,7 +54,7 @@ class Outbreaks:
         return number
 
     def once(self, *alerts: Alert, key: str = "group", seconds: float = 600) -> int:
-        """Begins and ends; then nothing happens for a while."""
+        """Fires and resolves; then time passes."""
         number = self.post(*alerts, key=key)
         self.clock.forward(seconds)
         return self.end(*alerts, key=key) and number
@@ -92,52 +92,52 @@ def test_each_incident_counts_once_and_the_newest_come_first(outbreaks: Outbreak
     outbreaks.once(ELSEWHERE, key="web")
     found = outbreaks.recurrence(outbreaks.post(FAILING, key="now"))
     assert found is not None
-    assert (8, False, "") == (found.count, found.at_least, found.subject)
-    assert before[:1:-1] == numbers(found)
-    assert "10 min" == found.earlier[0].period.lasted(outbreaks.clock.now)
+    assert (found.count, found.at_least, found.subject) == (8, False, "")
+    assert numbers(found) == before[:1:-1]
+    assert found.earlier[0].period.lasted(outbreaks.clock.now) == "10 min"
 
 
-def test_the_first_time_nothing_is_said(outbreaks: Outbreaks) -> None:
+def test_the_first_incident_has_no_recurrence(outbreaks: Outbreaks) -> None:
     outbreaks.once(ELSEWHERE, key="web")
-    assert None is outbreaks.recurrence(outbreaks.post(FAILING))
+    assert outbreaks.recurrence(outbreaks.post(FAILING)) is None
 
 
-def test_what_fires_at_the_same_time_is_not_earlier_nor_is_it_once_it_has_ended(outbreaks: Outbreaks) -> None:
+def test_an_incident_that_fired_at_the_same_time_does_not_count(outbreaks: Outbreaks) -> None:
     outbreaks.post(FAILING, key="a")
     outbreaks.clock.forward(60)
     second = outbreaks.post(FAILING, key="b")
-    assert None is outbreaks.recurrence(second)
+    assert outbreaks.recurrence(second) is None
     outbreaks.clock.forward(60)
     outbreaks.end(FAILING, key="a")
-    assert None is outbreaks.recurrence(second)
+    assert outbreaks.recurrence(second) is None
 
 
 @pytest.mark.parametrize("flapping", [None, FLAPPING], ids=["reopened", "flapping"])
-def test_an_incident_that_comes_and_goes_counts_once(
+def test_a_reopened_or_flapping_incident_counts_once(
     engine: sa.Engine, clock: Clock, flapping: Flapping | None
 ) -> None:
     outbreaks = Outbreaks(engine, clock, replace(POLICY, rules=Rules(flapping=flapping)))
     begun = {outbreaks.once(FAILING, seconds=60) for _ in range(6)}
-    assert 1 == len(begun)
+    assert len(begun) == 1
     assert outbreaks.incident(*begun).flapping is (flapping is not None)
     StoreEscalations(engine, lambda: POLICY).watch(clock.forward(3600))
     clock.forward(3600)
     found = outbreaks.recurrence(outbreaks.post(FAILING))
-    assert (2, sorted(begun)) == (found.count if found else 0, numbers(found))
+    assert (found.count if found else 0, numbers(found)) == (2, sorted(begun))
     outbreaks.intake.close()
 
 
-def test_it_counts_as_far_back_as_the_window(outbreaks: Outbreaks) -> None:
+def test_only_incidents_within_the_window_count(outbreaks: Outbreaks) -> None:
     outbreaks.once(FAILING)
     outbreaks.clock.forward(20 * DAY)
     second = outbreaks.once(FAILING)
     outbreaks.clock.forward(15 * DAY)
     third = outbreaks.post(FAILING)
-    assert [second] == numbers(outbreaks.recurrence(third))
-    assert [] == numbers(outbreaks.recurrence(third, timedelta(days=14)))
+    assert numbers(outbreaks.recurrence(third)) == [second]
+    assert numbers(outbreaks.recurrence(third, timedelta(days=14))) == []
 
 
-def test_what_ended_it_and_who(outbreaks: Outbreaks) -> None:
+def test_the_change_or_the_user_that_ended_an_incident(outbreaks: Outbreaks) -> None:
     changes = StoreChanges(outbreaks.engine, outbreaks.clock)
 
     def change(kind: str, service: str = "api") -> None:
@@ -157,42 +157,42 @@ def test_what_ended_it_and_who(outbreaks: Outbreaks) -> None:
     found = outbreaks.recurrence(outbreaks.post(FAILING, key="other"))
     assert found is not None
     by_user, by_rollback = found.earlier
-    assert (second, "ben", None) == (by_user.number, by_user.resolved_by, by_user.change)
-    assert (first, "") == (by_rollback.number, by_rollback.resolved_by)
+    assert (by_user.number, by_user.resolved_by, by_user.change) == (second, "ben", None)
+    assert (by_rollback.number, by_rollback.resolved_by) == (first, "")
     assert by_rollback.change is not None
-    assert ("rollback", "Ana") == (by_rollback.change.kind, by_rollback.change.by)
+    assert (by_rollback.change.kind, by_rollback.change.by) == ("rollback", "Ana")
 
 
-def test_of_several_alerts_the_first_that_happened_before_is_named(outbreaks: Outbreaks) -> None:
+def test_the_first_recurring_alert_of_several_is_the_subject(outbreaks: Outbreaks) -> None:
     slow = an_alert("Slow", service="api")
     first = outbreaks.once(slow, key="slow")
     found = outbreaks.recurrence(outbreaks.post(FAILING, slow))
-    assert ([first], "Slow (api)") == (numbers(found), found.subject if found else "")
+    assert (numbers(found), found.subject if found else "") == ([first], "Slow (api)")
 
 
-def test_many_incidents_are_asked_about_at_once(outbreaks: Outbreaks) -> None:
+def test_many_incidents_are_looked_up_at_once(outbreaks: Outbreaks) -> None:
     api, web = outbreaks.once(FAILING), outbreaks.once(ELSEWHERE, key="web")
-    asked = [
+    incidents = [
         outbreaks.incident(outbreaks.post(each, key=f"{n}"))
         for n, each in enumerate((FAILING, ELSEWHERE, FAILING, an_alert()))
     ]
-    found = StoreRecurrences(outbreaks.engine).of(asked, WINDOW)
-    assert {each.number: [last] for each, last in zip(asked, (api, web, api), strict=False)} == {
-        number: numbers(each) for number, each in found.items()
+    found = StoreRecurrences(outbreaks.engine).of(incidents, WINDOW)
+    assert {number: numbers(each) for number, each in found.items()} == {
+        each.number: [last] for each, last in zip(incidents, (api, web, api), strict=False)
     }
-    assert {} == StoreRecurrences(outbreaks.engine).of([], WINDOW)
+    assert StoreRecurrences(outbreaks.engine).of([], WINDOW) == {}
 
 
-def test_more_than_are_counted_is_said_to_be_more(outbreaks: Outbreaks, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_count_beyond_the_limit_is_a_lower_bound(outbreaks: Outbreaks, monkeypatch: pytest.MonkeyPatch) -> None:
     for _ in range(4):
         outbreaks.once(FAILING)
     monkeypatch.setattr(recurrences, "MOST", 3)
     monkeypatch.setattr(recurrences, "_FOUND", recurrences._FOUND.limit(3))
     last = outbreaks.post(FAILING)
     found = outbreaks.recurrence(last)
-    assert (4, True) == ((found.count, found.at_least) if found else None)
-    within = outbreaks.recurrence(last, timedelta(seconds=1500))  # older ones are not asked for
-    assert (3, False) == ((within.count, within.at_least) if within else None)
+    assert ((found.count, found.at_least) if found else None) == (4, True)
+    within = outbreaks.recurrence(last, timedelta(seconds=1500))  # older ones are not read
+    assert ((within.count, within.at_least) if within else None) == (3, False)
 
 
 def test_rows_of_an_earlier_version_are_filled_in_and_found(outbreaks: Outbreaks) -> None:
@@ -201,25 +201,25 @@ def test_rows_of_an_earlier_version_are_filled_in_and_found(outbreaks: Outbreaks
     with outbreaks.engine.begin() as connection:
         connection.execute(sa.update(alert).values(recurrence=None))
     store = StoreRecurrences(outbreaks.engine)
-    assert None is outbreaks.recurrence(last)
-    assert (2, 0) == (store.fill_in(), store.fill_in())
-    assert [first] == numbers(outbreaks.recurrence(last))
+    assert outbreaks.recurrence(last) is None
+    assert (store.fill_in(), store.fill_in()) == (2, 0)
+    assert numbers(outbreaks.recurrence(last)) == [first]
 
 
-def test_filling_in_goes_on_from_the_newest_in_bounded_steps(
+def test_rows_are_filled_in_from_the_newest_in_bounded_steps(
     outbreaks: Outbreaks, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     every = [outbreaks.once(an_alert("Failing", service=f"s{n}"), key=f"{n}") for n in range(5)]
     with outbreaks.engine.begin() as connection:
         connection.execute(sa.update(alert).values(recurrence=None))
         connection.execute(
-            sa.update(alert).where(alert.c.incident_number == every[2]).values(labels=sa.literal("spoilt", sa.Text))
+            sa.update(alert).where(alert.c.incident_number == every[2]).values(labels=sa.literal("broken", sa.Text))
         )
     for name in ("_UNFILLED", "_LABELS"):
         monkeypatch.setattr(recurrences, name, getattr(recurrences, name).limit(2))
     store = StoreRecurrences(outbreaks.engine)
     left = [_without_key(outbreaks.engine) for _ in range(4) if store.fill_in() >= 0]
-    assert [every[:3], every[:1], [], []] == left
+    assert left == [every[:3], every[:1], [], []]
 
 
 def _without_key(engine: sa.Engine) -> list[int]:
@@ -228,63 +228,63 @@ def _without_key(engine: sa.Engine) -> list[int]:
         return list(connection.scalars(query))
 
 
-def test_a_process_of_an_earlier_version_that_changes_an_alert_leaves_its_key(outbreaks: Outbreaks) -> None:
+def test_a_process_of_an_earlier_version_keeps_the_key_of_an_alert(outbreaks: Outbreaks) -> None:
     number = outbreaks.post(FAILING)
     with outbreaks.engine.begin() as connection:
         connection.execute(sa.update(alert).values(status="resolved"))
         key = connection.scalar(sa.select(alert.c.recurrence).where(alert.c.incident_number == number))
-    assert recurrence_key(FAILING.labels) == key
+    assert key == recurrence_key(FAILING.labels)
 
 
-def test_an_earlier_incident_that_cannot_be_read_takes_no_other_along(outbreaks: Outbreaks) -> None:
+def test_an_unreadable_earlier_incident_affects_no_other(outbreaks: Outbreaks) -> None:
     outbreaks.once(FAILING)
-    spoilt = outbreaks.once(FAILING)
+    broken = outbreaks.once(FAILING)
     web = outbreaks.once(ELSEWHERE, key="web")
     with outbreaks.engine.begin() as connection:
-        connection.execute(sa.update(incident).where(incident.c.number == spoilt).values(severity="spoilt"))
-    asked = [outbreaks.incident(outbreaks.post(each, key=each.labels["pod"])) for each in (FAILING, ELSEWHERE)]
-    found = StoreRecurrences(outbreaks.engine).of(asked, WINDOW)
-    assert [[], [web]] == [numbers(found[each.number]) for each in asked]
+        connection.execute(sa.update(incident).where(incident.c.number == broken).values(severity="broken"))
+    incidents = [outbreaks.incident(outbreaks.post(each, key=each.labels["pod"])) for each in (FAILING, ELSEWHERE)]
+    found = StoreRecurrences(outbreaks.engine).of(incidents, WINDOW)
+    assert [numbers(found[each.number]) for each in incidents] == [[], [web]]
 
 
-def test_a_forgotten_incident_is_not_counted(outbreaks: Outbreaks) -> None:
+def test_a_deleted_incident_does_not_count(outbreaks: Outbreaks) -> None:
     first = outbreaks.once(FAILING)
     second = outbreaks.once(FAILING)
     with outbreaks.engine.begin() as connection:
         connection.execute(sa.delete(incident).where(incident.c.number == first))
     found = outbreaks.recurrence(outbreaks.post(FAILING))
-    assert (2, [second]) == (found.count if found else 0, numbers(found))
+    assert (found.count if found else 0, numbers(found)) == (2, [second])
 
 
-def test_a_group_of_its_own_keeps_the_reader_within_five(outbreaks: Outbreaks) -> None:
+def test_the_reader_returns_at_most_five_earlier_incidents(outbreaks: Outbreaks) -> None:
     for _ in range(7):
         outbreaks.once(FAILING)
     last = outbreaks.incident(outbreaks.post(FAILING))
     found = StoreReader(outbreaks.engine).recurrence(last, WINDOW)
-    assert (8, 5) == (found.count if found else 0, len(numbers(found)))
+    assert (found.count if found else 0, len(numbers(found))) == (8, 5)
 
 
-def test_a_lookup_reads_by_its_key_and_by_number_alone(engine: sa.Engine) -> None:
-    asked = fill(engine, 3000, 30, NOON)[0]
+def test_a_lookup_uses_the_indexes_of_key_and_number_only(engine: sa.Engine) -> None:
+    incidents = fill(engine, 3000, 30, NOON)[0]
     with statements(engine) as seen:
-        found = StoreRecurrences(engine).of([asked], WINDOW).get(asked.number)
-        assert 0 == StoreRecurrences(engine).fill_in()
-    assert (101, False) == ((found.count, found.at_least) if found else None)
+        found = StoreRecurrences(engine).of([incidents], WINDOW).get(incidents.number)
+        assert StoreRecurrences(engine).fill_in() == 0
+    assert ((found.count, found.at_least) if found else None) == (101, False)
     plans = [plan_of(engine, *each) for each in seen if re.search(r"alert\.recurrence (=|IS)", each[0])]
-    assert [1, 1] == [plan.count("alert_by_recurrence") for plan in plans]
-    assert [] == re.findall(r"SCAN (?:alert|incident)|Seq Scan|Hash Join|Merge Join", "".join(plans))
+    assert [plan.count("alert_by_recurrence") for plan in plans] == [1, 1]
+    assert re.findall(r"SCAN (?:alert|incident)|Seq Scan|Hash Join|Merge Join", "".join(plans)) == []
 
 
 @contextmanager
 def statements(engine: sa.Engine) -> Iterator[list[tuple[str, Any]]]:
     seen: list[tuple[str, Any]] = []
 
-    def note(_connection: Any, _cursor: Any, statement: str, parameters: Any, *_: Any) -> None:
+    def record(_connection: Any, _cursor: Any, statement: str, parameters: Any, *_: Any) -> None:
         seen.append((statement, parameters))
 
-    sa.event.listen(engine, "before_cursor_execute", note)
+    sa.event.listen(engine, "before_cursor_execute", record)
     yield seen
-    sa.event.remove(engine, "before_cursor_execute", note)
+    sa.event.remove(engine, "before_cursor_execute", record)
 
 
 def plan_of(engine: sa.Engine, statement: str, parameters: Any) -> str:

@@ -1,4 +1,4 @@
-"""How channels share the way out: pace, pauses, order, and many writers at once."""
+"""How channels share the worker: rates, pauses, order, and concurrent writers."""
 
 from __future__ import annotations
 
@@ -31,13 +31,13 @@ def test_a_failing_channel_is_probed_by_one_delivery_at_a_time_and_then_drains(
     later = clock() + timedelta(seconds=2)
     retry = RetryAt(later, Reason.SERVER, "503", pause_until=later)
     store.settle([(claim, retry) for claim in claims], clock())
-    assert [] == store.claim(CAPACITIES, clock.forward(1))
+    assert store.claim(CAPACITIES, clock.forward(1)) == []
     probe = one(store.claim(CAPACITIES, clock.forward(1.1)))
     store.settle([(probe, Sent({}))], clock())
-    assert 4 == len(store.claim(CAPACITIES, clock()))
+    assert len(store.claim(CAPACITIES, clock())) == 4
 
 
-def test_one_channels_pause_changes_nothing_for_another(
+def test_the_pause_of_one_channel_does_not_affect_another(
     intake: StoreIntake, store: StoreDeliveries, clock: Clock
 ) -> None:
     intake.accept(a_group(an_alert(severity="info"), key="i"))
@@ -45,23 +45,23 @@ def test_one_channels_pause_changes_nothing_for_another(
     failed = RetryAt(later, Reason.RATE_LIMITED, "429", pause_until=later)
     store.settle([(one(store.claim(CAPACITIES, clock())), failed)], clock())
     intake.accept(a_group(an_alert(), key="c"))
-    assert "pager" == one(store.claim(CAPACITIES, clock())).target.channel
+    assert one(store.claim(CAPACITIES, clock())).target.channel == "pager"
 
 
-def test_pace_is_kept_over_claims(intake: StoreIntake, store: StoreDeliveries, clock: Clock) -> None:
+def test_the_rate_applies_across_claims(intake: StoreIntake, store: StoreDeliveries, clock: Clock) -> None:
     for number in range(10):
         intake.accept(a_group(an_alert(), key=f"key-{number}"))
     capacities = [ChannelCapacity("pager", 10, 2.0, 2, 60.0)]
-    assert [2, 0, 1, 2] == [len(store.claim(capacities, clock.forward(seconds))) for seconds in (0, 0.1, 0.5, 5)]
+    assert [len(store.claim(capacities, clock.forward(seconds))) for seconds in (0, 0.1, 0.5, 5)] == [2, 0, 1, 2]
 
 
-def test_a_paced_out_channel_is_next_due_when_its_next_slot_comes(
+def test_a_channel_at_its_rate_is_next_due_at_its_next_slot(
     intake: StoreIntake, store: StoreDeliveries, clock: Clock
 ) -> None:
     for number in range(3):
         intake.accept(a_group(an_alert(), key=f"key-{number}"))
-    assert 1 == len(store.claim([ChannelCapacity("pager", 10, 0.5, 1, 600.0)], clock()))
-    assert at(3) == store.next_due(clock(), CHANNELS)
+    assert len(store.claim([ChannelCapacity("pager", 10, 0.5, 1, 600.0)], clock())) == 1
+    assert store.next_due(clock(), CHANNELS) == at(3)
 
 
 def test_critical_goes_before_warning_and_oldest_first(
@@ -73,7 +73,7 @@ def test_critical_goes_before_warning_and_oldest_first(
         intake.accept(a_group(an_alert(severity=severity), key=key))
         clock.forward(1)
     capacity = [ChannelCapacity("pager", 1, None, 1, 60.0)]
-    assert [3, 4, 2, 1] == [one(store.claim(capacity, clock())).incident_number for _ in range(4)]
+    assert [one(store.claim(capacity, clock())).incident_number for _ in range(4)] == [3, 4, 2, 1]
 
 
 def test_a_dead_letter_waits_for_its_replay(
@@ -82,7 +82,7 @@ def test_a_dead_letter_waits_for_its_replay(
     number = intake.accept(a_group(an_alert())).number
     dead = GiveUp(Reason.DESTINATION, "no such key", refused="{}")
     store.settle([(one(store.claim(CAPACITIES, clock())), dead)], clock())
-    assert [] == store.claim(CAPACITIES, clock.forward(1000))
-    assert {"pager": 1} == StoreReader(engine).health(clock()).dead
-    assert 1 == StoreDeadLetters(engine).replay(DeadLetterFilter(number), clock())
-    assert number == one(store.claim(CAPACITIES, clock())).incident_number
+    assert store.claim(CAPACITIES, clock.forward(1000)) == []
+    assert StoreReader(engine).health(clock()).dead == {"pager": 1}
+    assert StoreDeadLetters(engine).replay(DeadLetterFilter(number), clock()) == 1
+    assert one(store.claim(CAPACITIES, clock())).incident_number == number

@@ -1,4 +1,4 @@
-"""SQLite's files: private, locked for seconds at most, the same as at first; and a pipe that is in nobody's way."""
+"""SQLite's files: private, locked for seconds at most, never replaced in use; and the pipe that wakes a worker."""
 
 from __future__ import annotations
 
@@ -29,6 +29,7 @@ from bridge.store import Listener, Policy, StoreDeliveries, StoreIntake, StoreRe
 from bridge.store.sqlite_files import lock_holders
 from bridge.store.sqlite_lock import WriteLock
 from tests.builders import a_group, an_alert, at
+from tests.end_to_end.machines import eventually
 
 POLICY = Policy(Rules(), Route(notify=("pager",)), {"pager": ChannelSpec("pager")})
 CAPACITIES = [ChannelCapacity("pager", 100, None, 100, 60.0)]
@@ -36,7 +37,7 @@ CAPACITIES = [ChannelCapacity("pager", 100, None, 100, 60.0)]
 
 @pytest.fixture
 def open_umask() -> Iterator[None]:
-    """As in a shell that lets everybody read."""
+    """A umask that makes new files readable for all users."""
     before = os.umask(0)
     yield
     os.umask(before)
@@ -55,14 +56,14 @@ def engine(file: Path) -> Iterator[sa.Engine]:
 
 
 @contextlib.contextmanager
-def taking_in(engine: sa.Engine) -> Iterator[Callable[[str], None]]:
+def accepting(engine: sa.Engine) -> Iterator[Callable[[str], None]]:
     intake = StoreIntake(engine, lambda: POLICY, lambda: at(0))
 
-    def take(key: str) -> None:
+    def accept(key: str) -> None:
         intake.accept(a_group(an_alert(), key=key))
 
     try:
-        yield take
+        yield accept
     finally:
         intake.close()
 
@@ -71,52 +72,45 @@ def modes(folder: Path) -> dict[str, int]:
     return {str(each.relative_to(folder)): stat.S_IMODE(each.lstat().st_mode) for each in sorted(folder.rglob("*"))}
 
 
-def eventually(ask: Callable[[], object]) -> None:
-    end = time.monotonic() + 30
-    while not ask():
-        assert time.monotonic() < end
-        time.sleep(0.02)
-
-
-def test_nobody_else_may_read_or_lock_what_is_made(open_umask: None, file: Path, engine: sa.Engine) -> None:
+def test_new_files_are_private(open_umask: None, file: Path, engine: sa.Engine) -> None:
     listener = Listener(engine, lambda: None)
-    with taking_in(engine) as take:
-        take("one")
+    with accepting(engine) as accept:
+        accept("one")
         eventually(lambda: (file.parent / ".bridge.db-wake" / "pipe").exists())
         found = modes(file.parent)
     listener.close()
     wanted = {"bridge.db", "bridge.db-wal", "bridge.db-shm", "bridge.db.turn", "bridge.db.lock", ".bridge.db-wake/pipe"}
-    assert dict.fromkeys(wanted, 0o600) | {".bridge.db-wake": 0o700} == found
-    assert 0o700 == stat.S_IMODE(file.parent.stat().st_mode)
+    assert found == dict.fromkeys(wanted, 0o600) | {".bridge.db-wake": 0o700}
+    assert stat.S_IMODE(file.parent.stat().st_mode) == 0o700
 
 
-def test_nobody_else_may_read_a_backup(open_umask: None, file: Path, engine: sa.Engine, tmp_path: Path) -> None:
+def test_a_backup_is_private(open_umask: None, file: Path, engine: sa.Engine, tmp_path: Path) -> None:
     back_up(f"sqlite:///{file}", tmp_path / "copy.db")
-    assert 0o600 == stat.S_IMODE((tmp_path / "copy.db").stat().st_mode)
+    assert stat.S_IMODE((tmp_path / "copy.db").stat().st_mode) == 0o600
 
 
-def opened_up(file: Path) -> None:
-    """As an earlier version made them."""
+def make_public(file: Path) -> None:
+    """With the modes of an earlier version."""
     open_database(f"sqlite:///{file}").dispose()
     Path(f"{file}-wal").touch()
     for each in file.parent.glob("bridge.db*"):
         each.chmod(0o644)
 
 
-def test_files_of_an_earlier_version_are_made_private_with_a_line_in_the_log(file: Path) -> None:
-    opened_up(file)
+def test_files_of_an_earlier_version_are_made_private_with_a_log_event(file: Path) -> None:
+    make_public(file)
     with capture_logs() as lines:
         open_database(f"sqlite:///{file}").dispose()
-    assert {0o600} == set(modes(file.parent).values())
-    told = {Path(line["file"]).name: line["was"] for line in lines if line["event"] == "file_mode_restricted"}
-    assert dict.fromkeys(("bridge.db", "bridge.db-wal", "bridge.db.turn", "bridge.db.lock"), "0644") == told
+    assert set(modes(file.parent).values()) == {0o600}
+    modes_before = {Path(line["file"]).name: line["was"] for line in lines if line["event"] == "file_mode_restricted"}
+    assert modes_before == dict.fromkeys(("bridge.db", "bridge.db-wal", "bridge.db.turn", "bridge.db.lock"), "0644")
 
 
-def test_files_of_somebody_else_are_used_as_they_are(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_files_of_another_user_are_used_unchanged(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def chmod(self: Path, mode: int) -> None:
         raise PermissionError(1, "Operation not permitted", str(self))
 
-    opened_up(file)
+    make_public(file)
     monkeypatch.setattr(Path, "chmod", chmod)
     with capture_logs() as lines:
         open_database(f"sqlite:///{file}").dispose()
@@ -124,13 +118,13 @@ def test_files_of_somebody_else_are_used_as_they_are(file: Path, monkeypatch: py
 
 
 def test_a_second_opening_in_one_process_keeps_the_locks_of_the_first(file: Path, engine: sa.Engine) -> None:
-    """To open and close the file would end them: https://www.sqlite.org/howtocorrupt.html"""
+    """Opening and closing the file would release them: https://www.sqlite.org/howtocorrupt.html"""
     with engine.connect() as connection:
         connection.exec_driver_sql("PRAGMA user_version = 1")
-        held = posix_locks(file)
-        assert held
+        locks = posix_locks(file)
+        assert locks
         open_database(f"sqlite:///{file}").dispose()
-        assert held <= posix_locks(file)
+        assert locks <= posix_locks(file)
 
 
 def posix_locks(file: Path) -> set[str]:
@@ -140,23 +134,23 @@ def posix_locks(file: Path) -> set[str]:
 
 
 LOCK_AND_WAIT = (
-    "import fcntl, sys; f = open(sys.argv[1]); fcntl.flock(f, fcntl.LOCK_EX); print('held', flush=True); input()"
+    "import fcntl, sys; f = open(sys.argv[1]); fcntl.flock(f, fcntl.LOCK_EX); print('locked', flush=True); input()"
 )
 
 
 @contextlib.contextmanager
 def locked_by_another(place: Path) -> Iterator[int]:
-    """Its pid."""
+    """Yields the pid of the process with the lock."""
     command = [sys.executable, "-c", LOCK_AND_WAIT, str(place)]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as other:
         assert other.stdout is not None and other.stdin is not None
-        assert "held\n" == other.stdout.readline()
+        assert other.stdout.readline() == "locked\n"
         yield other.pid
         other.stdin.close()
 
 
 @pytest.mark.parametrize("suffix", [".lock", ".turn"])
-def test_a_lock_that_is_not_let_go_is_named_and_what_waits_is_one_thread(file: Path, suffix: str) -> None:
+def test_the_holder_of_a_lock_is_named_and_only_one_thread_waits(file: Path, suffix: str) -> None:
     file.parent.mkdir()
     lock, place = WriteLock(file), Path(f"{file}{suffix}")
     place.touch()
@@ -164,23 +158,23 @@ def test_a_lock_that_is_not_let_go_is_named_and_what_waits_is_one_thread(file: P
         before = threading.active_count()
         for _ in range(5):
             with pytest.raises(StoreDown, match=rf"{place} is locked by pid {pid} \("), lock.held(0.1):
-                raise AssertionError("two at once")
-        assert before + 1 == threading.active_count()
+                raise AssertionError("two holders at once")
+        assert threading.active_count() == before + 1
     with lock.held(30):
-        assert {os.getpid()} == lock_holders(Path(f"{file}.lock"))
+        assert lock_holders(Path(f"{file}.lock")) == {os.getpid()}
     eventually(lambda: not lock_holders(Path(f"{file}.lock")) and not lock_holders(Path(f"{file}.turn")))
 
 
-def test_a_lock_that_cannot_be_had_leaves_no_file_open(file: Path) -> None:
+def test_a_failed_lock_leaves_no_file_open(file: Path) -> None:
     Path(f"{file}.lock").mkdir(parents=True)
     before = len(os.listdir("/proc/self/fd"))
     for _ in range(3):
         with pytest.raises(IsADirectoryError), WriteLock(file).held(0.1):
             pass
-    assert before == len(os.listdir("/proc/self/fd"))
+    assert len(os.listdir("/proc/self/fd")) == before
 
 
-def test_writers_that_wait_for_each_other_all_have_their_turn(file: Path) -> None:
+def test_concurrent_writers_all_get_the_lock(file: Path) -> None:
     file.parent.mkdir()
     lock, inside, most, done = WriteLock(file), [0], [0], []
 
@@ -198,32 +192,32 @@ def test_writers_that_wait_for_each_other_all_have_their_turn(file: Path) -> Non
         thread.start()
     for thread in threads:
         thread.join(120)
-    assert (8, 1) == (len(done), most[0])
+    assert (len(done), most[0]) == (8, 1)
 
 
-def test_a_worker_goes_on_with_a_deleted_file_but_nothing_new_is_taken_in(file: Path, engine: sa.Engine) -> None:
+def test_a_worker_continues_with_a_deleted_file_but_nothing_new_is_accepted(file: Path, engine: sa.Engine) -> None:
     store = StoreDeliveries(engine)
-    with taking_in(engine) as take:
-        take("one")
+    with accepting(engine) as accept:
+        accept("one")
         file.unlink()
         with pytest.raises(StoreDown, match="was deleted"):
-            take("two")
+            accept("two")
         (claim,) = store.claim(CAPACITIES, at(1))
         store.settle([(claim, Sent({}))], at(2))
-        assert "delivered" == StoreReader(engine).deliveries(1)[0].status
+        assert StoreReader(engine).deliveries(1)[0].status == "delivered"
 
 
-def test_a_worker_leaves_a_replaced_file_to_the_next_one(file: Path, engine: sa.Engine) -> None:
+def test_a_worker_does_not_claim_from_a_replaced_file(file: Path, engine: sa.Engine) -> None:
     store = StoreDeliveries(engine)
-    with taking_in(engine) as take:
-        take("one")
+    with accepting(engine) as accept:
+        accept("one")
         back_up(f"sqlite:///{file}", file.with_name("copy"))
         file.with_name("copy").rename(file)
         with pytest.raises(StoreDown, match="another file"):
             store.claim(CAPACITIES, at(1))
 
 
-def test_no_connection_goes_to_another_file_than_the_first_or_makes_one(file: Path, engine: sa.Engine) -> None:
+def test_no_connection_opens_another_file_or_creates_one(file: Path, engine: sa.Engine) -> None:
     with engine.connect():
         file.rename(file.with_name("aside"))
         with pytest.raises(StoreUnavailable, match="was deleted"):
@@ -234,69 +228,71 @@ def test_no_connection_goes_to_another_file_than_the_first_or_makes_one(file: Pa
             StoreReader(engine).list_incidents()
 
 
-def test_the_log_that_sqlite_itself_makes_anew_is_no_other(engine: sa.Engine) -> None:
-    """It goes with the last connection, which may have been closed for a fault."""
-    closing: list[Callable[[], None]] = [engine.dispose, partial(spoil_one, engine), partial(spoil_one, engine)]
+def test_a_write_ahead_log_recreated_by_sqlite_is_accepted(engine: sa.Engine) -> None:
+    """It is deleted with the last connection, which may have been closed after an error."""
+    closing: list[Callable[[], None]] = [
+        engine.dispose,
+        partial(invalidate_one, engine),
+        partial(invalidate_one, engine),
+    ]
     for close in closing:
-        with taking_in(engine) as take:
-            take(f"key-{close}")
+        with accepting(engine) as accept:
+            accept(f"key-{close}")
         close()
-    with taking_in(engine) as take:
-        take("last")
+    with accepting(engine) as accept:
+        accept("last")
 
 
-def test_a_file_that_is_replaced_while_no_connection_is_open_is_another_all_the_same(
-    file: Path, engine: sa.Engine
-) -> None:
+def test_a_file_replaced_while_no_connection_is_open_is_refused(file: Path, engine: sa.Engine) -> None:
     engine.dispose()
     back_up(f"sqlite:///{file}", file.with_name("copy"))
     file.with_name("copy").rename(file)
-    with taking_in(engine) as take, pytest.raises(StoreDown, match="another file"):
-        take("one")
+    with accepting(engine) as accept, pytest.raises(StoreDown, match="another file"):
+        accept("one")
 
 
-def spoil_one(engine: sa.Engine) -> None:
+def invalidate_one(engine: sa.Engine) -> None:
     with engine.connect() as connection:
         connection.invalidate()
 
 
-def test_what_changes_while_a_commit_is_under_way_is_noticed(file: Path, engine: sa.Engine) -> None:
+def test_a_file_replaced_during_a_commit_is_refused(file: Path, engine: sa.Engine) -> None:
     def replace(connection: sa.Connection) -> None:
         file.rename(file.with_name("aside"))
         shutil.copy(file.with_name("aside"), file)
 
-    with taking_in(engine) as take:
+    with accepting(engine) as accept:
         sa.event.listen(engine, "commit", replace)
         with pytest.raises(StoreDown, match="another file"):
-            take("one")
+            accept("one")
         sa.event.remove(engine, "commit", replace)
 
 
-def test_a_path_that_is_a_link_may_be_turned_to_another_file_only_while_nobody_runs(tmp_path: Path) -> None:
+def test_a_symbolic_link_that_changes_while_the_bridge_runs_is_refused(tmp_path: Path) -> None:
     one, two, link = tmp_path / "one.db", tmp_path / "two.db", tmp_path / "bridge.db"
     for each in (one, two):
         open_database(f"sqlite:///{each}").dispose()
     link.symlink_to(one)
     engine = open_database(f"sqlite:///{link}")
-    with taking_in(engine) as take:
-        take("one")
+    with accepting(engine) as accept:
+        accept("one")
         link.unlink()
         link.symlink_to(two)
         with pytest.raises(StoreDown, match="another file"):
-            take("two")
+            accept("two")
     engine.dispose()
 
 
 @pytest.mark.parametrize("name", ["with space.db", "a?b#c%20.db", "ü.db"])
-def test_whatever_the_file_is_called(tmp_path: Path, name: str) -> None:
+def test_any_file_name_is_accepted(tmp_path: Path, name: str) -> None:
     url = sa.URL.create("sqlite", database=str(tmp_path / name)).render_as_string()
     for _ in range(2):
         engine = open_database(url)
-        with taking_in(engine) as take:
-            take("one")
+        with accepting(engine) as accept:
+            accept("one")
         engine.dispose()
     with contextlib.closing(sqlite3.connect(tmp_path / name)) as connection:
-        assert [(1,)] == connection.execute("SELECT count(*) FROM incident").fetchall()
+        assert connection.execute("SELECT count(*) FROM incident").fetchall() == [(1,)]
 
 
 @pytest.fixture
@@ -316,33 +312,33 @@ def is_woken(engine: sa.Engine, woken: threading.Event) -> bool:
 def test_all_files_of_the_database_can_be_copied_while_a_worker_listens(
     file: Path, engine: sa.Engine, woken: threading.Event, tmp_path: Path
 ) -> None:
-    """A pipe among them would be read for ever."""
+    """Reading a pipe among them would never end."""
     (tmp_path / "copies").mkdir()
     files = [str(each) for each in file.parent.glob("bridge.db*")]
     assert files
     subprocess.run(["cp", *files, str(tmp_path / "copies")], check=True, timeout=30)
 
 
-def test_a_pipe_that_was_taken_away_is_made_anew(file: Path, engine: sa.Engine, woken: threading.Event) -> None:
+def test_a_deleted_pipe_is_created_again(file: Path, engine: sa.Engine, woken: threading.Event) -> None:
     shutil.rmtree(file.parent / ".bridge.db-wake")
     woken.clear()
     eventually(lambda: is_woken(engine, woken))
 
 
-def test_two_bridges_in_one_folder_wake_their_own_worker(tmp_path: Path) -> None:
+def test_two_bridges_in_one_folder_wake_only_their_own_worker(tmp_path: Path) -> None:
     engines = [open_database(f"sqlite:///{tmp_path}/{name}.db") for name in ("a", "b")]
-    heard = [threading.Event(), threading.Event()]
-    listeners = [Listener(engine, event.set) for engine, event in zip(engines, heard, strict=True)]
-    for engine, event in zip(engines, heard, strict=True):
+    woken_events = [threading.Event(), threading.Event()]
+    listeners = [Listener(engine, event.set) for engine, event in zip(engines, woken_events, strict=True)]
+    for engine, event in zip(engines, woken_events, strict=True):
         eventually(partial(is_woken, engine, event))
         event.clear()
     Waker(engines[0]).after_commit()
-    assert heard[0].wait(30) and not heard[1].is_set()
+    assert woken_events[0].wait(30) and not woken_events[1].is_set()
     for listener in listeners:
         listener.close()
 
 
-def test_the_pipe_of_an_earlier_version_goes(file: Path, engine: sa.Engine) -> None:
+def test_the_pipe_of_an_earlier_version_is_removed(file: Path, engine: sa.Engine) -> None:
     former = Path(f"{file}.wake")
     os.mkfifo(former)
     listener = Listener(engine, lambda: None)
@@ -350,9 +346,7 @@ def test_the_pipe_of_an_earlier_version_goes(file: Path, engine: sa.Engine) -> N
     listener.close()
 
 
-def test_what_lies_in_the_place_of_the_pipe_is_neither_listened_to_nor_written_into(
-    file: Path, engine: sa.Engine
-) -> None:
+def test_another_file_in_the_place_of_the_pipe_is_not_used(file: Path, engine: sa.Engine) -> None:
     place = file.parent / ".bridge.db-wake" / "pipe"
     place.parent.mkdir()
     place.write_text("precious")
@@ -361,6 +355,6 @@ def test_what_lies_in_the_place_of_the_pipe_is_neither_listened_to_nor_written_i
         eventually(lambda: [line for line in lines if line["event"] == "not_woken" and str(place) in line["why"]])
         Waker(engine).after_commit()
         listener.close()
-    assert "precious" == place.read_text()
+    assert place.read_text() == "precious"
     with open(place) as free:
         fcntl.flock(free, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -1,4 +1,4 @@
-"""The database in trouble: what is accepted stays, what cannot be stored is refused in time, and it mends by itself."""
+"""A failing database: accepted groups stay, others are refused in time, and the store recovers by itself."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import contextlib
 import sqlite3
 import threading
 import time
-from collections.abc import Callable, Iterator, Sized
+from collections.abc import Iterator, Sized
 from concurrent.futures import Future
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +23,7 @@ from bridge.store import Policy, StoreDeliveries, StoreIntake, StoreReader, open
 from bridge.store.database import postgres_patience, reading
 from bridge.store.tables import incident
 from tests.builders import a_group, an_alert, at
+from tests.end_to_end.machines import eventually
 
 POLICY = Policy(Rules(), Route(notify=("pager",)), {"pager": ChannelSpec("pager")})
 CAPACITIES = [ChannelCapacity("pager", 100, None, 100, 60.0)]
@@ -32,12 +33,12 @@ only_postgresql = pytest.mark.parametrize("database_url", ["postgresql"], indire
 
 @dataclass
 class Intake:
-    """The store's intake, and what its senders were told."""
+    """The store's intake as a sender sees it."""
 
     store: StoreIntake
 
     def send(self, key: str, text: str = "") -> int:
-        """As Alertmanager sees it: 200 or 503."""
+        """The status for Alertmanager: 200 or 503."""
         try:
             self.store.accept(a_group(an_alert(summary=text), key=key))
         except StoreUnavailable:
@@ -46,7 +47,7 @@ class Intake:
 
 
 @contextlib.contextmanager
-def taking_in(engine: sa.Engine, **more: float) -> Iterator[Intake]:
+def accepting(engine: sa.Engine, **more: float) -> Iterator[Intake]:
     intake = StoreIntake(engine, lambda: POLICY, lambda: at(0), **more)  # type: ignore[arg-type]
     try:
         yield Intake(intake)
@@ -64,84 +65,75 @@ def kept(engine: sa.Engine) -> set[str]:
         return set(connection.scalars(sa.select(incident.c.group_key)))
 
 
-def eventually(ask: Callable[[], bool]) -> None:
-    end = time.monotonic() + 300
-    while not ask():
-        assert time.monotonic() < end
-        time.sleep(0.02)
-
-
 def limit_pages(engine: sa.Engine, pages: int) -> None:
-    """As a disk with room for so many: SQLite answers the same SQLITE_FULL. A limit holds for one connection."""
+    """As a disk with this much space: SQLite returns the same SQLITE_FULL. The limit applies per connection."""
     engine.dispose()
     sa.event.listen(engine, "connect", lambda raw, _: raw.execute(f"PRAGMA max_page_count={pages}"))
 
 
 @only_sqlite
-def test_a_full_disk_is_503_loses_nothing_and_is_over_when_there_is_room(engine: sa.Engine, file: Path) -> None:
+def test_a_full_disk_is_503_loses_nothing_and_recovers(engine: sa.Engine, file: Path) -> None:
     accepted: set[str] = set()
-    with taking_in(engine) as intake:
+    with accepting(engine) as intake:
         accepted |= {"before"} if intake.send("before") == 200 else set()
         limit_pages(engine, file.stat().st_size // 4096 + 12)
         answers = {f"full-{n}": intake.send(f"full-{n}", "x" * 3000) for n in range(40)}
         accepted |= {key for key, answer in answers.items() if answer == 200}
-        assert 503 == answers["full-39"]
-        assert accepted == kept(engine)
+        assert answers["full-39"] == 503
+        assert kept(engine) == accepted
         limit_pages(engine, 1_000_000)
-        assert 200 == intake.send("after")
-    assert accepted | {"after"} == kept(engine)
+        assert intake.send("after") == 200
+    assert kept(engine) == accepted | {"after"}
 
 
 @only_sqlite
-def test_what_is_stored_is_still_read_and_its_outcome_refused_while_the_disk_is_full(
-    engine: sa.Engine, file: Path
-) -> None:
+def test_reading_works_and_settling_is_refused_while_the_disk_is_full(engine: sa.Engine, file: Path) -> None:
     store = StoreDeliveries(engine)
-    with taking_in(engine) as intake:
+    with accepting(engine) as intake:
         intake.send("one")
     (claim,) = store.claim(CAPACITIES, at(1))
     limit_pages(engine, file.stat().st_size // 4096)
     with pytest.raises(StoreUnavailable, match="full"):
         store.settle([(claim, Sent({"state": "x" * 100_000}))], at(2))
-    assert [1] == list(store.incidents([1]))
+    assert list(store.incidents([1])) == [1]
     limit_pages(engine, 1_000_000)
     store.settle([(claim, Sent({"state": "triggered"}))], at(3))
-    assert "delivered" == StoreReader(engine).deliveries(1)[0].status
+    assert StoreReader(engine).deliveries(1)[0].status == "delivered"
 
 
 @only_sqlite
 def test_a_read_only_file_is_503_until_it_can_be_written_again(engine: sa.Engine) -> None:
     def forbid(raw: sqlite3.Connection, _record: object) -> None:
-        raw.execute("PRAGMA query_only=ON")  # answers as a file on a read-only file system does
+        raw.execute("PRAGMA query_only=ON")  # the same errors as on a read-only file system
 
-    with taking_in(engine) as intake:
-        assert 200 == intake.send("before")
+    with accepting(engine) as intake:
+        assert intake.send("before") == 200
         engine.dispose()
         sa.event.listen(engine, "connect", forbid)
-        assert 503 == intake.send("meanwhile")
+        assert intake.send("meanwhile") == 503
         with pytest.raises(StoreUnavailable, match="readonly"):
             StoreDeliveries(engine).claim(CAPACITIES, at(1))
         sa.event.remove(engine, "connect", forbid)
         engine.dispose()
-        assert 200 == intake.send("meanwhile")
-    assert {"before", "meanwhile"} == kept(engine)
+        assert intake.send("meanwhile") == 200
+    assert kept(engine) == {"before", "meanwhile"}
 
 
 @only_sqlite
 def test_a_folder_without_room_for_the_lock_files_is_503(engine: sa.Engine, file: Path) -> None:
     turn = Path(f"{file}.turn")
-    with taking_in(engine) as intake:
-        assert 200 == intake.send("before")
+    with accepting(engine) as intake:
+        assert intake.send("before") == 200
         turn.unlink()
-        turn.mkdir()  # cannot be opened, whoever asks
-        assert 503 == intake.send("meanwhile")
+        turn.mkdir()  # cannot be opened, not even by root
+        assert intake.send("meanwhile") == 503
         turn.rmdir()
-        assert 200 == intake.send("meanwhile")
+        assert intake.send("meanwhile") == 200
 
 
 @contextlib.contextmanager
 def locked(engine: sa.Engine) -> Iterator[None]:
-    """Another process holds what a webhook needs: a backup, a person at a prompt."""
+    """Another process has the lock that a webhook needs: a backup, or a user at a prompt."""
     if engine.dialect.name == "sqlite":
         with contextlib.closing(sqlite3.connect(engine.url.database or "", isolation_level=None)) as other:
             other.execute("BEGIN EXCLUSIVE")
@@ -153,119 +145,121 @@ def locked(engine: sa.Engine) -> Iterator[None]:
             yield
 
 
-def test_a_lock_beyond_the_patience_is_503_and_what_was_refused_is_stored_when_it_is_sent_again(
+def test_a_lock_beyond_the_maximum_delay_is_503_and_the_next_attempt_is_stored(
     engine: sa.Engine,
 ) -> None:
-    with taking_in(engine, patience_seconds=0.3) as intake:
+    with accepting(engine, patience_seconds=0.3) as intake:
         with locked(engine):
-            assert 503 == intake.send("a")
+            assert intake.send("a") == 503
         eventually(lambda: intake.send("a") == 200)
         eventually(lambda: intake.send("b") == 200)
-    assert {"a", "b"} == kept(engine)
-    assert 2 == len(StoreReader(engine).list_incidents())
+    assert kept(engine) == {"a", "b"}
+    assert len(StoreReader(engine).list_incidents()) == 2
 
 
-def test_while_the_database_is_stuck_newcomers_are_refused_at_once_and_hold_no_thread(engine: sa.Engine) -> None:
-    with taking_in(engine, patience_seconds=600, stuck_seconds=0.2) as intake, contextlib.ExitStack() as lock:
+def test_while_the_database_hangs_new_webhooks_are_refused_at_once(engine: sa.Engine) -> None:
+    with accepting(engine, patience_seconds=600, stuck_seconds=0.2) as intake, contextlib.ExitStack() as lock:
         lock.enter_context(locked(engine))
         answers: list[int] = []
         first = threading.Thread(target=lambda: answers.append(intake.send("first")))
         first.start()
         eventually(lambda: intake.store._began is not None)
         time.sleep(0.3)
-        assert 503 == intake.send("second")  # would wait for ten minutes
+        assert intake.send("second") == 503  # would wait for ten minutes
         lock.close()
         first.join(300)
-        assert [200] == answers
+        assert answers == [200]
         eventually(lambda: intake.send("second") == 200)
 
 
-def test_what_can_be_stored_is_known_without_any_webhook(engine: sa.Engine) -> None:
-    with taking_in(engine, fresh_seconds=0.0) as intake:
-        assert "" == intake.store.fault(20)
+def test_a_blocked_store_is_detected_without_any_webhook(engine: sa.Engine) -> None:
+    with accepting(engine, fresh_seconds=0.0) as intake:
+        assert intake.store.fault(20) == ""
         with locked(engine):
-            assert "a small write takes longer than 0.1 s" == intake.store.fault(0.1)
+            assert intake.store.fault(0.1) == "a small write takes longer than 0.1 s"
         eventually(lambda: not intake.store.fault(20))
     with engine.connect() as connection:
-        assert [] == connection.execute(sa.text("SELECT id FROM outside_ping")).all()
+        assert connection.execute(sa.text("SELECT id FROM outside_ping")).all() == []
 
 
-def test_however_many_ask_one_write_is_tried(engine: sa.Engine) -> None:
-    with taking_in(engine, fresh_seconds=0.0) as intake, locked(engine):
-        assert {"a small write takes longer than 0.01 s"} == {intake.store.fault(0.01) for _ in range(20)}
+def test_many_checks_try_one_write(engine: sa.Engine) -> None:
+    with accepting(engine, fresh_seconds=0.0) as intake, locked(engine):
+        assert {intake.store.fault(0.01) for _ in range(20)} == {"a small write takes longer than 0.01 s"}
         assert intake.store._orders.qsize() <= 1
 
 
-def test_a_commit_vouches_for_a_while(engine: sa.Engine) -> None:
-    with taking_in(engine, fresh_seconds=600) as intake:
-        assert 200 == intake.send("one")
+def test_a_recent_commit_counts_as_a_successful_check(engine: sa.Engine) -> None:
+    with accepting(engine, fresh_seconds=600) as intake:
+        assert intake.send("one") == 200
         with locked(engine):
-            assert "" == intake.store.fault(0)
+            assert intake.store.fault(0) == ""
 
 
 @only_sqlite
-def test_a_small_write_does_not_make_up_for_a_webhook_that_had_no_room(engine: sa.Engine, file: Path) -> None:
-    with taking_in(engine, fresh_seconds=0.0) as intake:
+def test_a_successful_small_write_does_not_clear_the_fault_of_a_refused_webhook(engine: sa.Engine, file: Path) -> None:
+    with accepting(engine, fresh_seconds=0.0) as intake:
         limit_pages(engine, file.stat().st_size // 4096 + 3)
-        assert 503 == intake.send("large", "x" * 100_000)
+        assert intake.send("large", "x" * 100_000) == 503
         assert "full" in intake.store.fault(20)
         limit_pages(engine, 1_000_000)
         assert "full" in intake.store.fault(20)  # though it could be written now
-        assert 200 == intake.send("large", "x" * 100_000)
-        assert "" == intake.store.fault(20)
+        assert intake.send("large", "x" * 100_000) == 200
+        assert intake.store.fault(20) == ""
 
 
 @only_sqlite
-def test_a_webhook_that_had_no_room_is_forgotten_when_none_follows(engine: sa.Engine, file: Path) -> None:
-    with taking_in(engine, fresh_seconds=0.0, refusal_seconds=0.0) as intake:
+def test_the_fault_of_a_refused_webhook_expires(engine: sa.Engine, file: Path) -> None:
+    with accepting(engine, fresh_seconds=0.0, refusal_seconds=0.0) as intake:
         limit_pages(engine, file.stat().st_size // 4096 + 3)
-        assert 503 == intake.send("large", "x" * 100_000)
+        assert intake.send("large", "x" * 100_000) == 503
         limit_pages(engine, 1_000_000)
-        assert "" == intake.store.fault(20)
+        assert intake.store.fault(20) == ""
 
 
 @only_sqlite
-def test_a_read_only_file_is_known_without_any_webhook(engine: sa.Engine) -> None:
+def test_a_read_only_file_is_detected_without_any_webhook(engine: sa.Engine) -> None:
     def forbid(raw: sqlite3.Connection, _record: object) -> None:
         raw.execute("PRAGMA query_only=ON")
 
-    with taking_in(engine, fresh_seconds=0.0) as intake:
+    with accepting(engine, fresh_seconds=0.0) as intake:
         engine.dispose()
         sa.event.listen(engine, "connect", forbid)
         assert "readonly" in intake.store.fault(20)
         sa.event.remove(engine, "connect", forbid)
         engine.dispose()
-        assert "" == intake.store.fault(20)
+        assert intake.store.fault(20) == ""
 
 
 @only_postgresql
-def test_a_read_only_server_is_known_without_any_webhook(engine: sa.Engine) -> None:
+def test_a_read_only_server_is_detected_without_any_webhook(engine: sa.Engine) -> None:
     name = engine.url.database
-    with taking_in(engine, fresh_seconds=0.0) as intake:
-        assert "" == intake.store.fault(20)
-        told(engine, f"ALTER DATABASE {name} SET default_transaction_read_only = on")
+    with accepting(engine, fresh_seconds=0.0) as intake:
+        assert intake.store.fault(20) == ""
+        execute_as_administrator(engine, f"ALTER DATABASE {name} SET default_transaction_read_only = on")
         engine.dispose()
         assert "read-only transaction" in intake.store.fault(20)
-        told(engine, f"ALTER DATABASE {name} SET default_transaction_read_only = off")
+        execute_as_administrator(engine, f"ALTER DATABASE {name} SET default_transaction_read_only = off")
         eventually(lambda: not intake.store.fault(20))
 
 
 @only_sqlite
-def test_what_waited_for_a_lock_in_vain_is_refused_together(engine: sa.Engine, monkeypatch: pytest.MonkeyPatch) -> None:
-    """One by one, the last of many would be tried long after its sender has gone."""
-    tries: list[int] = []
-    with taking_in(engine) as intake:
+def test_groups_that_waited_for_a_lock_in_vain_are_refused_together(
+    engine: sa.Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One by one, the last of many would be attempted long after its sender had closed the connection."""
+    attempts: list[int] = []
+    with accepting(engine) as intake:
         store = intake.store
 
         def commit(groups: Sized) -> None:
-            tries.append(len(groups))
+            attempts.append(len(groups))
             down()
 
         monkeypatch.setattr(store, "_commit", commit)
         answers = [Future[Accepted]() for _ in range(5)]
         store._store([(a_group(an_alert(), key=f"key-{n}"), each) for n, each in enumerate(answers)])
-        assert [5] == tries
-        assert {StoreDown} == {type(each.exception()) for each in answers}
+        assert attempts == [5]
+        assert {type(each.exception()) for each in answers} == {StoreDown}
 
 
 def down() -> None:
@@ -273,22 +267,22 @@ def down() -> None:
 
 
 @only_sqlite
-def test_a_corrupt_page_hides_only_what_stands_on_it(engine: sa.Engine, file: Path) -> None:
+def test_a_corrupt_page_affects_only_its_own_rows(engine: sa.Engine, file: Path) -> None:
     store = StoreDeliveries(engine)
-    with taking_in(engine) as intake:
-        assert {200} == {intake.send(f"key-{n}", "x" * 2500) for n in range(20)}
-        spoil(engine, file, "key-7")
-        assert 200 == intake.send("after")
-        assert 503 == intake.send("key-7")  # a webhook for what cannot be read is asked for again
+    with accepting(engine) as intake:
+        assert {intake.send(f"key-{n}", "x" * 2500) for n in range(20)} == {200}
+        corrupt(engine, file, "key-7")
+        assert intake.send("after") == 200
+        assert intake.send("key-7") == 503  # the webhook of an unreadable incident is refused for now
     claims = {claim.incident_number for claim in store.claim(CAPACITIES, at(1))}
     readable = {number for number in range(1, 22) if _can_be_read(store, number)}
-    assert readable == claims
+    assert claims == readable
     assert 21 - len(readable) in (1, 2)  # a page holds one alert of this size, or parts of two
-    assert [] == store.claim(CAPACITIES, at(2)), "what cannot be read is left until its lease ends"
+    assert store.claim(CAPACITIES, at(2)) == [], "unreadable deliveries stay leased"
 
 
-def spoil(engine: sa.Engine, file: Path, key: str) -> None:
-    """Overwrite the page on which this incident's alert stands, as a bad disk does."""
+def corrupt(engine: sa.Engine, file: Path, key: str) -> None:
+    """Overwrites the page with this incident's alert, as a bad disk does."""
     number = next(n for n in range(1, 30) if (found := StoreReader(engine).incident(n)) and found.group_key == key)
     with engine.connect() as connection:
         connection.exec_driver_sql("UPDATE alert SET generator_url = 'spoil-me' WHERE incident_number = ?", (number,))
@@ -309,29 +303,27 @@ def _can_be_read(store: StoreDeliveries, number: int) -> bool:
 
 
 @only_sqlite
-def test_a_file_that_is_no_database_is_refused_in_words(database_url: str, file: Path) -> None:
+def test_a_file_that_is_no_database_is_refused_with_an_explanation(database_url: str, file: Path) -> None:
     file.write_bytes(b"PK\x03\x04" * 4096)
     with pytest.raises(StoreUnavailable, match=r"cannot open .*not a database"):
         open_database(database_url)
 
 
 @only_postgresql
-def test_after_a_failover_to_a_server_that_takes_writes_the_old_connections_are_given_up(
-    engine: sa.Engine, database_url: str
-) -> None:
-    """A demoted primary still answers those that are connected to it, and refuses what they want to write."""
+def test_after_a_failover_connections_to_the_read_only_server_are_closed(engine: sa.Engine, database_url: str) -> None:
+    """A demoted primary still serves its existing connections, and refuses their writes."""
     name = sa.make_url(database_url).database
-    with taking_in(engine) as intake:
-        assert 200 == intake.send("before")
-        told(engine, f"ALTER DATABASE {name} SET default_transaction_read_only = on")
+    with accepting(engine) as intake:
+        assert intake.send("before") == 200
+        execute_as_administrator(engine, f"ALTER DATABASE {name} SET default_transaction_read_only = on")
         engine.dispose()
-        assert 503 == intake.send("meanwhile")
-        told(engine, f"ALTER DATABASE {name} SET default_transaction_read_only = off")
+        assert intake.send("meanwhile") == 503
+        execute_as_administrator(engine, f"ALTER DATABASE {name} SET default_transaction_read_only = off")
         eventually(lambda: intake.send("meanwhile") == 200)
-    assert {"before", "meanwhile"} == kept(engine)
+    assert kept(engine) == {"before", "meanwhile"}
 
 
-def told(engine: sa.Engine, command: str) -> None:
+def execute_as_administrator(engine: sa.Engine, command: str) -> None:
     server = sa.create_engine(engine.url.set(database="postgres"), isolation_level="AUTOCOMMIT")
     with server.connect() as connection:
         connection.execute(sa.text(command))
@@ -339,20 +331,20 @@ def told(engine: sa.Engine, command: str) -> None:
 
 
 @only_postgresql
-def test_a_server_that_is_gone_without_a_word_is_noticed_within_seconds(engine: sa.Engine) -> None:
+def test_a_server_that_vanished_is_detected_within_seconds(engine: sa.Engine) -> None:
     with engine.connect() as connection:
         parameters = connection.connection.dbapi_connection.info.get_parameters()  # type: ignore[union-attr]
     noticed = ("connect_timeout", "keepalives_idle", "keepalives_interval", "keepalives_count", "tcp_user_timeout")
-    assert ["5", "10", "5", "3", "20000"] == [parameters[name] for name in noticed]
+    assert [parameters[name] for name in noticed] == ["5", "10", "5", "3", "20000"]
 
 
-def test_what_the_url_says_of_patience_counts() -> None:
+def test_timeouts_in_the_url_take_precedence() -> None:
     url = sa.make_url("postgresql://db/bridge?connect_timeout=60")
     assert "connect_timeout" not in postgres_patience(url)
     assert "tcp_user_timeout" in postgres_patience(url)
 
 
-def test_a_pool_without_a_free_connection_is_a_store_that_cannot_take_it_now(database_url: str) -> None:
+def test_an_exhausted_pool_is_an_unavailable_store(database_url: str) -> None:
     open_database(database_url).dispose()
     engine = sa.create_engine(sa.make_url(database_url), pool_size=1, max_overflow=0, pool_timeout=0.05)
     with engine.connect():

@@ -122,3 +122,24 @@ def test_importing_the_drawing_process_loads_no_drawing_library() -> None:
     script = "import sys, bridge.charts.__main__; print([n for n in ('matplotlib', 'numpy') if n in sys.modules])"
     done = subprocess.run([sys.executable, "-c", script], check=True, capture_output=True, text=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_a_database_that_goes_while_a_worker_starts_does_not_end_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("KEY", "k" * 32)
+    config, file, ran = tmp_path / "routes.yaml", tmp_path / "bridge.db", []
+    config.write_text(ROUTES)
+
+    async def warm_up(self: WorkerTasks) -> None:
+        file.rename(tmp_path / "aside")
+
+    async def run(self: WorkerTasks, beat: object) -> None:
+        ran.append(self)
+        (tmp_path / "aside").rename(file)
+        await asyncio.to_thread(self._listener.close)
+
+    monkeypatch.setattr(WorkerTasks, "warm_up", warm_up)
+    monkeypatch.setattr(WorkerTasks, "run", run)
+    asyncio.run(worker_process._work(Configuration(config, "worker"), f"sqlite:///{file}", Beat()))
+    assert len(ran) == 1

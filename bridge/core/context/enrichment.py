@@ -16,6 +16,8 @@ from bridge.core.numbers import in_words, shown, times
 MAX_PARTS = 5
 NO_NAME = "(none)"
 NOW = timedelta(0)
+FELL = 0.5  #: of what is usual
+HALF_WAY = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,9 +114,18 @@ def verdict_of(question: Question, value: float, past: Sequence[Past], of: float
     if question.bad_times_usual is not None and usual:
         if value > question.bad_times_usual * usual:
             return Verdict.BAD, f"{times(value / usual)} what is usual"
+        if value < FELL * usual:
+            return Verdict.NEUTRAL, f"{shown(value / usual, Unit.RATIO)} of what is usual"
         return Verdict.GOOD, ""
-    judged = question.bad_above is not None or question.bad_below is not None
-    return (Verdict.GOOD if judged else Verdict.NEUTRAL), ""
+    limits = [limit for limit in (question.bad_above, question.bad_below) if limit is not None]
+    worsened = any(_worsened(value, each.value, limit) for each in past for limit in limits)
+    return (Verdict.GOOD if limits and not worsened else Verdict.NEUTRAL), ""
+
+
+def _worsened(value: float, before: float, limit: float) -> bool:
+    """Whether it came more than half of the way from where it was to its limit: no good news."""
+    way = limit - before
+    return way * (limit - value) > 0 and (value - before) / way > HALF_WAY
 
 
 USUALLY = "usually"

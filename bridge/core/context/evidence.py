@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 from bridge.core.context.counts import Counts, errors_apart
 from bridge.core.context.histories import History
 from bridge.core.context.onsets import Began, left_level, onset_of_counts
+from bridge.core.context.presence import Gauge, presence_of
 from bridge.core.context.questions import SYMPTOMS
 from bridge.core.context.series import Series
 from bridge.core.context.served_versions import ServedVersions, served_of
@@ -26,9 +27,9 @@ CLOCKS_APART = 20 * MINUTE  #: a version was first seen so near to what was repo
 SURE = 4.0  #: standard errors
 NO_CAUSES = ("rollback", "retraining")  #: a rollback mends, and a retraining that was started serves nothing yet
 YOUNG = 30 * MINUTE
+AROUND = 180 * MINUTE  #: after its start, of a long incident, an onset is looked for
 GAUGES = ("targets", "memory", "starts")
 NO_COUNTS = Counts()
-Gauge = dict[str, list[tuple[float, float]]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,10 +157,13 @@ def evidence_of(
     started, until = (at.timestamp() for at in period)
     known = [scoped for each in histories if (scoped := _scoped(each, alerts)) is not None]
     by_role = {each.question.role: each for each in reversed(known)}
-    versions = served_of(by_role.get("versions"))
+    gauges = {role: _gauge(each) for role, each in by_role.items() if role in GAUGES}
+    presence = presence_of(gauges.get("targets", {}))
+    there = {role: presence.of_those_there(gauges[role], until) for role in gauges if role != "targets"}
+    versions = served_of(by_role.get("versions"), presence)
     plain = Evidence(
         tuple(facts), tuple(changes), changes_known, started, until, window, by_role, versions,
-        gauges={role: _gauge(each) for role, each in by_role.items() if role in GAUGES},
+        gauges={**gauges, **there},
         inputs=tuple(each for each in known if each.question.role == "inputs"), about=tuple(alerts),
     )  # fmt: skip
     symptoms = [_symptom(each, versions, started, until) for each in known if each.question.role in SYMPTOMS]
@@ -183,7 +187,7 @@ def _of_symptom(plain: Evidence, symptom: Symptom, expression: Sequence[Series])
 
 def _symptom(history: History, versions: ServedVersions, started: float, until: float) -> Symptom:
     table = table_of(history, versions.at)
-    steps = [(at, counts) for at, counts in table.over_time() if at <= until]
+    steps = [(at, counts) for at, counts in table.over_time() if at <= min(until, started + AROUND)]
     onset = onset_of_counts(steps, started, table.step)
     return Symptom(history.question.role, history.question.title, table, onset, history.question.bad_above)
 

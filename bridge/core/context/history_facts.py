@@ -17,7 +17,7 @@ from bridge.core.context.counts import MIN_ALL, Counts
 from bridge.core.context.enrichment import MAX_PARTS, verdict_of
 from bridge.core.context.evidence import MINUTE, Evidence
 from bridge.core.context.histories import History
-from bridge.core.context.up_pods import up_pods
+from bridge.core.context.up_pods import UpPods, up_pods
 from bridge.core.facts import Fact, Part, Past, Unit, Verdict
 
 LATELY = 5 * MINUTE
@@ -62,6 +62,34 @@ def without_false_comfort(facts: Iterable[Fact], case: Evidence) -> list[Fact]:
     ]  # fmt: skip
 
 
+def with_one_count(facts: Iterable[Fact], case: Evidence) -> list[Fact]:
+    """Of all facts that count pods, the whole is the same; those measured after the end are of another time."""
+    up = up_pods(case)
+    return [_counted(fact, up) if up and _of_now(fact, case) else fact for fact in facts]
+
+
+def _of_now(fact: Fact, case: Evidence) -> bool:
+    return fact.of is not None and fact.value is not None and fact.at.timestamp() - case.until < 2 * MINUTE
+
+
+def _counted(fact: Fact, up: UpPods) -> Fact:
+    value = fact.value or 0.0
+    if fact.role == "pods_failing":
+        return replace(fact, of=max(value, float(up.asked)))
+    if fact.role != "pods_up":
+        return fact
+    of = max(value, float(up.expected))
+    verdict, why = _missing_of(of - value, all_gone=value >= up.asked)
+    return replace(fact, of=of, verdict=verdict, why=why)
+
+
+def _missing_of(missing: float, *, all_gone: bool) -> tuple[Verdict, str]:
+    """Fewer targets alone may be a smaller scale."""
+    if missing < 0.5:
+        return Verdict.GOOD, ""
+    return (Verdict.NEUTRAL if all_gone else Verdict.BAD), f"{round(missing)} missing"
+
+
 def _symptom(history: History, case: Evidence, at: datetime) -> list[Fact]:
     assert case.symptom is not None
     question, table = history.question, case.symptom.table
@@ -69,11 +97,14 @@ def _symptom(history: History, case: Evidence, at: datetime) -> list[Fact]:
     found = [_lately(history, lately, at)] if lately.all > 0 else []
     since, until = case.trouble if case.onset else (case.until - 2 * LATELY, case.until)
     when = "since it began" if case.onset else "in 10 min"
-    by_version, by_pod = table.by_version(since, until), table.by_pod(since, until)
-    for what, parts in (("version", by_version), ("pod", by_pod)):
+    by_version, gone = table.by_version(since, until), case.versions.presence.gone(case.until)
+    every_pod = table.by_pod(since, until)
+    by_pod = {pod: counts for pod, counts in every_pod.items() if pod not in gone}
+    pod = "pod" if len(by_pod) == len(every_pod) else "pod that is still there"
+    for what, name_of_part, parts in (("version", "version", by_version), ("pod", pod, by_pod)):
         if len(parts) > 1 and sum(each.bad for each in parts.values()) >= 1:
             name = f"{question.name}_by_{what}"
-            found.append(_parts(name, f"{question.title} by {what}, {when}", parts, at, f"symptom_by_{what}"))
+            found.append(_parts(name, f"{question.title} by {name_of_part}, {when}", parts, at, f"symptom_by_{what}"))
     return found
 
 
@@ -107,9 +138,8 @@ def _targets(history: History, case: Evidence, at: datetime) -> list[Fact]:
     up = up_pods(case)
     if up is None:
         return []
-    question, missing = history.question, up.missing
-    verdict = Verdict.BAD if missing and (up.down or not up.now) else Verdict.NEUTRAL if missing else Verdict.GOOD
-    why = f"{missing} missing" if missing else ""
+    question = history.question
+    verdict, why = _missing_of(up.missing, all_gone=not up.down and up.now > 0)
     value, of = float(up.now), float(max(up.expected, up.now))
     return [
         Fact(
@@ -141,7 +171,7 @@ def _memory(history: History, case: Evidence, at: datetime) -> list[Fact]:
     trend = trend_words(growth) if growth is not None else ""
     ordered = sorted(now.items(), key=lambda each: -each[1])[:MAX_PARTS]
     parts = tuple(Part(pod, value) for pod, value in ordered)
-    why = "; ".join(filter(None, (why, trend)))
+    why = "; ".join(filter(None, (trend, why) if growth is not None and growth.leak else (why, trend)))
     return [Fact(question.name, question.title, question.unit, now[worst], at, (), parts, verdict, why, "memory")]
 
 
@@ -166,12 +196,14 @@ def _mean(history: History, case: Evidence, at: datetime) -> list[Fact]:
                 found[moment] = found.get(moment, 0.0) + value
     means = [(moment, value / wholes[moment]) for moment, value in sorted(sums.items()) if wholes.get(moment, 0.0) > 0]
     now = [value for moment, value in means if case.until - LATELY < moment <= case.until]
-    before = [value for moment, value in means if case.began - 60 * MINUTE <= moment < case.began - MINUTE]
+    before = [v for moment, v in means if case.onset and case.began - 60 * MINUTE <= moment < case.began - MINUTE]
     if not now:
         return []
     value = statistics.median(now)
-    past = (Past("in the hour before", statistics.median(before)),) if before else ()
+    past = (Past("in the hour before it began", statistics.median(before)),) if before else ()
     verdict, why = verdict_of(question, value, ())
     if verdict is Verdict.NEUTRAL and past and value >= LONGER * past[0].value > 0:
         why = "far above before"
+    if verdict is Verdict.NEUTRAL and past and question.unit is not Unit.RATIO and 0 < value * LONGER <= past[0].value:
+        why = "far below before"
     return [Fact(question.name, question.title, question.unit, value, at, past, (), verdict, why, "inputs")]

@@ -142,14 +142,15 @@ def judged(answers: Sequence[TargetAnswer], baselines: Iterable[Baseline], at: d
     if not answered:
         return Probed((), unknown or Unknown(TITLE, "there is no address to ask"))
     known = tuple(baselines)
-    verdict, past = _compared(answered, known)
+    compared = [(each, *_compared(each, answered[-1], known)) for each in answered]
+    worst, verdict, past = next((each for each in compared if each[1] is Verdict.BAD), compared[0])
     sure = _confidence(answered, known, at)
     if verdict is Verdict.GOOD and (silent or (sure is not None and sure.verdict is Verdict.BAD)):
         verdict = Verdict.NEUTRAL  # the silent one may be the broken one
-    worst = answered[0]
     wrong = Fact(
-        NAME, TITLE, Unit.COUNT, float(worst.wrong), at, past, _parts(answered), verdict, "", PROBE, float(worst.asked)
-    )
+        NAME, TITLE, Unit.COUNT, float(worst.wrong), at, past, _parts(answered, worst),
+        verdict, "", PROBE, float(worst.asked),
+    )  # fmt: skip
     return Probed((wrong,) if sure is None else (wrong, sure), unknown)
 
 
@@ -204,7 +205,7 @@ def _badness(answered: Answered) -> float:
 
 @dataclass(frozen=True, slots=True)
 class _Compared:
-    """The worst target's own baseline and that of the version before it, where they are known."""
+    """The baseline of a target's version and that of the version before it, where they are known."""
 
     own: Baseline | None
     former: Baseline | None
@@ -216,10 +217,8 @@ class _Compared:
         return cls(own, max(others, key=lambda each: each.at, default=None))
 
 
-def _compared(answered: Sequence[Answered], baselines: Sequence[Baseline]) -> tuple[Verdict, tuple[Past, ...]]:
-    """The worst target with its own version's baseline, with the others now, and with the version before; `answered` is
-    not empty, the worst first."""
-    worst, best = answered[0], answered[-1]
+def _compared(worst: Answered, best: Answered, baselines: Sequence[Baseline]) -> tuple[Verdict, tuple[Past, ...]]:
+    """A target with its own version's baseline, with the best target now, and with the version before."""
     known = _Compared.of(worst, baselines)
     if known.own is not None and _changed(worst, known.own):
         return Verdict.BAD, (Past(AFTER_DEPLOY, float(known.own.wrong)),)
@@ -286,14 +285,15 @@ def _by_chance(wrong: int, asked: int, other_wrong: int, other_asked: int) -> fl
     return ways / math.comb(whole, total)
 
 
-def _parts(answered: Sequence[Answered]) -> tuple[Part, ...]:
-    """By version; by target where one version answers differently, or the version is not known."""
+def _parts(answered: Sequence[Answered], first: Answered) -> tuple[Part, ...]:
+    """By version; by target where one version answers differently, or it says no version; `first`, then the worst."""
     counts: dict[str, set[int]] = {}
     for each in answered:
         counts.setdefault(each.version, set()).add(each.wrong)
     by_version = "" not in counts and all(len(each) == 1 for each in counts.values())
     named = {(each.version if by_version else each.target): each for each in reversed(answered)}
-    ordered = sorted(named.items(), key=lambda pair: (-_badness(pair[1]), pair[0]))
+    mine = first.version if by_version else first.target
+    ordered = sorted(named.items(), key=lambda pair: (pair[0] != mine, -_badness(pair[1]), pair[0]))
     return tuple(Part(name, float(each.wrong), float(each.asked)) for name, each in ordered)
 
 

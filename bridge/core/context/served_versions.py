@@ -9,6 +9,7 @@ from collections import defaultdict
 from dataclasses import dataclass, field
 
 from bridge.core.context.histories import History
+from bridge.core.context.presence import NOT_KNOWN, Presence
 from bridge.core.context.tables import pod_of
 
 Seen = dict[float, dict[str, frozenset[str]]]
@@ -20,6 +21,7 @@ class ServedVersions:
 
     seen: Seen = field(default_factory=dict)
     names: frozenset[str] = frozenset()  #: of all pods that were ever seen
+    presence: Presence = field(default_factory=Presence)
 
     def at(self, pod: str, at: float) -> str:
         """Of a pod, or the only one of all pods if that is not known by this name; empty while unknown or changing."""
@@ -47,9 +49,10 @@ class ServedVersions:
         return any(each < at for each in self.seen)
 
     def pods(self, at: float) -> dict[str, str]:
-        """The version of each pod at the last step up to then; of one that changes, none."""
+        """The version of each pod that is there at the last step up to then; of one that changes, none."""
         last = max((each for each in self.seen if each <= at), default=None)
-        return {} if last is None else {pod: self.at(pod, last) for pod in self.seen[last]}
+        gone = self.presence.gone(at)
+        return {} if last is None else {pod: self.at(pod, last) for pod in self.seen[last] if pod not in gone}
 
     def running(self, at: float) -> dict[str, int]:
         """How many pods serve each version."""
@@ -81,13 +84,12 @@ class ServedVersions:
         return found
 
 
-def served_of(history: History | None) -> ServedVersions:
+def served_of(history: History | None, presence: Presence = NOT_KNOWN) -> ServedVersions:
     seen: dict[float, dict[str, set[str]]] = defaultdict(lambda: defaultdict(set))
     for series in history.parts if history else ():
         for at, value in series.points:
             if value > 0 and series.labels.get("version"):
                 seen[at][pod_of(series.labels)].add(series.labels["version"])
     names = frozenset(pod for pods in seen.values() for pod in pods)
-    return ServedVersions(
-        {at: {pod: frozenset(each) for pod, each in pods.items()} for at, pods in seen.items()}, names
-    )
+    found = {at: {pod: frozenset(each) for pod, each in pods.items()} for at, pods in seen.items()}
+    return ServedVersions(found, names, presence)

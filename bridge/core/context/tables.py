@@ -41,7 +41,7 @@ class Table:
     """The cells in the order of time."""
 
     cells: tuple[Cell, ...]
-    step: float  #: seconds
+    step: float  #: seconds; those between the onset and now of a long incident are longer
 
     def between(self, since: float, until: float) -> Sequence[Cell]:
         """Of the steps that end after `since`, up to `until`."""
@@ -101,14 +101,13 @@ _at = itemgetter(0)
 
 def table_of(history: History, version_at: VersionAt) -> Table:
     """From rates a second. version_at: for series without a version of their own."""
-    seconds = history.step.total_seconds()
-    bad, every = _summed(history.parts, seconds), _summed(history.wholes, seconds)
+    bad, every = (_summed(series, history.seconds_before) for series in (history.parts, history.wholes))
     _settle_versions(bad, every, version_at)
     cells = [
         Cell(at, pod, version or version_at(pod, at), min(bad[at, pod, version], count), count)
         for (at, pod, version), count in every.items()
     ]
-    return Table(tuple(sorted(cells, key=_at)), seconds)
+    return Table(tuple(sorted(cells, key=_at)), history.step.total_seconds())
 
 
 def _settle_versions(bad: Amounts, every: Amounts, version_at: VersionAt) -> None:
@@ -140,11 +139,11 @@ def _agree(place: Mapping[str, str], alert: Mapping[str, str]) -> bool:
     return all(alert.get(name, value) == value for name, value in place.items())
 
 
-def _summed(series: Iterable[Series], seconds: float) -> Amounts:
+def _summed(series: Iterable[Series], seconds: Callable[[float], float]) -> Amounts:
     found: Amounts = defaultdict(float)
     for each in series:
         pod, version = pod_of(each.labels), each.labels.get("version", "").removeprefix(NO_VERSION)
         for at, value in each.points:
             if math.isfinite(value):
-                found[at, pod, version] += max(0.0, value * seconds)
+                found[at, pod, version] += max(0.0, value * seconds(at))
     return found

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from bridge.core.context.evidence import MINUTE, Evidence
+from bridge.core.context.histories import History
 
 LOOKED_BACK = 60 * MINUTE
 
@@ -19,12 +20,19 @@ class UpPods:
     since: float | None  #: when the first was missing (Unix seconds)
 
     @property
+    def asked(self) -> int:
+        return self.now + len(self.down)
+
+    @property
     def missing(self) -> int:
         return max(0, self.expected - self.now)
 
 
 def up_pods(evidence: Evidence) -> UpPods | None:
-    """Expected are those that are asked, or that were up most of the hour before the trouble. None if never known."""
+    """Expected are all that are asked, and as many as were up most of the time in the hour before the trouble.
+
+    So one that was replaced is not expected, and one that went without another in its place is. None when not known.
+    """
     history = evidence.histories.get("targets")
     values = {pod: dict(each) for pod, each in evidence.gauge("targets").items()}
     times = sorted({at for each in values.values() for at in each if at <= evidence.until})
@@ -32,19 +40,19 @@ def up_pods(evidence: Evidence) -> UpPods | None:
         return None
     step = history.step.total_seconds()
     last = evidence.until // step * step
+    newest = times[-1] if times[-1] >= last - step else last
     up = {at: sum(1 for each in values.values() if each.get(at, 0) > 0) for at in times}
-    newest = {pod: each.get(last, each.get(last - step)) for pod, each in values.items()}
-    now = sum(1 for value in newest.values() if value)
-    down = tuple(sorted(pod for pod, value in newest.items() if value == 0))
+    down = tuple(sorted(pod for pod, each in values.items() if each.get(newest) == 0))
     before = sorted(up[at] for at in times if evidence.began - LOOKED_BACK <= at < evidence.began - step)
-    expected = max(now + len(down), before[len(before) // 2] if before else 0)
-    return UpPods(now, expected, down, _since(up, expected, last, step))
+    usual = before[len(before) // 2] if before else 0
+    now = up.get(newest, 0)
+    short = {at for at in times if up[at] < usual or any(values[pod].get(at) == 0 for pod in down)}
+    return UpPods(now, max(now + len(down), usual), down, _since(history, set(times) - short, times[0], newest))
 
 
-def _since(up: dict[float, int], expected: int, last: float, step: float) -> float | None:
-    """The first step of the missing ones up to now."""
-    at, found = last, None
-    first = min(up)
-    while at >= first and up.get(at, 0) < expected:
-        found, at = at, at - step
-    return found if found is not None and at >= first else None
+def _since(history: History, whole: set[float], first: float, newest: float) -> float | None:
+    """The first step of those up to now at which some were missing; None when it is not known."""
+    at, found = newest, None
+    while at >= first and at not in whole:
+        found, at = at, at - history.seconds_before(at)
+    return found if at >= first else None

@@ -25,7 +25,7 @@ def test_the_shipped_versions_were_trained_on_the_corpus_as_it_is() -> None:
     expected = corpus.digest(one for one in corpus.load() if not one.held_out)
     for version in build.SHIPPED:
         described = json.loads((SHIPPED / version / "model.json").read_text())
-        assert expected == described["training"]["digest"], "run: python -m bert_api.build --work FOLDER --heads-only"
+        assert described["training"]["digest"] == expected, "run: python -m bert_api.build --work FOLDER --heads-only"
 
 
 def test_the_shipped_encoder_is_small_enough_to_be_quantised_whole() -> None:

@@ -33,15 +33,15 @@ CIVIL = [
 
 @pytest.mark.parametrize("text", TOXIC)
 def test_abuse_is_called_toxic(classifier: Classifier, text: str) -> None:
-    assert "toxic" == classifier.predict([text])[0].label
+    assert classifier.predict([text])[0].label == "toxic"
 
 
 @pytest.mark.parametrize("text", CIVIL)
 def test_civil_text_is_not_called_toxic_even_when_its_words_are_rough(classifier: Classifier, text: str) -> None:
-    assert "non_toxic" == classifier.predict([text])[0].label
+    assert classifier.predict([text])[0].label == "non_toxic"
 
 
-def test_at_least_85_of_100_sentences_that_nobody_tuned_on_are_right(classifier: Classifier) -> None:
+def test_at_least_85_of_100_sentences_that_were_not_tuned_on_are_right(classifier: Classifier) -> None:
     fresh = corpus.load_fresh()
     predictions = classifier.predict([one.text for one in fresh])
     right = sum((prediction.label == "toxic") == one.toxic for prediction, one in zip(predictions, fresh, strict=True))
@@ -66,13 +66,13 @@ def test_eight_threads_get_what_one_gets(classifier: Classifier) -> None:
     texts = (TOXIC + CIVIL) * 4
     expected = classifier.predict(texts)
     with ThreadPoolExecutor(8) as threads:
-        assert expected == [
+        assert [
             one for result in threads.map(lambda text: classifier.predict([text]), texts) for one in result
-        ]
+        ] == expected
 
 
 def test_no_texts_give_no_predictions(classifier: Classifier) -> None:
-    assert [] == classifier.predict([])
+    assert classifier.predict([]) == []
 
 
 def test_a_long_text_is_cut_and_says_so_with_its_whole_length(classifier: Classifier) -> None:
@@ -84,7 +84,7 @@ def test_a_long_text_is_cut_and_says_so_with_its_whole_length(classifier: Classi
 
 def test_the_length_of_a_text_many_times_too_long_is_counted_whole(classifier: Classifier) -> None:
     prediction = classifier.predict(["word " * 2000])[0]
-    assert (2002, True) == (prediction.tokens, prediction.truncated)
+    assert (prediction.tokens, prediction.truncated) == (2002, True)
 
 
 @settings(max_examples=60)
@@ -109,7 +109,7 @@ def test_the_baseline_rises_to_one_at_the_histograms_bounds(version: str) -> Non
     info = load(SHIPPED / version).info
     shares = [share for _, share in info.baseline]
     assert list(CONFIDENCE_BOUNDS) == [upper for upper, _ in info.baseline]
-    assert shares == sorted(shares) and 1.0 == shares[-1] and 0.0 <= shares[0] < 0.1
+    assert shares == sorted(shares) and shares[-1] == 1.0 and 0.0 <= shares[0] < 0.1
 
 
 def test_the_newer_version_is_the_better_one_on_fresh_sentences() -> None:

@@ -23,7 +23,7 @@ def test_it_is_the_same_every_time(sentences: list[Sentence]) -> None:
 def test_no_sentence_is_there_twice_and_none_has_an_empty_slot(sentences: list[Sentence]) -> None:
     texts = [one.text for one in sentences]
     assert len(texts) == len(set(texts))
-    assert [] == [text for text in texts if "{" in text or "}" in text or not text.strip()]
+    assert [text for text in texts if "{" in text or "}" in text or not text.strip()] == []
 
 
 def test_it_holds_several_thousand_sentences_and_a_thousand_of_them_were_written_by_hand(

@@ -27,7 +27,7 @@ def test_the_page_gives_the_served_versions_scores_in_full(part: str, title: str
     scores = json.loads((SHIPPED / "1.1.0" / "model.json").read_text())["metrics"][part]
     row = next(line for line in PAGE.splitlines() if line.startswith(f"| {title} | "))
     cells = [cell.strip() for cell in row.strip("|").split("|")]
-    assert f"{scores['sentences']:,}" == cells[1]
+    assert cells[1] == f"{scores['sentences']:,}"
     figures = [scores[name] for name in ("accuracy", "auc", "brier", "calibration_error")]
     assert [f"{figure:.3f}" for figure in figures] == [cells[2], cells[3], cells[7], cells[8]]
 

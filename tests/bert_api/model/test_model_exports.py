@@ -1,4 +1,4 @@
-"""Other people's classifiers: single- and multi-label heads become one probability of toxic."""
+"""Third-party classifiers: single- and multi-label heads become one probability of toxic."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def test_a_single_label_head_gives_the_share_of_the_toxic_class(tmp_path: Path) 
 
 def test_several_toxic_classes_of_a_single_label_head_add_up(tmp_path: Path) -> None:
     folder = write_export(tmp_path / "own", {"awful": [0.0, 0.0, 0.0]}, ["neutral", "insult", "threat"])
-    assert 2 / 3 == pytest.approx(load(folder).predict(["awful"])[0].probability, abs=1e-6)
+    assert pytest.approx(load(folder).predict(["awful"])[0].probability, abs=1e-6) == 2 / 3
 
 
 def test_the_order_of_the_classes_is_read_from_the_configuration(tmp_path: Path) -> None:
@@ -37,7 +37,7 @@ def test_a_multi_label_head_is_decided_by_its_highest_sigmoid(tmp_path: Path) ->
     words = {"awful": [0.5, -3.0, -2.0, 1.5, 0.0, -4.0], "fine": [-5.0] * 6}
     awful, fine = load(write_export(tmp_path / "own", words, labels, problem_type=MULTI)).predict(["awful", "fine"])
     assert sigmoid(1.5) == pytest.approx(awful.probability, abs=1e-6)
-    assert ("toxic", "non_toxic") == (awful.label, fine.label)
+    assert (awful.label, fine.label) == ("toxic", "non_toxic")
 
 
 def test_one_single_output_is_a_sigmoid(tmp_path: Path) -> None:
@@ -48,13 +48,13 @@ def test_one_single_output_is_a_sigmoid(tmp_path: Path) -> None:
 def test_the_limit_is_the_models_own(tmp_path: Path) -> None:
     folder = write_export(tmp_path / "own", {"awful": [0.0, 1.0]}, ["clean", "toxic"])
     fits, long = load(folder).predict(["awful " * 8, "awful " * 9])
-    assert [(8, False), (9, True)] == [(one.tokens, one.truncated) for one in (fits, long)]
+    assert [(one.tokens, one.truncated) for one in (fits, long)] == [(8, False), (9, True)]
 
 
 def test_two_positions_of_a_roberta_are_not_for_tokens(tmp_path: Path) -> None:
     labels = ["clean", "toxic"]
     folder = write_export(tmp_path / "own", {"awful": [0.0, 1.0]}, labels, model_type="xlm-roberta")
-    assert 6 == load(folder).info.max_tokens
+    assert load(folder).info.max_tokens == 6
 
 
 def test_the_three_inputs_of_a_bert_are_fed(tmp_path: Path) -> None:
@@ -71,17 +71,17 @@ def test_an_input_that_no_text_classifier_has_is_named(tmp_path: Path) -> None:
 
 def test_a_text_without_any_token_is_harmless(tmp_path: Path) -> None:
     folder = write_export(tmp_path / "own", {"awful": [0.0, 1.0]}, ["clean", "toxic"])
-    assert [(0.0, 0)] == [(one.probability, one.tokens) for one in load(folder).predict([""])]
+    assert [(one.probability, one.tokens) for one in load(folder).predict([""])] == [(0.0, 0)]
 
 
 def test_no_texts_give_no_predictions_here_either(tmp_path: Path) -> None:
-    assert [] == load(write_export(tmp_path / "own", {"awful": [0.0, 1.0]}, ["clean", "toxic"])).predict([])
+    assert load(write_export(tmp_path / "own", {"awful": [0.0, 1.0]}, ["clean", "toxic"])).predict([]) == []
 
 
 def test_another_graph_is_another_version_and_there_is_no_baseline(tmp_path: Path) -> None:
     one = load(write_export(tmp_path / "one", {"awful": [0.0, 1.0]}, ["clean", "toxic"])).info
     two = load(write_export(tmp_path / "two", {"awful": [0.0, 2.0]}, ["clean", "toxic"])).info
-    assert one.version != two.version and () == one.baseline
+    assert one.version != two.version and one.baseline == ()
 
 
 def test_labels_that_do_not_say_which_is_harmless_are_refused(tmp_path: Path) -> None:

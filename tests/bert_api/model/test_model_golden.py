@@ -28,12 +28,12 @@ def test_they_are_fifty_of_each_label_as_many_and_short() -> None:
 
 def test_none_was_trained_or_judged_on() -> None:
     known = {one.text.lower().rstrip(".") for one in (*corpus.load(), *corpus.load_fresh())}
-    assert [] == [row["text"] for row in ROWS if row["text"].lower().rstrip(".") in known]
+    assert [row["text"] for row in ROWS if row["text"].lower().rstrip(".") in known] == []
 
 
 @pytest.mark.parametrize("version", LEAST)
 def test_the_shipped_versions_answer_all_of_them_as_documented(version: str) -> None:
     found = load(SHIPPED / version).predict([row["text"] for row in ROWS])
-    assert [] == [row["text"] for row, each in zip(ROWS, found, strict=True) if each.label != row["label"]]
+    assert [row["text"] for row, each in zip(ROWS, found, strict=True) if each.label != row["label"]] == []
     assert min(each.confidence for each in found) == pytest.approx(LEAST[version], abs=0.15)
     assert f"{LEAST[version]}" in PAGE

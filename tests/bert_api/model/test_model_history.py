@@ -16,19 +16,19 @@ def history(tmp_path: Path) -> RunHistory:
 
 
 def test_nothing_ran_yet(history: RunHistory) -> None:
-    assert [] == history.read()
+    assert history.read() == []
 
 
 def test_a_run_shows_its_start_and_its_end(history: RunHistory) -> None:
     run = history.started("minilm", "drift", 100.0)
     history.finished(run, 160.0, "succeeded", "1.2.0", "better")
-    assert [Run(run, "minilm", "drift", 100.0, 160.0, "succeeded", "1.2.0", "better")] == history.read()
+    assert history.read() == [Run(run, "minilm", "drift", 100.0, 160.0, "succeeded", "1.2.0", "better")]
 
 
 def test_a_run_that_was_killed_stays_running_and_the_next_one_is_read(history: RunHistory) -> None:
     history.started("minilm", "manual", 1.0)
     history.finished(history.started("minilm", "manual", 2.0), 3.0, "rejected")
-    assert ["running", "rejected"] == [run.status for run in history.read()]
+    assert [run.status for run in history.read()] == ["running", "rejected"]
 
 
 @pytest.mark.parametrize("torn", [1, 5, 40])
@@ -45,7 +45,7 @@ def test_a_line_torn_by_a_crash_costs_only_itself(history: RunHistory, tmp_path:
 def test_lines_that_are_no_events_are_skipped(history: RunHistory, tmp_path: Path) -> None:
     (tmp_path / FILE).write_bytes(b'\xff\xfe\n[1, 2]\n{"event": "started"}\nnull\n')
     run = history.started("minilm", "manual", 1.0)
-    assert [run] == [one.run for one in history.read()]
+    assert [one.run for one in history.read()] == [run]
 
 
 def test_runs_written_at_the_same_time_are_all_kept(history: RunHistory) -> None:

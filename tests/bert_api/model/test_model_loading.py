@@ -18,7 +18,7 @@ def change(folder: Path, **changes: Any) -> None:
 
 
 def test_an_unchanged_copy_loads_with_the_encoder_beside_it(copied: Path) -> None:
-    assert "1.1.0" == load(copied).info.version
+    assert load(copied).info.version == "1.1.0"
 
 
 @pytest.mark.parametrize("name", ["head.json", "../../encoder/encoder.onnx", "../../encoder/tokenizer.json"])
@@ -77,7 +77,7 @@ def test_a_baseline_that_falls_is_refused(copied: Path) -> None:
 
 
 def rewrite_head(folder: Path, **changes: Any) -> None:
-    """With the checksum corrected, as somebody would who builds a version by hand."""
+    """With the checksum corrected, as a user would who builds a version by hand."""
     path = folder / "head.json"
     path.write_text(json.dumps({**json.loads(path.read_text()), **changes}))
     change(folder, files={"head.json": sha256(path)})

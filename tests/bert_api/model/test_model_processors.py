@@ -46,7 +46,7 @@ def test_a_table_that_is_only_read_may_use_all_eight_bits(tmp_path: Path) -> Non
     ids, row = (helper.make_tensor_value_info(*each) for each in
                 (("ids", TensorProto.INT64, [None]), ("row", TensorProto.INT8, [None, 4])))  # fmt: skip
     onnx.save(helper.make_model(helper.make_graph([node], "read", [ids], [row], [table])), tmp_path / "graph.onnx")
-    assert 0 == saturation.largest_weight(tmp_path / "graph.onnx")
+    assert saturation.largest_weight(tmp_path / "graph.onnx") == 0
 
 
 def product(weight: int) -> onnx.ModelProto:

@@ -45,7 +45,7 @@ def first(tmp_path_factory: pytest.TempPathFactory, part: list[Sentence]) -> tup
 
 
 class Clock:
-    """Ten seconds go by between two looks."""
+    """Ten seconds go by between two readings of the clock."""
 
     def __init__(self) -> None:
         self._times: Iterator[int] = count(1000, 10)
@@ -68,9 +68,9 @@ def test_a_model_trained_on_less_is_worse_and_only_written_when_forced(
     assert forced.detail.startswith("forced although the new model is worse: Brier")
     versions, history = Versions(SHIPPED, tmp_path), RunHistory(tmp_path)
     outcome = retrain(versions, history, "schedule", sentences=part)
-    assert ("rejected", None, "1.1.0") == (outcome.status, outcome.version, outcome.current)
+    assert (outcome.status, outcome.version, outcome.current) == ("rejected", None, "1.1.0")
     assert outcome.after.brier > outcome.before.brier
-    assert ["1.0.0", "1.1.0"] == versions.names() and ["rejected"] == [run.status for run in history.read()]
+    assert versions.names() == ["1.0.0", "1.1.0"] and [run.status for run in history.read()] == ["rejected"]
 
 
 def test_feedback_changes_the_head_and_the_verdict(
@@ -81,7 +81,7 @@ def test_feedback_changes_the_head_and_the_verdict(
     more = [(one.text, "toxic" if one.toxic else "non_toxic") for one in written(1) if not one.held_out]
     rows = [(CUSTOM, "toxic"), (f"{CUSTOM} Again.", "toxic"), (f"I say it: {CUSTOM}", "toxic"), *more]
     outcome = retrain(versions, RunHistory(first[0]), "manual", feedback(tmp_path, rows), sentences=part, clock=Clock())
-    assert "succeeded" == outcome.status and outcome.version is not None
+    assert outcome.status == "succeeded" and outcome.version is not None
     after = load(versions.folder(outcome.version)).predict([CUSTOM])[0]
     assert after.probability > before.probability + 0.1
     old, new = (head.read(versions.folder(version)) for version in (outcome.current, outcome.version))
@@ -95,8 +95,8 @@ def test_poisoned_feedback_is_refused(first: tuple[Path, Outcome], part: list[Se
     names = versions.names()
     flipped = [(one.text, "non_toxic" if one.toxic else "toxic") for one in part if not one.held_out]
     outcome = retrain(versions, history, "drift", feedback(tmp_path, flipped[: len(flipped) // 2]), sentences=part)
-    assert "rejected" == outcome.status and "the new model is worse" in outcome.detail
-    assert names == versions.names() and "rejected" == history.read()[-1].status
+    assert outcome.status == "rejected" and "the new model is worse" in outcome.detail
+    assert names == versions.names() and history.read()[-1].status == "rejected"
 
 
 def test_the_same_sentences_give_the_same_head(
@@ -112,15 +112,15 @@ def test_the_same_sentences_give_the_same_head(
 
 def test_a_finished_run_is_recorded_with_its_times_and_version(first: tuple[Path, Outcome]) -> None:
     run = RunHistory(first[0]).read()[0]
-    assert ("schedule", "succeeded", first[1].version) == (run.trigger, run.status, run.version)
-    assert (1000.0, 1010.0) == (run.started_at, run.finished_at)
+    assert (run.trigger, run.status, run.version) == ("schedule", "succeeded", first[1].version)
+    assert (run.started_at, run.finished_at) == (1000.0, 1010.0)
 
 
-def test_a_run_that_fails_is_recorded_as_failed_without_anybodys_text(tmp_path: Path) -> None:
+def test_a_run_that_fails_is_recorded_as_failed_without_a_users_text(tmp_path: Path) -> None:
     versions, history = Versions(SHIPPED, tmp_path / "state"), RunHistory(tmp_path / "state")
     with pytest.raises(FeedbackError):
         retrain(versions, history, "manual", feedback(tmp_path, [("private words", "nasty")]))
-    assert [("failed", "FeedbackError")] == [(run.status, run.detail) for run in history.read()]
+    assert [(run.status, run.detail) for run in history.read()] == [("failed", "FeedbackError")]
 
 
 @pytest.mark.parametrize(
@@ -155,14 +155,14 @@ def two_sentences() -> list[Sentence]:
 
 def test_the_scores_of_a_half_right_judgement_are_what_the_formulas_give() -> None:
     scores = judging.judge(np.array([0.8, 0.6]), two_sentences())
-    assert (0.5, 1.0) == (scores.accuracy, scores.auc)
-    assert (0.04 + 0.36) / 2 == pytest.approx(scores.brier)
-    assert (0.2 + 0.6) / 2 == pytest.approx(scores.calibration_error)
-    assert {"insult": 1.0, "polite": 0.0} == scores.right
-    assert [1, 1] == [scores.reliability[index].count for index in (6, 8)]
+    assert (scores.accuracy, scores.auc) == (0.5, 1.0)
+    assert pytest.approx(scores.brier) == (0.04 + 0.36) / 2
+    assert pytest.approx(scores.calibration_error) == (0.2 + 0.6) / 2
+    assert scores.right == {"insult": 1.0, "polite": 0.0}
+    assert [scores.reliability[index].count for index in (6, 8)] == [1, 1]
 
 
 def test_the_baseline_weighs_toxic_texts_as_everyday_traffic_has_them() -> None:
     shares = dict(judging.baseline(np.array([0.62, 0.03]), two_sentences()))
     assert pytest.approx(judging.REFERENCE_TOXIC_SHARE) == shares[0.65]
-    assert 0.0 == shares[0.6] and 1.0 == shares[1.0]
+    assert shares[0.6] == 0.0 and shares[1.0] == 1.0

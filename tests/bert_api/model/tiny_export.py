@@ -28,7 +28,7 @@ def write_export(
 ) -> Path:
     """words: each word's logits, one a label. Everything else counts as [UNK], whose logits are zero.
 
-    more_inputs: that the graph wants besides input_ids, and makes nothing of.
+    more_inputs: that the graph wants besides input_ids, and ignores.
     """
     folder.mkdir(parents=True, exist_ok=True)
     rows = [[0.0] * len(labels), *words.values()]

@@ -27,7 +27,7 @@ BROKEN = "broken"
 
 
 class FakeClassifier:
-    """Words in RUDE are toxic. `open` can be cleared to hold everybody; what was asked is kept in `calls`."""
+    """Words in RUDE are toxic. `open` can be cleared to block every caller; what was asked is kept in `calls`."""
 
     def __init__(self, version: str = "1.0.0") -> None:
         self.info = ModelInfo("fake", version, "none 1.0", "none", MOST_TOKENS, BASELINE)

@@ -1,4 +1,4 @@
-"""A real process of the API on a free port of loopback, its log in a file, ended by whoever started it."""
+"""A real process of the API on a free port of loopback, its log in a file, ended by its caller."""
 
 from __future__ import annotations
 

@@ -166,7 +166,7 @@ def test_a_process_that_ends_is_not_ready_but_still_answers(client: FlaskClient,
     assert predict(client, text="a last question").status_code == 200
 
 
-def test_a_full_queue_is_told_at_once_and_says_when_to_retry(classifier: FakeClassifier) -> None:
+def test_a_full_queue_is_refused_at_once_and_says_when_to_retry(classifier: FakeClassifier) -> None:
     service = service_with(classifier, Limits(queue=1, threads=1, timeout_seconds=20))
     app = create_app(service)
     classifier.open.clear()
@@ -203,7 +203,7 @@ def test_a_broken_prediction_is_our_fault_and_counts_each_text(client: FlaskClie
     assert "poison" not in answer.text
 
 
-def test_a_fault_of_the_code_is_told_without_details(
+def test_a_fault_of_the_code_is_answered_without_details(
     service: Service, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     def broken(texts: object) -> None:

@@ -1,4 +1,4 @@
-"""The change webhook: told, retried, given up, and never in the way."""
+"""The change webhook: notified, retried, given up, and never in the way."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ CHANGE = Change("deploy", "minilm", "1.1.0", "1.0.0", "2026-01-02T03:04:05+00:00
 SOON = (0.0, 0.0, 0.0)
 
 
-def test_a_change_is_told_with_its_facts_and_token(receiver: Receiver) -> None:
+def test_a_change_is_posted_with_its_facts_and_token(receiver: Receiver) -> None:
     webhook = ChangeWebhook(receiver.url, "hush")
     webhook.notify(CHANGE)
     assert webhook.finish(20)
@@ -50,14 +50,14 @@ def test_it_gives_up_at_last_and_at_once_where_trying_is_no_use(receiver: Receiv
     assert len(receiver.bodies) == tries
 
 
-def test_nobody_listening_is_survived(caplog: pytest.LogCaptureFixture) -> None:
+def test_a_receiver_that_does_not_listen_is_survived(caplog: pytest.LogCaptureFixture) -> None:
     webhook = ChangeWebhook("http://127.0.0.1:1/token-in-path", waits=SOON)
     webhook.notify(CHANGE)
     assert not webhook.finish(20)
     assert "token-in-path" not in caplog.text
 
 
-def test_telling_returns_before_the_receiver_has_answered(receiver: Receiver) -> None:
+def test_notifying_returns_before_the_receiver_has_answered(receiver: Receiver) -> None:
     receiver.gate.clear()
     webhook = ChangeWebhook(receiver.url)
     webhook.notify(CHANGE)
@@ -73,15 +73,15 @@ def test_without_an_address_it_is_silent() -> None:
     assert webhook.finish(0)
 
 
-def test_deploy_and_rollback_tell_who_did_what_and_once(receiver: Receiver, tmp_path: Path, shipped: Path) -> None:
+def test_deploy_and_rollback_post_who_did_what_and_once(receiver: Receiver, tmp_path: Path, shipped: Path) -> None:
     receiver.statuses = [503, 200]
     with running_api(tmp_path, BERT_API_MODELS=str(shipped), CHANGE_WEBHOOK_URL=receiver.url) as api:
         assert api.command("deploy", "1.1.0").returncode == 0
         api.wait_for_version("1.1.0")
         assert api.command("rollback").returncode == 0
         api.wait_for_version("1.0.0")
-    told = [(each["kind"], each["model"], each["version"], each["previous"]) for each in receiver.bodies[1:]]
-    assert told == [("deploy", "fake", "1.1.0", "1.0.0"), ("rollback", "fake", "1.0.0", "1.1.0")]
+    posted = [(each["kind"], each["model"], each["version"], each["previous"]) for each in receiver.bodies[1:]]
+    assert posted == [("deploy", "fake", "1.1.0", "1.0.0"), ("rollback", "fake", "1.0.0", "1.1.0")]
     assert "@" in receiver.bodies[1]["by"]
 
 

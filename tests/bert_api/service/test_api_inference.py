@@ -91,7 +91,7 @@ def test_as_many_are_worked_on_at_once_as_there_are_threads(desk: Desk) -> None:
     assert len([one.result() for one in asked]) == 3
 
 
-def test_who_finds_the_queue_full_is_told_at_once(desk: Desk) -> None:
+def test_a_caller_who_finds_the_queue_full_is_refused_at_once(desk: Desk) -> None:
     queue = desk.queue(Limits(queue=1, threads=1, timeout_seconds=300))
     desk.classifier.open.clear()
     desk.pool.submit(queue.ask, ["in the slot"])
@@ -102,7 +102,7 @@ def test_who_finds_the_queue_full_is_told_at_once(desk: Desk) -> None:
         queue.ask(["one too many"])
 
 
-def test_what_nobody_waits_for_any_more_is_not_inferred(desk: Desk) -> None:
+def test_what_no_caller_waits_for_any_more_is_not_inferred(desk: Desk) -> None:
     queue = desk.queue(Limits(threads=1, timeout_seconds=0.05))
     desk.classifier.open.clear()
     with pytest.raises(InferenceTimeout):
@@ -134,13 +134,13 @@ def test_a_probability_that_cannot_be_is_a_failed_prediction(desk: Desk, probabi
         desk.queue().ask(["a b"])
 
 
-def test_without_a_model_nobody_waits(desk: Desk) -> None:
+def test_without_a_model_no_caller_waits(desk: Desk) -> None:
     desk.slot.served = None
     with pytest.raises(NoModel):
         desk.queue().ask(["a b"])
 
 
-def test_a_model_that_goes_while_somebody_waits_is_said_to_each(desk: Desk) -> None:
+def test_a_model_that_goes_while_callers_wait_is_reported_to_each(desk: Desk) -> None:
     queue = desk.queue(Limits(threads=1, timeout_seconds=300))
     desk.classifier.open.clear()
     first = desk.pool.submit(queue.ask, ["one first"])

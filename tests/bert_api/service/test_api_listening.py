@@ -1,4 +1,4 @@
-"""What the server refuses before the application sees it: told like every other error, and without what was sent."""
+"""What the server refuses before the application sees it: answered as any other error, without what was sent."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ def test_any_request_gets_an_answer_that_blames_not_us(
     assert answer.status < 500 or answer.status == 501
 
 
-def test_a_fault_of_the_server_is_told_as_one_of_the_application() -> None:
+def test_a_fault_of_the_server_is_answered_as_one_of_the_application() -> None:
     assert json.loads(refusal(500, 1))["error"] == "our_fault"
 
 

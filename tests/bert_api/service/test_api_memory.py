@@ -1,4 +1,4 @@
-"""Memory of a control group where it tells something about us, resident memory elsewhere."""
+"""Memory of a control group where it says something about us, resident memory elsewhere."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def machine(tmp_path: Path) -> Machine:
     return Machine(tmp_path)
 
 
-def test_a_limited_group_is_told_as_the_kubelet_counts_it(machine: Machine) -> None:
+def test_a_limited_group_is_measured_as_the_kubelet_counts_it(machine: Machine) -> None:
     machine.group("pod", memory_current="500\n", memory_max="2000\n", memory_stat="anon 9\ninactive_file 120\n")
     memory = machine.says("0::/pod\n")
     assert (memory.usage(), memory.limit()) == (380, 2000)
@@ -48,7 +48,7 @@ def test_seen_from_inside_a_container_the_root_is_our_group(machine: Machine) ->
     assert (memory.usage(), memory.limit()) == (500, 2000)
 
 
-def test_no_limit_is_zero_and_a_group_of_our_own_still_tells_its_usage(machine: Machine) -> None:
+def test_no_limit_is_zero_and_a_group_of_our_own_still_shows_its_usage(machine: Machine) -> None:
     machine.group("pod", memory_current="500", memory_max="max", memory_stat="", cgroup_procs="17\n")
     memory = machine.says("0::/pod\n")
     assert (memory.usage(), memory.limit()) == (500, 0)
@@ -61,11 +61,11 @@ def test_an_unlimited_group_with_other_processes_says_nothing_about_us(machine: 
 
 
 @pytest.mark.parametrize("text", ["", "4:memory:/old\n", "0::/nowhere\n"], ids=["none", "version 1", "not mounted"])
-def test_without_such_a_group_resident_memory_is_told(machine: Machine, text: str) -> None:
+def test_without_such_a_group_resident_memory_is_measured(machine: Machine, text: str) -> None:
     memory = machine.says(text)
     assert (memory.usage(), memory.limit()) == (70 * PAGE, 0)
 
 
-def test_of_this_process_it_tells_something_plausible() -> None:
+def test_of_this_process_it_measures_something_plausible() -> None:
     assert 1e6 < Memory().usage() < 1e12
     assert Memory().limit() >= 0

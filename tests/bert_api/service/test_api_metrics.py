@@ -156,7 +156,7 @@ def test_a_version_begins_with_zeros_and_leaves_what_it_counted() -> None:
     assert value("ml_predictions_total", each) == 1
 
 
-def test_the_baseline_is_told_in_prometheus_words() -> None:
+def test_the_baseline_is_printed_in_prometheus_words() -> None:
     value = filled().registry.get_sample_value
     assert value("ml_confidence_baseline_cdf", {"upper": "1.0", "version": "1.0.0"}) == 1.0
     assert value("ml_confidence_baseline_cdf", {"upper": "0.6", "version": "1.0.0"}) == 0.25
@@ -188,7 +188,7 @@ def test_the_same_version_loaded_again_keeps_its_series() -> None:
     assert len([line for line in text_of(metrics) if line.startswith("ml_confidence_baseline_cdf{")]) == len(BASELINE)
 
 
-def test_a_language_nobody_listed_counts_as_other() -> None:
+def test_a_language_that_is_not_listed_counts_as_other() -> None:
     metrics = filled()
     for language in ("en", "tlh", "x" * 5000, "EN\n"):
         metrics.predicted("1.0.0", "toxic", "high", 0.9, 5, language=language, truncated=False)
@@ -212,7 +212,7 @@ def test_promtool_finds_nothing_to_say_about_a_real_scrape(scraped: str) -> None
     assert (done.returncode, done.stdout + done.stderr) == (0, "")
 
 
-def test_a_real_scrape_tells_what_happened(scraped: str) -> None:
+def test_a_real_scrape_shows_what_happened(scraped: str) -> None:
     for line in (
         'ml_predictions_total{confidence_level="high",result="toxic",version="1.0.0"} 1.0',
         'ml_prediction_errors_total{error_type="prediction_failed",version="1.0.0"} 1.0',

@@ -1,4 +1,4 @@
-"""A real process: versions change under load, an end loses nothing, and the log has no text of anybody's."""
+"""A real process: versions change under load, an end loses nothing, and the log has no user's text."""
 
 from __future__ import annotations
 
@@ -104,7 +104,7 @@ def test_sigterm_finishes_what_was_begun_and_then_ends(api: Api) -> None:
     assert '"event": "ended"' in api.log()
 
 
-def test_who_comes_while_it_drains_hears_that_it_is_not_ready(tmp_path: Path, shipped: Path) -> None:
+def test_a_caller_who_comes_while_it_drains_is_answered_not_ready(tmp_path: Path, shipped: Path) -> None:
     with running_api(tmp_path, BERT_API_MODELS=str(shipped), BERT_API_DRAIN="2") as api:
         api.ask_to_end()
         wait_until(lambda: requests.get(f"{api.url}/readyz", timeout=60).status_code == 503)
@@ -125,7 +125,7 @@ def test_more_than_fifty_can_be_in_flight(tmp_path: Path, shipped: Path) -> None
         assert {one.result().status_code for one in asked} == {200}
 
 
-def test_the_log_has_one_json_object_a_line_and_no_text_of_anybodys(api: Api) -> None:
+def test_the_log_has_one_json_object_a_line_and_no_users_text(api: Api) -> None:
     for text in ("tell-tale words", "poison tell-tale", "tell-tale" * 2000):
         api.predict(text)
     requests.post(f"{api.url}/predict?q=tell-tale", data="tell-tale", timeout=60)
@@ -137,7 +137,7 @@ def test_the_log_has_one_json_object_a_line_and_no_text_of_anybodys(api: Api) ->
     assert "tell-tale" not in api.log()
 
 
-def test_metrics_have_no_text_of_anybodys(api: Api) -> None:
+def test_metrics_have_no_users_text(api: Api) -> None:
     session = requests.Session()
     session.post(f"{api.url}/predict", json={"text": "tell-tale", "language": "tell-tale"}, timeout=60)
     session.request("TELLTALE", f"{api.url}/tell-tale/{'a' * 50}", timeout=60)
@@ -146,7 +146,7 @@ def test_metrics_have_no_text_of_anybodys(api: Api) -> None:
     assert 'handler="unmatched"' in text
 
 
-def test_settings_that_cannot_be_are_all_told_at_once(api: Api) -> None:
+def test_settings_that_cannot_be_are_all_named_at_once(api: Api) -> None:
     api.environment.update(BERT_API_THREADS="8", BERT_API_LISTEN="localhost:80")
     done = api.command("serve")
     assert done.returncode == 1

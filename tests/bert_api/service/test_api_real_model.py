@@ -1,4 +1,4 @@
-"""The committed model behind the real server: its answers, and a whole life of it while people ask."""
+"""The committed model behind the real server: its answers, and a whole life of it while callers ask."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Api]:
         ("Please kill the process and start the server again.", "non_toxic"),
     ],
 )
-def test_people_would_agree(api: Api, text: str, label: str) -> None:
+def test_users_would_agree(api: Api, text: str, label: str) -> None:
     assert api.predict(text).json()["label"] == label
 
 
@@ -43,7 +43,7 @@ def test_odd_texts_are_classified(api: Api, text: str) -> None:
 
 
 class Askers:
-    """A few people who ask now and then, as long as the block lasts; each keeps a connection."""
+    """A few callers who ask now and then, as long as the block lasts; each keeps a connection."""
 
     def __init__(self, api: Api) -> None:
         self._api, self._stop = api, threading.Event()
@@ -87,8 +87,8 @@ def test_retrain_deploy_and_rollback_lose_no_request(api: Api, tmp_path: Path, r
         assert described(api) == {before}
     assert {status for status, _ in askers.answers} == {200}
     assert {version for _, version in askers.answers} == {before, new}
-    told = [(each["kind"], each["version"], each["previous"]) for each in receiver.bodies]
-    assert told == [("retraining", before, None), ("deploy", new, before), ("rollback", before, new)]
+    posted = [(each["kind"], each["version"], each["previous"]) for each in receiver.bodies]
+    assert posted == [("retraining", before, None), ("deploy", new, before), ("rollback", before, new)]
 
 
 def described(api: Api) -> set[str]:

@@ -59,7 +59,7 @@ def test_what_cannot_be_is_refused_with_its_name(name: str, text: str) -> None:
         from_environment({name: text})
 
 
-def test_all_faults_are_told_at_once() -> None:
+def test_all_faults_are_named_at_once() -> None:
     with pytest.raises(SettingsError) as caught:
         from_environment({"BERT_API_THREADS": "1", "BERT_API_QUEUE": "0", "BERT_API_MAX_BODY": "x"})
     assert len(str(caught.value).splitlines()) == 3

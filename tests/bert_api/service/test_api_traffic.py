@@ -63,8 +63,8 @@ def test_a_wave_is_mostly_rude_and_drift_mostly_strange(sentences: Sentences) ->
     assert shares["drift"][1] > 0.9
 
 
-def test_drift_lowers_the_shipped_models_confidence_as_far_as_its_alerts_look(sentences: Sentences) -> None:
-    """MLConfidenceMeanLow looks for a mean below 0.65, MLRetrainingRequired for 80 % up to 0.6."""
+def test_drift_lowers_the_shipped_models_confidence_as_far_as_its_alerts_expect(sentences: Sentences) -> None:
+    """MLConfidenceMeanLow fires at a mean below 0.65, MLRetrainingRequired for 80 % up to 0.6."""
     model = load(max(SHIPPED.iterdir()))
     drifted = [each.confidence for each in model.predict(texts_of("drift", sentences, 200))]
     normal = [each.confidence for each in model.predict(texts_of("normal", sentences, 200))]
@@ -90,7 +90,7 @@ def test_the_p95_is_that_of_the_latest_answers() -> None:
     assert tally.p95() == pytest.approx(0.096)
 
 
-def test_nobody_listening_is_a_failed_request() -> None:
+def test_a_server_that_does_not_listen_is_a_failed_request() -> None:
     assert Connection("http://127.0.0.1:1").predict({"text": "a"}) is None
 
 

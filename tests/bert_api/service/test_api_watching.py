@@ -94,8 +94,8 @@ def test_a_model_that_cannot_be_loaded_leaves_the_old_one_and_counts(
     assert scene.step() == "1.0.0"
     assert (scene.load_errors("1.2.0"), scene.load_errors("1.0.0")) == (1, 0)
     assert scene.series("ml_model_status") == {"": 1}
-    told = [record.message for record in caplog.records if record.levelno >= logging.WARNING]
-    assert told == ["a model could not be loaded"]
+    warnings = [record.message for record in caplog.records if record.levelno >= logging.WARNING]
+    assert warnings == ["a model could not be loaded"]
 
 
 def test_a_model_that_fails_its_warm_up_never_answers(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -145,7 +145,7 @@ def test_the_unload_drill_takes_the_model_away_and_its_end_loads_it_again(scene:
     assert scene.loads == ["1.0.0", "1.0.0"]
 
 
-def test_retrainings_of_the_trainer_are_told(scene: Scene) -> None:
+def test_retrainings_of_the_trainer_are_counted(scene: Scene) -> None:
     scene.step()
     run = scene.history.started("fake", "drift", at=900.0)
     scene.step()
@@ -165,7 +165,7 @@ def test_a_folder_of_ones_own_is_served_without_versions(tmp_path: Path) -> None
     assert slot.served and slot.served.version == "7.0.0"
 
 
-def test_the_thread_looks_by_itself_until_it_is_stopped(scene: Scene) -> None:
+def test_the_thread_polls_by_itself_until_it_is_stopped(scene: Scene) -> None:
     scene.watcher.start()
     wait_until(lambda: scene.slot.served)
     scene.watcher.stop()

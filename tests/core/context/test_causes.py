@@ -183,6 +183,46 @@ RIGHT = {
         "overload",
         r"^3\.5 x the usual traffic \(42/s\)",
     ),
+    "new pods that are slow, and the traffic that they were added for": (
+        World(
+            three(a_second=lambda m: 4.0)
+            + [
+                Pod(f"new-{index}", bad=of_version("1.0.0", 0.8), there=lambda m: m > -9, started=lambda m: -9.0)
+                for index in range(6)
+            ],
+            role="slowness",
+        ),
+        "new_pods_fail",
+        r"^The 6 pods that started 12 min ago are slow \([\d,]+ of [\d,]+ against .* on the 3 older ones\)\.$",
+    ),
+    "pods that vanished, and the others get more": (
+        World(
+            [
+                Pod(f"a-{index}", bad=from_minute(-9, 0.6), a_second=lambda m: 4.0 if m < -9 else 7.2)
+                for index in range(5)
+            ]
+            + [Pod(f"b-{index}", there=lambda m: m < -9) for index in range(4)],
+            role="slowness",
+        ),
+        "pods_missing",
+        r"^5 of 9 pods answer Prometheus for 12 min; each of them gets 1\.8 x the requests of before\.$",
+    ),
+    "fewer pods by a change": (
+        World(
+            [Pod(f"a-{index}", bad=from_minute(-9, 0.6), a_second=lambda m: 4.0 if m < -9 else 9) for index in range(4)]
+            + [Pod(f"b-{index}", there=lambda m: m < -9) for index in range(5)],
+            role="slowness",
+            changes=[a_change("config", -9.5, summary="replicas 9 to 4")],
+        ),
+        "pods_missing",
+        r"^4 of 9 pods answer Prometheus for 12 min; each of them .* 2\.2 x .*; configuration change: replicas ",
+    ),
+    "traffic that vanished, and as many failures as ever": (
+        World(three(a_second=lambda m: 4.0 if m < -9 else 0.44, bad=from_minute(-9, 0.077, 0.0085))),
+        "traffic_fell",
+        r"^Not more failures, but fewer requests: the traffic fell to 1\d % of what it was, as the errors began; "
+        r"failed predictions: [\d.]+ a minute, [\d.]+ before\.$",
+    ),
     "a spike by itself": (
         World(three(a_second=lambda m: 4.0 if m < -7 else 48.0), role="", facts=[SPIKE]),
         "traffic_surge",
@@ -192,6 +232,11 @@ RIGHT = {
         World(three(bad=from_minute(-9, 0.4)), role="slowness", tokens=lambda m: 20.0 if m < -9 else 70.0),
         "longer_texts",
         r"^Tokens of a text: 20 before, 70 now \(3\.5 x\), as the slowness began\.$",
+    ),
+    "shorter texts": (
+        World(three(bad=from_minute(-40, 0.5, 0.1)), role="outputs", tokens=lambda m: 40.0 if m < -40 else 15.0),
+        "inputs_changed",
+        r"all 3 pods on 1\.0\.0 alike; .*Tokens of a text: 40 before, 15 now\.$",
     ),
     "other texts": (
         World(three(bad=from_minute(-40, 0.5, 0.1)), role="outputs", turkish=lambda m: 0.02 if m < -40 else 0.5),
@@ -211,7 +256,7 @@ RIGHT = {
     "a leak": (
         World([Pod("a", memory=lambda m: 0.45 + 0.48 * (m + 180) / 180), Pod("b"), Pod("c")], role=""),
         "memory_leak",
-        r"^A leak: memory of a grows steadily: 94 % now, 46 % 3 h .* grows 16 % an hour, full in about 23 min\.$",
+        r"^A leak: memory of a grows steadily: 94 % now, full in about 23 min, grows 16 % an hour, 46 % 3 h .* ago\.$",
     ),
     "a leak of a new version": (
         World([Pod("a", DEPLOYED, memory=lambda m: 0.45 + 0.48 * (m + 180) / 180), Pod("b"), Pod("c")], role=""),
@@ -232,7 +277,49 @@ RIGHT = {
             changes=[a_change("deploy", -95, "1.1.0")],
         ),
         "memory_leak",
-        r"^A leak: memory of a and 2 more grows steadily: .*; it began as 1\.1\.0 was deployed\.$",
+        r"^A leak: memory of all 3 pods grows steadily: .*; it began as 1\.1\.0 was deployed\.$",
+    ),
+    "a leak that has killed its pod twice": (
+        World(
+            [
+                Pod(
+                    "a",
+                    memory=lambda m: 0.4 + 0.58 * ((m + 150) % 50) / 50,
+                    started=lambda m: (m + 150) // 50 * 50 - 150,
+                ),
+                Pod("b"),
+            ],
+            role="",
+            now=-1,
+            alert=-5,
+        ),
+        "memory_leak",
+        r"; a restarted with its memory full [23] times, the last \d+ min ago\.$",
+    ),
+    "a version that needs twice the memory": (
+        World(
+            three(versions=((-1000, "1.4.0"), (-50, "1.5.0")), memory=lambda m: 0.43 if m < -50 else 0.86),
+            role="",
+            changes=[a_change("deploy", -50, "1.5.0", "1.4.0")],
+        ),
+        "memory_step",
+        r"^A step: memory of all 3 pods rose from 43 % to 86 % as 1\.5\.0 was deployed, 5\d min ago\.$",
+    ),
+    "a pod that fills its memory and fails each time": (
+        World(
+            [
+                Pod("a"),
+                Pod("b"),
+                Pod(
+                    "c",
+                    bad=lambda m, v: 0.4 if m > -26 and m % 9 > 5 else 0.002,
+                    started=lambda m: -1000.0 if m < -27 else (m // 9) * 9,
+                ),
+            ],
+            now=2,
+        ),
+        "pod_fails",
+        r"^c fails .*; c restarted \d times in 30 min\.$",
     ),
     "a step after a change": (
         World(
@@ -241,17 +328,17 @@ RIGHT = {
             changes=[a_change("config", -21, summary="Cache made larger")],
         ),
         "memory_step",
-        r"^A step: memory of a rose from 45 % to 92 % .*; Cache made larger just before\.$",
+        r"^A step: memory of a rose from 45 % to 92 % .*; configuration change: Cache made larger just before\.$",
     ),
     "a change of the configuration": (
         World(three(bad=from_minute(-6, 0.3)), changes=[a_change("config", -7, summary="Queue made shorter")]),
         "change_at_onset",
-        r"^Queue made shorter as the errors began",
+        r"^configuration change: Queue made shorter as the errors began",
     ),
     "a change forty seconds before": (
         World(three(bad=from_minute(-6, 0.3)), changes=[a_change("config", -6.7, summary="Queue made shorter")]),
         "change_at_onset",
-        r"^Queue made shorter as the errors began",
+        r"^configuration change: Queue made shorter as the errors began",
     ),
     "the nearer of two changes, and the other": (
         World(
@@ -259,7 +346,7 @@ RIGHT = {
             changes=[a_change("config", -6.5, summary="Queue made shorter"), a_change("deploy", -10, "1.1.0")],
         ),
         "change_at_onset",
-        r"^Queue made shorter .*; 1\.1\.0 was deployed 4 min before the errors began, too\.$",
+        r"^configuration change: Queue made shorter .*; 1\.1\.0 was deployed 4 min before the errors began, too\.$",
     ),
 }
 
@@ -307,6 +394,17 @@ NOTHING = {
     "no trouble at all": World(three(versions=DEPLOYED), changes=[DEPLOY]),
     "a surge in an alert about something else": World(three(a_second=lambda m: 4.0 if m < -7 else 20.0), role=""),
     "no slowness, and a surge": World(three(a_second=lambda m: 4.0 if m < -7 else 14.0), role="slowness"),
+    "three times the traffic on three times the pods": World(
+        three(bad=from_minute(-6, 0.4))
+        + [Pod(f"new-{index}", bad=from_minute(-6, 0.4), there=lambda m: m > -7.5) for index in range(6)],
+        role="slowness",
+    ),
+    "a rise of the traffic long before": World(
+        three(a_second=lambda m: 4.0 if m < -35 else 14.0, bad=from_minute(-6, 0.4)), role="slowness"
+    ),
+    "less traffic, and more failures": World(
+        three(a_second=lambda m: 4.0 if m < -9 else 1.2, bad=from_minute(-9, 0.2, 0.0085))
+    ),
     "nothing": World(three(bad=from_minute(-6, 0.3))),
     "a remedy fifty seconds after": World(
         three(bad=from_minute(-6, 0.3)), changes=[a_change("config", -5.15, summary="Circuit breaker on")]
@@ -350,7 +448,27 @@ def test_the_onset_is_before_the_alert() -> None:
 def test_what_all_pods_share_is_only_possible() -> None:
     found = World(three(bad=from_minute(-6, 0.3)), facts=[TIMEOUTS]).decision().hypothesis
     assert found is not None and ("common_errors", Confidence.POSSIBLE) == (found.rule, found.confidence)
-    assert "all timeout on every pod, nothing changed in 2 h" == found.short
+    assert "nearly all timeout, on all pods alike, nothing changed in 2 h" == found.short
+
+
+def test_texts_that_changed_after_a_version_ran_without_trouble_are_possible() -> None:
+    pods = three(versions=((-1000, "1.4.0"), (-50, "1.5.0")), bad=from_minute(-40, 0.5, 0.1))
+    changes = [a_change("deploy", -50, "1.5.0", "1.4.0")]
+    found = (
+        World(pods, role="outputs", tokens=lambda m: 40.0 if m < -40 else 15.0, changes=changes).decision().hypothesis
+    )
+    assert found is not None and ("inputs_changed", Confidence.POSSIBLE) == (found.rule, found.confidence)
+    assert "Tokens of a text: 40 before, 15 now" == found.short
+
+
+def test_a_restart_of_all_pods_is_said_beside_what_they_share() -> None:
+    pods = three(bad=from_minute(-9, 0.3), started=lambda m: -1000.0 if m < -6 else -6.0)
+    found = World(pods, facts=[TIMEOUTS]).decision().hypothesis
+    assert found is not None and "common_errors" == found.rule
+    assert re.match(
+        r"All 3 pods fail alike, nearly all with timeout \(.*\): look at what they share, such as the ", found.text
+    )
+    assert "nearly all timeout, on all pods alike, all 3 pods restarted 9 min ago" == found.short
 
 
 UNHELPFUL = {

@@ -54,6 +54,12 @@ def the_fact(
         ({"bad_times_usual": 2}, 0.5, 0.1, Verdict.BAD, "5 x what is usual"),
         ({"bad_times_usual": 2}, 0.15, 0.1, Verdict.GOOD, ""),
         ({"bad_times_usual": 2}, 0.5, None, Verdict.NEUTRAL, ""),
+        ({"bad_times_usual": 2}, 0.011, 0.1, Verdict.NEUTRAL, "11 % of what is usual"),
+        ({"bad_below": 0.65}, 0.71, 0.88, Verdict.NEUTRAL, ""),
+        ({"bad_below": 0.65}, 0.87, 0.88, Verdict.GOOD, ""),
+        ({"bad_above": 0.8}, 0.52, 0.05, Verdict.NEUTRAL, ""),
+        ({"bad_above": 0.8}, 0.1, 0.05, Verdict.GOOD, ""),
+        ({"bad_above": 0.4}, 0.3, 0.5, Verdict.GOOD, ""),
     ],
 )
 def test_a_verdict_stands_on_something(

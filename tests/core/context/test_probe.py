@@ -126,6 +126,11 @@ TABLE: list[tuple[list[TargetAnswer], list[Baseline], str]] = [
         [after_deploy("1.1.0", 0, LONG_AGO, 0.97), after_deploy("2.0.0", 0, EARLIER, 0.61)],
         "Mean confidence on the golden texts is 61 % (2.0.0), 97 % by 1.1.0 after its deploy: the model",
     ),
+    (  # the worst one was never better, so it does not excuse the other
+        [answered("1.1.0", 10), answered("2.0.0", 9, "api-1")],
+        [after_deploy("1.1.0", 10), after_deploy("2.0.0", 1, EARLIER)],
+        "Wrong on 9 of 50 golden texts (2.0.0), 1 after the last deploy: the model",
+    ),
 ]
 
 

@@ -35,6 +35,7 @@ class Pod:
     bad: Callable[[float, str], float] = lambda minute, version: 0.002
     a_second: Rate = lambda minute: 4.0
     up: Callable[[float], bool] = lambda minute: True
+    there: Callable[[float], bool] = lambda minute: True  #: known to Prometheus; what is not has no `up`
     memory: Rate = lambda minute: 0.4
     started: Rate = lambda minute: -1000.0
 
@@ -87,12 +88,12 @@ class World:
             ticks = {}
             for tick in range((self.first() - 2) * TICKS, int(self.now) * TICKS + 1):
                 minute = tick / TICKS
-                many = pod.a_second(minute) * 15 if pod.up(minute) else 0.0
+                many = pod.a_second(minute) * 15 if pod.up(minute) and pod.there(minute) else 0.0
                 version = pod.version(minute)
                 ratio = pod.bad(minute, version)
                 drawn = many * ratio if self.seed is None else sum(chance.random() < ratio for _ in range(round(many)))
                 ticks[tick] = (version, drawn, many)
-            for minute in self.minutes():
+            for minute in filter(pod.there, self.minutes()):
                 window = [ticks[tick] for tick in range((minute - 2) * TICKS + 1, minute * TICKS + 1)]
                 for version in {each[0] for each in window} if self.labelled else {window[-1][0]}:
                     mine = [each for each in window if each[0] == version or not self.labelled]
@@ -108,13 +109,14 @@ class World:
         for minute in self.minutes():
             moment, total = seconds(minute), 0.0
             for pod in self.pods:
-                if pod.up(minute):
+                if pod.up(minute) and pod.there(minute):
                     for version in {pod.version(minute - 2), pod.version(minute - 1), pod.version(minute)}:
                         versions.setdefault((pod.name, version), []).append((moment, 1.0))
                     memory.setdefault((pod.name, ""), []).append((moment, pod.memory(minute)))
                     starts.setdefault((pod.name, ""), []).append((moment, seconds(pod.started(minute))))
                     total += pod.a_second(minute)
-                up.setdefault((pod.name, ""), []).append((moment, float(pod.up(minute))))
+                if pod.there(minute):
+                    up.setdefault((pod.name, ""), []).append((moment, float(pod.up(minute))))
             load.append((moment, total))
             tokens.append((moment, total * self.tokens(minute)))
             texts.append((moment, total))

@@ -5,6 +5,6 @@ from __future__ import annotations
 from dev.bench.measuring import Size, storm
 
 
-def test_a_tiny_storm_reaches_everybody_once() -> None:
+def test_a_tiny_storm_reaches_every_channel_once() -> None:
     figures = storm("bridge", Size(storm_groups=20))
     assert (figures["lost"], figures["doubled"], figures["refused"]) == (0, 0, 0)

@@ -33,24 +33,24 @@ def _messages(sandbox: RunningSandbox) -> int:
 def test_a_status_comes_as_often_as_counted(sandbox: RunningSandbox) -> None:
     sandbox.fault(target="pagerduty", kind="status", status=502, count=2)
     statuses = [request(sandbox.http_url + "/v2/enqueue", "POST", json.dumps(an_event()).encode())[0] for _ in "123"]
-    assert ([502, 502, 202], 1) == (statuses, len(sandbox.state["pagerduty"]["events"]))
+    assert (statuses, len(sandbox.state["pagerduty"]["events"])) == ([502, 502, 202], 1)
 
 
 def test_429_has_the_vendors_body_and_retry_after(sandbox: RunningSandbox) -> None:
     sandbox.fault(target="slack", kind="status", status=429, retry_after=2)
     status, headers, body = _post_slack(sandbox)
-    assert (429, "2", "ratelimited") == (status, headers["retry-after"], json.loads(body)["error"])
+    assert (status, headers["retry-after"], json.loads(body)["error"]) == (429, "2", "ratelimited")
     sandbox.fault(target="pagerduty", kind="status", status=429)
-    assert (429, "throttle exceeded") == (
+    assert (
         enqueue(sandbox, an_event())[0],
         enqueue(sandbox, an_event())[1]["status"],
-    )
+    ) == (429, "throttle exceeded")
 
 
 def test_ok_false_is_a_200_with_the_error(sandbox: RunningSandbox) -> None:
     sandbox.fault(target="slack", kind="ok_false", error="fatal_error", processed=True)
     status, _, body = _post_slack(sandbox)
-    assert (200, {"ok": False, "error": "fatal_error"}, 1) == (status, json.loads(body), _messages(sandbox))
+    assert (status, json.loads(body), _messages(sandbox)) == (200, {"ok": False, "error": "fatal_error"}, 1)
 
 
 @pytest.mark.parametrize(("kind", "kept"), [("reset", 0), ("outage", 0), ("accept_then_reset", 1)])
@@ -59,16 +59,16 @@ def test_a_connection_is_reset_before_or_after_the_work(sandbox: RunningSandbox,
     with pytest.raises(ConnectionResetError):
         _post_slack(sandbox)
     assert kept == _messages(sandbox)
-    assert 202 == enqueue(sandbox, an_event())[0]
+    assert enqueue(sandbox, an_event())[0] == 202
     sandbox.clear_faults()
-    assert 200 == _post_slack(sandbox)[0]
+    assert _post_slack(sandbox)[0] == 200
 
 
-def test_a_hanging_vendor_answers_nobody_until_cleared(sandbox: RunningSandbox) -> None:
+def test_a_hanging_vendor_answers_no_caller_until_cleared(sandbox: RunningSandbox) -> None:
     sandbox.fault(target="slack", kind="hang")
     with pytest.raises(TimeoutError):
         _post_slack(sandbox, timeout=0.3)
-    assert 0 == _messages(sandbox)
+    assert _messages(sandbox) == 0
 
 
 def test_continue_and_endless_never_come_to_an_answer(sandbox: RunningSandbox) -> None:
@@ -78,10 +78,10 @@ def test_continue_and_endless_never_come_to_an_answer(sandbox: RunningSandbox) -
         sandbox.fault(target="slack", kind=kind, count=1)
         with socket.create_connection((address[0], int(address[2])), timeout=30) as caller:
             caller.sendall(asked)
-            heard = b""
-            while words not in heard or len(heard) < octets:
-                heard += caller.recv(65_536)
-    assert 0 == _messages(sandbox)
+            received = b""
+            while words not in received or len(received) < octets:
+                received += caller.recv(65_536)
+    assert _messages(sandbox) == 0
 
 
 def test_latency_delays_and_drip_trickles_the_answer(sandbox: RunningSandbox) -> None:
@@ -102,32 +102,32 @@ def test_a_fault_can_concern_one_method_alone(sandbox: RunningSandbox) -> None:
     sandbox.fault(target="slack", kind="ok_false", error="update_failed", path="chat.update")
     first = posted(sandbox)
     body = slack(sandbox, "chat.update", channel=first["channel"], ts=first["ts"], text="x")
-    assert "update_failed" == body["error"]
+    assert body["error"] == "update_failed"
 
 
 def test_a_fault_can_concern_what_contains_a_text_alone(sandbox: RunningSandbox) -> None:
     sandbox.fault(target="pagerduty", kind="status", status=429, about="Poisoned")
     event = an_event()
     event["payload"]["summary"] = "Poisoned: it fails for ever"
-    assert [429, 202, 429] == [enqueue(sandbox, each)[0] for each in (event, an_event(), event)]
+    assert [enqueue(sandbox, each)[0] for each in (event, an_event(), event)] == [429, 202, 429]
     sandbox.fault(target="slack", kind="ok_false", error="fatal_error", about="Poisoned")
-    told = [slack(sandbox, "chat.postMessage", channel="#c", text=text)["ok"] for text in ("Poisoned", "Healthy")]
-    assert [False, True] == told
+    accepted = [slack(sandbox, "chat.postMessage", channel="#c", text=text)["ok"] for text in ("Poisoned", "Healthy")]
+    assert accepted == [False, True]
 
 
 def test_faults_are_listed_and_cleared_over_http(sandbox: RunningSandbox) -> None:
     url = sandbox.http_url + "/faults"
-    assert 201 == post_json(url, {"target": "slack", "kind": "outage"})[0]
-    assert 201 == post_json(url, {"target": "smtp", "kind": "hang", "count": None})[0]
-    assert ["slack", "smtp"] == [each["target"] for each in json.loads(request(url)[2])]
-    assert ["smtp"] == [each["target"] for each in json.loads(request(url + "?target=slack", "DELETE")[2])]
-    assert [] == json.loads(request(url, "DELETE")[2])
+    assert post_json(url, {"target": "slack", "kind": "outage"})[0] == 201
+    assert post_json(url, {"target": "smtp", "kind": "hang", "count": None})[0] == 201
+    assert [each["target"] for each in json.loads(request(url)[2])] == ["slack", "smtp"]
+    assert [each["target"] for each in json.loads(request(url + "?target=slack", "DELETE")[2])] == ["smtp"]
+    assert json.loads(request(url, "DELETE")[2]) == []
 
 
 def test_a_fault_that_is_not_json_is_refused(sandbox: RunningSandbox) -> None:
     url = sandbox.http_url + "/faults"
-    assert 415 == request(url, "POST", b"{}", Content_Type="text/plain")[0]
-    assert 400 == request(url, "POST", b"{", Content_Type="application/json")[0]
+    assert request(url, "POST", b"{}", Content_Type="text/plain")[0] == 415
+    assert request(url, "POST", b"{", Content_Type="application/json")[0] == 400
 
 
 @pytest.mark.parametrize(

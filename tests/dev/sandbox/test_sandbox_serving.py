@@ -18,9 +18,9 @@ def test_serve_says_where_it_listens_and_stops_on_sigterm() -> None:
         line = process.stdout.readline()
         found = re.fullmatch(r"sandbox ready http=(127\.0\.0\.1:\d+) smtp=127\.0\.0\.1:\d+\n", line)
         assert found, line
-        assert 200 == request(f"http://{found.group(1)}/")[0]
+        assert request(f"http://{found.group(1)}/")[0] == 200
         process.send_signal(signal.SIGTERM)
-        assert 0 == process.wait(300)
+        assert process.wait(300) == 0
 
 
 def test_credentials_are_random_and_well_formed() -> None:
@@ -43,9 +43,9 @@ def test_reset_forgets_everything_that_came_in(sandbox: RunningSandbox) -> None:
     enqueue(sandbox, an_event())
     posted(sandbox)
     send(sandbox, a_mail())
-    assert 200 == request(sandbox.http_url + "/state", "DELETE")[0]
+    assert request(sandbox.http_url + "/state", "DELETE")[0] == 200
     state = sandbox.state
-    assert ([], {}, []) == (state["pagerduty"]["incidents"], state["slack"]["channels"], state["mail"])
+    assert (state["pagerduty"]["incidents"], state["slack"]["channels"], state["mail"]) == ([], {}, [])
 
 
 def test_history_is_bounded() -> None:
@@ -55,6 +55,6 @@ def test_history_is_bounded() -> None:
             posted(sandbox, str(number))
             send(sandbox, a_mail(f"<{number}@example.org>"))
         state = sandbox.state
-        assert ["2", "3", "4"] == [each["dedup_key"] for each in state["pagerduty"]["incidents"]]
-        assert ["2", "3", "4"] == [m["text"] for m in state["slack"]["channels"]["ml-alerts"]["messages"]]
-        assert ["<2@example.org>", "<3@example.org>", "<4@example.org>"] == [m["message_id"] for m in state["mail"]]
+        assert [each["dedup_key"] for each in state["pagerduty"]["incidents"]] == ["2", "3", "4"]
+        assert [m["text"] for m in state["slack"]["channels"]["ml-alerts"]["messages"]] == ["2", "3", "4"]
+        assert [m["message_id"] for m in state["mail"]] == ["<2@example.org>", "<3@example.org>", "<4@example.org>"]

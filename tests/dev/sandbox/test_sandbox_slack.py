@@ -70,13 +70,13 @@ WRONG_BLOCKS: dict[str, tuple[list[Any], str]] = {
 @pytest.mark.parametrize(("blocks", "message"), WRONG_BLOCKS.values(), ids=WRONG_BLOCKS.keys())
 def test_wrong_blocks_are_refused_with_a_pointer(sandbox: RunningSandbox, blocks: list[Any], message: str) -> None:
     body = slack(sandbox, "chat.postMessage", channel="#c", text="t", blocks=blocks)
-    assert (False, "invalid_blocks") == (body["ok"], body["error"])
+    assert (body["ok"], body["error"]) == (False, "invalid_blocks")
     assert any(message in each for each in body["response_metadata"]["messages"]), body
 
 
 def test_blocks_inside_attachments_keep_the_same_limits(sandbox: RunningSandbox) -> None:
     body = slack(sandbox, "chat.postMessage", channel="#c", attachments=[{"blocks": [section("x" * 3001)]}])
-    assert "invalid_blocks" == body["error"]
+    assert body["error"] == "invalid_blocks"
     assert "/attachments/0/blocks/0/text/text" in body["response_metadata"]["messages"][0]
 
 
@@ -107,26 +107,26 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
 @pytest.mark.parametrize(("args", "error"), REFUSED.values(), ids=REFUSED.keys())
 def test_a_wrong_message_is_refused(sandbox: RunningSandbox, args: dict[str, Any], error: str) -> None:
     body = slack(sandbox, "chat.postMessage", **{"channel": "#c", **args})
-    assert (False, error) == (body["ok"], body.get("error"))
+    assert (body["ok"], body.get("error")) == (False, error)
 
 
 def test_a_caller_without_a_token_is_not_authed(sandbox: RunningSandbox) -> None:
     url = sandbox.slack_base_url + "auth.test"
-    assert "not_authed" == post_json(url, {})[1]["error"]
-    assert "invalid_auth" == post_json(url, {}, Authorization="Bearer xoxp-1")[1]["error"]
+    assert post_json(url, {})[1]["error"] == "not_authed"
+    assert post_json(url, {}, Authorization="Bearer xoxp-1")[1]["error"] == "invalid_auth"
     assert post_json(url, {}, Authorization=f"Bearer {TOKEN}")[1]["ok"]
 
 
 def test_only_a_known_token_is_let_in() -> None:
     with running_sandbox(slack_tokens=("xoxb-known-123456",)) as sandbox:
-        assert "invalid_auth" == slack(sandbox, "auth.test")["error"]
+        assert slack(sandbox, "auth.test")["error"] == "invalid_auth"
 
 
 def test_a_form_carries_blocks_as_json_text(sandbox: RunningSandbox) -> None:
     form = urlencode({"channel": "#c", "blocks": json.dumps([section()]), "token": TOKEN}).encode()
     url = sandbox.slack_base_url + "chat.postMessage"
     _, _, body = request(url, "POST", form, Content_Type="application/x-www-form-urlencoded")
-    assert [section()] == json.loads(body)["message"]["blocks"]
+    assert json.loads(body)["message"]["blocks"] == [section()]
 
 
 def test_ts_always_grows_and_a_name_has_one_id(sandbox: RunningSandbox) -> None:
@@ -138,7 +138,7 @@ def test_ts_always_grows_and_a_name_has_one_id(sandbox: RunningSandbox) -> None:
 
 def test_long_text_is_truncated_with_a_warning(sandbox: RunningSandbox) -> None:
     body = posted(sandbox, "x" * 40_001)
-    assert (40_000, "message_truncated") == (len(body["message"]["text"]), body["warning"])
+    assert (len(body["message"]["text"]), body["warning"]) == (40_000, "message_truncated")
 
 
 def test_an_update_replaces_the_content_and_keeps_the_metadata(sandbox: RunningSandbox) -> None:
@@ -146,34 +146,34 @@ def test_an_update_replaces_the_content_and_keeps_the_metadata(sandbox: RunningS
     first = posted(sandbox, "old", blocks=[section()], metadata=metadata)
     assert slack(sandbox, "chat.update", channel=first["channel"], ts=first["ts"], text="new")["ok"]
     [message] = sandbox.state["slack"]["channels"]["ml-alerts"]["messages"]
-    assert ("new", [], metadata, 1) == (
+    assert (
         message["text"],
         message["blocks"],
         message["metadata"],
         message["edits"],
-    )
+    ) == ("new", [], metadata, 1)
 
 
 def test_an_update_has_errors_of_its_own(sandbox: RunningSandbox) -> None:
     first = posted(sandbox)
     place = {"channel": first["channel"], "ts": first["ts"]}
-    assert "msg_too_long" == slack(sandbox, "chat.update", **place, text="x" * 4001)["error"]
-    assert "message_not_found" == slack(sandbox, "chat.update", **place | {"ts": "1.000001"}, text="x")["error"]
-    assert "channel_not_found" == slack(sandbox, "chat.update", **place | {"channel": "#ml-alerts"})["error"]
+    assert slack(sandbox, "chat.update", **place, text="x" * 4001)["error"] == "msg_too_long"
+    assert slack(sandbox, "chat.update", **place | {"ts": "1.000001"}, text="x")["error"] == "message_not_found"
+    assert slack(sandbox, "chat.update", **place | {"channel": "#ml-alerts"})["error"] == "channel_not_found"
     url = sandbox.slack_base_url + "chat.update"
     other = post_json(url, {**place, "text": "x"}, Authorization="Bearer xoxb-somebody-else")
-    assert "cant_update_message" == other[1]["error"]
+    assert other[1]["error"] == "cant_update_message"
 
 
 def test_a_thread_hangs_on_its_parent_only(sandbox: RunningSandbox) -> None:
     parent = posted(sandbox)
     reply = posted(sandbox, "reply", thread_ts=parent["ts"], reply_broadcast=True)
     body = slack(sandbox, "chat.postMessage", channel="#ml-alerts", text="t", thread_ts=reply["ts"])
-    assert "cannot_reply_to_message" == body["error"]
+    assert body["error"] == "cannot_reply_to_message"
     found = slack(sandbox, "conversations.replies", channel=parent["channel"], ts=parent["ts"])
-    assert ["hello", "reply"] == [each["text"] for each in found["messages"]]
+    assert [each["text"] for each in found["messages"]] == ["hello", "reply"]
     [message] = sandbox.state["slack"]["channels"]["ml-alerts"]["messages"]
-    assert (True, "reply") == (message["thread"][0]["broadcast"], message["thread"][0]["text"])
+    assert (message["thread"][0]["broadcast"], message["thread"][0]["text"]) == (True, "reply")
 
 
 def test_history_is_newest_first_and_shows_metadata_only_when_asked(sandbox: RunningSandbox) -> None:
@@ -181,7 +181,7 @@ def test_history_is_newest_first_and_shows_metadata_only_when_asked(sandbox: Run
     ts = [posted(sandbox, str(n), metadata=metadata)["ts"] for n in range(3)]
     place = {"channel": posted(sandbox, "last")["channel"], "oldest": ts[0]}
     bare = slack(sandbox, "conversations.history", **place, limit=2)
-    assert (["last", "2"], True) == ([m["text"] for m in bare["messages"]], bare["has_more"])
+    assert ([m["text"] for m in bare["messages"]], bare["has_more"]) == (["last", "2"], True)
     assert "metadata" not in bare["messages"][1]
     cursor = bare["response_metadata"]["next_cursor"]
     rest = slack(sandbox, "conversations.history", **place, cursor=cursor, include_all_metadata=True)
@@ -195,7 +195,7 @@ def test_a_second_equal_reaction_is_refused(sandbox: RunningSandbox) -> None:
     first = posted(sandbox)
     args = {"channel": first["channel"], "timestamp": first["ts"], "name": "eyes"}
     assert slack(sandbox, "reactions.add", **args)["ok"]
-    assert "already_reacted" == slack(sandbox, "reactions.add", **args)["error"]
+    assert slack(sandbox, "reactions.add", **args)["error"] == "already_reacted"
 
 
 def test_a_file_goes_up_in_three_steps(sandbox: RunningSandbox) -> None:
@@ -204,13 +204,13 @@ def test_a_file_goes_up_in_three_steps(sandbox: RunningSandbox) -> None:
     url = f"{sandbox.slack_base_url}files.getUploadURLExternal?{query}"
     first = json.loads(request(url, Authorization=f"Bearer {TOKEN}")[2])
     files, channel = [{"id": first["file_id"]}], posted(sandbox)["channel"]
-    assert "file_not_found" == slack(sandbox, "files.completeUploadExternal", files=files)["error"]
-    assert 400 == request(first["upload_url"], "POST", b"short")[0]
-    assert 200 == request(first["upload_url"], "POST", content)[0]
+    assert slack(sandbox, "files.completeUploadExternal", files=files)["error"] == "file_not_found"
+    assert request(first["upload_url"], "POST", b"short")[0] == 400
+    assert request(first["upload_url"], "POST", content)[0] == 200
     assert slack(sandbox, "files.completeUploadExternal", files=files, channel_id=channel)["ok"]
     image = {"type": "image", "alt_text": "a", "slack_file": files[0]}
     assert posted(sandbox, blocks=[image])["ok"]
-    assert "image/png" == request(f"{sandbox.http_url}/files/{first['file_id']}")[1]["content-type"]
+    assert request(f"{sandbox.http_url}/files/{first['file_id']}")[1]["content-type"] == "image/png"
 
 
 @pytest.mark.parametrize("text", ["<!channel>", "<!here|here>", "<@U12345678>", "<!subteam^S1>"])
@@ -219,20 +219,20 @@ def test_an_active_mention_is_recorded_wherever_it_stands(sandbox: RunningSandbo
     posted(sandbox, blocks=[section(text)])
     posted(sandbox, attachments=[{"color": "#d00", "blocks": [section(text)]}])
     messages = sandbox.state["slack"]["channels"]["ml-alerts"]["messages"]
-    assert [[text]] * 3 == [message["mentions"] for message in messages]
+    assert [message["mentions"] for message in messages] == [[text]] * 3
 
 
-def test_escaped_and_plain_text_pings_nobody(sandbox: RunningSandbox) -> None:
+def test_escaped_and_plain_text_has_no_mention(sandbox: RunningSandbox) -> None:
     header = {"type": "header", "text": plain("<!channel>")}
     posted(sandbox, "&lt;!channel&gt; @here", blocks=[header])
     [message] = sandbox.state["slack"]["channels"]["ml-alerts"]["messages"]
-    assert [] == message["mentions"]
+    assert message["mentions"] == []
 
 
 def test_an_incoming_webhook_answers_ok(sandbox: RunningSandbox) -> None:
     url = sandbox.http_url + "/services/T1/B1/secret"
-    assert (200, b"ok") == request(url, "POST", b'{"text": "hi"}', Content_Type="application/json")[::2]
-    assert (400, b"no_text") == request(url, "POST", b"{}", Content_Type="application/json")[::2]
+    assert request(url, "POST", b'{"text": "hi"}', Content_Type="application/json")[::2] == (200, b"ok")
+    assert request(url, "POST", b"{}", Content_Type="application/json")[::2] == (400, b"no_text")
 
 
 def test_a_channel_takes_one_message_a_second() -> None:
@@ -241,8 +241,8 @@ def test_a_channel_takes_one_message_a_second() -> None:
         url, token = sandbox.slack_base_url + "chat.postMessage", f"Bearer {TOKEN}"
         body = b'{"channel": "#ml-alerts", "text": "t"}'
         status, headers, answer = request(url, "POST", body, Content_Type="application/json", Authorization=token)
-        assert (429, "1") == (status, headers["retry-after"])
-        assert {"ok": False, "error": "ratelimited"} == json.loads(answer)
+        assert (status, headers["retry-after"]) == (429, "1")
+        assert json.loads(answer) == {"ok": False, "error": "ratelimited"}
         assert slack(sandbox, "chat.postMessage", channel="#other", text="t")["ok"]
 
 
@@ -251,5 +251,5 @@ def test_a_broadcast_reply_stands_in_the_channel_in_its_own_place(sandbox: Runni
     posted(sandbox, "2", thread_ts=parent["ts"], reply_broadcast=True)
     posted(sandbox, "3")
     found = slack(sandbox, "conversations.history", channel=parent["channel"])["messages"]
-    assert ["3", "2", "1"] == [each["text"] for each in found]
-    assert "thread_broadcast" == found[1]["subtype"]
+    assert [each["text"] for each in found] == ["3", "2", "1"]
+    assert found[1]["subtype"] == "thread_broadcast"

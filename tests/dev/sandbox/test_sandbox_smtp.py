@@ -16,17 +16,17 @@ from tests.dev.sandbox.calls import a_mail, send
 def test_a_mail_is_kept_with_all_that_a_reader_sees(sandbox: RunningSandbox) -> None:
     send(sandbox, a_mail())
     [mail] = sandbox.state["mail"]
-    assert ("[alert] Latency", "<1@example.org>", ["ml@example.org"]) == (
+    assert (
         mail["subject"],
         mail["message_id"],
         mail["recipients"],
-    )
-    assert ("down", "<p>down</p>", 1, []) == (
+    ) == ("[alert] Latency", "<1@example.org>", ["ml@example.org"])
+    assert (
         mail["text"].strip(),
         mail["html"].strip(),
         mail["copies"],
         mail["remarks"],
-    )
+    ) == ("down", "<p>down</p>", 1, [])
     assert b"Message-ID: <1@example.org>" in sandbox.raw_mail(mail["number"])
 
 
@@ -35,14 +35,14 @@ def test_the_same_message_id_is_kept_once_and_counted(sandbox: RunningSandbox) -
         send(sandbox, a_mail(), *recipients)
     send(sandbox, a_mail("<2@example.org>"))
     first, second = sandbox.state["mail"]
-    assert {"a@example.org": 1, "b@example.org": 2, "c@example.org": 1} == first["received_by"]
-    assert (2, 0, 1) == (first["copies"], first["altered_copies"], second["copies"])
+    assert first["received_by"] == {"a@example.org": 1, "b@example.org": 2, "c@example.org": 1}
+    assert (first["copies"], first["altered_copies"], second["copies"]) == (2, 0, 1)
 
 
 def test_a_copy_with_other_bytes_is_noticed(sandbox: RunningSandbox) -> None:
     send(sandbox, a_mail())
     send(sandbox, a_mail(html="<p>other</p>"))
-    assert 1 == sandbox.state["mail"][0]["altered_copies"]
+    assert sandbox.state["mail"][0]["altered_copies"] == 1
 
 
 def test_a_careless_mail_gets_remarks(sandbox: RunningSandbox) -> None:
@@ -50,7 +50,7 @@ def test_a_careless_mail_gets_remarks(sandbox: RunningSandbox) -> None:
     del mail["Date"], mail["Auto-Submitted"]
     send(sandbox, mail)
     remarks = sandbox.state["mail"][0]["remarks"]
-    assert ["no Date header", "no Auto-Submitted header", "Gmail clips HTML above 102 KB"] == remarks
+    assert remarks == ["no Date header", "no Auto-Submitted header", "Gmail clips HTML above 102 KB"]
 
 
 @pytest.mark.parametrize(
@@ -68,16 +68,16 @@ def test_a_reply_can_be_set_at_every_stage(
     sandbox.fault(target="smtp", kind="smtp_reply", code=451, at=at, count=1)
     with pytest.raises(error, match="451"):
         send(sandbox, a_mail())
-    assert [] == sandbox.state["mail"]
+    assert sandbox.state["mail"] == []
     send(sandbox, a_mail())
-    assert 1 == len(sandbox.state["mail"])
+    assert len(sandbox.state["mail"]) == 1
 
 
 def test_one_recipient_alone_can_be_refused(sandbox: RunningSandbox) -> None:
     sandbox.fault(target="smtp", kind="smtp_reply", code=550, recipient="b@example.org")
     refused = send(sandbox, a_mail(), "a@example.org", "b@example.org")
-    assert {"b@example.org": 550} == {address: code for address, (code, _) in refused.items()}
-    assert ["a@example.org"] == sandbox.state["mail"][0]["recipients"]
+    assert {address: code for address, (code, _) in refused.items()} == {"b@example.org": 550}
+    assert sandbox.state["mail"][0]["recipients"] == ["a@example.org"]
 
 
 @pytest.mark.parametrize(("kind", "kept"), [("reset", 0), ("accept_then_reset", 1), ("outage", 0)])
@@ -93,11 +93,11 @@ def test_a_reply_can_have_no_end(sandbox: RunningSandbox) -> None:
     host, _, port = sandbox.smtp_address.rpartition(":")
     with socket.create_connection((host, int(port)), timeout=30) as caller:
         caller.sendall(b"EHLO x\r\n")
-        heard = 0
-        while heard < 2**20:
-            heard += len(caller.recv(65_536))
+        received = 0
+        while received < 2**20:
+            received += len(caller.recv(65_536))
     send(sandbox, a_mail())
-    assert 1 == len(sandbox.state["mail"])
+    assert len(sandbox.state["mail"]) == 1
 
 
 def test_starttls_and_a_login_can_be_demanded(tmp_path: Path) -> None:
@@ -116,13 +116,13 @@ def test_starttls_and_a_login_can_be_demanded(tmp_path: Path) -> None:
                 client.login("u", "wrong")
             client.login("u", "p")
             client.send_message(a_mail())
-        assert 1 == len(sandbox.state["mail"])
+        assert len(sandbox.state["mail"]) == 1
     with running_sandbox(smtp_tls="implicit", **options) as sandbox:
         host, _, port = sandbox.smtp_address.rpartition(":")
         with smtplib.SMTP_SSL(host, int(port), timeout=60, context=context) as client:
             client.login("u", "p")
             client.send_message(a_mail())
-        assert 1 == len(sandbox.state["mail"])
+        assert len(sandbox.state["mail"]) == 1
 
 
 def _certificate(folder: Path) -> tuple[Path, Path]:

@@ -24,4 +24,4 @@ def _placed(name: str, row: str) -> str:
 
 def test_every_test_that_the_page_names_is_there() -> None:
     assert len(named()) > 20
-    assert [] == [name for name in named() if not (ROOT / name).exists()]
+    assert [name for name in named() if not (ROOT / name).exists()] == []

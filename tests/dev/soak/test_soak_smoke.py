@@ -16,5 +16,5 @@ def test_a_short_soak_loses_nothing() -> None:
     deaf = Fault(0.5, 1.0, {"target": "slack", "kind": "accept_then_reset"})
     plan = replace(plan_of(1, 4, 5), kills=(Kill(1.0, "everything"),), faults=(deaf,))
     tally, found = run(Bridge, plan)
-    assert (20, 1, 1) == (len(tally.accepted), tally.kills, tally.faults)
+    assert (len(tally.accepted), tally.kills, tally.faults) == (20, 1, 1)
     assert found.sound, found

@@ -14,7 +14,7 @@ from dev.stack.processes import Process
 from dev.stack.services import Service
 
 Start = Callable[..., subprocess.Popen[bytes]]
-NOBODY = "http://127.0.0.1:1/"
+UNREACHABLE = "http://127.0.0.1:1/"
 
 
 @pytest.fixture
@@ -51,7 +51,7 @@ def start() -> Iterator[Start]:
 def process(places: Places) -> Iterator[Callable[..., Process]]:
     made: list[Process] = []
 
-    def maker(code: str, name: str = "thing", url: str = NOBODY) -> Process:
+    def maker(code: str, name: str = "thing", url: str = UNREACHABLE) -> Process:
         made.append(Process(Service(name, (sys.executable, "-uc", code), url, url), places, dict(os.environ)))
         return made[-1]
 

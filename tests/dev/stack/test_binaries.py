@@ -44,7 +44,7 @@ def test_a_missing_tool_says_how_to_get_it() -> None:
         binaries.find("promtool")
 
 
-def test_without_apt_the_ways_to_install_are_told() -> None:
+def test_without_apt_the_ways_to_install_are_named() -> None:
     with pytest.raises(StackError, match=r"(?s)has no apt-get and no dpkg-deb.*sudo apt install prometheus"):
         binaries.ensure(lambda text: None)
 

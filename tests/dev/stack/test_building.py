@@ -1,4 +1,4 @@
-"""A build machine hears of everything that fails: no failure keeps another stage from being run."""
+"""A build machine is notified of everything that fails: no failure keeps another stage from being run."""
 
 from __future__ import annotations
 
@@ -31,15 +31,17 @@ def run(words: list[str], folder: Path, fails: str, status: int = 1) -> tuple[in
 
 
 @pytest.mark.parametrize(
-    ("fails", "status", "told"),
+    ("fails", "status", "message"),
     [("", 0, ""), ("pytest", 1, "Failed: pytest"), ("pytest", 5, "Failed: pytest"), ("test", 1, "Failed: rules-test")],
     ids=["nothing", "pytest", "no test found", "rules"],
 )
-def test_make_test_runs_the_rule_tests_whatever_pytest_says(tmp_path: Path, fails: str, status: int, told: str) -> None:
+def test_make_test_runs_the_rule_tests_whatever_pytest_says(
+    tmp_path: Path, fails: str, status: int, message: str
+) -> None:
     words = ["make", "-o", ".venv/.dev", "-o", "tools", "test", f"BIN={tmp_path}"]
     code, printed, asked = run(words, tmp_path, fails, status)
-    assert [True, True] == [any(each in line for line in asked) for each in ("-m pytest", "test rules rules/tests/")]
-    assert (code != 0, told in printed) == (bool(fails), True)
+    assert [any(each in line for line in asked) for each in ("-m pytest", "test rules rules/tests/")] == [True, True]
+    assert (code != 0, message in printed) == (bool(fails), True)
 
 
 @pytest.mark.parametrize("fails", ["", "check", "mutate", "test", "soak", "check test soak"])
@@ -47,7 +49,7 @@ def test_a_build_runs_every_stage_and_names_those_that_failed(tmp_path: Path, fa
     path = os.environ["PATH"]
     words = ["env", f"PATH={tmp_path}:{path}", "bash", ".ci/run"]
     code, printed, asked = run(words, tmp_path, fails)
-    assert [".venv/.dev", "check", "mutate", "test", "soak"] == [line.split()[0] for line in asked]
+    assert [line.split()[0] for line in asked] == [".venv/.dev", "check", "mutate", "test", "soak"]
     assert bool(fails) == (code != 0)
     assert fails.split() == [line.split()[2] for line in printed.splitlines() if line.startswith("Failed: ")]
 
@@ -55,4 +57,4 @@ def test_a_build_runs_every_stage_and_names_those_that_failed(tmp_path: Path, fa
 def test_a_build_without_its_tools_ends_at_once(tmp_path: Path) -> None:
     words = ["env", f"PATH={tmp_path}:{os.environ['PATH']}", "bash", ".ci/run"]
     code, printed, asked = run(words, tmp_path, "tools")
-    assert (1, 1) == (code, len(asked)) and "nothing was checked" in printed
+    assert (code, len(asked)) == (1, 1) and "nothing was checked" in printed

@@ -30,10 +30,10 @@ RULE = Rule("MyAlert", "x > 1", 10, 5, {"severity": "critical"})
 class World:
     """An alert that goes one step further whenever its state is asked, up while the fault is there, then down."""
 
-    reaches: str = "heard"
+    reaches: str = "notified"
     faulty: bool = False
     state_now: str = ""
-    heard: bool = False
+    notified: bool = False
     undone: list[bool] = field(default_factory=list)
     causes: list[str | None] = field(default_factory=lambda: [None, ""])  #: as they are asked for
 
@@ -58,7 +58,7 @@ class World:
         return self.state_now
 
     def incident(self, alert: str) -> Incident | None:
-        if not self.heard:
+        if not self.notified:
             return None
         return Incident(7, "u", "key", "open" if self.faulty else "resolved", 1, "http://bridge/incidents/7")
 
@@ -68,7 +68,7 @@ class World:
     def message(self, rule: Rule, incident: Incident | None, firing: bool) -> str:
         if self.reaches == "silence":
             raise Unanswered("http://sandbox/state does not answer")
-        self.heard = self.reaches != "firing"
+        self.notified = self.reaches != "firing"
         return f"page #1, {'triggered' if firing else 'resolved'}" if incident else ""
 
     def since(self, alert: str) -> str:
@@ -76,7 +76,7 @@ class World:
 
 
 @pytest.fixture(autouse=True)
-def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+def _no_delay(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(drilling, "POLL_SECONDS", 0.0)
     monkeypatch.setattr(drilling, "MARGIN_SECONDS", 0.05)
 
@@ -142,11 +142,11 @@ def test_a_step_that_does_not_come_is_explained_and_undone(places: Places, reach
     run, stream = drilled(world, places)
     with pytest.raises(StackError) as caught:
         run.all()
-    told = str(caught.value)
-    assert f"The step {step!r} was not reached within" in told
-    assert seen in told
-    assert "http://127.0.0.1:9090/alerts  (x > 1)" in told
-    assert str(places.logs) in told
+    message = str(caught.value)
+    assert f"The step {step!r} was not reached within" in message
+    assert seen in message
+    assert "http://127.0.0.1:9090/alerts  (x > 1)" in message
+    assert str(places.logs) in message
     assert world.undone == [True]
     assert names(stream.getvalue())[-1] != step
 
@@ -175,7 +175,7 @@ def test_an_alert_that_still_fires_is_waited_for_and_no_fault_begins(places: Pla
     assert world.undone == []
 
 
-def test_an_alert_that_somebody_posted_by_hand_is_named_with_where_it_is(
+def test_an_alert_that_was_posted_by_hand_is_named_with_where_it_is(
     places: Places, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     world = World()
@@ -206,7 +206,7 @@ def test_a_drill_is_chosen_by_its_scenario_or_its_alert() -> None:
         (None, "s", "no value"),
     ],
 )
-def test_a_value_is_read_by_people(value: float | None, unit: str, text: str) -> None:
+def test_a_value_is_printed_for_users(value: float | None, unit: str, text: str) -> None:
     assert measured(value, unit) == text
 
 

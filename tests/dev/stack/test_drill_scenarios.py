@@ -1,4 +1,4 @@
-"""The table of drills against the table of alerts, and what drills look at against the code that exports it."""
+"""The table of drills against the table of alerts, and what drills query against the code that exports it."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def test_every_scenario_that_was_promised_is_there() -> None:
 
 
 @pytest.mark.parametrize("text", [PAGE, listed()], ids=["page", "list"])
-def test_the_page_and_the_list_tell_of_every_alert_and_scenario(text: str) -> None:
+def test_the_page_and_the_list_name_every_alert_and_scenario(text: str) -> None:
     assert [alert for alert in ALERTS if alert not in text] == []
     assert [name for name in scenarios() if name not in text] == []
 
@@ -57,8 +57,10 @@ def test_the_page_says_the_same_reasons_as_the_list() -> None:
 
 def test_the_page_and_the_drills_agree_on_what_is_done() -> None:
     rows = [[cell.strip() for cell in line.strip("| ").split("|")] for line in PAGE.splitlines() if line[:1] == "|"]
-    told = {(row[0].strip("`"), row[1], row[2]) for row in rows if row[1] in ALERTS}
-    assert told == {(drill.scenario, drill.alert, ALERTS[drill.alert]["labels"]["severity"]) for drill in DRILLS}
+    listed_drills = {(row[0].strip("`"), row[1], row[2]) for row in rows if row[1] in ALERTS}
+    assert listed_drills == {
+        (drill.scenario, drill.alert, ALERTS[drill.alert]["labels"]["severity"]) for drill in DRILLS
+    }
 
 
 def series(expression: str) -> set[str]:
@@ -75,7 +77,7 @@ def series(expression: str) -> set[str]:
 
 
 @EACH_DRILL
-def test_a_drill_looks_at_series_that_exist(drill: Drill) -> None:
+def test_a_drill_queries_series_that_exist(drill: Drill) -> None:
     families = list(Metrics("test").registry.collect())
     exported = {sample.name for family in families for sample in family.samples} | {family.name for family in families}
     retraining = {"ml_retraining_last_start_timestamp_seconds"}  # there once a model is served

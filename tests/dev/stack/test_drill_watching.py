@@ -1,4 +1,4 @@
-"""What counts as heard of: by the shapes in which the sandbox and the bridge tell it."""
+"""What counts as notified: by the shapes in which the sandbox and the bridge report it."""
 
 from __future__ import annotations
 
@@ -97,7 +97,7 @@ def test_the_newest_incident_of_the_alert_is_the_one(world: World, watch: Watch)
     found = watch.incident("MyAlert")
     assert found is not None
     assert (found.number, found.uid, found.url) == (7, "u7", f"http://127.0.0.1:{world.port}/incidents/7")
-    assert watch.incident("Nobody") is None
+    assert watch.incident("Unknown") is None
 
 
 def test_a_critical_alert_is_a_page_of_its_incident(world: World, watch: Watch) -> None:
@@ -114,20 +114,20 @@ def test_a_critical_alert_is_a_page_of_its_incident(world: World, watch: Watch) 
 def test_a_warning_is_the_newest_mail_of_its_incident(world: World, watch: Watch) -> None:
     world.answers["/state"] = sandbox(mail=[mail("firing", 1), mail("firing", 2), mail("resolved", 9, number=8)])
     assert watch.message(rule("warning"), incident(), firing=True) == "mail 2 to a@example.org: hot"
-    assert watch.message(rule("warning"), incident(revision=3), firing=True) == "", "the mail tells of an older state"
+    assert watch.message(rule("warning"), incident(revision=3), firing=True) == "", "the mail shows an older state"
     assert watch.message(rule("warning"), incident("resolved", 3), firing=False) == ""
     world.answers["/state"]["mail"].append(mail("resolved", 3))
     assert watch.message(rule("warning"), incident("resolved", 3), firing=False).startswith("mail 3 ")
 
 
 def test_an_info_is_a_slack_message_that_shows_the_newest_revision(world: World, watch: Watch) -> None:
-    messages = [post(2), post(9, uid="u8"), {"text": "somebody else's", "metadata": None}]
+    messages = [post(2), post(9, uid="u8"), {"text": "another's", "metadata": None}]
     world.answers["/state"] = sandbox(slack={"channels": {"#ml": {"messages": messages}}})
     assert watch.message(rule("info"), incident(), firing=True) == "Slack message in #ml: new version"
     assert watch.message(rule("info"), incident("resolved", 3), firing=False) == "", "it was not edited yet"
 
 
-def test_nothing_is_heard_before_the_bridge_agrees(world: World, watch: Watch) -> None:
+def test_nothing_is_notified_before_the_bridge_agrees(world: World, watch: Watch) -> None:
     world.answers["/state"] = sandbox(mail=[mail("firing", 2)])
     assert watch.message(rule("warning"), None, firing=True) == ""
     assert watch.message(rule("warning"), incident("resolved"), firing=True) == ""
@@ -152,7 +152,7 @@ def test_firing_anywhere_counts_for_the_whole_alert(world: World, watch: Watch) 
     world.answers["/api/v1/alerts"] = {
         "data": {"alerts": [{"state": state, "labels": {"alertname": name}} for name, state in states]}
     }
-    assert [watch.state(name) for name in ("MyAlert", "Other", "Nobody")] == ["firing", "pending", ""]
+    assert [watch.state(name) for name in ("MyAlert", "Other", "Unknown")] == ["firing", "pending", ""]
 
 
 def test_a_value_that_is_no_number_is_none(world: World, watch: Watch) -> None:

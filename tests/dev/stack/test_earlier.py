@@ -23,7 +23,7 @@ def up(child: subprocess.Popen[bytes]) -> int:
     return child.pid
 
 
-def test_a_second_run_is_refused_and_told_the_pid(places: Places) -> None:
+def test_a_second_run_is_refused_with_the_pid(places: Places) -> None:
     with earlier.hold_lock(places), pytest.raises(StackError, match=f"still running here .pid {os.getpid()}"):
         earlier.hold_lock(places)
 

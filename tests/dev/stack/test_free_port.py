@@ -1,4 +1,4 @@
-"""A free port is nobody else's: not another run's, and not a client's."""
+"""A free port belongs to no other: not another run's, and not a client's."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from dev.stack.errors import StackError
 from dev.stack.free_port import free_port
 from dev.stack.places import ROOT
 
-#: Asks for ten of those that it is told, and keeps them until it is told to end.
+#: Asks for ten of those in its arguments, and keeps them until it reads a line.
 ASK = """
 import sys
 from dev.stack import free_port as choosing
@@ -28,7 +28,7 @@ def test_no_port_is_one_that_the_kernel_gives_to_a_client() -> None:
     assert not [port for port in (free_port() for _ in range(20)) if first <= port <= last]
 
 
-def test_no_two_are_the_same_whoever_asks_and_whenever() -> None:
+def test_no_two_are_the_same_for_any_process_at_any_time() -> None:
     mine = [free_port() for _ in range(40)]
     choice = [str(port) for port in [*mine, *range(min(mine) + 1, min(mine) + 60)]]
     words = [sys.executable, "-c", ASK, *choice]
@@ -37,10 +37,10 @@ def test_no_two_are_the_same_whoever_asks_and_whenever() -> None:
         theirs = [int(word) for run in runs if run.stdout for word in run.stdout.readline().split()]
         for run in runs:
             run.communicate("\n")
-    assert 30 == len(theirs) == len(set(theirs) - set(mine))
+    assert len(theirs) == len(set(theirs) - set(mine)) == 30
 
 
-def test_a_reserved_port_is_not_given_again_though_nobody_listens(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_reserved_port_is_not_given_again_though_no_process_listens(monkeypatch: pytest.MonkeyPatch) -> None:
     port = free_port()
     monkeypatch.setattr(choosing, "_outside", lambda *_: range(port, port + 1))
     with pytest.raises(StackError, match="No free port was found"):
@@ -57,4 +57,4 @@ def test_a_reserved_port_is_not_given_again_though_nobody_listens(monkeypatch: p
     ids=["usual", "low", "everything"],
 )
 def test_the_larger_part_beside_the_kernels_range_is_chosen_from(kernels: tuple[int, int], expected: range) -> None:
-    assert expected == choosing._outside(*kernels)
+    assert choosing._outside(*kernels) == expected

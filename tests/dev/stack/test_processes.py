@@ -63,7 +63,7 @@ def test_ready_is_not_believed_of_a_child_that_has_ended(process: Maker, server:
     assert not one.is_ready()
 
 
-def test_an_early_death_is_told_with_the_end_of_its_log(process: Maker) -> None:
+def test_an_early_death_is_reported_with_the_end_of_its_log(process: Maker) -> None:
     one = process("print('address already in use'); raise SystemExit(3)", name="bridge")
     one.start()
     with pytest.raises(StackError, match=r"(?s)bridge has ended \(exit status 3\).*\| address already in use"):

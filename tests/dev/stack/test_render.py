@@ -104,7 +104,7 @@ def test_a_changed_file_does_not_go_unnoticed(tmp_path: Path) -> None:
 
 def test_the_bridge_takes_every_address_from_its_environment() -> None:
     render.require_variables(ROUTES, render.environment(PORTS))
-    assert "http://127.0.0.1:1001/api/" == render.environment(PORTS)["SLACK_BASE_URL"]
+    assert render.environment(PORTS)["SLACK_BASE_URL"] == "http://127.0.0.1:1001/api/"
 
 
 def test_an_address_written_out_is_refused(tmp_path: Path) -> None:
@@ -175,7 +175,7 @@ def test_secrets_are_private_and_never_in_a_configuration(places: Places) -> Non
     assert not [name for name, value in secrets.items() if value in text]
 
 
-def test_the_folder_of_a_run_is_private_and_somebody_elses_is_left_alone(tmp_path: Path) -> None:
+def test_the_folder_of_a_run_is_private_and_another_users_is_left_alone(tmp_path: Path) -> None:
     before = os.umask(0)
     try:
         new, earlier, other = (Places(tmp_path / name) for name in ("new", "earlier", "other"))
@@ -185,8 +185,8 @@ def test_the_folder_of_a_run_is_private_and_somebody_elses_is_left_alone(tmp_pat
             each.create()
     finally:
         os.umask(before)
-    assert [0o700, 0o700, 0o777] == [stat.S_IMODE(each.run.stat().st_mode) for each in (new, earlier, other)]
-    assert {0o700} == {stat.S_IMODE(each.stat().st_mode) for each in (other.logs, other.secrets)}
+    assert [stat.S_IMODE(each.run.stat().st_mode) for each in (new, earlier, other)] == [0o700, 0o700, 0o777]
+    assert {stat.S_IMODE(each.stat().st_mode) for each in (other.logs, other.secrets)} == {0o700}
 
 
 def test_credentials_that_are_missing_are_named() -> None:

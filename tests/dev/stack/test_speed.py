@@ -122,7 +122,7 @@ def test_of_the_numbers_only_guards_and_ages_change(times: int) -> None:
         ("MLErrorRateCritical", 30, "increase5m >= 1"),
         ("MLConfidenceDrift", 30, "increase1h >= 17"),  # 500 / 30
         ("MLConfidenceDrift", 300, "increase1h >= 2"),
-        ("HTTPLatencyP99High", 300, "increase5m >= 2"),  # its window is held at 4 s, 1/75 of 5m
+        ("HTTPLatencyP99High", 300, "increase5m >= 2"),  # its window is limited to 4 s, 1/75 of 5m
         ("MLRetrainingRequired", 7, "increase30m >= 15"),
         ("BridgeContextFailing", 5, "[3m])) >= 4"),
         ("MLRetrainingStarted", 30, "< 20"),
@@ -208,7 +208,7 @@ def test_a_record_looks_back_as_long_as_what_it_is_made_of() -> None:
     assert speed.recorded_windows(rules) == {"a": 300_000, "b": 300_000, "c": 300_000}
 
 
-def test_what_is_held_is_said() -> None:
+def test_what_is_limited_is_said() -> None:
     tempo = Tempo(300)
     assert (tempo.window(300_000), tempo.wait(120_000), tempo.guard(Fraction(75), 300_000)) == (4000, 1000, 1)
     assert tempo.note() == (

@@ -1,4 +1,4 @@
-"""What `make up` starts when, and what it tells of itself while it runs."""
+"""What `make up` starts when, and what it records of itself while it runs."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Recorded:
         return True
 
 
-class Nobody(StopRequests):
+class NoStop(StopRequests):
     def __init__(self) -> None:
         self.count = 0
 
@@ -42,14 +42,14 @@ def test_what_is_late_starts_when_all_others_are_ready(places: Places) -> None:
     happened: list[str] = []
     listed = [Service("prometheus", (), "", "", late=True), Service("bridge", (), "", ""), Service("api", (), "", "")]
     processes = [Recorded(service, happened) for service in listed]
-    up._start(processes, places, Terminal(io.StringIO()), Nobody())  # type: ignore[arg-type]
+    up._start(processes, places, Terminal(io.StringIO()), NoStop())  # type: ignore[arg-type]
     assert happened == [
         "bridge started", "api started", "bridge was ready", "api was ready", "prometheus started",
         "prometheus was ready",
     ]  # fmt: skip
 
 
-def test_a_run_tells_its_ports_and_speed_and_forgets_them(places: Places) -> None:
+def test_a_run_records_its_ports_and_speed_and_forgets_them(places: Places) -> None:
     ports = Ports(bridge=12345)
     RunInfo("the screen", ports, 7).publish(places)
     content = json.loads(places.running.read_text())

@@ -1,4 +1,4 @@
-"""`.run/bridge` talks to the bridge of its own run, whatever the caller's shell says, and holds no secret."""
+"""`.run/bridge` talks to the bridge of its own run, whatever the caller's shell says, and has no secret."""
 
 from __future__ import annotations
 
@@ -34,18 +34,18 @@ def run(places: Places, *words: str) -> subprocess.CompletedProcess[str]:
 
 
 def test_it_is_private_and_holds_no_secret(places: Places) -> None:
-    assert 0o700 == stat.S_IMODE(places.wrapper.stat().st_mode)
-    assert 0o600 == stat.S_IMODE(places.bridge_environment.stat().st_mode)
+    assert stat.S_IMODE(places.wrapper.stat().st_mode) == 0o700
+    assert stat.S_IMODE(places.bridge_environment.stat().st_mode) == 0o600
     assert "hidden" not in places.wrapper.read_text()
     assert "/nowhere" not in places.bridge_environment.read_text()
 
 
 def test_its_commands_talk_to_the_bridge_of_the_run(places: Places) -> None:
-    assert (1, True) == ((done := run(places, "incidents", "list")).returncode, str(places.database) in done.stderr)
+    assert ((done := run(places, "incidents", "list")).returncode, str(places.database) in done.stderr) == (1, True)
     assert not places.database.exists()
     open_database(f"sqlite:///{places.database}").dispose()
     done = run(places, "incidents", "list")
-    assert (0, "No open incident.\n") == (done.returncode, done.stdout)
+    assert (done.returncode, done.stdout) == (0, "No open incident.\n")
     assert "pagerduty-ml" in run(places, "route", "severity=critical").stdout
     checked = run(places, "check", "--no-rules")
     assert "this is no routing key" in checked.stdout and "hidden" not in checked.stdout + checked.stderr
@@ -53,5 +53,5 @@ def test_its_commands_talk_to_the_bridge_of_the_run(places: Places) -> None:
 
 def test_it_can_be_written_again_and_shown_as_one_types_it(places: Places) -> None:
     wrapper.write(places, Ports(), {})
-    assert ".run/bridge" == wrapper.shown(Places())
+    assert wrapper.shown(Places()) == ".run/bridge"
     assert wrapper.shown(places).startswith("'") and str(places.run.parent) in wrapper.shown(places)

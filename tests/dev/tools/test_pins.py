@@ -49,7 +49,7 @@ def direct() -> Iterator[tuple[str, Requirement]]:
 def test_every_requirements_file_of_the_repository_is_compiled() -> None:
     words = ["git", "ls-files", "--cached", "--others", "--exclude-standard", "*requirements*.txt"]
     found = subprocess.run(words, cwd=pins.ROOT, capture_output=True, text=True, check=True).stdout.split()
-    assert {*pins.FILES, WITHOUT_HASHES} == set(found)
+    assert set(found) == {*pins.FILES, WITHOUT_HASHES}
 
 
 @pytest.mark.parametrize("name", pins.FILES)
@@ -57,7 +57,7 @@ def test_a_file_has_its_header_and_pins_with_hashes_and_nothing_else(name: str) 
     """So neither an index nor a page of links stands in it, and no pin without a hash."""
     head, _, rest = text_of(name).partition("\n")
     assert pins.header(name) == f"{head}\n"
-    assert "" == PIN.sub("", rest), "run: make hashes"
+    assert PIN.sub("", rest) == "", "run: make hashes"
 
 
 @pytest.mark.parametrize("name", [*pins.FILES, WITHOUT_HASHES])
@@ -93,9 +93,9 @@ def test_whatever_installs_a_requirements_file_here_asks_for_hashes() -> None:
 
 def test_versions_stay_unless_newer_ones_are_asked_for() -> None:
     kept, newer = (pins.command(pins.API, Path("new.txt"), upgrade) for upgrade in (False, True))
-    assert ["--upgrade"] == [word for word in newer if word not in kept]
+    assert [word for word in newer if word not in kept] == ["--upgrade"]
     assert {"--generate-hashes", "--no-emit-index-url", "--no-emit-find-links"} <= set(kept)
-    assert "requirements.txt" == kept[kept.index("--constraint") + 1]
+    assert kept[kept.index("--constraint") + 1] == "requirements.txt"
 
 
 def test_a_file_that_is_not_compiled_here_is_refused(capsys: pytest.CaptureFixture[str]) -> None:

@@ -12,7 +12,9 @@ from dataclasses import dataclass, replace
 from bridge.core.context.causes.changes import change_at_onset, refuted_changes
 from bridge.core.context.causes.golden import model_degraded, texts_changed
 from bridge.core.context.causes.inputs import inputs_changed, longer_texts
+from bridge.core.context.causes.lost_traffic import traffic_fell
 from bridge.core.context.causes.memory import memory_grows
+from bridge.core.context.causes.new_pods import new_pods_fail
 from bridge.core.context.causes.overload import overload
 from bridge.core.context.causes.pods import no_pods, pod_fails, pods_missing, pods_restarted, pods_went
 from bridge.core.context.causes.shared import common_errors
@@ -24,8 +26,9 @@ from bridge.core.facts import Confidence, Hypothesis, Onset
 Rule = Callable[[Evidence], Hypothesis | None]
 #: The most specific first; the first likely claim wins, else the first possible one.
 RULES: tuple[Rule, ...] = (
-    no_pods, version_fails, share_by_version, pod_fails, share_by_pod, pods_missing, longer_texts, model_degraded,
-    overload, inputs_changed, texts_changed, change_at_onset, memory_grows, pods_restarted, common_errors,
+    no_pods, version_fails, share_by_version, new_pods_fail, pod_fails, share_by_pod, pods_missing, longer_texts,
+    model_degraded, overload, traffic_fell, inputs_changed, texts_changed, memory_grows,
+    change_at_onset, pods_restarted, common_errors,
 )  # fmt: skip
 BY_CHANGE = ("version_fails", "change_at_onset")  #: they name their change themselves
 WITHOUT_TROUBLE: tuple[Rule, ...] = (no_pods, pods_missing, pods_restarted, model_degraded)

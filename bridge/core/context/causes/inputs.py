@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from bridge.core.context.causes.golden import answered_as_before
 from bridge.core.context.causes.pods import failing_pods
 from bridge.core.context.causes.versions import compared, standing_out, versions_alike
-from bridge.core.context.causes.wording import claim, listed, relative
+from bridge.core.context.causes.wording import change_words, claim, listed, noun, relative
 from bridge.core.context.counts import MIN_ALL
 from bridge.core.context.evidence import JUST_BEFORE, MINUTE, SKEW, Evidence
 from bridge.core.context.histories import History
@@ -59,14 +59,25 @@ def longer_texts(evidence: Evidence) -> Hypothesis | None:
 def inputs_changed(evidence: Evidence) -> Hypothesis | None:
     if evidence.symptom is None or evidence.symptom.role != "outputs" or evidence.onset is None:
         return None
-    if _apart(evidence) or not _served_long(evidence) or not evidence.changes_known or evidence.at_onset():
+    if _apart(evidence) or not evidence.changes_known:
         return None
-    golden, who = _golden(evidence), _who(evidence)
-    found = [*(each.words for each in shifts(evidence)[:2]), *([golden] if golden else [])]
-    confidence = Confidence.LIKELY if found else Confidence.POSSIBLE
+    golden, who, shifted = _golden(evidence), _who(evidence), [each.words for each in shifts(evidence)[:2]]
+    calm = _served_long(evidence, LONG_SERVED) and not evidence.at_onset()
+    ran_clean = _served_long(evidence, JUST_BEFORE) and not any(map(evidence.coincides, evidence.at_onset()))
+    if not calm and not (shifted and ran_clean):
+        return None
+    found = [*shifted, *([golden] if golden else [])]
+    confidence = Confidence.LIKELY if found and calm else Confidence.POSSIBLE
     short = found[0] if found else f"{who} alike, no change"
-    reasons = [f"{who} alike", "nothing changed at the onset", *found]
+    unchanged = f"nothing was changed as {noun(evidence)} began" if calm else _ran_clean(evidence)
+    reasons = [f"{who} alike", unchanged, *found]
     return claim("inputs_changed", reasons, confidence, short, "The texts rather than the model: ")
+
+
+def _ran_clean(evidence: Evidence) -> str:
+    """`1.5.0 was deployed 9 min before the change of answers began`, so it may have to do with it all the same."""
+    near = next(iter(evidence.at_onset()), None)
+    return f"{change_words(near)} {relative(evidence.since(near), evidence)}" if near is not None else ""
 
 
 def _apart(evidence: Evidence) -> bool:
@@ -99,6 +110,8 @@ def _shifts(history: History, evidence: Evidence) -> list[Shift]:
 
 def _shift(points: list[tuple[float, float]], history: History, name: str, evidence: Evidence) -> Shift | None:
     at = left_level(points, evidence.began)
+    if at is None and history.question.unit is not Unit.RATIO:
+        at = left_level([(moment, 1 / value) for moment, value in points if value > 0], evidence.began)
     if at is None:
         return None
     before = statistics.median(value for moment, value in points if moment < at)
@@ -109,13 +122,13 @@ def _shift(points: list[tuple[float, float]], history: History, name: str, evide
     return Shift(history.question.title, name, before, after, at, unit)
 
 
-def _served_long(evidence: Evidence) -> bool:
-    """Every version that answers now was seen long before the onset."""
+def _served_long(evidence: Evidence, long: float) -> bool:
+    """Every version that answers now was seen so many seconds before the onset."""
     now = evidence.versions.running(evidence.until)
     began = evidence.versions.began
-    if not now or not evidence.versions.known_before(evidence.began - LONG_SERVED):
+    if not now or not evidence.versions.known_before(evidence.began - long):
         return False
-    return all(began.get(version, 0.0) <= evidence.began - LONG_SERVED for version in now)
+    return all(began.get(version, 0.0) <= evidence.began - long for version in now)
 
 
 def _who(evidence: Evidence) -> str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import timedelta
+from itertools import pairwise
 
 from bridge.core.context.causes.wording import ago, change_words, claim, listed
 from bridge.core.context.evidence import MINUTE, SKEW, Evidence
@@ -20,6 +21,7 @@ DROP = 0.6  #: below this part of the value before, the pod has started again
 GROWN = 0.08  #: of the limit
 STRAIGHT = 0.93  #: of the variance is explained by a straight line
 ABOUT = 0.005
+FULL = 0.9
 LONG = 30 * MINUTE
 SUDDEN = 10 * MINUTE
 HIGH = 0.6  #: of the limit
@@ -91,29 +93,49 @@ def memory_grows(evidence: Evidence) -> Hypothesis | None:
         return None
     if growth.leak:
         return _leak(worst, growths, evidence)
-    return _step(worst, growth, growth.step_at, evidence) if growth.step_at is not None else None
+    return _step(worst, growths, growth.step_at, evidence) if growth.step_at is not None else None
 
 
 def trend_words(growth: Growth) -> str:
-    """`45 % 3 h ago, grows 18 % an hour, full in about 15 min`."""
-    words = f"{shown(growth.first, Unit.RATIO)} {in_words(timedelta(seconds=growth.seconds))} ago"
-    if growth.leak:
-        words += f", grows {shown(growth.an_hour, Unit.RATIO)} an hour"
+    """`full in about 15 min, grows 18 % an hour, 45 % 3 h ago`: what is cut off matters least."""
     full = growth.full_in
-    return f"{words}, full in about {in_words(full)}" if full is not None and full < timedelta(days=2) else words
+    words = [f"full in about {in_words(full)}"] if full is not None and full < timedelta(days=2) else []
+    words += [f"grows {shown(growth.an_hour, Unit.RATIO)} an hour"] if growth.leak else []
+    words += [f"{shown(growth.first, Unit.RATIO)} {in_words(timedelta(seconds=growth.seconds))} ago"]
+    return ", ".join(words)
+
+
+def times_full(points: Points, until: float) -> list[float]:
+    """When it started again with its memory full (Unix seconds)."""
+    pairs = pairwise(points)
+    return [at for (_, full), (at, value) in pairs if full >= FULL and value < DROP * full and at <= until]
 
 
 def _leak(pod: str, growths: dict[str, Growth], evidence: Evidence) -> Hypothesis:
     growth = growths[pod]
     leaking = [each for each, found in growths.items() if found.leak]
-    who = f"{pod} and {len(leaking) - 1} more" if len(leaking) > 1 else pod
-    observed = f"memory of {who} grows steadily: {shown(growth.now, Unit.RATIO)} now, {trend_words(growth)}"
+    observed = (
+        f"memory of {_who(leaking, growths)} grows steadily: {shown(growth.now, Unit.RATIO)} now, {trend_words(growth)}"
+    )
     full = growth.full_in
     short = f"a leak, full in about {in_words(full)}" if full is not None else "a leak"
-    since = _since_change(growth, evidence)
-    return claim(
-        "memory_leak", [observed, _only(leaking, growths, evidence), since], Confidence.LIKELY, short, "A leak: "
-    )
+    found = [observed, _only(leaking, growths, evidence), _since_change(growth, evidence), _again(pod, evidence)]
+    return claim("memory_leak", found, Confidence.LIKELY, short, "A leak: ")
+
+
+def _who(pods: list[str], growths: dict[str, Growth]) -> str:
+    if len(pods) > 1 and len(pods) == len(growths):
+        return f"all {len(pods)} pods"
+    return listed(sorted(pods, key=lambda pod: -growths[pod].now))
+
+
+def _again(pod: str, evidence: Evidence) -> str:
+    """`it restarted with its memory full 2 times, the last 55 min ago`."""
+    full = times_full(evidence.gauge("memory").get(pod, []), evidence.until)
+    if not full:
+        return ""
+    often = f"{len(full)} times, the last" if len(full) > 1 else "once,"
+    return f"{pod} restarted with its memory full {often} {ago(full[-1], evidence)} ago"
 
 
 def _since_change(growth: Growth, evidence: Evidence) -> str:
@@ -131,13 +153,18 @@ def _only(leaking: list[str], growths: dict[str, Growth], evidence: Evidence) ->
     return f"only the pods of {listed(sorted(mine))} do" if apart else ""
 
 
-def _step(pod: str, growth: Growth, at: float, evidence: Evidence) -> Hypothesis:
-    rose = f"from {shown(growth.first, Unit.RATIO)} to {shown(growth.now, Unit.RATIO)}"
-    observed = f"memory of {pod} rose {rose} within minutes, {ago(at, evidence)} ago"
+def _step(pod: str, growths: dict[str, Growth], at: float, evidence: Evidence) -> Hypothesis:
+    growth = growths[pod]
+    same = [each for each, g in growths.items() if g.step_at is not None and abs(g.step_at - at) <= SUDDEN]
+    rose = f"rose from {shown(growth.first, Unit.RATIO)} to {shown(growth.now, Unit.RATIO)}"
     near = [c for c in evidence.changes if c.kind != "retraining" and -SKEW <= at - evidence.since(c) <= 2 * SUDDEN]
-    what = f"{change_words(near[0])} just before" if near else ""
+    when = f"{ago(at, evidence)} ago"
+    deployed = next((f" as {change_words(c)}" for c in near if c.kind == "deploy" and c.version), "")
+    observed = f"memory of {_who(same, growths)} {rose}{deployed or ' within minutes'}, {when}"
+    other = f"{change_words(near[0])} just before" if near and not deployed else ""
+    short = f"memory {rose}{deployed}" if near else f"a step {when}"
     likely = Confidence.LIKELY if near else Confidence.POSSIBLE
-    return claim("memory_step", [observed, what], likely, f"a step {ago(at, evidence)} ago", "A step: ")
+    return claim("memory_step", [observed, other], likely, short, "A step: ")
 
 
 def _since_start(points: Points) -> Points:

@@ -12,16 +12,18 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
+from bridge.core.context.causes.traffic import rise_of_each
 from bridge.core.context.causes.wording import ago, change_words, claim, listed, pods, relative, verb
 from bridge.core.context.counts import MIN_ALL, UNMOVED, Counts, alike, stands_out, summed
 from bridge.core.context.evidence import JUST_BEFORE, MINUTE, SKEW, Evidence
 from bridge.core.context.up_pods import UpPods, up_pods
 from bridge.core.facts import Confidence, Hypothesis, Onset, Unit, Verdict
-from bridge.core.numbers import in_words, measured, shown
+from bridge.core.numbers import in_words, measured, shown, times
 
 FEW = 0.34  #: of the others' ratio against that of the failing: then the others do not have the trouble
 LOOPS = 3  #: restarts of one pod within half an hour
 FULL = 0.9  #: of the memory limit
+MORE = 1.25  #: times the requests of before
 BUSY = 1.6  #: times a pod's part of the requests
 
 
@@ -44,6 +46,8 @@ def pod_fails(evidence: Evidence) -> Hypothesis | None:
         return None
     rest = summed(counts for pod, counts in by_pod.items() if pod not in failing)
     mine, others = summed(by_pod[pod] for pod in failing), len(by_pod) - len(failing)
+    if not others:
+        return None
     what = f"{listed(failing)} {verb(evidence, len(failing))}"
     observed = f"{what} ({mine.words} against {rest.words} on the other {pods(others)})"
     return claim("pod_fails", [observed, _about(failing, evidence)], Confidence.LIKELY, f"only on {listed(failing)}")
@@ -92,7 +96,8 @@ def pods_alike(evidence: Evidence) -> bool:
 
 def pods_missing(evidence: Evidence) -> Hypothesis | None:
     up, about_pods = up_pods(evidence), evidence.symptom is None
-    if up is not None and up.missing and (about_pods or (up.down and _at_onset(up.since, evidence))):
+    went = up is not None and _at_onset(up.since, evidence) and (up.down or _more_each(evidence))
+    if up is not None and up.missing and (about_pods or went):
         return _missing(f"{up.now} of {up.expected} pods answer Prometheus", up, evidence)
     fact = evidence.fact("pods_up")
     if fact is None or fact.verdict is not Verdict.BAD or fact.value is None or fact.of is None:
@@ -101,10 +106,25 @@ def pods_missing(evidence: Evidence) -> Hypothesis | None:
 
 
 def _missing(observed: str, up: UpPods | None, evidence: Evidence) -> Hypothesis:
-    names = f", not {listed(up.down)}" if up is not None and up.down else ""
     since = f" for {ago(up.since, evidence)}" if up is not None and up.since is not None else ""
-    found = [f"{observed}{names}{since}", _looping(evidence), _change_beside(up, evidence)]
+    found = [
+        f"{observed}{_not_these(up)}{since}",
+        _looping(evidence),
+        _more_each(evidence),
+        _change_beside(up, evidence),
+    ]
     return claim("pods_missing", found, Confidence.LIKELY, observed)
+
+
+def _not_these(up: UpPods | None) -> str:
+    return f", not {listed(up.down)}" if up is not None and up.down else ""
+
+
+def _more_each(evidence: Evidence) -> str:
+    """`each of them gets 1.8 x the requests of before`, while there are fewer of them."""
+    rise = rise_of_each(evidence)
+    more = rise is not None and rise.each and rise.factor >= MORE and _at_onset(rise.at, evidence)
+    return f"each of them gets {times(rise.factor)} the requests of before" if rise is not None and more else ""
 
 
 def pods_restarted(evidence: Evidence) -> Hypothesis | None:
@@ -117,6 +137,15 @@ def pods_restarted(evidence: Evidence) -> Hypothesis | None:
         return None
     observed = f"All {len(starts)} pods restarted {relative(max(together), evidence)}"
     return claim("pods_restarted", [observed], Confidence.LIKELY)
+
+
+def restarted_words(evidence: Evidence) -> str:
+    """`all 3 pods restarted 11 min ago`, for people do not always say what they did."""
+    starts = list(last_starts(evidence).values())
+    recent = [at for at in starts if at >= evidence.until - evidence.window.total_seconds()]
+    if len(starts) < 2 or len(recent) < len(starts) or max(recent) - min(recent) > 10 * MINUTE:
+        return ""
+    return f"all {len(starts)} pods restarted {ago(max(starts), evidence)} ago"
 
 
 def last_starts(evidence: Evidence) -> dict[str, float]:
@@ -148,7 +177,10 @@ def _looping(evidence: Evidence) -> str:
 
 
 def _about(failing: list[str], evidence: Evidence) -> str:
-    """What else is special about these pods: a restart just before, far more requests, a version of their own."""
+    """What else is special about these pods: restarts, a restart just before, far more requests, their own version."""
+    looping = _looping(evidence)
+    if looping and looping.split()[0] in failing:
+        return looping
     starts, served = last_starts(evidence), evidence.versions.pods(evidence.until)
     fresh = [pod for pod in failing if pod in starts and -SKEW <= evidence.began - starts[pod] <= JUST_BEFORE]
     if evidence.onset and len(fresh) == len(failing):

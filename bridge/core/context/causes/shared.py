@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import re
 
-from bridge.core.context.causes.overload import SURGE, rise_of
-from bridge.core.context.causes.pods import pods_alike
-from bridge.core.context.causes.wording import claim
+from bridge.core.context.causes.overload import SURGE
+from bridge.core.context.causes.pods import pods_alike, restarted_words
+from bridge.core.context.causes.traffic import rise_of_each
+from bridge.core.context.causes.wording import claim, noun, pods
 from bridge.core.context.counts import MIN_BAD, summed
 from bridge.core.context.evidence import JUST_BEFORE, SKEW, Evidence
 from bridge.core.facts import Confidence, Hypothesis
@@ -27,21 +28,28 @@ def common_errors(evidence: Evidence) -> Hypothesis | None:
     symptom = evidence.symptom
     if symptom is None or symptom.role != "failures" or evidence.onset is None or not evidence.changes_known:
         return None
-    kind, rise = leading_error(evidence), rise_of(evidence)
+    kind, rise = leading_error(evidence), rise_of_each(evidence)
     rose = rise is not None and rise.factor >= SURGE and -SKEW <= evidence.began - rise.at <= JUST_BEFORE
     if not kind or not pods_alike(evidence) or evidence.at_onset() or rose:
         return None
     every = summed(symptom.table.by_pod(*evidence.trouble).values())
+    restarted = restarted_words(evidence)
     waiting = WAITING.search(kind) is not None
     if not waiting and every.ratio < OUTAGE:
         return None
-    known = "" if evidence.changes else f", nothing changed in {in_words(evidence.window)}"
-    shared = f"rather what they share{', such as an upstream' if waiting else ''}"
+    where = f"look at what they share{', such as the upstream' if waiting else ''}"
     reasons = [
-        f"All pods fail alike ({every.words}), nearly all with {kind}",
-        f"nothing changed at the onset: {shared}",
+        f"{_everyone(evidence)} fail alike, nearly all with {kind} ({every.words}): {where}",
+        restarted or f"nothing was changed as {noun(evidence)} began",
     ]
-    return claim("common_errors", reasons, Confidence.POSSIBLE, f"all {kind} on every pod{known}")
+    news = restarted or ("" if evidence.changes else f"nothing changed in {in_words(evidence.window)}")
+    short = f"nearly all {kind}, on all pods alike{f', {news}' if news else ''}"
+    return claim("common_errors", reasons, Confidence.POSSIBLE, short)
+
+
+def _everyone(evidence: Evidence) -> str:
+    count = len(evidence.symptom.table.by_pod(*evidence.trouble)) if evidence.symptom else 0
+    return f"All {pods(count)}"
 
 
 def leading_error(evidence: Evidence) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from datetime import timedelta
 
@@ -45,7 +46,10 @@ def relative(at: float, evidence: Evidence) -> str:
 def change_words(change: ChangeEvent) -> str:
     if change.kind == "deploy" and change.version:
         return f"{change.version} was deployed"
-    return change.summary.strip().rstrip(".") or change.kind
+    said = change.summary.strip().rstrip(".")
+    if change.kind == "config" and not re.search("config", said, re.IGNORECASE):
+        return f"configuration change: {said}" if said else "a configuration change"
+    return said or change.kind
 
 
 def ago(at: float, evidence: Evidence) -> str:
