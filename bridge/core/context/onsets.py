@@ -11,7 +11,7 @@ import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from bridge.core.context.counts import Counts, errors_apart, summed
+from bridge.core.context.counts import Counts, errors_apart, summed, worse
 from bridge.core.context.tables import WINDOW_STEPS
 
 CALM_STEPS = 10  #: so many steps from before the trouble are its comparison
@@ -23,6 +23,7 @@ GIVEN_UP = 10.0  #: so much evidence against it ends the walk
 UNDECIDED = 2.0  #: so little evidence does not move it further back
 LEFT = 0.25  #: a value has left its level after this part of the way to the worst
 
+STEADY_STEPS = 12  #: so long it was as it is, before it is told from a rise
 GAP = 5 * 60.0  #: so long without samples just before it, and it is anywhere in there
 
 SCRAPES, CLOCKS = 15.0, 15.0  #: seconds that samples and clocks of machines are off
@@ -52,6 +53,9 @@ def onset_of_counts(steps: Sequence[tuple[float, Counts]], alert_at: float, step
         if before.all <= 0:
             return None
         low = before
+    jump = _jump([counts for _, counts in steps[first : anchor + 1]])
+    if jump is not None:
+        first, low = first + jump, summed(counts for _, counts in steps[first : first + jump - 1])
     calm = [counts for _, counts in steps[: max(0, first - 1)] if counts.all > 0]
     trouble = summed(counts for _, counts in steps[first : anchor + 1])
     if len(calm) < CALM_STEPS or errors_apart(trouble, low) < 3 or trouble.ratio < 1.5 * low.ratio:
@@ -59,6 +63,18 @@ def onset_of_counts(steps: Sequence[tuple[float, Counts]], alert_at: float, step
     if steps[first][0] - steps[first - 1][0] > GAP:
         return None
     return _within_the_step([counts for _, counts in steps[first : anchor + 1]], steps[first], low, step)
+
+
+def _jump(trouble: Sequence[Counts]) -> int | None:
+    """Where small trouble that had been steady for long became far worse: what the alert is about began there."""
+    for at in range(STEADY_STEPS, len(trouble) - 1):
+        mild, half = trouble[: at - 1], (at - 1) // 2
+        former, latter = summed(mild[:half]), summed(mild[half:])
+        steady = latter.ratio <= 1.5 * max(former.ratio, 1e-9) and latter.bad >= FEWEST
+        after, beyond = summed(trouble[at : at + 3]), summed(trouble[at:])
+        if steady and worse(after, latter) and worse(beyond, summed(mild)):
+            return next(i for i in (at - 1, at) if _above(trouble[i], latter.ratio) or i == at)
+    return None
 
 
 def _within_the_step(trouble: Sequence[Counts], first: tuple[float, Counts], low: Counts, step: float) -> Began:

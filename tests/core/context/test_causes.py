@@ -114,6 +114,25 @@ RIGHT = {
         "pods_missing",
         r"^1 of 3 pods answer Prometheus, not b and c for 10 min",
     ),
+    "a canary beside a small trouble that is older": (
+        World(
+            [Pod("a"), Pod("b"), Pod("c", bad=from_minute(-34, 0.15)), Pod("d"), Pod("e", DEPLOYED, V2)],
+            changes=[DEPLOY],
+        ),
+        "version_fails",
+        r"^2\.0\.0, deployed 11 min ago, as the errors began, fails .*\)\.$",
+    ),
+    "a version that is far worse than the bad one before it": (
+        World(
+            three(
+                versions=((-1000, "1.0.0"), (-28, "1.9.0"), (-8, "2.0.0")),
+                bad=lambda m, version: {"1.0.0": 0.002, "1.9.0": 0.03}.get(version, 0.3),
+            ),
+            changes=[DEPLOY, a_change("deploy", -28, "1.9.0", "1.0.0")],
+        ),
+        "change_at_onset",
+        r"^2\.0\.0 was deployed as the errors began",
+    ),
     "a rollback by new pods": (
         World(
             [Pod(f"old-{index}", up=lambda m: m < -9) for index in range(3)]

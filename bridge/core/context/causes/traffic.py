@@ -38,7 +38,7 @@ def rise_of_each(evidence: Evidence) -> Rise | None:
 def rose_with(rise: Rise, evidence: Evidence) -> bool:
     """Whether the traffic rose until the trouble began: a rise that ended long before is not because."""
     early = evidence.began - rise.at
-    if not -1.5 * MINUTE <= early <= LONG_BEFORE:
+    if not -2 * MINUTE <= early <= LONG_BEFORE:
         return False
     if early <= 2 * JUST_BEFORE or evidence.onset is None:
         return True

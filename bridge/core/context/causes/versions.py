@@ -2,7 +2,9 @@
 
 Claim: this version fails. Evidence: since the onset its ratio is far above that of the other versions in the same
 steps, by counts and a test, and all its pods share it. Refuted: it began to serve only after the onset (a rollback's
-target above all), or one of its pods alone is bad. Confidence: likely, for the others beside it are the comparison.
+target above all), or one of its pods alone is bad. What a version served before the onset, until it ended, is no
+comparison; what came later, as a rollback or a hotfix, is counted by itself. Confidence: likely, for the others
+beside it are the comparison.
 """
 
 from __future__ import annotations

@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from datetime import timedelta
 
-from bridge.core.context.counts import Counts
+from bridge.core.context.counts import UNMOVED, Counts
 from bridge.core.context.evidence import Evidence
 from bridge.core.facts import ChangeEvent, Confidence, Hypothesis, Unit
 from bridge.core.numbers import in_words, shown
@@ -49,11 +49,17 @@ def compared_words(evidence: Evidence, count: int, mine: Counts, rest: Counts, w
 
 
 def short_words(evidence: Evidence, version: str, mine: Counts, rest: Counts, names: Sequence[str]) -> str:
-    """`2.0.0 fails, 1.1.0 does not`, or `2.0.0: texts judged toxic 84 %, 1.1.0: 12 %`."""
+    """`2.0.0 fails, 1.1.0 does not`, or `2.0.0: texts judged toxic 84 %, 1.1.0: 12 %`.
+
+    That the others are well is said only of those that are.
+    """
     role, others = evidence.symptom.role if evidence.symptom else "", listed(names)
     if evidence.symptom is not None and role == "outputs":
         what = f"{evidence.symptom.title.lower()} {shown(mine.ratio, Unit.RATIO)}"
         return f"{version}: {what}, {others}: {shown(rest.ratio, Unit.RATIO)}"
+    limit = evidence.symptom.limit if evidence.symptom else None
+    if rest.ratio > max(UNMOVED * evidence.before.ratio, limit or 0.0):
+        return f"{version} {verb(evidence)}, {others} far less"
     one, several = ("is", "are") if role == "slowness" else ("does", "do")
     return f"{version} {verb(evidence)}, {others} {one if len(names) == 1 else several} not"
 
