@@ -295,7 +295,7 @@ def _by_chance(wrong: int, asked: int, other_wrong: int, other_asked: int) -> fl
 
 
 def _parts(answered: Sequence[Answered], first: Answered) -> tuple[Part, ...]:
-    """By version; by target where one version answers differently, or the version is unknown; `first`, then the worst."""
+    """By version; by target where one version answers differently or is unknown; `first`, then the worst."""
     counts: dict[str, set[int]] = {}
     for each in answered:
         counts.setdefault(each.version, set()).add(each.wrong)

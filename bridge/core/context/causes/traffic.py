@@ -5,7 +5,7 @@ from __future__ import annotations
 import statistics
 from dataclasses import dataclass
 
-from bridge.core.context.evidence import JUST_BEFORE, MINUTE, Evidence
+from bridge.core.context.evidence import JUST_BEFORE, MINUTE, SKEW, Evidence
 from bridge.core.context.onsets import left_level
 
 Points = list[tuple[float, float]]
@@ -38,7 +38,7 @@ def rise_of_each(evidence: Evidence) -> Rise | None:
 def rose_with(rise: Rise, evidence: Evidence) -> bool:
     """Whether the traffic rose until the trouble began: a rise that ended long before is not because."""
     early = evidence.began - rise.at
-    if not -1.5 * MINUTE <= early <= LONG_BEFORE:
+    if not -SKEW <= early <= LONG_BEFORE:
         return False
     if early <= 2 * JUST_BEFORE or evidence.onset is None:
         return True
