@@ -284,6 +284,17 @@ RIGHT = {
         "memory_leak",
         r"^A leak: memory of all 3 pods grows steadily: .*; it began as 1\.1\.0 was deployed\.$",
     ),
+    "memory that grows since the traffic rose": (
+        World(
+            three(
+                a_second=lambda m: 4.0 if m < -36 else 20.0,
+                memory=lambda m: 0.42 if m < -36 else 0.6 + 0.35 * (m + 36) / 36,
+            ),
+            role="",
+        ),
+        "memory_leak",
+        r"^memory of all 3 pods grows steadily: .*; the traffic rose to 5 x \(60/s\) as the growth began\.$",
+    ),
     "a leak that has killed its pod twice": (
         World(
             [

@@ -11,10 +11,11 @@ from dataclasses import dataclass
 from datetime import timedelta
 from itertools import pairwise
 
+from bridge.core.context.causes.traffic import rise_of
 from bridge.core.context.causes.wording import ago, change_words, claim, listed
 from bridge.core.context.evidence import MINUTE, SKEW, Evidence
 from bridge.core.facts import Confidence, Hypothesis, Unit
-from bridge.core.numbers import in_words, shown
+from bridge.core.numbers import in_words, shown, times
 
 Points = list[tuple[float, float]]
 DROP = 0.6  #: below this part of the value before, the pod has started again
@@ -25,6 +26,8 @@ FULL = 0.9
 LONG = 30 * MINUTE
 SUDDEN = 10 * MINUTE
 HIGH = 0.6  #: of the limit
+LEAST = timedelta(minutes=1)  #: until it is full: below, it is
+MORE_TRAFFIC = 1.8  #: times what was before
 MOSTLY = 0.7  #: of the whole rise in so short a time is a step
 
 
@@ -99,7 +102,7 @@ def memory_grows(evidence: Evidence) -> Hypothesis | None:
 def trend_words(growth: Growth) -> str:
     """`full in about 15 min, grows 18 % an hour, 45 % 3 h ago`: what is cut off matters least."""
     full = growth.full_in
-    words = [f"full in about {in_words(full)}"] if full is not None and full < timedelta(days=2) else []
+    words = [f"full in about {in_words(full)}"] if full is not None and LEAST <= full < timedelta(days=2) else []
     words += [f"grows {shown(growth.an_hour, Unit.RATIO)} an hour"] if growth.leak else []
     words += [f"{shown(growth.first, Unit.RATIO)} {in_words(timedelta(seconds=growth.seconds))} ago"]
     return ", ".join(words)
@@ -117,10 +120,19 @@ def _leak(pod: str, growths: dict[str, Growth], evidence: Evidence) -> Hypothesi
     observed = (
         f"memory of {_who(leaking, growths)} grows steadily: {shown(growth.now, Unit.RATIO)} now, {trend_words(growth)}"
     )
-    full = growth.full_in
-    short = f"a leak, full in about {in_words(full)}" if full is not None else "a leak"
-    found = [observed, _only(leaking, growths, evidence), _since_change(growth, evidence), _again(pod, evidence)]
-    return claim("memory_leak", found, Confidence.LIKELY, short, "A leak: ")
+    rose, full = _traffic_rose(growth, evidence), growth.full_in
+    what = rose or "a leak"
+    short = f"{what}, memory full in about {in_words(full)}" if full is not None and full >= LEAST else what
+    found = [observed, rose, _only(leaking, growths, evidence), _since_change(growth, evidence), _again(pod, evidence)]
+    return claim("memory_leak", found, Confidence.LIKELY, short, "" if rose else "A leak: ")
+
+
+def _traffic_rose(growth: Growth, evidence: Evidence) -> str:
+    """`the traffic rose to 5 x (60/s) as it began`: then it is no leak."""
+    rise = rise_of(evidence)
+    if rise is None or rise.factor < MORE_TRAFFIC or abs(rise.at - growth.since) > 2 * SUDDEN:
+        return ""
+    return f"the traffic rose to {times(rise.factor)} ({shown(rise.now, Unit.PER_SECOND)}) as the growth began"
 
 
 def _who(pods: list[str], growths: dict[str, Growth]) -> str:

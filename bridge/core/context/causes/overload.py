@@ -28,7 +28,7 @@ def overload(evidence: Evidence) -> Hypothesis | None:
     if not rose_with(rise, evidence):
         return None
     observed = words_of(rise)
-    apart = evidence.symptom is not None and abs(rise.at - evidence.began) >= MINUTE
+    apart = evidence.symptom is not None and evidence.began - rise.at >= MINUTE
     when = f"the traffic rose {relative(rise.at, evidence)}" if apart else ""
     rule = "overload" if saturated or role == "slowness" else "traffic_surge"
     confidence = Confidence.LIKELY if evidence.onset is not None else Confidence.POSSIBLE
