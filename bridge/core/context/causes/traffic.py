@@ -5,7 +5,7 @@ from __future__ import annotations
 import statistics
 from dataclasses import dataclass
 
-from bridge.core.context.evidence import JUST_BEFORE, MINUTE, SKEW, Evidence
+from bridge.core.context.evidence import JUST_BEFORE, MINUTE, Evidence
 from bridge.core.context.onsets import left_level
 
 Points = list[tuple[float, float]]
