@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import os
 import secrets
 import signal
@@ -77,6 +78,29 @@ class Bridge:
         if self.process is not None and self.process.poll() is None:
             self.process.terminate()
             self.process.wait(300)
+
+    @contextlib.contextmanager
+    def paused_worker(self) -> Iterator[None]:
+        """Stops the worker until the end of the block, at a moment when it does not hold the lock of the store."""
+        (worker,) = self.pids("worker")
+        os.kill(worker, signal.SIGSTOP)
+        try:
+            while not self._lock_is_free():
+                os.kill(worker, signal.SIGCONT)
+                time.sleep(0.02)
+                os.kill(worker, signal.SIGSTOP)
+            yield
+        finally:
+            os.kill(worker, signal.SIGCONT)
+
+    def _lock_is_free(self) -> bool:
+        for suffix in (".turn", ".lock"):
+            with (self.folder / f"bridge.db{suffix}").open() as file:
+                try:
+                    fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                except BlockingIOError:
+                    return False
+        return True
 
     def pids(self, half: str) -> list[int]:
         """Of the children that run `bridge web` or `bridge worker`."""

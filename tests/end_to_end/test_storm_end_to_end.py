@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import signal
 import threading
 from collections import Counter
 from collections.abc import Iterator
@@ -113,12 +111,10 @@ def statuses(bridge: Bridge) -> Counter[str]:
 def test_a_storm_is_one_digest_after_every_critical_and_ends_with_nothing_lost(
     slow: Bridge, sandbox: RunningSandbox, token: str
 ) -> None:
-    (worker,) = slow.pids("worker")
-    os.kill(worker, signal.SIGSTOP)  # so that all is there before the first is notified
-    for number in range(CRITICALS):
-        post(slow, token, "ApiDown", number, "critical")
-    post_many(slow, token, range(WARNINGS))
-    os.kill(worker, signal.SIGCONT)
+    with slow.paused_worker():  # so that all is there before the first is notified
+        for number in range(CRITICALS):
+            post(slow, token, "ApiDown", number, "critical")
+        post_many(slow, token, range(WARNINGS))
 
     eventually(lambda: f"{WARNINGS} incidents are suppressed on slack-ml" in digest(sandbox), 60)
     assert titles(sandbox) == [*("ApiDown" for _ in range(CRITICALS)), "Storm"]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -95,10 +94,8 @@ def test_what_it_refuses_for_good_is_a_dead_letter_that_says_why(
 
 
 def test_a_storm_comes_as_one_digest(bridge: Bridge, sandbox: RunningSandbox, token: str) -> None:
-    (worker,) = bridge.pids("worker")
-    os.kill(worker, signal.SIGSTOP)  # so that all is there before the first is sent
-    for number in range(40):
-        post(bridge, token, "PodSlow", number, "warning")
-    os.kill(worker, signal.SIGCONT)
+    with bridge.paused_worker():  # so that all is there before the first is sent
+        for number in range(40):
+            post(bridge, token, "PodSlow", number, "warning")
     eventually(lambda: newest(sandbox).get("title") == "Storm on hook")
     assert "40" in newest(sandbox)["summary"]
