@@ -77,7 +77,7 @@ def test_everything_is_asked_for_in_one_look_and_the_start_last() -> None:
     notified = {"active": "true", "silenced": "false", "inhibited": "false", "receiver": r"a\.b|bridge"}
     assert [("alerts", every), ("silences", {}), ("alerts/groups", notified), ("status", {})] == asked
     (listed,) = state.alerts.values()
-    assert ((SILENT_ID,), True, "B") == (listed.silenced_by, listed.alert.firing, listed.alert.name)
+    assert (listed.silenced_by, listed.alert.firing, listed.alert.name) == ((SILENT_ID,), True, "B")
     assert {SILENT_ID: Silence("alice", NOW + timedelta(hours=2))} == state.silences
     assert [("bridge", {"alertname": "B"}, (listed,))] == [(g.receiver, g.labels, g.alerts) for g in state.groups]
     assert (NOW - timedelta(seconds=3599.5), "", frozenset(), False) == (
@@ -96,7 +96,7 @@ def test_silences_and_groups_are_asked_for_only_when_they_matter() -> None:
         return await says()(request)
 
     assert isinstance(fetched(handle, StateQuery()), AlertmanagerState)
-    assert ["alerts", "status"] == asked
+    assert asked == ["alerts", "status"]
 
 
 @pytest.mark.parametrize(

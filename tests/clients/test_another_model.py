@@ -81,7 +81,7 @@ def test_its_facts_and_the_conclusion_are_in_the_message(settings: Settings) -> 
     renderer = Renderer(None, "https://bridge.example")
     text = renderer.message(an_incident(), sample_claim(firing=True), (), context_of(settings), html=False).text
     said = ("Recommendations without a result", "31 %", "16 x what is usual", "r8 was deployed", "90 % of the errors")
-    assert [] == [each for each in said if each not in text]
+    assert [each for each in said if each not in text] == []
 
 
 def test_the_code_knows_no_model() -> None:
@@ -90,4 +90,4 @@ def test_the_code_knows_no_model() -> None:
     files += [*(ROOT / "bridge" / "worker").glob("*.py"), *(ROOT / "bridge" / "rendering").glob("*.py")]
     code = {file.name: re.sub(r'""".*?"""|#[^\n]*', "", file.read_text(), flags=re.DOTALL) for file in files}
     told = {name: words.findall(text) for name, text in code.items() if name != "sample.py"}
-    assert {} == {name: found for name, found in told.items() if found}
+    assert {name: found for name, found in told.items() if found} == {}

@@ -83,7 +83,7 @@ def gathered(
 def test_facts_come_in_the_order_of_the_questions() -> None:
     source = Source(toxic=TOXIC, errors=ERRORS)
     (context,) = gathered(source, [an_incident(job="api")])
-    assert ["toxic", "errors"] == [fact.name for fact in context.facts]
+    assert [fact.name for fact in context.facts] == ["toxic", "errors"]
     assert context.complete
     assert at(30) == context.at
     assert {'toxic{job="api"}', 'errors{job="api"}'} == {query.expr for query in source.asked}
@@ -93,22 +93,22 @@ def test_facts_come_in_the_order_of_the_questions() -> None:
 def test_a_storm_asks_once() -> None:
     source = Source(toxic=TOXIC, errors=ERRORS)
     contexts = gathered(source, [an_incident(job="api", pod=f"p{index}") for index in range(200)])
-    assert 200 == len(contexts)
-    assert 3 == len(source.asked)  # two questions, one of them for an hour ago as well
+    assert len(contexts) == 200
+    assert len(source.asked) == 3  # two questions, one of them for an hour ago as well
 
 
 def test_the_budget_holds_whatever_the_source_does() -> None:
     source = Source(delay=60.0, toxic=TOXIC)
     (context,) = gathered(source, [an_incident(job="api")], budget=0.05)
-    assert () == context.facts
+    assert context.facts == ()
     expected = "Prometheus does not answer within 0.1 s"
     assert [("Toxic share", expected), ("Errors", expected)] == [(each.title, each.why) for each in context.unknown]
 
 
 def test_what_came_in_time_is_told_and_the_rest_is_said_to_be_missing() -> None:
     (context,) = gathered(Source(errors=ERRORS), [an_incident(job="api")])
-    assert ["errors"] == [fact.name for fact in context.facts]
-    assert ["Toxic share"] == [each.title for each in context.unknown]
+    assert [fact.name for fact in context.facts] == ["errors"]
+    assert [each.title for each in context.unknown] == ["Toxic share"]
 
 
 def test_a_server_that_fails_is_left_alone_for_a_while() -> None:
@@ -124,7 +124,7 @@ def test_a_server_that_fails_is_left_alone_for_a_while() -> None:
         return len(source.asked) - before, context
 
     asked, context = asyncio.run(ask())
-    assert 0 == asked
+    assert asked == 0
     assert all("has not answered lately" in each.why for each in context.unknown)
 
 
@@ -144,7 +144,7 @@ def test_after_the_pause_one_query_probes() -> None:
         await gatherer.close()
         return [probes, outcomes.count("paused") >= 2, complete]
 
-    assert [1, True, True] == asyncio.run(ask())
+    assert asyncio.run(ask()) == [1, True, True]
 
 
 def test_a_deployment_with_evidence_becomes_a_hypothesis() -> None:
@@ -154,15 +154,15 @@ def test_a_deployment_with_evidence_becomes_a_hypothesis() -> None:
     (context,) = gathered(source, [an_incident(job="api")], [deploy, old])
     assert (deploy,) == context.changes
     assert context.hypothesis is not None
-    assert "version_fails" == context.hypothesis.rule
+    assert context.hypothesis.rule == "version_fails"
 
 
 def test_a_deployment_is_not_explained_by_itself() -> None:
     change = ChangeEvent("deploy", "api", at(0), "api v2 was deployed", "v2", labels={"job": "api"})
     told, failing = (an_incident(alertname=name, job="api") for name in ("MLModelDeployed", "HighErrors"))
     contexts = gathered(Source(toxic=TOXIC, errors=ERRORS), [told, failing], [change])
-    assert [None, "version_fails"] == [context.hypothesis and context.hypothesis.rule for context in contexts]
-    assert [1, 1] == [len(context.changes) for context in contexts]
+    assert [context.hypothesis and context.hypothesis.rule for context in contexts] == [None, "version_fails"]
+    assert [len(context.changes) for context in contexts] == [1, 1]
 
 
 BEGAN = Question("began", "New versions", Unit.NUMBER, "began{{{ labels }}}", by="version", role="version_began")
@@ -177,9 +177,9 @@ def began(answer: Answer, *changes: ChangeEvent) -> Context:
 def test_a_version_that_nobody_told_of_is_seen_in_the_metrics_and_is_a_change_and_no_fact() -> None:
     context = began((Sample({"version": "v2"}, at(-300).timestamp(), at(0)),))
     assert [("v2", at(-300))] == [(change.version, change.at) for change in context.changes]
-    assert ["toxic", "errors"] == [fact.name for fact in context.facts]
+    assert [fact.name for fact in context.facts] == ["toxic", "errors"]
     assert context.hypothesis is not None
-    assert "version_fails" == context.hypothesis.rule
+    assert context.hypothesis.rule == "version_fails"
 
 
 def test_a_version_that_somebody_told_of_is_not_told_twice() -> None:
@@ -188,15 +188,15 @@ def test_a_version_that_somebody_told_of_is_not_told_twice() -> None:
 
 
 def test_no_new_version_is_no_news_and_an_unanswered_question_is() -> None:
-    assert () == began(()).unknown
-    assert ["New versions"] == [each.title for each in began(Failure("Prometheus does not answer")).unknown]
+    assert began(()).unknown == ()
+    assert [each.title for each in began(Failure("Prometheus does not answer")).unknown] == ["New versions"]
 
 
 def test_the_peak_is_that_of_the_incident() -> None:
     peak = Question("peak", "At worst", Unit.RATIO, "max_over_time(toxic[{{ duration }}])", role="peak")
     source = Source()
     gathered(source, [an_incident(job="api")], questions=(peak,))  # it began half a minute before the clock's time
-    assert ["max_over_time(toxic[1m])"] == [query.expr for query in source.asked]
+    assert [query.expr for query in source.asked] == ["max_over_time(toxic[1m])"]
 
 
 def test_histories_share_the_budget_and_the_answers() -> None:
@@ -205,8 +205,8 @@ def test_histories_share_the_budget_and_the_answers() -> None:
     )
     source = Source(delay=60.0)
     contexts = gathered(source, [an_incident(job="api") for _ in range(9)], questions=(history,), budget=0.05)
-    assert 9 == len(contexts)
-    assert ['all{job="api"}', 'failed{job="api"}'] == sorted(query.expr for query in source.asked_over_time)
+    assert len(contexts) == 9
+    assert sorted(query.expr for query in source.asked_over_time) == ['all{job="api"}', 'failed{job="api"}']
 
 
 class Measured(Source):

@@ -23,23 +23,23 @@ def test_well_is_a_get_and_unwell_a_post_with_the_reason(receiver: Receiver) -> 
     async def both() -> tuple[str, str]:
         return await outside.report_success(), await outside.report_failure("messages are late: pager by 400 s")
 
-    assert ("", "") == asyncio.run(both())
-    assert [
+    assert asyncio.run(both()) == ("", "")
+    assert receiver.heard == [
         ("GET", "/ping/s3cret-key", ""),
         ("POST", "/ping/s3cret-key/fail", "messages are late: pager by 400 s"),
-    ] == receiver.heard
+    ]
 
 
 @pytest.mark.parametrize("status", [302, 404, 503])
 def test_only_a_2xx_answer_was_heard_and_no_redirect_is_followed(receiver: Receiver, status: int) -> None:
     receiver.status = status
     assert f"HTTP {status}" == asyncio.run(PingUrl(lambda: receiver.url, 10).report_success())
-    assert 1 == len(receiver.heard)
+    assert len(receiver.heard) == 1
 
 
 def test_who_does_not_answer_in_time_was_not_heard(receiver: Receiver) -> None:
     receiver.delay = 2
-    assert "no answer within 0.05 s" == asyncio.run(PingUrl(lambda: receiver.url, 0.05).report_success())
+    assert asyncio.run(PingUrl(lambda: receiver.url, 0.05).report_success()) == "no answer within 0.05 s"
 
 
 @pytest.mark.parametrize("url", ["http://127.0.0.1:9/s3cret-key", "http://[s3cret-key", "ftp://s3cret-key"])

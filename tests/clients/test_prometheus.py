@@ -73,7 +73,7 @@ def test_what_is_asked_is_told_with_its_time_and_the_servers_own_headers() -> No
         return web.json_response({"status": "success", "data": {"resultType": "vector", "result": []}})
 
     query = Query("sum(up)", timedelta(hours=1))
-    assert () == asking(handle, query, headers={"X-Scope-OrgID": "ml"}, token=lambda: "t0k")
+    assert asking(handle, query, headers={"X-Scope-OrgID": "ml"}, token=lambda: "t0k") == ()
     expected = {"query": "sum(up)", "time": f"{NOW.timestamp() - 3600:.3f}", "timeout": "0.500"}
     assert {**expected, "Authorization": "Bearer t0k", "X-Scope-OrgID": "ml"} == seen
 
@@ -160,7 +160,7 @@ def lines(result: Any) -> Handler:
 def test_a_matrix_is_read_with_its_gaps() -> None:
     values = [[NOW.timestamp(), "0.25"], [NOW.timestamp() + 30, "NaN"], [NOW.timestamp() + 60.5, "+Inf"]]
     (series,) = asking(lines([{"metric": {"pod": "a"}, "values": values}]), HOUR)
-    assert {"pod": "a"} == series.labels
+    assert series.labels == {"pod": "a"}
     assert ((NOW.timestamp(), 0.25),) == series.finite
     assert [NOW.timestamp(), NOW.timestamp() + 30, NOW.timestamp() + 60.5] == [at for at, _ in series.points]
     assert math.isnan(series.points[1][1]) and math.inf == series.points[2][1]
@@ -179,7 +179,7 @@ def test_a_range_is_asked_with_its_ends_and_step() -> None:
         seen.update(await request.post())
         return web.json_response({"status": "success", "data": {"resultType": "matrix", "result": []}})
 
-    assert () == asking(handle, HOUR)
+    assert asking(handle, HOUR) == ()
     end = NOW.timestamp()
     times = {"start": f"{end - 3600:.3f}", "end": f"{end:.3f}", "step": "30.000", "timeout": "0.500"}
     assert {"query": "up", **times} == seen

@@ -74,13 +74,13 @@ COUNTS = r"fails \([\d,]+ of [\d,]+ against \d+ of [\d,]+ by 1\.0\.0\)"
 
 def test_a_bad_deployment(prometheus: str) -> None:
     context = context_of(prometheus, "deploy", "errors", [a_deployment("1.1.0")])
-    assert ("version_fails", Confidence.LIKELY) == (claim(context).rule, claim(context).confidence)
+    assert (claim(context).rule, claim(context).confidence) == ("version_fails", Confidence.LIKELY)
     assert re.match(rf"1\.1\.0, deployed \d min ago, as the errors began, {COUNTS}\.$", claim(context).text)
     assert pytest.approx(3.01 / 15.01, rel=0.05) == value(context, "failed_share")
     failed = next(fact for fact in context.facts if fact.name == "failed_share")
     assert Verdict.BAD is failed.verdict
     versions = next(fact for fact in context.facts if fact.name == "versions")
-    assert {"1.0.0": 1.0, "1.1.0": 2.0} == {part.name: part.value for part in versions.parts}
+    assert {part.name: part.value for part in versions.parts} == {"1.0.0": 1.0, "1.1.0": 2.0}
 
 
 def test_the_trouble_is_dated_before_its_alert(prometheus: str) -> None:
@@ -101,34 +101,34 @@ def test_the_version_that_counted_an_error_is_the_one_that_failed(prometheus: st
 @pytest.mark.parametrize("namespace", ["deploy", "labelled"])
 def test_a_bad_deployment_that_nobody_told_of_is_seen_in_the_metrics(prometheus: str, namespace: str) -> None:
     context = context_of(prometheus, namespace, "errors")
-    assert [("1.1.0", "appeared")] == [(change.version, change.kind) for change in context.changes]
+    assert [(change.version, change.kind) for change in context.changes] == [("1.1.0", "appeared")]
     assert re.match(rf"1\.1\.0, serving since \d min ago, as the errors began, {COUNTS}", claim(context).text)
 
 
 def test_a_pod_that_is_gone(prometheus: str) -> None:
     context = context_of(prometheus, "gone", "model_down")
-    assert "pods_missing" == claim(context).rule
+    assert claim(context).rule == "pods_missing"
     assert re.match(r"2 of 3 pods answer Prometheus, not api-2 for \d+ min\.$", claim(context).text)
-    assert () == context.changes
+    assert context.changes == ()
 
 
 def test_one_pod_of_three(prometheus: str) -> None:
     context = context_of(prometheus, "onepod", "errors")
-    assert "pod_fails" == claim(context).rule
+    assert claim(context).rule == "pod_fails"
     assert re.match(r"api-2 fails \([\d,]+ of [\d,]+ against \d+ of [\d,]+ on the other 2 pods\)", claim(context).text)
 
 
 def test_an_overload(prometheus: str) -> None:
     context = context_of(prometheus, "overload", "saturation")
-    assert "overload" == claim(context).rule
+    assert claim(context).rule == "overload"
     assert re.match(r"1[3-6] x the usual traffic", claim(context).text)
-    assert 70.0 == value(context, "in_flight")
+    assert value(context, "in_flight") == 70.0
 
 
 def test_a_drift(prometheus: str) -> None:
     context = context_of(prometheus, "drift", "confidence")
     assert value(context, "drift") > 0.2
-    assert ("inputs_changed", Confidence.POSSIBLE) == (claim(context).rule, claim(context).confidence)
+    assert (claim(context).rule, claim(context).confidence) == ("inputs_changed", Confidence.POSSIBLE)
 
 
 def test_nothing_that_was_asked_is_refused(prometheus: str) -> None:

@@ -449,7 +449,7 @@ def test_no_cause_is_named_without_evidence(name: str) -> None:
 
 def test_what_was_looked_at_is_said() -> None:
     decision = NOTHING["nothing"].decision()
-    assert ("deploys", "versions", "pods", "traffic", "inputs", "restarts") == decision.looked_at
+    assert decision.looked_at == ("deploys", "versions", "pods", "traffic", "inputs", "restarts")
     unknown = World(three(bad=from_minute(-6, 0.3)), changes_known=False).decision()
     assert "deploys" not in unknown.looked_at
 
@@ -458,13 +458,13 @@ def test_the_onset_is_before_the_alert() -> None:
     decision = NOTHING["nothing"].decision()
     assert decision.onset is not None
     assert abs(decision.onset.at.timestamp() - seconds(-6)) <= 60
-    assert "Failed predictions" == decision.onset.source
+    assert decision.onset.source == "Failed predictions"
 
 
 def test_what_all_pods_share_is_only_possible() -> None:
     found = World(three(bad=from_minute(-6, 0.3)), facts=[TIMEOUTS]).decision().hypothesis
-    assert found is not None and ("common_errors", Confidence.POSSIBLE) == (found.rule, found.confidence)
-    assert "nearly all timeout, on all pods alike, nothing changed in 2 h" == found.short
+    assert found is not None and (found.rule, found.confidence) == ("common_errors", Confidence.POSSIBLE)
+    assert found.short == "nearly all timeout, on all pods alike, nothing changed in 2 h"
 
 
 def test_texts_that_changed_after_a_version_ran_without_trouble_are_possible() -> None:
@@ -473,18 +473,18 @@ def test_texts_that_changed_after_a_version_ran_without_trouble_are_possible() -
     found = (
         World(pods, role="outputs", tokens=lambda m: 40.0 if m < -40 else 15.0, changes=changes).decision().hypothesis
     )
-    assert found is not None and ("inputs_changed", Confidence.POSSIBLE) == (found.rule, found.confidence)
-    assert "Tokens of a text: 40 before, 15 now" == found.short
+    assert found is not None and (found.rule, found.confidence) == ("inputs_changed", Confidence.POSSIBLE)
+    assert found.short == "Tokens of a text: 40 before, 15 now"
 
 
 def test_a_restart_of_all_pods_is_said_beside_what_they_share() -> None:
     pods = three(bad=from_minute(-9, 0.3), started=lambda m: -1000.0 if m < -6 else -6.0)
     found = World(pods, facts=[TIMEOUTS]).decision().hypothesis
-    assert found is not None and "common_errors" == found.rule
+    assert found is not None and found.rule == "common_errors"
     assert re.match(
         r"All 3 pods fail alike, nearly all with timeout \(.*\): look at what they share, such as the ", found.text
     )
-    assert "nearly all timeout, on all pods alike, all 3 pods restarted 9 min ago" == found.short
+    assert found.short == "nearly all timeout, on all pods alike, all 3 pods restarted 9 min ago"
 
 
 UNHELPFUL = {

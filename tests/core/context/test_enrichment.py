@@ -158,7 +158,7 @@ def test_each_part_has_its_own_whole() -> None:
     asked = QuestionQueries(question, Query("x"), None, (), Query("all"))
     fact = fact_of(asked, {Query("x"): samples(2.0), Query("all"): samples(27.0, 30.0)})
     assert isinstance(fact, Fact)
-    assert (2.0, 57.0) == (fact.value, fact.of)
+    assert (fact.value, fact.of) == (2.0, 57.0)
     assert (Part("p1", 2.0, 27.0), Part("p2", 0.0, 30.0)) == fact.parts
 
 

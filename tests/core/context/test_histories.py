@@ -70,7 +70,7 @@ def test_incidents_of_the_same_minute_ask_the_same() -> None:
 def test_a_history_is_asked_in_windows_of_two_steps_and_long_steps_do_not_overlap() -> None:
     questions, long = [FAILURES, Question("x", "X", Unit.COUNT, "x")], timedelta(days=3)
     (asked,) = histories_for(questions, an_incident(), ("job",), stretches_of(at(0), at(60), MINUTE))
-    assert ['rate(bad{job="api"}[120s])', "rate(all[120s])"] == [query.expr for query in asked.queries]
+    assert [query.expr for query in asked.queries] == ['rate(bad{job="api"}[120s])', "rate(all[120s])"]
     (asked,) = histories_for(questions, an_incident(), ("job",), stretches_of(at(0), at(0) + long, MINUTE))
     coarse = int(asked.wholes[1].step.total_seconds())
     assert coarse > 3600 and ["rate(all[120s])", f"rate(all[{coarse}s])", "rate(all[120s])"] == [

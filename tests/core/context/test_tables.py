@@ -41,13 +41,13 @@ def test_where_all_fail_and_no_good_one_is_counted_all_is_what_failed() -> None:
 def test_a_pod_by_another_name_serves_the_only_version_there_is() -> None:
     bad, every = [a_series(0.5, instance="10.0.0.1:80")], [a_series(1.0, instance="10.0.0.1:80")]
     assert {"v2": Counts(90.0, 180.0)} == by_version(bad, every, {"a": "v2", "b": "v2"})
-    assert {} == by_version(bad, every, {"a": "v2", "b": "v1"})
+    assert by_version(bad, every, {"a": "v2", "b": "v1"}) == {}
 
 
 def test_a_pod_that_changes_its_version_has_none() -> None:
     info = (a_series(1.0, pod="a", version="v1"), a_series(1.0, pod="a", version="v2"))
     served = served_of(a_history("versions", info))
-    assert "" == served.at("a", 60.0)
+    assert served.at("a", 60.0) == ""
 
 
 def test_parts_of_several_services_are_not_compared() -> None:
