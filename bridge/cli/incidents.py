@@ -86,8 +86,8 @@ def show(database: str, number: int) -> None:
 @click.pass_context
 def ack(context: click.Context, config: str, database: str, number: int, actor: str) -> None:
     """Acknowledge an incident."""
-    people = _people(context, config, database)
-    _report(people.acknowledge(number, actor, utc_now()), number)
+    actions = _actions(context, config, database)
+    _report(actions.acknowledge(number, actor, utc_now()), number)
 
 
 @incidents.command()
@@ -98,15 +98,15 @@ def ack(context: click.Context, config: str, database: str, number: int, actor: 
 @click.pass_context
 def resolve(context: click.Context, config: str, database: str, number: int, actor: str) -> None:
     """Resolve an incident."""
-    people = _people(context, config, database)
-    _report(people.resolve(number, actor, utc_now()), number)
+    actions = _actions(context, config, database)
+    _report(actions.resolve(number, actor, utc_now()), number)
 
 
 incidents.add_command(dead)
 incidents.add_command(replay)
 
 
-def _people(context: click.Context, config: str, database: str) -> StoreActions:
+def _actions(context: click.Context, config: str, database: str) -> StoreActions:
     policy = policy_of(settings_without_secrets(context, config))
     return StoreActions(until_the_end(open_to_change(database)), lambda: policy)
 

@@ -212,7 +212,7 @@ def test_a_route_that_can_never_match_is_a_fault(tmp_path: Path, lines: list[str
             "4: channels.email-ml.to[1]",
             "is there already",
         ),
-        (SMALL.replace("[ml@ml.dev]", "[ml@example.org]"), "4: channels.email-ml.to[0]", "nobody reads mail to"),
+        (SMALL.replace("[ml@ml.dev]", "[ml@example.org]"), "4: channels.email-ml.to[0]", "reaches no one"),
         (SMALL + "retention: 90m\n", "7: retention", "deleted within a day"),
         (SMALL + "limits: {body: 8kB}\n", "7: limits.body", "that storm lost"),
         (SMALL + "external_url: http://127.0.0.1:9119\n", "7: external_url", "lead to this machine only"),

@@ -12,7 +12,7 @@ from bridge.config.faults import Fault, Path
 from bridge.config.values import is_loopback, parse_host_port
 from bridge.core.network.mailboxes import Mailbox, parse_mailbox
 
-#: RFC 2606: names that nobody has
+#: RFC 2606: reserved names
 _NOBODY = ("example", "example.com", "example.net", "example.org", "invalid", "test")
 
 
@@ -51,7 +51,7 @@ def advise(notes: Notes) -> None:
             if first.setdefault(address.casefold(), here) != here:
                 notes.warn(here, f"{address} is there already", "one mail is enough: remove one of the two")
             elif _leads_nowhere(address.casefold()) and _is_real(channel.get("smarthost")):
-                notes.warn(here, f"nobody reads mail to {address}", "write the team's own address")
+                notes.warn(here, f"mail to {address} reaches no one", "write the team's own address")
 
 
 def _letters(document: Document, path: Path, box: Mailbox | None) -> Iterator[Fault]:

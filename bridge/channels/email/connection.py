@@ -115,7 +115,7 @@ class MailConnection:
             raise
         finally:
             self._opening = None
-        smtp.patience(self._seconds)
+        smtp.set_timeout(self._seconds)
         return smtp
 
     def _secured(self, smtp: _Smtp) -> None:
@@ -152,7 +152,7 @@ class MailConnection:
 class _Smtp(smtplib.SMTP):
     """smtplib's commands, over sockets that keep to the conversation's allowance.
 
-    The constructor would connect, and nobody could give up a server that lets its greeting trickle in.
+    The constructor would connect, and could not be given up while a server lets its greeting trickle in.
     """
 
     def __init__(self, settings: EmailSettings, allowance: Allowance) -> None:
@@ -161,7 +161,7 @@ class _Smtp(smtplib.SMTP):
         self._settings, self._allowance = settings, allowance
         self._host = settings.smarthost.host  # the name that the certificate must have
 
-    def patience(self, seconds: float) -> None:
+    def set_timeout(self, seconds: float) -> None:
         """For each step, within the allowance."""
         if self.sock is not None:
             self.sock.settimeout(min(seconds, self._settings.timeout.total_seconds()))
@@ -170,7 +170,7 @@ class _Smtp(smtplib.SMTP):
         """After smtplib has put another socket in the place of the first."""
         assert isinstance(self.sock, AllowedTlsSocket)
         self.sock.allowance = self._allowance
-        self.patience(CONNECT_SECONDS)
+        self.set_timeout(CONNECT_SECONDS)
 
     def _get_socket(self, host: str, port: int, timeout: float) -> socket.socket:
         plain = connected(host, port, self._allowance, timeout)

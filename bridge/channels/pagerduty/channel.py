@@ -61,7 +61,7 @@ class PagerDutyChannel:
             note = "nothing to send: it is resolved there already" if handle else ENDED
             return Receipt(handle, note)
         if events[-1]["event_action"] == "acknowledge" and handle.get("state") != ACKNOWLEDGING:
-            # after a crash nobody could tell any more that a trigger may not ring
+            # without it, a trigger after a crash might ring
             return Receipt({**handle, "state": ACKNOWLEDGING}, unfinished=True)
         for index, event in enumerate(events):
             await self._post(event, handle if index else None)

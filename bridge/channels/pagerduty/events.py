@@ -38,8 +38,8 @@ def events_of(message: Message, claim: Claim) -> list[Event]:
         return [trigger] if shown == "acknowledged" else [trigger, _plain("acknowledge", message)]
     if shown not in ("acknowledged", ACKNOWLEDGING):
         return [trigger]
-    # It is nobody's again and must ring. An acknowledged incident of PagerDuty rings for no trigger; after a resolve,
-    # a trigger with the same dedup_key opens a new one. See docs/decisions/0011-page-again.md
+    # It is unacknowledged again and must ring. An acknowledged incident of PagerDuty rings for no trigger; after a
+    # resolve, a trigger with the same dedup_key opens a new one. See docs/decisions/0011-page-again.md
     return [_plain("resolve", message), trigger]
 
 

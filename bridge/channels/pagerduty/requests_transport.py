@@ -27,7 +27,7 @@ class LoopTransport(BaseAdapter):
         answer = self._answer(request)
         response = requests.Response()
         response.status_code, response.headers = answer.status, CaseInsensitiveDict(answer.headers)
-        response.headers.pop("Location", None)  # requests would look at where it leads, and nobody goes there
+        response.headers.pop("Location", None)  # requests would look at where it leads, which is never followed
         response._content, response._content_consumed = answer.body, True  # type: ignore[attr-defined]
         response.request, response.url = request, str(request.url)
         return response

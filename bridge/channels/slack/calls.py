@@ -185,7 +185,7 @@ def refusal_of(response: Any) -> SendError:
 
 
 def reason_of(code: str) -> Reason:
-    """A word that nobody has taught us is final: trying again for ever would repair nothing."""
+    """An unknown code is final: trying again for ever would repair nothing."""
     if code in _CREDENTIAL:
         return Reason.CREDENTIAL
     if code in _TRANSIENT:

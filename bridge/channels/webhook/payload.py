@@ -86,7 +86,7 @@ def _incident(message: Message, context: Measurements | None) -> Json:
 
 
 def _alert(alert: Alert) -> Json:
-    """One that has ended, while people are not notified of the end since it flaps, is shown as firing."""
+    """One whose end is deferred, since it flaps, is shown as firing."""
     return {
         "status": "firing" if alert.shown else "resolved",
         "labels": dict(alert.labels),

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from bridge.core.context.counts import Counts, errors_apart, summed, worse
 from bridge.core.context.tables import WINDOW_STEPS
 
-CALM_STEPS = 10  #: so many steps from before the trouble are its comparison
+QUIET_STEPS = 10  #: so many steps from before the trouble are its comparison
 EARLIEST, LATEST = 20 * 60.0, 5 * 60.0  #: around the alert's start the trouble was there
 WIDTHS = (3, 8, 15)  #: steps in which it is looked for; the narrow ones are finer, the wide ones need less traffic
 FEWEST = 8.0  #: bad ones in such a width
@@ -23,7 +23,7 @@ GIVEN_UP = 10.0  #: so much evidence against it ends the walk
 UNDECIDED = 2.0  #: so little evidence does not move it further back
 LEFT = 0.25  #: a value has left its level after this part of the way to the worst
 
-STEADY_STEPS = 12  #: so long it was as it is, before it is told from a rise
+STEADY_STEPS = 12  #: so long it was as it is, before it is distinguished from a rise
 GAP = 5 * 60.0  #: so long without samples just before it, and it is anywhere in there
 
 SCRAPES, CLOCKS = 15.0, 15.0  #: seconds that samples and clocks of machines are off
@@ -40,13 +40,13 @@ class Began:
 
 
 def onset_of_counts(steps: Sequence[tuple[float, Counts]], alert_at: float, step: float) -> Began | None:
-    """None when it cannot be told."""
+    """None when it is unknown."""
     anchor = _anchor(steps, alert_at)
     if anchor is None:
         return None
     first, high = anchor, steps[anchor][1]
     high = summed(counts for _, counts in steps[max(0, anchor - 2) : anchor + 1])
-    low = _calmest(steps[: anchor + 1])
+    low = _quietest(steps[: anchor + 1])
     for _ in range(3):
         first = _walked_back([counts for _, counts in steps], anchor, low.ratio, high.ratio)
         before = summed(counts for _, counts in steps[: max(0, first - 2)])
@@ -56,9 +56,9 @@ def onset_of_counts(steps: Sequence[tuple[float, Counts]], alert_at: float, step
     jump = _jump([counts for _, counts in steps[first : anchor + 1]])
     if jump is not None:
         first, low = first + jump, summed(counts for _, counts in steps[first : first + jump - 1])
-    calm = [counts for _, counts in steps[: max(0, first - 1)] if counts.all > 0]
+    quiet = [counts for _, counts in steps[: max(0, first - 1)] if counts.all > 0]
     trouble = summed(counts for _, counts in steps[first : anchor + 1])
-    if len(calm) < CALM_STEPS or errors_apart(trouble, low) < 3 or trouble.ratio < 1.5 * low.ratio:
+    if len(quiet) < QUIET_STEPS or errors_apart(trouble, low) < 3 or trouble.ratio < 1.5 * low.ratio:
         return None
     if steps[first][0] - steps[first - 1][0] > GAP:
         return None
@@ -91,7 +91,7 @@ def _within_the_step(trouble: Sequence[Counts], first: tuple[float, Counts], low
 
 def _anchor(steps: Sequence[tuple[float, Counts]], alert_at: float) -> int | None:
     """The last step of the clearest trouble around the alert's start."""
-    low = _calmest(steps)
+    low = _quietest(steps)
     best, found = 3.0, None
     for index, (at, _) in enumerate(steps):
         if not alert_at - EARLIEST <= at <= alert_at + LATEST:
@@ -104,8 +104,8 @@ def _anchor(steps: Sequence[tuple[float, Counts]], alert_at: float) -> int | Non
     return found
 
 
-def _calmest(steps: Sequence[tuple[float, Counts]]) -> Counts:
-    """The calmer half, in pieces of five steps."""
+def _quietest(steps: Sequence[tuple[float, Counts]]) -> Counts:
+    """The quieter half, in pieces of five steps."""
     pieces = [summed(counts for _, counts in steps[index : index + 5]) for index in range(0, len(steps), 5)]
     ordered = sorted((piece for piece in pieces if piece.all > 0), key=lambda piece: piece.ratio)
     return summed(ordered[: max(1, len(ordered) // 2)])
@@ -137,7 +137,7 @@ def left_level(points: Points, alert_at: float) -> float | None:
     """When a value left its level from before, upwards; None when it did not, or was not measured before."""
     known = [(at, value) for at, value in points if at <= alert_at + LATEST and math.isfinite(value)]
     around = [value for at, value in known if at >= alert_at - EARLIEST]
-    if len(known) < CALM_STEPS or not around:
+    if len(known) < QUIET_STEPS or not around:
         return None
     base = statistics.median(value for _, value in known)
     worst = max(around)
@@ -145,12 +145,12 @@ def left_level(points: Points, alert_at: float) -> float | None:
     if worst <= 1.3 * base:
         return None
     top = max(index for index, (_, value) in enumerate(known) if value == worst)
-    first, calm = top, 0
+    first, quiet = top, 0
     for index in range(top, -1, -1):
-        calm = calm + 1 if known[index][1] <= limit else 0
-        if calm >= 3:
+        quiet = quiet + 1 if known[index][1] <= limit else 0
+        if quiet >= 3:
             break
-        first = index if not calm else first
-    if first < CALM_STEPS or known[first][0] - known[first - 1][0] > GAP:
+        first = index if not quiet else first
+    if first < QUIET_STEPS or known[first][0] - known[first - 1][0] > GAP:
         return None
     return known[first][0]

@@ -62,14 +62,14 @@ def inputs_changed(evidence: Evidence) -> Hypothesis | None:
     if _apart(evidence) or not evidence.changes_known:
         return None
     golden, who, shifted = _golden(evidence), _who(evidence), [each.words for each in shifts(evidence)[:2]]
-    calm = _served_long(evidence, LONG_SERVED) and not evidence.at_onset()
+    undisturbed = _served_long(evidence, LONG_SERVED) and not evidence.at_onset()
     ran_clean = _served_long(evidence, JUST_BEFORE) and not any(map(evidence.coincides, evidence.at_onset()))
-    if not calm and not (shifted and ran_clean):
+    if not undisturbed and not (shifted and ran_clean):
         return None
     found = [*shifted, *([golden] if golden else [])]
-    confidence = Confidence.LIKELY if found and calm else Confidence.POSSIBLE
+    confidence = Confidence.LIKELY if found and undisturbed else Confidence.POSSIBLE
     short = found[0] if found else f"{who} alike, no change"
-    unchanged = "nothing was changed at that time" if calm else _ran_clean(evidence)
+    unchanged = "nothing was changed at that time" if undisturbed else _ran_clean(evidence)
     reasons = [f"{who} alike", unchanged, *found]
     return claim("inputs_changed", reasons, confidence, short, "The texts rather than the model: ")
 

@@ -140,7 +140,7 @@ def pods_restarted(evidence: Evidence) -> Hypothesis | None:
 
 
 def restarted_words(evidence: Evidence) -> str:
-    """`all 3 pods restarted 11 min ago`, for people do not always say what they did."""
+    """`all 3 pods restarted 11 min ago`; no change event may have reported it."""
     starts = list(last_starts(evidence).values())
     recent = [at for at in starts if at >= evidence.until - evidence.window.total_seconds()]
     if len(starts) < 2 or len(recent) < len(starts) or max(recent) - min(recent) > 10 * MINUTE:

@@ -84,11 +84,11 @@ def _one_pod_of_it(version: str, evidence: Evidence) -> bool:
 def _since(version: str, evidence: Evidence) -> str:
     """`deployed 11 min ago, 7 min before the errors began`; nothing for one that has served all the time."""
     deployed, seen = deployment_of(version, evidence), evidence.versions.began.get(version)
-    told = deployed is not None and deployed.kind == "deploy"
+    reported = deployed is not None and deployed.kind == "deploy"
     at = evidence.since(deployed) if deployed is not None else seen
     if at is None:
         return ""
-    return f"{'deployed' if told else 'serving since'} {ago(at, evidence)} ago, {relative(at, evidence)}"
+    return f"{'deployed' if reported else 'serving since'} {ago(at, evidence)} ago, {relative(at, evidence)}"
 
 
 def deployment_of(version: str, evidence: Evidence) -> ChangeEvent | None:
