@@ -25,7 +25,7 @@ from bridge.core.facts import (
 )
 from bridge.core.numbers import in_words, measured, shown
 from bridge.rendering.change_lines import Beginning, ChangeLine, change_line
-from bridge.rendering.fact_lines import FactLine, fact_lines, in_order, short_name
+from bridge.rendering.fact_lines import FactLine, fact_lines, in_order, short_name, with_counts
 from bridge.rendering.places import scope_of, where_measured
 from bridge.rendering.text import cut, one_line
 
@@ -77,12 +77,12 @@ class ContextView:
     @property
     def worst(self) -> tuple[FactLine, ...]:
         """What a message says first."""
-        return self.bad[:MAX_WORST]
+        return with_counts(self.bad)[:MAX_WORST]
 
     @property
     def rest(self) -> tuple[FactLine, ...]:
         """What it says below the first screen."""
-        return (*self.bad[MAX_WORST:], *self.others)
+        return (*with_counts(self.bad)[MAX_WORST:], *self.others)
 
 
 NOTHING = ContextView()

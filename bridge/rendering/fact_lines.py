@@ -18,6 +18,7 @@ MAX_NAME = 60
 MAX_WHY = 160  #: it may say a trend, and when something is full
 STALE = timedelta(minutes=2)  #: a fact that is older than the context by more than this shows its own age
 STEADY = 0.1  #: a smaller relative change counts as none
+IN_5_MIN = " in 5 min"  #: ends the titles of counts, as in bridge.core.context.history_facts
 REMARKABLE = 2.0  #: from so many times the usual value on, the factor is shown
 MARKS = {Verdict.BAD: "🔴", Verdict.GOOD: "🟢", Verdict.NEUTRAL: ""}
 PODS = ("targets", "pods_up")  #: roles of facts that count the pods which work, of all
@@ -68,6 +69,17 @@ def in_order(facts: Iterable[Fact], measured_at: datetime) -> tuple[Fact, ...]:
 
 def fact_lines(facts: Iterable[Fact], measured_at: datetime) -> tuple[FactLine, ...]:
     return tuple(_line(fact, measured_at) for fact in facts)
+
+
+def with_counts(lines: Sequence[FactLine]) -> tuple[FactLine, ...]:
+    """`13 % (466 of 3,615 in 5 min)` as one line: a share and the count of the same thing."""
+    counts = {line.title.removesuffix(IN_5_MIN): line for line in lines if line.title.endswith(IN_5_MIN)}
+    shares = {line.title for line in lines if line.title in counts}
+    kept = [line for line in lines if line.title.removesuffix(IN_5_MIN) not in shares or line.title in shares]
+    return tuple(
+        replace(line, value=f"{line.value} ({counts[line.title].value}{IN_5_MIN})") if line.title in shares else line
+        for line in kept
+    )
 
 
 def parts_text(fact: Fact, most: int = MAX_PARTS) -> str:

@@ -205,3 +205,15 @@ def test_where_names_the_pods_of_the_alerts_once(measured: str, where: str) -> N
 def test_a_reason_is_not_cut_before_its_number() -> None:
     why = "above 80 %; grows 12 % an hour, full in about 2 h 40 min, which is the number that matters"
     assert a_view(a_fact(verdict=Verdict.BAD, why=why)).worst[0].detail == why
+
+
+def test_a_share_and_its_count_are_one_fact_of_the_first_screen() -> None:
+    count = a_fact(name="failing", title="Failed predictions in 5 min", unit=Unit.COUNT, value=466.0, of=3615.0)
+    share = a_fact(name="failed_share", title="Failed predictions", unit=Unit.RATIO, value=0.13, of=None)
+    alone = a_fact(name="slow", title="Slow inferences in 5 min", unit=Unit.COUNT, value=40.0, of=90.0)
+    bad = [replace(fact, verdict=Verdict.BAD) for fact in (count, share, alone)]
+    found = [(line.title, line.value) for line in a_view(*bad).worst]
+    assert found == [
+        ("Failed predictions", "13 % (466 of 3,615 in 5 min)"),
+        ("Slow inferences in 5 min", "40 of 90"),
+    ]
