@@ -74,7 +74,7 @@ class QuestionSettings(Section):
     role: Literal[
         "failures", "slowness", "outputs", "versions", "targets", "load", "memory", "starts", "inputs",
         "errors_by_version", "errors_by_pod", "pods_by_version", "pods_up", "pods_failing", "version_began",
-        "traffic", "saturation", "drift", "error_types", "pending", "probe", "peak", "",
+        "traffic", "saturation", "drift", "error_types", "probe", "peak", "",
     ] = ""  # fmt: skip
     """What it may prove about the cause."""
 

@@ -27,7 +27,7 @@ HISTORIES = ("failures", "slowness", "outputs", "versions", "targets", "load", "
 SYMPTOMS = ("failures", "slowness", "outputs")
 ROLES = (
     *HISTORIES, "errors_by_version", "errors_by_pod", "pods_by_version", "pods_up", "pods_failing", "version_began",
-    "traffic", "saturation", "drift", "error_types", "pending", "probe", "peak", "",
+    "traffic", "saturation", "drift", "error_types", "probe", "peak", "",
 )  # fmt: skip
 
 
