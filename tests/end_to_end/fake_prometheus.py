@@ -11,6 +11,11 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 
+class Server(ThreadingHTTPServer):
+    daemon_threads = True
+    request_queue_size = 128  # each query is a connection of its own; one that does not fit waits a second
+
+
 class Prometheus:
     """Behaves as `mode` says: hang, nonsense, error or answer; then with one sample of `value` and these labels, and
     with no history."""
@@ -29,8 +34,7 @@ class Prometheus:
             def log_message(self, format: str, *args: Any) -> None:
                 return
 
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.server.daemon_threads = True
+        self.server = Server(("127.0.0.1", 0), Handler)
 
     @property
     def url(self) -> str:
