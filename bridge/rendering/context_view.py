@@ -67,7 +67,7 @@ class ContextView:
 
     @property
     def bad(self) -> tuple[FactLine, ...]:
-        return tuple(fact for fact in self.facts if fact.verdict == Verdict.BAD)
+        return with_counts([fact for fact in self.facts if fact.verdict == Verdict.BAD])
 
     @property
     def others(self) -> tuple[FactLine, ...]:
@@ -77,12 +77,12 @@ class ContextView:
     @property
     def worst(self) -> tuple[FactLine, ...]:
         """What a message says first."""
-        return with_counts(self.bad)[:MAX_WORST]
+        return self.bad[:MAX_WORST]
 
     @property
     def rest(self) -> tuple[FactLine, ...]:
         """What it says below the first screen."""
-        return (*with_counts(self.bad)[MAX_WORST:], *self.others)
+        return (*self.bad[MAX_WORST:], *self.others)
 
 
 NOTHING = ContextView()

@@ -217,3 +217,4 @@ def test_a_share_and_its_count_are_one_fact_of_the_first_screen() -> None:
         ("Failed predictions", "13 % (466 of 3,615 in 5 min)"),
         ("Slow inferences in 5 min", "40 of 90"),
     ]
+    assert a_view(*bad).bad == a_view(*bad).worst
