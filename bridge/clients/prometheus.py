@@ -37,6 +37,10 @@ class Server:
     name: str = "Prometheus"
 
 
+class TooMuch(str):
+    """How much an answer has, when that is more than is read: `more than 100,000 points`."""
+
+
 class Prometheus:
     """One server, over kept connections. Make and use it inside the running loop."""
 
@@ -69,7 +73,7 @@ class Prometheus:
         endpoint: str,
         form: dict[str, str],
         timeout_seconds: float,
-        read: Callable[[Any], tuple[Read, ...] | None],
+        read: Callable[[Any], tuple[Read, ...] | TooMuch | None],
         missing: str,
     ) -> tuple[Read, ...] | Failure:
         """missing: what is said when read() finds nothing that it knows."""
@@ -92,6 +96,8 @@ class Prometheus:
         if isinstance(data, Failure):
             return data
         found = read(data)
+        if isinstance(found, TooMuch):  # the query is at fault, and not the server
+            return Failure(f"{self.name} answered with {found}: aggregate it", silent=False)
         return found if found is not None else Failure(f"{self.name} {SILENT} as it should ({missing})")
 
     def _headers(self) -> dict[str, str]:
@@ -115,7 +121,7 @@ class Prometheus:
         return Failure(f"{self.name} {SILENT} (HTTP {status})")
 
 
-def samples_of(data: Any) -> tuple[Sample, ...] | None:
+def samples_of(data: Any) -> tuple[Sample, ...] | TooMuch | None:
     """Of an instant vector or a scalar; None for anything else."""
     if not isinstance(data, dict):
         return None
@@ -124,8 +130,10 @@ def samples_of(data: Any) -> tuple[Sample, ...] | None:
         result = [{"metric": {}, "value": result}]
     elif data.get("resultType") != "vector":
         return None
-    if not isinstance(result, list) or len(result) > MAX_SAMPLES:
+    if not isinstance(result, list):
         return None
+    if len(result) > MAX_SAMPLES:
+        return TooMuch(f"more than {MAX_SAMPLES:,} samples")
     samples = [_sample(each) for each in result]
     return tuple(sample for sample in samples if sample is not None) if None not in samples else None
 
@@ -140,7 +148,7 @@ def _sample(element: Any) -> Sample | None:
         return None
 
 
-def series_of(data: Any) -> tuple[Series, ...] | None:
+def series_of(data: Any) -> tuple[Series, ...] | TooMuch | None:
     """Of a range query's matrix; None for anything else. Native histograms are no lines and are left out."""
     if not isinstance(data, dict) or data.get("resultType") != "matrix" or not isinstance(data.get("result"), list):
         return None
@@ -150,8 +158,10 @@ def series_of(data: Any) -> tuple[Series, ...] | None:
             continue
         series = _series(element)
         points += len(series.points) + 1 if series else 0
-        if series is None or points > MAX_POINTS:
+        if series is None:
             return None
+        if points > MAX_POINTS:
+            return TooMuch(f"more than {MAX_POINTS:,} points")
         found.append(series)
     return tuple(found)
 

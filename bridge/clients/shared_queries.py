@@ -14,7 +14,6 @@ from typing import Any, Protocol, TypeVar
 from bridge.core.context.enrichment import Answer, Failure, HistoryAnswer, Query, Sample
 from bridge.core.context.series import RangeQuery, Series
 
-MOST_KEPT = 500
 Observe = Callable[[str, float], None]
 Q = TypeVar("Q", Query, RangeQuery)
 A = TypeVar("A", tuple[Sample, ...], tuple[Series, ...])
@@ -63,13 +62,20 @@ class SharedQueries:
 
     async def ask(self, queries: Iterable[Query], ranges: Iterable[RangeQuery], shared: float) -> Answers:
         """A query that is late goes on: the next message may have its answer. shared: seconds that one is valid."""
+        self._forget()
         once = {query: self._task(query, shared, self._once, self._source.query) for query in queries}
         over_time = {query: self._task(query, shared, self._over_time, self._source.query_range) for query in ranges}
         tasks: list[asyncio.Task[Any]] = [*once.values(), *over_time.values()]
         if tasks:
             await asyncio.wait(tasks, timeout=self._limits.budget)
+        asyncio.get_running_loop().call_later(self._limits.shared, self._forget)
         late = Failure(f"{self._source.name} does not answer within {self._limits.budget:.1f} s")
         return Answers(_done(once, late), _done(over_time, late))
+
+    @property
+    def kept(self) -> int:
+        """How many answers are in memory, or under way."""
+        return len(self._once) + len(self._over_time)
 
     async def close(self) -> None:
         tasks: list[asyncio.Task[Any]] = [task for _, task in self._once.values()]
@@ -89,15 +95,14 @@ class SharedQueries:
         now = time.monotonic()
         at, task = known.get(query, (0.0, None))
         if task is None or (task.done() and now - at > shared):
-            self._forget(known, now)
             task = asyncio.create_task(self._ask(lambda: ask(query, self._limits.per_query)))
             known[query] = (now, task)
         return task
 
-    def _forget(self, known: dict[Q, tuple[float, asyncio.Task[A | Failure]]], now: float) -> None:
-        if len(known) > MOST_KEPT:
-            for query in [q for q, (at, task) in known.items() if now - at > self._limits.shared and task.done()]:
-                del known[query]
+    def _forget(self) -> None:
+        """Answers that are valid no more: those over time of many pods have megabytes."""
+        _drop_old(self._once, self._limits.shared)
+        _drop_old(self._over_time, self._limits.shared)
 
     async def _ask(self, ask: Callable[[], Awaitable[A | Failure]]) -> A | Failure:
         async with self._slots:
@@ -122,3 +127,9 @@ class SharedQueries:
 
 def _done(tasks: dict[Q, asyncio.Task[A | Failure]], late: Failure) -> dict[Q, A | Failure]:
     return {query: task.result() if task.done() and not task.cancelled() else late for query, task in tasks.items()}
+
+
+def _drop_old(known: dict[Q, tuple[float, asyncio.Task[A | Failure]]], shared: float) -> None:
+    now = time.monotonic()
+    for query in [query for query, (at, task) in known.items() if task.done() and now - at >= shared]:
+        del known[query]

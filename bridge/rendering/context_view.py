@@ -169,7 +169,7 @@ def _no_change(context: Context) -> str:
 
 
 def _no_cause(context: Context) -> str:
-    """Nothing where nobody looked, as for alerts that only report a change."""
+    """Empty where nothing was looked at, as for alerts that only report a change."""
     if context.looked_at:
         return cut(f"No cause found; looked at: {', '.join(map(short_name, context.looked_at))}", MAX_SENTENCE)
     return "No cause found: nothing could be measured" if context.unknown and not context.facts else ""

@@ -55,7 +55,7 @@ def _asked(step: Step) -> set[str]:
 
 
 def _short(step: Step) -> str:
-    """With its command where it is a mere question, which helps nobody."""
+    """With its command where it is a mere question, which does not help alone."""
     text, command = _sentences(step.text), step.command
     asks = text.endswith("?") and "\n" not in command and len(text) + len(command) < MAX_STEP
     return f"{text} {command}".strip() if asks else text

@@ -47,9 +47,9 @@ def _tails(context: Context, subject: str) -> Iterator[str]:
         yield _short(context.hypothesis)
         yield from bad
         return
-    kind, calm = _one_kind(context), _unchanged(context)
-    yield from filter(None, (f"{kind}, {calm}" if kind and calm else "", kind))
-    yield from filter(None, (calm, *bad) if any(_numbers(subject)) else (*bad, calm))
+    kind, unchanged = _one_kind(context), _unchanged(context)
+    yield from filter(None, (f"{kind}, {unchanged}" if kind and unchanged else "", kind))
+    yield from filter(None, (unchanged, *bad) if any(_numbers(subject)) else (*bad, unchanged))
 
 
 def repeats(fact: Fact, subject: str) -> bool:

@@ -95,7 +95,7 @@ def _schema(engine: sa.Engine) -> str:
 
 
 def _is_in_use(path: Path) -> bool:
-    """Whoever has a database with a write-ahead log open holds a shared lock on it."""
+    """Each process that has a database with a write-ahead log open holds a shared lock on it."""
     with contextlib.closing(sqlite3.connect(path, timeout=0, isolation_level=None)) as connection:
         connection.execute("PRAGMA locking_mode=EXCLUSIVE")
         try:

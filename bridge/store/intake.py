@@ -176,7 +176,7 @@ class StoreIntake:
 def _touch(connection: sa.Connection, now: datetime) -> list[Accepted]:
     """A write that reaches the disk, waits for what a webhook would wait for, and changes nothing.
 
-    Nobody else sees the row, whose id no ping has.
+    No other connection sees the row, whose id no ping has.
     """
     for table in (incident, alert, event, delivery):
         key = table.c.number if table is incident else table.c.incident_number

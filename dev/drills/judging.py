@@ -112,7 +112,7 @@ def _false(scenario: Scenario, said: Said, known: Known) -> Iterator[str]:
     yield from (f"speaks of version {each}, which never served" for each in sorted(found - versions))
     if known.silent:
         good = [str(each["title"]) for each in said.facts if each["verdict"] == "good"]
-        yield from (f"calls {each!r} good, which nobody measures" for each in good)
+        yield from (f"calls {each!r} good, which is not measured" for each in good)
     if scenario.send == "firing":
         yield from (f"the cause is missing in {each}" for each in said.messages if each not in said.shown_in())
     yield from _parts(said, known)

@@ -11,9 +11,10 @@ from typing import Any
 import pytest
 
 from bridge.clients.context_gathering import Gatherer, QueryLimits
+from bridge.clients.shared_queries import SharedQueries
 from bridge.core.context.enrichment import Answer, Failure, HistoryAnswer, Query, Sample
 from bridge.core.context.questions import Question
-from bridge.core.context.series import RangeQuery, Series
+from bridge.core.context.series import RangeQuery, Series, Span
 from bridge.core.facts import ChangeEvent, Context, Unit
 from bridge.core.incidents.transitions import Rules, receive
 from bridge.core.model import Incident, State
@@ -105,7 +106,7 @@ def test_the_budget_holds_whatever_the_source_does() -> None:
     assert [("Toxic share", expected), ("Errors", expected)] == [(each.title, each.why) for each in context.unknown]
 
 
-def test_what_came_in_time_is_told_and_the_rest_is_said_to_be_missing() -> None:
+def test_what_came_in_time_is_a_fact_and_the_rest_is_said_to_be_missing() -> None:
     (context,) = gathered(Source(errors=ERRORS), [an_incident(job="api")])
     assert [fact.name for fact in context.facts] == ["errors"]
     assert [each.title for each in context.unknown] == ["Toxic share"]
@@ -174,7 +175,7 @@ def began(answer: Answer, *changes: ChangeEvent) -> Context:
     return context
 
 
-def test_a_version_that_nobody_told_of_is_seen_in_the_metrics_and_is_a_change_and_no_fact() -> None:
+def test_an_unreported_version_is_seen_in_the_metrics_and_is_a_change_and_no_fact() -> None:
     context = began((Sample({"version": "v2"}, at(-300).timestamp(), at(0)),))
     assert [("v2", at(-300))] == [(change.version, change.at) for change in context.changes]
     assert [fact.name for fact in context.facts] == ["toxic", "errors"]
@@ -182,7 +183,7 @@ def test_a_version_that_nobody_told_of_is_seen_in_the_metrics_and_is_a_change_an
     assert context.hypothesis.rule == "version_fails"
 
 
-def test_a_version_that_somebody_told_of_is_not_told_twice() -> None:
+def test_a_reported_version_is_one_change() -> None:
     deploy = ChangeEvent("deploy", "api", at(-320), "v2 was deployed", version="v2")
     assert (deploy,) == began((Sample({"version": "v2"}, at(-300).timestamp(), at(0)),), deploy).changes
 
@@ -264,3 +265,18 @@ def test_what_is_so_now_is_measured_now_however_long_it_lasts(hours: float, ende
         pytest.approx(lasted.total_seconds(), rel=0.05, abs=300)
     ]
     assert all(query.span.seconds / query.step.total_seconds() <= 360 for query in source.asked_over_time)
+
+
+def test_answers_are_forgotten_when_they_are_valid_no_more() -> None:
+    """An hour of a hundred pods has megabytes, and the next incident may come tomorrow."""
+
+    async def kept() -> tuple[int, int]:
+        queries = SharedQueries(Source(toxic=TOXIC), QueryLimits(shared=0.05), lambda outcome, seconds: None)
+        await queries.ask([Query("toxic{}")], [RangeQuery("toxic{}", Span(at(0), at(60)), timedelta(seconds=60))], 0.05)
+        at_first = queries.kept
+        async with asyncio.timeout(60):
+            while queries.kept:
+                await asyncio.sleep(0.01)
+        return at_first, queries.kept
+
+    assert asyncio.run(kept()) == (2, 0)

@@ -126,7 +126,7 @@ def strange(value: Any) -> Handler:
         pytest.param(strange([{"metric": {}, "value": [1, "many"]}]), "(no vector)", id="value is a word"),
         pytest.param(strange([{"metric": [], "value": [1, "1"]}]), "(no vector)", id="metric is a list"),
         pytest.param(strange([{"metric": {}, "value": [1e300, "1"]}]), "(no vector)", id="time is huge"),
-        pytest.param(strange([{"metric": {}}] * 20_000), "(no vector)", id="too many"),
+        pytest.param(strange([{"metric": {}}] * 20_000), "more than 10,000 samples", id="too many"),
     ],
 )
 def test_what_is_no_answer_is_a_failure_that_says_so(handler: Handler, why: str) -> None:
@@ -203,11 +203,23 @@ TOO_MANY = [[at, "1"] for at in range(MAX_POINTS // 10)]
         pytest.param(lines([{"metric": {}, "values": [[1]]}]), "(no matrix)", id="half a point"),
         pytest.param(lines([{"metric": {}, "values": [[1e300, "1"]]}]), "(no matrix)", id="time is huge"),
         pytest.param(lines([{"metric": {}, "values": [["NaN", "1"]]}]), "(no matrix)", id="time is no number"),
-        pytest.param(lines([{"metric": {}, "values": TOO_MANY}] * 10), "(no matrix)", id="too many points"),
-        pytest.param(lines([{"metric": {}, "values": []}] * (MAX_POINTS + 1)), "(no matrix)", id="too many series"),
+        pytest.param(
+            lines([{"metric": {}, "values": TOO_MANY}] * 10),
+            "more than 100,000 points: aggregate it",
+            id="too many points",
+        ),
+        pytest.param(
+            lines([{"metric": {}, "values": []}] * (MAX_POINTS + 1)), "more than 100,000", id="too many series"
+        ),
     ],
 )
 def test_what_is_no_range_is_a_failure_that_says_so(handler: Handler, why: str) -> None:
     answer = asking(handler, HOUR, 2.0 if "within" not in why else 0.5)
     assert isinstance(answer, Failure)
     assert why in answer.why
+
+
+def test_an_answer_that_is_too_large_is_no_silence_for_which_the_server_is_left_alone() -> None:
+    answer = asking(lines([{"metric": {}, "values": TOO_MANY}] * 10), HOUR)
+    assert isinstance(answer, Failure)
+    assert not answer.silent
