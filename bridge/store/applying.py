@@ -12,7 +12,6 @@ from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.dialects import postgresql, sqlite
 
 from bridge.core.changes import CHANGE_RULES, ChangeRule
 from bridge.core.delivery.delivery import Delivery, DesiredState, Key
@@ -39,6 +38,7 @@ from bridge.store.rows import (
 from bridge.store.suppression import under_way
 from bridge.store.tables import alert, delivery, event, incident
 from bridge.store.timers import Timers
+from bridge.store.upserts import insert_into
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,7 +187,7 @@ class Writing:
 
 @functools.cache  # building a statement costs as much as writing twenty rows with it
 def _upserting(table: sa.Table, key: tuple[str, ...], dialect: str) -> sa.Executable:
-    statement = (postgresql.insert if dialect == "postgresql" else sqlite.insert)(table)
+    statement = insert_into(table, dialect)
     # What belongs to the worker (lease, attempts, sent, ...) is never overwritten: it may have changed meanwhile.
     mine = _PLANNED if table is delivery else tuple(c.name for c in table.columns if c.name not in key)
     excluded = statement.excluded

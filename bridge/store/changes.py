@@ -8,7 +8,6 @@ from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.dialects import postgresql, sqlite
 
 from bridge.core.changes import concerning, plain_id, without_repeats
 from bridge.core.cursors import Page, cursor_of, key_in
@@ -17,6 +16,7 @@ from bridge.store.database import reading, transaction
 from bridge.store.listing import before_key, page_of
 from bridge.store.rows import change_from, change_row
 from bridge.store.tables import change, change_delivery
+from bridge.store.upserts import insert_into
 
 MOST = 1000  #: changes of one period that are looked through, the newest first
 _DELIVER = sa.insert(change_delivery)
@@ -93,5 +93,4 @@ def forget_changes(connection: sa.Connection, before: datetime) -> None:
 
 @functools.cache
 def _inserting(dialect: str) -> Any:
-    statement = (postgresql.insert if dialect == "postgresql" else sqlite.insert)(change)
-    return statement.on_conflict_do_nothing(index_elements=["id"]).returning(change.c.id)
+    return insert_into(change, dialect).on_conflict_do_nothing(index_elements=["id"]).returning(change.c.id)

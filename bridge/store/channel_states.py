@@ -12,11 +12,11 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.dialects import postgresql, sqlite
 
 from bridge.core.delivery.failures import SHORT_PAUSE, is_the_vendor, pace
 from bridge.core.ports import ChannelCapacity
 from bridge.store.tables import channel_state, delivery
+from bridge.store.upserts import insert_into
 
 _KEY = (delivery.c.incident_number, delivery.c.channel, delivery.c.recipient)
 _LOCKED = sa.select(channel_state).where(channel_state.c.channel == sa.bindparam("b_channel")).with_for_update()
@@ -64,8 +64,8 @@ def put_state(connection: sa.Connection, channel: str, **values: Any) -> None:
     """The columns of a channel's state, which may have none yet."""
     if not values:
         return
-    make = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
-    statement = make(channel_state).values({"channel": channel, "failing": False, "pause_reason": "", **values})
+    row = {"channel": channel, "failing": False, "pause_reason": "", **values}
+    statement = insert_into(channel_state, connection.dialect.name).values(row)
     connection.execute(statement.on_conflict_do_update(index_elements=["channel"], set_=values))
 
 

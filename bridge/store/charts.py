@@ -12,13 +12,13 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 import sqlalchemy as sa
-from sqlalchemy.dialects import postgresql, sqlite
 
 from bridge.core.charts.chart import Picture
 from bridge.core.charts.signed_links import picture_path
 from bridge.store.database import reading, transaction
 from bridge.store.rows import picture_from
 from bridge.store.tables import UtcDateTime, incident, metadata
+from bridge.store.upserts import insert_into
 
 KEY_BYTES = 32
 KEPT = timedelta(days=7)  #: how long a picture is kept and its link holds
@@ -134,8 +134,8 @@ def _key(engine: sa.Engine) -> bytes:
         found: bytes | None = connection.scalar(query)
     if found is not None:
         return found
-    insert = postgresql.insert if engine.dialect.name == "postgresql" else sqlite.insert
     row = {"purpose": _PURPOSE, "key": secrets.token_bytes(KEY_BYTES)}
     with transaction(engine) as connection:  # the first one wins, and all read what it wrote
-        connection.execute(insert(signing_key).values(row).on_conflict_do_nothing(index_elements=["purpose"]))
+        inserted = insert_into(signing_key, engine.dialect.name).values(row)
+        connection.execute(inserted.on_conflict_do_nothing(index_elements=["purpose"]))
         return bytes(connection.execute(query).scalar_one())

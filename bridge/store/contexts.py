@@ -8,7 +8,6 @@ from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.dialects import postgresql, sqlite
 
 from bridge.core.context.measurements import Measured, merged
 from bridge.core.facts import Context
@@ -17,6 +16,7 @@ from bridge.rendering.context_file import ContextFault, context_of, written
 from bridge.store.database import reading, transaction
 from bridge.store.rows import incident_from
 from bridge.store.tables import incident, incident_context
+from bridge.store.upserts import insert_into
 
 
 class StoreContexts:
@@ -79,7 +79,7 @@ def _row(found: Measured, at: datetime) -> dict[str, Any]:
 
 @functools.cache
 def _upserting(dialect: str) -> Any:
-    statement = (postgresql.insert if dialect == "postgresql" else sqlite.insert)(incident_context)
+    statement = insert_into(incident_context, dialect)
     new = statement.excluded
     return statement.on_conflict_do_update(
         index_elements=["incident_number"],

@@ -14,7 +14,6 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.dialects import postgresql, sqlite
 
 from bridge.core.delivery.failures import SHORT_PAUSE
 from bridge.core.errors import StoreRefused
@@ -31,6 +30,7 @@ from bridge.store.snapshots import Unreadable, incidents, snapshots, unreadable
 from bridge.store.suppression import SAME_CHANNEL, SUPPRESSED, under_way
 from bridge.store.tables import channel_state, delivery, incident, storm, worker
 from bridge.store.updates import updating
+from bridge.store.upserts import insert_into
 
 _STILL_LEASED = delivery.c.lease == sa.bindparam("b_lease")
 _FREEZE = updating(("frozen_revision",)).where(_STILL_LEASED).values(frozen=sa.bindparam("b_frozen"))
@@ -140,9 +140,8 @@ class StoreDeliveries:
 
     def alive(self, place: str, started_at: datetime, now: datetime) -> None:
         """Say that this worker lives; readiness reads it. Forgets workers that have been silent for a day."""
-        make = postgresql.insert if self._engine.dialect.name == "postgresql" else sqlite.insert
         row = {"id": self._worker_id, "seen_at": now, "started_at": started_at, "place": place}
-        statement = make(worker).values(row)
+        statement = insert_into(worker, self._engine.dialect.name).values(row)
         statement = statement.on_conflict_do_update(index_elements=["id"], set_={"seen_at": now})
         with transaction(self._engine) as connection:
             connection.execute(statement)

@@ -6,13 +6,13 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 
 import sqlalchemy as sa
-from sqlalchemy.dialects import postgresql, sqlite
 
 from bridge.core.heartbeats import Heartbeat, alarm
 from bridge.store.applying import Policy
 from bridge.store.database import transaction
 from bridge.store.receiving import receive_groups
 from bridge.store.tables import heartbeat
+from bridge.store.upserts import insert_into
 from bridge.store.waking import Waker
 
 
@@ -55,7 +55,7 @@ def _expect(connection: sa.Connection, expected: Sequence[Heartbeat], now: datet
     known = set(connection.scalars(sa.select(heartbeat.c.name)))
     if known - set(names):
         connection.execute(sa.delete(heartbeat).where(heartbeat.c.name.not_in(names)))
-    make = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
     rows = [{"name": name, "seen_at": now, "missing": False} for name in names if name not in known]
     if rows:
-        connection.execute(make(heartbeat).on_conflict_do_nothing(index_elements=["name"]), rows)
+        inserted = insert_into(heartbeat, connection.dialect.name)
+        connection.execute(inserted.on_conflict_do_nothing(index_elements=["name"]), rows)

@@ -11,7 +11,8 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.dialects import postgresql, sqlite
+
+from bridge.store.upserts import insert_into
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,8 +33,7 @@ class Lease:
         values: dict[str, Any] = {self.until.name: now + duration}
         if self.holder is not None:
             values[self.holder.name] = holder
-        make = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
-        statement = make(self.name.table).values({self.name.name: name, **values})
+        statement = insert_into(self.name.table, connection.dialect.name).values({self.name.name: name, **values})
         statement = statement.on_conflict_do_update(
             index_elements=[self.name.name], set_=values, where=self._is_free(duration, now, holder)
         )

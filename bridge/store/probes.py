@@ -1,4 +1,4 @@
-"""What golden texts were answered after each deploy and in incidents, and whose turn it is to ask."""
+"""What golden texts were answered after each deploy and in incidents, and when each address may be asked again."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.dialects import postgresql, sqlite
 
 from bridge.core.context.probe import Baseline, Probed
 from bridge.core.facts import Context
@@ -17,10 +16,11 @@ from bridge.rendering.context_file import ContextFault, context_of, written
 from bridge.store.database import reading, transaction
 from bridge.store.leases import Lease
 from bridge.store.tables import UtcDateTime, alert, change, incident, metadata
+from bridge.store.upserts import insert_into
 
 MOST_BASELINES = 50  #: of one service, the newest
 MOST_ALERTS = 2000  #: of the open incidents that are looked through
-_FORGOTTEN = timedelta(days=1)  #: a turn that nobody took for so long is of an address that is gone
+_FORGOTTEN = timedelta(days=1)  #: a lease that expired so long ago is of an address that is gone
 
 probe_baseline = sa.Table(
     "probe_baseline",
@@ -42,13 +42,13 @@ incident_probe = sa.Table(
     sa.Column("data", sa.Text),  # null: it is being asked, or the worker that asked died
 )
 
-probe_turn = sa.Table(
-    "probe_turn",
+probe_lease = sa.Table(
+    "probe_lease",
     metadata,
     sa.Column("target", sa.String(64), primary_key=True),  # the digest of its address, which may have a password
     sa.Column("due_at", UtcDateTime, nullable=False),
 )
-_TURN = Lease(probe_turn.c.target, probe_turn.c.due_at)
+_LEASE = Lease(probe_lease.c.target, probe_lease.c.due_at)
 
 
 class StoreProbes:
@@ -63,7 +63,7 @@ class StoreProbes:
             if connection.scalar(there) is None:
                 return False
             row = {"incident_number": number, "at": now}
-            begun = _inserting(connection, incident_probe).values(row).on_conflict_do_nothing()
+            begun = insert_into(incident_probe, connection.dialect.name).values(row).on_conflict_do_nothing()
             return connection.execute(begun.returning(incident_probe.c.incident_number)).first() is not None
 
     def save_probe(self, number: int, probed: Probed, now: datetime) -> None:
@@ -100,17 +100,19 @@ class StoreProbes:
             "confidence": found.confidence,
         }
         with transaction(self._engine) as connection:
-            connection.execute(_inserting(connection, probe_baseline).values(row).on_conflict_do_nothing())
+            connection.execute(
+                insert_into(probe_baseline, connection.dialect.name).values(row).on_conflict_do_nothing()
+            )
             _forget_oldest(connection, service)
 
-    def acquire_turns(self, urls: Iterable[str], every: timedelta, now: datetime) -> Mapping[str, datetime]:
+    def lease_addresses(self, urls: Iterable[str], every: timedelta, now: datetime) -> Mapping[str, datetime]:
         wanted = {hashlib.sha256(url.encode()).hexdigest(): url for url in urls}
         refused: dict[str, datetime] = {}
         with transaction(self._engine) as connection:
-            connection.execute(sa.delete(probe_turn).where(probe_turn.c.due_at < now - _FORGOTTEN))
+            connection.execute(sa.delete(probe_lease).where(probe_lease.c.due_at < now - _FORGOTTEN))
             for key in sorted(wanted):  # two workers must not wait for each other
-                if not _TURN.acquire(connection, key, every, now):
-                    due = connection.scalar(sa.select(probe_turn.c.due_at).where(probe_turn.c.target == key))
+                if not _LEASE.acquire(connection, key, every, now):
+                    due = connection.scalar(sa.select(probe_lease.c.due_at).where(probe_lease.c.target == key))
                     refused[wanted[key]] = due or now
         return refused
 
@@ -135,7 +137,3 @@ def _forget_oldest(connection: sa.Connection, service: str) -> None:
     if oldest is not None:
         old = (probe_baseline.c.service == service, probe_baseline.c.at < oldest)
         connection.execute(sa.delete(probe_baseline).where(*old))
-
-
-def _inserting(connection: sa.Connection, table: sa.Table) -> Any:
-    return (postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert)(table)

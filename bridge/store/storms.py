@@ -12,7 +12,6 @@ from dataclasses import replace
 from datetime import datetime
 
 import sqlalchemy as sa
-from sqlalchemy.dialects import postgresql, sqlite
 
 from bridge.core.escalation import Kind, Timer
 from bridge.core.model import Change, Incident
@@ -25,6 +24,7 @@ from bridge.store.rows import incident_from, storm_from, storm_row
 from bridge.store.suppression import WAITS_UNNOTIFIED, suppressed, under_way, waiting
 from bridge.store.tables import delivery, incident, storm
 from bridge.store.timers import put_timers
+from bridge.store.upserts import insert_into
 from bridge.store.waking import Waker
 
 
@@ -71,8 +71,8 @@ def begin(connection: sa.Connection, policy: Policy, channel: str, now: datetime
     if limits is None or verdict.rank is None:
         return None
     begun = Storm(channel, 0, verdict.rank, now, now, None, now, 0, 0)
-    make = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
-    mine = make(storm).values(storm_row(begun)).on_conflict_do_nothing().returning(storm.c.channel)
+    inserted = insert_into(storm, connection.dialect.name).values(storm_row(begun))
+    mine = inserted.on_conflict_do_nothing().returning(storm.c.channel)
     if connection.scalar(mine) is None:
         return None
     groups = grouped(suppressed(connection, channel, now))

@@ -12,7 +12,6 @@ from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.dialects import postgresql, sqlite
 
 from bridge.core.delivery.delivery import Delivery
 from bridge.core.escalation import EscalationInput, Kind, Timer, timers_of
@@ -23,6 +22,7 @@ from bridge.core.routing.tree import Route, matched, walk
 from bridge.core.storms.digests import channel_of
 from bridge.store.rows import added_from, added_row, timer_from, timer_row
 from bridge.store.tables import added_target, timer
+from bridge.store.upserts import insert_into
 
 _KEY = ("incident_number", "kind", "key")
 
@@ -100,9 +100,9 @@ class Timers:
         changed = sorted(key for key, each in after.items() if before.get(key) != each)
         put_timers(self._connection, [(key[0], after[key]) for key in changed])
         if self._new:
-            make = postgresql.insert if self._connection.dialect.name == "postgresql" else sqlite.insert
             rows = [added_row(*each) for each in self._new]
-            self._connection.execute(make(added_target).on_conflict_do_nothing(), rows)
+            inserted = insert_into(added_target, self._connection.dialect.name)
+            self._connection.execute(inserted.on_conflict_do_nothing(), rows)
 
 
 def put_timers(connection: sa.Connection, timers: Sequence[tuple[int, Timer]]) -> None:
@@ -127,7 +127,7 @@ def _asks_for_timers(tree: Route) -> bool:
 
 @functools.cache
 def _putting(dialect: str) -> sa.Executable:
-    statement = (postgresql.insert if dialect == "postgresql" else sqlite.insert)(timer)
+    statement = insert_into(timer, dialect)
     return statement.on_conflict_do_update(index_elements=list(_KEY), set_={"due_at": statement.excluded.due_at})
 
 

@@ -14,7 +14,7 @@ from datetime import datetime, timedelta
 from bridge.core.context.probe import Answered, Baseline, GoldenSet, Target
 from bridge.observability import logs
 from bridge.worker.periodic import PeriodicTask
-from bridge.worker.probing import MINUTE, ProbeStore, Turns, golden_of
+from bridge.worker.probing import MINUTE, AddressLeases, ProbeStore, golden_of
 from bridge.worker.setup import CurrentSetup, ModelProbe
 from bridge.worker.store_thread import StoreThread
 
@@ -29,7 +29,7 @@ class BaselineKeeper:
         self, thread: StoreThread, store: ProbeStore, setup: CurrentSetup, clock: Callable[[], datetime]
     ) -> None:
         self._thread, self._store, self._setup, self._clock = thread, store, setup, clock
-        self._turns = Turns(thread, store, clock)
+        self._leases = AddressLeases(thread, store, clock)
         self._looked: dict[str, datetime] = {}
         self._task = PeriodicTask("probe_baselines", self.look, MINUTE.total_seconds())
 
@@ -58,7 +58,7 @@ class BaselineKeeper:
         golden = await golden_of(model)
         if golden is None:
             return True
-        ready = await self._turns.acquired(await model.targets({}), asyncio.sleep, tries=1)
+        ready = await self._leases.acquired(await model.targets({}), asyncio.sleep, tries=1)
         serving = dict(zip(ready, await model.versions(ready, golden), strict=True))
         known = await self._thread.call(self._store.baselines, model.probe.service, golden.digest)
         have = {each.version for each in known}

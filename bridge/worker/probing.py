@@ -35,7 +35,7 @@ log = logs.get("worker")
 MINUTE = timedelta(minutes=1)
 MOST = 20  #: incidents that are probed at the same time; the others stay without
 REMEMBERED = 1000  #: incidents of which this worker knows that they were probed
-TURNS = 3  #: tries for the turn to ask an address
+TRIES = 3  #: to lease an address that was asked less than a minute ago
 
 
 class ProbeStore(Protocol):
@@ -59,7 +59,7 @@ class ProbeStore(Protocol):
         """The first one of a version stays."""
         ...
 
-    def acquire_turns(self, urls: Iterable[str], every: timedelta, now: datetime) -> Mapping[str, datetime]:
+    def lease_addresses(self, urls: Iterable[str], every: timedelta, now: datetime) -> Mapping[str, datetime]:
         """The addresses that may not be asked yet, and when they may."""
         ...
 
@@ -90,7 +90,7 @@ class NoProbes:
     def keep_baseline(self, service: str, digest: str, found: Baseline) -> None:
         return
 
-    def acquire_turns(self, urls: Iterable[str], every: timedelta, now: datetime) -> Mapping[str, datetime]:
+    def lease_addresses(self, urls: Iterable[str], every: timedelta, now: datetime) -> Mapping[str, datetime]:
         return dict.fromkeys(urls, now)
 
     def open_labels(self) -> Sequence[Mapping[str, str]] | None:
@@ -100,20 +100,20 @@ class NoProbes:
         return None
 
 
-class Turns:
+class AddressLeases:
     """The right to ask an address, which one of any number of workers has once a minute."""
 
     def __init__(self, thread: StoreThread, store: ProbeStore, clock: Callable[[], datetime]) -> None:
         self._thread, self._store, self._clock = thread, store, clock
 
     async def acquired(
-        self, targets: Sequence[Target], pause: Callable[[float], Awaitable[None]], tries: int = TURNS
+        self, targets: Sequence[Target], pause: Callable[[float], Awaitable[None]], tries: int = TRIES
     ) -> Sequence[Target]:
         """Those that may be asked now; waits for the others up to `tries` times."""
         ready: set[str] = set()
         for attempt in range(tries):
             left = [each.url for each in targets if each.url not in ready]
-            due = await self._thread.call(self._store.acquire_turns, left, MINUTE, self._clock())
+            due = await self._thread.call(self._store.lease_addresses, left, MINUTE, self._clock())
             ready |= {url for url in left if url not in due}
             if not due or attempt == tries - 1:
                 break
@@ -137,7 +137,7 @@ class Prober:
     ) -> None:
         self._records, self._thread, self._store, self._context = records, thread, store, context
         self._setup, self._clock, self._pause = setup, clock, pause
-        self._turns = Turns(thread, store, clock)
+        self._leases = AddressLeases(thread, store, clock)
         self._tasks: dict[int, asyncio.Task[None]] = {}
         self._done: dict[int, None] = {}
 
@@ -182,7 +182,7 @@ class Prober:
         return judged(answers, baselines, self._clock())
 
     async def _answers(self, model: ModelProbe, targets: Sequence[Target], golden: GoldenSet) -> Sequence[TargetAnswer]:
-        ready = await self._turns.acquired(targets, self._pause)
+        ready = await self._leases.acquired(targets, self._pause)
         late = [Unanswered(each.name, "asked less than a minute ago") for each in targets if each not in ready]
         return [*(await model.ask(ready, golden)), *late]
 

@@ -69,7 +69,7 @@ def bridge(tmp_path: Path, sandbox: RunningSandbox, token: str, api: Api) -> Ite
 def allow_next_probe(bridge: Bridge) -> None:
     """As a minute later: an address is asked once a minute."""
     with sqlite3.connect(bridge.folder / "bridge.db", timeout=60) as database:
-        database.execute("DELETE FROM probe_turn")
+        database.execute("DELETE FROM probe_lease")
 
 
 def fire(bridge: Bridge, token: str, severity: str) -> None:

@@ -14,7 +14,7 @@ from bridge.core.changes import summary_of
 from bridge.core.context.probe import Answered, Baseline, Unanswered, judged
 from bridge.core.facts import ChangeEvent
 from bridge.store import StoreActions, StoreChanges, StoreIntake, StoreProbes
-from bridge.store.probes import MOST_BASELINES, incident_probe, probe_turn
+from bridge.store.probes import MOST_BASELINES, incident_probe, probe_lease
 from tests.builders import a_group, an_alert, at
 from tests.store.small_store import POLICY, Clock
 
@@ -94,19 +94,19 @@ def test_the_newest_baselines_of_a_service_stay(probes: StoreProbes) -> None:
 
 def test_an_address_is_probed_once_a_minute(probes: StoreProbes, engine: sa.Engine) -> None:
     another = "http://api-1:8100/predict"
-    assert probes.acquire_turns([URL], MINUTE, at(0)) == {}
-    assert probes.acquire_turns([URL, another], MINUTE, at(30)) == {URL: at(60)}
-    assert probes.acquire_turns([URL, another], MINUTE, at(60)) == {another: at(90)}
+    assert probes.lease_addresses([URL], MINUTE, at(0)) == {}
+    assert probes.lease_addresses([URL, another], MINUTE, at(30)) == {URL: at(60)}
+    assert probes.lease_addresses([URL, another], MINUTE, at(60)) == {another: at(90)}
     with engine.connect() as connection:
-        kept = connection.execute(sa.select(probe_turn.c.target)).scalars().all()
+        kept = connection.execute(sa.select(probe_lease.c.target)).scalars().all()
     assert not [each for each in kept if "s3cret" in each or "api" in each]
 
 
-def test_turns_of_old_addresses_are_deleted(probes: StoreProbes, engine: sa.Engine) -> None:
-    probes.acquire_turns([URL], MINUTE, at(0))
-    probes.acquire_turns(["http://another"], MINUTE, at(2 * 86_400))
+def test_leases_of_old_addresses_are_deleted(probes: StoreProbes, engine: sa.Engine) -> None:
+    probes.lease_addresses([URL], MINUTE, at(0))
+    probes.lease_addresses(["http://another"], MINUTE, at(2 * 86_400))
     with engine.connect() as connection:
-        assert connection.scalar(sa.select(sa.func.count()).select_from(probe_turn)) == 1
+        assert connection.scalar(sa.select(sa.func.count()).select_from(probe_lease)) == 1
 
 
 def test_the_labels_of_open_incidents(intake: StoreIntake, probes: StoreProbes, engine: sa.Engine) -> None:

@@ -43,7 +43,7 @@ from bridge.store import (
 )
 from bridge.worker import Setup, Worker
 from bridge.worker.probe_baselines import BaselineKeeper
-from bridge.worker.probing import Turns
+from bridge.worker.probing import AddressLeases
 from bridge.worker.records import NoRecords
 from bridge.worker.setup import CurrentSetup
 from bridge.worker.store_thread import StoreThread
@@ -335,7 +335,7 @@ def test_a_model_that_does_not_answer_or_names_no_version_has_no_baseline(tmp_pa
 
 def test_an_address_probed_recently_is_probed_after_its_interval(tmp_path: Path) -> None:
     scene, clock = Scene(tmp_path), Clock()
-    scene.probes.acquire_turns([API.url], timedelta(minutes=1), clock.now)
+    scene.probes.lease_addresses([API.url], timedelta(minutes=1), clock.now)
     waited: list[float] = []
 
     async def pause(seconds: float) -> None:
@@ -344,7 +344,7 @@ def test_an_address_probed_recently_is_probed_after_its_interval(tmp_path: Path)
 
     async def main(pause: Callable[[float], Awaitable[None]], tries: int) -> Sequence[Target]:
         thread = StoreThread("database")
-        found = await Turns(thread, scene.probes, clock).acquired([API], pause, tries)
+        found = await AddressLeases(thread, scene.probes, clock).acquired([API], pause, tries)
         thread.close()
         return found
 

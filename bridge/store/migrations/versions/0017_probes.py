@@ -33,7 +33,7 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("incident_number"),
     )
     op.create_table(
-        "probe_turn",
+        "probe_lease",
         sa.Column("target", sa.String(64), nullable=False),
         sa.Column("due_at", t.UtcDateTime(length=32), nullable=False),
         sa.PrimaryKeyConstraint("target"),
@@ -41,5 +41,5 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    for name in ("probe_turn", "incident_probe", "probe_baseline"):
+    for name in ("probe_lease", "incident_probe", "probe_baseline"):
         op.drop_table(name)
