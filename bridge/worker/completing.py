@@ -13,6 +13,7 @@ from bridge.core.model import Incident
 from bridge.core.numbers import measured
 from bridge.observability import logs
 from bridge.worker.context import ContextCollector
+from bridge.worker.incident_tasks import IncidentTasks
 from bridge.worker.records import RecordsThread
 
 log = logs.get("worker")
@@ -33,25 +34,18 @@ class Completer:
     ) -> None:
         """most: incidents that are asked about again at the same time; the others stay as they were notified."""
         self._records, self._context = records, context
-        self._every, self._tries, self._most = every_seconds, tries, most
-        self._tasks: dict[int, asyncio.Task[None]] = {}
+        self._every, self._tries = every_seconds, tries
+        self._tasks = IncidentTasks(most)
 
     def consider(self, incident: Incident, known: Measurements | None) -> None:
         """The incident was notified with this context."""
-        number = incident.number
         if known is None or newest_of(known).complete or incident.resolved:
             return
-        if number not in self._tasks and len(self._tasks) < self._most:
-            missing = frozenset(unknown.title for unknown in newest_of(known).unknown)
-            task = asyncio.create_task(self._complete(number, missing))
-            self._tasks[number] = task
-            task.add_done_callback(lambda _: self._tasks.pop(number, None))
+        missing = frozenset(unknown.title for unknown in newest_of(known).unknown)
+        self._tasks.start(incident.number, lambda: self._complete(incident.number, missing))
 
     async def close(self) -> None:
-        tasks = list(self._tasks.values())
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await self._tasks.close()
 
     async def _complete(self, number: int, missing: frozenset[str]) -> None:
         try:

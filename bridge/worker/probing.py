@@ -27,6 +27,7 @@ from bridge.core.facts import Context
 from bridge.core.model import Incident
 from bridge.observability import logs
 from bridge.worker.context import ContextCollector
+from bridge.worker.incident_tasks import IncidentTasks
 from bridge.worker.records import RecordsThread
 from bridge.worker.setup import CurrentSetup, ModelProbe
 from bridge.worker.store_thread import StoreThread
@@ -138,29 +139,23 @@ class Prober:
         self._records, self._thread, self._store, self._context = records, thread, store, context
         self._setup, self._clock, self._pause = setup, clock, pause
         self._leases = AddressLeases(thread, store, clock)
-        self._tasks: dict[int, asyncio.Task[None]] = {}
+        self._tasks = IncidentTasks(MOST)
         self._done: dict[int, None] = {}
 
     def consider(self, incident: Incident) -> None:
         """The incident was notified."""
         number, alerts = incident.number, [alert.labels for alert in incident.firing]
-        if incident.resolved or number in self._done or len(self._tasks) >= MOST:
+        if incident.resolved or number in self._done:
             return
         model = next((each for each in self._setup.value.probes if each.probe.concerns(alerts)), None)
-        if model is None:
+        if model is None or not self._tasks.start(number, lambda: self._probe(number, model, common_labels(alerts))):
             return
         self._done[number] = None
         while len(self._done) > REMEMBERED:
             del self._done[next(iter(self._done))]
-        task = asyncio.create_task(self._probe(number, model, common_labels(alerts)))
-        self._tasks[number] = task
-        task.add_done_callback(lambda _: self._tasks.pop(number, None))
 
     async def close(self) -> None:
-        tasks = list(self._tasks.values())
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await self._tasks.close()
 
     async def _probe(self, number: int, model: ModelProbe, labels: Mapping[str, str]) -> None:
         try:
