@@ -18,20 +18,8 @@ import orjson
 
 from bridge.config.secret_files import UnreadableSecret
 from bridge.core.context.enrichment import Answer, Failure, Query
-from bridge.core.context.probe import (
-    HEADER,
-    MOST_OCTETS,
-    WITHOUT_TOKEN,
-    Answered,
-    GoldenFault,
-    GoldenSet,
-    GoldenText,
-    Probe,
-    Target,
-    TargetAnswer,
-    Unanswered,
-    golden_set,
-)
+from bridge.core.context.golden_set import MOST_OCTETS, GoldenFault, GoldenSet, GoldenText, golden_set
+from bridge.core.context.probe import HEADER, WITHOUT_TOKEN, Answered, Probe, Target, TargetAnswer, Unanswered
 from bridge.core.context.questions import expression
 from bridge.outbound.http import REDIRECTS, CallFailed, HttpClient, Oversized, TimedOut
 

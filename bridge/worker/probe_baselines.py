@@ -11,7 +11,8 @@ import asyncio
 from collections.abc import Callable
 from datetime import datetime, timedelta
 
-from bridge.core.context.probe import Answered, Baseline, GoldenSet, Target
+from bridge.core.context.golden_set import GoldenSet
+from bridge.core.context.probe import Answered, Baseline, Target
 from bridge.observability import logs
 from bridge.worker.periodic import PeriodicTask
 from bridge.worker.probing import MINUTE, AddressLeases, ProbeStore, golden_of

@@ -11,17 +11,8 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Protocol
 
-from bridge.core.context.probe import (
-    Baseline,
-    GoldenFault,
-    GoldenSet,
-    Probed,
-    Target,
-    TargetAnswer,
-    Unanswered,
-    judged,
-    sentence,
-)
+from bridge.core.context.golden_set import GoldenFault, GoldenSet
+from bridge.core.context.probe import Baseline, Probed, Target, TargetAnswer, Unanswered, judged, sentence
 from bridge.core.context.questions import common_labels
 from bridge.core.facts import Context
 from bridge.core.model import Incident

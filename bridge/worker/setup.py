@@ -9,7 +9,8 @@ from datetime import timedelta
 from typing import Protocol
 
 from bridge.core.charts.chart import Picture
-from bridge.core.context.probe import GoldenSet, Probe, Target, TargetAnswer
+from bridge.core.context.golden_set import GoldenSet
+from bridge.core.context.probe import Probe, Target, TargetAnswer
 from bridge.core.facts import ChangeEvent, Context, Fact, Measurements, Unknown
 from bridge.core.model import Incident
 from bridge.core.ports import Channel, ChannelCapacity, Claim, Message

@@ -14,7 +14,8 @@ from aiohttp import web
 
 from bridge.clients.golden_probe import MOST_ANSWER, Endpoint, Fields, GoldenProbe
 from bridge.core.context.enrichment import Answer, Failure, Query, Sample
-from bridge.core.context.probe import Answered, GoldenFault, Probe, Target, TargetAnswer, Unanswered, golden_set
+from bridge.core.context.golden_set import GoldenFault, golden_set
+from bridge.core.context.probe import Answered, Probe, Target, TargetAnswer, Unanswered
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)

@@ -12,18 +12,8 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
-from bridge.core.context.probe import (
-    Answered,
-    Baseline,
-    GoldenFault,
-    GoldenSet,
-    Probe,
-    Target,
-    TargetAnswer,
-    Unanswered,
-    golden_set,
-    judged,
-)
+from bridge.core.context.golden_set import GoldenFault, GoldenSet, golden_set
+from bridge.core.context.probe import Answered, Baseline, Probe, Target, TargetAnswer, Unanswered, judged
 from bridge.core.facts import ChangeEvent, Context, Fact, Unknown, newest_of
 from bridge.core.model import Incident
 from bridge.core.ports import ChannelCapacity, Message

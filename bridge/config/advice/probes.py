@@ -6,7 +6,7 @@ from pathlib import Path
 
 from bridge.config.advice.notes import Notes
 from bridge.config.checks import mapping, sequence
-from bridge.core.context.probe import GoldenFault, golden_set
+from bridge.core.context.golden_set import GoldenFault, golden_set
 
 
 def look(notes: Notes, folder: Path) -> None:

@@ -2,17 +2,13 @@
 
 The same texts are asked whenever a version begins to serve and once in an incident about the model's answers. A version
 that answers them as it did then is the same as then, so its inputs have changed; one that does not is broken.
-Invariant: a golden text stands in no repr, error, log, message or metric.
 """
 
 from __future__ import annotations
 
-import csv
-import hashlib
-import io
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 
 from bridge.core.facts import Fact, Part, Past, Unit, Unknown, Verdict
@@ -25,34 +21,10 @@ TITLE = "Golden texts answered wrong"
 AFTER_DEPLOY = "after the last deploy"
 ON_OTHER_PODS = "on the other pods"
 HEADER, WITHOUT_TOKEN = "X-Golden-Probe", "1"  #: marks its requests, so that the model's service need not count them
-MOST_TEXTS, LONGEST_TEXT, MOST_OCTETS = 500, 10_000, 2**20
-LEAST_TEXTS = 10  #: with fewer, a difference says nothing
 MARGIN = 0.05  #: of the texts: a model's answers to the same texts differ by less from one processor to another
 OWN_CONFIDENCE, OTHER_CONFIDENCE = 0.03, 0.1  #: a larger difference of the means, of one version or of two, is one
 CHANCE = 0.05  #: two versions differ in quality when chance explains it with less than this probability
 MOST_REASONS = 3
-
-
-class GoldenFault(ValueError):
-    """The golden texts cannot be used; the text says why, and repeats nothing of them."""
-
-
-@dataclass(frozen=True, slots=True)
-class GoldenText:
-    label: str
-    text: str = field(repr=False)
-
-
-@dataclass(frozen=True, slots=True)
-class GoldenSet:
-    """digest: SHA-256 in hex; results of different sets are not compared."""
-
-    texts: tuple[GoldenText, ...]
-    digest: str
-
-    @property
-    def labels(self) -> frozenset[str]:
-        return frozenset(each.label for each in self.texts)
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,21 +91,6 @@ class Probed:
         )
 
 
-def golden_set(content: bytes) -> GoldenSet:
-    """From CSV with the columns `label` and `text`. Raises GoldenFault."""
-    try:
-        rows = list(csv.DictReader(io.StringIO(content.decode("utf-8-sig")), strict=True))
-    except UnicodeDecodeError:
-        raise GoldenFault("it is not UTF-8") from None
-    except csv.Error:
-        raise GoldenFault("it is not CSV with the columns label and text") from None
-    texts = tuple(_golden_text(number, row) for number, row in enumerate(rows, start=1))
-    if not LEAST_TEXTS <= len(texts) <= MOST_TEXTS:
-        raise GoldenFault(f"it has {len(texts)} texts; {LEAST_TEXTS} to {MOST_TEXTS} are of use")
-    lines = "\n".join(f"{each.label}\t{each.text}" for each in texts)
-    return GoldenSet(texts, hashlib.sha256(lines.encode("utf-8", "surrogatepass")).hexdigest())
-
-
 def judged(answers: Sequence[TargetAnswer], baselines: Iterable[Baseline], at: datetime) -> Probed:
     """baselines: of any version of the service, measured with the same golden texts."""
     answered = sorted((each for each in answers if isinstance(each, Answered)), key=_badness, reverse=True)
@@ -188,15 +145,6 @@ def _as_then(wrong: int, past: Past | None) -> str:
         return "" if wrong == 0 else "; there is no earlier answer to compare with"
     same = int(past.value) == wrong
     return f", as {past.when}" if same else f"; wrong {past.when}: {int(past.value)}"
-
-
-def _golden_text(number: int, row: Mapping[str | None, object]) -> GoldenText:
-    label, text = row.get("label"), row.get("text")
-    if not isinstance(label, str) or not isinstance(text, str) or None in row:
-        raise GoldenFault(f"text {number} is not a label and a text: write them as CSV with quotes around commas")
-    if not label.strip() or not text.strip() or len(label) > 64 or len(text) > LONGEST_TEXT:
-        raise GoldenFault(f"text {number} or its label is empty or too long")
-    return GoldenText(label.strip(), text)
 
 
 def _badness(answered: Answered) -> float:

@@ -10,16 +10,15 @@ from hypothesis import strategies as st
 
 from bridge.core.context.causes import decide
 from bridge.core.context.evidence import evidence_of
+from bridge.core.context.golden_set import GoldenFault, golden_set
 from bridge.core.context.probe import (
     PROBE,
     PROBE_CONFIDENCE,
     Answered,
     Baseline,
-    GoldenFault,
     Probed,
     TargetAnswer,
     Unanswered,
-    golden_set,
     judged,
     sentence,
 )
