@@ -11,7 +11,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -89,7 +89,7 @@ def running_site(folder: Path, prometheus: str) -> Iterator[Site]:
         config.write_text(routes(), encoding="utf-8")
         command = [sys.executable, "-m", "bridge", "serve", "--config", str(config)]
         command += ["--database", f"sqlite:///{folder}/bridge.db", "--listen", url.removeprefix("http://")]
-        environment = {**os.environ, **_environment(sandbox, token, prometheus)}
+        environment = {**os.environ, **sandbox.environment(token), "PROMETHEUS_URL": prometheus}
         with log.open("wb") as stream:
             process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=stream, stderr=stream)
         try:
@@ -98,19 +98,6 @@ def running_site(folder: Path, prometheus: str) -> Iterator[Site]:
         finally:
             process.terminate()
             process.wait(END_SECONDS)
-
-
-def _environment(sandbox: RunningSandbox, token: str, prometheus: str) -> Mapping[str, str]:
-    return {
-        "PAGERDUTY_ROUTING_KEY": secrets.token_hex(16),
-        "SLACK_BOT_TOKEN": f"xoxb-{secrets.token_hex(12)}",
-        "ALERTMANAGER_TOKEN": token,
-        "PAGERDUTY_BASE_URL": sandbox.http_url,
-        "SLACK_BASE_URL": sandbox.slack_base_url,
-        "SMTP_SMARTHOST": sandbox.smtp_address,
-        "SMTP_TLS": "none",
-        "PROMETHEUS_URL": prometheus,
-    }
 
 
 def _wait(process: subprocess.Popen[bytes], url: str, log: Path) -> None:

@@ -1,6 +1,7 @@
 """A sandbox in a background thread, for tests: `with running_sandbox() as sandbox: ...`."""
 
 import asyncio
+import secrets
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -36,6 +37,24 @@ class RunningSandbox:
     @property
     def smtp_address(self) -> str:
         return self._serving.smtp_address
+
+    def environment(self, token: str) -> dict[str, str]:
+        """The variables with which a bridge on the shipped routes.yaml sends everything here, and asks no one else.
+
+        token: of the Alertmanager that may send.
+        """
+        nothing_listens = "http://127.0.0.1:9"
+        return {
+            "PAGERDUTY_ROUTING_KEY": secrets.token_hex(16),
+            "SLACK_BOT_TOKEN": f"xoxb-{secrets.token_hex(12)}",
+            "ALERTMANAGER_TOKEN": token,
+            "PAGERDUTY_BASE_URL": self.http_url,
+            "SLACK_BASE_URL": self.slack_base_url,
+            "SMTP_SMARTHOST": self.smtp_address,
+            "SMTP_TLS": "none",
+            "PROMETHEUS_URL": nothing_listens,
+            "ALERTMANAGER_URL": nothing_listens,
+        }
 
     @property
     def state(self) -> Json:

@@ -155,18 +155,7 @@ def running_bridge(
     port: int = 0,
     **more: str,
 ) -> Iterator[Bridge]:
-    environment = {
-        "PAGERDUTY_ROUTING_KEY": secrets.token_hex(16),
-        "SLACK_BOT_TOKEN": f"xoxb-{secrets.token_hex(12)}",
-        "ALERTMANAGER_TOKEN": token,
-        "PAGERDUTY_BASE_URL": sandbox.http_url,
-        "SLACK_BASE_URL": sandbox.slack_base_url,
-        "SMTP_SMARTHOST": sandbox.smtp_address,
-        "SMTP_TLS": "none",
-        "PROMETHEUS_URL": "http://127.0.0.1:9",  # nothing listens there
-        "ALERTMANAGER_URL": "http://127.0.0.1:9",
-        **more,
-    }
+    environment = {**sandbox.environment(token), **more}
     bridge = Bridge(folder, environment, config, port or free_port())
     try:
         bridge.start()

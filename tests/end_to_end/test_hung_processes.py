@@ -23,7 +23,7 @@ from tests.end_to_end.machines import ROOT, Bridge, eventually
 from tests.end_to_end.notified import pages
 from tests.end_to_end.process_tree import descendants, python, send, state
 from tests.end_to_end.webhooks import Storm
-from tests.operating.machines import environment, routes
+from tests.operating.machines import routes
 
 pytestmark = pytest.mark.timeout(240)
 
@@ -57,7 +57,7 @@ if {half!r} == "web" and "web" in sys.orig_argv:
 
 @pytest.fixture
 def bridge(tmp_path: Path, sandbox: RunningSandbox, token: str) -> Iterator[Bridge]:
-    given = {**environment(sandbox, token), "BRIDGE_HANG_TIMEOUT": str(HANG_SECONDS)}
+    given = {**sandbox.environment(token), "BRIDGE_HANG_TIMEOUT": str(HANG_SECONDS)}
     bridge = Bridge(tmp_path, given, routes(tmp_path))
     bridge.start()
     eventually(lambda: '"worker_ready"' in bridge.log())
@@ -95,7 +95,7 @@ def test_a_half_whose_event_loop_is_blocked_says_where_and_is_started_again(
 ) -> None:
     file = tmp_path / "block"
     (tmp_path / "sitecustomize.py").write_text(BLOCKING.format(file=str(file), half=half))
-    given = {**environment(sandbox, token), "BRIDGE_HANG_TIMEOUT": str(HANG_SECONDS), "PYTHONPATH": str(tmp_path)}
+    given = {**sandbox.environment(token), "BRIDGE_HANG_TIMEOUT": str(HANG_SECONDS), "PYTHONPATH": str(tmp_path)}
     bridge = Bridge(tmp_path, given, routes(tmp_path))
     try:
         bridge.start()
@@ -185,7 +185,7 @@ def test_the_clusters_probe_notices_a_worker_that_hangs(
     assert probe["httpGet"] == worker["startupProbe"]["httpGet"] and "--metrics-listen" in worker["command"]
     command = [sys.executable, *worker["command"][1:-1], address]
     own = {"BRIDGE_CONFIG": str(routes(tmp_path)), "BRIDGE_DATABASE_URL": f"sqlite:///{tmp_path}/bridge.db"}
-    given = {**os.environ, **environment(sandbox, token), **own, "PYTHONPATH": str(tmp_path)}
+    given = {**os.environ, **sandbox.environment(token), **own, "PYTHONPATH": str(tmp_path)}
 
     def lives() -> bool:
         with contextlib.suppress(requests.RequestException):

@@ -18,7 +18,7 @@ from tests.end_to_end.machines import ROOT, Bridge, eventually
 from tests.end_to_end.notified import mails, pages
 from tests.end_to_end.process_tree import DRAWING, alive, arguments, descendants, send, state
 from tests.end_to_end.webhooks import Storm, webhook
-from tests.operating.machines import environment, routes
+from tests.operating.machines import routes
 
 pytestmark = pytest.mark.timeout(240)
 
@@ -42,7 +42,7 @@ def vendors() -> Iterator[RunningSandbox]:
 def running(tmp_path_factory: pytest.TempPathFactory, vendors: RunningSandbox) -> Iterator[Bridge]:
     """Without PagerDuty's pace, so that a storm fits into a test."""
     folder = tmp_path_factory.mktemp("bridge")
-    bridge = Bridge(folder, environment(vendors, TOKEN), routes(folder))
+    bridge = Bridge(folder, vendors.environment(TOKEN), routes(folder))
     try:
         yield bridge
     finally:

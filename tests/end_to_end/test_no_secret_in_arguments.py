@@ -16,7 +16,7 @@ from dev.stack.free_port import free_port
 from tests.end_to_end.machines import ROOT, eventually
 from tests.end_to_end.process_tree import DRAWING, arguments, descendants
 from tests.end_to_end.process_tree import environment as environment_of
-from tests.operating.machines import environment, routes
+from tests.operating.machines import routes
 
 pytestmark = pytest.mark.timeout(180)
 
@@ -36,7 +36,7 @@ def database(database_url: str) -> tuple[str, str]:
 
 @pytest.fixture
 def given(tmp_path: Path, sandbox: RunningSandbox, token: str) -> dict[str, str]:
-    return {**environment(sandbox, token), "BRIDGE_CONFIG": str(routes(tmp_path))}
+    return {**sandbox.environment(token), "BRIDGE_CONFIG": str(routes(tmp_path))}
 
 
 @BOTH_WAYS

@@ -36,18 +36,8 @@ def bridge(tmp_path: Path, sandbox: RunningSandbox) -> Iterator[Bridge]:
 
 
 def environment(sandbox: RunningSandbox) -> Mapping[str, str]:
-    return {
-        "PAGERDUTY_ROUTING_KEY": secrets.token_hex(16),
-        "SLACK_BOT_TOKEN": f"xoxb-{secrets.token_hex(12)}",
-        "ALERTMANAGER_TOKEN": secrets.token_hex(16),
-        "GOOGLE_TOKEN": secrets.token_hex(16),
-        "GRAFANA_SECRET": secrets.token_hex(16),
-        "PAGERDUTY_BASE_URL": sandbox.http_url,
-        "SLACK_BASE_URL": sandbox.slack_base_url,
-        "SMTP_SMARTHOST": sandbox.smtp_address,
-        "SMTP_TLS": "none",
-        "PROMETHEUS_URL": "http://127.0.0.1:9",  # nothing listens there
-    }
+    tokens = {name: secrets.token_hex(16) for name in ("GOOGLE_TOKEN", "GRAFANA_SECRET")}
+    return {**sandbox.environment(secrets.token_hex(16)), **tokens}
 
 
 def google_sends(bridge: Bridge, name: str, **changes: Any) -> int:

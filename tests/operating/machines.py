@@ -12,25 +12,10 @@ from pathlib import Path
 import psycopg
 import sqlalchemy as sa
 
-from dev.sandbox.running import RunningSandbox
 from tests.end_to_end.machines import ROOT
 
 #: A restored bridge reads the channel's history, for which Slack needs the channel's id.
 CHANGED = {"rate: 120/m ": "rate: unlimited ", 'channel: "#ml-alerts"': "channel: C0123456789"}
-
-
-def environment(sandbox: RunningSandbox, token: str) -> dict[str, str]:
-    return {
-        "PAGERDUTY_ROUTING_KEY": secrets.token_hex(16),
-        "SLACK_BOT_TOKEN": f"xoxb-{secrets.token_hex(12)}",
-        "ALERTMANAGER_TOKEN": token,
-        "PAGERDUTY_BASE_URL": sandbox.http_url,
-        "SLACK_BASE_URL": sandbox.slack_base_url,
-        "SMTP_SMARTHOST": sandbox.smtp_address,
-        "SMTP_TLS": "none",
-        "PROMETHEUS_URL": "http://127.0.0.1:9",  # nothing listens there
-        "ALERTMANAGER_URL": "http://127.0.0.1:9",
-    }
 
 
 def routes(folder: Path) -> Path:

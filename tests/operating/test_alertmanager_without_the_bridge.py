@@ -13,7 +13,7 @@ from dev.sandbox.running import RunningSandbox
 from tests.alertmanager.real_alertmanager import dedup_checks
 from tests.end_to_end.machines import Bridge, eventually, fire, running_alertmanager
 from tests.end_to_end.notified import pages, settled
-from tests.operating.machines import environment, routes
+from tests.operating.machines import routes
 
 PAGE = (Path(__file__).parents[2] / "docs" / "operating.md").read_text()
 
@@ -21,7 +21,7 @@ PAGE = (Path(__file__).parents[2] / "docs" / "operating.md").read_text()
 @contextmanager
 def running(folder: Path, sandbox: RunningSandbox, token: str) -> Iterator[Bridge]:
     folder.mkdir()
-    bridge = Bridge(folder, environment(sandbox, token), routes(folder))
+    bridge = Bridge(folder, sandbox.environment(token), routes(folder))
     try:
         bridge.start()
         yield bridge

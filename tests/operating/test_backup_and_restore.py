@@ -15,7 +15,7 @@ from dev.sandbox.running import RunningSandbox
 from tests.end_to_end.machines import Bridge, eventually
 from tests.end_to_end.notified import mails, pages, posts, settled
 from tests.end_to_end.webhooks import Storm, webhook
-from tests.operating.machines import bridge_command, environment, new_database, postgres_tool, routes
+from tests.operating.machines import bridge_command, new_database, postgres_tool, routes
 
 SIZE, LATER = 200, 20
 
@@ -61,7 +61,7 @@ def procedure(request: pytest.FixtureRequest, tmp_path: Path) -> BackupProcedure
 
 @pytest.fixture
 def bridge(tmp_path: Path, sandbox: RunningSandbox, token: str, procedure: BackupProcedure) -> Iterator[Bridge]:
-    bridge = Bridge(tmp_path, environment(sandbox, token), routes(tmp_path), database=procedure.database)
+    bridge = Bridge(tmp_path, sandbox.environment(token), routes(tmp_path), database=procedure.database)
     try:
         bridge.start()
         yield bridge

@@ -25,7 +25,7 @@ from dev.stack.free_port import free_port
 from tests.end_to_end.machines import ROOT, eventually
 from tests.end_to_end.notified import pages, settled
 from tests.end_to_end.webhooks import webhook
-from tests.operating.machines import environment, new_database, routes
+from tests.operating.machines import new_database, routes
 
 PAUSE_SECONDS = 0.05  #: of each client between two requests
 NEWER = f"{int(NEWEST) + 1:04}"
@@ -140,7 +140,7 @@ class Clients:
 
 @pytest.fixture
 def service(tmp_path: Path, sandbox: RunningSandbox, token: str, postgres_url: str) -> Service:
-    return Service(tmp_path, new_database(postgres_url), routes(tmp_path), environment(sandbox, token))
+    return Service(tmp_path, new_database(postgres_url), routes(tmp_path), sandbox.environment(token))
 
 
 def test_a_rolling_upgrade_with_a_migration_refuses_and_loses_nothing(

@@ -11,7 +11,6 @@ import requests
 from dev.sandbox.running import RunningSandbox
 from tests.end_to_end.machines import ROOT, Bridge, eventually
 from tests.end_to_end.webhooks import webhook
-from tests.operating.machines import environment
 
 ONE_TOKEN = 'tokens: ["${ALERTMANAGER_TOKEN}"]'
 TWO_TOKENS = 'tokens: ["${ALERTMANAGER_TOKEN}", "${ALERTMANAGER_TOKEN_NEW}"]'
@@ -42,7 +41,7 @@ def test_a_reload_applies_a_changed_key_file_of_a_vendor(tmp_path: Path, sandbox
     key = tmp_path / "pagerduty_key"
     key.write_text(old)
     config = routes(tmp_path, KEY_IN_ENVIRONMENT, KEY_IN_FILE)
-    bridge = Bridge(tmp_path, environment(sandbox, token), config)
+    bridge = Bridge(tmp_path, sandbox.environment(token), config)
     try:
         bridge.start()
         eventually(lambda: '"worker_ready"' in bridge.log())
@@ -64,7 +63,7 @@ def test_the_token_of_a_sender_is_rotated_with_both_valid_in_between(
 ) -> None:
     new = secrets.token_hex(16)
     config = routes(tmp_path, ONE_TOKEN, TWO_TOKENS)
-    bridge = Bridge(tmp_path, {**environment(sandbox, token), "ALERTMANAGER_TOKEN_NEW": new}, config)
+    bridge = Bridge(tmp_path, {**sandbox.environment(token), "ALERTMANAGER_TOKEN_NEW": new}, config)
     try:
         bridge.start()
         assert [send(bridge, token, 1), send(bridge, new, 2)] == [200, 200]

@@ -22,7 +22,7 @@ from dev.stack.free_port import free_port
 from tests.end_to_end.machines import ROOT, eventually
 from tests.end_to_end.webhooks import webhook
 from tests.operating import read_only_system
-from tests.operating.machines import environment, routes
+from tests.operating.machines import routes
 
 pytestmark = pytest.mark.timeout(180)
 
@@ -132,7 +132,7 @@ class Unit:
 
 @contextlib.contextmanager
 def running(unit: Unit, sandbox: RunningSandbox, token: str) -> Iterator[subprocess.Popen[str]]:
-    process = unit.start(environment(sandbox, token))
+    process = unit.start(sandbox.environment(token))
     try:
         eventually(lambda: process.poll() is not None or '"worker_ready"' in unit.log)
         if process.poll() == read_only_system.CANNOT:

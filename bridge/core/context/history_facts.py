@@ -143,20 +143,10 @@ def _targets(history: History, case: Evidence, at: datetime) -> list[Fact]:
     value, of = float(up.now), float(max(up.expected, up.now))
     return [
         Fact(
-            question.name,
-            question.title,
-            Unit.COUNT,
-            value,
-            at,
-            (),
-            (),
-            verdict,
-            why,
-            "targets",
-            of,
+            question.name, question.title, Unit.COUNT, value, at, (), (), verdict, why, "targets", of,
             less_is_worse=True,
         )
-    ]
+    ]  # fmt: skip
 
 
 def _memory(history: History, case: Evidence, at: datetime) -> list[Fact]:
