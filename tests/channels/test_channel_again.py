@@ -11,7 +11,7 @@ from bridge.core.model import State
 from bridge.core.timeline import EntryKind
 from dev.sandbox.running import RunningSandbox
 from tests.channels.channel_builders import a_claim, a_message, a_pagerduty, a_slack, an_entry
-from tests.channels.test_channel_contract import send, send_all
+from tests.channels.sending import send, send_all
 
 
 def test_pagerduty_rings_again_when_an_acknowledgement_is_over(vendors: RunningSandbox) -> None:

@@ -23,7 +23,7 @@ from bridge.rendering.renderer import Renderer
 from dev.sandbox.running import RunningSandbox, running_sandbox
 from tests.builders import a_group, an_alert
 from tests.channels.channel_builders import PASSWORD, a_claim, a_message, a_pagerduty, a_slack, an_email, an_entry
-from tests.channels.test_channel_contract import send, send_all
+from tests.channels.sending import send, send_all
 
 
 def slack_messages(vendors: RunningSandbox) -> list[dict[str, Any]]:

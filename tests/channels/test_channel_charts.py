@@ -15,7 +15,7 @@ from bridge.core.errors import SendError
 from bridge.core.ports import Illustration
 from dev.sandbox.running import RunningSandbox
 from tests.channels.channel_builders import a_claim, a_message, a_slack
-from tests.channels.test_channel_contract import send
+from tests.channels.sending import send
 
 PNG = b"\x89PNG\r\n\x1a\n" + bytes(range(256))
 PICTURE = Illustration(

@@ -2,53 +2,25 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Callable
-from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from bridge.channels import CHANNEL_TYPES
 from bridge.core.errors import Reason, SendError
-from bridge.core.ports import Claim, Message, Receipt
 from dev.sandbox.running import RunningSandbox
 from tests.channels.channel_builders import (
     SECRETS,
     a_channel,
-    a_claim,
-    a_message,
     a_pagerduty,
     a_slack,
     a_webhook,
     an_email,
 )
+from tests.channels.sending import send
 
 KINDS = [kind.word() for kind in CHANNEL_TYPES]
 TARGETS = {"pagerduty": "pagerduty", "slack": "slack", "email": "smtp", "webhook": "webhook"}
-
-
-def send(channel: Any, message: Message | None = None, claim: Claim | None = None) -> Receipt:
-    """One send in a loop of its own, closed at its end."""
-
-    async def run() -> Receipt:
-        shown, leased = message or a_message(), claim or a_claim()
-        leased = replace(leased, news=leased.news or shown.news)
-        try:
-            receipt: Receipt = await channel.send(channel.compose(shown, leased), shown, leased)
-            return receipt
-        finally:
-            await channel.close()
-
-    return asyncio.run(run())
-
-
-def send_all(make: Callable[[], Any], message: Message, claim: Claim | None = None) -> Receipt:
-    """As the worker does: what was only begun is kept, then claimed and finished."""
-    leased = claim or a_claim()
-    while (receipt := send(make(), message, leased)).unfinished:
-        leased = replace(leased, handle=receipt.handle, unknown=False)
-    return receipt
 
 
 def status(code: int, **more: Any) -> dict[str, Any]:

@@ -24,7 +24,7 @@ from bridge.core.model import Target
 from dev.sandbox.running import RunningSandbox
 from tests.channels.channel_builders import SECRETS, a_claim, a_message, a_pagerduty, a_slack, a_webhook, an_email
 from tests.channels.hostile_vendor import answering, certificate, dripping, running_vendor
-from tests.channels.test_channel_contract import send
+from tests.channels.sending import send
 
 HTTP = ["pagerduty", "slack", "webhook"]
 READING = ["pagerduty", "slack"]  #: they say in the body whether it was taken

@@ -20,12 +20,8 @@ from dev.sandbox import block_kit
 from dev.sandbox.mentions import active_mentions
 from dev.sandbox.pagerduty import event_faults
 from tests.channels.channel_builders import AT, a_claim, a_message, a_pagerduty, a_slack, an_alert, an_email, an_entry
+from tests.channels.nasty_texts import NASTY
 
-NASTY = [
-    "<!channel>", "<!here|x>", "<@U12345678>", "<http://evil|x>", "&<>&amp;", "😀" * 3000, "\u202eabc\u202c שלום",
-    "x" * 10_000, "a\r\nBcc: evil@example.org", "<script>alert(1)</script>", "\x00\x1b[31m", "\ud800", "*_~`" * 500,
-    "", " ", "\u2028\u2029", "&" * 4000, ".\r\n.\r\n",
-]  # fmt: skip
 texts = st.one_of(st.sampled_from(NASTY), st.text(max_size=80))
 
 

@@ -27,7 +27,7 @@ from bridge.core.ports import Claim, Message
 from dev.sandbox.running import RunningSandbox, running_sandbox
 from tests.channels.channel_builders import AT, BEARER, SIGNING, a_claim, a_message, a_webhook, an_entry
 from tests.channels.hostile_vendor import answering, running_vendor
-from tests.channels.test_channel_contract import send
+from tests.channels.sending import send
 
 PAGE = (Path(__file__).parents[2] / "docs" / "webhook-channel.md").read_text()
 CONTEXT = Context(

@@ -24,8 +24,8 @@ from bridge.core.network.mailboxes import Mailbox, parse_mailbox
 from bridge.rendering.text import one_line
 from dev.sandbox.running import RunningSandbox
 from tests.channels.channel_builders import a_claim, a_message, an_alert, an_email
+from tests.channels.sending import send
 from tests.channels.small_smtp import running_smtp
-from tests.channels.test_channel_contract import send
 
 WORD = re.compile(rb"=\?utf-8\?([bq])\?([^?\s]*)\?=", re.IGNORECASE)
 FAMILY = "👨‍👩‍👧‍👦"

@@ -14,8 +14,8 @@ from pydantic import SecretStr
 from bridge.core.errors import Reason, SendError
 from tests.channels.channel_builders import PASSWORD, an_email
 from tests.channels.hostile_vendor import certificate
+from tests.channels.sending import send
 from tests.channels.small_smtp import Conversation, SmallSmtp, dripping, flooding, running_smtp, server_tls, silent
-from tests.channels.test_channel_contract import send
 
 NAMES = [("ada", PASSWORD), ("jörg@bücher.example", "pä€ss wörd:😀"), ("u", "pass"), ("user", "user")]
 

@@ -20,7 +20,7 @@ from dev.sandbox import block_kit
 from dev.sandbox.mentions import active_mentions
 from dev.sandbox.pagerduty import event_faults
 from tests.channels.channel_builders import AT, a_claim, a_pagerduty, a_slack, an_email
-from tests.channels.test_channel_limits import NASTY
+from tests.channels.nasty_texts import NASTY
 
 EVERYTHING = " ".join(NASTY)
 

@@ -15,7 +15,7 @@ from bridge.core.ports import Message
 from dev.sandbox.running import RunningSandbox
 from tests.channels.channel_builders import AT, a_claim, a_message, a_slack, an_entry
 from tests.channels.message_reading import a_fact, slack_texts
-from tests.channels.test_channel_contract import send
+from tests.channels.sending import send
 
 FACTS = (
     a_fact(name="requests", title="Requests", verdict=Verdict.GOOD),

@@ -14,6 +14,7 @@ import requests
 from dev.sandbox.running import RunningSandbox
 from dev.stack.free_port import free_port
 from tests.end_to_end.machines import Bridge, eventually, running_bridge
+from tests.end_to_end.storm_webhooks import post
 
 WARNINGS, CRITICALS, LASTING = 300, 8, 6
 CONFIG = """
@@ -34,23 +35,6 @@ def slow(tmp_path: Path, sandbox: RunningSandbox, token: str) -> Iterator[Bridge
     config.write_text(CONFIG.format(url=f"http://127.0.0.1:{port}"))
     with running_bridge(tmp_path, sandbox, token, config, port=port) as bridge:
         yield bridge
-
-
-def post(bridge: Bridge, token: str, name: str, number: int, severity: str, *, over: bool = False) -> None:
-    status, labels = "resolved" if over else "firing", {"alertname": name, "severity": severity, "pod": str(number)}
-    body = {
-        "version": "4", "groupKey": f"{name}{number}", "status": status, "receiver": "bridge",
-        "groupLabels": {"alertname": name, "pod": str(number)}, "commonLabels": labels, "commonAnnotations": {},
-        "externalURL": "http://127.0.0.1",
-        "alerts": [{
-            "status": status, "labels": labels, "annotations": {"summary": f"{name} on pod {number}"},
-            "generatorURL": "", "fingerprint": f"{name}{number}", "startsAt": "2026-03-01T12:00:00Z",
-            "endsAt": "2026-03-01T12:30:00Z" if over else "0001-01-01T00:00:00Z",
-        }],
-    }  # fmt: skip
-    headers = {"Authorization": f"Bearer {token}"}
-    answer = requests.post(f"{bridge.url}/webhook/alertmanager/prod", json=body, headers=headers, timeout=60)
-    assert answer.status_code == 200, answer.text
 
 
 def post_many(bridge: Bridge, token: str, numbers: range, *, over: bool = False) -> None:

@@ -15,7 +15,7 @@ import requests
 from dev.sandbox.running import RunningSandbox, running_sandbox
 from dev.stack.free_port import free_port
 from tests.end_to_end.machines import Bridge, eventually, running_bridge
-from tests.end_to_end.test_storm_end_to_end import post
+from tests.end_to_end.storm_webhooks import post
 
 OLD, NEW = "5162a0d3b3b94a4ec2d1d3f6a5e8c7b9", "9f3c7a4be0d24a51b6c1f7e2d8a90c35"
 CONFIG = """

@@ -17,30 +17,8 @@ from bert_api.training.history import Run
 from dev.stack import binaries
 from tests.bert_api.service.api_fakes import FakeClassifier, service_with, write_version
 from tests.bert_api.service.api_process import Api, running_api
+from tests.bert_api.service.exposed_series import SERIES
 
-#: name without _total, type, labels
-SERIES = {
-    "ml_predictions": ("counter", {"version", "result", "confidence_level"}),
-    "ml_confidence_distribution": ("histogram", {"version"}),
-    "ml_processing_duration_seconds": ("histogram", {"version"}),
-    "ml_prediction_errors": ("counter", {"version", "error_type"}),
-    "ml_golden_probes": ("counter", {"outcome"}),
-    "ml_queue_duration_seconds": ("histogram", set()),
-    "http_request_duration_seconds": ("histogram", {"method", "handler", "status"}),
-    "http_requests_in_progress": ("gauge", set()),
-    "app_memory_usage_bytes": ("gauge", set()),
-    "app_memory_limit_bytes": ("gauge", set()),
-    "ml_model_status": ("gauge", set()),
-    "ml_model_info": ("gauge", {"model", "version", "framework", "quantization", "git_sha"}),
-    "ml_model_loaded_timestamp_seconds": ("gauge", {"version"}),
-    "ml_confidence_baseline_cdf": ("gauge", {"upper", "version"}),
-    "ml_input_tokens": ("histogram", set()),
-    "ml_input_truncated": ("counter", set()),
-    "ml_predictions_by_language": ("counter", {"language", "result"}),
-    "ml_retraining_runs": ("counter", {"trigger", "status"}),
-    "ml_retraining_last_start_timestamp_seconds": ("gauge", {"model", "trigger"}),
-    "app_build_info": ("gauge", {"version", "git_sha"}),
-}
 BUCKETS = {
     "ml_confidence_distribution": "0.5 0.55 0.6 0.65 0.7 0.75 0.8 0.85 0.9 0.95 0.99 1.0 +Inf",
     "ml_processing_duration_seconds": "0.005 0.01 0.025 0.05 0.075 0.1 0.15 0.2 0.3 0.4 0.5 0.75 1.0 2.0 5.0 +Inf",

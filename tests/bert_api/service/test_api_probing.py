@@ -10,7 +10,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from bert_api.service.probing import HEADER, ProbeAllowance
 from tests.bert_api.service.api_process import Api, running_api
-from tests.bert_api.service.test_api_metrics import SERIES
+from tests.bert_api.service.exposed_series import SERIES
 
 TOKEN = "a-long-shared-token"
 #: what a probe does not touch; the rest are gauges of the process itself, which move by themselves
