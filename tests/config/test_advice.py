@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -11,11 +10,8 @@ from bridge.app.settings import load, load_text
 from bridge.channels import CHANNEL_TYPES
 from bridge.config import ConfigurationFaults
 from bridge.config.advice import Advice, advise
+from tests.config.examples import BOT, GOOD, KEY, NOW, ROOT
 
-ROOT = Path(__file__).parents[2]
-NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
-KEY, BOT = "0123456789abcdef" * 2, "xoxb-1-2-abc"
-GOOD = {"KEY": KEY, "BOT": BOT, "OTHER": "f" * 32}
 SMALL = """channels:
   slack-ml: {type: slack, token: "${BOT}", channel: C012ABCDEF}
   pagerduty-ml: {type: pagerduty, routing_key: "${KEY}"}

@@ -13,7 +13,7 @@ from bridge.channels import CHANNEL_TYPES
 from bridge.config import ConfigurationFaults
 from bridge.config.advice import advise
 from bridge.config.probe import ProbeSettings
-from tests.config.test_advice import GOOD, NOW, ROOT
+from tests.config.examples import GOOD, NOW, ROOT
 
 LEAST: dict[str, Any] = {
     "service": "toxicity-api",
