@@ -17,6 +17,7 @@ from bridge.config.places import keys_of, kind_of, options, secrets_of
 from bridge.config.settings import file_model
 
 PAGE = (Path(__file__).parents[2] / "docs" / "configuration.md").read_text()
+CAUSES = Path(__file__).parents[2] / "bridge" / "core" / "context" / "causes"
 SCHEMA = json_schema()
 #: heading -> the models that the tables below it describe; a key of several must be in all of them
 SECTIONS = {
@@ -153,3 +154,10 @@ def shown(default: Any) -> str:
     if isinstance(default, dict):
         return "{" + ", ".join(f"{key}: {shown(value)}" for key, value in default.items()) + "}"
     return {8 * 2**20: "8MiB", 32 * 2**20: "32MiB"}.get(default, str(default))
+
+
+def test_the_page_names_every_rule_of_a_cause() -> None:
+    code = "".join(path.read_text() for path in CAUSES.glob("*.py"))
+    rules = set(re.findall(r'claim\("([a-z_]+)"', code)) | {"overload", "traffic_surge"}
+    paragraph = PAGE.partition("`bridge/core/context/causes/`")[2].partition("A cause is *likely*")[0]
+    assert set(re.findall(r"`([a-z_]+)`", paragraph)) == rules
