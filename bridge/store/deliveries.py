@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import random
 import secrets
-from collections.abc import Callable, Collection, Sequence
+import threading
+from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import contextmanager
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -36,6 +38,35 @@ _STILL_LEASED = delivery.c.lease == sa.bindparam("b_lease")
 _FREEZE = updating(("frozen_revision",)).where(_STILL_LEASED).values(frozen=sa.bindparam("b_frozen"))
 
 
+def _next_due(latest: Callable[..., sa.Function[Any]]) -> sa.Select[Any]:
+    """latest: of several times, none of them null."""
+    probed = sa.and_(channel_state.c.failing, delivery.c.failed_at.is_not(None))
+    soon: sa.BindParameter[datetime] = sa.bindparam("b_soon", type_=delivery.c.due_at.type)
+    waits = sa.or_(sa.not_(NEW_CRITICAL), channel_state.c.paused_until <= soon)
+    bounds: list[sa.ColumnElement[Any]] = [
+        delivery.c.lease_until,
+        sa.case((waits, channel_state.c.paused_until)),
+        channel_state.c.next_slot_at,
+        sa.case((probed, channel_state.c.probe_at)),
+    ]
+    due = latest(delivery.c.due_at, *(sa.func.coalesce(each, delivery.c.due_at) for each in bounds))
+    joined = delivery.outerjoin(channel_state, channel_state.c.channel == delivery.c.channel)
+    joined = joined.outerjoin(storm, SAME_CHANNEL)
+    asked = delivery.c.channel.in_(sa.bindparam("b_channels", expanding=True))
+    mine = sa.and_(asked, delivery.c.pending, sa.not_(SUPPRESSED))
+    return sa.select(sa.type_coerce(sa.func.min(due), delivery.c.due_at.type)).select_from(joined).where(mine)
+
+
+#: Built once: that costs as much as asking a hundred rows.
+_NEXT_DUE = {"postgresql": _next_due(sa.func.greatest), "sqlite": _next_due(sa.func.max)}
+
+
+class _Opened(threading.local):
+    """The transaction that a thread has begun, which its calls join."""
+
+    connection: sa.Connection | None = None
+
+
 class StoreDeliveries:
     """See bridge.core.ports.Deliveries."""
 
@@ -48,6 +79,42 @@ class StoreDeliveries:
     ) -> None:
         """policy: what storms begin by; without it none begins while claiming. chance: decides between equals."""
         self._engine, self._worker_id, self._policy, self._chance = engine, worker_id, policy, chance
+        self._opened = _Opened()
+
+    @property
+    def commits_together(self) -> bool:
+        """Whether together() may be used: where one writer has the database for itself. PostgreSQL's locks are taken in
+        an order within each kind of transaction, which one of several kinds would not keep."""
+        return self._engine.dialect.name == "sqlite"
+
+    @contextmanager
+    def together(self) -> Iterator[None]:
+        """What this thread claims, freezes, settles and asks within is one transaction, and one commit.
+
+        When anything raises, nothing of it is stored.
+        """
+        with transaction(self._engine, orphan=True) as connection:
+            self._opened.connection = connection
+            try:
+                yield
+            finally:
+                self._opened.connection = None
+
+    @contextmanager
+    def _transaction(self) -> Iterator[sa.Connection]:
+        if self._opened.connection is not None:
+            yield self._opened.connection
+            return
+        with transaction(self._engine, orphan=True) as connection:
+            yield connection
+
+    @contextmanager
+    def _reading(self) -> Iterator[sa.Connection]:
+        if self._opened.connection is not None:
+            yield self._opened.connection
+            return
+        with reading(self._engine) as connection:
+            yield connection
 
     def claim(self, capacities: Sequence[ChannelCapacity], now: datetime) -> list[Claim]:
         if not capacities:
@@ -55,13 +122,15 @@ class StoreDeliveries:
         try:
             return self._claim(capacities, now)
         except Unreadable as fault:  # it must not delay what is claimed with it
+            if self._opened.connection is not None:
+                raise  # with the leases that are written already
             return self._claim(capacities, now, unreadable(self._engine, fault.numbers))
 
     def _claim(
         self, capacities: Sequence[ChannelCapacity], now: datetime, unreadable: Collection[int] = ()
     ) -> list[Claim]:
         """What is unreadable is leased and left until its lease ends."""
-        with transaction(self._engine, orphan=True) as connection:
+        with self._transaction() as connection:
             storms = under_way(connection) if any(capacity.storm_at is not None for capacity in capacities) else {}
             lease = f"{self._worker_id}.{secrets.token_hex(4)}"
             # As settlements lock the channels' states.
@@ -83,14 +152,14 @@ class StoreDeliveries:
 
         Raises StoreRefused when a lease is lost: the new holder composes another mail of the same Message-ID.
         """
-        with transaction(self._engine, orphan=True) as connection:
+        with self._transaction() as connection:
             for claim, data in claims:
                 row = {**_lease_key(claim), "b_frozen": data, "b_frozen_revision": claim.revision}
                 if not connection.execute(_FREEZE, row).rowcount:
                     raise StoreRefused(f"another worker has incident {claim.incident_number} for {claim.target}")
 
     def settle(self, settled: Sequence[tuple[Claim, Outcome]], now: datetime) -> None:
-        with transaction(self._engine, orphan=True) as connection:
+        with self._transaction() as connection:
             settlements = Settlements(connection, now)
             for claim, outcome in settled:
                 settlements.add(claim, outcome)
@@ -100,22 +169,10 @@ class StoreDeliveries:
         """When the next delivery that waits for these may be tried: leases, pauses, probes and pace included."""
         if not channels:
             return None
-        probed = sa.and_(channel_state.c.failing, delivery.c.failed_at.is_not(None))
-        waits = sa.or_(sa.not_(NEW_CRITICAL), channel_state.c.paused_until <= now + SHORT_PAUSE)
-        bounds: list[sa.ColumnElement[Any]] = [
-            delivery.c.lease_until,
-            sa.case((waits, channel_state.c.paused_until)),
-            channel_state.c.next_slot_at,
-            sa.case((probed, channel_state.c.probe_at)),
-        ]
-        latest = sa.func.greatest if self._engine.dialect.name == "postgresql" else sa.func.max
-        due = latest(delivery.c.due_at, *(sa.func.coalesce(each, delivery.c.due_at) for each in bounds))
-        joined = delivery.outerjoin(channel_state, channel_state.c.channel == delivery.c.channel)
-        joined = joined.outerjoin(storm, SAME_CHANNEL)
-        soonest = sa.type_coerce(sa.func.min(due), delivery.c.due_at.type)
-        with reading(self._engine) as connection:
-            mine = sa.and_(delivery.c.channel.in_(channels), delivery.c.pending, sa.not_(SUPPRESSED))
-            return connection.scalar(sa.select(soonest).select_from(joined).where(mine))
+        with self._reading() as connection:
+            asked = {"b_channels": channels, "b_soon": now + SHORT_PAUSE}
+            due: datetime | None = connection.scalar(_NEXT_DUE[self._engine.dialect.name], asked)
+            return due
 
     def end_pauses(self) -> None:
         """After a (re)start with new settings: a corrected credential should be tried at once."""
