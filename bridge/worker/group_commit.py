@@ -10,13 +10,13 @@ import asyncio
 from collections.abc import Callable, Sequence
 from datetime import datetime
 
-from bridge.core.errors import StoreRefused, StoreUnavailable
+from bridge.core.errors import StoreUnavailable
 from bridge.core.ports import Claim, Deliveries, Outcome
 from bridge.observability import logs
 from bridge.worker.observing import Ended
 from bridge.worker.slots import Slots
 from bridge.worker.store_thread import StoreThread
-from bridge.worker.store_work import Answer, Settled, Work, carry_out
+from bridge.worker.store_work import Answer, Settled, Work, carry_out, is_away
 
 log = logs.get("worker")
 #: Once it is to stop, what failed so often is left until its lease ends: after some seconds.
@@ -158,7 +158,7 @@ class GroupCommit:
     def _end_settled(self, settled: Sequence[Settled], answer: Answer) -> None:
         again: list[Settled] = []
         for each, fault in zip(settled, answer.settled, strict=True):
-            if fault is not None and _is_away(fault) and not (self._stopping and self._tries >= STOPPING_TRIES):
+            if fault is not None and is_away(fault) and not (self._stopping and self._tries >= STOPPING_TRIES):
                 again.append(each)
             elif fault is not None:
                 _not_settled(each[0], fault)
@@ -232,10 +232,6 @@ class _Gate:
     def _open(self, then: Callable[[], None]) -> None:
         self.open = True
         then()
-
-
-def _is_away(fault: Exception) -> bool:
-    return isinstance(fault, StoreUnavailable) and not isinstance(fault, StoreRefused)
 
 
 def _not_settled(claim: Claim, fault: Exception) -> None:

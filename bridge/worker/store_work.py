@@ -44,6 +44,11 @@ class Answer:
     asked: Exception | None = None  #: the fault of that question
 
 
+def is_away(fault: Exception) -> bool:
+    """The database is, or says so; it does not refuse what it was given."""
+    return isinstance(fault, StoreUnavailable) and not isinstance(fault, StoreRefused)
+
+
 def carry_out(store: Deliveries, work: Work, now: datetime) -> Answer:
     """Blocks. Never raises."""
     if store.commits_together and work.has_parts:
@@ -87,11 +92,7 @@ def _apart(store: Deliveries, work: Work, now: datetime) -> Answer:
 def _each(call: Callable[[Sequence[T]], None], items: Sequence[T]) -> list[Exception | None]:
     """All at once; when one of them is refused, one by one."""
     fault = _fault(call, items) if items else None
-    if (
-        fault is None
-        or len(items) == 1
-        or (isinstance(fault, StoreUnavailable) and not isinstance(fault, StoreRefused))
-    ):
+    if fault is None or len(items) == 1 or is_away(fault):
         return [fault] * len(items)
     return [_fault(call, [each]) for each in items]
 
