@@ -25,6 +25,7 @@ from bridge.core.storms.detection import Storm, StormLimits
 from bridge.core.storms.digests import channel_of, digest_states, skip_reason
 from bridge.core.timeline import Entry, EntryKind
 from bridge.store.numbers import Numbers
+from bridge.store.prepared import Prepared, among
 from bridge.store.rows import (
     DELIVERY,
     alert_row,
@@ -38,7 +39,7 @@ from bridge.store.rows import (
 from bridge.store.suppression import under_way
 from bridge.store.tables import alert, delivery, event, incident
 from bridge.store.timers import Timers
-from bridge.store.upserts import insert_into
+from bridge.store.upserts import inserting
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +57,7 @@ class Policy:
 
 def newest_by_key(connection: sa.Connection, keys: Iterable[str]) -> dict[str, Incident]:
     """The newest incident of each group, with its alerts; locked against other writers on PostgreSQL."""
-    rows = connection.execute(_NEWEST, {"keys": sorted(keys)}).mappings()
+    rows = _NEWEST.rows(connection, {"keys": sorted(keys)})
     return {found.key: found for found in complete(connection, [incident_from(row) for row in rows])}
 
 
@@ -65,13 +66,13 @@ def complete(connection: sa.Connection, incidents: Sequence[Incident]) -> list[I
     if not incidents:
         return []
     numbers = [found.number for found in incidents]
-    return with_alerts(incidents, connection.execute(_ALERTS, {"numbers": numbers}).mappings())
+    return with_alerts(incidents, _ALERTS.rows(connection, {"numbers": numbers}))
 
 
 def with_pending(connection: sa.Connection, numbers: Iterable[int]) -> set[int]:
     """Which incidents have something to send."""
     wanted = list(numbers)
-    return set(connection.scalars(_WAITING, {"numbers": wanted})) if wanted else set()
+    return set(_WAITING.scalars(connection, {"numbers": wanted})) if wanted else set()
 
 
 class Writing:
@@ -97,7 +98,7 @@ class Writing:
         wanted = list(numbers)
         if not wanted:  # most batches of a storm are new incidents only
             return
-        for row in self._connection.execute(_DELIVERIES, {"numbers": wanted}).mappings():
+        for row in _DELIVERIES.rows(self._connection, {"numbers": wanted}):
             self._keep(delivery_from(row))
         self.timers.load(wanted)
 
@@ -126,11 +127,10 @@ class Writing:
     def write(self) -> None:
         self._write_incidents()
         alerts = [alert_row(number, each) for (number, _), each in self._alerts.items()]
-        self._upsert(alert, alerts, ("incident_number", "fingerprint"))
-        if self._entries:
-            self._connection.execute(_NOTE, [entry_row(*each) for each in self._entries])
+        _PUT_ALERTS.run_many(self._connection, alerts)
+        NOTE.run_many(self._connection, [entry_row(*each) for each in self._entries])
         planned = sorted(self._planned.values(), key=lambda each: each.key)  # as those who settle lock them
-        self._upsert(delivery, [delivery_row(each) for each in planned], ("incident_number", "channel", "recipient"))
+        _PLAN.run_many(self._connection, [delivery_row(each) for each in planned])
         self.timers.write()
 
     def _known(self, number: int) -> dict[Target, Delivery]:
@@ -140,15 +140,11 @@ class Writing:
         self._known(delivery.incident_number)[delivery.target] = delivery
 
     def _write_incidents(self) -> None:
-        if self._opened:
-            opened = [{**incident_row(found), "number": found.number} for found in self._opened.values()]
-            self._connection.execute(_OPEN, opened)
-        rows = [{**incident_row(found), "n": found.number} for found in self._latest.values()]
-        if rows:
-            changing = tuple(column for column in rows[0] if column not in ("n", "uid", "key"))
-            self._connection.execute(
-                _updating(changing), [{name: row[name] for name in (*changing, "n")} for row in rows]
-            )
+        opened = [{**incident_row(found), "number": found.number} for found in self._opened.values()]
+        _OPEN.run_many(self._connection, opened)
+        _CHANGE.run_many(
+            self._connection, [{**incident_row(found), "n": found.number} for found in self._latest.values()]
+        )
 
     def _plan(self, change: Change) -> None:
         number = change.incident.number
@@ -180,53 +176,52 @@ class Writing:
     def _storms(self) -> Mapping[str, Storm]:
         return under_way(self._connection)
 
-    def _upsert(self, table: sa.Table, rows: list[dict[str, Any]], key: tuple[str, ...]) -> None:
-        if rows:
-            self._connection.execute(_upserting(table, key, self._connection.dialect.name), rows)
 
-
-@functools.cache  # building a statement costs as much as writing twenty rows with it
-def _upserting(table: sa.Table, key: tuple[str, ...], dialect: str) -> sa.Executable:
-    statement = insert_into(table, dialect)
-    # What belongs to the worker (lease, attempts, sent, ...) is never overwritten: it may have changed meanwhile.
-    mine = _PLANNED if table is delivery else tuple(c.name for c in table.columns if c.name not in key)
-    excluded = statement.excluded
-    values: dict[str, Any] = {name: excluded[name] for name in mine}
-    # Decided here, for the row is not locked before: a try that began since it was read must be followed up, and a
-    # revision that was sent since then is not sent again.
-    if table is delivery:
-        taken = sa.and_(delivery.c.in_flight, sa.not_(excluded.in_flight))
-        shown = delivery.c.sent >= excluded.wanted
-        values["pending"] = sa.or_(sa.and_(excluded.pending, sa.not_(shown)), taken)
+def _putting_alerts(dialect: str) -> sa.Executable:
+    statement, key = inserting(alert)(dialect), ("incident_number", "fingerprint")
+    values = {column.name: statement.excluded[column.name] for column in alert.columns if column.name not in key}
     return statement.on_conflict_do_update(index_elements=list(key), set_=values)
 
 
-@functools.cache
-def _updating(columns: tuple[str, ...]) -> sa.Executable:
-    statement = sa.update(incident).where(incident.c.number == sa.bindparam("n"))
-    return statement.values({column: sa.bindparam(column) for column in columns})
+def _planning(dialect: str) -> sa.Executable:
+    """What belongs to the worker (lease, attempts, sent, ...) is never overwritten: it may have changed meanwhile."""
+    statement = inserting(delivery, without=("frozen",))(dialect)
+    excluded = statement.excluded
+    values: dict[str, Any] = {name: excluded[name] for name in _PLANNED}
+    # Decided here, for the row is not locked before: a try that began since it was read must be followed up, and a
+    # revision that was sent since then is not sent again.
+    taken = sa.and_(delivery.c.in_flight, sa.not_(excluded.in_flight))
+    shown = delivery.c.sent >= excluded.wanted
+    values["pending"] = sa.or_(sa.and_(excluded.pending, sa.not_(shown)), taken)
+    return statement.on_conflict_do_update(index_elements=["incident_number", "channel", "recipient"], set_=values)
 
 
-_OPEN = sa.insert(incident)
-_NOTE = sa.insert(event)
-_NUMBERS: sa.BindParameter[list[int]] = sa.bindparam("numbers", expanding=True)
-_ALERTS = sa.select(alert).where(alert.c.incident_number.in_(_NUMBERS))
-_DELIVERIES = sa.select(*DELIVERY).where(delivery.c.incident_number.in_(_NUMBERS))
-_WAITING = sa.select(delivery.c.incident_number).where(delivery.c.incident_number.in_(_NUMBERS), delivery.c.pending)
+_PLANNED = (
+    "rank", "firing", "wanted", "pending", "dead", "dead_reason", "dead_at", "wanted_at", "changed_at", "due_at",
+    "hold_reason",
+)  # fmt: skip
+_PUT_ALERTS, _PLAN = Prepared(_putting_alerts), Prepared(_planning)
+_OPEN = Prepared(inserting(incident))
+_KEPT = ("number", "uid", "key")  #: of an incident, for ever
+_CHANGE = Prepared(
+    sa.update(incident)
+    .where(incident.c.number == sa.bindparam("n"))
+    .values({column.name: sa.bindparam(column.name) for column in incident.columns if column.name not in _KEPT})
+)
+NOTE = Prepared(inserting(event, without=("id",)))
+_ALERTS = Prepared(sa.select(alert).where(among(alert.c.incident_number, "numbers")))
+_DELIVERIES = Prepared(sa.select(*DELIVERY).where(among(delivery.c.incident_number, "numbers")))
+_WAITING = Prepared(
+    sa.select(delivery.c.incident_number).where(among(delivery.c.incident_number, "numbers"), delivery.c.pending)
+)
 _NEWEST_NUMBERS = (
-    sa.select(sa.func.max(incident.c.number))
-    .where(incident.c.key.in_(sa.bindparam("keys", expanding=True)))
-    .group_by(incident.c.key)
+    sa.select(sa.func.max(incident.c.number)).where(among(incident.c.key, "keys")).group_by(incident.c.key)
 )
 # key_share: a worker that notes what it delivered refers to the incident, and must not wait for this (nor, holding
 # a delivery that is wanted here, this for it)
-_NEWEST = (
+_NEWEST = Prepared(
     sa.select(incident)
     .where(incident.c.number.in_(_NEWEST_NUMBERS))
     .order_by(incident.c.key)
     .with_for_update(key_share=True)
 )
-_PLANNED = (
-    "rank", "firing", "wanted", "pending", "dead", "dead_reason", "dead_at", "wanted_at", "changed_at", "due_at",
-    "hold_reason",
-)  # fmt: skip

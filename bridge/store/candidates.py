@@ -1,8 +1,6 @@
 """Which of a channel's deliveries may be tried now, and in which order.
 
 Invariant: what is asked here is locked until the claim is committed; what another worker has locked is left to it.
-
-Statements are built once: that costs as much as writing twenty rows with one.
 """
 
 from __future__ import annotations
@@ -18,6 +16,7 @@ from bridge.core.delivery.delivery import skip
 from bridge.core.delivery.failures import UNKNOWN, Probing, urgency
 from bridge.core.model import Severity
 from bridge.core.storms.detection import Storm
+from bridge.store.prepared import Prepared
 from bridge.store.rows import candidate_from
 from bridge.store.settling import write_skipped
 from bridge.store.suppression import suppressed_in
@@ -37,7 +36,7 @@ _IN_DOUBT = sa.or_(
         )
     ),
 )
-_ANY_FAILED = (
+_ANY_FAILED = Prepared(
     sa.select(sa.literal(1))
     .where(delivery.c.channel == _CHANNEL, delivery.c.pending, delivery.c.failed_at.is_not(None))
     .limit(1)
@@ -58,13 +57,12 @@ def _claimable(doubtful: sa.ColumnElement[bool]) -> sa.Select[Any]:
     )
 
 
-def _both(
-    query: sa.Select[Any], *first: Any, last: Any = delivery.c.wanted_at
-) -> tuple[sa.Select[Any], sa.Select[Any]]:
+def _both(query: sa.Select[Any], *first: Any, last: Any = delivery.c.wanted_at) -> tuple[Prepared, Prepared]:
     """Without and in a storm, which leaves out what it suppresses, and has of one rank the digest first."""
     usual = query.order_by(*first, delivery.c.rank, last)
     stormy = query.where(sa.not_(suppressed_in(_RANK, _DIGEST)))
-    return usual, stormy.order_by(*first, delivery.c.rank, delivery.c.incident_number != _DIGEST, last)
+    stormy = stormy.order_by(*first, delivery.c.rank, delivery.c.incident_number != _DIGEST, last)
+    return Prepared(usual), Prepared(stormy)
 
 
 _EVERY = _both(_claimable(sa.false()))
@@ -78,11 +76,15 @@ _PROBES = _claimable(_IN_DOUBT).where(
 )
 _OLDEST = _both(_PROBES, delivery.c.attempts)
 _NEWEST = _both(_PROBES, delivery.c.attempts, last=delivery.c.wanted_at.desc())
-_UNKNOWN = sa.select(sa.func.count()).select_from(
-    sa.select(sa.literal(1))
-    .where(delivery.c.channel == _CHANNEL, delivery.c.pending, delivery.c.failed_at.is_not(None), delivery.c.in_flight)
-    .limit(UNKNOWN)
-    .subquery()
+_UNKNOWN = Prepared(
+    sa.select(sa.func.count()).select_from(
+        sa.select(sa.literal(1))
+        .where(
+            delivery.c.channel == _CHANNEL, delivery.c.pending, delivery.c.failed_at.is_not(None), delivery.c.in_flight
+        )
+        .limit(UNKNOWN)
+        .subquery()
+    )
 )
 
 
@@ -97,7 +99,7 @@ class Candidates:
 
     def most_urgent(self, limit: int, doubtful: int, chance: float) -> list[Candidate]:
         """While the channel works. doubtful: how many of them may be in doubt."""
-        if not self.connection.scalar(_ANY_FAILED, {"b_channel": self.channel}):
+        if not _ANY_FAILED.scalar(self.connection, {"b_channel": self.channel}):
             return self._found(_EVERY, limit)
         found = [*self._found(_SURE, limit), *self._found(_DOUBTFUL, min(limit, doubtful))]
         return sorted(found, key=lambda each: self._urgency(each, chance))[:limit]
@@ -109,9 +111,9 @@ class Candidates:
 
     def unknown(self) -> int:
         """How many tries there are that failed and may have arrived; no more are counted than matter."""
-        return self.connection.scalar(_UNKNOWN, {"b_channel": self.channel}) or 0
+        return int(_UNKNOWN.scalar(self.connection, {"b_channel": self.channel}) or 0)
 
-    def _found(self, with_and_without_storm: tuple[Any, Any], limit: int, **more: bool) -> list[Candidate]:
+    def _found(self, with_and_without_storm: tuple[Prepared, Prepared], limit: int, **more: bool) -> list[Candidate]:
         if limit < 1:
             return []
         wanted: dict[str, Any] = {"b_channel": self.channel, "b_now": self.now, "b_limit": limit, **more}
@@ -119,7 +121,7 @@ class Candidates:
         if self.storm is not None:
             query = with_and_without_storm[1]
             wanted |= {"b_rank": self.storm.rank, "b_digest": self.storm.number}
-        while found := [candidate_from(row) for row in self.connection.execute(query, wanted).mappings()]:
+        while found := [candidate_from(row) for row in query.rows(self.connection, wanted)]:
             ended = [each.delivery for each in found if each.delivery.is_over_unnotified]
             if not ended:
                 break

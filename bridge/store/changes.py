@@ -14,6 +14,7 @@ from bridge.core.cursors import Page, cursor_of, key_in
 from bridge.core.facts import ChangeEvent
 from bridge.store.database import reading, transaction
 from bridge.store.listing import before_key, page_of
+from bridge.store.prepared import Prepared
 from bridge.store.rows import change_from, change_row
 from bridge.store.tables import change, change_delivery
 from bridge.store.upserts import insert_into
@@ -58,12 +59,19 @@ class StoreChanges:
             return read_changes(connection, alerts, since, until)
 
 
+_BETWEEN = Prepared(
+    sa.select(change)
+    .where(change.c.at >= sa.bindparam("b_since"), change.c.at <= sa.bindparam("b_until"))
+    .order_by(*_NEWEST_FIRST)
+    .limit(MOST)
+)
+
+
 def read_changes(
     connection: sa.Connection, alerts: Iterable[Mapping[str, str]], since: datetime, until: datetime
 ) -> list[ChangeEvent]:
     """See bridge.core.ports.Changes.changes_for."""
-    query = sa.select(change).where(change.c.at >= since, change.c.at <= until).order_by(*_NEWEST_FIRST).limit(MOST)
-    read = [change_from(row) for row in connection.execute(query).mappings()]
+    read = [change_from(row) for row in _BETWEEN.rows(connection, {"b_since": since, "b_until": until})]
     return without_repeats(concerning(read, alerts))
 
 

@@ -5,6 +5,7 @@ Invariant: states are locked in the order of their channels' names, and after th
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass, fields
@@ -15,11 +16,14 @@ import sqlalchemy as sa
 
 from bridge.core.delivery.failures import SHORT_PAUSE, is_the_vendor, pace
 from bridge.core.ports import ChannelCapacity
+from bridge.store.prepared import Prepared, among
 from bridge.store.tables import channel_state, delivery
 from bridge.store.upserts import insert_into
 
 _KEY = (delivery.c.incident_number, delivery.c.channel, delivery.c.recipient)
-_LOCKED = sa.select(channel_state).where(channel_state.c.channel == sa.bindparam("b_channel")).with_for_update()
+_LOCKED = Prepared(
+    sa.select(channel_state).where(channel_state.c.channel == sa.bindparam("b_channel")).with_for_update()
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,34 +59,62 @@ class ChannelState:
         return pace(capacity.per_second, capacity.burst, failing=self.failing, paused=self.paused(now))
 
 
+_STATE = tuple(each.name for each in fields(ChannelState))
+
+
 def locked_state(connection: sa.Connection, channel: str) -> ChannelState:
-    row = connection.execute(_LOCKED, {"b_channel": channel}).mappings().first()
-    return ChannelState(**{each.name: row[each.name] for each in fields(ChannelState)}) if row else ChannelState()
+    row = next(iter(_LOCKED.rows(connection, {"b_channel": channel})), None)
+    return ChannelState(**{name: row[name] for name in _STATE}) if row else ChannelState()
 
 
 def put_state(connection: sa.Connection, channel: str, **values: Any) -> None:
     """The columns of a channel's state, which may have none yet."""
     if not values:
         return
-    row = {"channel": channel, "failing": False, "pause_reason": "", **values}
-    statement = insert_into(channel_state, connection.dialect.name).values(row)
-    connection.execute(statement.on_conflict_do_update(index_elements=["channel"], set_=values))
+    _putting(frozenset(values)).run(connection, {"channel": channel, "failing": False, "pause_reason": "", **values})
+
+
+@functools.cache
+def _putting(names: frozenset[str]) -> Prepared:
+    """Those alone are changed where there is a row."""
+    columns = {"channel", "failing", "pause_reason", *names}
+
+    def statement(dialect: str) -> sa.Executable:
+        inserted = insert_into(channel_state, dialect).values({name: sa.bindparam(name) for name in sorted(columns)})
+        new = {name: inserted.excluded[name] for name in sorted(names)}
+        return inserted.on_conflict_do_update(index_elements=["channel"], set_=new)
+
+    return Prepared(statement)
+
+
+_SUCCESSES = Prepared(
+    sa.select(channel_state.c.channel, channel_state.c.succeeded_at).where(
+        among(channel_state.c.channel, "b_channels"),
+        channel_state.c.succeeded_at <= sa.bindparam("b_now"),
+    )
+)
+_WORKS = Prepared(
+    sa.update(channel_state)
+    .where(
+        channel_state.c.channel == sa.bindparam("b_channel"),
+        channel_state.c.failing,
+        sa.or_(channel_state.c.paused_until.is_(None), channel_state.c.paused_until <= sa.bindparam("b_now")),
+    )
+    .values(failing=False, probe_at=None, pause_reason="")
+)
 
 
 def last_successes(connection: sa.Connection, channels: Iterable[str], now: datetime) -> dict[str, datetime]:
     """When anything got through last, of channels through which anything did; what a clock ahead of ours wrote proves
     nothing."""
-    query = sa.select(channel_state.c.channel, channel_state.c.succeeded_at)
-    known = channel_state.c.channel.in_(sorted(channels)), channel_state.c.succeeded_at <= now
-    return {row[0]: row[1] for row in connection.execute(query.where(*known))}
+    wanted = sorted(channels)
+    rows = _SUCCESSES.rows(connection, {"b_channels": wanted, "b_now": now}) if wanted else ()
+    return {row["channel"]: row["succeeded_at"] for row in rows}
 
 
 def succeeded(connection: sa.Connection, channel: str, now: datetime) -> None:
     """Something got through: the vendor works, and what failed is due. A pause stays: this was sent before it."""
-    mine = channel_state.c.channel == channel
-    unpaused = sa.or_(channel_state.c.paused_until.is_(None), channel_state.c.paused_until <= now)
-    works = sa.update(channel_state).where(mine, channel_state.c.failing, unpaused)
-    if connection.execute(works.values(failing=False, probe_at=None, pause_reason="")).rowcount:
+    if _WORKS.run(connection, {"b_channel": channel, "b_now": now}):
         _wake(connection, channel, now)
     put_state(connection, channel, succeeded_at=now)
 

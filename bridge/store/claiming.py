@@ -23,6 +23,7 @@ from bridge.observability import logs
 from bridge.store.applying import Policy
 from bridge.store.candidates import Candidates
 from bridge.store.channel_states import ChannelState, locked_state, put_state
+from bridge.store.prepared import Prepared
 from bridge.store.snapshots import Snapshot, lock
 from bridge.store.storms import begin, tighten
 from bridge.store.suppression import LEAST, are_waiting
@@ -32,7 +33,7 @@ from bridge.store.updates import update, updating
 log = logs.get("store")
 
 _LEASED = ("lease", "lease_until", "in_flight", "attempted_at")
-_WRITE_LEASED = updating(_LEASED)
+_WRITE_LEASED = Prepared(updating(_LEASED))
 
 
 @dataclass(slots=True)
@@ -115,10 +116,17 @@ def _tries(known: Delivery) -> int:
     return known.attempts if known.failed_at is not None else 0
 
 
+_SENT = Prepared(
+    sa.select(delivery.c.handle)
+    .where(delivery.c.channel == sa.bindparam("b_channel"), delivery.c.sent_at.is_not(None))
+    .order_by(delivery.c.sent_at.desc())
+    .limit(1)
+)
+
+
 def _newest_handle(connection: sa.Connection, channel: str) -> Handle:
     """Of the channel's newest message; empty when it has sent none."""
-    sent = sa.select(delivery.c.handle).where(delivery.c.channel == channel, delivery.c.sent_at.is_not(None))
-    return connection.scalar(sent.order_by(delivery.c.sent_at.desc()).limit(1)) or {}
+    return _SENT.scalar(connection, {"b_channel": channel}) or {}
 
 
 @dataclass(frozen=True, slots=True, eq=False)

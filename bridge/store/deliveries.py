@@ -27,6 +27,7 @@ from bridge.store.changes import forget_changes
 from bridge.store.claiming import Claiming, Leased
 from bridge.store.clock_jumps import mend_times
 from bridge.store.database import reading, transaction
+from bridge.store.prepared import Prepared, among
 from bridge.store.settling import Settlements
 from bridge.store.snapshots import Unreadable, incidents, snapshots, unreadable
 from bridge.store.suppression import SAME_CHANNEL, SUPPRESSED, under_way
@@ -35,30 +36,7 @@ from bridge.store.updates import updating
 from bridge.store.upserts import insert_into
 
 _STILL_LEASED = delivery.c.lease == sa.bindparam("b_lease")
-_FREEZE = updating(("frozen_revision",)).where(_STILL_LEASED).values(frozen=sa.bindparam("b_frozen"))
-
-
-def _next_due(latest: Callable[..., sa.Function[Any]]) -> sa.Select[Any]:
-    """latest: of several times, none of them null."""
-    probed = sa.and_(channel_state.c.failing, delivery.c.failed_at.is_not(None))
-    soon: sa.BindParameter[datetime] = sa.bindparam("b_soon", type_=delivery.c.due_at.type)
-    waits = sa.or_(sa.not_(NEW_CRITICAL), channel_state.c.paused_until <= soon)
-    bounds: list[sa.ColumnElement[Any]] = [
-        delivery.c.lease_until,
-        sa.case((waits, channel_state.c.paused_until)),
-        channel_state.c.next_slot_at,
-        sa.case((probed, channel_state.c.probe_at)),
-    ]
-    due = latest(delivery.c.due_at, *(sa.func.coalesce(each, delivery.c.due_at) for each in bounds))
-    joined = delivery.outerjoin(channel_state, channel_state.c.channel == delivery.c.channel)
-    joined = joined.outerjoin(storm, SAME_CHANNEL)
-    asked = delivery.c.channel.in_(sa.bindparam("b_channels", expanding=True))
-    mine = sa.and_(asked, delivery.c.pending, sa.not_(SUPPRESSED))
-    return sa.select(sa.type_coerce(sa.func.min(due), delivery.c.due_at.type)).select_from(joined).where(mine)
-
-
-#: Built once: that costs as much as asking a hundred rows.
-_NEXT_DUE = {"postgresql": _next_due(sa.func.greatest), "sqlite": _next_due(sa.func.max)}
+_FREEZE = Prepared(updating(("frozen_revision",)).where(_STILL_LEASED).values(frozen=sa.bindparam("b_frozen")))
 
 
 class _Opened(threading.local):
@@ -155,7 +133,7 @@ class StoreDeliveries:
         with self._transaction() as connection:
             for claim, data in claims:
                 row = {**_lease_key(claim), "b_frozen": data, "b_frozen_revision": claim.revision}
-                if not connection.execute(_FREEZE, row).rowcount:
+                if not _FREEZE.run(connection, row):
                     raise StoreRefused(f"another worker has incident {claim.incident_number} for {claim.target}")
 
     def settle(self, settled: Sequence[tuple[Claim, Outcome]], now: datetime) -> None:
@@ -169,10 +147,10 @@ class StoreDeliveries:
         """When the next delivery that waits for these may be tried: leases, pauses, probes and pace included."""
         if not channels:
             return None
+        wanted = {"b_channels": list(channels), "b_soon": now + SHORT_PAUSE}
         with self._reading() as connection:
-            asked = {"b_channels": channels, "b_soon": now + SHORT_PAUSE}
-            due: datetime | None = connection.scalar(_NEXT_DUE[self._engine.dialect.name], asked)
-            return due
+            due: datetime | None = _NEXT_DUE.scalar(connection, wanted)
+        return due
 
     def end_pauses(self) -> None:
         """After a (re)start with new settings: a corrected credential should be tried at once."""
@@ -218,6 +196,27 @@ class StoreDeliveries:
         with transaction(self._engine) as connection:
             forget_changes(connection, before)
             return int(connection.execute(statement).rowcount)
+
+
+def _next_due(dialect: str) -> sa.Executable:
+    probed = sa.and_(channel_state.c.failing, delivery.c.failed_at.is_not(None))
+    waits = sa.or_(sa.not_(NEW_CRITICAL), channel_state.c.paused_until <= sa.bindparam("b_soon"))
+    bounds: list[sa.ColumnElement[Any]] = [
+        delivery.c.lease_until,
+        sa.case((waits, channel_state.c.paused_until)),
+        channel_state.c.next_slot_at,
+        sa.case((probed, channel_state.c.probe_at)),
+    ]
+    latest = sa.func.greatest if dialect == "postgresql" else sa.func.max
+    due = latest(delivery.c.due_at, *(sa.func.coalesce(each, delivery.c.due_at) for each in bounds))
+    joined = delivery.outerjoin(channel_state, channel_state.c.channel == delivery.c.channel)
+    joined = joined.outerjoin(storm, SAME_CHANNEL)
+    soonest = sa.type_coerce(sa.func.min(due), delivery.c.due_at.type)
+    mine = among(delivery.c.channel, "b_channels")
+    return sa.select(soonest).select_from(joined).where(mine, delivery.c.pending, sa.not_(SUPPRESSED))
+
+
+_NEXT_DUE = Prepared(_next_due)
 
 
 def _lease_key(claim: Claim) -> dict[str, Any]:

@@ -9,7 +9,9 @@ from collections import deque
 
 import sqlalchemy as sa
 
-_SQLITE = sa.text("SELECT seq FROM sqlite_sequence WHERE name = 'incident'")
+from bridge.store.prepared import Prepared
+
+_SQLITE = Prepared(sa.text("SELECT seq FROM sqlite_sequence WHERE name = 'incident'"))
 _POSTGRESQL = sa.text("SELECT nextval(pg_get_serial_sequence('incident', 'number')) FROM generate_series(1, :count)")
 
 
@@ -29,7 +31,7 @@ class Numbers:
             self._drawn.extend(self._connection.scalars(_POSTGRESQL, {"count": count}))
             return
         if self._newest is None:
-            self._newest = self._connection.scalar(_SQLITE) or 0
+            self._newest = _SQLITE.scalar(self._connection) or 0
         self._drawn.extend(range(self._newest + 1, self._newest + 1 + count))
         self._newest += count
 

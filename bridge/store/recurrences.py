@@ -29,6 +29,7 @@ from bridge.core.recurrence import (
 from bridge.observability import logs
 from bridge.store.changes import read_changes
 from bridge.store.database import reading, transaction
+from bridge.store.prepared import Prepared, among
 from bridge.store.rows import ended_from
 from bridge.store.snapshots import incidents
 from bridge.store.tables import alert, incident
@@ -107,7 +108,7 @@ def _first_that_recurs(
 
 
 def _ended(connection: sa.Connection, key: str, before: int) -> _Ended:
-    rows = connection.execute(_FOUND, {"key": key, "before": before}).mappings().all()
+    rows = _FOUND.rows(connection, {"key": key, "before": before})
     complete = len(rows) < MOST and all(row["read"] < MOST_ALERTS for row in rows[:1])
     return _Ended([ended_from(row) for row in rows if row["resolved_at"] is not None], complete)
 
@@ -148,7 +149,6 @@ def _key(labels: str) -> str:
         return ""
 
 
-_NUMBERS: sa.BindParameter[list[int]] = sa.bindparam("numbers", expanding=True)
 _RECENT = (
     sa.select(alert.c.incident_number.label("number"))
     .where(alert.c.recurrence == sa.bindparam("key"), alert.c.incident_number < sa.bindparam("before"))
@@ -164,12 +164,14 @@ def _of_incident(column: sa.Column[datetime]) -> sa.Label[datetime]:
     return sa.select(column).where(incident.c.number == _NEWEST.c.number).scalar_subquery().label(column.name)
 
 
-_FOUND = sa.select(
-    _NEWEST.c.number,
-    _of_incident(incident.c.opened_at),
-    _of_incident(incident.c.resolved_at),
-    sa.select(sa.func.count()).select_from(_RECENT).scalar_subquery().label("read"),
-).order_by(_NEWEST.c.number.desc())
+_FOUND = Prepared(
+    sa.select(
+        _NEWEST.c.number,
+        _of_incident(incident.c.opened_at),
+        _of_incident(incident.c.resolved_at),
+        sa.select(sa.func.count()).select_from(_RECENT).scalar_subquery().label("read"),
+    ).order_by(_NEWEST.c.number.desc())
+)
 _UNFILLED = (
     sa.select(alert.c.incident_number)
     .where(alert.c.recurrence.is_(None))
@@ -178,13 +180,13 @@ _UNFILLED = (
 )
 _LOCK = (
     sa.select(incident.c.number)
-    .where(incident.c.number.in_(_NUMBERS))
+    .where(among(incident.c.number, "numbers"))
     .order_by(incident.c.number)
     .with_for_update(key_share=True, skip_locked=True)
 )
 _LABELS = (
     sa.select(alert.c.incident_number, alert.c.fingerprint, sa.type_coerce(alert.c.labels, sa.Text))
-    .where(alert.c.recurrence.is_(None), alert.c.incident_number.in_(_NUMBERS))
+    .where(alert.c.recurrence.is_(None), among(alert.c.incident_number, "numbers"))
     .limit(BATCH)
 )
 _FILL = (

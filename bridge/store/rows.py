@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeAlias
 
 from sqlalchemy import RowMapping
 
@@ -23,6 +23,7 @@ from bridge.core.storms.digests import Suppressed
 from bridge.core.timeline import Entry, EntryKind
 from bridge.store.tables import delivery
 
+Row: TypeAlias = RowMapping | Mapping[str, Any]  #: as SQLAlchemy gives it, or a prepared statement
 _PLAIN = [
     "uid",
     "key",
@@ -90,7 +91,7 @@ def incident_row(incident: Incident) -> dict[str, Any]:
     return {**row, "state": incident.state.value, "severity": incident.severity.value, **_flap_row(incident.flap)}
 
 
-def incident_from(row: RowMapping | Mapping[str, Any]) -> Incident:
+def incident_from(row: Row) -> Incident:
     """Without its alerts."""
     plain = {name: row[name] for name in _PLAIN}
     state, severity = State(row["state"]), Severity(row["severity"])
@@ -106,7 +107,7 @@ def _flap_row(flap: Flap) -> dict[str, Any]:
     }
 
 
-def _flap_from(row: RowMapping | Mapping[str, Any]) -> Flap:
+def _flap_from(row: Row) -> Flap:
     begins = tuple(datetime.fromisoformat(at) for at in row["begins"])
     return Flap(begins, row["flapping_since"], row["turns"], row["turned_at"])
 
@@ -129,7 +130,7 @@ def alert_row(number: int, alert: Alert) -> dict[str, Any]:
     }
 
 
-def alert_from(row: RowMapping, incident: Incident) -> Alert:
+def alert_from(row: Row, incident: Incident) -> Alert:
     return Alert(
         fingerprint=row["fingerprint"],
         status=Status(row["status"]),
@@ -145,7 +146,7 @@ def alert_from(row: RowMapping, incident: Incident) -> Alert:
     )
 
 
-def _severity_from(row: RowMapping, incident: Incident) -> Severity:
+def _severity_from(row: Row, incident: Incident) -> Severity:
     """Earlier versions stored none. A word that is not the bridge's own may be an alias: then the incident's counts."""
     if row["severity"]:
         return Severity(row["severity"])
@@ -165,11 +166,11 @@ def entry_row(number: int, entry: Entry) -> dict[str, Any]:
     }
 
 
-def entry_from(row: RowMapping) -> Entry:
+def entry_from(row: Row) -> Entry:
     return Entry(row["at"], EntryKind(row["kind"]), row["actor"], row["text"], row["revision"], row["loud"])
 
 
-def with_alerts(incidents: Iterable[Incident], rows: Iterable[RowMapping]) -> list[Incident]:
+def with_alerts(incidents: Iterable[Incident], rows: Iterable[Row]) -> list[Incident]:
     listed = list(incidents)
     known = {incident.number: incident for incident in listed}
     found: dict[int, dict[str, Alert]] = {}
@@ -187,7 +188,7 @@ def delivery_row(known: Delivery) -> dict[str, Any]:
     return {**row, **target, "hold_reason": known.muted_by, "dead_reason": reason}
 
 
-def delivery_from(row: RowMapping) -> Delivery:
+def delivery_from(row: Row) -> Delivery:
     plain = {name: row[name] for name in _PLAIN_OF_DELIVERY}
     return Delivery(
         target=Target(row["channel"], row["recipient"]),
@@ -197,7 +198,7 @@ def delivery_from(row: RowMapping) -> Delivery:
     )
 
 
-def dead_letter_from(row: RowMapping) -> DeadLetter:
+def dead_letter_from(row: Row) -> DeadLetter:
     """Of a delivery with its incident's title, state and severity."""
     reason = _reason_from(row["dead_reason"])
     return DeadLetter(
@@ -220,7 +221,7 @@ def _reason_from(word: str | None) -> Reason | None:
     return Reason(word) if word is not None and word in Reason._value2member_map_ else None
 
 
-def candidate_from(row: RowMapping) -> Candidate:
+def candidate_from(row: Row) -> Candidate:
     return Candidate(delivery_from(row), row["frozen"], bool(row["doubtful"]))
 
 
@@ -228,15 +229,15 @@ def storm_row(storm: Storm) -> dict[str, Any]:
     return {column: getattr(storm, name) for name, column in _OF_STORM.items()}
 
 
-def storm_from(row: RowMapping) -> Storm:
+def storm_from(row: Row) -> Storm:
     return Storm(**{name: row[column] for name, column in _OF_STORM.items()})
 
 
-def ended_from(row: RowMapping) -> EndedIncident:
+def ended_from(row: Row) -> EndedIncident:
     return EndedIncident(row["number"], row["opened_at"], row["resolved_at"])
 
 
-def suppressed_from(row: RowMapping) -> Suppressed:
+def suppressed_from(row: Row) -> Suppressed:
     """Of an incident with the rank of a delivery."""
     name = row["group_labels"].get("alertname") or row["title"]
     return Suppressed(row["number"], name, row["rank"], row["opened_at"])
@@ -247,11 +248,11 @@ def change_row(change: ChangeEvent, change_id: str, now: datetime) -> dict[str, 
     return {**plain, "id": change_id, "recorded_at": now, "actor": change.by}
 
 
-def change_from(row: RowMapping) -> ChangeEvent:
+def change_from(row: Row) -> ChangeEvent:
     return ChangeEvent(id=row["id"], by=row["actor"], **{name: row[name] for name in _PLAIN_OF_CHANGE})
 
 
-def picture_from(row: RowMapping) -> Picture:
+def picture_from(row: Row) -> Picture:
     return Picture(row["kind"], row["title"], row["alt"], row["png"], row["created_at"])
 
 
@@ -259,7 +260,7 @@ def timer_row(number: int, timer: Timer) -> dict[str, Any]:
     return {"incident_number": number, "kind": timer.kind.value, "key": timer.key, "due_at": timer.due_at}
 
 
-def timer_from(row: RowMapping) -> Timer:
+def timer_from(row: Row) -> Timer:
     return Timer(Kind(row["kind"]), row["key"], row["due_at"])
 
 
@@ -274,5 +275,5 @@ def added_row(number: int, added: Added) -> dict[str, Any]:
     }
 
 
-def added_from(row: RowMapping) -> Added:
+def added_from(row: Row) -> Added:
     return Added(row["channel"], Cause(row["cause"]), row["key"], row["because"], row["added_at"])

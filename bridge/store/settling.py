@@ -17,9 +17,11 @@ from bridge.core.delivery.failures import MAY_BE_ITS_OWN
 from bridge.core.escalation import Kind, Timer
 from bridge.core.ports import Begun, Claim, GiveUp, Outcome, RetryAt, Sent
 from bridge.core.timeline import Entry, EntryKind
+from bridge.store.applying import NOTE
 from bridge.store.channel_states import failed, last_successes, pause, succeeded
+from bridge.store.prepared import Prepared, among
 from bridge.store.rows import DELIVERY, delivery_from, entry_row
-from bridge.store.tables import delivery, event
+from bridge.store.tables import delivery
 from bridge.store.timers import put_timers
 from bridge.store.updates import KEY, update, updating
 
@@ -30,22 +32,21 @@ _SETTLED = (
 )  # fmt: skip
 _SKIPPED = ("pending", "attempts", "last_error")
 # Locked until the outcomes are committed; in the order of their keys, as those who plan write them.
-_LEASED = (
+_LEASED = Prepared(
     sa.select(*DELIVERY)
     .where(
-        delivery.c.incident_number.in_(sa.bindparam("numbers", expanding=True)),
-        delivery.c.lease.in_(sa.bindparam("leases", expanding=True)),
+        among(delivery.c.incident_number, "numbers"),
+        among(delivery.c.lease, "leases"),
     )
     .order_by(*(delivery.c[name] for name in KEY))
     .with_for_update()
 )
-_NOTE = sa.insert(event)
-
-
-_WRITE_SETTLED = updating(_SETTLED).values(
-    frozen=sa.case((sa.bindparam("b_frozen_revision", type_=sa.Integer).is_not(None), delivery.c.frozen))
+_WRITE_SETTLED = Prepared(
+    updating(_SETTLED).values(
+        frozen=sa.case((sa.bindparam("b_frozen_revision", type_=sa.Integer).is_not(None), delivery.c.frozen))
+    )
 )
-_WRITE_SKIPPED = updating(_SKIPPED)
+_WRITE_SKIPPED = Prepared(updating(_SKIPPED))
 
 
 @dataclass(slots=True)
@@ -82,8 +83,7 @@ class Settlements:
                 after[key] = settle(after[key], claim, outcome, self.now, successes.get(claim.target.channel))
         settled = [each for key, each in after.items() if each != before[key]]
         update(self.connection, _WRITE_SETTLED, _SETTLED, settled)
-        if self._entries:
-            self.connection.execute(_NOTE, [entry_row(*each) for each in self._entries])
+        NOTE.run_many(self.connection, [entry_row(*each) for each in self._entries])
         unable = {(each.incident_number, each.target.channel) for each in settled if each.is_stuck}
         put_timers(self.connection, [(number, self._timer(channel)) for number, channel in sorted(unable)])
         self._write_channels(successes)
@@ -94,7 +94,7 @@ class Settlements:
             "numbers": sorted({claim.incident_number for claim, _ in self._outcomes}),
             "leases": sorted({claim.lease for claim, _ in self._outcomes}),
         }
-        found = [delivery_from(row) for row in self.connection.execute(_LEASED, wanted).mappings()]
+        found = [delivery_from(row) for row in _LEASED.rows(self.connection, wanted)]
         return {each.key: each for each in found}
 
     def _timer(self, channel: str) -> Timer:
@@ -132,4 +132,4 @@ def write_skipped(connection: sa.Connection, skipped: Sequence[Delivery], now: d
     """Deliveries that `skip` gave, whose rows are locked."""
     update(connection, _WRITE_SKIPPED, _SKIPPED, skipped)
     entries = [(each.incident_number, each.entry(EntryKind.SKIPPED, ENDED, now)) for each in skipped]
-    connection.execute(_NOTE, [entry_row(*each) for each in entries])
+    NOTE.run_many(connection, [entry_row(*each) for each in entries])

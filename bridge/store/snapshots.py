@@ -18,21 +18,21 @@ from bridge.core.timeline import Entry
 from bridge.observability import logs
 from bridge.store.applying import complete
 from bridge.store.database import reading
+from bridge.store.prepared import Prepared, among
 from bridge.store.rows import entry_from, incident_from
 from bridge.store.tables import event, incident
 
 log = logs.get("store")
 
-_NUMBERS: sa.BindParameter[list[int]] = sa.bindparam("numbers", expanding=True)
 # A claim waits for no incident: it has locked deliveries that the incident's writer may be waiting for.
-_LOCK = (
+_LOCK = Prepared(
     sa.select(incident.c.number)
-    .where(incident.c.number.in_(_NUMBERS))
+    .where(among(incident.c.number, "numbers"))
     .order_by(incident.c.number)
     .with_for_update(read=True, skip_locked=True)
 )
-_INCIDENTS = sa.select(incident).where(incident.c.number.in_(_NUMBERS))
-_NEWS = sa.select(event).where(event.c.incident_number.in_(_NUMBERS), event.c.loud).order_by(event.c.id)
+_INCIDENTS = Prepared(sa.select(incident).where(among(incident.c.number, "numbers")))
+_NEWS = Prepared(sa.select(event).where(among(event.c.incident_number, "numbers"), event.c.loud).order_by(event.c.id))
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +45,10 @@ class Snapshot:
 
 def lock(connection: sa.Connection, numbers: Iterable[int]) -> set[int]:
     """Which of these incidents no writer changes just now, nor can before this transaction ends."""
-    return set(connection.scalars(_LOCK, {"numbers": sorted(set(numbers))}))
+    wanted = set(numbers)
+    if connection.dialect.name == "sqlite":  # where this transaction is the only one that writes
+        return wanted
+    return set(_LOCK.scalars(connection, {"numbers": sorted(wanted)}))
 
 
 class Unreadable(Exception):
@@ -86,13 +89,13 @@ def unreadable(engine: sa.Engine, numbers: Iterable[int]) -> set[int]:
 
 def incidents(connection: sa.Connection, numbers: Sequence[int]) -> dict[int, Incident]:
     """With their alerts."""
-    rows = connection.execute(_INCIDENTS, {"numbers": numbers}).mappings()
+    rows = _INCIDENTS.rows(connection, {"numbers": numbers})
     return {found.number: found for found in complete(connection, [incident_from(row) for row in rows])}
 
 
 def _read(connection: sa.Connection, numbers: Sequence[int]) -> Mapping[int, Snapshot]:
     news: dict[int, list[Entry]] = {}
-    for row in connection.execute(_NEWS, {"numbers": numbers}).mappings():
+    for row in _NEWS.rows(connection, {"numbers": numbers}):
         news.setdefault(row["incident_number"], []).append(entry_from(row))
     found = incidents(connection, numbers)
     return {number: Snapshot(each, tuple(news.get(number, ()))) for number, each in found.items()}

@@ -19,6 +19,7 @@ from bridge.core.model import Severity
 from bridge.core.storms.detection import Storm
 from bridge.core.storms.digests import Suppressed
 from bridge.core.timeline import WITH_DIGEST
+from bridge.store.prepared import Prepared
 from bridge.store.rows import DELIVERY, delivery_from, storm_from, suppressed_from
 from bridge.store.tables import delivery, event, incident, storm
 
@@ -44,10 +45,12 @@ SUPPRESSED = suppressed_in(storm.c.rank, storm.c.incident_number)
 SAME_CHANNEL = storm.c.channel == delivery.c.channel
 
 
+_UNDER_WAY = Prepared(sa.select(storm))
+
+
 def under_way(connection: sa.Connection) -> dict[str, Storm]:
     """By channel."""
-    rows = connection.execute(sa.select(storm)).mappings()
-    return {row["channel"]: storm_from(row) for row in rows}
+    return {row["channel"]: storm_from(row) for row in _UNDER_WAY.rows(connection)}
 
 
 def waiting(connection: sa.Connection, channel: str, now: datetime, digest: int = 0) -> dict[int, int]:
@@ -59,11 +62,24 @@ def waiting(connection: sa.Connection, channel: str, now: datetime, digest: int 
     return {row[0]: row[1] for row in connection.execute(query)}
 
 
+_FIRST_WAITING = (
+    sa.select(delivery.c.rank)
+    .where(
+        delivery.c.channel == sa.bindparam("b_channel"),
+        WAITS_UNNOTIFIED,
+        delivery.c.due_at <= sa.bindparam("b_now"),
+        delivery.c.rank < sa.bindparam("b_below"),
+    )
+    .limit(sa.bindparam("b_count", type_=sa.Integer))
+    .subquery()
+)
+_WAITING = Prepared(sa.select(sa.func.count()).select_from(_FIRST_WAITING))
+
+
 def are_waiting(connection: sa.Connection, channel: str, count: int, now: datetime, below: int = LEAST) -> bool:
     """Whether so many of them of a rank below that are due; counts no further."""
-    mine = sa.and_(delivery.c.channel == channel, WAITS_UNNOTIFIED, delivery.c.due_at <= now, delivery.c.rank < below)
-    first = sa.select(delivery.c.rank).where(mine).limit(count).subquery()
-    return connection.scalar(sa.select(sa.func.count()).select_from(first)) == count
+    asked = {"b_channel": channel, "b_count": count, "b_now": now, "b_below": below}
+    return bool(_WAITING.scalar(connection, asked) == count)
 
 
 def suppressed(connection: sa.Connection, channel: str, now: datetime) -> list[Suppressed]:

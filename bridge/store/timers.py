@@ -20,9 +20,10 @@ from bridge.core.incidents.transitions import Rules
 from bridge.core.model import Added, Incident, State
 from bridge.core.routing.tree import Route, matched, walk
 from bridge.core.storms.digests import channel_of
+from bridge.store.prepared import Prepared, among
 from bridge.store.rows import added_from, added_row, timer_from, timer_row
 from bridge.store.tables import added_target, timer
-from bridge.store.upserts import insert_into
+from bridge.store.upserts import inserting
 
 _KEY = ("incident_number", "kind", "key")
 
@@ -41,8 +42,7 @@ class Timers:
         wanted = list(numbers)
         if not wanted:
             return
-        query = sa.select(timer).where(timer.c.incident_number.in_(wanted)).order_by(*(timer.c[name] for name in _KEY))
-        for row in self._connection.execute(query).mappings():
+        for row in _TIMERS.rows(self._connection, {"numbers": wanted}):
             number = row["incident_number"]
             self._timers[number] = self._stored[number] = (*self._stored.get(number, ()), timer_from(row))
         self._added |= added_of(self._connection, wanted)
@@ -94,28 +94,21 @@ class Timers:
         before = {(number, each.kind, each.key): each for number, found in self._stored.items() for each in found}
         after = {(number, each.kind, each.key): each for number, found in self._timers.items() for each in found}
         gone = sorted(key for key in before if key not in after)
-        if gone:
-            mine = [timer.c[name] == sa.bindparam(f"b_{name}") for name in _KEY]
-            self._connection.execute(sa.delete(timer).where(*mine), [_bound(key) for key in gone])
+        _REMOVE.run_many(self._connection, [_bound(key) for key in gone])
         changed = sorted(key for key, each in after.items() if before.get(key) != each)
         put_timers(self._connection, [(key[0], after[key]) for key in changed])
-        if self._new:
-            rows = [added_row(*each) for each in self._new]
-            inserted = insert_into(added_target, self._connection.dialect.name)
-            self._connection.execute(inserted.on_conflict_do_nothing(), rows)
+        _ADD.run_many(self._connection, [added_row(*each) for each in self._new])
 
 
 def put_timers(connection: sa.Connection, timers: Sequence[tuple[int, Timer]]) -> None:
     """Set timers, each with its incident's number, whether they were there or not."""
-    if timers:
-        connection.execute(_putting(connection.dialect.name), [timer_row(*each) for each in timers])
+    _PUT.run_many(connection, [timer_row(*each) for each in timers])
 
 
 def added_of(connection: sa.Connection, numbers: Sequence[int]) -> dict[int, tuple[Added, ...]]:
     """By incident, in the order in which they were added."""
-    query = sa.select(added_target).where(added_target.c.incident_number.in_(numbers))
     found: dict[int, tuple[Added, ...]] = {}
-    for row in connection.execute(query.order_by(added_target.c.added_at, added_target.c.channel)).mappings():
+    for row in _ADDED.rows(connection, {"numbers": numbers}):
         found[row["incident_number"]] = (*found.get(row["incident_number"], ()), added_from(row))
     return found
 
@@ -125,11 +118,23 @@ def _asks_for_timers(tree: Route) -> bool:
     return any(route.fallback or route.escalate for route in walk(tree))
 
 
-@functools.cache
 def _putting(dialect: str) -> sa.Executable:
-    statement = insert_into(timer, dialect)
+    statement = inserting(timer)(dialect)
     return statement.on_conflict_do_update(index_elements=list(_KEY), set_={"due_at": statement.excluded.due_at})
 
 
 def _bound(key: tuple[int, Kind, str]) -> dict[str, Any]:
     return {f"b_{name}": value for name, value in zip(_KEY, key, strict=True)}
+
+
+_TIMERS = Prepared(
+    sa.select(timer).where(among(timer.c.incident_number, "numbers")).order_by(*(timer.c[name] for name in _KEY))
+)
+_ADDED = Prepared(
+    sa.select(added_target)
+    .where(among(added_target.c.incident_number, "numbers"))
+    .order_by(added_target.c.added_at, added_target.c.channel)
+)
+_ADD = Prepared(lambda dialect: inserting(added_target)(dialect).on_conflict_do_nothing())
+_PUT = Prepared(_putting)
+_REMOVE = Prepared(sa.delete(timer).where(*(timer.c[name] == sa.bindparam(f"b_{name}") for name in _KEY)))
