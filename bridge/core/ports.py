@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Protocol
@@ -231,6 +232,15 @@ class ChannelCapacity:
 
 class Deliveries(Protocol):
     """The worker's side of the store. Calls block; the worker makes them in a thread of their own."""
+
+    @property
+    def commits_together(self) -> bool:
+        """Whether together() may be used."""
+        ...
+
+    def together(self) -> AbstractContextManager[None]:
+        """The calls of this thread within are one transaction."""
+        ...
 
     def claim(self, capacities: Sequence[ChannelCapacity], now: datetime) -> list[Claim]: ...
 

@@ -6,7 +6,7 @@ channel has its series from the start, as 0.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from types import MappingProxyType
 
 from prometheus_client import (
@@ -196,12 +196,16 @@ class Metrics:
         """A webhook was not stored; outcome is one of REFUSED."""
         self.webhooks.labels(source, outcome).inc()
 
-    def sent(self, channel: str, seconds: float, *, skipped: bool) -> None:
-        """A delivery succeeded; seconds since the change was accepted. skipped: nothing had to be sent."""
-        self.deliveries.labels(channel, "skipped" if skipped else "sent").inc()
-        if not skipped:
-            self.attempts.labels(channel, "ok").inc()
-            self.latency.labels(channel).observe(seconds)
+    def sent(self, channel: str, seconds: Sequence[float], *, skipped: int = 0) -> None:
+        """Deliveries succeeded; seconds of each since its change was accepted. skipped: those with nothing to send."""
+        if skipped:
+            self.deliveries.labels(channel, "skipped").inc(skipped)
+        if seconds:
+            self.deliveries.labels(channel, "sent").inc(len(seconds))
+            self.attempts.labels(channel, "ok").inc(len(seconds))
+            latency = self.latency.labels(channel)
+            for each in seconds:
+                latency.observe(each)
 
     def failed(self, channel: str, reason: str) -> None:
         """An attempt failed and will be retried."""

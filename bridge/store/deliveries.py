@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import random
 import secrets
-from collections.abc import Callable, Collection, Sequence
+import threading
+from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import contextmanager
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -37,6 +39,12 @@ _STILL_LEASED = delivery.c.lease == sa.bindparam("b_lease")
 _FREEZE = Prepared(updating(("frozen_revision",)).where(_STILL_LEASED).values(frozen=sa.bindparam("b_frozen")))
 
 
+class _Opened(threading.local):
+    """The transaction that a thread has begun, which its calls join."""
+
+    connection: sa.Connection | None = None
+
+
 class StoreDeliveries:
     """See bridge.core.ports.Deliveries."""
 
@@ -49,6 +57,42 @@ class StoreDeliveries:
     ) -> None:
         """policy: what storms begin by; without it none begins while claiming. chance: decides between equals."""
         self._engine, self._worker_id, self._policy, self._chance = engine, worker_id, policy, chance
+        self._opened = _Opened()
+
+    @property
+    def commits_together(self) -> bool:
+        """Whether together() may be used: where one writer has the database for itself. PostgreSQL's locks are taken in
+        an order within each kind of transaction, which one of several kinds would not keep."""
+        return self._engine.dialect.name == "sqlite"
+
+    @contextmanager
+    def together(self) -> Iterator[None]:
+        """What this thread claims, freezes, settles and asks within is one transaction, and one commit.
+
+        When anything raises, nothing of it is stored.
+        """
+        with transaction(self._engine, orphan=True) as connection:
+            self._opened.connection = connection
+            try:
+                yield
+            finally:
+                self._opened.connection = None
+
+    @contextmanager
+    def _transaction(self) -> Iterator[sa.Connection]:
+        if self._opened.connection is not None:
+            yield self._opened.connection
+            return
+        with transaction(self._engine, orphan=True) as connection:
+            yield connection
+
+    @contextmanager
+    def _reading(self) -> Iterator[sa.Connection]:
+        if self._opened.connection is not None:
+            yield self._opened.connection
+            return
+        with reading(self._engine) as connection:
+            yield connection
 
     def claim(self, capacities: Sequence[ChannelCapacity], now: datetime) -> list[Claim]:
         if not capacities:
@@ -56,13 +100,15 @@ class StoreDeliveries:
         try:
             return self._claim(capacities, now)
         except Unreadable as fault:  # it must not delay what is claimed with it
+            if self._opened.connection is not None:
+                raise  # with the leases that are written already
             return self._claim(capacities, now, unreadable(self._engine, fault.numbers))
 
     def _claim(
         self, capacities: Sequence[ChannelCapacity], now: datetime, unreadable: Collection[int] = ()
     ) -> list[Claim]:
         """What is unreadable is leased and left until its lease ends."""
-        with transaction(self._engine, orphan=True) as connection:
+        with self._transaction() as connection:
             storms = under_way(connection) if any(capacity.storm_at is not None for capacity in capacities) else {}
             lease = f"{self._worker_id}.{secrets.token_hex(4)}"
             # As settlements lock the channels' states.
@@ -84,14 +130,14 @@ class StoreDeliveries:
 
         Raises StoreRefused when a lease is lost: the new holder composes another mail of the same Message-ID.
         """
-        with transaction(self._engine, orphan=True) as connection:
+        with self._transaction() as connection:
             for claim, data in claims:
                 row = {**_lease_key(claim), "b_frozen": data, "b_frozen_revision": claim.revision}
                 if not _FREEZE.run(connection, row):
                     raise StoreRefused(f"another worker has incident {claim.incident_number} for {claim.target}")
 
     def settle(self, settled: Sequence[tuple[Claim, Outcome]], now: datetime) -> None:
-        with transaction(self._engine, orphan=True) as connection:
+        with self._transaction() as connection:
             settlements = Settlements(connection, now)
             for claim, outcome in settled:
                 settlements.add(claim, outcome)
@@ -102,7 +148,7 @@ class StoreDeliveries:
         if not channels:
             return None
         wanted = {"b_channels": list(channels), "b_soon": now + SHORT_PAUSE}
-        with reading(self._engine) as connection:
+        with self._reading() as connection:
             due: datetime | None = _NEXT_DUE.scalar(connection, wanted)
         return due
 

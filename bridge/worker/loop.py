@@ -1,5 +1,7 @@
 """The delivery loop: one asyncio loop, the store in a thread of its own.
 
+What is leased is sent at once; what has ended, and what is to be leased next, waits for the next group commit.
+
 Invariant: lease, send, settle. Nothing here decides about retries (core.delivery.retries does) or knows a vendor
 (channels do).
 """
@@ -7,26 +9,25 @@ Invariant: lease, send, settle. Nothing here decides about retries (core.deliver
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import random
-from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import partial
 from typing import Any, Protocol
 
-from bridge.core.delivery.failures import room_for_doubtful
 from bridge.core.delivery.retries import decide
 from bridge.core.errors import Reason, SendError, StoreUnavailable
 from bridge.core.facts import Measurements
 from bridge.core.model import Incident
-from bridge.core.ports import Begun, Channel, ChannelCapacity, Claim, Deliveries, GiveUp, Message, Outcome, Sent
+from bridge.core.ports import Begun, Channel, Claim, Deliveries, GiveUp, Message, Outcome, Sent
 from bridge.core.recurrence import Recurrence
 from bridge.observability import logs
 from bridge.observability.metrics import Metrics
 from bridge.worker.charts import Illustrator
 from bridge.worker.completing import Completer
 from bridge.worker.context import ContextCollector
+from bridge.worker.group_commit import GroupCommit
 from bridge.worker.housekeeping import Housekeeping, HousekeepingStore
 from bridge.worker.observing import observe
 from bridge.worker.probe_baselines import BaselineKeeper
@@ -34,14 +35,12 @@ from bridge.worker.probing import NoProbes, Prober, ProbeStore
 from bridge.worker.records import IncidentRecords, NoChecks, NoRecords, PeriodicChecks, RecordsThread
 from bridge.worker.recurrence import recurrences
 from bridge.worker.refusing import kept
-from bridge.worker.settling import Freezer, Settler
 from bridge.worker.setup import CurrentSetup, Setup
+from bridge.worker.slots import Slots
 from bridge.worker.store_thread import StoreThread
 from bridge.worker.warming import warm_up
 
 log = logs.get("worker")
-SOON_SECONDS = 0.05
-SHORTEST_SECONDS = 0.02
 
 
 class WorkerStore(Deliveries, HousekeepingStore, Protocol):
@@ -77,18 +76,12 @@ class Worker:
         alive_seconds: float = 5.0,
     ) -> None:
         self._store, self._setup, self._metrics, self._clock = store, CurrentSetup(setup), metrics, clock
-        self._poll = poll_seconds
         self._thread = thread = StoreThread("database")
-        self._wake = asyncio.Event()
-        self._stopping = False
-        self._claimed = False  # anything, by the last claim
-        self._empty_claims = 0  # in a row, though something was due
-        self._in_flight: Counter[str] = Counter()
-        self._doubtful: Counter[str] = Counter()  # of these, those that may hang again
-        self._full: set[str] = set()  # the channels that the last claim left no room in
-        self._soon: asyncio.TimerHandle | None = None  # the next claim for what has ended
+        self._stopped = asyncio.Event()
         self._tasks: set[asyncio.Task[None]] = set()
-        self._settler, self._freezer = Settler(store, thread, clock), Freezer(store, thread)
+        self._commit = GroupCommit(
+            store, thread, Slots(self._setup), clock, self._start, partial(observe, metrics), poll_seconds=poll_seconds
+        )
         self._housekeeping = Housekeeping(
             store, checks or NoChecks(), thread, self._setup, clock, place=place, every_seconds=alive_seconds
         )
@@ -104,13 +97,12 @@ class Worker:
 
     def wake(self) -> None:
         """Something may be due. Call it in the loop's thread."""
-        self._wake.set()
+        self._commit.claim()
 
     def stop(self) -> None:
         """Claim nothing more; run() returns when what is being sent has been settled."""
-        self._stopping = True
-        self._settler.stop()
-        self._wake.set()
+        self._commit.stop()
+        self._stopped.set()
 
     def store_idle(self) -> Awaitable[None]:
         """Done when the store's thread has ended what it does now. Raises RuntimeError when the worker has ended."""
@@ -132,54 +124,33 @@ class Worker:
 
     async def run(self) -> None:
         beside = [asyncio.create_task(each.run()) for each in (self._housekeeping, self._baselines)]
+        committing = asyncio.create_task(self._commit.run())
+        stopped = asyncio.create_task(self._stopped.wait())
+        self.wake()
         try:
-            while not self._stopping:
-                self._wake.clear()
-                await self._claim()
-                await self._rest()
+            await asyncio.wait({committing, stopped}, return_when=asyncio.FIRST_COMPLETED)
         finally:
             self.stop()
-            for task in beside:
+            for task in (*beside, stopped):
                 task.cancel()
+            await self._commit.idle()
             if self._tasks:
                 await asyncio.wait(set(self._tasks))
-            await asyncio.gather(*beside, return_exceptions=True)
+            self._commit.close()
+            await asyncio.gather(*beside, stopped, return_exceptions=True)
+            await asyncio.wait({committing})
             await self._completer.close()
             await self._prober.close()
             await self._illustrator.close()
             await self._context.close()
             await self._setup.value.close()
             self._thread.close()
-
-    async def _claim(self) -> None:
-        if self._soon is not None:
-            self._soon.cancel()
-            self._soon = None
-        try:
-            claims = await self._thread.call(self._store.claim, self._open_channels(), self._clock())
-        except Exception as fault:
-            log.error("store_unavailable", fault=str(fault))
-            await asyncio.sleep(1)
-            return
-        self._claimed = bool(claims)
-        self._start(claims)
-        self._full = self._setup.value.capacities.keys() - {capacity.channel for capacity in self._open_channels()}
-
-    def _open_channels(self) -> list[ChannelCapacity]:
-        capacities = (self._room(capacity) for capacity in self._setup.value.capacities.values())
-        return [capacity for capacity in capacities if capacity.limit > 0]
-
-    def _room(self, capacity: ChannelCapacity) -> ChannelCapacity:
-        channel = capacity.channel
-        doubtful = room_for_doubtful(capacity.limit) - self._doubtful[channel]
-        return replace(capacity, limit=capacity.limit - self._in_flight[channel], doubtful=doubtful)
+        await committing  # raises what ended it
 
     def _start(self, claims: Sequence[Claim]) -> None:
         contents = self._shared_contents({claim.incident_number: claim.incident for claim in claims})
         for claim in claims:
             content = contents[claim.incident_number]
-            self._in_flight[claim.target.channel] += 1
-            self._doubtful[claim.target.channel] += claim.doubtful
             task = asyncio.create_task(self._deliver(claim, content))
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
@@ -198,26 +169,11 @@ class Worker:
     async def _deliver(self, claim: Claim, content: SharedContent) -> None:
         try:
             outcome = await self._attempt(claim, content)
-            observe(self._metrics, claim, outcome, self._clock())
-            await self._settler.add((claim, outcome))
         except Exception:  # the lease ends by itself and the delivery is tried again, as unknown
             log.exception("delivery_not_settled", incident=claim.incident_number, channel=claim.target.channel)
-        finally:
-            self._ended(claim)
-
-    def _ended(self, claim: Claim) -> None:
-        """Claim again when half of a full channel is free, or soon: one claim for each end would be mostly commits.
-
-        Soon and not never: what ended may have to be tried again, or there is a newer revision to send.
-        """
-        channel = claim.target.channel
-        self._in_flight[channel] -= 1
-        self._doubtful[channel] -= claim.doubtful
-        capacity = self._setup.value.capacities.get(channel)
-        if capacity is not None and channel in self._full and self._in_flight[channel] <= capacity.limit // 2:
-            self._wake.set()
-        elif self._soon is None:
-            self._soon = asyncio.get_running_loop().call_later(SOON_SECONDS, self._wake.set)
+            self._commit.leave(claim)
+        else:
+            self._commit.settle(claim, outcome)
 
     async def _attempt(self, claim: Claim, content: SharedContent) -> Outcome:
         refused: Any = ""
@@ -232,7 +188,7 @@ class Worker:
             composed = channel.compose(message, claim)
             refused = composed.content
             if composed.frozen is not None:
-                await self._freezer.add(claim, composed.frozen)
+                await self._commit.freeze(claim, composed.frozen)
             receipt = await channel.send(composed, message, claim)
             if receipt.unfinished:
                 return Begun(receipt.handle)
@@ -260,22 +216,3 @@ class Worker:
     def _failed(self, error: SendError, claim: Claim, refused: Any) -> Outcome:
         outcome = decide(error, claim, self._clock(), random.random())
         return kept(outcome, refused, self._setup.value.redact) if isinstance(outcome, GiveUp) else outcome
-
-    async def _rest(self) -> None:
-        """Until woken, the next delivery is due that there is room for, or the safety net."""
-        seconds = self._poll
-        try:
-            now, channels = self._clock(), [capacity.channel for capacity in self._open_channels()]
-            due = await self._thread.call(self._store.next_due, now, channels)
-            if due is not None:
-                seconds = self._until((due - now).total_seconds())
-        except Exception as fault:
-            log.error("store_unavailable", fault=str(fault))
-        with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._wake.wait(), seconds)
-
-    def _until(self, due_seconds: float) -> float:
-        """What is due and may not be tried (no room for its kind, its incident is being changed) is polled for less and
-        less often: what makes room wakes the loop."""
-        self._empty_claims = self._empty_claims + 1 if due_seconds <= 0 and not self._claimed else 0
-        return min(self._poll, max(due_seconds, SHORTEST_SECONDS * 2.0 ** min(self._empty_claims, 10)))

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
@@ -112,20 +113,43 @@ def _webhook_of(groups: Sequence[Group]) -> list[tuple[str, object]]:
 
 def _wrap_worker(life: Life) -> None:
     class Deliveries(StoreDeliveries):
+        def __init__(self, *arguments: Any) -> None:
+            super().__init__(*arguments)
+            self._joined = False
+            self._passing: list[tuple[str, Sequence[Claim]]] = []
+
+        @contextmanager
+        def together(self) -> Iterator[None]:
+            self._joined, self._passing = True, []
+            try:
+                with super().together():
+                    yield
+            finally:
+                self._joined = False
+            self._committed()
+
         def claim(self, *arguments: Any) -> list[Claim]:
             claims = super().claim(*arguments)
-            life.passes("claimed", _of(claims))
+            self._committed("claimed", claims)
             return claims
 
         def freeze(self, claims: Sequence[tuple[Claim, bytes]]) -> None:
             super().freeze(claims)
-            life.passes(FROZEN, _of(claim for claim, _ in claims))
+            self._committed(FROZEN, [claim for claim, _ in claims])
 
         def settle(self, settled: Sequence[tuple[Claim, Outcome]], now: datetime) -> None:
             claims = [claim for claim, _ in settled]
             life.passes("before settle", _of(claims))
             super().settle(settled, now)
-            life.passes("settled", _of(claims))
+            self._committed("settled", claims)
+
+        def _committed(self, point: str = "", claims: Sequence[Claim] = ()) -> None:
+            """Once it is, which may be together with others."""
+            self._passing.append((point, claims))
+            if not self._joined:
+                passing, self._passing = self._passing, []
+                for each, its in passing:
+                    life.passes(each, _of(its))
 
     class Settling(Settlements):
         def write(self) -> None:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -58,12 +59,29 @@ class Interrupted(StoreDeliveries):
     def __init__(self, *arguments: Any, meanwhile: Callable[[], object]) -> None:
         super().__init__(*arguments)
         self._meanwhile = meanwhile
+        self._joined = self._leased = False
 
     def claim(self, capacities: Sequence[ChannelCapacity], now: datetime) -> list[Claim]:
         claims = super().claim(capacities, now)
-        if claims:
-            self._meanwhile()
+        self._leased = bool(claims)
+        if not self._joined:
+            self._after_commit()
         return claims
+
+    @contextmanager
+    def together(self) -> Iterator[None]:
+        self._joined = True
+        try:
+            with super().together():
+                yield
+        finally:
+            self._joined = False
+        self._after_commit()
+
+    def _after_commit(self) -> None:
+        if self._leased:
+            self._leased = False
+            self._meanwhile()
 
 
 @pytest.mark.parametrize(

@@ -11,11 +11,10 @@ import pytest
 import sqlalchemy as sa
 
 from bridge.core.errors import Reason, SendError, StoreRefused, StoreUnavailable
-from bridge.core.ports import Claim, Sent
+from bridge.core.ports import Claim, Composed, Message
 from bridge.worker import Worker
-from bridge.worker.settling import STOPPING_TRIES, Settler
-from bridge.worker.store_thread import StoreThread
-from tests.builders import a_group, an_alert, at
+from bridge.worker.group_commit import STOPPING_TRIES
+from tests.builders import a_group, an_alert
 from tests.worker.machine import Machine, ScriptedChannel, until_sent
 
 AWAY = StoreUnavailable("the server closed the connection unexpectedly")
@@ -53,18 +52,23 @@ def test_an_unreadable_incident_delays_no_other(machine: Machine) -> None:
     assert [machine.reader.deliveries(n)[0].status for n in (1, 2, 3)] == ["sending", "delivered", "delivered"]
 
 
-def test_a_mail_whose_lease_is_lost_is_not_sent(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
+class LosingChannel(ScriptedChannel):
+    """Another worker takes the first incident's lease while its mail is composed."""
+
+    def __init__(self, engine: sa.Engine) -> None:
+        super().__init__(freezes=True)
+        self._engine = engine
+
+    def compose(self, message: Message, claim: Claim) -> Composed:
+        with self._engine.begin() as connection:
+            connection.execute(sa.text("UPDATE delivery SET lease = 'another worker''s' WHERE incident_number = 1"))
+        return super().compose(message, claim)
+
+
+def test_a_mail_whose_lease_is_lost_is_not_sent(machine: Machine) -> None:
     """The worker that has the lease now composes another mail with the same Message-ID and perhaps another text."""
     machine.accept(a_group(an_alert(), key="one"), a_group(an_alert(), key="two"))
-    freeze = machine.store.freeze
-
-    def late(claims: Sequence[tuple[Claim, bytes]]) -> None:
-        with machine.engine.begin() as connection:
-            connection.execute(sa.text("UPDATE delivery SET lease = 'another worker''s' WHERE incident_number = 1"))
-        freeze(claims)
-
-    monkeypatch.setattr(machine.store, "freeze", late)
-    channel = ScriptedChannel(freezes=True)
+    channel = LosingChannel(machine.engine)
     machine.run(channel, until_sent(channel, 1))
     assert [claim.incident_number for claim in channel.claims] == [2]
     assert [machine.reader.deliveries(n)[0].status for n in (1, 2)] == ["sending", "delivered"]
@@ -72,7 +76,7 @@ def test_a_mail_whose_lease_is_lost_is_not_sent(machine: Machine, monkeypatch: p
 
 def test_an_outcome_is_kept_until_the_database_recovers(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
     machine.accept(a_group(an_alert()))
-    monkeypatch.setattr("bridge.worker.settling.LONGEST_WAIT", 0.01)
+    monkeypatch.setattr("bridge.worker.group_commit.LONGEST_WAIT", 0.01)
     settle = failing(machine.store.settle, *[AWAY] * 50)
     monkeypatch.setattr(machine.store, "settle", settle)
     channel = ScriptedChannel()
@@ -89,7 +93,7 @@ def test_a_stopping_worker_waits_for_the_database_only_for_a_while(
     machine: Machine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     machine.accept(a_group(an_alert()))
-    monkeypatch.setattr("bridge.worker.settling.LONGEST_WAIT", 0.01)
+    monkeypatch.setattr("bridge.worker.group_commit.LONGEST_WAIT", 0.01)
     attempts: list[int] = []
 
     def away(*_: Any) -> None:
@@ -103,33 +107,22 @@ def test_a_stopping_worker_waits_for_the_database_only_for_a_while(
     assert machine.status() == "sending"
 
 
-class RefusingStore:
-    """Refuses a batch that contains a broken outcome."""
-
-    def __init__(self, fault: Exception) -> None:
-        self.fault = fault
-
-    def settle(self, settled: Sequence[Any], now: datetime) -> None:
-        if any(claim == "broken" for claim, _ in settled):
-            raise self.fault
-
-
-def settled(store: Any, *items: Any) -> list[str]:
-    """The result of each, when all are added at the same time."""
-
-    async def main() -> list[str]:
-        thread = StoreThread("database")
-        settler = Settler(store, thread, lambda: at(0))
-        answers = await asyncio.gather(*(settler.add((item, Sent({}))) for item in items), return_exceptions=True)
-        thread.close()
-        return ["stored" if each is None else type(each).__name__ for each in answers]
-
-    return asyncio.run(main())
-
-
 @pytest.mark.parametrize("fault", [StoreRefused("no such letter"), UnicodeEncodeError("utf-8", "\ud800", 0, 1, "no")])
-def test_an_outcome_refused_by_the_database_fails_alone(fault: Exception) -> None:
-    assert settled(RefusingStore(fault), "one", "broken", "two") == ["stored", type(fault).__name__, "stored"]
+def test_an_outcome_refused_by_the_database_fails_alone(
+    machine: Machine, monkeypatch: pytest.MonkeyPatch, fault: Exception
+) -> None:
+    machine.accept(*(a_group(an_alert(name), key=name) for name in ("Valid", "Broken", "Another")))
+    settle = machine.store.settle
+
+    def refusing(settled: Sequence[Any], now: datetime) -> None:
+        if any(claim.incident_number == 2 for claim, _ in settled):
+            raise fault
+        settle(settled, now)
+
+    monkeypatch.setattr(machine.store, "settle", refusing)
+    channel = ScriptedChannel()
+    machine.run(channel, until_sent(channel, 3))
+    assert [machine.reader.deliveries(n)[0].status for n in (1, 2, 3)] == ["delivered", "sending", "delivered"]
 
 
 def test_an_error_with_unstorable_characters_is_cleaned_and_stored(machine: Machine) -> None:
