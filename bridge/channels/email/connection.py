@@ -1,4 +1,4 @@
-"""A kept SMTP connection of one thread: verified TLS, login, reuse, and a reply code's meaning for each step.
+"""A kept SMTP connection: verified TLS, login, reuse, and a reply code's meaning for each step. Within run_blocking.
 
 RFC 5321 4.2 and 4.5.3.2; after the final dot silence is ambiguous: the server may have the mail (RFC 1047).
 Invariant: a conversation ends by its deadline whatever the server does, and keeps no more than MAX_REPLIES of it.
@@ -6,19 +6,31 @@ Invariant: a conversation ends by its deadline whatever the server does, and kee
 
 from __future__ import annotations
 
+import asyncio
 import re
 import smtplib
 import socket
 import ssl
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from functools import lru_cache
+from functools import lru_cache, partial
+from typing import TypeVar
 
 from bridge.channels.email.login import logged_in
 from bridge.channels.email.settings import EmailSettings
 from bridge.core.errors import Reason, SendError
-from bridge.outbound.sockets import Allowance, AllowedTlsSocket, TooMuch, connected, cut, over_tls, tls_context
+from bridge.outbound.sockets import (
+    Allowance,
+    AllowedSocket,
+    AllowedTlsSocket,
+    TooMuch,
+    connected,
+    cut,
+    in_time,
+    over_tls,
+    tls_context,
+)
 from bridge.outbound.trust import UnusableAuthorities, tls_fault
 from bridge.rendering.text import one_line
 
@@ -30,11 +42,13 @@ MAX_REPLIES = 65_536  #: octets of one mail's conversation: a dozen lines, of 51
 _CREDENTIAL = {530, 534, 535, 538}
 _DESTINATION = {550, 551, 553}
 _PAYLOAD = {552, 554}
+Result = TypeVar("Result")
 _PLAIN_REFUSALS = (Reason.DESTINATION, Reason.PAYLOAD)
 _CODE = re.compile(rb"\d{3}")
 _LINE_START_DOT = re.compile(rb"(?m)^\.")
 _LINE_END = re.compile(rb"\r\n|\r(?!\n)|(?<!\r)\n")
 _own_name = lru_cache(maxsize=1)(socket.getfqdn)  # asks a name server
+_tls_context = lru_cache(maxsize=1)(partial(tls_context, None))  # reads every authority there is
 
 
 def reason_of(code: int, step: str) -> Reason:
@@ -51,7 +65,7 @@ def reason_of(code: int, step: str) -> Reason:
 
 
 class MailConnection:
-    """Not for two threads. Opens itself when it must, and closes itself after any doubt."""
+    """For one mail at a time. Opens itself when it must, and closes itself after any doubt."""
 
     def __init__(self, settings: EmailSettings) -> None:
         self._settings = settings
@@ -82,7 +96,7 @@ class MailConnection:
             smtp.close()
 
     def give_up(self) -> None:
-        """From another thread: ends a wait for the server's next byte."""
+        """From another task: ends a wait for the server's next byte."""
         smtp = self._opening or self._smtp
         if smtp is not None:
             cut(smtp.sock)
@@ -101,7 +115,8 @@ class MailConnection:
         return False
 
     def _opened(self) -> _Smtp:
-        smtp = self._opening = _Smtp(self._settings, self._allowance)
+        with _failures("connect"):
+            smtp = self._opening = _Smtp(self._settings, self._allowance, *self._looked_up())
         try:
             with _failures("connect"):
                 _expect(smtp.connect(*self._settings.smarthost), 220)
@@ -118,6 +133,17 @@ class MailConnection:
         smtp.set_timeout(self._seconds)
         return smtp
 
+    def _looked_up(self) -> tuple[str, ssl.SSLContext | None]:
+        """The name to say, and whom to believe: both take a while, and the event loop goes on meanwhile."""
+        settings = self._settings
+        name = settings.hello or self._aside(_own_name)
+        if settings.tls == "none":
+            return name, None
+        return name, self._aside(partial(tls_context, settings.ca_file) if settings.ca_file else _tls_context)
+
+    def _aside(self, call: Callable[[], Result]) -> Result:
+        return in_time(asyncio.get_running_loop().run_in_executor(None, call), self._allowance)
+
     def _secured(self, smtp: _Smtp) -> None:
         """Mandatory when it is asked for: a server that offers none gets no mail and no password."""
         if self._settings.tls != "starttls":
@@ -125,10 +151,8 @@ class MailConnection:
         if not smtp.has_extn("starttls"):
             advice = "have it offered there, or set tls: implicit for a port that speaks TLS from the start (465)"
             raise SendError(Reason.CREDENTIAL, f"the mail server offers no STARTTLS, so it got nothing: {advice}")
-        code, text = smtp.starttls(context=tls_context(self._settings.ca_file))
-        if code != 220:
-            raise smtplib.SMTPResponseException(code, text)
-        smtp.keep_to_the_allowance()
+        _expect(smtp.docmd("STARTTLS"), 220)
+        smtp.secure()
 
     def _logged_in(self, smtp: _Smtp) -> None:
         username, password = self._settings.username, self._settings.password
@@ -155,32 +179,37 @@ class _Smtp(smtplib.SMTP):
     The constructor would connect, and could not be given up while a server lets its greeting trickle in.
     """
 
-    def __init__(self, settings: EmailSettings, allowance: Allowance) -> None:
+    def __init__(self, settings: EmailSettings, allowance: Allowance, name: str, tls: ssl.SSLContext | None) -> None:
         seconds = min(CONNECT_SECONDS, settings.timeout.total_seconds())
-        super().__init__(local_hostname=settings.hello or _own_name(), timeout=seconds)
-        self._settings, self._allowance = settings, allowance
+        super().__init__(local_hostname=name, timeout=seconds)
+        self._settings, self._allowance, self._tls = settings, allowance, tls
         self._host = settings.smarthost.host  # the name that the certificate must have
 
     def set_timeout(self, seconds: float) -> None:
         """For each step, within the allowance."""
-        if self.sock is not None:
-            self.sock.settimeout(min(seconds, self._settings.timeout.total_seconds()))
+        assert isinstance(self.sock, AllowedSocket | AllowedTlsSocket)
+        self.sock.seconds = min(seconds, self._settings.timeout.total_seconds())
 
-    def keep_to_the_allowance(self) -> None:
-        """After smtplib has put another socket in the place of the first."""
-        assert isinstance(self.sock, AllowedTlsSocket)
-        self.sock.allowance = self._allowance
-        self.set_timeout(CONNECT_SECONDS)
+    def secure(self) -> None:
+        """After the server agreed to STARTTLS. What it said before does not count any more (RFC 3207 4.2)."""
+        assert isinstance(self.sock, AllowedSocket)
+        self.sock, self.file = self._over_tls(self.sock), None
+        self.helo_resp = self.ehlo_resp = None
+        self.esmtp_features, self.does_esmtp = {}, False
 
     def _get_socket(self, host: str, port: int, timeout: float) -> socket.socket:
         plain = connected(host, port, self._allowance, timeout)
         if self._settings.tls != "implicit":
             return plain
         try:
-            return over_tls(plain, tls_context(self._settings.ca_file), host)
+            return self._over_tls(plain)
         except BaseException:
             plain.close()
             raise
+
+    def _over_tls(self, plain: AllowedSocket) -> socket.socket:
+        assert self._tls is not None
+        return over_tls(plain, self._tls, self._host, self.timeout)
 
     def getreply(self) -> tuple[int, bytes]:
         """As smtplib's own; but a line without end is no refusal with code 500, and a timeout stays one."""

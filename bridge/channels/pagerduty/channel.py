@@ -16,11 +16,12 @@ import orjson
 
 from bridge.channels.http import failed, retry_after_seconds
 from bridge.channels.pagerduty.events import ACKNOWLEDGING, Event, events_of, state_after
-from bridge.channels.pagerduty.requests_transport import LoopTransport, run_blocking
+from bridge.channels.pagerduty.requests_transport import LoopTransport
 from bridge.channels.pagerduty.settings import PagerDutySettings
 from bridge.core.delivery.delivery import ENDED
 from bridge.core.errors import Reason, SendError
 from bridge.core.ports import Claim, Composed, Message, Receipt
+from bridge.outbound.greenlets import run_blocking
 from bridge.outbound.http import HEADERS, Answer, CallFailed, HttpClient
 
 with warnings.catch_warnings():

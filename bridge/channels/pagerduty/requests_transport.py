@@ -1,45 +1,18 @@
 """requests' way out for a library that knows nothing else: through the bridge's own HTTP client, which runs in a loop.
 
 requests counts a timeout from byte to byte, so that a server that lets its answer trickle in, or sends `100 Continue`
-without end, keeps a thread for ever. Here the library runs in a greenlet of the loop's own thread: where it would wait
-for the network, it switches back to the coroutine that started it, which awaits the answer and has the deadline.
+without end, keeps a thread for ever. Here the library waits for the loop, and the loop keeps the deadline.
 """
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
-from typing import TypeVar
+from collections.abc import Mapping
 
 import requests
-from greenlet import getcurrent, greenlet
 from requests.structures import CaseInsensitiveDict
 
+from bridge.outbound.greenlets import wait_for_loop
 from bridge.outbound.http import HttpClient
-
-Result = TypeVar("Result")
-
-
-async def run_blocking(call: Callable[[], Result]) -> Result:
-    """Calls it without blocking the event loop: what it awaits with wait_for_loop, the loop does meanwhile."""
-    running = greenlet(call)
-    handed = running.switch()
-    while not running.dead:
-        try:
-            value = await handed
-        except BaseException as error:
-            handed = running.throw(error)
-        else:
-            handed = running.switch(value)
-    result: Result = handed
-    return result
-
-
-def wait_for_loop(work: Awaitable[Result]) -> Result:
-    """In code that run_blocking called."""
-    starter = getcurrent().parent
-    assert starter is not None
-    result: Result = starter.switch(work)
-    return result
 
 
 class LoopTransport:
