@@ -170,6 +170,17 @@ def over_tls(connection: AllowedSocket, context: ssl.SSLContext, name: str, seco
     return secured
 
 
+def is_quiet(connection: socket.socket) -> bool:
+    """Open, as far as is known here, and nothing has come that was not read yet."""
+    try:
+        socket.socket.recv(connection, 1, socket.MSG_PEEK)
+    except BlockingIOError:
+        return True
+    except OSError:
+        pass
+    return False
+
+
 def cut(connection: socket.socket | None) -> None:
     """Ends, from another task, a wait for the peer.
 

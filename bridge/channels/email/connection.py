@@ -28,6 +28,7 @@ from bridge.outbound.sockets import (
     connected,
     cut,
     in_time,
+    is_quiet,
     over_tls,
     tls_context,
 )
@@ -36,16 +37,17 @@ from bridge.rendering.text import one_line
 
 CONNECT_SECONDS = 30.0
 CHECK_SECONDS = 10.0
+FRESH_SECONDS = 5.0  #: after the last mail, in which a connection that is open and silent needs no question
 MAX_MAILS = 50
 MAX_IDLE_SECONDS = 60.0
 MAX_REPLIES = 65_536  #: octets of one mail's conversation: a dozen lines, of 512 at most (RFC 5321 4.5.3.1.5)
+GO_ON = 354  #: the mail may follow
 _CREDENTIAL = {530, 534, 535, 538}
 _DESTINATION = {550, 551, 553}
 _PAYLOAD = {552, 554}
 Result = TypeVar("Result")
 _PLAIN_REFUSALS = (Reason.DESTINATION, Reason.PAYLOAD)
 _CODE = re.compile(rb"\d{3}")
-_LINE_START_DOT = re.compile(rb"(?m)^\.")
 _LINE_END = re.compile(rb"\r\n|\r(?!\n)|(?<!\r)\n")
 _own_name = lru_cache(maxsize=1)(socket.getfqdn)  # asks a name server
 _tls_context = lru_cache(maxsize=1)(partial(tls_context, None))  # reads every authority there is
@@ -75,19 +77,23 @@ class MailConnection:
         self._opening: _Smtp | None = None
         self._mails = 0
         self._used_at = 0.0
+        self._taken = False  # the last mail
+        self._unread: Iterator[tuple[int, bytes]] = iter(())  # replies to what was sent beyond a refusal
 
     def send(self, sender: str, recipient: str, mail: bytes, until: float | None = None) -> str:
         """The server's last reply. Addresses with the domain as DNS knows it. until: on time.monotonic()."""
         self._allowance.grant(time.monotonic() + self._seconds if until is None else until, MAX_REPLIES)
         smtp = self._ready()
+        self._taken = False
         try:
             reply = self._transact(smtp, sender, recipient, mail)
         except BaseException as error:
             # after a plain refusal RSET makes the connection as new; after anything else nothing is certain
-            if not isinstance(error, SendError) or error.reason not in _PLAIN_REFUSALS:
+            plain = isinstance(error, SendError) and error.reason in _PLAIN_REFUSALS
+            if not (plain and self._in_step()):
                 self.close()
             raise
-        self._mails, self._used_at = self._mails + 1, time.monotonic()
+        self._mails, self._used_at, self._taken = self._mails + 1, time.monotonic(), True
         return reply
 
     def close(self) -> None:
@@ -109,7 +115,10 @@ class MailConnection:
         return self._smtp
 
     def _reusable(self, smtp: _Smtp) -> bool:
-        spent = self._mails >= MAX_MAILS or time.monotonic() - self._used_at > MAX_IDLE_SECONDS
+        idle = time.monotonic() - self._used_at
+        spent = self._mails >= MAX_MAILS or idle > MAX_IDLE_SECONDS
+        if self._taken and not spent and idle < FRESH_SECONDS:
+            return smtp.sock is not None and is_quiet(smtp.sock)
         with suppress(OSError, smtplib.SMTPException), self._allowance.at_most(CHECK_SECONDS):
             return (smtp.quit() if spent else smtp.rset())[0] == 250
         return False
@@ -161,16 +170,24 @@ class MailConnection:
 
     def _transact(self, smtp: _Smtp, sender: str, recipient: str, mail: bytes) -> str:
         with _failures("mail"):
-            smtp.ehlo_or_helo_if_needed()
             options = _international(smtp, sender, recipient)
-            _expect(smtp.mail(sender, options), 250)
+            replies = smtp.asked(f"MAIL FROM:{_path(sender)}{options}", f"RCPT TO:{_path(recipient)}", "DATA")
+            self._unread = replies if smtp.pipelines else iter(())
+            _expect(next(replies), 250)
         with _failures("rcpt"):
-            _expect(smtp.rcpt(recipient), 250, 251)
+            _expect(next(replies), 250, 251)
         with _failures("data"):
-            _expect(smtp.docmd("DATA"), 354)
+            _expect(next(replies), GO_ON)
             with _failures("data", ambiguous=True):
                 smtp.send(_stuffed(mail))
                 return _expect(smtp.getreply(), 250)
+
+    def _in_step(self) -> bool:
+        """After a refusal: whether the server waits for a command. It may wait for a mail, even for one without
+        recipients (RFC 2920 3.1), and must not get one."""
+        with suppress(OSError, smtplib.SMTPException):
+            return all(code != GO_ON for code, _ in self._unread)
+        return False
 
 
 class _Smtp(smtplib.SMTP):
@@ -211,6 +228,18 @@ class _Smtp(smtplib.SMTP):
         assert self._tls is not None
         return over_tls(plain, self._tls, self._host, self.timeout)
 
+    @property
+    def pipelines(self) -> bool:
+        """Whether the server takes commands before it has answered those before them (RFC 2920)."""
+        return self.has_extn("pipelining")
+
+    def asked(self, *commands: str) -> Iterator[tuple[int, bytes]]:
+        """The replies: to commands that were sent together, or to each before the next is sent."""
+        if self.pipelines:
+            self.send("".join(f"{command}\r\n" for command in commands))
+        for command in commands:
+            yield self.getreply() if self.pipelines else self.docmd(command)
+
     def getreply(self) -> tuple[int, bytes]:
         """As smtplib's own; but a line without end is no refusal with code 500, and a timeout stays one."""
         if self.file is None:
@@ -227,21 +256,31 @@ class _Smtp(smtplib.SMTP):
                 return int(code[0]) if code else -1, b"\n".join(lines)
 
 
-def _international(smtp: _Smtp, sender: str, recipient: str) -> list[str]:
-    """RFC 6531, for what stands before the @."""
+def _international(smtp: _Smtp, sender: str, recipient: str) -> str:
+    """The options of RFC 6531, for what stands before the @."""
     if sender.isascii() and recipient.isascii():
-        return []
+        return ""
     if not smtp.has_extn("smtputf8"):
         whose = "`to`" if sender.isascii() else "`from`"
         detail = f"the mail server takes no address with such letters before the @ as the one in {whose} (SMTPUTF8)"
         raise SendError(Reason.DESTINATION, detail)
     smtp.command_encoding = "utf-8"
-    return ["SMTPUTF8", "BODY=8BITMIME"]
+    return " SMTPUTF8 BODY=8BITMIME"
+
+
+@lru_cache(maxsize=1024)
+def _path(address: str) -> str:
+    """Raises ValueError for what would be more than one command."""
+    if "\r" in address or "\n" in address:
+        raise ValueError("an address with a line break")
+    return smtplib.quoteaddr(address)
 
 
 def _stuffed(mail: bytes) -> bytes:
     """RFC 5321 4.5.2: a dot at the start of a line is doubled; the final dot ends the mail."""
-    lines = _LINE_START_DOT.sub(b"..", _LINE_END.sub(b"\r\n", mail))
+    if not mail.count(b"\r") == mail.count(b"\n") == mail.count(b"\r\n"):
+        mail = _LINE_END.sub(b"\r\n", mail)
+    lines = (b"." if mail.startswith(b".") else b"") + mail.replace(b"\r\n.", b"\r\n..")
     return lines + (b"" if lines.endswith(b"\r\n") else b"\r\n") + b".\r\n"
 
 
