@@ -58,4 +58,4 @@ def labelled(name: str, value: str) -> str:
 
 def utf16_units(text: str) -> int:
     """The length as JavaScript, and much of Slack, counts it: an emoji is two."""
-    return len(text.encode("utf-16-le", "surrogatepass")) // 2
+    return len(text) if text.isascii() else len(text.encode("utf-16-le", "surrogatepass")) // 2
