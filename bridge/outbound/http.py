@@ -12,6 +12,7 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import aiohttp
@@ -20,7 +21,7 @@ from aiohttp.client_reqrep import ClientRequest
 from multidict import CIMultiDict
 from yarl import URL
 
-from bridge.core.network.proxies import UnusableProxy, proxy_for
+from bridge.core.network.proxies import UnusableProxy, proxies_in, proxy_for
 from bridge.outbound.metered import AnswerTooLarge, MeteredConnector
 from bridge.outbound.trust import tls_fault, trusted
 
@@ -92,7 +93,7 @@ class HttpClient:
                 timeout=aiohttp.ClientTimeout(total=None),
                 cookie_jar=aiohttp.DummyCookieJar(),
                 auto_decompress=False,
-                request_class=_Request,
+                request_class=partial(_Request, environ=proxies_in(os.environ)),  # type: ignore[arg-type]
                 response_class=_Response,
                 middlewares=middlewares,
                 json_serialize_bytes=orjson.dumps,
@@ -143,10 +144,14 @@ _PROGRESS: ContextVar[_Progress] = ContextVar("progress of the call")
 
 
 class _Request(ClientRequest):
-    """Uses the environment's proxy, and records when the first octet is sent."""
+    """Uses the environment's proxy, and records when the first octet is sent. environ: when the session was made."""
+
+    def __init__(self, *arguments: Any, environ: Mapping[str, str], **more: Any) -> None:
+        self._environ = environ
+        super().__init__(*arguments, **more)
 
     def update_proxy(self, proxy: Any, proxy_auth: Any, proxy_headers: Any) -> None:
-        found = proxy_for(str(self.url), os.environ)
+        found = proxy_for(str(self.url), self._environ)
         login = {"Proxy-Authorization": found.authorization} if found and found.authorization else {}
         super().update_proxy(URL(found.url) if found else None, None, CIMultiDict(login) if login else None)
         if not self.is_ssl():  # no CONNECT, so that the proxy reads the request itself

@@ -1,19 +1,26 @@
-"""Sockets for blocking libraries, with one deadline and a limit on what is read per conversation.
+"""Sockets for blocking libraries within the event loop, with one deadline and a limit on what is read per conversation.
 
 A socket's own timeout restarts with each byte, and smtplib keeps every line of a response until the last.
 """
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
+import math
 import socket
 import ssl
 import time
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
+from bridge.outbound.greenlets import wait_for_loop
 from bridge.outbound.trust import trusting
+
+MAX_WAIT = 3600.0  #: seconds, for a wait without a limit of its own
+Result = TypeVar("Result")
 
 
 class TooMuch(OSError):
@@ -56,34 +63,34 @@ class Allowance:
 
 
 class _Allowed:
-    """For both kinds of sockets: each call uses its own timeout, but never beyond the allowance."""
+    """For both kinds of sockets, which never block: the event loop waits. Only within run_blocking."""
 
     allowance: Allowance | None = None
-    _own: float | None = None
-
-    def settimeout(self, value: float | None) -> None:
-        self._own = value
-        super().settimeout(value)  # type: ignore[misc]
+    seconds: float = math.inf  #: for each call, within the allowance
 
     def recv_into(self, *arguments: Any, **more: Any) -> int:
-        self.hasten()
-        count: int = super().recv_into(*arguments, **more)  # type: ignore[misc]
+        count: int = self._waiting(partial(super().recv_into, *arguments, **more))  # type: ignore[misc]
         if self.allowance is not None:
             self.allowance.received(count)
         return count
 
     def send(self, *arguments: Any, **more: Any) -> int:
-        self.hasten()
-        return super().send(*arguments, **more)  # type: ignore[misc, no-any-return]
+        count: int = self._waiting(partial(super().send, *arguments, **more), writes=True)  # type: ignore[misc]
+        return count
 
-    def sendall(self, *arguments: Any, **more: Any) -> None:
-        self.hasten()
-        super().sendall(*arguments, **more)  # type: ignore[misc]
+    def sendall(self, data: Any, flags: int = 0) -> None:
+        left = memoryview(data)
+        while left:
+            left = left[self.send(left) :]
 
-    def hasten(self) -> None:
-        if self.allowance is not None:
-            left = self.allowance.seconds
-            super().settimeout(left if self._own is None else min(self._own, left))  # type: ignore[misc]
+    def _waiting(self, call: Callable[[], Result], *, writes: bool = False) -> Result:
+        while True:
+            left = self.seconds if self.allowance is None else min(self.seconds, self.allowance.seconds)
+            try:
+                return call()
+            except (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError) as error:
+                writing = isinstance(error, ssl.SSLWantWriteError) or (writes and isinstance(error, BlockingIOError))
+            wait_for_loop(_ready(self.fileno(), left, writing=writing))  # type: ignore[attr-defined]
 
 
 class AllowedSocket(_Allowed, socket.socket):
@@ -91,47 +98,93 @@ class AllowedSocket(_Allowed, socket.socket):
 
 
 class AllowedTlsSocket(_Allowed, ssl.SSLSocket):
-    pass
+    def do_handshake(self, block: bool = False) -> None:
+        self._waiting(super().do_handshake)
+
+
+async def _ready(descriptor: int, seconds: float, *, writing: bool) -> None:
+    """Raises TimeoutError."""
+    loop = asyncio.get_running_loop()
+    ready: asyncio.Future[None] = loop.create_future()
+    add, remove = (loop.add_writer, loop.remove_writer) if writing else (loop.add_reader, loop.remove_reader)
+    add(descriptor, _end, ready, None)
+    late = loop.call_later(min(seconds, MAX_WAIT), _end, ready, TimeoutError("no answer in time"))
+    try:
+        await ready
+    finally:
+        late.cancel()
+        remove(descriptor)
+
+
+def _end(waiting: asyncio.Future[None], fault: Exception | None) -> None:
+    if waiting.done():
+        return
+    if fault is not None:
+        waiting.set_exception(fault)
+    else:
+        waiting.set_result(None)
 
 
 def connected(host: str, port: int, allowance: Allowance, seconds: float) -> AllowedSocket:
     """seconds: for each address of the host, and each step afterwards. Raises OSError, the last address's."""
     fault: OSError = OSError("no address")
-    for family, kind, protocol, _, address in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM):
+    loop = asyncio.get_running_loop()
+    found = in_time(loop.getaddrinfo(host, port, type=socket.SOCK_STREAM), allowance)
+    for family, kind, protocol, _, address in found:
         connection = AllowedSocket(family, kind, protocol)
         try:
-            connection.settimeout(min(seconds, allowance.seconds))
-            connection.connect(address)
+            connection.setblocking(False)
+            in_time(loop.sock_connect(connection, address), allowance, seconds)
         except OSError as error:
             connection.close()
             fault = error
         else:
-            connection.settimeout(seconds)
-            connection.allowance = allowance
+            connection.allowance, connection.seconds = allowance, seconds
             return connection
     raise fault
 
 
+def in_time(work: Awaitable[Result], allowance: Allowance, seconds: float = math.inf) -> Result:
+    """Within run_blocking: what the event loop makes of it. Raises TimeoutError, and never later than the allowance."""
+    return wait_for_loop(asyncio.wait_for(work, min(seconds, allowance.seconds)))
+
+
 def tls_context(authorities: Path | None) -> ssl.SSLContext:
-    """A context whose sockets respect an allowance. Raises UnusableAuthorities."""
+    """A context whose sockets respect an allowance. Takes a while: it reads files. Raises UnusableAuthorities."""
     context = trusting(authorities)
     context.sslsocket_class = AllowedTlsSocket
     return context
 
 
-def over_tls(connection: AllowedSocket, context: ssl.SSLContext, name: str) -> AllowedTlsSocket:
-    """name: the host that the certificate must name. The handshake, too, is within the allowance."""
-    connection.hasten()  # OpenSSL counts a socket's timeout for all of the handshake
-    secured = context.wrap_socket(connection, server_hostname=name)
+def over_tls(connection: AllowedSocket, context: ssl.SSLContext, name: str, seconds: float) -> AllowedTlsSocket:
+    """name: the host that the certificate must name. seconds: for each step. Takes the connection's place."""
+    allowance = connection.allowance
+    secured = context.wrap_socket(connection, server_hostname=name, do_handshake_on_connect=False)
     assert isinstance(secured, AllowedTlsSocket)
-    secured.allowance = connection.allowance
+    secured.allowance, secured.seconds = allowance, seconds
+    try:
+        secured.do_handshake()
+    except BaseException:
+        secured.close()
+        raise
     return secured
 
 
-def cut(connection: socket.socket | None) -> None:
-    """Unblock, from another thread, a call that waits for the peer.
+def is_quiet(connection: socket.socket) -> bool:
+    """Open, as far as is known here, and nothing has come that was not read yet."""
+    try:
+        socket.socket.recv(connection, 1, socket.MSG_PEEK)
+    except BlockingIOError:
+        return True
+    except OSError:
+        pass
+    return False
 
-    Shuts down the plain socket below TLS: with ssl's own shutdown the waiting thread would continue in plain text.
+
+def cut(connection: socket.socket | None) -> None:
+    """Ends, from another task, a wait for the peer.
+
+    Shuts down the plain socket below TLS: with ssl's own shutdown the waiting one would continue in plain text.
     """
     if connection is not None:
         with contextlib.suppress(OSError):

@@ -64,25 +64,10 @@ class ContextView:
     after: tuple[FactLine, ...] = ()  #: facts measured after the end, if `facts` are from before
     after_measured: str = ""
     after_measured_at: datetime | None = None
-
-    @property
-    def bad(self) -> tuple[FactLine, ...]:
-        return with_counts([fact for fact in self.facts if fact.verdict == Verdict.BAD])
-
-    @property
-    def others(self) -> tuple[FactLine, ...]:
-        """What is good, or nothing remarkable."""
-        return tuple(fact for fact in self.facts if fact.verdict != Verdict.BAD)
-
-    @property
-    def worst(self) -> tuple[FactLine, ...]:
-        """What a message says first."""
-        return self.bad[:MAX_WORST]
-
-    @property
-    def rest(self) -> tuple[FactLine, ...]:
-        """What it says below the first screen."""
-        return (*self.bad[MAX_WORST:], *self.others)
+    bad: tuple[FactLine, ...] = ()  #: of the facts, with their counts
+    others: tuple[FactLine, ...] = ()  #: what is good, or nothing remarkable
+    worst: tuple[FactLine, ...] = ()  #: what a message says first
+    rest: tuple[FactLine, ...] = ()  #: what it says below the first screen
 
 
 NOTHING = ContextView()
@@ -119,9 +104,11 @@ def _view(same: _Same, started_at: datetime, component: str) -> ContextView:
     after = in_order(newest.facts, newest.at) if during else ()
     onset = _onset(same.context, started_at)
     beginning = beginning_of(same.context, started_at)
-    cause = context.hypothesis
+    cause, lines = context.hypothesis, fact_lines(facts, context.at)
+    bad = with_counts([line for line in lines if line.verdict == Verdict.BAD])
+    others = tuple(line for line in lines if line.verdict != Verdict.BAD)
     return ContextView(
-        facts=fact_lines(facts, context.at),
+        facts=lines,
         unknown=tuple(_unknown(context.unknown)),
         changes=tuple(change_line(change, beginning, component) for change in newest.changes[:MAX_CHANGES]),
         more_changes=max(0, len(newest.changes) - MAX_CHANGES),
@@ -143,6 +130,10 @@ def _view(same: _Same, started_at: datetime, component: str) -> ContextView:
         after=fact_lines(after, newest.at),
         after_measured=f"{newest.at:%Y-%m-%d %H:%M:%S} UTC" if during else "",
         after_measured_at=newest.at if during else None,
+        bad=bad,
+        others=others,
+        worst=bad[:MAX_WORST],
+        rest=(*bad[MAX_WORST:], *others),
     )
 
 

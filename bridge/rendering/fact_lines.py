@@ -88,6 +88,8 @@ def parts_text(fact: Fact, most: int = MAX_PARTS) -> str:
 
 
 def short_name(text: str) -> str:
+    if len(text) <= MAX_NAME and text.isascii() and text.isprintable() and "  " not in text:  # as nearly all are
+        return text.strip()
     return beside(cut(one_line(text), MAX_NAME))
 
 
@@ -110,15 +112,21 @@ def _line(fact: Fact, measured_at: datetime) -> FactLine:
     earlier = measured_at - fact.at
     age = f"measured at {fact.at:%H:%M:%S}, {in_words(earlier)} earlier" if earlier > STALE else ""
     why = cut(one_line(fact.why), MAX_WHY) if fact.why else ""
-    details = (why, _trend(fact, 1), parts_text(fact, MAX_WORST_PARTS), age)
+    trend, parts = _trend(fact), parts_text(fact)
+    details = (
+        why,
+        _trend(fact, 1) if len(fact.past) > 1 else trend,
+        parts_text(fact, MAX_WORST_PARTS) if len(fact.parts) > MAX_WORST_PARTS else parts,
+        age,
+    )
     return FactLine(
         name=short_name(fact.name),
         title=short_name(fact.title) or short_name(fact.name) or "(no name)",
         value=measured(fact),
         verdict=fact.verdict.value,
         judgement=", ".join([*judged, *([why] if why else [])]),
-        trend=_trend(fact),
-        parts=parts_text(fact),
+        trend=trend,
+        parts=parts,
         age=age,
         detail="; ".join(text for text in details if text),
     )

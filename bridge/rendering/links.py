@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
+from functools import lru_cache
 from urllib.parse import parse_qsl, quote, unquote, urlsplit, urlunsplit
 
 from bridge.config.settings import Settings
@@ -42,7 +43,10 @@ class Addresses:
     )  #: source -> its Alertmanager's web interface, if any
 
     def incident(self, number: int, page: str = "") -> str | None:
-        return safe_href(f"{self.bridge}/incidents/{number}{page}") if self.bridge else None
+        """page: "", or of ASCII letters and slashes."""
+        base = _known_href(f"{self.bridge}/incidents/") if self.bridge else None
+        href = f"{base}{number}{page}" if base else ""
+        return href if base and len(href) <= MAX_HREF else None
 
     def runbook(self, reference: str) -> str | None:
         """The link of a URL or of a path below `runbooks`; without a base, of the bridge's own runbook if it exists."""
@@ -75,6 +79,10 @@ def safe_href(text: object) -> str | None:
     except ValueError:
         return None
     return href if fine and len(href) <= MAX_HREF else None
+
+
+#: for what many incidents share: the bridge's address, and a rule's page in Prometheus
+_known_href = lru_cache(maxsize=256)(safe_href)
 
 
 def below(base: str, reference: str) -> str | None:
@@ -119,7 +127,7 @@ def _pages(incident: Incident, addresses: Addresses) -> Iterator[tuple[str, str 
 
     Only an Alertmanager sends an external_url, and only its alerts can be silenced in this way.
     """
-    ui, labels = addresses.alertmanagers.get(incident.source), silenced_labels(incident)
+    ui = addresses.alertmanagers.get(incident.source)
     if addresses.bridge:
         yield "Alerts", addresses.incident(incident.number, "/alerts")
     elif ui:
@@ -128,16 +136,21 @@ def _pages(incident: Incident, addresses: Addresses) -> Iterator[tuple[str, str 
         return
     if addresses.bridge:
         yield "Silence", addresses.incident(incident.number, "/silence")
-    elif ui and labels:
+    elif ui and (labels := silenced_labels(incident)):
         yield "Silence", safe_href(silence_form(ui, labels))
 
 
 def _sources(alerts: list[Alert]) -> Iterator[tuple[str, str | None]]:
     """The generator URL of the first alert that has one."""
     for alert in alerts:
-        if href := safe_href(alert.generator_url):
-            yield "Prometheus" if expression_in(alert.generator_url) else "Source", href
+        if href := _known_href(alert.generator_url):
+            yield "Prometheus" if _is_query(alert.generator_url) else "Source", href
             return
+
+
+@lru_cache(maxsize=256)
+def _is_query(generator_url: str) -> bool:
+    return expression_in(generator_url) is not None
 
 
 def around(href: str, alerts: Iterable[Alert]) -> str:

@@ -158,7 +158,7 @@ class Renderer:
 
 
 _WORDS = {"in_words": in_words, "status_word": status_word, "state_word": state_word}
-_CONTEXT_FIELDS = (*(field.name for field in fields(ContextView)), "worst", "rest")
+_CONTEXT_FIELDS = tuple(field.name for field in fields(ContextView) if field.name not in ("bad", "others"))
 
 
 def template_view(shown: Mapping[str, Any]) -> dict[str, Any]:

@@ -77,7 +77,9 @@ def subfolders(folder: Path | None) -> list[Path]:
 def template_of(folders: Sequence[Path], name: str) -> Template:
     """Sandboxed if it is an operator's, for it should not run code. Raises any error of loading or compiling."""
     own = any((folder / name).is_file() for folder in folders)
-    return (environment_of(folders) if own else _built_in()).get_template(name)
+    template = (environment_of(folders) if own else _built_in()).get_template(name)
+    template.globals = dict(template.globals)  # a ChainMap, of which each rendering would make a dict
+    return template
 
 
 @functools.cache  # compiling dominates a process's start, and the configuration check has already done it

@@ -20,7 +20,8 @@ BENCH_ID = re.compile(rb"Bench(\d{7})")
 LENGTH = re.compile(rb"content-length: *(\d+)", re.IGNORECASE)
 UNAVAILABLE = b"HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\n\r\n"
 SLOW_SECONDS = 0.8
-REPLIES = {b"EHLO": b"250-bench\r\n250 8BITMIME\r\n", b"DATA": b"354 go on\r\n", b"QUIT": b"221 bye\r\n"}
+OFFERS = b"250-bench\r\n250-PIPELINING\r\n250 8BITMIME\r\n"
+REPLIES = {b"EHLO": OFFERS, b"DATA": b"354 go on\r\n", b"QUIT": b"221 bye\r\n"}
 
 
 class Book:

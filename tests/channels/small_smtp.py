@@ -91,7 +91,8 @@ class Conversation:
         return [f"250{'-' if index + 1 < len(texts) else ' '}{text}".encode() for index, text in enumerate(texts)]
 
     def _data(self) -> None:
-        self._answer("DATA", b"354 go on")
+        if not self._answer("DATA", b"354 go on").startswith(b"354"):
+            return
         content = b""
         while not content.endswith(b"\r\n.\r\n"):
             line = self.file.readline()
@@ -100,15 +101,17 @@ class Conversation:
             content += line
         before = self.server.commands[::-1]
         mail, rcpt = [next(each for each in before if each.upper().startswith(verb)) for verb in (b"MAIL", b"RCPT")]
-        self.server.mails.append((mail, rcpt, content[:-3].replace(b"\r\n..", b"\r\n.")))
+        self.server.mails.append((mail, rcpt, (b"\r\n" + content[:-3]).replace(b"\r\n..", b"\r\n.")[2:]))
         self._answer(".", b"250 2.0.0 OK")
 
-    def _answer(self, verb: str, usual: bytes) -> None:
+    def _answer(self, verb: str, usual: bytes) -> bytes:
+        """A callable is taken to have said the usual."""
         said = self.server.answers.get(verb, usual)
         if callable(said):
             said(self)
-        else:
-            self.say(said)
+            return usual
+        self.say(said)
+        return said
 
 
 def _as_it_should(talk: Conversation, command: str) -> bool:

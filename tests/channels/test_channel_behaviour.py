@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import socket
 import subprocess
 import threading
@@ -19,6 +20,7 @@ from bridge.core.errors import Reason, SendError
 from bridge.core.incidents.transitions import Rules, receive
 from bridge.core.model import State, Target
 from bridge.core.ports import Receipt
+from bridge.outbound.greenlets import run_blocking
 from bridge.rendering.renderer import Renderer
 from dev.sandbox.running import RunningSandbox, running_sandbox
 from tests.builders import a_group, an_alert
@@ -308,22 +310,26 @@ def test_mail_goes_over_verified_tls_only(tmp_path: Path) -> None:
 
 def test_a_mail_connection_is_kept_and_replaced_when_it_died(vendors: RunningSandbox) -> None:
     settings = an_email(vendors.smtp_address)._settings
-    connection = MailConnection(settings)
-    connection.send("a@example.org", "b@example.org", b"Subject: 1\r\n\r\n.dot\r\n")
-    kept = connection._smtp
-    connection.send("a@example.org", "b@example.org", b"Subject: 2\r\n\r\n")
-    assert connection._smtp is kept
-    assert kept is not None
-    assert kept.sock is not None
-    kept.sock.shutdown(socket.SHUT_RDWR)
-    connection.send("a@example.org", "b@example.org", b"Subject: 3\r\n\r\n")
-    assert connection._smtp is not kept
-    kept = connection._smtp
-    vendors.fault(target="smtp", kind="smtp_reply", code=550, at="rcpt", count=1)
-    with pytest.raises(SendError):
-        connection.send("a@example.org", "b@example.org", b"x")
-    connection.send("a@example.org", "b@example.org", b"Subject: 4\r\n\r\n")
-    assert connection._smtp is kept
-    connection.close()
+
+    def send_some() -> None:
+        connection = MailConnection(settings)
+        connection.send("a@example.org", "b@example.org", b"Subject: 1\r\n\r\n.dot\r\n")
+        kept = connection._smtp
+        connection.send("a@example.org", "b@example.org", b"Subject: 2\r\n\r\n")
+        assert connection._smtp is kept
+        assert kept is not None
+        assert kept.sock is not None
+        kept.sock.shutdown(socket.SHUT_RDWR)
+        connection.send("a@example.org", "b@example.org", b"Subject: 3\r\n\r\n")
+        assert connection._smtp is not kept
+        kept = connection._smtp
+        vendors.fault(target="smtp", kind="smtp_reply", code=550, at="rcpt", count=1)
+        with pytest.raises(SendError):
+            connection.send("a@example.org", "b@example.org", b"x")
+        connection.send("a@example.org", "b@example.org", b"Subject: 4\r\n\r\n")
+        assert connection._smtp is kept
+        connection.close()
+
+    asyncio.run(run_blocking(send_some))
     assert [mail["subject"] for mail in vendors.state["mail"]] == ["1", "2", "3", "4"]
     assert vendors.raw_mail(1).endswith(b"\r\n.dot\r\n")

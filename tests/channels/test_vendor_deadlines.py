@@ -91,7 +91,7 @@ def test_a_hundred_pages_into_nowhere_leave_nothing_behind(way: str) -> None:
             await asyncio.gather(*(pager.fails() for _ in range(8)))
         while connections_to(vendor.port) or len(asyncio.all_tasks()) > 1:
             await asyncio.sleep(0.01)
-        assert len(channel_threads() - before) == 8
+        assert channel_threads() == before
         moody.script = healthy("pagerduty")
         await asyncio.gather(*(pager.recovers() for _ in range(16)))
         await pager.close()

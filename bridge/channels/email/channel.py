@@ -4,23 +4,22 @@ from __future__ import annotations
 
 import asyncio
 import re
-import threading
 import time
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from functools import partial
 
 from bridge.channels.email.connection import MailConnection
-from bridge.channels.email.message import mail_bytes, subject_in
+from bridge.channels.email.message import mail_bytes, subject_in, subject_of
 from bridge.channels.email.settings import EmailSettings
 from bridge.core.errors import Reason, SendError
 from bridge.core.network.mailboxes import parse_mailbox
 from bridge.core.ports import Claim, Composed, Message, Receipt
+from bridge.outbound.greenlets import run_blocking
 from bridge.rendering.text import one_line
 
 #: The codes at the start of a reply (RFC 5321, RFC 3463), and the word that says the same.
 _CODES = re.compile(r"\d{3}[ -]?\s*(\d\.\d{1,3}\.\d{1,3}\b)?\s*(ok\b)?[\s:.,;-]*", re.IGNORECASE | re.ASCII)
-GRACE_SECONDS = 5.0
 
 
 class EmailChannel:
@@ -34,9 +33,10 @@ class EmailChannel:
         self._settings = settings
         self._seconds = settings.timeout.total_seconds()
         self._sender = parse_mailbox(settings.from_).address
-        self._threads = ThreadPoolExecutor(settings.concurrency, f"channel-{name}")
-        self._own = threading.local()
-        self._opened: list[MailConnection] = []  # to close them from another thread at the end
+        self._room = asyncio.Semaphore(settings.concurrency)
+        self._idle: list[MailConnection] = []  # the last used one at the end
+        self._busy: set[MailConnection] = set()
+        self._closed = False
 
     @property
     def recipients(self) -> tuple[str, ...]:
@@ -52,30 +52,38 @@ class EmailChannel:
         return Composed(mail)
 
     async def send(self, composed: Composed, message: Message, claim: Claim) -> Receipt:
-        """A conversation ends by itself within `timeout`; only a name server can keep its thread for longer."""
         with _addresses():
             recipient = parse_mailbox(claim.target.recipient).address
-        loop, until = asyncio.get_running_loop(), time.monotonic() + self._seconds
-        work = loop.run_in_executor(self._threads, self._send, recipient, composed.content, until)
-        try:
-            reply = await asyncio.wait_for(work, self._seconds + GRACE_SECONDS)
-        except TimeoutError:
-            raise SendError(Reason.NETWORK, "no end of the conversation in time", ambiguous=True) from None
-        handle = {"revision": message.revision, "subject": subject_in(composed.content)}
+        reply = await self._sent(recipient, composed.content, time.monotonic() + self._seconds)
+        handle = {"revision": message.revision, "subject": _subject_of(message, claim)}
         return Receipt(handle, accepted(reply))
 
     async def close(self) -> None:
-        self._threads.shutdown(wait=False, cancel_futures=True)
-        for connection in self._opened:
+        self._closed = True
+        for connection in self._busy:
             connection.give_up()
-            connection.close()
+        while self._idle:
+            self._idle.pop().close()
 
-    def _send(self, recipient: str, mail: bytes, until: float) -> str:
-        if not hasattr(self._own, "connection"):
-            self._own.connection = MailConnection(self._settings)
-            self._opened.append(self._own.connection)
-        connection: MailConnection = self._own.connection
-        return connection.send(self._sender, recipient, mail, until)
+    async def _sent(self, recipient: str, mail: bytes, until: float) -> str:
+        async with self._room:
+            connection = self._idle.pop() if self._idle else MailConnection(self._settings)
+            self._busy.add(connection)
+            try:
+                return await run_blocking(partial(connection.send, self._sender, recipient, mail, until))
+            finally:
+                self._busy.remove(connection)
+                if self._closed:
+                    connection.close()
+                else:
+                    self._idle.append(connection)
+
+
+def _subject_of(message: Message, claim: Claim) -> str:
+    """That of the mail which was sent."""
+    return (
+        subject_in(claim.frozen) if claim.frozen is not None else _subject_before(message, claim) or subject_of(message)
+    )
 
 
 def _subject_before(message: Message, claim: Claim) -> str | None:

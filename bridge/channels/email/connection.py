@@ -1,4 +1,4 @@
-"""A kept SMTP connection of one thread: verified TLS, login, reuse, and a reply code's meaning for each step.
+"""A kept SMTP connection: verified TLS, login, reuse, and a reply code's meaning for each step. Within run_blocking.
 
 RFC 5321 4.2 and 4.5.3.2; after the final dot silence is ambiguous: the server may have the mail (RFC 1047).
 Invariant: a conversation ends by its deadline whatever the server does, and keeps no more than MAX_REPLIES of it.
@@ -6,35 +6,51 @@ Invariant: a conversation ends by its deadline whatever the server does, and kee
 
 from __future__ import annotations
 
+import asyncio
 import re
 import smtplib
 import socket
 import ssl
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from functools import lru_cache
+from functools import lru_cache, partial
+from typing import TypeVar
 
 from bridge.channels.email.login import logged_in
 from bridge.channels.email.settings import EmailSettings
 from bridge.core.errors import Reason, SendError
-from bridge.outbound.sockets import Allowance, AllowedTlsSocket, TooMuch, connected, cut, over_tls, tls_context
+from bridge.outbound.sockets import (
+    Allowance,
+    AllowedSocket,
+    AllowedTlsSocket,
+    TooMuch,
+    connected,
+    cut,
+    in_time,
+    is_quiet,
+    over_tls,
+    tls_context,
+)
 from bridge.outbound.trust import UnusableAuthorities, tls_fault
 from bridge.rendering.text import one_line
 
 CONNECT_SECONDS = 30.0
 CHECK_SECONDS = 10.0
+FRESH_SECONDS = 5.0  #: after the last mail, in which a connection that is open and silent needs no question
 MAX_MAILS = 50
 MAX_IDLE_SECONDS = 60.0
 MAX_REPLIES = 65_536  #: octets of one mail's conversation: a dozen lines, of 512 at most (RFC 5321 4.5.3.1.5)
+GO_ON = 354  #: the mail may follow
 _CREDENTIAL = {530, 534, 535, 538}
 _DESTINATION = {550, 551, 553}
 _PAYLOAD = {552, 554}
+Result = TypeVar("Result")
 _PLAIN_REFUSALS = (Reason.DESTINATION, Reason.PAYLOAD)
 _CODE = re.compile(rb"\d{3}")
-_LINE_START_DOT = re.compile(rb"(?m)^\.")
 _LINE_END = re.compile(rb"\r\n|\r(?!\n)|(?<!\r)\n")
 _own_name = lru_cache(maxsize=1)(socket.getfqdn)  # asks a name server
+_tls_context = lru_cache(maxsize=1)(partial(tls_context, None))  # reads every authority there is
 
 
 def reason_of(code: int, step: str) -> Reason:
@@ -51,7 +67,7 @@ def reason_of(code: int, step: str) -> Reason:
 
 
 class MailConnection:
-    """Not for two threads. Opens itself when it must, and closes itself after any doubt."""
+    """For one mail at a time. Opens itself when it must, and closes itself after any doubt."""
 
     def __init__(self, settings: EmailSettings) -> None:
         self._settings = settings
@@ -61,19 +77,23 @@ class MailConnection:
         self._opening: _Smtp | None = None
         self._mails = 0
         self._used_at = 0.0
+        self._taken = False  # the last mail
+        self._unread: Iterator[tuple[int, bytes]] = iter(())  # replies to what was sent beyond a refusal
 
     def send(self, sender: str, recipient: str, mail: bytes, until: float | None = None) -> str:
         """The server's last reply. Addresses with the domain as DNS knows it. until: on time.monotonic()."""
         self._allowance.grant(time.monotonic() + self._seconds if until is None else until, MAX_REPLIES)
         smtp = self._ready()
+        self._taken = False
         try:
             reply = self._transact(smtp, sender, recipient, mail)
         except BaseException as error:
             # after a plain refusal RSET makes the connection as new; after anything else nothing is certain
-            if not isinstance(error, SendError) or error.reason not in _PLAIN_REFUSALS:
+            plain = isinstance(error, SendError) and error.reason in _PLAIN_REFUSALS
+            if not (plain and self._in_step()):
                 self.close()
             raise
-        self._mails, self._used_at = self._mails + 1, time.monotonic()
+        self._mails, self._used_at, self._taken = self._mails + 1, time.monotonic(), True
         return reply
 
     def close(self) -> None:
@@ -82,7 +102,7 @@ class MailConnection:
             smtp.close()
 
     def give_up(self) -> None:
-        """From another thread: ends a wait for the server's next byte."""
+        """From another task: ends a wait for the server's next byte."""
         smtp = self._opening or self._smtp
         if smtp is not None:
             cut(smtp.sock)
@@ -95,13 +115,17 @@ class MailConnection:
         return self._smtp
 
     def _reusable(self, smtp: _Smtp) -> bool:
-        spent = self._mails >= MAX_MAILS or time.monotonic() - self._used_at > MAX_IDLE_SECONDS
+        idle = time.monotonic() - self._used_at
+        spent = self._mails >= MAX_MAILS or idle > MAX_IDLE_SECONDS
+        if self._taken and not spent and idle < FRESH_SECONDS:
+            return smtp.sock is not None and is_quiet(smtp.sock)
         with suppress(OSError, smtplib.SMTPException), self._allowance.at_most(CHECK_SECONDS):
             return (smtp.quit() if spent else smtp.rset())[0] == 250
         return False
 
     def _opened(self) -> _Smtp:
-        smtp = self._opening = _Smtp(self._settings, self._allowance)
+        with _failures("connect"):
+            smtp = self._opening = _Smtp(self._settings, self._allowance, *self._looked_up())
         try:
             with _failures("connect"):
                 _expect(smtp.connect(*self._settings.smarthost), 220)
@@ -118,6 +142,17 @@ class MailConnection:
         smtp.set_timeout(self._seconds)
         return smtp
 
+    def _looked_up(self) -> tuple[str, ssl.SSLContext | None]:
+        """The name to say, and whom to believe: both take a while, and the event loop goes on meanwhile."""
+        settings = self._settings
+        name = settings.hello or self._aside(_own_name)
+        if settings.tls == "none":
+            return name, None
+        return name, self._aside(partial(tls_context, settings.ca_file) if settings.ca_file else _tls_context)
+
+    def _aside(self, call: Callable[[], Result]) -> Result:
+        return in_time(asyncio.get_running_loop().run_in_executor(None, call), self._allowance)
+
     def _secured(self, smtp: _Smtp) -> None:
         """Mandatory when it is asked for: a server that offers none gets no mail and no password."""
         if self._settings.tls != "starttls":
@@ -125,10 +160,8 @@ class MailConnection:
         if not smtp.has_extn("starttls"):
             advice = "have it offered there, or set tls: implicit for a port that speaks TLS from the start (465)"
             raise SendError(Reason.CREDENTIAL, f"the mail server offers no STARTTLS, so it got nothing: {advice}")
-        code, text = smtp.starttls(context=tls_context(self._settings.ca_file))
-        if code != 220:
-            raise smtplib.SMTPResponseException(code, text)
-        smtp.keep_to_the_allowance()
+        _expect(smtp.docmd("STARTTLS"), 220)
+        smtp.secure()
 
     def _logged_in(self, smtp: _Smtp) -> None:
         username, password = self._settings.username, self._settings.password
@@ -137,16 +170,24 @@ class MailConnection:
 
     def _transact(self, smtp: _Smtp, sender: str, recipient: str, mail: bytes) -> str:
         with _failures("mail"):
-            smtp.ehlo_or_helo_if_needed()
             options = _international(smtp, sender, recipient)
-            _expect(smtp.mail(sender, options), 250)
+            replies = smtp.asked(f"MAIL FROM:{_path(sender)}{options}", f"RCPT TO:{_path(recipient)}", "DATA")
+            self._unread = replies if smtp.pipelines else iter(())
+            _expect(next(replies), 250)
         with _failures("rcpt"):
-            _expect(smtp.rcpt(recipient), 250, 251)
+            _expect(next(replies), 250, 251)
         with _failures("data"):
-            _expect(smtp.docmd("DATA"), 354)
+            _expect(next(replies), GO_ON)
             with _failures("data", ambiguous=True):
                 smtp.send(_stuffed(mail))
                 return _expect(smtp.getreply(), 250)
+
+    def _in_step(self) -> bool:
+        """After a refusal: whether the server waits for a command. It may wait for a mail, even for one without
+        recipients (RFC 2920 3.1), and must not get one."""
+        with suppress(OSError, smtplib.SMTPException):
+            return all(code != GO_ON for code, _ in self._unread)
+        return False
 
 
 class _Smtp(smtplib.SMTP):
@@ -155,32 +196,49 @@ class _Smtp(smtplib.SMTP):
     The constructor would connect, and could not be given up while a server lets its greeting trickle in.
     """
 
-    def __init__(self, settings: EmailSettings, allowance: Allowance) -> None:
+    def __init__(self, settings: EmailSettings, allowance: Allowance, name: str, tls: ssl.SSLContext | None) -> None:
         seconds = min(CONNECT_SECONDS, settings.timeout.total_seconds())
-        super().__init__(local_hostname=settings.hello or _own_name(), timeout=seconds)
-        self._settings, self._allowance = settings, allowance
+        super().__init__(local_hostname=name, timeout=seconds)
+        self._settings, self._allowance, self._tls = settings, allowance, tls
         self._host = settings.smarthost.host  # the name that the certificate must have
 
     def set_timeout(self, seconds: float) -> None:
         """For each step, within the allowance."""
-        if self.sock is not None:
-            self.sock.settimeout(min(seconds, self._settings.timeout.total_seconds()))
+        assert isinstance(self.sock, AllowedSocket | AllowedTlsSocket)
+        self.sock.seconds = min(seconds, self._settings.timeout.total_seconds())
 
-    def keep_to_the_allowance(self) -> None:
-        """After smtplib has put another socket in the place of the first."""
-        assert isinstance(self.sock, AllowedTlsSocket)
-        self.sock.allowance = self._allowance
-        self.set_timeout(CONNECT_SECONDS)
+    def secure(self) -> None:
+        """After the server agreed to STARTTLS. What it said before does not count any more (RFC 3207 4.2)."""
+        assert isinstance(self.sock, AllowedSocket)
+        self.sock, self.file = self._over_tls(self.sock), None
+        self.helo_resp = self.ehlo_resp = None
+        self.esmtp_features, self.does_esmtp = {}, False
 
     def _get_socket(self, host: str, port: int, timeout: float) -> socket.socket:
         plain = connected(host, port, self._allowance, timeout)
         if self._settings.tls != "implicit":
             return plain
         try:
-            return over_tls(plain, tls_context(self._settings.ca_file), host)
+            return self._over_tls(plain)
         except BaseException:
             plain.close()
             raise
+
+    def _over_tls(self, plain: AllowedSocket) -> socket.socket:
+        assert self._tls is not None
+        return over_tls(plain, self._tls, self._host, self.timeout)
+
+    @property
+    def pipelines(self) -> bool:
+        """Whether the server takes commands before it has answered those before them (RFC 2920)."""
+        return self.has_extn("pipelining")
+
+    def asked(self, *commands: str) -> Iterator[tuple[int, bytes]]:
+        """The replies: to commands that were sent together, or to each before the next is sent."""
+        if self.pipelines:
+            self.send("".join(f"{command}\r\n" for command in commands))
+        for command in commands:
+            yield self.getreply() if self.pipelines else self.docmd(command)
 
     def getreply(self) -> tuple[int, bytes]:
         """As smtplib's own; but a line without end is no refusal with code 500, and a timeout stays one."""
@@ -198,21 +256,31 @@ class _Smtp(smtplib.SMTP):
                 return int(code[0]) if code else -1, b"\n".join(lines)
 
 
-def _international(smtp: _Smtp, sender: str, recipient: str) -> list[str]:
-    """RFC 6531, for what stands before the @."""
+def _international(smtp: _Smtp, sender: str, recipient: str) -> str:
+    """The options of RFC 6531, for what stands before the @."""
     if sender.isascii() and recipient.isascii():
-        return []
+        return ""
     if not smtp.has_extn("smtputf8"):
         whose = "`to`" if sender.isascii() else "`from`"
         detail = f"the mail server takes no address with such letters before the @ as the one in {whose} (SMTPUTF8)"
         raise SendError(Reason.DESTINATION, detail)
     smtp.command_encoding = "utf-8"
-    return ["SMTPUTF8", "BODY=8BITMIME"]
+    return " SMTPUTF8 BODY=8BITMIME"
+
+
+@lru_cache(maxsize=1024)
+def _path(address: str) -> str:
+    """Raises ValueError for what would be more than one command."""
+    if "\r" in address or "\n" in address:
+        raise ValueError("an address with a line break")
+    return smtplib.quoteaddr(address)
 
 
 def _stuffed(mail: bytes) -> bytes:
     """RFC 5321 4.5.2: a dot at the start of a line is doubled; the final dot ends the mail."""
-    lines = _LINE_START_DOT.sub(b"..", _LINE_END.sub(b"\r\n", mail))
+    if not mail.count(b"\r") == mail.count(b"\n") == mail.count(b"\r\n"):
+        mail = _LINE_END.sub(b"\r\n", mail)
+    lines = (b"." if mail.startswith(b".") else b"") + mail.replace(b"\r\n.", b"\r\n..")
     return lines + (b"" if lines.endswith(b"\r\n") else b"\r\n") + b".\r\n"
 
 

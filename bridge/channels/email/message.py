@@ -3,17 +3,16 @@
 The Message-ID and the Date depend on nothing but the revision, so that servers that look know a second copy as
 one. The subject is the same for all mails of an incident to a recipient. Headers: RFC 3834 (Auto-Submitted), RFC 5322
 3.6.4 (References). Header names are fixed here, and no text reaches a header with a control character in it. How they
-are written: mail_headers.py.
+are written: headers.py.
 """
 
 from __future__ import annotations
 
+import base64
 import binascii
 import hashlib
-from email.message import Message as Part
-from email.mime.image import MIMEImage
-from email.mime.multipart import MIMEMultipart
-from email.mime.nonmultipart import MIMENonMultipart
+import re
+from collections.abc import Iterable, Iterator
 from email.parser import HeaderParser
 from email.policy import default
 from email.utils import format_datetime
@@ -25,7 +24,11 @@ from bridge.core.network.mailboxes import parse_mailbox
 from bridge.core.ports import Illustration, Message
 from bridge.rendering.text import clean, cut, one_line
 
+Header = tuple[str, str]
+Part = tuple[list[Header], bytes]  #: as it is written
+_MIME = ("MIME-Version", "1.0")
 PICTURES_HERE = "<!-- pictures -->"
+_NOT_TOKEN = re.compile(r"[^A-Za-z0-9_-]+")
 MAX_SUBJECT = 200
 MAX_HEADER = 200
 
@@ -47,58 +50,56 @@ def mail_bytes(
     message: Message, recipient: str, sender: str, domain: str, *, shrink: bool, subject: str | None = None
 ) -> bytes:
     """subject: that of the mails before; None for the first one. Raises ValueError for an address that is none."""
-    to = parse_mailbox(recipient)
-    identity = _identity(message, to.address, ascii_host(domain))
-    mail = _bodies(message, identity, shrink=shrink)
-    mail["Subject"] = words("Subject", subject or subject_of(message))
-    mail["From"] = mailbox("From", parse_mailbox(sender))
-    mail["To"] = mailbox("To", to)
-    mail["Date"] = format_datetime(message.updated_at)
-    mail["Message-ID"] = identity
-    _thread(mail, message, ascii_host(domain))
-    _mark(mail, message)
-    return _written(mail)
+    to, domain = parse_mailbox(recipient), ascii_host(domain)
+    uid = _token(message.uid)
+    identity = _identity(uid, message.revision, to.address, domain)
+    root = f"<{uid}@{domain}>"  # no mail has this id: each is a reply to it
+    body, content = _bodies(message, identity, shrink=shrink)
+    headers = [
+        *body,
+        ("Subject", words("Subject", subject or subject_of(message))),
+        ("From", mailbox("From", parse_mailbox(sender))),
+        ("To", mailbox("To", to)),
+        ("Date", format_datetime(message.updated_at)),
+        ("Message-ID", identity),
+        ("In-Reply-To", root),
+        ("References", root),
+        *_marks(message),
+    ]
+    return _written(headers, content)
 
 
-def _written(part: Part) -> bytes:
-    """As the standard library would: it looks at every line, and that is half of a mail's cost. Ours need nothing:
-    headers are encoded when they are set, bodies quoted-printable or base64."""
-    head = "".join(f"{name}: {folded(name, value)}\r\n" for name, value in part.raw_items())
-    return f"{head}\r\n".encode("ascii", "surrogateescape") + _content(part)
+def _written(headers: Iterable[Header], content: bytes) -> bytes:
+    """The standard library looks at every line, and that is half of a mail's cost. Ours need nothing: values are
+    encoded already, bodies quoted-printable or base64."""
+    head = "".join(f"{name}: {folded(name, value)}\r\n" for name, value in headers)
+    return f"{head}\r\n".encode("ascii", "surrogateescape") + content
 
 
-def _content(part: Part) -> bytes:
-    inner = part.get_payload()
-    if not isinstance(inner, list):
-        return str(inner).replace("\n", "\r\n").encode("ascii")
-    mark = f"--{part.get_boundary()}".encode()
-    parts = [_written(each) for each in inner if isinstance(each, Part)]
-    return b"".join(mark + b"\r\n" + each + b"\r\n" for each in parts) + mark + b"--\r\n"
+def _multipart(subtype: str, boundary: str, *parts: Part) -> Part:
+    """boundary: the standard library would draw a random one."""
+    mark = f"--{boundary}".encode()
+    content = b"".join(mark + b"\r\n" + _written(*part) + b"\r\n" for part in parts) + mark + b"--\r\n"
+    return [("Content-Type", f'multipart/{subtype}; boundary="{boundary}"'), _MIME], content
 
 
-def _identity(message: Message, to: str, domain: str) -> str:
+def _identity(uid: str, revision: int, to: str, domain: str) -> str:
     who = hashlib.sha256(to.encode()).hexdigest()[:8]
-    return f"<{_token(message.uid)}.{message.revision}.{who}@{domain}>"
+    return f"<{uid}.{revision}.{who}@{domain}>"
 
 
-def _thread(mail: Part, message: Message, domain: str) -> None:
-    root = f"<{_token(message.uid)}@{domain}>"  # no mail has this id: each is a reply to it
-    mail["In-Reply-To"] = root
-    mail["References"] = root
-
-
-def _mark(mail: Part, message: Message) -> None:
-    mail["Auto-Submitted"] = "auto-generated"
-    mail["X-Auto-Response-Suppress"] = "All"  # Exchange
+def _marks(message: Message) -> Iterator[Header]:
+    yield "Auto-Submitted", "auto-generated"
+    yield "X-Auto-Response-Suppress", "All"  # Exchange
     if message.firing and message.severity == "critical":
-        mail["Importance"] = "high"
-        mail["X-Priority"] = "1"
-    mail["X-Alert-Status"] = "firing" if message.firing else "resolved"
-    mail["X-Alert-Severity"] = words("X-Alert-Severity", _ascii(message.severity))
-    mail["X-Alert-Incident"] = str(message.number)
-    mail["X-Alert-Revision"] = str(message.revision)
+        yield "Importance", "high"
+        yield "X-Priority", "1"
+    yield "X-Alert-Status", "firing" if message.firing else "resolved"
+    yield "X-Alert-Severity", words("X-Alert-Severity", _ascii(message.severity))
+    yield "X-Alert-Incident", str(message.number)
+    yield "X-Alert-Revision", str(message.revision)
     if name := _ascii(message.alertname):
-        mail["X-Alert-Name"] = words("X-Alert-Name", name)
+        yield "X-Alert-Name", words("X-Alert-Name", name)
 
 
 def _bodies(message: Message, identity: str, *, shrink: bool) -> Part:
@@ -106,30 +107,33 @@ def _bodies(message: Message, identity: str, *, shrink: bool) -> Part:
     plain = _body("plain", text + "\n")
     if shrink or not message.html:
         return plain
-    # the stdlib would draw a random one
-    both = MIMEMultipart("alternative", "=_" + hashlib.sha256(identity.encode()).hexdigest()[:32])
-    both.attach(plain)
-    both.attach(_illustrated(message, identity) if message.pictures else _body("html", clean(message.html)))
-    return both
+    html = _illustrated(message, identity) if message.pictures else _body("html", clean(message.html))
+    return _multipart("alternative", "=_" + hashlib.sha256(identity.encode()).hexdigest()[:32], plain, html)
 
 
 def _illustrated(message: Message, identity: str) -> Part:
     """The HTML with its pictures beside it (RFC 2387), referred to by Content-ID (RFC 2392)."""
     digest = hashlib.sha256(f"pictures {identity}".encode()).hexdigest()[:32]
-    related = MIMEMultipart("related", f"=_{digest}")
     names = [f"{index}.{digest}@pictures" for index in range(len(message.pictures))]
     shown = "".join(_figure(name, picture) for name, picture in zip(names, message.pictures, strict=True))
     html = clean(message.html)
     head, marker, tail = html.partition(PICTURES_HERE)
     if not marker:  # an operator's template that does not say where
         head, marker, tail = html.rpartition("</body>")
-    related.attach(_body("html", f"{head or html}{shown}{marker}{tail if head else ''}"))
-    for name, picture in zip(names, message.pictures, strict=True):
-        image = MIMEImage(picture.png, "png")
-        image["Content-ID"] = f"<{name}>"
-        image["Content-Disposition"] = "inline"
-        related.attach(image)
-    return related
+    body = _body("html", f"{head or html}{shown}{marker}{tail if head else ''}")
+    images = (_image(name, picture) for name, picture in zip(names, message.pictures, strict=True))
+    return _multipart("related", f"=_{digest}", body, *images)
+
+
+def _image(name: str, picture: Illustration) -> Part:
+    headers = [
+        ("Content-Type", "image/png"),
+        _MIME,
+        ("Content-Transfer-Encoding", "base64"),
+        ("Content-ID", f"<{name}>"),
+        ("Content-Disposition", "inline"),
+    ]
+    return headers, _lines(base64.encodebytes(picture.png))
 
 
 def _figure(name: str, picture: Illustration) -> str:
@@ -139,10 +143,16 @@ def _figure(name: str, picture: Illustration) -> str:
 
 def _body(subtype: str, text: str) -> Part:
     """Quoted-printable: not every server on the way takes 8BITMIME, and lines may be longer than SMTP allows."""
-    part = MIMENonMultipart("text", subtype, charset="utf-8")
-    part["Content-Transfer-Encoding"] = "quoted-printable"
-    part.set_payload(binascii.b2a_qp(text.encode()).decode("ascii"))
-    return part
+    headers = [
+        ("Content-Type", f'text/{subtype}; charset="utf-8"'),
+        _MIME,
+        ("Content-Transfer-Encoding", "quoted-printable"),
+    ]
+    return headers, _lines(binascii.b2a_qp(text.encode()))
+
+
+def _lines(content: bytes) -> bytes:
+    return content.replace(b"\n", b"\r\n")
 
 
 def _ascii(text: str) -> str:
@@ -150,4 +160,4 @@ def _ascii(text: str) -> str:
 
 
 def _token(text: str) -> str:
-    return "".join(letter for letter in text if letter.isascii() and (letter.isalnum() or letter in "-_"))
+    return _NOT_TOKEN.sub("", text)

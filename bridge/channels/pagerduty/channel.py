@@ -6,16 +6,13 @@ https://developer.pagerduty.com/docs/events-api-v2-overview#response-codes--retr
 
 from __future__ import annotations
 
-import asyncio
 import json
-import threading
 import warnings
 from collections.abc import Mapping
-from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Any
 
 import orjson
-import requests
 
 from bridge.channels.http import failed, retry_after_seconds
 from bridge.channels.pagerduty.events import ACKNOWLEDGING, Event, events_of, state_after
@@ -24,7 +21,8 @@ from bridge.channels.pagerduty.settings import PagerDutySettings
 from bridge.core.delivery.delivery import ENDED
 from bridge.core.errors import Reason, SendError
 from bridge.core.ports import Claim, Composed, Message, Receipt
-from bridge.outbound.http import Answer, CallFailed, HttpClient
+from bridge.outbound.greenlets import run_blocking
+from bridge.outbound.http import HEADERS, Answer, CallFailed, HttpClient
 
 with warnings.catch_warnings():
     # the vendor's end-of-life notice; why it is used all the same: docs/decisions/0004-pdpyras.md
@@ -44,11 +42,9 @@ class PagerDutyChannel:
     def __init__(self, name: str, settings: PagerDutySettings) -> None:
         self.name = name
         self._key = settings.routing_key.get_secret_value()
-        self._base_url = settings.base_url
-        self._timeout = settings.timeout.total_seconds()
         self._http = HttpClient(connections=settings.concurrency)
-        self._threads = ThreadPoolExecutor(settings.concurrency, f"channel-{name}")
-        self._own = threading.local()
+        transport = LoopTransport(self._http, settings.timeout.total_seconds())
+        self._session = _Session(self._key, settings.base_url, transport)
 
     def compose(self, message: Message, claim: Claim) -> Composed:
         """Without the routing key, so that it may be stored and shown."""
@@ -71,63 +67,42 @@ class PagerDutyChannel:
         return Receipt(handle)
 
     async def close(self) -> None:
-        self._threads.shutdown(wait=False, cancel_futures=True)
         await self._http.close()
 
     async def _post(self, event: Event, progress: Mapping[str, Any] | None) -> None:
-        loop = asyncio.get_running_loop()
         try:
-            await loop.run_in_executor(self._threads, self._call, event, loop)
+            await run_blocking(partial(self._call, event))
         except SendError as error:
             error.progress = progress
             raise
 
-    def _call(self, event: Event, loop: asyncio.AbstractEventLoop) -> None:
-        """In a thread, which waits for the loop, where the call is made and has its deadline."""
-        session = self._session(loop)
+    def _call(self, event: Event) -> None:
+        """Within run_blocking: where it waits for PagerDuty, the loop does so, and has the deadline."""
         try:
             # as bytes: pdpyras copies deeply what it is given to serialise
             body = orjson.dumps({**event, "routing_key": self._key})
-            answer = session.post("/v2/enqueue", data=body, allow_redirects=False)
+            answer = self._session.post("/v2/enqueue", data=body)
         except pdpyras.PDHTTPError as error:
             answer = error.response
         except CallFailed as error:
             raise failed(error) from None
-        except pdpyras.PDClientError as error:  # its text may hold an address with a password in it
-            raise SendError(Reason.NETWORK, type(error.__cause__ or error).__name__) from None
         refusal = refusal_of(Answer(answer.status_code, answer.headers, answer.content))
         if refusal is not None:
             refusal.detail = refusal.detail.replace(self._key, "***")
             refusal.args = (f"{refusal.reason}: {refusal.detail}",)
             raise refusal
 
-    def _session(self, loop: asyncio.AbstractEventLoop) -> Any:
-        """One for each thread: requests does not promise that a session may be shared."""
-        if not hasattr(self._own, "session"):
-            self._own.session = _Session(self._key, self._base_url, LoopTransport(self._http, loop, self._timeout))
-        return self._own.session
-
 
 class _Session(pdpyras.EventsAPISession):  # type: ignore[misc]
-    """Requests differ only in their body: preparing all else each time would be a third of a call's cost."""
+    """Exactly one request a call, on the bridge's own way out."""
 
     def __init__(self, key: str, base_url: str, transport: LoopTransport) -> None:
         super().__init__(key)
-        for scheme in ("http://", "https://"):
-            self.mount(scheme, transport)
-        self.url = base_url
-        self.trust_env = False  # the transport knows proxies and authorities; .netrc would be read at each call
-        # Exactly one request each; 0 for a status would mean "without end" to pdpyras.
+        self.url, self.parent = base_url, transport
+        self.headers.update(HEADERS)
+        # 0 for a status would mean "without end" to pdpyras, which would sleep in the loop's thread meanwhile
         self.max_network_attempts, self.max_http_attempts = 0, -1
         self.retry.update(dict.fromkeys(_RETRIED_BY_PDPYRAS, 1))
-        self._prepared: requests.PreparedRequest | None = None
-
-    def prepare_request(self, request: requests.Request) -> requests.PreparedRequest:
-        if self._prepared is None:
-            self._prepared = super().prepare_request(request)
-        prepared = self._prepared.copy()
-        prepared.prepare_body(request.data, None)
-        return prepared
 
 
 def refusal_of(answer: Answer) -> SendError | None:

@@ -8,6 +8,8 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import orjson
+
 from bridge.core.model import State
 from bridge.core.ports import AlertLine, Claim, Message
 from bridge.rendering.context_view import ContextView, FactLine, view_of
@@ -67,9 +69,14 @@ def fitted(message: Message) -> Event:
     """With as many alerts in the details as fit; the encoding is ASCII, so an emoji is 12 bytes."""
     for shown in (len(message.alerts), 10, 3, 1, 0):
         event = _full(message, message.alerts[:shown])
-        if len(json.dumps(event)) <= MAX_BYTES:
+        if _fits(event):
             return event
     return minimal(message)
+
+
+def _fits(event: Event) -> bool:
+    """As ASCII an octet of UTF-8 takes no more than three (an emoji's four take twelve), and blanks are beside it."""
+    return 4 * len(orjson.dumps(event)) <= MAX_BYTES or len(json.dumps(event)) <= MAX_BYTES
 
 
 def _full(message: Message, alerts: tuple[AlertLine, ...]) -> Event:

@@ -6,6 +6,7 @@ https://docs.slack.dev/apis/web-api/rate-limits and the errors of https://docs.s
 from __future__ import annotations
 
 import json
+import logging
 import math
 import time
 from collections.abc import AsyncIterator, Iterator, Mapping
@@ -39,6 +40,8 @@ _PAYLOAD = {
     "attachment_payload_limit_exceeded", "metadata_too_large", "markdown_text_conflict",
 }  # fmt: skip
 _UNREADABLE = (json.JSONDecodeError, aiohttp.ContentTypeError, UnicodeDecodeError)
+#: By default slack_sdk writes out each request and answer in full, for a logger that then drops them.
+_QUIET = logging.Logger("slack_sdk", logging.INFO)
 MAX_PAGES = 5
 MAX_ALT, MAX_TITLE = 1000, 200  # characters
 
@@ -149,7 +152,7 @@ class SlackCalls:
     def _client(self) -> AsyncWebClient:
         session = self._http.session(middlewares=(_refuse_redirect,))
         if self._web is None or self._web.session is not session:
-            self._web = AsyncWebClient(self._token, self._base_url, session=session, retry_handlers=[])
+            self._web = AsyncWebClient(self._token, self._base_url, session=session, retry_handlers=[], logger=_QUIET)
             self._web.proxy = None  # it takes HTTPS_PROXY for http too, and forgets NO_PROXY; the session knows better
         return self._web
 

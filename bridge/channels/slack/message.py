@@ -65,12 +65,14 @@ def rest_of(message: Message, claim: Claim) -> Json | None:
     if not (message.firing and learned.others and learned.measured_at):
         return None
     lines = [f"Also measured, at {date(learned.measured_at)}:"]
+    room = MAX_TEXT - utf16_units(lines[0])
     for fact in learned.others:
-        line = f"• {mrkdwn(fact.title, 150)}: {mrkdwn(fact.line, 400)}"
-        if utf16_units("\n".join([*lines, line])) > MAX_TEXT:
+        line = f"\n• {mrkdwn(fact.title, 150)}: {mrkdwn(fact.line, 400)}"
+        room -= utf16_units(line)
+        if room < 0:
             break
         lines.append(line)
-    return {"text": "\n".join(lines), "metadata": _metadata(rest_id(message, claim), message.revision)}
+    return {"text": "".join(lines), "metadata": _metadata(rest_id(message, claim), message.revision)}
 
 
 def rest_id(message: Message, claim: Claim) -> str:

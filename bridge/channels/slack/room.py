@@ -33,7 +33,11 @@ class Room:
 
     def fair(self, full: Json, short: Callable[[], Json]) -> list[Json]:
         """The full piece if it leaves enough for others, else the short one, if that fits."""
-        return self.fitting([full if size_of(full) * FAIR <= self.left else short()])
+        size = size_of(full)
+        if size * FAIR > self.left:
+            return self.fitting([short()])
+        self.left -= size
+        return [full]
 
 
 def section(text: str) -> Json:

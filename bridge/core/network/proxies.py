@@ -36,6 +36,11 @@ class Proxy:
     authorization: str = field(default="", repr=False)  #: the value of Proxy-Authorization; empty: none
 
 
+def proxies_in(environ: Mapping[str, str]) -> dict[str, str]:
+    """The variables that proxy_for reads, read once: of os.environ each look-up costs a microsecond."""
+    return {name: environ.get(name, environ.get(name.upper(), "")) for name in NAMES}
+
+
 def proxy_for(url: str, environ: Mapping[str, str]) -> Proxy | None:
     """None: connect directly. Raises UnusableProxy."""
     named = tuple(environ.get(name, environ.get(name.upper(), "")) for name in NAMES)
