@@ -7,13 +7,16 @@ from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from bridge.core.cursors import Page
 from bridge.core.errors import Reason
 from bridge.core.facts import ChangeEvent, Measurements
 from bridge.core.model import Group, Incident, State, Target
 from bridge.core.timeline import Entry
+
+if TYPE_CHECKING:
+    from concurrent.futures import Future
 
 Handle = Mapping[str, Any]  #: what a channel keeps of a message that it sent: how to find it again
 
@@ -286,8 +289,11 @@ class Accepted:
 class Intake(Protocol):
     """The web's way into the store. Any number of threads may call it; concurrent calls share one commit."""
 
-    def accept(self, group: Group) -> Accepted:
-        """Return once the group is committed, else raise StoreUnavailable."""
+    def hand_in(self, group: Group) -> Future[Accepted]:
+        """Return at once; done when the group is committed, or with StoreUnavailable when it cannot be.
+
+        Raises StoreUnavailable when it need not be tried.
+        """
         ...
 
     def fault(self, seconds: float) -> str:

@@ -188,6 +188,10 @@ class Metrics:
         for kind in accepted.changes:
             self.changed(source, kind)
 
+    def answered(self, type_: str, seconds: float) -> None:
+        """A webhook of a source of this type was answered, so long after its body had arrived."""
+        self.webhook_seconds.labels(type_).observe(max(0.0, seconds))
+
     def changed(self, source: str, kind: str) -> None:
         """A new change was recorded."""
         self.changes.labels(bounded(kind), source).inc()

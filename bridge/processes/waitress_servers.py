@@ -17,9 +17,10 @@ def server_on(
     watched: dict[int, Any],
     adjustments: Adjustments,
     threads: int,
+    dispatcher: ThreadedTaskDispatcher | None = None,
 ) -> Any:
     """server_class: called for each socket as waitress.server.TcpWSGIServer is, but without application and map."""
-    dispatcher = ThreadedTaskDispatcher()
+    dispatcher = dispatcher or ThreadedTaskDispatcher()
     dispatcher.set_thread_count(threads)
     shared = {"dispatcher": dispatcher, "adj": adjustments, "bind_socket": False}
     servers = [

@@ -1,6 +1,7 @@
 """Accepting groups: any number of threads hand in, one writer commits whatever has gathered (group commit).
 
-Invariant: accept() returns only after the commit. A group that the database chokes on fails alone, not its neighbours.
+Invariant: what is handed in is answered only after the commit. A group that the database chokes on fails alone, not its
+neighbours.
 """
 
 from __future__ import annotations
@@ -32,8 +33,7 @@ _TRIED = Accepted(0, WebhookOutcome.IGNORED)  #: its result is not read
 class StoreIntake:
     """See bridge.core.ports.Intake. At most `backlog` groups wait; more is answered StoreUnavailable at once.
 
-    So is everything that comes while one commit has been under way for `stuck_seconds`: senders that wait hold a thread
-    each, and the web has other things to answer.
+    So is everything that comes while one commit has been under way for `stuck_seconds`: it would only wait as well.
     """
 
     def __init__(
@@ -61,22 +61,29 @@ class StoreIntake:
         self._fresh, self._remembered = fresh_seconds, refusal_seconds
         self._trial: Future[Accepted] | None = None
         self._trials = threading.Lock()
-        self._orders: queue.Queue[_Order | None] = queue.Queue(backlog)
+        self._orders: queue.SimpleQueue[_Order | None] = (
+            queue.SimpleQueue()
+        )  # a Queue costs its users ten times as much
+        self._backlog = backlog
         self._waker = Waker(engine)
         self._thread = threading.Thread(target=self._run, name="intake", daemon=True)
         self._thread.start()
 
-    def accept(self, group: Group) -> Accepted:
+    def hand_in(self, group: Group) -> Future[Accepted]:
+        """See bridge.core.ports.Intake."""
         if self._is_stuck():
             raise StoreUnavailable(f"the database has not answered for {self._stuck:g} s; send it again")
+        if self._orders.qsize() >= self._backlog:
+            raise StoreUnavailable("too many notifications wait for the database; send it again")
         answer: Future[Accepted] = Future()
+        self._orders.put((group, answer))
+        return answer
+
+    def accept(self, group: Group) -> Accepted:
+        """Hand in and wait for the commit. Raises StoreUnavailable."""
         try:
-            self._orders.put_nowait((group, answer))
-            return answer.result(self._patience)
-        except queue.Full:
-            raise StoreUnavailable("too many notifications wait for the database; send it again") from None
+            return self.hand_in(group).result(self._patience)
         except FutureTimeout:
-            # It may still be committed; the sender's retry then finds it there and changes nothing.
             raise StoreUnavailable(f"the database took longer than {self._patience:g} s") from None
 
     def fault(self, seconds: float) -> str:
@@ -86,7 +93,7 @@ class StoreIntake:
         if time.monotonic() - self._stored_at >= self._fresh:
             try:
                 self._try().result(seconds)
-            except (queue.Full, FutureTimeout):
+            except FutureTimeout:
                 return self._told() or f"a small write takes longer than {seconds:g} s"
             except StoreUnavailable as fault:
                 return str(fault)
@@ -105,11 +112,11 @@ class StoreIntake:
         return (began := self._began) is not None and time.monotonic() - began > self._stuck
 
     def _try(self) -> Future[Accepted]:
-        """One is under way for all who ask. Raises queue.Full."""
+        """One is under way for all who ask."""
         with self._trials:
             if self._trial is None or self._trial.done():
                 trial: Future[Accepted] = Future()
-                self._orders.put_nowait((None, trial))
+                self._orders.put((None, trial))
                 self._trial = trial
             return self._trial
 

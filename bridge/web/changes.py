@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import datetime
 
-from flask import Blueprint, Response, jsonify, request
+from flask import Blueprint, Request, Response, jsonify, request
 
 from bridge.config.settings import Settings
 from bridge.config.sources import SourceSettings
@@ -32,12 +32,12 @@ def blueprint(
 ) -> Blueprint:
     routes = Blueprint("changes", __name__)
 
-    def wanted() -> Wanted:
+    def wanted(req: Request) -> Wanted:
         try:
-            _admit(current())
+            _admit(req, current())
         except Refused:
             return NOTHING
-        return Wanted(MAX_BODY, known=True) if is_plain() else NOTHING
+        return Wanted(MAX_BODY, known=True) if is_plain(req) else NOTHING
 
     @routes.post("/events/change", strict_slashes=False)
     @reads_body(wanted)
@@ -53,7 +53,7 @@ def blueprint(
 
 
 def _receive(settings: Settings, kept: ChangeLog, metrics: Metrics, now: datetime) -> Response:
-    source = _admit(settings)
+    source = _admit(request, settings)
     try:
         change = changes.parse(body_of(MAX_BODY, source, "a change needs far less"), source, now)
     except InvalidPayload as fault:
@@ -67,26 +67,26 @@ def _receive(settings: Settings, kept: ChangeLog, metrics: Metrics, now: datetim
     return answer
 
 
-def _admit(settings: Settings) -> str:
+def _admit(req: Request, settings: Settings) -> str:
     """The name of the sender: any source may report a change, whatever the type of its alerts."""
     sources = settings.sources
-    found = matching_source(request, sources)
+    found = matching_source(req, sources)
     if found is not None:
         return found.name
-    why = why_not_local(settings)
+    why = why_not_local(req, settings)
     if not sources and not why:
         return THIS_MACHINE
     unguarded = next((source for source in sources if not has_credential(source)), None)
-    if unguarded is not None and not why and "Authorization" not in request.headers:
+    if unguarded is not None and not why and "Authorization" not in req.headers:
         return unguarded.name
-    raise _unauthorized(sources, why)
+    raise _unauthorized(req, sources, why)
 
 
-def _unauthorized(sources: tuple[SourceSettings, ...], why: str) -> Refused:
+def _unauthorized(req: Request, sources: tuple[SourceSettings, ...], why: str) -> Refused:
     if not sources:
         text = f"no sources are configured, so only this machine may send, and {why}: add a source with a token"
         return Refused(403, text)
-    if "Authorization" in request.headers:
+    if "Authorization" in req.headers:
         text = "the credential belongs to no source in routes.yaml: correct it, or add it there under sources"
     else:
         text = 'a credential is missing: send the header "Authorization: Bearer <token of a source in routes.yaml>"'

@@ -99,6 +99,8 @@ def _refuse_invalid_query() -> None:
     """Invalid UTF-8 would fail in Werkzeug wherever an argument is read, and NUL in PostgreSQL."""
     if isinstance(request.routing_exception, BadHost):  # handled first: without a host the error page has no links
         return
+    if not request.query_string:
+        return
     try:
         request.query_string.decode()
     except UnicodeDecodeError:

@@ -1,5 +1,6 @@
 """One connection and its requests. Waitress reads whole requests before a thread sees them, so that slow clients occupy
-no thread; here a body is only buffered if the headers before it permit.
+no thread; here a body is only buffered if the headers before it permit. A request whose answer comes later occupies
+none either, and none at all when its body is small: it is handed in by the receiving thread, and answered by it.
 
 A request whose body is dropped is answered at once. Then the connection is closed as RFC 9112, 9.6 requires: what the
 client still sends is discarded for a while, as the client might miss the answer otherwise.
@@ -17,11 +18,16 @@ from waitress.parser import HTTPRequestParser
 from waitress.task import ErrorTask, WSGITask
 
 from bridge.web import request_id
-from bridge.web.bodies import UNREAD, Unread
-from bridge.web.room import Upload
+from bridge.web.bodies import NOTHING, UNREAD, WANTED, Unread, Wanted
+from bridge.web.deferred import Later, begin
+from bridge.web.room import SMALL, Upload
 
 if TYPE_CHECKING:
+    from _typeshed.wsgi import WSGIApplication
+
     from bridge.web.server import Edge
+
+ANSWER = "bridge.answer"  #: the environ's key for what answers in the application's place
 
 IDLE, IDLE_KNOWN = 30.0, 120.0  #: seconds without a request; longer for an authenticated source, which keeps it open
 HEADER = 20.0  #: seconds for a request's line and headers
@@ -39,7 +45,13 @@ class Incoming(HTTPRequestParser):  # type: ignore[misc]
     body_rcv: Any
     unread: Unread | None = None
     upload: Upload | None = None
-    most = 0
+    wanted = NOTHING
+    answer: WSGIApplication | None = None  #: of one that defers, once its view has returned
+
+    @property
+    def at_once(self) -> bool:
+        """Whether its view takes so little time that no other thread is worth it."""
+        return self.wanted.defers and self.upload is not None and self.upload.size_bytes <= SMALL
 
     def __init__(self, adj: Any, connection: Connection) -> None:
         super().__init__(adj)
@@ -71,8 +83,7 @@ class Incoming(HTTPRequestParser):  # type: ignore[misc]
             self._connection.edge.room.leave(self.upload)
 
     def _decide_by_headers(self) -> None:
-        wanted = self._connection.wanted(self)
-        self.most = wanted.most
+        wanted = self.wanted = self._connection.wanted(self)
         self._connection.known |= wanted.known
         if not wanted.most:
             self.refuse(Unread.UNWANTED)
@@ -84,7 +95,7 @@ class Incoming(HTTPRequestParser):  # type: ignore[misc]
     def _account(self, consumed: int) -> None:
         assert self.upload is not None
         size = self.body_rcv.__len__()
-        if size > self.most or self.body_bytes_received > 2 * size + FRAMES:
+        if size > self.wanted.most or self.body_bytes_received > 2 * size + FRAMES:
             self.refuse(Unread.TOO_LARGE)
             return
         room = self._connection.edge.room
@@ -102,6 +113,9 @@ class Answering(WSGITask):  # type: ignore[misc]
         environ: dict[str, Any] = super().get_environment()
         if self.request.unread:
             environ[UNREAD] = self.request.unread
+        environ[WANTED] = self.request.wanted
+        if self.request.answer is not None:
+            environ[ANSWER] = self.request.answer
         return environ
 
 
@@ -131,7 +145,7 @@ class Connection(HTTPChannel):  # type: ignore[misc]
         self._discarded = 0
         super().__init__(server, *arguments, **more)
 
-    def wanted(self, request: Incoming) -> Any:
+    def wanted(self, request: Incoming) -> Wanted:
         return self.edge.wanted(Answering(self, request).get_environment())
 
     def lose_body(self) -> None:
@@ -159,6 +173,7 @@ class Connection(HTTPChannel):  # type: ignore[misc]
         self.moved = time.monotonic()
         if self.linger_until is None:
             super().handle_read()
+            self.edge.waiting.serve()
             return
         try:
             self._discarded += len(self.recv(self.adj.recv_bytes))
@@ -176,8 +191,20 @@ class Connection(HTTPChannel):  # type: ignore[misc]
             super().handle_write()
 
     def service(self) -> None:
-        super().service()
-        self.since = time.monotonic()
+        """Answers the first request; if that can only be done later, this is called once more then."""
+        if self._can_answer():
+            super().service()
+            self.since = time.monotonic()
+
+    def _can_answer(self) -> bool:
+        request = self.requests[0]
+        if request.error or not request.wanted.defers or request.answer is not None or not self.connected:
+            return True
+        request.answer = begin(self.server.application, Answering(self, request).get_environment())
+        if not isinstance(request.answer, Later):
+            return True
+        self.edge.waiting.add(self, request.answer)
+        return False
 
     def handle_close(self) -> None:
         if self.request is not None:

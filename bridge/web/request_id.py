@@ -22,6 +22,11 @@ def begin() -> None:
     logs.remember(request_id=g.request_id)
 
 
+def current() -> str:
+    """Of the request that is being answered."""
+    return str(g.get("request_id", ""))
+
+
 def named(given: str) -> str:
     """The sender's id if it is valid, else a new one."""
     return given if _NAME.fullmatch(given) else secrets.token_hex(8)
@@ -29,5 +34,5 @@ def named(given: str) -> str:
 
 def end(response: Response) -> Response:
     """For after_request."""
-    response.headers[HEADER] = g.get("request_id", "")
+    response.headers[HEADER] = current()
     return response

@@ -8,20 +8,26 @@ import logging
 import resource
 import socket
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
-from typing import Any
+from threading import get_ident
+from typing import TYPE_CHECKING, Any
 
 from flask import Flask
 from waitress.adjustments import Adjustments
 from waitress.server import TcpWSGIServer
+from waitress.task import ThreadedTaskDispatcher
 
 from bridge.config.settings import Settings
 from bridge.observability import logs
 from bridge.processes.waitress_servers import server_on
-from bridge.web.bodies import Wanted, wanted_of
-from bridge.web.receiving import Connection
+from bridge.web.bodies import Deciding, Wanted
+from bridge.web.receiving import ANSWER, Connection
 from bridge.web.room import Room
+from bridge.web.waiting import Waiting
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
 log = logs.get(__name__)
 THREADS = 32
@@ -33,18 +39,26 @@ NEWCOMERS = 64  #: unknown connections that may be accepted in one round of the 
 HEADERS = 32 * 2**10  #: bytes of a request's line and headers
 CHECK_EVERY = 1.0  #: seconds
 QUIET = 10.0  #: seconds between two log lines of one kind
+LAST_ANSWERS = 5.0  #: seconds for the answers that are still to come when the process ends
 _STARVED = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM}
 
 
 class Edge:
     """State shared by all connections. Used only by the receiving thread, except for log()."""
 
-    def __init__(self, wanted: Callable[[Mapping[str, Any]], Wanted], room: Room, most: int) -> None:
+    def __init__(self, wanted: Callable[[WSGIEnvironment], Wanted], room: Room, most: int) -> None:
         """most: connections."""
         self.wanted, self.room, self._most = wanted, room, most
         self.connections: set[Connection] = set()
+        self.waiting = Waiting()
         self._check_at, self._paused_until, self._starved = 0.0, 0.0, False
         self._limiter = LogLimiter()
+        self._thread = 0
+
+    @property
+    def is_receiving(self) -> bool:
+        """Whether the calling thread is the receiving one."""
+        return get_ident() == self._thread
 
     @property
     def free(self) -> int:
@@ -52,11 +66,13 @@ class Edge:
 
     def accepts(self) -> bool:
         """Whether to accept; closes expired connections, and the idlest when few places are free."""
-        now = time.monotonic()
+        now, self._thread = time.monotonic(), get_ident()
+        self.waiting.answer()
         if now >= self._check_at:
             self._check_at = now + CHECK_EVERY
             for connection in [each for each in self.connections if each.expired(now)]:
                 connection.handle_close()
+            self.waiting.answer_due(now)
         if self.free < KEPT_FREE or self._starved:
             self._make_room(KEPT_FREE if self._starved else KEPT_FREE - self.free)
             self._starved = False
@@ -140,6 +156,16 @@ class Server(TcpWSGIServer):  # type: ignore[misc]
     def readable(self) -> bool:
         return bool(self.accepting) and self.edge.accepts()
 
+    def add_task(self, task: Connection) -> None:
+        if self.edge.is_receiving and task.requests[0].at_once:
+            self.edge.waiting.serve_soon(task)
+        else:
+            super().add_task(task)
+
+    def pull_trigger(self) -> None:
+        if not self.edge.is_receiving:  # which comes round anyway
+            super().pull_trigger()
+
     def handle_accept(self) -> None:
         for _ in range(min(self.edge.free, NEWCOMERS)):
             try:
@@ -160,18 +186,42 @@ class Server(TcpWSGIServer):  # type: ignore[misc]
             connection.close()
 
 
+class Threads(ThreadedTaskDispatcher):  # type: ignore[misc]
+    """Serve the requests that may take long."""
+
+    def __init__(self, edge: Edge) -> None:
+        super().__init__()
+        self._edge = edge
+
+    def shutdown(self, *arguments: Any, **more: Any) -> bool:
+        ended = bool(super().shutdown(*arguments, **more))
+        self._edge.waiting.finish(LAST_ANSWERS)
+        return ended
+
+
 def make_server(
     app: Flask, listening: Sequence[socket.socket], current: Callable[[], Settings], watched: dict[int, Any]
 ) -> Any:
     """run() serves until SystemExit, close() ends it. watched: asyncore's socket map, by file descriptor."""
     edge = Edge(
-        lambda environ: wanted_of(app, environ),
+        Deciding(app).wanted,
         Room(lambda: current().limits.room),
         max(KEPT_FREE * 2, min(CONNECTIONS, raise_file_limit() - OTHER_FILES)),
     )
     for name in ("waitress", "waitress.queue"):
         logging.getLogger(name).addFilter(Quiet())
-    return server_on(listening, partial(Server, app, watched, edge), watched, _adjustments(listening), THREADS)
+    serving = partial(Server, _answering(app), watched, edge)
+    return server_on(listening, serving, watched, _adjustments(listening), THREADS, Threads(edge))
+
+
+def _answering(app: WSGIApplication) -> WSGIApplication:
+    """The application, or in its place what it has begun before."""
+
+    def answer(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        answering: WSGIApplication = environ.pop(ANSWER, app)
+        return answering(environ, start_response)
+
+    return answer
 
 
 def raise_file_limit() -> int:

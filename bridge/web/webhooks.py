@@ -6,23 +6,27 @@ retries only after 5xx, and drops the notification after any 4xx.
 
 from __future__ import annotations
 
+import json
 import re
+import time
 from collections.abc import Callable
+from concurrent.futures import Future
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
-from flask import Blueprint, Response, jsonify, request
+from flask import Blueprint, Request, Response, jsonify, request
 from werkzeug.exceptions import ClientDisconnected, RequestEntityTooLarge
 
 from bridge.config.settings import Settings
 from bridge.config.sources import SourceSettings
 from bridge.core.errors import InvalidPayload, StoreUnavailable
 from bridge.core.model import Group
-from bridge.core.ports import Intake
+from bridge.core.ports import Accepted, Intake
 from bridge.observability import logs
 from bridge.observability.metrics import Metrics
 from bridge.sources import alertmanager, cloud_monitoring, grafana
+from bridge.web import request_id
 from bridge.web.auth import (
     QUERY_TOKEN,
     SIGNATURE,
@@ -32,10 +36,12 @@ from bridge.web.auth import (
     matching_senders,
     signature_fault,
 )
-from bridge.web.bodies import NOTHING, NoRoom, Wanted, is_plain, read_at_most, reads_body
+from bridge.web.bodies import NOTHING, WANTED, NoRoom, Wanted, is_plain, read_at_most, reads_body
 from bridge.web.callers import caller_of, from_another_site
+from bridge.web.deferred import Later
 
 log = logs.get(__name__)
+PATIENCE = 20.0  #: seconds for a commit
 NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE")
 #: status code -> outcome in the metric
@@ -138,32 +144,56 @@ def blueprint(
 def _endpoint(
     kind: Kind, current: Callable[[], Settings], intake: Intake, metrics: Metrics, clock: Callable[[], datetime]
 ) -> Callable[..., Response]:
-    def wanted(source: str | None = None) -> Wanted:
+    def wanted(req: Request, source: str | None = None) -> Wanted:
         settings = current()
         try:
-            candidates = _admit(kind, settings, source)
+            candidates = _admit(req, kind, settings, source)
         except Refused:
             return NOTHING
         known = any(has_login(each) or each.hmac_secret is None for each in candidates)
-        return Wanted(settings.limits.body, known) if is_plain() else NOTHING
+        admitted = Admitted(settings, candidates)
+        return Wanted(settings.limits.body, known, defers=True, because=admitted) if is_plain(req) else NOTHING
 
     @reads_body(wanted)
     def receive(source: str | None = None) -> Response:
-        with metrics.webhook_seconds.labels(kind.type).time():
-            try:
-                return _receive(kind, current(), intake, metrics, source, clock())
-            except Refused as refused:
-                return _no(metrics, refused)
-            except Exception as error:
-                return _not_now(metrics, error)
+        began = time.perf_counter()
+        try:
+            handed_in = _receive(kind, current(), intake, source, clock())
+        except Exception as error:
+            answer = _no(metrics, error) if isinstance(error, Refused) else _not_now(metrics, error, Response())
+            metrics.answered(kind.type, time.perf_counter() - began)
+            return answer
+
+        def fill(answer: Response) -> None:
+            _fill(answer, handed_in, metrics)
+            metrics.answered(kind.type, time.perf_counter() - began)
+
+        return Later(handed_in.stored, PATIENCE, fill)
 
     return receive
 
 
-def _receive(
-    kind: Kind, settings: Settings, intake: Intake, metrics: Metrics, name: str | None, now: datetime
-) -> Response:
-    candidates = _admit(kind, settings, name)
+@dataclass(frozen=True, slots=True)
+class Admitted:
+    """Who may have sent a webhook, by its headers and these settings."""
+
+    settings: Settings
+    candidates: list[SourceSettings]
+
+
+@dataclass(frozen=True, slots=True)
+class HandedIn:
+    """A webhook that the store has yet to commit, and what its metrics and log line say."""
+
+    source: str
+    label: str  #: the source in metrics
+    alerts: int
+    request_id: str
+    stored: Future[Accepted]
+
+
+def _receive(kind: Kind, settings: Settings, intake: Intake, name: str | None, now: datetime) -> HandedIn:
+    candidates = _admitted(kind, settings, name)
     label = _label(settings, candidates)
     body = body_of(settings.limits.body, label)
     source = _signed(candidates, body, now, label)
@@ -172,12 +202,25 @@ def _receive(
         group = kind.parse(body, source.name, now, source.dedup_key == "source_and_group")
     except InvalidPayload as fault:
         raise Refused(400, str(fault), label, fault.field) from fault
-    accepted = intake.accept(group)
-    metrics.accepted(label, len(group.alerts), accepted)
+    return HandedIn(source.name, label, len(group.alerts), request_id.current(), intake.hand_in(group))
+
+
+def _fill(answer: Response, handed_in: HandedIn, metrics: Metrics) -> None:
+    """Say what came of it. Not in a request's context: its log lines need its id."""
+    logs.remember(request_id=handed_in.request_id)
+    try:
+        accepted = handed_in.stored.result(timeout=0)
+    except TimeoutError:  # it may still be committed; the sender's retry then finds it there and changes nothing
+        _not_now(metrics, StoreUnavailable(f"the database took longer than {PATIENCE:g} s"), answer)
+        return
+    except Exception as error:
+        _not_now(metrics, error, answer)
+        return
+    metrics.accepted(handed_in.label, handed_in.alerts, accepted)
     write = log.info if accepted.outcome.is_event else log.debug
-    fields = {"outcome": accepted.outcome, "incident": accepted.number, "source": source.name}
-    write("webhook_accepted", **fields, alerts=len(group.alerts))
-    return jsonify(incident=accepted.number, outcome=accepted.outcome)
+    fields = {"outcome": accepted.outcome, "incident": accepted.number}
+    write("webhook_accepted", **fields, source=handed_in.source, alerts=handed_in.alerts)
+    _say(answer, 200, **fields)
 
 
 def _label(settings: Settings, candidates: list[SourceSettings]) -> str:
@@ -185,26 +228,34 @@ def _label(settings: Settings, candidates: list[SourceSettings]) -> str:
     return candidates[0].name if settings.sources and len(candidates) == 1 else "unknown"
 
 
-def _admit(kind: Kind, settings: Settings, name: str | None) -> list[SourceSettings]:
+def _admitted(kind: Kind, settings: Settings, name: str | None) -> list[SourceSettings]:
+    """As the headers had it, unless the settings have changed while the body was on its way."""
+    wanted = request.environ.get(WANTED, NOTHING)
+    if isinstance(wanted.because, Admitted) and wanted.because.settings is settings:
+        return wanted.because.candidates
+    return _admit(request, kind, settings, name)
+
+
+def _admit(req: Request, kind: Kind, settings: Settings, name: str | None) -> list[SourceSettings]:
     """The sources that may have sent it, judged without the body."""
     if not settings.sources:
-        return [_admit_local(kind, settings, name)]
+        return [_admit_local(req, kind, settings, name)]
     known = [source for source in settings.sources if source.type == kind.type]
     asked = [source for source in known if name in (None, source.name)]
     if not asked:
         missing = f"named {name!r:.80} of type {kind.type}" if name else f"of type {kind.type}"
         raise Refused(404, f"there is no source {missing} in routes.yaml: add it under sources, or correct the URL")
-    candidates = matching_senders(request, asked) or _without_credential(settings, asked)
+    candidates = matching_senders(req, asked) or _without_credential(req, settings, asked)
     if not candidates:
-        raise _unauthorized(kind, asked)
-    signed = [each for each in candidates if each.hmac_secret is None or SIGNATURE in request.headers]
+        raise _unauthorized(req, kind, asked)
+    signed = [each for each in candidates if each.hmac_secret is None or SIGNATURE in req.headers]
     if not signed:
         raise Refused(403, UNSIGNED, _label(settings, candidates))
     return signed
 
 
-def _admit_local(kind: Kind, settings: Settings, name: str | None) -> SourceSettings:
-    why = why_not_local(settings)
+def _admit_local(req: Request, kind: Kind, settings: Settings, name: str | None) -> SourceSettings:
+    why = why_not_local(req, settings)
     if why:
         text = f"no sources are configured, so only this machine may send, and {why}: add a source with a token"
         raise Refused(403, text)
@@ -213,16 +264,17 @@ def _admit_local(kind: Kind, settings: Settings, name: str | None) -> SourceSett
     return SourceSettings(name=name or kind.path, type=kind.type)
 
 
-def _without_credential(settings: Settings, asked: list[SourceSettings]) -> list[SourceSettings]:
+def _without_credential(req: Request, settings: Settings, asked: list[SourceSettings]) -> list[SourceSettings]:
     """A source without a credential accepts requests of this machine only."""
-    return asked if len(asked) == 1 and not has_credential(asked[0]) and not why_not_local(settings) else []
+    alone = len(asked) == 1 and not has_credential(asked[0])
+    return asked if alone and not why_not_local(req, settings) else []
 
 
-def why_not_local(settings: Settings) -> str:
+def why_not_local(req: Request, settings: Settings) -> str:
     """Why the request is not treated as one of this machine's programs; empty when it is."""
-    if from_another_site(request, settings):
+    if from_another_site(req, settings):
         return "it comes from another site's page"
-    return caller_of(request, settings).remote
+    return caller_of(req, settings).remote
 
 
 def _signed(candidates: list[SourceSettings], body: bytes, now: datetime, label: str) -> SourceSettings:
@@ -233,13 +285,13 @@ def _signed(candidates: list[SourceSettings], body: bytes, now: datetime, label:
     raise Refused(403, faults[0] or "", label)
 
 
-def _unauthorized(kind: Kind, asked: list[SourceSettings]) -> Refused:
+def _unauthorized(req: Request, kind: Kind, asked: list[SourceSettings]) -> Refused:
     source = asked[0].name if len(asked) == 1 else "unknown"
     basic = any(each.basic_auth for each in asked)
     wants = [f'{scheme} realm="incident bridge"' for scheme in ("Bearer", *(("Basic",) if basic else ()))]
     if kind.type == "cloud_monitoring":  # it requires this challenge first
         wants = wants[1:] or wants
-    if "Authorization" in request.headers or QUERY_TOKEN in request.args:
+    if "Authorization" in req.headers or QUERY_TOKEN in req.args:
         text = f"the credential is not one of this source's: compare {kind.settings_at} with routes.yaml"
     else:
         text = f"a credential is missing: {kind.credential_at}"
@@ -248,7 +300,7 @@ def _unauthorized(kind: Kind, asked: list[SourceSettings]) -> Refused:
 
 def body_of(limit: int, source: str, what_to_do: str = "raise limits.body in routes.yaml") -> bytes:
     """The request's body. Raises Refused."""
-    if not is_plain():
+    if not is_plain(request):
         raise Refused(415, "the body must not be compressed: send it without Content-Encoding", source)
     try:
         return read_at_most(limit)
@@ -290,12 +342,17 @@ def answer_of(refused: Refused) -> Response:
     return answer
 
 
-def _not_now(metrics: Metrics, error: Exception) -> Response:
+def _not_now(metrics: Metrics, error: Exception, answer: Response) -> Response:
     """The bridge cannot store it: the sender should retry, and the log has the cause."""
     metrics.refused("unknown", "unavailable")
     known = isinstance(error, StoreUnavailable)
     log.error("webhook not stored", error=str(error), exc_info=None if known else error)
-    answer = jsonify(error="the bridge cannot store this now: send it again", field="")
-    answer.status_code = 503
+    _say(answer, 503, error="the bridge cannot store this now: send it again", field="")
     answer.headers["Retry-After"] = "1"
     return answer
+
+
+def _say(answer: Response, code: int, **fields: object) -> None:
+    """As jsonify does, which needs the application's context."""
+    answer.status_code, answer.mimetype = code, "application/json"
+    answer.set_data(json.dumps(fields, separators=(",", ":"), sort_keys=True) + "\n")

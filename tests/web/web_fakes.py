@@ -1,6 +1,7 @@
 """A store that records what it is given, and can be made to fail."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import Future
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -73,6 +74,14 @@ class FakeIntake:
 
     def fault(self, seconds: float) -> str:
         return self.refusal
+
+    def hand_in(self, group: Group) -> Future[Accepted]:
+        stored: Future[Accepted] = Future()
+        try:
+            stored.set_result(self.accept(group))
+        except Exception as fault:
+            stored.set_exception(fault)
+        return stored
 
     def accept(self, group: Group) -> Accepted:
         if self.error:
