@@ -10,6 +10,7 @@ import gc
 import importlib
 import os
 import socket
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 
@@ -24,13 +25,21 @@ Started = tuple[int, socket.socket]
 
 
 def start(halves: Mapping[str, Sequence[str]], run: Command) -> dict[str, Started]:
-    """By name, of the halves' arguments. Raises OSError; what was started by then ends with its line."""
+    """By name, of the halves' arguments; without those that could not be forked, which the supervisor then starts.
+
+    On Linux alone: elsewhere a library of the system may not bear it (macOS's, which is asked for proxies).
+    """
+    if sys.platform != "linux":
+        return {}
     _import_what_both_need()
     started: dict[str, Started] = {}
     for name, arguments in halves.items():
         ours, theirs = socket.socketpair()
         foreign = [ours, *(line for _, line in started.values())]
-        started[name] = fork(partial(_become, arguments, run, theirs, foreign)), ours
+        try:
+            started[name] = fork(partial(_become, arguments, run, theirs, foreign)), ours
+        except OSError:
+            ours.close()
         theirs.close()
     return started
 

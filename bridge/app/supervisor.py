@@ -249,13 +249,12 @@ def serve(config: str, database: str, listen: str, hang_seconds: float, workers:
     halves = {"web": web, **{name: ["worker", "--config", config] for name in names}}
     try:
         folder = SharedFolder.make()
-        os.environ[_METRICS] = str(folder.path)
-        started = start(halves, run)
     except OSError as fault:
         hint = "name a folder for temporary files in TMPDIR; under systemd, PrivateTmp=yes makes one"
         print(f"bridge serve cannot start: {fault}; {hint}", file=sys.stderr, flush=True)
         return CANNOT_RUN
-    return _hand_over(halves, hang_seconds, folder, started)
+    os.environ[_METRICS] = str(folder.path)
+    return _hand_over(halves, hang_seconds, folder, start(halves, run))
 
 
 def _hand_over(
