@@ -88,7 +88,8 @@ def subjects_of(incident: Incident) -> tuple[Subject, ...]:
     for alert in sorted(worst, key=lambda each: (each.starts_at, each.fingerprint)):
         found.setdefault(_identity(alert.labels), alert.labels)
     named = [(identity, labels) for identity, labels in found.items() if identity][:MOST_SUBJECTS]
-    alone = len(found) == 1 and all(_identity(alert.labels) in found for alert in incident.alerts.values())
+    others = incident.alerts.values() if len(worst) < len(incident.alerts) else ()
+    alone = len(found) == 1 and all(_identity(alert.labels) in found for alert in others)
     return tuple(Subject(recurrence_key(labels), "" if alone else _name(labels)) for _, labels in named)
 
 
