@@ -48,6 +48,7 @@ def _import_what_both_need() -> None:
     """What only one needs it imports itself, while the other does the same on another core."""
     gc.disable()
     importlib.import_module("bridge.app.reload")
+    importlib.import_module("bridge.app.settings").prepare()
 
     gc.collect()
     gc.freeze()  # a collection in a child would write to every object
