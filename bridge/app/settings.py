@@ -33,5 +33,10 @@ def load_text(
     return config.load_text(text, environ, CHANNEL_TYPES, filename, folder, check_templates, secrets=secrets)
 
 
+def prepare() -> None:
+    """Builds what reads any routes.yaml: for processes that are forked from this one."""
+    config.file_model(CHANNEL_TYPES)
+
+
 def json_schema() -> dict[str, Any]:
     return config.json_schema(CHANNEL_TYPES)

@@ -1,35 +1,39 @@
-"""`bridge serve`: a web and a worker process side by side, each restarted when it dies or hangs.
+"""`bridge serve`: a web and one or more worker processes side by side, each restarted when it dies or hangs.
 
-Two processes, because sending in the web process made acknowledgements ten times slower when it was tried. This third
-one only waits, so it carries the standard library alone: half the memory.
+Two kinds, because sending in the web process made acknowledgements ten times slower when it was tried. This third one
+only waits, so it carries the standard library alone.
 """
 
 from __future__ import annotations
 
 import contextlib
-import fcntl
+import json
 import os
 import select
-import shutil
 import signal
 import socket
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import NoReturn
 
+from bridge.app.first_start import Command, Started, start
 from bridge.observability.log_lines import WRITERS, glimpsed, is_written
+from bridge.processes.forking import Forked, block_signals, handle_signals
 from bridge.processes.lifeline import READY, SAY_WHERE, VARIABLE
+from bridge.processes.shared_folder import SharedFolder
+from bridge.processes.titles import set_title
 
 CANNOT_RUN = 2  #: a child's exit code for a fault of set-up, which it has explained on stderr
 GRACE_SECONDS = 30.0
 _TICK_SECONDS = 0.1
 _SAYING_SECONDS = 0.5
 _STEADY_SECONDS = 10.0
-_FOLDER, _IN_USE = "incident-bridge-metrics-", "in-use"
+_METRICS = "PROMETHEUS_MULTIPROC_DIR"  #: prometheus_client's multiprocess mode
+_STATE = "BRIDGE_SUPERVISED"  #: variable in which `bridge serve` hands over to what takes its place
 
 
 class Child:
@@ -38,7 +42,7 @@ class Child:
     def __init__(self, name: str, command: Sequence[str], environment: Mapping[str, str], inherited: int) -> None:
         """inherited: an open file that it keeps open, too."""
         self.name, self._command, self._environment, self._inherited = name, command, environment, inherited
-        self.process: subprocess.Popen[bytes] | None = None
+        self.process: subprocess.Popen[bytes] | Forked | None = None
         self.line: socket.socket | None = None
         self.again_at: float | None = 0.0  #: monotonic; None while it runs
         self.was_ready = False  #: ever, in the life of this supervisor
@@ -66,6 +70,10 @@ class Child:
             theirs.close()
         self.line, self.again_at = ours, None
         _log("info", "started", process=self.name, pid=self.process.pid)
+
+    def adopt(self, process: Forked, line: socket.socket) -> None:
+        """It was started before this supervisor."""
+        self.process, self.line, self.again_at = process, line, None
 
     def listen(self) -> None:
         """Take what it said, once the line has something to read or its process has ended."""
@@ -120,7 +128,11 @@ class Supervisor:
     """Runs `bridge web` and `bridge worker` with the same options until SIGTERM or SIGINT."""
 
     def __init__(
-        self, commands: Mapping[str, Sequence[str]], environment: Mapping[str, str], hang_seconds: float
+        self,
+        commands: Mapping[str, Sequence[str]],
+        environment: Mapping[str, str],
+        hang_seconds: float,
+        folder: SharedFolder | None = None,
     ) -> None:
         """hang_seconds: a child that shows no sign of life for so long is killed and started again; 0 is never.
 
@@ -128,31 +140,31 @@ class Supervisor:
         """
         self._hang_seconds = hang_seconds
         self._stopping = False
-        _remove_left_overs(Path(tempfile.gettempdir()))
-        self._folder = Path(tempfile.mkdtemp(prefix=_FOLDER))
-        lock = os.open(self._folder / _IN_USE, os.O_WRONLY | os.O_CREAT, 0o600)
-        with contextlib.suppress(OSError):  # where no process can lock, none removes it either
-            fcntl.flock(lock, fcntl.LOCK_SH)
-        # The metrics of both processes meet in this folder (prometheus_client's multiprocess mode).
-        shared = {**environment, "PROMETHEUS_MULTIPROC_DIR": str(self._folder)}
-        self._children = [Child(name, command, shared, lock) for name, command in commands.items()]
+        self._folder = folder or SharedFolder.make()
+        shared = {**environment, _METRICS: str(self._folder.path)}
+        self._children = {name: Child(name, command, shared, self._folder.lock) for name, command in commands.items()}
+
+    def adopt(self, name: str, pid: int, line: socket.socket) -> None:
+        """A child that runs already."""
+        self._children[name].adopt(Forked(pid), line)
 
     def run(self) -> int:
         """The exit code: CANNOT_RUN when a child says so before it was ever ready, for no restart mends that."""
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._stop)
         signal.signal(signal.SIGHUP, self._reload)
+        handle_signals()
         try:
             return self._watch()
         finally:
             self._end()
-            shutil.rmtree(self._folder, ignore_errors=True)
+            self._folder.remove()
 
     def _watch(self) -> int:
         checked_at = time.monotonic()
         while not self._stopping:
             now = time.monotonic()
-            for child in self._children:
+            for child in self._children.values():
                 child.silent_seconds = silence(child.silent_seconds, now - checked_at)
                 if not self._mend(child, now):
                     return CANNOT_RUN
@@ -162,7 +174,7 @@ class Supervisor:
 
     def _listen(self) -> None:
         """Until the next tick, or sooner."""
-        lines = {child.line: child for child in self._children if child.line is not None}
+        lines = {child.line: child for child in self._children.values() if child.line is not None}
         readable, _, _ = select.select(list(lines), [], [], _TICK_SECONDS)
         for line in readable:
             lines[line].listen()
@@ -193,21 +205,21 @@ class Supervisor:
         self._stopping = True
 
     def _reload(self, *_: object) -> None:
-        for child in self._children:
+        for child in self._children.values():
             child.reload()
 
     def _end(self) -> None:
         """The web first, so that nothing more comes in while the worker finishes what it is sending."""
-        for child in self._children:
+        for child in self._children.values():
             child.send(signal.SIGTERM)
         deadline = time.monotonic() + GRACE_SECONDS
-        for process in (child.process for child in self._children if child.process is not None):
+        for process in (child.process for child in self._children.values() if child.process is not None):
             try:
                 process.wait(max(0.1, deadline - time.monotonic()))
             except subprocess.TimeoutExpired:
                 process.kill()
                 process.wait()
-        for child in self._children:
+        for child in self._children.values():
             child.hang_up()
 
 
@@ -224,31 +236,51 @@ def restart_wait(failures: int) -> float:
     return 0.0 if failures <= 1 else min(10.0, 0.5 * 2.0 ** min(failures, 10))
 
 
-def serve(config: str, database: str, listen: str, hang_seconds: float) -> int:
-    """Supervise both halves with this interpreter.
+def serve(config: str, database: str, listen: str, hang_seconds: float, workers: int, run: Command) -> int:
+    """Supervise both halves. run: what the arguments of `bridge` do, as the halves are forked at first.
 
     The database travels in the environment: every user of the machine can read the arguments of a process.
     """
-    os.environ["BRIDGE_CONFIG"] = config  # its part on the log is looked up there for each line of ours
-    python = [sys.executable, "-m", "bridge"]
-    web = [*python, "web", "--config", config, "--listen", listen, "--reload-parent"]
-    worker = [*python, "worker", "--config", config]
-    environment = {**os.environ, "BRIDGE_DATABASE_URL": database}
+    block_signals()
+    # BRIDGE_CONFIG: its part on the log is looked up there for each line of ours
+    os.environ.update({"BRIDGE_CONFIG": config, "BRIDGE_DATABASE_URL": database})
+    web = ["web", "--config", config, "--listen", listen, "--reload-parent"]
+    names = ["worker", *(f"worker-{number}" for number in range(2, workers + 1))]
+    halves = {"web": web, **{name: ["worker", "--config", config] for name in names}}
     try:
-        supervisor = Supervisor({"web": web, "worker": worker}, environment, hang_seconds)
+        folder = SharedFolder.make()
     except OSError as fault:
         hint = "name a folder for temporary files in TMPDIR; under systemd, PrivateTmp=yes makes one"
         print(f"bridge serve cannot start: {fault}; {hint}", file=sys.stderr, flush=True)
         return CANNOT_RUN
+    os.environ[_METRICS] = str(folder.path)
+    return _hand_over(halves, hang_seconds, folder, start(halves, run))
+
+
+def _hand_over(
+    halves: Mapping[str, Sequence[str]], hang_seconds: float, folder: SharedFolder, started: Mapping[str, Started]
+) -> NoReturn:
+    """The same process, with the same children, open files and blocked signals, goes on in main()."""
+    for name, (pid, _) in started.items():
+        _log("info", "started", process=name, pid=pid)
+    running = {name: (pid, line.fileno()) for name, (pid, line) in started.items()}
+    for inherited in (folder.lock, *(number for _, number in running.values())):
+        os.set_inheritable(inherited, True)
+    os.environ[_STATE] = json.dumps([halves, hang_seconds, str(folder.path), folder.lock, running])
+    os.execv(sys.executable, [sys.executable, "-m", __name__, "serve"])
+
+
+def main() -> int:
+    set_title(["bridge", "serve"])
+    halves, hang_seconds, path, lock, running = json.loads(os.environ.pop(_STATE))
+    commands = {name: [sys.executable, "-m", "bridge", *arguments] for name, arguments in halves.items()}
+    os.set_inheritable(lock, False)
+    supervisor = Supervisor(commands, os.environ, hang_seconds, SharedFolder(Path(path), lock))
+    for name, (pid, number) in running.items():
+        line = socket.socket(fileno=number)
+        line.set_inheritable(False)
+        supervisor.adopt(name, pid, line)
     return supervisor.run()
-
-
-def _remove_left_overs(parent: Path) -> None:
-    """The folders of supervisors that were killed, once none of their children lives either: all hold the lock."""
-    for folder in parent.glob(f"{_FOLDER}*"):
-        with contextlib.suppress(OSError), (folder / _IN_USE).open() as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            shutil.rmtree(folder, ignore_errors=True)
 
 
 def _log(level: str, event: str, **fields: object) -> None:
@@ -267,3 +299,7 @@ def _routes() -> str:
     with contextlib.suppress(OSError, ValueError):
         return Path(os.environ.get("BRIDGE_CONFIG", "")).read_text("utf-8")
     return ""
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -8,7 +8,7 @@ import signal
 import sys
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import click
 
@@ -21,21 +21,28 @@ from bridge.cli.options import (
     database_option,
     hang_option,
     listen_option,
+    workers_option,
 )
 from bridge.processes import lifeline
+
+
+class Elsewhere(NamedTuple):
+    place: str  #: module:name
+    summary: str  #: in the list of commands
+
 
 #: Commands that are imported on demand. Each process then loads only what its command needs: that saves a third of
 #: its memory, and most of its start-up time.
 ELSEWHERE = {
-    "backup": "bridge.cli.database:backup",
-    "check": "bridge.cli.check:check",
-    "route": "bridge.cli.config:route",
-    "schema": "bridge.cli.config:schema",
-    "hash-password": "bridge.cli.config:hash_password",
-    "incidents": "bridge.cli.incidents:incidents",
-    "preview": "bridge.cli.messages:preview",
-    "restored": "bridge.cli.database:restored",
-    "send-test": "bridge.cli.messages:send_test",
+    "backup": Elsewhere("bridge.cli.database:backup", "Copy SQLite's database while the bridge runs."),
+    "check": Elsewhere("bridge.cli.check:check", "Show every fault of the configuration and the rules."),
+    "route": Elsewhere("bridge.cli.config:route", "Which routes match an alert, and who is notified."),
+    "schema": Elsewhere("bridge.cli.config:schema", "JSON Schema of routes.yaml, for editors."),
+    "hash-password": Elsewhere("bridge.cli.config:hash_password", "Hash a password for web.users."),
+    "incidents": Elsewhere("bridge.cli.incidents:incidents", "List, show, acknowledge or resolve incidents."),
+    "preview": Elsewhere("bridge.cli.messages:preview", "The exact message that a channel would get."),
+    "restored": Elsewhere("bridge.cli.database:restored", "Mark the database as restored from a backup."),
+    "send-test": Elsewhere("bridge.cli.messages:send_test", "Send one test message for real."),
 }
 
 
@@ -52,9 +59,14 @@ class Commands(click.Group):
         from bridge.observability import logs
 
         logs.configure_for_command()
-        module, _, name = place.partition(":")
+        module, _, name = place.place.partition(":")
         command: click.Command = getattr(importlib.import_module(module), name)
         return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Imports none."""
+        listed = {name: click.Command(name, short_help=command.summary) for name, command in ELSEWHERE.items()}
+        click.Group(commands={**self.commands, **listed}).format_commands(ctx, formatter)
 
     def invoke(self, ctx: click.Context) -> Any:
         with errors_as_messages():
@@ -82,11 +94,12 @@ def _check_templates(folder: Path | None) -> Iterable[str]:
 @database_option
 @listen_option
 @hang_option
-def serve(config: str, database: str, listen: str, hang_timeout: float) -> None:
+@workers_option
+def serve(config: str, database: str, listen: str, hang_timeout: float, workers: int) -> None:
     """Web and worker on this machine, each restarted if it dies or hangs."""
     from bridge.app import supervisor
 
-    sys.exit(supervisor.serve(config, database, listen, hang_timeout))
+    sys.exit(supervisor.serve(config, database, listen, hang_timeout, workers, main))
 
 
 @main.command()

@@ -96,6 +96,15 @@ hang_option = click.option(
     metavar="SECONDS",
     help="A process without a sign of life for so long is killed and restarted; 0: never.",
 )
+workers_option = click.option(
+    "--workers",
+    type=click.IntRange(1, 16),
+    envvar="BRIDGE_WORKERS",
+    default=1,
+    show_default=True,
+    metavar="NUMBER",
+    help="How many worker processes deliver.",
+)
 
 
 def until_the_end(engine: Engine) -> Engine:

@@ -7,7 +7,7 @@ from bridge.config.channel import ChannelSettings, ChannelTypes
 from bridge.config.faults import ConfigurationFaults, Fault
 from bridge.config.json_schema import json_schema
 from bridge.config.loading import TemplateCheck, load, load_text
-from bridge.config.settings import Settings, secret_values
+from bridge.config.settings import Settings, file_model, secret_values
 from bridge.config.values import Rate
 
 __all__ = [
@@ -18,6 +18,7 @@ __all__ = [
     "Rate",
     "Settings",
     "TemplateCheck",
+    "file_model",
     "json_schema",
     "load",
     "load_text",

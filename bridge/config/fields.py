@@ -187,9 +187,9 @@ FROZEN = AfterValidator(lambda mapping: MappingProxyType(dict(mapping)))
 
 
 class Section(BaseModel):
-    """The text below each key describes it, in the JSON Schema and so in editors."""
+    """The text below each key describes it, in the JSON Schema and so in editors: bridge.config.json_schema."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True, use_attribute_docstrings=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
     def __deepcopy__(self, memo: dict[int, Any] | None = None) -> Self:
         """It is frozen, all the way down."""

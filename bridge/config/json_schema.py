@@ -5,6 +5,10 @@ Invariant: what `bridge check` takes, the schema takes. `${NAME}` may stand wher
 
 from __future__ import annotations
 
+import ast
+import inspect
+import itertools
+import textwrap
 from collections.abc import Mapping
 from dataclasses import is_dataclass
 from datetime import timedelta
@@ -60,9 +64,38 @@ class _DefaultsAsWritten(GenerateJsonSchema):
     def model_schema(self, schema: Any) -> dict[str, Any]:
         """A secret may also stand in a file."""
         made = super().model_schema(schema)
+        _describe(schema["cls"], made.get("properties", {}))
         files = {f"{key}_file" for key in made.get("required", ())} & set(made.get("properties", {}))
         made["required"] = [key for key in made.get("required", ()) if f"{key}_file" not in files]
         return made if made["required"] else {key: value for key, value in made.items() if key != "required"}
+
+
+def _describe(model: type[BaseModel], properties: dict[str, Any]) -> None:
+    """With the text below each key. Pydantic would read it (use_attribute_docstrings) at every start of a process."""
+    texts = {name: text for each in reversed(model.__mro__) for name, text in _texts_of(each).items()}
+    for name, field in model.model_fields.items():
+        if field.description is None and name in texts:
+            properties[field.alias or name]["description"] = texts[name]
+
+
+def _texts_of(model: type) -> dict[str, str]:
+    """None for a class that was not written (file_model makes one)."""
+    if not issubclass(model, BaseModel) or model is BaseModel:
+        return {}
+    try:
+        (made,) = ast.parse(textwrap.dedent(inspect.getsource(model))).body
+    except (OSError, TypeError):
+        return {}
+    pairs = itertools.pairwise(made.body) if isinstance(made, ast.ClassDef) else ()
+    return {
+        key.target.id: inspect.cleandoc(text.value.value)
+        for key, text in pairs
+        if isinstance(key, ast.AnnAssign)
+        and isinstance(key.target, ast.Name)
+        and isinstance(text, ast.Expr)
+        and isinstance(text.value, ast.Constant)
+        and isinstance(text.value.value, str)
+    }
 
 
 def _is_section(default: Any) -> bool:

@@ -22,7 +22,8 @@ from bridge.core.storms.digests import channel_of
 
 WINDOW = timedelta(days=30)
 MOST_SUBJECTS = 3  #: of an incident with several alerts, how many are looked up
-_IDENTITY = (*PLACE_LABELS, "heartbeat")  #: the last one: of the bridge's own alert
+_IDENTITY = ("alertname", *PLACE_LABELS, "heartbeat")  #: the last one: of the bridge's own alert
+_Identity = tuple[tuple[str, str], ...]
 _ENDS_NOTHING = frozenset({"retraining"})  #: one that is only started serves nothing yet
 
 
@@ -72,10 +73,8 @@ def window_within(retention: timedelta) -> timedelta:
 
 def recurrence_key(labels: Mapping[str, str]) -> str:
     """The same for alerts that are the same again: 16 hex digits; empty without an alertname."""
-    if not labels.get("alertname"):
-        return ""
-    parts = [(name, labels[name]) for name in ("alertname", *_IDENTITY) if labels.get(name)]
-    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:16]
+    identity = _identity(labels)
+    return hashlib.sha256(json.dumps(identity).encode()).hexdigest()[:16] if identity else ""
 
 
 def subjects_of(incident: Incident) -> tuple[Subject, ...]:
@@ -84,13 +83,21 @@ def subjects_of(incident: Incident) -> tuple[Subject, ...]:
         return ()
     alerts = incident.firing or tuple(incident.alerts.values())
     rank = min((alert.severity.rank for alert in alerts), default=0)
-    worst = (alert for alert in alerts if alert.severity.rank == rank)
-    found: dict[str, Mapping[str, str]] = {}
+    worst = [alert for alert in alerts if alert.severity.rank == rank]
+    found: dict[_Identity, Mapping[str, str]] = {}  # a thousand pods have few services
     for alert in sorted(worst, key=lambda each: (each.starts_at, each.fingerprint)):
-        found.setdefault(recurrence_key(alert.labels), alert.labels)
-    alone = len({recurrence_key(alert.labels) for alert in incident.alerts.values()}) == 1
-    named = [Subject(key, "" if alone else _name(labels)) for key, labels in found.items() if key]
-    return tuple(named[:MOST_SUBJECTS])
+        found.setdefault(_identity(alert.labels), alert.labels)
+    named = [(identity, labels) for identity, labels in found.items() if identity][:MOST_SUBJECTS]
+    others = incident.alerts.values() if len(worst) < len(incident.alerts) else ()
+    alone = len(found) == 1 and all(_identity(alert.labels) in found for alert in others)
+    return tuple(Subject(recurrence_key(labels), "" if alone else _name(labels)) for _, labels in named)
+
+
+def _identity(labels: Mapping[str, str]) -> _Identity:
+    """Empty without an alertname."""
+    if not labels.get("alertname"):
+        return ()
+    return tuple((name, labels[name]) for name in _IDENTITY if labels.get(name))
 
 
 def earlier_numbers(ended: Iterable[EndedIncident], incident: Incident, window: timedelta) -> list[int]:
@@ -124,5 +131,4 @@ def resolver(incident: Incident) -> str:
 
 
 def _name(labels: Mapping[str, str]) -> str:
-    places = {name: labels[name] for name in _IDENTITY if labels.get(name)}
-    return title_of({"alertname": labels["alertname"], **places}, ())
+    return title_of(dict(_identity(labels)), ())

@@ -25,9 +25,10 @@ def silenced_labels(incident: Incident) -> Mapping[str, str]:
 
     Empty when there are neither: such a silence would match everything, and Alertmanager refuses it.
     """
-    group_labels = incident.group_labels
-    shared = common_labels([*incident.firing] or [*incident.alerts.values()])
-    return next((labels for labels in (group_labels, shared) if any(labels.values())), {})
+    if any(incident.group_labels.values()):
+        return incident.group_labels
+    shared = common_labels(incident.firing or incident.alerts.values())
+    return shared if any(shared.values()) else {}
 
 
 def common_labels(alerts: Iterable[Alert]) -> dict[str, str]:

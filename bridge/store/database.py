@@ -16,6 +16,7 @@ from bridge.core.errors import StoreDown, StoreRefused, StoreUnavailable, StoreU
 from bridge.observability import logs
 from bridge.store import sqlite_engine
 from bridge.store.sqlite_lock import SECONDS, write_lock
+from bridge.store.tables import metadata
 from bridge.store.urls import database_url, prepare_file, shown
 
 log = logs.get("store")
@@ -23,6 +24,7 @@ log = logs.get("store")
 #: The newest of migrations/versions/.
 NEWEST = "0018"
 #: PostgreSQL advisory lock of the migrations; any constant that nothing else uses.
+_VERSION_KEY = "alembic_version_pkc"  # as Alembic names it
 _MIGRATION_LOCK = 0x6272_6467
 #: Its kind says that others may pass where this one cannot.
 _OF_THE_DATA = (DataError, IntegrityError, ProgrammingError)
@@ -198,6 +200,22 @@ def _migrate(engine: sa.Engine, locked: sa.Connection | None) -> None:
         if _is_current(connection):
             return
         before = schema_of(connection)
+    with contextlib.nullcontext(locked) if locked is not None else engine.connect() as connection:
+        (_upgrade if before else _create)(connection)
+    log.info("schema_migrated", before=before or "none", now=NEWEST)
+
+
+def _create(connection: sa.Connection) -> None:
+    """What all migrations together make, without them; nothing is made where a table is there already."""
+    version = sa.Column("version_num", sa.String(32), nullable=False)
+    made = sa.Table("alembic_version", sa.MetaData(), version, sa.PrimaryKeyConstraint(version, name=_VERSION_KEY))
+    with connection.begin():
+        metadata.create_all(connection, checkfirst=False)
+        made.create(connection)
+        connection.execute(sa.insert(made).values(version_num=NEWEST))
+
+
+def _upgrade(connection: sa.Connection) -> None:
     logging.getLogger("alembic").setLevel(logging.WARNING)  # one line of ours says as much as its ten
     # Alembic is a tenth of a process's memory, and needed once in the life of a release.
     from alembic import command
@@ -205,7 +223,5 @@ def _migrate(engine: sa.Engine, locked: sa.Connection | None) -> None:
 
     config = Config()
     config.set_main_option("script_location", str(Path(__file__).with_name("migrations")))
-    with contextlib.ExitStack() as opened:
-        config.attributes["connection"] = locked if locked is not None else opened.enter_context(engine.connect())
-        command.upgrade(config, "head")
-    log.info("schema_migrated", before=before or "none", now=NEWEST)
+    config.attributes["connection"] = connection
+    command.upgrade(config, "head")

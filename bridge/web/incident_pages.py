@@ -31,7 +31,8 @@ from bridge.web.filters import safe_link, span
 from bridge.web.logins import Logins
 from bridge.web.pages import PAYLOAD_SHOWN, asked_after
 
-ALERTS_SHOWN = 200
+ALERTS_SHOWN = 50  #: below everything else; the rest has a page of its own
+ALERTS_OF_A_PAGE = 200
 CHARTS_SHOWN = 4
 CHANGES_SHOWN = 200
 HERE = "http://here.invalid"  #: placeholder for the requested host where a URL must be absolute
@@ -136,8 +137,8 @@ def _page_of(incident: Incident, after: str | None) -> Page[Alert]:
     every = sorted(incident.alerts.values(), key=_worst_first)
     last_seen = key_in(after, "alert", int, int, datetime, str) if after is not None else None
     left = [alert for alert in every if last_seen is None or _worst_first(alert) > last_seen]
-    following = cursor_of("alert", *_worst_first(left[ALERTS_SHOWN - 1])) if len(left) > ALERTS_SHOWN else None
-    return Page(tuple(left[:ALERTS_SHOWN]), len(every), len(every) - len(left), following)
+    following = cursor_of("alert", *_worst_first(left[ALERTS_OF_A_PAGE - 1])) if len(left) > ALERTS_OF_A_PAGE else None
+    return Page(tuple(left[:ALERTS_OF_A_PAGE]), len(every), len(every) - len(left), following)
 
 
 def _silencing(settings: Settings, incident: Incident) -> Silencing:

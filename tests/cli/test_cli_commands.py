@@ -27,6 +27,22 @@ def test_help_lists_every_command() -> None:
     assert [line.split()[0] for line in shown.partition("Commands:")[2].splitlines() if line.strip()] == EVERY
 
 
+def test_help_imports_no_command() -> None:
+    """Whoever asks for help waits for it."""
+    heavy = ("pydantic", "sqlalchemy", "structlog", "jinja2")
+    ending = f"atexit.register(lambda: print([name for name in {heavy!r} if name in sys.modules]))"
+    program = f"import sys, atexit; {ending}; sys.argv[1:] = ['--help']; import bridge.__main__"
+    output = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout
+    assert "Usage:" in output
+    assert output.splitlines()[-1] == "[]"
+
+
+@pytest.mark.parametrize("name", sorted(ELSEWHERE))
+def test_each_summary_in_the_list_is_whole(name: str) -> None:
+    shown = CliRunner().invoke(main, ["--help"]).output
+    assert ELSEWHERE[name].summary in shown
+
+
 @pytest.mark.parametrize(
     ("module", "absent"),
     [

@@ -36,7 +36,7 @@ def block():
     if os.path.exists({file!r}) and not os.path.exists({file!r} + ".was"):
         os.rename({file!r}, {file!r} + ".was")
         time.sleep(3600)
-if {half!r} == "worker" and "worker" in sys.orig_argv:
+if {half!r} == "worker" and "bridge" in sys.orig_argv:
     import bridge.worker.pings as pinging
     run = pinging.Pinger.run
     async def blocking(self):
@@ -45,7 +45,7 @@ if {half!r} == "worker" and "worker" in sys.orig_argv:
             await asyncio.sleep(0.1)
         return await run(self)
     pinging.Pinger.run = blocking
-if {half!r} == "web" and "web" in sys.orig_argv:
+if {half!r} == "web" and "bridge" in sys.orig_argv:
     from bridge.web.server import Server
     readable = Server.readable
     def blocking(self):
@@ -164,7 +164,7 @@ def in_the_cluster() -> dict[str, Any]:
 
 #: A blocked event loop takes a minute to be noticed, in the cluster.
 SOON = """
-if "worker" in sys.orig_argv:
+if "bridge" in sys.orig_argv:
     import bridge.app.worker_process
     bridge.app.worker_process.HANG_SECONDS = 5.0
 """

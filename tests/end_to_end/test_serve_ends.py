@@ -25,7 +25,14 @@ ROUTES = """\
 channels: {chat: {type: email, smarthost: "127.0.0.1:9", from: a@x.org, to: [b@x.org], tls: none}}
 route: {notify: [chat]}
 """
-SLOW = "import sys, time\nif 'bridge' in sys.orig_argv and {half!r} in sys.orig_argv:\n    time.sleep({seconds})\n"
+SLOW = """
+import sys, time
+def slowed(run):
+    return lambda *given, **named: time.sleep({seconds}) or run(*given, **named)
+if "bridge" in sys.orig_argv:
+    import bridge.app.{half}_process as process
+    process.run_{half} = slowed(process.run_{half})
+"""
 
 
 @pytest.fixture
@@ -74,7 +81,7 @@ def test_a_taken_port_ends_it_and_names_who_has_it(tmp_path: Path, config: Path,
 def test_a_taken_port_of_another_users_process_ends_it_with_a_hint(tmp_path: Path, config: Path) -> None:
     """What may not be seen cannot be named; as root everything can, so it is asked for in a table that is not there."""
     (tmp_path / "sitecustomize.py").write_text(
-        "import sys\nif 'web' in sys.orig_argv:\n"
+        "import sys\nif 'bridge' in sys.orig_argv:\n"
         "    from bridge.processes import listening, port_holders\n    port_holders._open_files = lambda pid: set()\n"
         "    listening.WAIT_SECONDS = 1.0\n    listening.listen_on.__defaults__ = (1.0,)\n"
     )

@@ -16,6 +16,7 @@ from alembic import command
 from alembic.config import Config
 from alembic.script import ScriptDirectory
 
+from bridge.core.errors import StoreUnavailable
 from bridge.store import database
 from bridge.store.tables import UtcDateTime
 
@@ -81,6 +82,49 @@ def test_a_process_of_an_older_version_keeps_working_after_the_migrations(engine
     assert "incident" in write_and_read(engine, known)
     migrate(engine, "head")
     assert "incident" in write_and_read(engine, known)
+
+
+def shape(engine: sa.Engine) -> dict[str, Any]:
+    """All that can be read of each table's columns, keys and indexes, in the order of their names."""
+    with engine.connect().execution_options(readonly=True) as connection:
+        found = sa.inspect(connection)
+        return {
+            table: {
+                "columns": sorted(str(column) for column in found.get_columns(table)),
+                "key": found.get_pk_constraint(table),
+                "foreign": sorted(map(str, found.get_foreign_keys(table))),
+                "indexes": sorted(map(_index, found.get_indexes(table))),
+                "unique": sorted(str(sorted(each.items())) for each in found.get_unique_constraints(table)),
+            }
+            for table in found.get_table_names()
+        }
+
+
+def _index(index: Any) -> str:
+    options = {name: str(value) for name, value in index.get("dialect_options", {}).items()}
+    return str((index["name"], index["column_names"], index["unique"], options))
+
+
+def test_a_new_database_is_what_all_migrations_make(engine: sa.Engine, database_url: str) -> None:
+    """It is made without them: that is quicker, and each process is spared Alembic."""
+    database.open_database(database_url).dispose()
+    made = shape(engine)
+    everything = sa.MetaData()
+    with engine.connect().execution_options(readonly=True) as connection:
+        (version,) = connection.execute(sa.text("SELECT version_num FROM alembic_version")).scalars()
+        everything.reflect(connection)
+    with engine.begin() as connection:
+        everything.drop_all(connection)
+    migrate(engine, "head")
+    assert (made, version) == (shape(engine), database.NEWEST)
+
+
+def test_nothing_is_made_beside_tables_of_another_program(engine: sa.Engine, database_url: str) -> None:
+    with engine.begin() as connection:
+        connection.execute(sa.text("CREATE TABLE event (id INTEGER)"))
+    with pytest.raises(StoreUnavailable, match="event"):
+        database.open_database(database_url)
+    assert list(shape(engine)) == ["event"]
 
 
 def write(connection: sa.Connection, table: sa.Table, rows: list[dict[str, Any]]) -> None:

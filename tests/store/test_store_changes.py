@@ -224,9 +224,12 @@ def test_many_processes_may_migrate_one_database_at_once(database_url: str) -> N
     assert faults == []
 
 
-def test_the_migrations_create_the_tables_of_the_code(engine: sa.Engine) -> None:
+def test_the_migrations_create_the_tables_of_the_code(database_url: str) -> None:
+    engine = database._engine(sa.make_url(database_url))
+    _migrate(engine, "head")
     with engine.connect() as connection:
         assert compare_metadata(MigrationContext.configure(connection), metadata) == []
+    engine.dispose()
 
 
 def test_the_newest_migrations_can_be_undone(engine: sa.Engine) -> None:

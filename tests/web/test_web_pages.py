@@ -81,7 +81,7 @@ def test_received_text_is_escaped(world: World) -> None:
 
 
 def test_only_the_first_alerts_are_shown(world: World) -> None:
-    alerts = {str(n): replace(ALERT, fingerprint=str(n)) for n in range(203)}
+    alerts = {str(n): replace(ALERT, fingerprint=str(n)) for n in range(53)}
     world.reader.all[7] = replace(INCIDENT, alerts=alerts)
     assert "And 3 more" in world.get("/incidents/7").text
 
