@@ -9,6 +9,8 @@ SHELL := /bin/sh
 
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
+# Hundreds of processes are started from here; each would compile everything again where the environment forbids to keep it.
+export PYTHONDONTWRITEBYTECODE :=
 # Looked up only when a recipe runs, so that `make help` works in a bare checkout.
 TOOL = $(BIN)/python -m dev.stack tool
 
@@ -26,9 +28,10 @@ drill: .venv/.runtime ## beside make up: a real fault until it is a real alert (
 drills: .venv/.dev tools ## incidents with a known cause against a real Prometheus: is it named? keeps the score in docs
 	@exec $(BIN)/python -m dev.drills --keep
 
+# Half of a test's time is waiting, so four share two cores well. In the order of tests/conftest.py: the long ones first.
 test: .venv/.dev tools .tools/.checkov .tools/.kubectl .tools/.npm ## set up and run every test, those of the alert rules too
 	@failed=; \
-	$(BIN)/python -m pytest --numprocesses=2 --dist=loadfile || failed="$$failed pytest"; \
+	$(BIN)/python -m pytest --numprocesses=4 --dist=loadfile --no-loadscope-reorder || failed="$$failed pytest"; \
 	$(MAKE) --no-print-directory rules-test || failed="$$failed rules-test"; \
 	[ -z "$$failed" ] || { echo "Failed:$$failed" >&2; exit 1; }
 
