@@ -10,9 +10,12 @@ import click
 
 from dev.bench import bert, context, keeping, recurrence
 from dev.bench.comparing import bench_check, table
+from dev.bench.growth.command import growth
 from dev.bench.machine import machine
 from dev.bench.measuring import MEASUREMENTS, QUICK, Figures, Size
+from dev.bench.peers.command import peers
 from dev.bench.rounds import RUNS
+from dev.bench.scaling import scaling
 from dev.compared_systems import SYSTEMS, chosen_systems
 
 Measured = dict[str, Figures]  #: of each system
@@ -80,5 +83,5 @@ def columns(measurement: str, by_system: Measured) -> str:
     return "\n".join(lines)
 
 
-for each in (table, bench_check, *map(_command, dict.fromkeys([*MEASUREMENTS, *RUNS, *OWN]))):
+for each in (table, bench_check, growth, peers, scaling, *map(_command, dict.fromkeys([*MEASUREMENTS, *RUNS, *OWN]))):
     main.add_command(each)

