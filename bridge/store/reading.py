@@ -60,6 +60,10 @@ class StoreReader:
         with self._reading() as connection:
             return listing.incidents(connection, resolved, limit, after)
 
+    def recently_resolved(self, limit: int) -> Sequence[Incident]:
+        with self._reading() as connection:
+            return listing.recently_resolved(connection, limit)
+
     def list_incidents(self, *, resolved: bool | None = None, limit: int = 100) -> list[Incident]:
         """The first page alone."""
         return list(self.page_of_incidents(resolved=resolved, limit=limit).items)

@@ -58,6 +58,20 @@ def test_periodic_work_reads_what_is_open_and_not_what_is_over(sqlite: sa.Engine
     assert [(query, plan) for query, plan in plans if re.search(whole, plan)] == []
 
 
+def test_the_home_page_counts_nothing_that_is_over(sqlite: sa.Engine) -> None:
+    """It is asked for every 15 seconds by every browser that shows it."""
+    world = World(sqlite)
+    world.fire(3)
+    world.send_all(6)
+    world.pass_time(1)
+    world.end(2)
+    reader = StoreReader(sqlite)
+    with statements(sqlite) as asked:
+        recent = reader.recently_resolved(1)
+    assert [each.number for each in recent] == [each.number for each in reader.list_incidents(resolved=True, limit=1)]
+    assert [query for query, _ in asked if "count(" in query] == []
+
+
 def test_what_is_too_old_is_deleted_some_at_a_time_the_oldest_first(
     engine: sa.Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:

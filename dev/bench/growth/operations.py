@@ -18,9 +18,12 @@ from dev.bench.growth.life import CHANNELS, Life, group
 from dev.bench.growth.meter import Cost, Meter
 from dev.bench.machines import System, running_bridge, running_sinks
 from dev.bench.pages import fetched
+from dev.bench.usage import cpu_seconds
 
 GROUPS, TIMES, CLAIMED = 100, 30, 8
+AHEAD = timedelta(minutes=30)
 FORGOTTEN = 400  #: incidents that are too old, whatever the size
+IDLE_SECONDS = 12.0  #: housekeeping runs every five
 Costs = dict[str, Cost]
 
 
@@ -47,6 +50,7 @@ def _reading(life: Life, meter: Meter) -> Costs:
     known = list(life.deliveries.incidents([each.number for each in open_ones]).values())
     return {
         "what happened before": meter.each([partial(recurrences.of, [each], WINDOW) for each in known]),
+        "look for times in the future": meter.each([partial(life.deliveries.mend_times, life.now, AHEAD)] * TIMES),
         "health, for /metrics": meter.each([partial(reader.health, life.now)] * TIMES),
     }
 
@@ -87,4 +91,14 @@ def _pages(system: System, now: datetime) -> Costs:
         "/metrics": "/metrics",
     }
     found = {name: fetched(system, path) for name, path in paths.items()}
-    return {name: Cost(each.cpu, each.wall) for name, each in found.items()}
+    return {name: Cost(each.cpu, each.wall) for name, each in found.items()} | {
+        "nothing happens, a second": _idle(system)
+    }
+
+
+def _idle(system: System) -> Cost:
+    """What periodic work costs, whatever it is."""
+    before = cpu_seconds(*system.pids)
+    time.sleep(IDLE_SECONDS)
+    used = cpu_seconds(*system.pids) - before
+    return Cost(used * 1000 / IDLE_SECONDS, 1000.0)
