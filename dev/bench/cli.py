@@ -62,7 +62,7 @@ def _run(name: str, quick: bool, target: Path | None, only: str | None = None) -
     measured = own(quick) if own else _of_each(name, QUICK if quick else Size(), only)
     click.echo(columns(name, measured))
     if target is not None:
-        keeping.keep(target.stem, {"machine": before, name: measured}, target.parent)
+        keeping.write(target, {"machine": before, name: measured})
 
 
 def _of_each(name: str, size: Size, only: str | None) -> Measured:

@@ -10,7 +10,11 @@ FOLDER = Path(__file__).with_name("figures")
 
 
 def keep(name: str, content: dict[str, Any], folder: Path = FOLDER) -> None:
-    (folder / f"{name}.json").write_text(json.dumps(rounded(content), indent=1) + "\n", encoding="utf-8")
+    write(folder / f"{name}.json", content)
+
+
+def write(file: Path, content: dict[str, Any]) -> None:
+    file.write_text(json.dumps(rounded(content), indent=1) + "\n", encoding="utf-8")
 
 
 def kept(name: str, folder: Path = FOLDER) -> dict[str, Any]:
