@@ -3,7 +3,7 @@
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help up drill drills test check bench soak mutate dashboards manifests model pins hashes tools rules-test
+.PHONY: help up drill drills test check bench bench-check soak mutate dashboards manifests model pins hashes tools rules-test
 # Cleaning and installing at the same time would race; the tools themselves use all cores.
 .NOTPARALLEL:
 
@@ -16,7 +16,7 @@ TOOL = $(BIN)/python -m dev.stack tool
 
 help: ## show this list
 	@echo 'usage: make TARGET'
-	@sed -n 's/^\([a-z]*\):[^#]*## \(.*\)/  \1|\2/p' Makefile | awk -F'|' '{ printf "%-8s %s\n", $$1, $$2 }'
+	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/  \1|\2/p' Makefile | awk -F'|' '{ printf "%-12s %s\n", $$1, $$2 }'
 
 # Variables of the command line reach the recipes' environment: make up SPEED=1 is real time.
 up: .venv/.runtime ## set everything up and run the whole story on this machine; Ctrl-C ends it
@@ -55,8 +55,11 @@ check: .venv/.dev tools .tools/.checkov .tools/.kubectl ## lint, types, import f
 	$$($(TOOL) promtool) check config .run/check/prometheus.yml
 	$$($(TOOL) amtool) check-config docker/alertmanager/alertmanager.yml
 
-bench: .venv/.dev tools ## measure speed and durability
-	$(BIN)/python -m dev.bench
+bench: .venv/.dev tools ## measure speed beside Alertmanager (quarter of an hour); keeps the table in docs
+	@$(BIN)/python -m dev.bench table
+
+bench-check: .venv/.dev tools ## has a notification become more expensive? a minute
+	@$(BIN)/python -m dev.bench regression
 
 # The first from a new seed each time, which it prints, or from SEED; the second from Hypothesis's own randomness.
 soak: .venv/.dev tools ## kill and break everything at random (SECONDS=300), in any order (EXAMPLES=500), and count

@@ -63,6 +63,10 @@ class Reader(Protocol):
         """
         ...
 
+    def recently_resolved(self, limit: int) -> Sequence[Incident]:
+        """The first of the resolved ones, without their alerts, and without counting how many there are."""
+        ...
+
     def open_counts(self) -> Mapping[Severity, tuple[int, int]]:
         """severity -> (open, of which acknowledged), the most severe first; without severities that have none."""
         ...

@@ -14,6 +14,7 @@ from datetime import datetime, timedelta
 import sqlalchemy as sa
 
 from bridge.store.tables import (
+    UNRESOLVED,
     alert,
     change_delivery,
     channel_state,
@@ -24,6 +25,9 @@ from bridge.store.tables import (
     timer,
     worker,
 )
+
+#: What is over has no alert whose end is still withheld; its alerts are by far the most.
+_OF_UNRESOLVED = alert.c.incident_number.in_(sa.select(incident.c.number).where(UNRESOLVED))
 
 
 def mend_times(connection: sa.Connection, now: datetime, ahead: timedelta) -> int:
@@ -47,12 +51,12 @@ def mend_times(connection: sa.Connection, now: datetime, ahead: timedelta) -> in
         (storm.c.tightened_at, sa.true()),
         (storm.c.calm_since, sa.true()),
         (storm.c.updated_at, sa.true()),
-        (incident.c.seen_at, incident.c.state != "resolved"),
-        (incident.c.updated_at, incident.c.state != "resolved"),
-        (incident.c.acknowledged_at, incident.c.state != "resolved"),
-        (incident.c.flapping_since, incident.c.state != "resolved"),
-        (incident.c.turned_at, incident.c.state != "resolved"),
-        (alert.c.ended_seen_at, alert.c.held),
+        (incident.c.seen_at, UNRESOLVED),
+        (incident.c.updated_at, UNRESOLVED),
+        (incident.c.acknowledged_at, UNRESOLVED),
+        (incident.c.flapping_since, UNRESOLVED),
+        (incident.c.turned_at, UNRESOLVED),
+        (alert.c.ended_seen_at, alert.c.held & _OF_UNRESOLVED),
         (storm.c.since, sa.true()),
         (storm.c.tightened_at, sa.true()),
         (storm.c.calm_since, sa.true()),
@@ -69,7 +73,7 @@ def _shift_timers(connection: sa.Connection, now: datetime, limit: datetime) -> 
     query = (
         sa.select(timer, incident.c.updated_at)
         .join(incident, incident.c.number == timer.c.incident_number)
-        .where(incident.c.state != "resolved", incident.c.updated_at > limit, timer.c.due_at.is_not(None))
+        .where(UNRESOLVED, incident.c.updated_at > limit, timer.c.due_at.is_not(None))
     )
     rows = [
         {

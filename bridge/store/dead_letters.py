@@ -16,7 +16,7 @@ from bridge.core.delivery.dead_letters import DeadLetter, DeadLetterFilter
 from bridge.store.database import reading, transaction
 from bridge.store.listing import after_key, page_of
 from bridge.store.rows import DELIVERY, dead_letter_from
-from bridge.store.tables import delivery, incident
+from bridge.store.tables import UNRESOLVED, delivery, incident
 from bridge.store.waking import Waker
 
 DEAD = "dead"
@@ -69,7 +69,7 @@ class StoreDeadLetters:
 
 def _replayed(now: datetime) -> dict[str, Any]:
     """core.delivery.dead_letters.replay, as one statement for the thousands that a long mistake leaves."""
-    unresolved = sa.exists().where(incident.c.number == delivery.c.incident_number, incident.c.state != "resolved")
+    unresolved = sa.exists().where(incident.c.number == delivery.c.incident_number, UNRESOLVED)
     return {
         "firing": sa.case((unresolved, delivery.c.firing), else_=sa.false()),
         "pending": True,

@@ -20,7 +20,7 @@ from bridge.store.applying import Policy, Writing, complete
 from bridge.store.database import reading, transaction
 from bridge.store.rows import incident_from
 from bridge.store.suppression import Digests
-from bridge.store.tables import channel_state, event, incident, timer
+from bridge.store.tables import UNRESOLVED, channel_state, event, incident, timer
 from bridge.store.waking import Waker
 
 BATCH = 100  #: incidents in one transaction: others must be able to write in between
@@ -128,7 +128,7 @@ class _Evaluation:
 
 
 def _open_after(connection: sa.Connection, number: int) -> list[int]:
-    query = sa.select(incident.c.number).where(incident.c.state != "resolved", incident.c.number > number)
+    query = sa.select(incident.c.number).where(UNRESOLVED, incident.c.number > number)
     return list(connection.scalars(query.order_by(incident.c.number).limit(BATCH)))
 
 

@@ -55,6 +55,12 @@ def incidents(connection: sa.Connection, resolved: bool | None, limit: int, afte
     return replace(page, items=_with_periods(connection, page.items))
 
 
+def recently_resolved(connection: sa.Connection, limit: int) -> Sequence[Incident]:
+    """See bridge.core.views.Reader."""
+    query = sa.select(incident).where(incident.c.state == State.RESOLVED.value).order_by(*_NEWEST_FIRST).limit(limit)
+    return _with_periods(connection, [incident_from(row) for row in connection.execute(query).mappings()])
+
+
 def held(connection: sa.Connection, channel: str, now: datetime, limit: int, after: str | None) -> Page[Incident]:
     """See bridge.core.views.Reader."""
     rank, number = sa.func.min(delivery.c.rank).label("rank"), delivery.c.incident_number

@@ -26,7 +26,18 @@ from bridge.store.dead_letters import StoreDeadLetters
 from bridge.store.recurrences import StoreRecurrences
 from bridge.store.rows import DELIVERY, delivery_from, entry_from, incident_from
 from bridge.store.suppression import SAME_CHANNEL, SUPPRESSED
-from bridge.store.tables import LARGEST, alert, channel_state, delivery, event, heartbeat, incident, storm, worker
+from bridge.store.tables import (
+    LARGEST,
+    UNRESOLVED,
+    alert,
+    channel_state,
+    delivery,
+    event,
+    heartbeat,
+    incident,
+    storm,
+    worker,
+)
 from bridge.store.timers import added_of
 
 EARLIER_SHOWN = 5
@@ -48,6 +59,10 @@ class StoreReader:
     ) -> Page[Incident]:
         with self._reading() as connection:
             return listing.incidents(connection, resolved, limit, after)
+
+    def recently_resolved(self, limit: int) -> Sequence[Incident]:
+        with self._reading() as connection:
+            return listing.recently_resolved(connection, limit)
 
     def list_incidents(self, *, resolved: bool | None = None, limit: int = 100) -> list[Incident]:
         """The first page alone."""
@@ -144,7 +159,7 @@ def _expired_leases(connection: sa.Connection, now: datetime) -> dict[str, float
 
 
 def _flapping(connection: sa.Connection) -> int:
-    flapping = sa.select(sa.func.count()).where(incident.c.state != "resolved", incident.c.flapping_since.is_not(None))
+    flapping = sa.select(sa.func.count()).where(UNRESOLVED, incident.c.flapping_since.is_not(None))
     return connection.scalar(flapping) or 0
 
 
@@ -211,5 +226,5 @@ def _paused(connection: sa.Connection, now: datetime) -> dict[str, str]:
 
 
 def _open(connection: sa.Connection) -> dict[str, int]:
-    query = sa.select(incident.c.severity, sa.func.count()).where(incident.c.state != "resolved")
+    query = sa.select(incident.c.severity, sa.func.count()).where(UNRESOLVED)
     return {row[0]: row[1] for row in connection.execute(query.group_by(incident.c.severity))}

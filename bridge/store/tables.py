@@ -96,6 +96,9 @@ sa.Index(
     postgresql_where=incident.c.state != "resolved",
 )
 
+#: An index finds those few among all that there ever were; `!= 'resolved'` with a parameter would read every incident.
+UNRESOLVED = incident.c.state.in_(["open", "acknowledged"])
+
 alert = sa.Table(
     "alert",
     metadata,

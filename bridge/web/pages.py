@@ -34,8 +34,8 @@ def blueprint(reader: Reader, kept: Changes, clock: Callable[[], datetime], logi
         if channel is not None:
             return list_suppressed(channel)
         page = reader.page_of_incidents(resolved=False, limit=SHOWN, after=asked_after(request))
-        recent = reader.page_of_incidents(resolved=True, limit=RECENT_SHOWN) if not page.before else None
-        shown = [*page.items, *(recent.items if recent else ())]
+        recent = reader.recently_resolved(RECENT_SHOWN) if not page.before else ()
+        shown = [*page.items, *recent]
         counts = reader.alert_counts([incident.number for incident in shown])
         by_severity = reader.open_counts()
         return render_template(

@@ -31,7 +31,9 @@ class HousekeepingStore(Protocol):
         """After the clock went back; returns how many times were further ahead than that."""
         ...
 
-    def forget(self, before: datetime) -> int: ...
+    def forget(self, before: datetime) -> int:
+        """Some at a time; returns how many incidents, 0 when none is left."""
+        ...
 
 
 class Housekeeping:
@@ -50,6 +52,7 @@ class Housekeeping:
     ) -> None:
         self._store, self._checks, self._thread, self._setup, self._clock = store, checks, thread, setup, clock
         self._place, self._started, self._runs = place, clock(), 0
+        self._more_to_forget = False  # a shorter retention may end hundreds of thousands: some in each run
         self._task = PeriodicTask("housekeeping", self._run_once, every_seconds)
 
     async def run(self) -> None:
@@ -65,8 +68,9 @@ class Housekeeping:
             await self._mend_times(now)
         if changes := await self._thread.call(self._checks.run, self._started, now):
             log.warning("checks_changed_state", changes=changes)
-        if runs % FORGET_EVERY == 0:
-            await self._thread.call(self._store.forget, now - self._setup.value.retention)
+        if runs % FORGET_EVERY == 0 or self._more_to_forget:
+            forgotten = await self._thread.call(self._store.forget, now - self._setup.value.retention)
+            self._more_to_forget = forgotten > 0
 
     async def _mend_times(self, now: datetime) -> None:
         ahead = max(LONGEST_AHEAD, 2 * self._setup.value.longest_lease)

@@ -29,6 +29,7 @@ channels:
     to: [bench@example.org]
     rate: unlimited
     concurrency: 32
+retention: 400d
 route:
   notify: [pagerduty, slack, email]
 """

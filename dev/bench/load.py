@@ -85,16 +85,16 @@ def session(clients: int) -> aiohttp.ClientSession:
 
 
 async def hammer(
-    url: str,
+    urls: tuple[str, ...],
     make: Poster,
     batches: Iterable[list[int]],
     alerts: int = 1,
     clients: int = 64,
 ) -> Posted:
-    """Every client posts its next batch of groups as soon as the last was answered."""
-    posted, work = Posted(time.monotonic()), iter(batches)
+    """Every client posts its next batch of groups as soon as the last was answered. urls: clients take them in turn."""
+    posted, work, turns = Posted(time.monotonic()), iter(batches), itertools.cycle(urls)
     async with session(clients) as http:
-        await asyncio.gather(*(_client(http, url, make, work, alerts, posted) for _ in range(clients)))
+        await asyncio.gather(*(_client(http, next(turns), make, work, alerts, posted) for _ in range(clients)))
     posted.ended = time.monotonic()
     return posted
 
@@ -135,7 +135,7 @@ async def _post(
     try:
         async with http.post(url, data=body) as answer:
             await answer.read()
-            good = answer.status == 200
+            good = 200 <= answer.status < 300
     except (aiohttp.ClientError, TimeoutError):
         good = False
     posted.acked.append(time.monotonic() - start)

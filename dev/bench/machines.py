@@ -24,8 +24,9 @@ from dev.stack.binaries import find, working_folder
 from dev.stack.free_port import free_port
 
 ROOT = Path(__file__).parents[2]
-START_SECONDS = 30.0
-_DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+START_SECONDS = 60.0
+DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+BRIDGE = [sys.executable, "-m", "bridge"]
 
 
 @dataclass(frozen=True)
@@ -34,7 +35,7 @@ class Sinks:
     smtp: int
 
     def ask(self, what: str) -> dict[str, Any]:
-        with _DIRECT.open(f"http://127.0.0.1:{self.http}/bench/{what}", timeout=60) as answer:
+        with DIRECT.open(f"http://127.0.0.1:{self.http}/bench/{what}", timeout=60) as answer:
             content: dict[str, Any] = orjson.loads(answer.read())
         return content
 
@@ -48,27 +49,46 @@ class System:
     pid: int
     post: load.Poster
     groups_per_post: int  #: one for a webhook; Prometheus sends up to 64 alerts at once
+    more_urls: tuple[str, ...] = ()  #: of further webs
+    more_pids: tuple[int, ...] = ()  #: of what it needs besides: further webs and workers, a database's server
+
+    @property
+    def urls(self) -> tuple[str, ...]:
+        return self.url, *self.more_urls
+
+    @property
+    def pids(self) -> tuple[int, ...]:
+        return self.pid, *self.more_pids
 
 
 @contextlib.contextmanager
 def running_sinks() -> Iterator[Sinks]:
     sinks = Sinks(free_port(), free_port())
     command = [sys.executable, "-m", "dev.bench.sinks", str(sinks.http), str(sinks.smtp)]
-    with _running(command, ROOT, {}, f"http://127.0.0.1:{sinks.http}/bench/counts"):
+    with running(command, ROOT, {}, f"http://127.0.0.1:{sinks.http}/bench/counts"):
         yield sinks
 
 
 @contextlib.contextmanager
-def running_bridge(sinks: Sinks, prometheus: str | None = None) -> Iterator[System]:
+def running_bridge(
+    sinks: Sinks, prometheus: str | None = None, folder: str | None = None, database: str | None = None
+) -> Iterator[System]:
+    """folder: that keeps the database. database: the URL of another one."""
     port = free_port()
     url = f"http://127.0.0.1:{port}"
-    with tempfile.TemporaryDirectory(prefix="bench-") as folder:
-        config = Path(folder, "routes.yaml")
-        config.write_text(configs.routes(sinks.http, sinks.smtp, context=prometheus is not None), encoding="utf-8")
-        command = [sys.executable, "-m", "bridge", "serve", "--config", str(config)]
-        command += ["--database", f"sqlite:///{folder}/bench.db", "--listen", f"127.0.0.1:{port}"]
-        with _running(command, ROOT, configs.environment(prometheus), f"{url}/-/ready", folder) as pid:
+    with _place(folder) as place:
+        config = routes_file(place, sinks, prometheus)
+        command = [*BRIDGE, "serve", "--config", config, "--listen", f"127.0.0.1:{port}"]
+        url_of_database = {"BRIDGE_DATABASE_URL": database or f"sqlite:///{place}/bench.db"}
+        environment = {**configs.environment(prometheus), **url_of_database}
+        with running(command, ROOT, environment, f"{url}/-/ready", place) as pid:
             yield System("bridge", f"{url}/webhook/alertmanager", pid, load.webhook, 1)
+
+
+def routes_file(place: str, sinks: Sinks, prometheus: str | None = None) -> str:
+    config = Path(place, "routes.yaml")
+    config.write_text(configs.routes(sinks.http, sinks.smtp, context=prometheus is not None), encoding="utf-8")
+    return str(config)
 
 
 @contextlib.contextmanager
@@ -85,17 +105,22 @@ def running_alertmanager(sinks: Sinks) -> Iterator[System]:
             "--log.level=error",
         ]
         command += [f"--web.listen-address=127.0.0.1:{port}", "--cluster.listen-address="]
-        with _running(command, working_folder(binary), {}, f"{url}/-/ready", folder) as pid:
+        with running(command, working_folder(binary), {}, f"{url}/-/ready", folder) as pid:
             yield System("alertmanager", f"{url}/api/v2/alerts", pid, load.api_v2, 64)
 
 
 SYSTEMS = {"bridge": running_bridge, "alertmanager": running_alertmanager}
 
 
+def _place(folder: str | None) -> contextlib.AbstractContextManager[str]:
+    return contextlib.nullcontext(folder) if folder else tempfile.TemporaryDirectory(prefix="bench-")
+
+
 @contextlib.contextmanager
-def _running(
+def running(
     command: list[str], cwd: Path, more: Mapping[str, str], ready: str, folder: str | None = None
 ) -> Iterator[int]:
+    """Its pid, from when it answers at that URL until the end of the block."""
     environment = {**os.environ, **more, "BENCH_RUN": secrets.token_hex(4)}
     with tempfile.TemporaryFile(dir=folder) as log:
         process = subprocess.Popen(command, cwd=cwd, env=environment, stdout=log, stderr=log)
@@ -117,7 +142,7 @@ def _wait_ready(process: subprocess.Popen[bytes], url: str) -> None:
     end = time.monotonic() + START_SECONDS
     while time.monotonic() < end and process.poll() is None:
         with contextlib.suppress(urllib.error.URLError, OSError):
-            _DIRECT.open(url, timeout=5).close()
+            DIRECT.open(url, timeout=5).close()
             return
         time.sleep(0.01)
     raise NotReady(f"{process.args!r} does not answer at {url} (exit code {process.poll()})")

