@@ -153,14 +153,11 @@ def _engine(url: sa.URL) -> sa.Engine:
     )
 
 
-@contextlib.contextmanager
-def _turn(engine: sa.Engine, seconds: float = SECONDS) -> Iterator[None]:
+def _turn(engine: sa.Engine, seconds: float = SECONDS) -> contextlib.AbstractContextManager[None]:
     """Of the writers of one SQLite file; PostgreSQL has turns of its own."""
     if engine.dialect.name != "sqlite" or not engine.url.database:
-        yield
-        return
-    with write_lock(engine.url.database).held(seconds):
-        yield
+        return contextlib.nullcontext()
+    return write_lock(engine.url.database).held(seconds)
 
 
 @contextlib.contextmanager

@@ -62,12 +62,15 @@ def _restrict(place: Path, mode: int) -> None:
 class OpenedFiles:
     """Which files one connection has open: the database, its log and the log's index."""
 
-    path: Path  #: as it was configured
-    found: tuple[tuple[Path, _Identity], ...]
+    path: str  #: as it was configured
+    found: tuple[tuple[str, _Identity], ...]
 
     def lost(self) -> Path | None:
         """The first that the path does not lead to any more."""
-        return next((place for place, before in self.found if _identity(place, self.path) != before), None)
+        for place, before in self.found:  # twice for each transaction, so with text rather than paths
+            if _identity(place, self.path) != before:
+                return Path(place)
+        return None
 
     def without_log(self) -> OpenedFiles:
         """What is left when no connection is open: SQLite takes the log and its index away."""
@@ -77,8 +80,8 @@ class OpenedFiles:
 def opened_files(path: Path) -> OpenedFiles:
     """As they are now. SQLite names the other two after the file that a link leads to."""
     real = os.path.realpath(path)
-    places = (path, Path(f"{real}-wal"), Path(f"{real}-shm"))
-    return OpenedFiles(path, tuple((place, _identity(place, path)) for place in places))
+    places = (str(path), f"{real}-wal", f"{real}-shm")
+    return OpenedFiles(str(path), tuple((place, _identity(place, str(path))) for place in places))
 
 
 def in_words(path: Path, lost: Path) -> str:
@@ -96,10 +99,10 @@ def is_deleted(path: Path) -> bool:
     return not os.path.exists(path)  # Path's own raises where it may not look
 
 
-def _identity(place: Path, database: Path) -> _Identity:
+def _identity(place: str, database: str) -> _Identity:
     """SQLite's log may be empty; a database is so only when another program emptied it."""
     try:
-        found = place.stat()
+        found = os.stat(place)
     except OSError:
         return None
     return (found.st_dev, found.st_ino) if found.st_size or place != database else None

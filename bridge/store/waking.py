@@ -37,8 +37,8 @@ class Waker:
     """The writers' side."""
 
     def __init__(self, engine: sa.Engine) -> None:
-        self._engine = engine
         self._postgres = engine.dialect.name == "postgresql"
+        self._pipe = None if self._postgres else _WritersEnd(_pipe(engine))
 
     def within(self, connection: sa.Connection) -> None:
         """Inside the transaction: PostgreSQL notifies the listeners when, and only if, it commits."""
@@ -47,15 +47,45 @@ class Waker:
 
     def after_commit(self) -> None:
         """No worker listening, or one that has much to do already (a full pipe), is not a fault."""
-        if self._postgres:
-            return
-        with contextlib.suppress(OSError):
-            pipe = os.open(_pipe(self._engine), os.O_WRONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC)
-            try:
-                if _is_pipe(pipe):  # else it would be written into whatever was put there
-                    os.write(pipe, b"!")
-            finally:
-                os.close(pipe)
+        if self._pipe is not None:
+            with contextlib.suppress(OSError):
+                self._pipe.write()
+
+
+class _WritersEnd:
+    """Of the pipe that the path leads to, kept open for the next commits."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = str(path)
+        self._file: int | None = None
+        self._guard = threading.Lock()  # a number that another thread has closed may be another file's by now
+
+    def write(self) -> None:
+        """Raises OSError, also where nobody reads, or the pipe is full."""
+        with self._guard:
+            if not self._is_current():
+                self._open()
+            assert self._file is not None
+            os.write(self._file, b"!")
+
+    def _is_current(self) -> bool:
+        return self._file is not None and os.path.samestat(os.lstat(self._path), os.fstat(self._file))
+
+    def _open(self) -> None:
+        self._close()
+        file = os.open(self._path, os.O_WRONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC)
+        if not _is_pipe(file):  # it would be written into whatever was put there
+            os.close(file)
+            raise FileExistsError(self._path)
+        self._file = file
+
+    def _close(self) -> None:
+        if self._file is not None:
+            os.close(self._file)
+            self._file = None
+
+    def __del__(self) -> None:
+        self._close()
 
 
 class Listener:

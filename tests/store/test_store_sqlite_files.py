@@ -26,6 +26,7 @@ from bridge.core.model import ChannelSpec
 from bridge.core.ports import ChannelCapacity, Sent
 from bridge.core.routing.tree import Route
 from bridge.store import Listener, Policy, StoreDeliveries, StoreIntake, StoreReader, Waker, back_up, open_database
+from bridge.store.database import transaction
 from bridge.store.sqlite_files import lock_holders
 from bridge.store.sqlite_lock import WriteLock
 from tests.builders import a_group, an_alert, at
@@ -172,6 +173,62 @@ def test_a_failed_lock_leaves_no_file_open(file: Path) -> None:
         with pytest.raises(IsADirectoryError), WriteLock(file).held(0.1):
             pass
     assert len(os.listdir("/proc/self/fd")) == before
+
+
+def test_a_lock_file_that_was_replaced_is_opened_again(file: Path) -> None:
+    file.parent.mkdir()
+    lock, place = WriteLock(file), Path(f"{file}.lock")
+    with lock.held(30):
+        pass
+    place.rename(f"{place}.aside")  # which still leads to what is open
+    place.touch()
+    found = rf"{place} is locked by pid"
+    with locked_by_another(place) as pid, pytest.raises(StoreDown, match=rf"{found} {pid} \("), lock.held(0.1):
+        raise AssertionError("two holders at once")
+    with lock.held(30):
+        assert lock_holders(place) == {os.getpid()}
+
+
+def test_what_is_kept_open_for_the_next_writers_is_closed_with_the_engine(file: Path) -> None:
+    before = len(os.listdir("/proc/self/fd"))
+    engine = open_database(f"sqlite:///{file}")
+    for _ in range(2):
+        with transaction(engine):
+            pass
+        opened = len(os.listdir("/proc/self/fd"))
+    with transaction(engine):
+        assert len(os.listdir("/proc/self/fd")) == opened
+    engine.dispose()
+    assert len(os.listdir("/proc/self/fd")) == before
+
+
+FORK_AND_DIE = """
+import os, sys, time
+from pathlib import Path
+from bridge.store.sqlite_lock import write_lock
+
+with write_lock(sys.argv[1]).held(30):
+    pass
+if not os.fork():
+    sys.stdin.read()
+    os._exit(0)
+with write_lock(sys.argv[1]).held(30):
+    print("locked", flush=True)
+    time.sleep(3600)
+"""
+
+
+def test_a_forked_process_does_not_keep_the_lock_of_the_one_that_died(file: Path) -> None:
+    file.parent.mkdir()
+    command = [sys.executable, "-c", FORK_AND_DIE, str(file)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as parent:
+        assert parent.stdout is not None and parent.stdin is not None
+        assert parent.stdout.readline() == "locked\n"
+        parent.kill()
+        parent.wait(30)
+        with WriteLock(file).held(30):
+            pass
+        parent.stdin.close()  # the child ends
 
 
 def test_concurrent_writers_all_get_the_lock(file: Path) -> None:
@@ -323,6 +380,34 @@ def test_a_deleted_pipe_is_created_again(file: Path, engine: sa.Engine, woken: t
     shutil.rmtree(file.parent / ".bridge.db-wake")
     woken.clear()
     eventually(lambda: is_woken(engine, woken))
+
+
+def test_one_waker_finds_each_pipe_and_each_listener_that_comes(file: Path, engine: sa.Engine) -> None:
+    waker, woken = Waker(engine), threading.Event()
+
+    def is_woken_again() -> bool:
+        waker.after_commit()
+        return woken.wait(0.1)
+
+    for is_deleted in (False, False, True):
+        waker.after_commit()
+        if is_deleted:
+            shutil.rmtree(file.parent / ".bridge.db-wake")
+        listener = Listener(engine, woken.set)
+        eventually(is_woken_again)
+        listener.close()
+        woken.clear()
+
+
+def test_a_waker_that_is_gone_leaves_no_file_open(engine: sa.Engine, woken: threading.Event) -> None:
+    def opened() -> int:
+        return len([each for each in Path("/proc/self/fd").iterdir() if "-wake" in os.path.realpath(each)])
+
+    before, waker = opened(), Waker(engine)
+    waker.after_commit()
+    assert opened() == before + 1
+    del waker
+    assert opened() == before
 
 
 def test_two_bridges_in_one_folder_wake_only_their_own_worker(tmp_path: Path) -> None:
