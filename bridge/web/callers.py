@@ -5,6 +5,7 @@ Invariant: only a trusted proxy's headers can add trust; any other client's can 
 
 from __future__ import annotations
 
+import functools
 import ipaddress
 import re
 from collections.abc import Iterable, Iterator, Sequence
@@ -18,6 +19,7 @@ from bridge.config.settings import Settings
 from bridge.config.values import Network
 from bridge.web.forwarded import Hops, hops_of
 
+LONGEST = 100  #: characters of an address with its zone
 IpAddress = ipaddress.IPv4Address | ipaddress.IPv6Address
 #: Headers that proxies add by default. Another site's page can make a browser add them too, which only removes rights.
 SIGNS = re.compile(
@@ -74,6 +76,11 @@ def from_another_site(req: Request, settings: Settings) -> bool:
 
 def address_of(text: str) -> IpAddress | None:
     """The address, IPv4-mapped IPv6 as IPv4, and without a zone."""
+    return _address(text) if len(text) <= LONGEST else None
+
+
+@functools.lru_cache(4096)  # every request asks for the same few
+def _address(text: str) -> IpAddress | None:
     try:
         address = ipaddress.ip_address(text.partition("%")[0])
     except ValueError:

@@ -23,11 +23,12 @@ _DEFER = "bridge.defer"  #: the environ's key for a function that takes the Late
 class Later(Response):
     """A response that `fill` completes as soon as `awaited` is done, or after `seconds`.
 
-    fill: sets the status, body and headers; perhaps in another thread, outside Flask's contexts. It must not raise.
+    fill: sets the status, body and headers; perhaps in another thread, outside Flask's contexts.
+    If it fails, the status is 503.
     """
 
     def __init__(self, awaited: Future[Any], seconds: float, fill: Callable[[Response], None]) -> None:
-        super().__init__(mimetype="application/json")
+        super().__init__(status=503, mimetype="application/json")  # until it is known to be better
         self.awaited, self.due_at = awaited, time.monotonic() + seconds
         self._fill, self._complete = fill, False
 

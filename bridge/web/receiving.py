@@ -46,6 +46,7 @@ class Incoming(HTTPRequestParser):  # type: ignore[misc]
     unread: Unread | None = None
     upload: Upload | None = None
     wanted = NOTHING
+    environ: dict[str, Any] | None = None
     answer: WSGIApplication | None = None  #: of one that defers, once its view has returned
 
     @property
@@ -109,14 +110,31 @@ class Incoming(HTTPRequestParser):  # type: ignore[misc]
 
 
 class Answering(WSGITask):  # type: ignore[misc]
+    wrote_header: bool
+
     def get_environment(self) -> dict[str, Any]:
-        environ: dict[str, Any] = super().get_environment()
-        if self.request.unread:
-            environ[UNREAD] = self.request.unread
-        environ[WANTED] = self.request.wanted
-        if self.request.answer is not None:
-            environ[ANSWER] = self.request.answer
+        """The same one for the decision by the headers, for the view, and for an answer that comes later."""
+        request = self.request
+        if request.environ is None:
+            request.environ = super().get_environment()
+        environ: dict[str, Any] = request.environ
+        if request.completed:
+            environ["wsgi.input"], environ[WANTED] = request.get_body_stream(), request.wanted
+            if "CONTENT_LENGTH" in request.headers:  # that of chunks is only known when all have come
+                environ["CONTENT_LENGTH"] = request.headers["CONTENT_LENGTH"]
+        if request.unread:
+            environ[UNREAD] = request.unread
+        if request.answer is not None:
+            environ[ANSWER] = request.answer
         return environ
+
+    def write(self, data: bytes) -> None:
+        """A whole answer at once: the client need not be woken for its headers alone."""
+        if self.wrote_header or not self.complete or not self.has_body or self.content_length != len(data):
+            super().write(data)
+            return
+        self.channel.write_soon(self.build_response_header() + data)
+        self.wrote_header, self.content_bytes_written = True, len(data)
 
 
 class Refusing(ErrorTask):  # type: ignore[misc]

@@ -12,10 +12,13 @@ from concurrent.futures import FIRST_COMPLETED, wait
 from contextvars import copy_context
 from typing import TYPE_CHECKING
 
+from bridge.observability import logs
 from bridge.web.deferred import Later
 
 if TYPE_CHECKING:
     from bridge.web.receiving import Connection
+
+log = logs.get(__name__)
 
 
 class Waiting:
@@ -38,7 +41,9 @@ class Waiting:
 
     def serve(self) -> None:
         while self._at_once:
-            _apart(self._at_once.popleft().service)
+            connection = self._at_once.popleft()
+            if not _apart(connection.service):
+                connection.handle_close()
 
     def answer(self) -> None:
         """All that are done."""
@@ -70,14 +75,22 @@ class Waiting:
         if self._for.get(connection) is not later:
             return  # it was due before
         del self._for[connection]
-        _apart(later.complete)
+        _apart(later.complete)  # even if its client has gone: it counts what was stored
         if connection.total_outbufs_len:  # the client is slow to read: writing more could wait for it
             connection.server.task_dispatcher.add_task(connection)
-        else:
-            _apart(connection.service)
+        elif not _apart(connection.service):
+            connection.handle_close()
         self.serve()
 
 
-def _apart(act: Callable[[], None]) -> None:
-    """In a context of its own, so that what a request's log lines carry is not in the next one's."""
-    copy_context().run(act)
+def _apart(act: Callable[[], None]) -> bool:
+    """Whether it succeeded. In a context of its own: what a request's log lines carry is not in the next one's.
+
+    No fault of one request may end the loop, which serves all of them.
+    """
+    try:
+        copy_context().run(act)
+    except Exception as fault:
+        log.error("answer_failed", exc_info=fault)
+        return False
+    return True

@@ -6,6 +6,7 @@ retries only after 5xx, and drops the notification after any 4xx.
 
 from __future__ import annotations
 
+import functools
 import json
 import re
 import time
@@ -261,7 +262,12 @@ def _admit_local(req: Request, kind: Kind, settings: Settings, name: str | None)
         raise Refused(403, text)
     if name is not None and not NAME.fullmatch(name):
         raise Refused(404, "a source's name has at most 63 lower-case letters, digits, - and _")
-    return SourceSettings(name=name or kind.path, type=kind.type)
+    return _unconfigured(name or kind.path, kind.type)
+
+
+@functools.lru_cache(256)  # validation costs more than the rest of the decision
+def _unconfigured(name: str, type_: Literal["alertmanager", "grafana", "cloud_monitoring"]) -> SourceSettings:
+    return SourceSettings(name=name, type=type_)
 
 
 def _without_credential(req: Request, settings: Settings, asked: list[SourceSettings]) -> list[SourceSettings]:

@@ -17,6 +17,7 @@ from bridge.core.network.addresses import Address
 from bridge.core.ports import Accepted, WebhookOutcome
 from bridge.processes.listening import listen_on
 from bridge.web import make_server, server, webhooks
+from bridge.web.receiving import Incoming
 from bridge.web.server import THREADS, Server
 from tests.end_to_end.machines import eventually
 from tests.web.web_fakes import BODY, ENVIRON, PLAIN, SOURCES, World
@@ -105,7 +106,7 @@ def answer_to(connection: socket.socket) -> tuple[int, dict[str, object]]:
     """The next answer on this connection, byte by byte, so that nothing of the one after it is taken."""
     answer = http.client.HTTPResponse(connection)
     answer.begin()
-    return answer.status, json.loads(answer.read())
+    return answer.status, json.loads(answer.read() or "{}")
 
 
 def waits_for(site: Site, count: int) -> None:
@@ -163,6 +164,23 @@ def test_a_commit_that_fails_is_answered_503(site: Site) -> None:
         site.intake.under_way[0].set_exception(StoreDown("disk full"))
         status, body = answer_to(connection)
     assert (status, body["error"]) == (503, "the bridge cannot store this now: send it again")
+
+
+def test_a_fault_while_answering_costs_no_other_request(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object) -> None:
+        raise RuntimeError("a bug")
+
+    for owner, name, code in ((site.world.metrics, "accepted", 503), (Incoming, "close", 200)):
+        with monkeypatch.context() as faulty, closing(site.connect()) as connection:
+            faulty.setattr(owner, name, fail)
+            before = len(site.intake.under_way)
+            connection.sendall(REQUEST)
+            waits_for(site, before + 1)
+            site.intake.commit()
+            assert answer_to(connection)[0] == code
+        with closing(site.connect()) as connection:
+            connection.sendall(b"GET /-/healthy HTTP/1.1\r\nHost: bridge\r\n\r\n")
+            assert answer_to(connection)[0] == 200
 
 
 def test_what_was_stored_counts_although_its_sender_has_gone(site: Site) -> None:
