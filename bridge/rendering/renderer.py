@@ -29,7 +29,7 @@ from bridge.rendering.recurrence import last_time
 from bridge.rendering.tails import tails_of
 from bridge.rendering.template_checks import template_faults
 from bridge.rendering.templates import NAMES, TemplateSet, fault_text, template_sets
-from bridge.rendering.text import clean, cut, one_line
+from bridge.rendering.text import clean, cut, one_line, pairs
 from bridge.rendering.view import MAX_SUMMARY, fields_of, news_of
 
 MAX_TEXT = 60_000
@@ -157,7 +157,7 @@ class Renderer:
             self._on_fault(name, fault)
 
 
-_WORDS = {"in_words": in_words, "status_word": status_word, "state_word": state_word}
+_WORDS = {"in_words": in_words, "status_word": status_word, "state_word": state_word, "pairs": pairs}
 _CONTEXT_FIELDS = tuple(field.name for field in fields(ContextView) if field.name not in ("bad", "others"))
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 # C0 and C1 controls except newline and tab, lone surrogates (no encoder takes them), and the bidi overrides
 # and isolates, with which a label value could reorder the text around it: https://www.unicode.org/reports/tr36/
@@ -54,6 +54,11 @@ def cut(text: str, limit: int, size: Callable[[str], int] = len) -> str:
 def labelled(name: str, value: str) -> str:
     """`team="search"`, as in a matcher."""
     return f"{name}={json.dumps(value, ensure_ascii=False)}"
+
+
+def pairs(labels: Mapping[str, str], between: str = "  ") -> str:
+    """`team=search  zone=b`"""
+    return between.join(f"{name}={value}" for name, value in labels.items())
 
 
 def utf16_units(text: str) -> int:
