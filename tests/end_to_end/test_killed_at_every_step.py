@@ -16,7 +16,6 @@ from pathlib import Path
 import pytest
 import requests
 
-from bridge.store import open_database
 from dev.sandbox.running import RunningSandbox
 from dev.stack.free_port import free_port
 from tests.end_to_end.machines import eventually
@@ -137,14 +136,6 @@ def arrivals(sandbox: RunningSandbox) -> dict[str, list[int]]:
         "slack": [len(posts(sandbox)), len(posts(sandbox)[0]["thread"])],
         "email": [mail["copies"] for mail in mails(sandbox)],
     }
-
-
-@pytest.fixture(scope="module")
-def migrated(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """An empty database: migrating is most of a first start."""
-    path = tmp_path_factory.mktemp("migrated") / "bridge.db"
-    open_database(f"sqlite:///{path}").dispose()
-    return path
 
 
 @pytest.fixture

@@ -48,11 +48,11 @@ class Expected:
 
 
 class EventMachine(RuleBasedStateMachine):
-    def __init__(self, empty: Path) -> None:
+    def __init__(self, migrated: Path) -> None:
         super().__init__()
         self.now = at(0)
-        self.folder = Path(tempfile.mkdtemp(dir=empty.parent))
-        shutil.copy(empty, self.folder / "bridge.db")
+        self.folder = Path(tempfile.mkdtemp(dir=migrated.parent))
+        shutil.copy(migrated, self.folder / "bridge.db")
         self.engine = open_database(f"sqlite:///{self.folder}/bridge.db")
         self.engine.dispose()  # later connections do not wait for the disk
         sa.event.listen(self.engine, "connect", lambda raw, _: raw.execute("PRAGMA synchronous=OFF"))

@@ -19,7 +19,7 @@ MANY = int(os.environ.get("MODEL_EXAMPLES", "0"))
 
 
 @pytest.mark.timeout(7200 if MANY else 600)
-def test_any_order_of_events_ends_in_the_true_state(empty: Path) -> None:
+def test_any_order_of_events_ends_in_the_true_state(migrated: Path) -> None:
     chosen = settings(
         max_examples=MANY or 60,
         stateful_step_count=50,
@@ -28,4 +28,4 @@ def test_any_order_of_events_ends_in_the_true_state(empty: Path) -> None:
         report_multiple_bugs=False,
         suppress_health_check=list(HealthCheck),
     )
-    run_state_machine_as_test(lambda: EventMachine(empty), settings=chosen)  # type: ignore[arg-type]  # it takes a function too
+    run_state_machine_as_test(lambda: EventMachine(migrated), settings=chosen)  # type: ignore[arg-type]  # it takes a function too

@@ -11,9 +11,11 @@ from tests.model.small_bridge import Death
 
 
 @pytest.mark.parametrize("death", Death)
-def test_a_critical_alert_pages_an_acknowledged_incident_once_although_workers_die(empty: Path, death: Death) -> None:
+def test_a_critical_alert_pages_an_acknowledged_incident_once_although_workers_die(
+    migrated: Path, death: Death
+) -> None:
     """PagerDuty must page once more, and not twice more."""
-    machine = EventMachine(empty)
+    machine = EventMachine(migrated)
     machine.reload("all")
 
     def die_at_each_step() -> None:

@@ -34,8 +34,8 @@ OLDER = [script.revision for script in ScriptDirectory.from_config(config()).wal
 
 
 @pytest.fixture
-def engine(database_url: str) -> Iterator[sa.Engine]:
-    engine = database._engine(sa.make_url(database_url))
+def engine(empty_database_url: str) -> Iterator[sa.Engine]:
+    engine = database._engine(sa.make_url(empty_database_url))
     yield engine
     engine.dispose()
 

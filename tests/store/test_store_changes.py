@@ -184,8 +184,10 @@ def test_a_change_that_cannot_be_stored_raises(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("revision", ["0001", "0002", "0003"])
-def test_an_older_database_keeps_its_incidents_and_gets_the_table_of_changes(database_url: str, revision: str) -> None:
-    old = database._engine(sa.make_url(database_url))
+def test_an_older_database_keeps_its_incidents_and_gets_the_table_of_changes(
+    empty_database_url: str, revision: str
+) -> None:
+    old = database._engine(sa.make_url(empty_database_url))
     _migrate(old, revision)
     with old.begin() as connection:
         there = {column["name"] for column in sa.inspect(connection).get_columns("incident")}
@@ -193,7 +195,7 @@ def test_an_older_database_keeps_its_incidents_and_gets_the_table_of_changes(dat
         connection.execute(sa.insert(incident), [stored])
         assert sa.inspect(connection).has_table("change") == (revision != "0001")
     old.dispose()
-    engine = open_database(database_url)
+    engine = open_database(empty_database_url)
     kept = StoreChanges(engine, lambda: at(1), lambda: ["pager"])
     assert kept.record(a_change())
     assert StoreChangeDeliveries(engine).waiting(["pager"], at(1)) == ["pager"]
@@ -204,15 +206,15 @@ def test_an_older_database_keeps_its_incidents_and_gets_the_table_of_changes(dat
     engine.dispose()
 
 
-def test_many_processes_may_migrate_one_database_at_once(database_url: str) -> None:
-    old = database._engine(sa.make_url(database_url))
+def test_many_processes_may_migrate_one_database_at_once(empty_database_url: str) -> None:
+    old = database._engine(sa.make_url(empty_database_url))
     _migrate(old, "0001")
     old.dispose()
     faults: list[BaseException] = []
 
     def start() -> None:
         try:
-            open_database(database_url).dispose()
+            open_database(empty_database_url).dispose()
         except BaseException as fault:
             faults.append(fault)
 
