@@ -6,7 +6,6 @@ whatever it uses, as each object has the count of its references beside it, and 
 
 from __future__ import annotations
 
-import gc
 import importlib
 import os
 import socket
@@ -15,6 +14,7 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 
 from bridge.processes.forking import fork
+from bridge.processes.importing import without_collections
 from bridge.processes.lifeline import VARIABLE
 from bridge.processes.titles import set_title
 
@@ -46,13 +46,9 @@ def start(halves: Mapping[str, Sequence[str]], run: Command) -> dict[str, Starte
 
 def _import_what_both_need() -> None:
     """What only one needs it imports itself, while the other does the same on another core."""
-    gc.disable()
-    importlib.import_module("bridge.app.reload")
-    importlib.import_module("bridge.app.settings").prepare()
-
-    gc.collect()
-    gc.freeze()  # a collection in a child would write to every object
-    gc.enable()
+    with without_collections():
+        importlib.import_module("bridge.app.reload")
+        importlib.import_module("bridge.app.settings").prepare()
 
 
 def _become(arguments: Sequence[str], run: Command, line: socket.socket, foreign: Sequence[socket.socket]) -> None:
