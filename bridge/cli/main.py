@@ -99,9 +99,9 @@ def _check_templates(folder: Path) -> Iterable[str]:
 @workers_option
 def serve(config: str, database: str, listen: str, hang_timeout: float, workers: int) -> None:
     """Web and worker on this machine, each restarted if it dies or hangs."""
-    from bridge.app import supervisor
+    from bridge.app import first_start
 
-    sys.exit(supervisor.serve(config, database, listen, hang_timeout, workers, main))
+    sys.exit(first_start.serve(config, database, listen, hang_timeout, workers, main))
 
 
 @main.command()
