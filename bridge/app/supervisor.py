@@ -18,11 +18,9 @@ import time
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import NoReturn
 
-from bridge.app.first_start import Command, Started, start
 from bridge.observability.log_lines import WRITERS, glimpsed, is_written
-from bridge.processes.forking import Forked, block_signals, handle_signals
+from bridge.processes.forking import Forked, handle_signals
 from bridge.processes.lifeline import READY, SAY_WHERE, VARIABLE
 from bridge.processes.shared_folder import SharedFolder
 from bridge.processes.titles import set_title
@@ -32,8 +30,8 @@ GRACE_SECONDS = 30.0
 _TICK_SECONDS = 0.1
 _SAYING_SECONDS = 0.5
 _STEADY_SECONDS = 10.0
-_METRICS = "PROMETHEUS_MULTIPROC_DIR"  #: prometheus_client's multiprocess mode
-_STATE = "BRIDGE_SUPERVISED"  #: variable in which `bridge serve` hands over to what takes its place
+METRICS = "PROMETHEUS_MULTIPROC_DIR"  #: prometheus_client's multiprocess mode
+STATE = "BRIDGE_SUPERVISED"  #: variable in which `bridge serve` hands over to what takes its place
 
 
 class Child:
@@ -69,7 +67,7 @@ class Child:
         finally:
             theirs.close()
         self.line, self.again_at = ours, None
-        _log("info", "started", process=self.name, pid=self.process.pid)
+        log("info", "started", process=self.name, pid=self.process.pid)
 
     def adopt(self, process: Forked, line: socket.socket) -> None:
         """It was started before this supervisor."""
@@ -102,7 +100,7 @@ class Child:
             self.process.send_signal(number)  # none, when it has ended
 
     def kill_the_hung(self) -> None:
-        _log("error", "hung", process=self.name, silent_seconds=round(self.silent_seconds))
+        log("error", "hung", process=self.name, silent_seconds=round(self.silent_seconds))
         self.send(SAY_WHERE)
         time.sleep(_SAYING_SECONDS)
         self.send(signal.SIGKILL)
@@ -116,7 +114,7 @@ class Child:
         wait = restart_wait(self._failures)
         self.again_at = now + wait
         self.hang_up()
-        _log("error", "died", process=self.name, code=code, restart_in_seconds=wait)
+        log("error", "died", process=self.name, code=code, restart_in_seconds=wait)
 
     def hang_up(self) -> None:
         if self.line is not None:
@@ -141,7 +139,7 @@ class Supervisor:
         self._hang_seconds = hang_seconds
         self._stopping = False
         self._folder = folder or SharedFolder.make()
-        shared = {**environment, _METRICS: str(self._folder.path)}
+        shared = {**environment, METRICS: str(self._folder.path)}
         self._children = {name: Child(name, command, shared, self._folder.lock) for name, command in commands.items()}
 
     def adopt(self, name: str, pid: int, line: socket.socket) -> None:
@@ -198,7 +196,7 @@ class Supervisor:
         try:
             child.start()
         except OSError as fault:  # no memory, no process, no file to spare: perhaps a moment later
-            _log("error", "not_started", process=child.name, fault=str(fault))
+            log("error", "not_started", process=child.name, fault=str(fault))
             child.plan_restart(None)
 
     def _stop(self, *_: object) -> None:
@@ -236,43 +234,10 @@ def restart_wait(failures: int) -> float:
     return 0.0 if failures <= 1 else min(10.0, 0.5 * 2.0 ** min(failures, 10))
 
 
-def serve(config: str, database: str, listen: str, hang_seconds: float, workers: int, run: Command) -> int:
-    """Supervise both halves. run: what the arguments of `bridge` do, as the halves are forked at first.
-
-    The database travels in the environment: every user of the machine can read the arguments of a process.
-    """
-    block_signals()
-    # BRIDGE_CONFIG: its part on the log is looked up there for each line of ours
-    os.environ.update({"BRIDGE_CONFIG": config, "BRIDGE_DATABASE_URL": database})
-    web = ["web", "--config", config, "--listen", listen, "--reload-parent"]
-    names = ["worker", *(f"worker-{number}" for number in range(2, workers + 1))]
-    halves = {"web": web, **{name: ["worker", "--config", config] for name in names}}
-    try:
-        folder = SharedFolder.make()
-    except OSError as fault:
-        hint = "name a folder for temporary files in TMPDIR; under systemd, PrivateTmp=yes makes one"
-        print(f"bridge serve cannot start: {fault}; {hint}", file=sys.stderr, flush=True)
-        return CANNOT_RUN
-    os.environ[_METRICS] = str(folder.path)
-    return _hand_over(halves, hang_seconds, folder, start(halves, run))
-
-
-def _hand_over(
-    halves: Mapping[str, Sequence[str]], hang_seconds: float, folder: SharedFolder, started: Mapping[str, Started]
-) -> NoReturn:
-    """The same process, with the same children, open files and blocked signals, goes on in main()."""
-    for name, (pid, _) in started.items():
-        _log("info", "started", process=name, pid=pid)
-    running = {name: (pid, line.fileno()) for name, (pid, line) in started.items()}
-    for inherited in (folder.lock, *(number for _, number in running.values())):
-        os.set_inheritable(inherited, True)
-    os.environ[_STATE] = json.dumps([halves, hang_seconds, str(folder.path), folder.lock, running])
-    os.execv(sys.executable, [sys.executable, "-m", __name__, "serve"])
-
-
 def main() -> int:
+    """In the place of `bridge serve`, with the children that it has forked: bridge.app.first_start."""
     set_title(["bridge", "serve"])
-    halves, hang_seconds, path, lock, running = json.loads(os.environ.pop(_STATE))
+    halves, hang_seconds, path, lock, running = json.loads(os.environ.pop(STATE))
     commands = {name: [sys.executable, "-m", "bridge", *arguments] for name, arguments in halves.items()}
     os.set_inheritable(lock, False)
     supervisor = Supervisor(commands, os.environ, hang_seconds, SharedFolder(Path(path), lock))
@@ -283,7 +248,7 @@ def main() -> int:
     return supervisor.run()
 
 
-def _log(level: str, event: str, **fields: object) -> None:
+def log(level: str, event: str, **fields: object) -> None:
     """A line as bridge.observability.logs writes it, by the settings that hold now; nothing secret is known here."""
     least, style = glimpsed(os.environ, _routes())
     if not is_written(level, least):

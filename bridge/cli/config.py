@@ -1,4 +1,4 @@
-"""The commands route, schema and hash-password; COMMANDS has check, too.
+"""The commands route, schema and hash-password.
 
 Invariant: routing is decided by production's own functions; nothing here sends, stores, or needs a secret.
 """
@@ -14,7 +14,6 @@ from typing import Any
 import click
 
 from bridge.app.settings import json_schema
-from bridge.cli.check import check
 from bridge.cli.options import config_option, settings_without_secrets
 from bridge.config import Settings
 from bridge.core.numbers import in_words
@@ -53,9 +52,6 @@ def hash_password() -> None:
     if not password:
         raise click.ClickException("the password is empty")
     click.echo(generate_password_hash(password, method="scrypt"))
-
-
-COMMANDS: tuple[click.Command, ...] = (check, route, schema, hash_password)
 
 
 def _labels(words: tuple[str, ...]) -> dict[str, str]:

@@ -24,6 +24,7 @@ from bridge.cli.options import (
     workers_option,
 )
 from bridge.processes import lifeline
+from bridge.processes.importing import without_collections
 
 
 class Elsewhere(NamedTuple):
@@ -56,11 +57,12 @@ class Commands(click.Group):
         place = ELSEWHERE.get(cmd_name)
         if place is None:
             return super().get_command(ctx, cmd_name)
-        from bridge.observability import logs
+        with without_collections():
+            from bridge.observability import logs
 
+            module, _, name = place.place.partition(":")
+            command: click.Command = getattr(importlib.import_module(module), name)
         logs.configure_for_command()
-        module, _, name = place.place.partition(":")
-        command: click.Command = getattr(importlib.import_module(module), name)
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
@@ -83,7 +85,7 @@ def main(context: click.Context) -> None:
     context.obj = {"check_templates": _check_templates, "environ": os.environ}
 
 
-def _check_templates(folder: Path | None) -> Iterable[str]:
+def _check_templates(folder: Path) -> Iterable[str]:
     from bridge.rendering.renderer import check_templates
 
     return check_templates(folder)
@@ -97,9 +99,9 @@ def _check_templates(folder: Path | None) -> Iterable[str]:
 @workers_option
 def serve(config: str, database: str, listen: str, hang_timeout: float, workers: int) -> None:
     """Web and worker on this machine, each restarted if it dies or hangs."""
-    from bridge.app import supervisor
+    from bridge.app import first_start
 
-    sys.exit(supervisor.serve(config, database, listen, hang_timeout, workers, main))
+    sys.exit(first_start.serve(config, database, listen, hang_timeout, workers, main))
 
 
 @main.command()
@@ -111,8 +113,9 @@ def web(config: str, database: str, listen: str, reload_parent: bool) -> None:
     """Only the process that receives webhooks and serves the pages."""
     parent = os.getppid()
     beat = lifeline.tied(os.environ, lifeline.GRACE_SECONDS["web"])  # before anything that may take long
-    from bridge.app.reload import explained
-    from bridge.app.web_process import run_web
+    with without_collections():
+        from bridge.app.reload import explained
+        from bridge.app.web_process import run_web
 
     with explained(config):
         run_web(
@@ -146,8 +149,9 @@ def worker(config: str, database: str, beat_file: Path | None, metrics_listen: s
         beat = lifeline.tied(os.environ, lifeline.GRACE_SECONDS["worker"], beat_file)
     except OSError as fault:
         raise click.UsageError(f"the file of --beat-file cannot be written: {fault}") from None
-    from bridge.app.reload import explained
-    from bridge.app.worker_process import run_worker
+    with without_collections():
+        from bridge.app.reload import explained
+        from bridge.app.worker_process import run_worker
 
     with explained(config):
         run_worker(Path(config), database, beat, metrics_listen)

@@ -24,8 +24,8 @@ from bridge.config.vendor_checks import find_vendor_warnings
 
 __all__ = ["TemplateCheck", "load", "load_text"]
 
-#: Given the operator's template folder (None: only the bridge's own), says what is wrong with the templates.
-TemplateCheck = Callable[[Path | None], Iterable[str]]
+#: Given the operator's template folder, says what is wrong with the templates. The bridge's own need no check.
+TemplateCheck = Callable[[Path], Iterable[str]]
 
 
 def load(
@@ -110,6 +110,6 @@ def _check_templates(document: Document, folder: Path, check_templates: Template
             )
     if isinstance(templates, str) and not (folder / templates).is_dir():
         document.fault(("templates",), f"there is no folder {templates!r}", "paths start at the folder of this file")
-    elif check_templates is not None and not document.already_faulty(("templates",)):
-        for message in check_templates(folder / templates if isinstance(templates, str) else None):
+    elif check_templates is not None and isinstance(templates, str) and not document.already_faulty(("templates",)):
+        for message in check_templates(folder / templates):
             document.fault(("templates",), message)

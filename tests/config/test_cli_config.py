@@ -10,7 +10,8 @@ import pytest
 from click.testing import CliRunner, Result
 from werkzeug.security import check_password_hash
 
-from bridge.cli.config import COMMANDS
+from bridge.cli.check import check
+from bridge.cli.config import hash_password, route, schema
 
 ROOT = Path(__file__).parents[2]
 ENVIRON = {
@@ -23,6 +24,9 @@ FAULTY = """channels:
 route:
   notify: [slak-ml]
 """
+
+
+COMMANDS = (check, route, schema, hash_password)
 
 
 class Run(Protocol):
@@ -184,9 +188,17 @@ def test_every_shipped_rule_reaches_a_channel(run: Run) -> None:
     assert "AlertBridgeDown" in {each["alert"] for each in report["rules"] if each["way"] == "direct"}
 
 
-def test_check_runs_the_template_check(run: Run) -> None:
-    result = run("check", obj={"check_templates": lambda folder: [f"broken in {folder}"]})
-    assert (result.exit_code, "templates: broken in None" in result.output) == (1, True)
+def test_check_runs_the_template_check(run: Run, tmp_path: Path) -> None:
+    """Of the user's templates: the bridge's own are no matter of the file."""
+    (tmp_path / "mine").mkdir()
+    path = tmp_path / "routes.yaml"
+    path.write_text("templates: mine\n" + Path(ROUTES).read_text())
+    result = run(
+        "check", "--no-rules", "--config", str(path), obj={"check_templates": lambda each: [f"broken: {each}"]}
+    )
+    assert f"broken: {tmp_path / 'mine'}" in result.output
+    without = run("check", "--no-rules", obj={"check_templates": lambda each: [f"broken: {each}"]})
+    assert "broken" not in without.output
 
 
 def test_check_finds_the_file_by_the_environment(run: Run, tmp_path: Path) -> None:
