@@ -45,7 +45,7 @@ class Status(enum.StrEnum):
     RESOLVED = "resolved"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)  # without slots: see bridge.core.replacing
 class Alert:
     """One labelled alert. ends_at is the latest end that was reported; the alert fires while it started after that."""
 
@@ -123,7 +123,7 @@ class Flap:
     state_changed_at: datetime | None = None  #: its latest beginning or end: from here on its quiet period counts
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)  # without slots: see bridge.core.replacing
 class Incident:
     """The lasting record of a group. `number` is 0 until it has been stored."""
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -20,6 +20,7 @@ from bridge.core.delivery.planning import plan
 from bridge.core.heartbeats import Heartbeat
 from bridge.core.incidents.transitions import Rules
 from bridge.core.model import Alert, Change, ChannelSpec, Incident, Target
+from bridge.core.replacing import replace
 from bridge.core.routing.tree import Route
 from bridge.core.storms.detection import Storm, StormLimits
 from bridge.core.storms.digests import channel_of, digest_states, skip_reason

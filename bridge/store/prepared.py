@@ -97,7 +97,7 @@ class _Compiled:
         self._first = out[0] if out else None
 
     def rows(self, found: Sequence[Sequence[Any]]) -> list[dict[str, Any]]:
-        rows = [dict(zip(self._names, values, strict=True)) for values in found]
+        rows: list[dict[str, Any]] = [dict(zip(self._names, values, strict=True)) for values in found]
         for row in rows:
             for name, process in self._out:
                 row[name] = process(row[name])
@@ -131,7 +131,8 @@ class _Compiled:
     def _bound(self, parameters: Parameters) -> Any:
         values = {**self._constants, **parameters}
         for name, process in self._in:
-            values[name] = process(values[name])
+            if (value := values[name]) is not None:
+                values[name] = process(value)
         return self._arranged(values)
 
 
@@ -204,10 +205,19 @@ def _driver(connection: sa.Connection) -> Any:
 
 
 def _processor(kind: TypeEngine[Any], dialect: Dialect, way: str) -> _Processor | None:
-    """None where the driver's values are ours."""
-    if way == "bind":
-        return kind.dialect_impl(dialect).bind_processor(dialect)
-    return kind.dialect_impl(dialect).result_processor(dialect, None)
+    """None where the driver gives and takes our values. Our own types are called without SQLAlchemy in between."""
+    if way == "bind" and isinstance(kind, sa.Boolean):
+        return None  # every driver takes one
+    impl = kind.dialect_impl(dialect)
+    if isinstance(kind, TypeDecorator) and _plain(impl.impl_instance, dialect, way):  # type: ignore[attr-defined]
+        own = kind.process_bind_param if way == "bind" else kind.process_result_value
+        return lambda value: own(value, dialect)
+    return impl.bind_processor(dialect) if way == "bind" else impl.result_processor(dialect, None)
+
+
+def _plain(impl: TypeEngine[Any], dialect: Dialect, way: str) -> bool:
+    """Whether the driver's values are as they are."""
+    return (impl.bind_processor(dialect) if way == "bind" else impl.result_processor(dialect, None)) is None
 
 
 def _arranged(names: Sequence[str] | None) -> Callable[[dict[str, Any]], Any]:

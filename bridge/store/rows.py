@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
 from datetime import datetime
+from operator import attrgetter
 from typing import Any, TypeAlias
 
 from sqlalchemy import RowMapping
@@ -18,6 +18,7 @@ from bridge.core.escalation import Kind, Timer
 from bridge.core.facts import ChangeEvent
 from bridge.core.model import Added, Alert, Cause, Flap, Incident, Severity, State, Status, Target
 from bridge.core.recurrence import EndedIncident, recurrence_key
+from bridge.core.replacing import replace
 from bridge.core.storms.detection import Storm
 from bridge.core.storms.digests import Suppressed
 from bridge.core.timeline import Entry, EntryKind
@@ -73,6 +74,7 @@ _PLAIN_OF_DELIVERY = [
     "dead_at",
     "refused",
 ]
+_of_incident, _of_delivery = attrgetter(*_PLAIN), attrgetter(*_PLAIN_OF_DELIVERY)
 #: What delivery_from reads: not the bytes of mails, which few need.
 DELIVERY = [column for column in delivery.columns if column.name != "frozen"]
 _PLAIN_OF_CHANGE = ["at", "kind", "service", "summary", "version", "previous", "link", "labels", "source"]
@@ -87,7 +89,7 @@ _OF_STORM = {  # field: column
 
 def incident_row(incident: Incident) -> dict[str, Any]:
     """Without its number, which the store gives."""
-    row = {name: getattr(incident, name) for name in _PLAIN}
+    row = dict(zip(_PLAIN, _of_incident(incident), strict=True))
     return {**row, "state": incident.state.value, "severity": incident.severity.value, **_flap_row(incident.flap)}
 
 
@@ -182,7 +184,7 @@ def with_alerts(incidents: Iterable[Incident], rows: Iterable[Row]) -> list[Inci
 
 def delivery_row(known: Delivery) -> dict[str, Any]:
     """Without its frozen bytes."""
-    row = {name: getattr(known, name) for name in _PLAIN_OF_DELIVERY}
+    row = dict(zip(_PLAIN_OF_DELIVERY, _of_delivery(known), strict=True))
     reason = known.dead_reason.value if known.dead_reason is not None else None
     target = {"channel": known.target.channel, "recipient": known.target.recipient}
     return {**row, **target, "hold_reason": known.muted_by, "dead_reason": reason}

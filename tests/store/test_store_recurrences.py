@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -27,10 +26,12 @@ from bridge.store import (
     StoreRecurrences,
     recurrences,
 )
+from bridge.store.prepared import Prepared
 from bridge.store.tables import alert, incident
 from dev.bench.history import fill
 from tests.builders import NOON, an_alert, at
 from tests.store.small_store import POLICY, Clock
+from tests.store.statements import statements
 
 AT_ONCE = replace(POLICY, rules=Rules(reopen_within=timedelta(0), flapping=None))
 DAY = 86_400.0
@@ -187,7 +188,9 @@ def test_a_count_beyond_the_limit_is_a_lower_bound(outbreaks: Outbreaks, monkeyp
     for _ in range(4):
         outbreaks.once(FAILING)
     monkeypatch.setattr(recurrences, "MOST", 3)
-    monkeypatch.setattr(recurrences, "_FOUND", recurrences._FOUND.limit(3))
+    query = recurrences._FOUND._statement
+    assert isinstance(query, sa.Select)
+    monkeypatch.setattr(recurrences, "_FOUND", Prepared(query.limit(3)))
     last = outbreaks.post(FAILING)
     found = outbreaks.recurrence(last)
     assert ((found.count, found.at_least) if found else None) == (4, True)
@@ -273,18 +276,6 @@ def test_a_lookup_uses_the_indexes_of_key_and_number_only(engine: sa.Engine) -> 
     plans = [plan_of(engine, *each) for each in seen if re.search(r"alert\.recurrence (=|IS)", each[0])]
     assert [plan.count("alert_by_recurrence") for plan in plans] == [1, 1]
     assert re.findall(r"SCAN (?:alert|incident)|Seq Scan|Hash Join|Merge Join", "".join(plans)) == []
-
-
-@contextmanager
-def statements(engine: sa.Engine) -> Iterator[list[tuple[str, Any]]]:
-    seen: list[tuple[str, Any]] = []
-
-    def record(_connection: Any, _cursor: Any, statement: str, parameters: Any, *_: Any) -> None:
-        seen.append((statement, parameters))
-
-    sa.event.listen(engine, "before_cursor_execute", record)
-    yield seen
-    sa.event.remove(engine, "before_cursor_execute", record)
 
 
 def plan_of(engine: sa.Engine, statement: str, parameters: Any) -> str:

@@ -8,7 +8,6 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
 
 import pytest
 import sqlalchemy as sa
@@ -18,6 +17,7 @@ from bridge.core.ports import Claim, Sent
 from bridge.store import StoreActions, StoreDeliveries, StoreIntake, StoreReader
 from tests.builders import a_group, an_alert
 from tests.store.small_store import CAPACITIES, POLICY, Clock, one
+from tests.store.statements import statements
 
 #: More than the transaction has. On SQLite a writer waits for its end anyway; on PostgreSQL it may come in between.
 STATEMENTS = range(1, 13)
@@ -29,7 +29,7 @@ def at_statement(engine: sa.Engine, number: int, work: Callable[[], object]) -> 
     """Starts the work in another thread after the given statement of this thread, and lets it finish if it can."""
     ours, passed, threads = threading.get_ident(), [0], list[threading.Thread]()
 
-    def passing(*_: Any) -> None:
+    def passing(_: str) -> None:
         if threading.get_ident() != ours:
             return
         passed[0] += 1
@@ -38,11 +38,10 @@ def at_statement(engine: sa.Engine, number: int, work: Callable[[], object]) -> 
             threads[0].start()
             threads[0].join(WAIT_SECONDS)
 
-    sa.event.listen(engine, "after_cursor_execute", passing)
     try:
-        yield
+        with statements(engine, after=passing):
+            yield
     finally:
-        sa.event.remove(engine, "after_cursor_execute", passing)
         for thread in threads:
             thread.join(30)
 

@@ -5,13 +5,14 @@ Invariant: a try whose lease was lost changes nothing; what may have arrived sta
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from bridge.core.delivery.delivery import Delivery
 from bridge.core.delivery.failures import MAY_BE_ITS_OWN, fails_alone
 from bridge.core.model import Incident
 from bridge.core.ports import Begun, Claim, GiveUp, Handle, Outcome, RetryAt, Sent
+from bridge.core.replacing import replace
 from bridge.core.timeline import Entry
 
 MAX_REFUSED = 100_000  #: characters that are kept of what a vendor refused

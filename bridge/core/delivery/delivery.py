@@ -6,13 +6,14 @@ Invariant: `sent` is never more than `wanted`; a resolve never precedes its trig
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
 from bridge.core.delivery.failures import STUCK_FROM
 from bridge.core.errors import Reason
 from bridge.core.model import Target
+from bridge.core.replacing import replace
 from bridge.core.timeline import Entry, EntryKind
 
 Key = tuple[int, str, str]  #: incident number, channel, recipient
@@ -31,7 +32,7 @@ class DesiredState:
     muted_by: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)  # without slots: see bridge.core.replacing
 class Delivery:
     """The desired state of one target, how far it got, and who is trying."""
 

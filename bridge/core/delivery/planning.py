@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import replace
 from datetime import UTC, datetime
 
 from bridge.core.delivery.delivery import Delivery, DesiredState, skip
 from bridge.core.model import Change, ChannelSpec, Target
+from bridge.core.replacing import replace
 
 NEVER = datetime(9999, 1, 1, tzinfo=UTC)  #: when a delivery is due that is muted for ever
 

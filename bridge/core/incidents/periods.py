@@ -7,11 +7,12 @@ the time the bridge received them is used only in place of implausible ones.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from bridge.core.model import Alert, Incident, State
 from bridge.core.numbers import in_words
+from bridge.core.replacing import replace
 
 LONGEST = timedelta(days=366)  #: an older start is more likely a zero time or an unset clock
 SKEW = timedelta(minutes=1)  #: tolerated clock difference between two machines

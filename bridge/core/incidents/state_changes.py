@@ -7,13 +7,14 @@ state change; new alerts and raised severities are notified as usual.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from bridge.core.incidents.notices import reopening_words
 from bridge.core.model import Alert, Flap, Incident
 from bridge.core.naming import names_of
 from bridge.core.numbers import in_words
+from bridge.core.replacing import replace
 from bridge.core.timeline import Entry, EntryKind
 
 

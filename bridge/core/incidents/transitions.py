@@ -7,7 +7,7 @@ later. Taking the maximum commutes, so duplicate and reordered webhooks lead to 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from bridge.core.incidents.notices import opening_words, reopening_words
@@ -16,6 +16,7 @@ from bridge.core.incidents.state_changes import FLAPPING, Flapping, begun, entri
 from bridge.core.model import Alert, Change, Flap, Group, Incident, Severity, State, Status, most_severe
 from bridge.core.naming import is_named_by_group, names_of, title_of
 from bridge.core.numbers import in_words
+from bridge.core.replacing import replace
 from bridge.core.timeline import Entry, EntryKind
 
 Canonical = Callable[[Mapping[str, str]], Mapping[str, str]]
