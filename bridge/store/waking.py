@@ -1,12 +1,13 @@
 """Waking the workers at once when something is stored, over process borders. Only a hint: workers poll as well.
 
-SQLite: a named pipe in a folder of its own beside the database file, which nothing that copies `bridge.db*` comes
+SQLite: a named pipe for each worker, in a folder beside the database file, which nothing that copies `bridge.db*` comes
 across: to read a pipe is to wait for ever. PostgreSQL: NOTIFY.
 """
 
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import os
 import select
 import stat
@@ -21,12 +22,14 @@ from bridge.store.database import postgres_patience
 
 log = logs.get("store")
 _CHANNEL = "incident_bridge"
+_MOST = 16  #: workers on one SQLite file that are woken; more poll
 
 
-def _pipe(engine: sa.Engine) -> Path:
-    """Any process finds it by the database alone, whatever its environment is."""
+def _pipes(engine: sa.Engine) -> list[Path]:
+    """Any process finds them by the database alone, whatever its environment is. They are used from the first on."""
     database = Path(engine.url.database or "")
-    return database.with_name(f".{database.name}-wake") / "pipe"
+    folder = database.with_name(f".{database.name}-wake")
+    return [folder / "pipe", *(folder / f"pipe-{number}" for number in range(2, _MOST + 1))]
 
 
 def _is_pipe(file: int) -> bool:
@@ -38,7 +41,7 @@ class Waker:
 
     def __init__(self, engine: sa.Engine) -> None:
         self._postgres = engine.dialect.name == "postgresql"
-        self._pipe = None if self._postgres else _WritersEnd(_pipe(engine))
+        self._ends = [] if self._postgres else [_WritersEnd(path) for path in _pipes(engine)]
 
     def within(self, connection: sa.Connection) -> None:
         """Inside the transaction: PostgreSQL notifies the listeners when, and only if, it commits."""
@@ -47,9 +50,13 @@ class Waker:
 
     def after_commit(self) -> None:
         """No worker listening, or one that has much to do already (a full pipe), is not a fault."""
-        if self._pipe is not None:
-            with contextlib.suppress(OSError):
-                self._pipe.write()
+        for end in self._ends:
+            try:
+                end.write()
+            except FileNotFoundError:  # nor is any after it
+                break
+            except OSError:
+                continue
 
 
 class _WritersEnd:
@@ -115,9 +122,7 @@ class Listener:
                 self._stopping.wait(1)  # polling goes on meanwhile
 
     def _listen_to_pipe(self) -> None:
-        path = _pipe(self._engine)
-        _make(path)
-        pipe = os.open(path, os.O_RDWR | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC)  # never sees an end of file
+        path, pipe = _own_pipe(self._engine)
         try:
             while not self._stopping.is_set() and os.path.samestat(os.fstat(pipe), path.stat()):
                 if select.select([pipe], [], [], 0.5)[0]:
@@ -145,6 +150,20 @@ class Listener:
             while not self._stopping.is_set():
                 for _notification in connection.notifies(timeout=0.5, stop_after=1):
                     self._wake()
+
+
+def _own_pipe(engine: sa.Engine) -> tuple[Path, int]:
+    """The first that no other worker listens to. Raises OSError where there is none."""
+    for path in _pipes(engine):
+        _make(path)
+        pipe = os.open(path, os.O_RDWR | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC)  # never sees an end of file
+        try:
+            fcntl.flock(pipe, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            os.close(pipe)
+        else:
+            return path, pipe
+    raise OSError(f"{_MOST} workers listen already")
 
 
 def _make(pipe: Path) -> None:

@@ -58,6 +58,7 @@ class GroupCommit:
         self._empty_claims = 0  # in a row, though something was due
         self._together: asyncio.TimerHandle | None = None
         self._due: asyncio.TimerHandle | None = None
+        self._due_at = 0.0  # by the loop's clock: uvloop's handles do not tell
 
     def claim(self) -> None:
         """Something may be due."""
@@ -201,21 +202,22 @@ class GroupCommit:
 
     def _until(self, due_seconds: float, work: Work, answer: Answer) -> float:
         """What is due and may not be tried (no room for its kind, its incident is being changed) is polled for less and
-        less often, and soon after something has ended."""
+        less often, and soon after something has ended; what waits for a full channel's slots, soon: see wants_claim."""
         if work.claims:
             self._empty_claims = self._empty_claims + 1 if due_seconds <= 0 and not answer.claims else 0
             least = SHORTEST_SECONDS * 2.0 ** min(self._empty_claims, 10)
         else:
-            least = SOON_SECONDS if self._empty_claims else 0.0
+            least = SOON_SECONDS if self._empty_claims or self._slots.are_full else 0.0
         return min(self._poll, max(due_seconds, least))
 
     def _claim_in(self, seconds: float, *, sooner_counts: bool) -> None:
         loop = asyncio.get_running_loop()
+        at = loop.time() + seconds
         if self._due is not None:
-            if sooner_counts and not self._due.cancelled() and loop.time() < self._due.when() <= loop.time() + seconds:
+            if sooner_counts and loop.time() < self._due_at <= at:
                 return
             self._due.cancel()
-        self._due = loop.call_later(seconds, self.claim)
+        self._due, self._due_at = loop.call_at(at, self.claim), at
 
 
 class _Gate:

@@ -49,6 +49,11 @@ class Slots:
         capacities = self._setup.value.capacities
         return any(each in capacities and self._busy[each] <= capacities[each].limit // 2 for each in self._full)
 
+    @property
+    def are_full(self) -> bool:
+        """The last claim left no room in a channel."""
+        return bool(self._full)
+
     def _room(self, capacity: ChannelCapacity) -> ChannelCapacity:
         channel = capacity.channel
         doubtful = room_for_doubtful(capacity.limit) - self._doubtful[channel]

@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -77,6 +78,9 @@ class Mortals:
         eventually(lambda: self._post(number, status))
         eventually(lambda: self.delivered(number, 2 if status == "resolved" else 1))
 
+    def post(self, number: int, status: str) -> None:
+        eventually(lambda: self._post(number, status))
+
     def _post(self, number: int, status: str) -> bool:
         url = f"http://{self.life.listen}/webhook/alertmanager"
         return requests.post(url, json=webhook(number, status), timeout=60).ok
@@ -92,9 +96,10 @@ class Mortals:
 
 
 @contextmanager
-def mortals(life: Life) -> Iterator[Mortals]:
+def mortals(life: Life, workers: int = 1) -> Iterator[Mortals]:
     running = Mortals(life)
-    keepers = [threading.Thread(target=running.keep_alive, args=(half,)) for half in ("web", "worker")]
+    halves = ("web", *["worker"] * workers)
+    keepers = [threading.Thread(target=running.keep_alive, args=(half,)) for half in halves]
     for keeper in keepers:
         keeper.start()
     try:
@@ -162,6 +167,23 @@ def test_both_halves_killed_at_once(tmp_path: Path, sandbox: RunningSandbox, sql
     fire_and_resolve(life)
     assert len(life.died) == 4
     everything_is_shown_once(sandbox)
+
+
+def test_two_workers_on_one_file_lose_nothing_and_notify_once(
+    tmp_path: Path, sandbox: RunningSandbox, sqlite: str
+) -> None:
+    """One of them dies when Slack has taken a message, and again when it has a mail's bytes."""
+    life = a_life(tmp_path, sandbox, sqlite, ("vendor accepted", "slack"), (FROZEN, "email"))
+    with mortals(life, workers=2) as bridge:
+        for number in range(1, 21):
+            bridge.post(number, "firing")
+        for number in range(1, 21):
+            eventually(partial(bridge.delivered, number, 1))
+    assert len(life.died) == 2
+    assert [(page["status"], page["pages"]) for page in pages(sandbox)] == [("triggered", 1)] * 20
+    assert len(posts(sandbox)) == 20
+    assert len(mails(sandbox)) == 20
+    assert {(mail["copies"], mail["altered_copies"]) for mail in mails(sandbox)} == {(1, 0)}
 
 
 @pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)

@@ -423,6 +423,45 @@ def test_two_bridges_in_one_folder_wake_only_their_own_worker(tmp_path: Path) ->
         listener.close()
 
 
+def test_each_worker_of_one_file_is_woken(file: Path, engine: sa.Engine, woken: threading.Event) -> None:
+    second = threading.Event()
+    listener = Listener(engine, second.set)
+    eventually(lambda: has_listener(file.parent / ".bridge.db-wake" / "pipe-2"))
+    woken.clear()
+    second.clear()
+    Waker(engine).after_commit()
+    assert woken.wait(60)
+    assert second.wait(60)
+    listener.close()
+
+
+def test_a_worker_is_woken_while_another_is_down_which_gets_its_pipe_back(file: Path, engine: sa.Engine) -> None:
+    events = [threading.Event(), threading.Event(), threading.Event()]
+    pipes = [file.parent / ".bridge.db-wake" / name for name in ("pipe", "pipe-2")]
+    first = Listener(engine, events[0].set)
+    eventually(partial(has_listener, pipes[0]))
+    second = Listener(engine, events[1].set)
+    eventually(partial(has_listener, pipes[1]))
+    first.close()
+    Waker(engine).after_commit()
+    assert events[1].wait(60)
+    again = Listener(engine, events[2].set)
+    eventually(partial(has_listener, pipes[0]))
+    Waker(engine).after_commit()
+    assert events[2].wait(60)
+    for listener in (second, again):
+        listener.close()
+    assert sorted(each.name for each in pipes[0].parent.iterdir()) == ["pipe", "pipe-2"]
+
+
+def has_listener(pipe: Path) -> bool:
+    try:
+        os.close(os.open(pipe, os.O_WRONLY | os.O_NONBLOCK))
+    except OSError:  # there is none, or nobody reads it
+        return False
+    return True
+
+
 def test_the_pipe_of_an_earlier_version_is_removed(file: Path, engine: sa.Engine) -> None:
     former = Path(f"{file}.wake")
     os.mkfifo(former)

@@ -8,6 +8,8 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import uvloop
+
 from bridge.core.errors import Reason, SendError
 from bridge.core.incidents.transitions import Rules
 from bridge.core.model import ChannelSpec, Group
@@ -100,7 +102,7 @@ class Machine:
             worker.stop()
             await asyncio.wait_for(running, 300)
 
-        asyncio.run(main())
+        uvloop.run(main())  # as the worker's process does
 
     def status(self) -> str:
         return self.reader.deliveries(1)[0].status
