@@ -94,8 +94,8 @@ def a_day(metrics: BridgeMetrics) -> None:
             metrics.webhook_seconds.labels("alertmanager").observe(seconds)
     for seconds, channel in ((0.2, "pagerduty-ml"), (0.7, "slack-ml"), (20.0, "email-ml")):
         for _ in range(20):
-            metrics.sent(channel, seconds, skipped=False)
-    metrics.sent("slack-ml", 0.1, skipped=True)
+            metrics.sent(channel, [seconds])
+    metrics.sent("slack-ml", [], skipped=1)
     for reason in ("rate_limited", "network"):
         metrics.failed("slack-ml", reason)
     metrics.dead("slack-ml", "destination")
