@@ -67,12 +67,12 @@ class Edge:
     def accepts(self) -> bool:
         """Whether to accept; closes expired connections, and the idlest when few places are free."""
         now, self._thread = time.monotonic(), get_ident()
-        self.waiting.answer()
         if now >= self._check_at:
             self._check_at = now + CHECK_EVERY
             for connection in [each for each in self.connections if each.expired(now)]:
                 connection.handle_close()
             self.waiting.answer_due(now)
+        self.waiting.answer()
         if self.free < KEPT_FREE or self._starved:
             self._make_room(KEPT_FREE if self._starved else KEPT_FREE - self.free)
             self._starved = False

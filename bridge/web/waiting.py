@@ -22,7 +22,7 @@ log = logs.get(__name__)
 
 
 class Waiting:
-    """The receiving thread calls answer() in each round of its loop, which the end of a wait starts."""
+    """The receiving thread calls answer() in each round of its loop, last, and the end of a wait starts a round."""
 
     def __init__(self) -> None:
         self._for: dict[Connection, Later] = {}
@@ -61,7 +61,7 @@ class Waiting:
         """Answer those that are done within so many seconds."""
         until = time.monotonic() + seconds
         while self._for and (left := until - time.monotonic()) > 0:
-            wait([later.awaited for later in self._for.values()], left, FIRST_COMPLETED)
+            wait([later.awaited for later in list(self._for.values())], left, FIRST_COMPLETED)
             self.answer()
 
     def _end(self, connection: Connection, later: Later) -> None:
