@@ -111,7 +111,8 @@ def test_a_worker_that_is_frozen_answers_no_probe_until_it_goes_on(halves: Halve
 
 
 def test_a_worker_whose_database_is_gone_lives_and_waits_for_it(halves: Halves) -> None:
-    """To begin anew would mend nothing."""
+    """To begin anew would mend nothing. One that is still starting, and answers probes already, does."""
+    eventually(lambda: "worker_ready" in (halves.folder / "worker.log").read_text())
     file = halves.folder / "bridge.db"
     file.rename(halves.folder / "aside")
     eventually(lambda: "store_unavailable" in (halves.folder / "worker.log").read_text())
