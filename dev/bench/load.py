@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -26,6 +27,7 @@ class Posted:
     sent: dict[int, float] = field(default_factory=dict)
     acked: list[float] = field(default_factory=list)
     refused: int = 0
+    faults: Counter[str] = field(default_factory=Counter)  #: how, and how often
 
     @property
     def seconds(self) -> float:
@@ -135,11 +137,12 @@ async def _post(
     try:
         async with http.post(url, data=body) as answer:
             await answer.read()
-            good = 200 <= answer.status < 300
-    except (aiohttp.ClientError, TimeoutError):
-        good = False
+            fault = "" if 200 <= answer.status < 300 else f"HTTP {answer.status}"
+    except (aiohttp.ClientError, TimeoutError) as error:
+        fault = type(error).__name__
     posted.acked.append(time.monotonic() - start)
-    posted.refused += not good
+    posted.refused += bool(fault)
+    posted.faults.update([fault] if fault else [])
 
 
 def in_batches(groups: Iterable[int], size: int) -> list[list[int]]:

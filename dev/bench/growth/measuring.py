@@ -35,6 +35,7 @@ def measure(sizes: Sequence[int], databases: Sequence[str], folder: str | None, 
                 costs, megabytes = measured(place, size)
             found: dict[str, Any] = {operation: dataclasses.asdict(cost) for operation, cost in costs.items()}
             results.setdefault(name, {})[str(size)] = {**found, SIZE: megabytes}
+            say("".join(f"  {operation:35} {cost.cpu:9.1f} {cost.wall:9.1f}\n" for operation, cost in costs.items()))
     return results
 
 

@@ -10,6 +10,7 @@ from dev.bench.growth.measuring import SIZE, Results
 
 PICTURE = Path(__file__).parents[3] / "docs" / "images" / "growth.png"
 STEEP = 2.0  #: times the cost at the smallest size
+COLOURS = 10  #: that matplotlib has before it begins again
 NOTICED = 5.0  #: milliseconds of CPU below which nothing is steep
 
 
@@ -68,9 +69,10 @@ def draw(results: Results, file: Path = PICTURE) -> None:
     for one, (database, sizes) in zip(axes, results.items(), strict=True):
         one.set(title=database, xscale="log", yscale="log", xlabel="incidents of a year")
         one.grid(visible=True, alpha=0.3)
-        for name in _drawn(sizes):
+        for place, name in enumerate(_drawn(sizes)):
             known = sorted((int(size), found[name]["cpu"]) for size, found in sizes.items() if name in found)
-            one.plot(*zip(*known, strict=True), marker="o", linewidth=1.2, markersize=3, label=name)
+            style = "-" if place < COLOURS else "--"
+            one.plot(*zip(*known, strict=True), style, marker="o", linewidth=1.2, markersize=3, label=name)
     axes[0].set_ylabel("CPU, ms")
     handles, labels = axes[0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside right center", fontsize=8, frameon=False)

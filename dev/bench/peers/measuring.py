@@ -16,6 +16,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 
+import click
 import uvloop
 
 from dev.bench import load
@@ -148,6 +149,8 @@ def _measured(start: Start, seconds: float) -> Figures:
         before = cpu_seconds(*system.pids)
         posted = uvloop.run(load.hammer(system.urls, system.post, load.until(time.monotonic() + seconds, total)))
         used = cpu_seconds(*system.pids) - before
+    if posted.faults:
+        click.echo(f"{system.name} refused: {dict(posted.faults)}", err=True)
     accepted = len(posted.acked) - posted.refused
     return {
         "posts/s": accepted / posted.seconds,
