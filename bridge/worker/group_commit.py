@@ -49,8 +49,8 @@ class GroupCommit:
         self._wanted, self._idle = asyncio.Event(), asyncio.Event()
         self._idle.set()
         self._stopping = self._closing = self._ended = False
-        self._claims = _Gate()
-        self._settles = _Gate()
+        self._claim_wanted = False
+        self._claims, self._settles = _Gate(), _Gate()
         self._settled: list[Settled] = []  # what could not be stored yet, which keeps its slots
         self._fresh: list[Ended] = []
         self._frozen: list[tuple[Claim, bytes, asyncio.Future[None]]] = []
@@ -62,7 +62,7 @@ class GroupCommit:
 
     def claim(self) -> None:
         """Something may be due."""
-        self._claims.wanted = True
+        self._claim_wanted = True
         self._wanted.set()
 
     def settle(self, claim: Claim, outcome: Outcome) -> None:
@@ -141,19 +141,19 @@ class GroupCommit:
             self._together = None
         settled = self._to_settle() if self._settles.open else ()
         asked = self._claims.open and not self._stopping
-        claims = asked and (self._claims.wanted or self._slots.wants_claim)
+        claims = asked and (self._claim_wanted or self._slots.wants_claim)
         if claims:
-            self._claims.wanted = False
+            self._claim_wanted = False
         return Work(settled, [(claim, data) for claim, data, _ in self._frozen], self._slots.rooms(), claims)
 
     def _to_settle(self) -> Sequence[Settled]:
         for claim, _ in self._settled:
             self._slots.free(claim)
         fresh, self._fresh = self._fresh, []
-        if fresh:
-            self._observed(fresh)
         settled = [*self._settled, *((each.claim, each.outcome) for each in fresh)]
         self._settled = []
+        if fresh:
+            self._observed(fresh)
         return settled
 
     def _end_settled(self, settled: Sequence[Settled], answer: Answer) -> None:
@@ -183,7 +183,7 @@ class GroupCommit:
     def _end_claim(self, answer: Answer) -> None:
         if answer.claimed is not None:
             log.error("store_unavailable", fault=str(answer.claimed))
-            self._claims.wanted = True
+            self._claim_wanted = True
             self._claims.shut(CLAIM_AGAIN, self._wanted.set)
             return
         self._slots.take(answer.claims)
@@ -224,7 +224,7 @@ class _Gate:
     """Shut for a while after a fault."""
 
     def __init__(self) -> None:
-        self.wanted, self.open = False, True
+        self.open = True
         self.timer: asyncio.TimerHandle | None = None
 
     def shut(self, seconds: float, then: Callable[[], None]) -> None:

@@ -13,7 +13,6 @@ import random
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from functools import partial
 from typing import Any, Protocol
 
 from bridge.core.delivery.retries import decide
@@ -29,7 +28,7 @@ from bridge.worker.completing import Completer
 from bridge.worker.context import ContextCollector
 from bridge.worker.group_commit import GroupCommit
 from bridge.worker.housekeeping import Housekeeping, HousekeepingStore
-from bridge.worker.observing import observe
+from bridge.worker.observing import Ended, observe
 from bridge.worker.probe_baselines import BaselineKeeper
 from bridge.worker.probing import NoProbes, Prober, ProbeStore
 from bridge.worker.records import IncidentRecords, NoChecks, NoRecords, PeriodicChecks, RecordsThread
@@ -80,7 +79,7 @@ class Worker:
         self._stopped = asyncio.Event()
         self._tasks: set[asyncio.Task[None]] = set()
         self._commit = GroupCommit(
-            store, thread, Slots(self._setup), clock, self._start, partial(observe, metrics), poll_seconds=poll_seconds
+            store, thread, Slots(self._setup), clock, self._start, self._observe, poll_seconds=poll_seconds
         )
         self._housekeeping = Housekeeping(
             store, checks or NoChecks(), thread, self._setup, clock, place=place, every_seconds=alive_seconds
@@ -146,6 +145,12 @@ class Worker:
             await self._setup.value.close()
             self._thread.close()
         await committing  # raises what ended it
+
+    def _observe(self, ended: Sequence[Ended]) -> None:
+        try:
+            observe(self._metrics, ended)
+        except Exception:  # whatever is wrong with metrics, what is known is stored
+            log.exception("deliveries_not_observed", deliveries=len(ended))
 
     def _start(self, claims: Sequence[Claim]) -> None:
         contents = self._shared_contents({claim.incident_number: claim.incident for claim in claims})
