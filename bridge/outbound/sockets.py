@@ -139,7 +139,7 @@ def connected(host: str, port: int, allowance: Allowance, seconds: float, thread
         connection = AllowedSocket(family, kind, protocol)
         try:
             connection.setblocking(False)
-            in_time(loop.sock_connect(connection, address), allowance, seconds)
+            in_time(partial(loop.sock_connect, connection, address), allowance, seconds)
         except OSError as error:
             connection.close()
             fault = error
@@ -151,16 +151,17 @@ def connected(host: str, port: int, allowance: Allowance, seconds: float, thread
 
 def aside(call: Callable[[], Result], allowance: Allowance, threads: Executor) -> Result:
     """In one of the threads, while the event loop goes on. Raises TimeoutError, and OSError after their shutdown."""
+    begin = partial(asyncio.get_running_loop().run_in_executor, threads, call)
     try:
-        work = asyncio.get_running_loop().run_in_executor(threads, call)
+        return in_time(begin, allowance)
     except RuntimeError:
         raise OSError("stopped") from None
-    return in_time(work, allowance)
 
 
-def in_time(work: Awaitable[Result], allowance: Allowance, seconds: float = math.inf) -> Result:
+def in_time(begin: Callable[[], Awaitable[Result]], allowance: Allowance, seconds: float = math.inf) -> Result:
     """Within run_blocking: what the event loop makes of it. Raises TimeoutError, and never later than the allowance."""
-    return wait_for_loop(asyncio.wait_for(work, min(seconds, allowance.seconds)))
+    left = min(seconds, allowance.seconds)  # nothing is begun once there is none
+    return wait_for_loop(asyncio.wait_for(begin(), left))
 
 
 def tls_context(authorities: Path | None) -> ssl.SSLContext:

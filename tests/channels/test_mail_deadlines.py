@@ -9,6 +9,7 @@ import socket
 import subprocess
 import sys
 import threading
+import time
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,8 @@ import pytest
 from pydantic import SecretStr
 
 from bridge.core.errors import Reason, SendError
+from bridge.outbound.greenlets import run_blocking
+from bridge.outbound.sockets import Allowance, in_time
 from tests.channels.channel_builders import PASSWORD, a_claim, a_message, an_email
 from tests.channels.hostile_vendor import certificate, running_vendor
 from tests.channels.hostile_vendor import dripping as dripping_octets
@@ -214,6 +217,21 @@ def test_a_name_server_that_hangs_delays_only_its_own_mail(monkeypatch: pytest.M
     monkeypatch.setattr("socket.getaddrinfo", lookup)
     with a_server() as server:
         within_a_minute(work(server))
+
+
+def test_nothing_is_begun_once_there_is_no_time_left() -> None:
+    allowance, begun = Allowance(), list[str]()
+    allowance.grant(time.monotonic() - 1, 1)
+
+    async def connect() -> None:
+        begun.append("connect")
+
+    def work() -> None:
+        with pytest.raises(TimeoutError):
+            in_time(connect, allowance)
+
+    asyncio.run(run_blocking(work))
+    assert begun == []
 
 
 def test_closing_does_not_wait_for_a_server() -> None:
