@@ -12,6 +12,7 @@ import socket
 import ssl
 import time
 from collections.abc import Awaitable, Callable, Iterator
+from concurrent.futures import Executor
 from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
@@ -125,16 +126,20 @@ def _end(waiting: asyncio.Future[None], fault: Exception | None) -> None:
         waiting.set_result(None)
 
 
-def connected(host: str, port: int, allowance: Allowance, seconds: float) -> AllowedSocket:
-    """seconds: for each address of the host, and each step afterwards. Raises OSError, the last address's."""
+def connected(host: str, port: int, allowance: Allowance, seconds: float, threads: Executor) -> AllowedSocket:
+    """seconds: for each address of the host, and each step afterwards. threads: for the name's lookup, which may hang.
+
+    Raises OSError, the last address's.
+    """
     fault: OSError = OSError("no address")
     loop = asyncio.get_running_loop()
-    found = in_time(loop.getaddrinfo(host, port, type=socket.SOCK_STREAM), allowance)
-    for family, kind, protocol, _, address in found:
+    for family, kind, protocol, _, address in aside(
+        partial(socket.getaddrinfo, host, port, type=socket.SOCK_STREAM), allowance, threads
+    ):
         connection = AllowedSocket(family, kind, protocol)
         try:
             connection.setblocking(False)
-            in_time(loop.sock_connect(connection, address), allowance, seconds)
+            in_time(partial(loop.sock_connect, connection, address), allowance, seconds)
         except OSError as error:
             connection.close()
             fault = error
@@ -144,9 +149,19 @@ def connected(host: str, port: int, allowance: Allowance, seconds: float) -> All
     raise fault
 
 
-def in_time(work: Awaitable[Result], allowance: Allowance, seconds: float = math.inf) -> Result:
+def aside(call: Callable[[], Result], allowance: Allowance, threads: Executor) -> Result:
+    """In one of the threads, while the event loop goes on. Raises TimeoutError, and OSError after their shutdown."""
+    begin = partial(asyncio.get_running_loop().run_in_executor, threads, call)
+    try:
+        return in_time(begin, allowance)
+    except RuntimeError:
+        raise OSError("stopped") from None
+
+
+def in_time(begin: Callable[[], Awaitable[Result]], allowance: Allowance, seconds: float = math.inf) -> Result:
     """Within run_blocking: what the event loop makes of it. Raises TimeoutError, and never later than the allowance."""
-    return wait_for_loop(asyncio.wait_for(work, min(seconds, allowance.seconds)))
+    left = min(seconds, allowance.seconds)  # nothing is begun once there is none
+    return wait_for_loop(asyncio.wait_for(begin(), left))
 
 
 def tls_context(authorities: Path | None) -> ssl.SSLContext:

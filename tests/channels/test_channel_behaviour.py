@@ -6,6 +6,7 @@ import asyncio
 import socket
 import subprocess
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -312,7 +313,7 @@ def test_a_mail_connection_is_kept_and_replaced_when_it_died(vendors: RunningSan
     settings = an_email(vendors.smtp_address)._settings
 
     def send_some() -> None:
-        connection = MailConnection(settings)
+        connection = MailConnection(settings, ThreadPoolExecutor(1))
         connection.send("a@example.org", "b@example.org", b"Subject: 1\r\n\r\n.dot\r\n")
         kept = connection._smtp
         connection.send("a@example.org", "b@example.org", b"Subject: 2\r\n\r\n")

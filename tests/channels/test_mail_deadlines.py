@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import socket
 import subprocess
 import sys
 import threading
+import time
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +17,8 @@ import pytest
 from pydantic import SecretStr
 
 from bridge.core.errors import Reason, SendError
+from bridge.outbound.greenlets import run_blocking
+from bridge.outbound.sockets import Allowance, in_time
 from tests.channels.channel_builders import PASSWORD, a_claim, a_message, an_email
 from tests.channels.hostile_vendor import certificate, running_vendor
 from tests.channels.hostile_vendor import dripping as dripping_octets
@@ -180,11 +184,54 @@ def test_a_hundred_mails_into_nowhere_leave_no_thread_behind() -> None:
         before, channel = threads(), a_channel(server, 0.1, concurrency=4)
         for _ in range(25):
             await asyncio.gather(*(refusal(channel) for _ in range(4)))
-        assert threads() == before
+        assert len(threads() - before) <= 4
         await channel.close()
 
     with a_server(answers={"EHLO": dripping(b"250-", b"x")}) as server:
         within_a_minute(work(server))
+
+
+def test_a_name_server_that_hangs_delays_only_its_own_mail(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It keeps a thread of the channel's own; what was not sent has certainly not arrived."""
+    over, asking, find = threading.Event(), threading.Event(), socket.getaddrinfo
+
+    def lookup(host: Any, *arguments: Any, **more: Any) -> Any:
+        if host == "hangs.example":
+            asking.set()
+            over.wait()
+        return find(host, *arguments, **more)
+
+    async def work(server: SmallSmtp) -> None:
+        hanging, other = an_email("hangs.example:25", 1), a_channel(server, 30)
+        waiting = asyncio.create_task(refusal(hanging))
+        while not asking.is_set():
+            await asyncio.sleep(0)
+        await send(other)
+        error = await waiting
+        assert (error.reason, error.ambiguous) == (Reason.NETWORK, False)
+        over.set()
+        await hanging.close()
+        await other.close()
+        assert len(server.mails) == 1
+
+    monkeypatch.setattr("socket.getaddrinfo", lookup)
+    with a_server() as server:
+        within_a_minute(work(server))
+
+
+def test_nothing_is_begun_once_there_is_no_time_left() -> None:
+    allowance, begun = Allowance(), list[str]()
+    allowance.grant(time.monotonic() - 1, 1)
+
+    async def connect() -> None:
+        begun.append("connect")
+
+    def work() -> None:
+        with pytest.raises(TimeoutError):
+            in_time(connect, allowance)
+
+    asyncio.run(run_blocking(work))
+    assert begun == []
 
 
 def test_closing_does_not_wait_for_a_server() -> None:

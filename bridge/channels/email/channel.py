@@ -6,6 +6,7 @@ import asyncio
 import re
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import partial
 
@@ -33,6 +34,7 @@ class EmailChannel:
         self._settings = settings
         self._seconds = settings.timeout.total_seconds()
         self._sender = parse_mailbox(settings.from_).address
+        self._threads = ThreadPoolExecutor(settings.concurrency, f"channel-{name}")  # for name servers and files
         self._room = asyncio.Semaphore(settings.concurrency)
         self._idle: list[MailConnection] = []  # the last used one at the end
         self._busy: set[MailConnection] = set()
@@ -52,6 +54,7 @@ class EmailChannel:
         return Composed(mail)
 
     async def send(self, composed: Composed, message: Message, claim: Claim) -> Receipt:
+        """A conversation ends by itself within `timeout`; only a name server can keep a thread for longer."""
         with _addresses():
             recipient = parse_mailbox(claim.target.recipient).address
         reply = await self._sent(recipient, composed.content, time.monotonic() + self._seconds)
@@ -60,6 +63,7 @@ class EmailChannel:
 
     async def close(self) -> None:
         self._closed = True
+        self._threads.shutdown(wait=False)
         for connection in self._busy:
             connection.give_up()
         while self._idle:
@@ -67,7 +71,9 @@ class EmailChannel:
 
     async def _sent(self, recipient: str, mail: bytes, until: float) -> str:
         async with self._room:
-            connection = self._idle.pop() if self._idle else MailConnection(self._settings)
+            if self._closed:
+                raise SendError(Reason.NETWORK, "stopped")
+            connection = self._idle.pop() if self._idle else MailConnection(self._settings, self._threads)
             self._busy.add(connection)
             try:
                 return await run_blocking(partial(connection.send, self._sender, recipient, mail, until))
@@ -81,9 +87,9 @@ class EmailChannel:
 
 def _subject_of(message: Message, claim: Claim) -> str:
     """That of the mail which was sent."""
-    return (
-        subject_in(claim.frozen) if claim.frozen is not None else _subject_before(message, claim) or subject_of(message)
-    )
+    if claim.frozen is not None:
+        return subject_in(claim.frozen)
+    return _subject_before(message, claim) or subject_of(message)
 
 
 def _subject_before(message: Message, claim: Claim) -> str | None:

@@ -6,13 +6,13 @@ Invariant: a conversation ends by its deadline whatever the server does, and kee
 
 from __future__ import annotations
 
-import asyncio
 import re
 import smtplib
 import socket
 import ssl
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import Executor
 from contextlib import contextmanager, suppress
 from functools import lru_cache, partial
 from typing import TypeVar
@@ -25,9 +25,9 @@ from bridge.outbound.sockets import (
     AllowedSocket,
     AllowedTlsSocket,
     TooMuch,
+    aside,
     connected,
     cut,
-    in_time,
     is_quiet,
     over_tls,
     tls_context,
@@ -69,8 +69,9 @@ def reason_of(code: int, step: str) -> Reason:
 class MailConnection:
     """For one mail at a time. Opens itself when it must, and closes itself after any doubt."""
 
-    def __init__(self, settings: EmailSettings) -> None:
-        self._settings = settings
+    def __init__(self, settings: EmailSettings, threads: Executor) -> None:
+        """threads: for name servers and files, which may keep one for long."""
+        self._settings, self._threads = settings, threads
         self._seconds = settings.timeout.total_seconds()
         self._allowance = Allowance()
         self._smtp: _Smtp | None = None
@@ -125,7 +126,7 @@ class MailConnection:
 
     def _opened(self) -> _Smtp:
         with _failures("connect"):
-            smtp = self._opening = _Smtp(self._settings, self._allowance, *self._looked_up())
+            smtp = self._opening = _Smtp(self._settings, self._allowance, self._threads, *self._looked_up())
         try:
             with _failures("connect"):
                 _expect(smtp.connect(*self._settings.smarthost), 220)
@@ -151,7 +152,7 @@ class MailConnection:
         return name, self._aside(partial(tls_context, settings.ca_file) if settings.ca_file else _tls_context)
 
     def _aside(self, call: Callable[[], Result]) -> Result:
-        return in_time(asyncio.get_running_loop().run_in_executor(None, call), self._allowance)
+        return aside(call, self._allowance, self._threads)
 
     def _secured(self, smtp: _Smtp) -> None:
         """Mandatory when it is asked for: a server that offers none gets no mail and no password."""
@@ -196,10 +197,17 @@ class _Smtp(smtplib.SMTP):
     The constructor would connect, and could not be given up while a server lets its greeting trickle in.
     """
 
-    def __init__(self, settings: EmailSettings, allowance: Allowance, name: str, tls: ssl.SSLContext | None) -> None:
+    def __init__(
+        self,
+        settings: EmailSettings,
+        allowance: Allowance,
+        threads: Executor,
+        name: str,
+        tls: ssl.SSLContext | None,
+    ) -> None:
         seconds = min(CONNECT_SECONDS, settings.timeout.total_seconds())
         super().__init__(local_hostname=name, timeout=seconds)
-        self._settings, self._allowance, self._tls = settings, allowance, tls
+        self._settings, self._allowance, self._threads, self._tls = settings, allowance, threads, tls
         self._host = settings.smarthost.host  # the name that the certificate must have
 
     def set_timeout(self, seconds: float) -> None:
@@ -215,7 +223,7 @@ class _Smtp(smtplib.SMTP):
         self.esmtp_features, self.does_esmtp = {}, False
 
     def _get_socket(self, host: str, port: int, timeout: float) -> socket.socket:
-        plain = connected(host, port, self._allowance, timeout)
+        plain = connected(host, port, self._allowance, timeout, self._threads)
         if self._settings.tls != "implicit":
             return plain
         try:
