@@ -13,7 +13,7 @@ from dev.sandbox.serving import Serving, serving
 from dev.sandbox.wire import Json, parse, text_of
 
 Result = TypeVar("Result")
-START_TIMEOUT_SECONDS = 10.0
+START_TIMEOUT_SECONDS = 60.0
 
 
 @dataclass(frozen=True)

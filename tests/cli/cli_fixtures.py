@@ -46,4 +46,4 @@ def process(*words: str, shell: str = "", **environ: str) -> subprocess.Complete
     command = [sys.executable, "-m", "bridge", *words]
     kept = {"PATH": os.environ["PATH"], "HOME": os.environ.get("HOME", "/"), "PYTHONPATH": str(ROOT)}
     line = ["bash", "-c", f'set -o pipefail; "$@" {shell}', "bash", *command]
-    return subprocess.run(line, env={**kept, **environ}, capture_output=True, timeout=60, check=False)
+    return subprocess.run(line, env={**kept, **environ}, capture_output=True, timeout=300, check=False)

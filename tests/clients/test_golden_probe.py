@@ -27,7 +27,7 @@ GOLDEN = golden_set(f"label,text\n{CIVIL}rude,{TEXTS[9]}\n".encode())
 
 
 def endpoint(**changed: Any) -> Endpoint:
-    return Endpoint(PROBE, Path("nowhere.csv"), **{"budget": 10.0, "timeout": 5.0, **changed})
+    return Endpoint(PROBE, Path("nowhere.csv"), **{"budget": 120.0, "timeout": 60.0, **changed})
 
 
 def asked(handler: Handler, *, versions: bool = False, **changed: Any) -> TargetAnswer:

@@ -17,6 +17,7 @@ from bridge.core.context.series import RangeQuery, Series, Span
 from bridge.outbound.http import MAX_ANSWER
 
 NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
+PATIENT = 60.0  #: seconds; where an answer comes, however busy the machine is
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 REFUSAL = {"status": "error", "error": "parse error: x\n"}
 UP = Query("up")
@@ -24,7 +25,7 @@ HOUR = RangeQuery("up", Span(NOW - timedelta(hours=1), NOW), timedelta(seconds=3
 VECTOR = {"resultType": "vector", "result": [{"metric": {"pod": "a"}, "value": [NOW.timestamp(), "0.25"]}]}
 
 
-def asking(handler: Handler, query: Query | RangeQuery = UP, seconds: float = 0.5, **server: Any) -> Any:
+def asking(handler: Handler, query: Query | RangeQuery = UP, seconds: float = PATIENT, **server: Any) -> Any:
     """What the client makes of a server that handles every query so."""
 
     async def ask() -> Any:
@@ -74,7 +75,7 @@ def test_what_is_asked_is_told_with_its_time_and_the_servers_own_headers() -> No
 
     query = Query("sum(up)", timedelta(hours=1))
     assert asking(handle, query, headers={"X-Scope-OrgID": "ml"}, token=lambda: "t0k") == ()
-    expected = {"query": "sum(up)", "time": f"{NOW.timestamp() - 3600:.3f}", "timeout": "0.500"}
+    expected = {"query": "sum(up)", "time": f"{NOW.timestamp() - 3600:.3f}", "timeout": "60.000"}
     assert {**expected, "Authorization": "Bearer t0k", "X-Scope-OrgID": "ml"} == seen
 
 
@@ -130,7 +131,7 @@ def strange(value: Any) -> Handler:
     ],
 )
 def test_what_is_no_answer_is_a_failure_that_says_so(handler: Handler, why: str) -> None:
-    answer = asking(handler)
+    answer = asking(handler, UP, 0.5 if "within" in why else PATIENT)
     assert isinstance(answer, Failure)
     assert why in answer.why
 
@@ -142,7 +143,7 @@ def test_nobody_there_and_no_token_are_failures_too() -> None:
     async def ask(server: Server) -> Answer:
         prometheus = Prometheus(server, lambda: NOW)
         try:
-            return await prometheus.query(Query("up"), 1.0)
+            return await prometheus.query(Query("up"), PATIENT)
         finally:
             await prometheus.close()
 
@@ -181,7 +182,7 @@ def test_a_range_is_asked_with_its_ends_and_step() -> None:
 
     assert asking(handle, HOUR) == ()
     end = NOW.timestamp()
-    times = {"start": f"{end - 3600:.3f}", "end": f"{end:.3f}", "step": "30.000", "timeout": "0.500"}
+    times = {"start": f"{end - 3600:.3f}", "end": f"{end:.3f}", "step": "30.000", "timeout": "60.000"}
     assert {"query": "up", **times} == seen
 
 
@@ -214,7 +215,7 @@ TOO_MANY = [[at, "1"] for at in range(MAX_POINTS // 10)]
     ],
 )
 def test_what_is_no_range_is_a_failure_that_says_so(handler: Handler, why: str) -> None:
-    answer = asking(handler, HOUR, 2.0 if "within" not in why else 0.5)
+    answer = asking(handler, HOUR, 0.5 if "within" in why else PATIENT)
     assert isinstance(answer, Failure)
     assert why in answer.why
 

@@ -64,7 +64,7 @@ def test_an_alert_sent_to_one_of_the_pair_arrives_once(native: NativeStack) -> N
     eventually(lambda: all(dedup_checks(url) >= count + 2 for url, count in zip(pair, checks, strict=True)))
     assert [each["pages"] for each in sandbox_state(native)["pagerduty"]["incidents"]] == [1]
     incidents = requests.get(
-        f"{native.url('bridge', 9119)}/api/v1/incidents?limit=1000", timeout=10, auth=login(native)
+        f"{native.url('bridge', 9119)}/api/v1/incidents?limit=1000", timeout=60, auth=login(native)
     )
     assert len(incidents.json()["incidents"]) == 1
     for name in ("sandbox", "bridge", "alertmanager-1", "alertmanager-2", "prometheus"):

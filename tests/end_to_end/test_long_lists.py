@@ -41,17 +41,17 @@ def flood(url: str) -> None:
 
 def test_a_flood_hides_no_old_critical_incident(bridge: Bridge) -> None:
     flood(bridge.database_url)
-    page = requests.get(bridge.url, timeout=30).text
+    page = requests.get(bridge.url, timeout=60).text
     assert "20,000 open incidents" in page and "showing 1–100 of 20,000" in page
     assert "1 critical" in page and "19,999 warning" in page and "9,999 acknowledged" in page
     assert f'<span class="number">#{OLD}</span>' in page.partition("</li>")[0]
-    second = requests.get(bridge.url + html_unescaped(NEXT.findall(page)[0]), timeout=30).text
+    second = requests.get(bridge.url + html_unescaped(NEXT.findall(page)[0]), timeout=60).text
     assert "showing 101–200 of 20,000" in second
     seen: list[int] = []
     cursor: str | None = ""
     while cursor is not None:
         asked = {"resolved": "false", "limit": "1000", "cursor": cursor}
-        answer = requests.get(f"{bridge.url}/api/v1/incidents", asked, timeout=30).json()
+        answer = requests.get(f"{bridge.url}/api/v1/incidents", asked, timeout=60).json()
         seen += [each["number"] for each in answer["incidents"]]
         cursor = answer["next"]
         assert answer["total"] == FLOOD
@@ -64,9 +64,9 @@ def html_unescaped(href: str) -> str:
 
 
 def test_the_runbooks_come_with_the_server(bridge: Bridge) -> None:
-    index = requests.get(f"{bridge.url}/runbooks/", timeout=10).text
+    index = requests.get(f"{bridge.url}/runbooks/", timeout=60).text
     (name,) = set(re.findall(r'href="/runbooks/(AlertBridgeDown)"', index))
-    assert "First three actions" in requests.get(f"{bridge.url}/runbooks/{name}", timeout=10).text
+    assert "First three actions" in requests.get(f"{bridge.url}/runbooks/{name}", timeout=60).text
     for path in ("/static/icon.svg", "/favicon.ico"):
-        icon = requests.get(f"{bridge.url}{path}", timeout=10)
+        icon = requests.get(f"{bridge.url}{path}", timeout=60)
         assert (icon.status_code, icon.headers["Content-Type"].partition(";")[0]) == (200, "image/svg+xml")

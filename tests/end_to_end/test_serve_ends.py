@@ -92,7 +92,7 @@ def test_a_taken_port_of_another_users_process_ends_it_with_a_hint(tmp_path: Pat
 
 def test_another_listener_on_the_same_port_of_another_address_is_not_in_the_way(tmp_path: Path, config: Path) -> None:
     with listener("127.0.0.2") as (_, port), running(tmp_path, config, f"127.0.0.1:{port}") as bridge:
-        assert requests.get(f"http://127.0.0.1:{port}/-/healthy", timeout=5).ok
+        assert requests.get(f"http://127.0.0.1:{port}/-/healthy", timeout=60).ok
         assert bridge.poll() is None
 
 
@@ -165,7 +165,7 @@ def test_a_faulty_file_that_is_put_in_place_later_ends_nothing(tmp_path: Path, c
         config.write_text("")
         bridge.kill("worker")
         eventually(lambda: '"code": 2' in bridge.log())
-        assert requests.get(f"{bridge.url}/-/healthy", timeout=5).ok
+        assert requests.get(f"{bridge.url}/-/healthy", timeout=60).ok
         config.write_text(ROUTES)
         eventually(lambda: bridge.log().count('"worker_ready"') == 2)
     finally:
@@ -230,7 +230,7 @@ def test_every_way_to_write_this_machine_works_without_a_login(tmp_path: Path, c
         pytest.skip("this machine has no IPv6")
     place = listen.format(port=free_port())
     with running(tmp_path, config, place):
-        assert requests.get(f"http://{place}/", timeout=10).ok
+        assert requests.get(f"http://{place}/", timeout=60).ok
 
 
 def has_ipv6() -> bool:

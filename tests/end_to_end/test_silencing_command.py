@@ -29,12 +29,12 @@ NASTY = {
 
 
 def silenced(alertmanager: str) -> set[str]:
-    alerts = requests.get(f"{alertmanager}/api/v2/alerts", timeout=10).json()
+    alerts = requests.get(f"{alertmanager}/api/v2/alerts", timeout=60).json()
     return {each["labels"]["alertname"] for each in alerts if each["status"]["silencedBy"]}
 
 
 def shown(bridge: Bridge, number: int) -> str:
-    page = requests.get(f"{bridge.url}/incidents/{number}/silence", timeout=10).text
+    page = requests.get(f"{bridge.url}/incidents/{number}/silence", timeout=60).text
     (command,) = re.findall(r'<pre class="command">(.*?)</pre>', page, re.DOTALL)
     return html.unescape(command)
 
@@ -78,6 +78,6 @@ def test_the_links_of_a_message_lead_to_pages_that_answer(
     links = {link["text"]: link["href"] for link in page["links"]}
     assert {"Alerts", "Silence"} <= links.keys()
     for href in links.values():
-        answer = requests.get(href.replace("http://127.0.0.1:9119", bridge.url), timeout=10)
+        answer = requests.get(href.replace("http://127.0.0.1:9119", bridge.url), timeout=60)
         assert (answer.status_code, answer.headers["Content-Type"]) == (200, "text/html; charset=utf-8")
         assert "MLErrorRateCritical" in answer.text

@@ -62,7 +62,7 @@ def test_a_table_that_is_locked_is_noticed_while_nothing_comes_in_and_holds_up_n
         connection.execute(f"LOCK TABLE {table} IN ACCESS EXCLUSIVE MODE")
         eventually(lambda: not_ready(bridge))
         codes = [
-            requests.get(f"{bridge.url}{path}", timeout=10).status_code for path in ("/-/ready", "/-/healthy") * 20
+            requests.get(f"{bridge.url}{path}", timeout=60).status_code for path in ("/-/ready", "/-/healthy") * 20
         ]
         assert codes == [503, 200] * 20
     eventually(bridge.ready)

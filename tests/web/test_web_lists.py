@@ -34,7 +34,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 def pages(site: str, path: str) -> list[str]:
     found: list[str] = []
     while path:
-        answer = requests.get(f"{site}{path}", timeout=30)
+        answer = requests.get(f"{site}{path}", timeout=60)
         assert answer.status_code == 200
         found.append(answer.text)
         following = NEXT.search(answer.text)
@@ -66,11 +66,11 @@ def test_the_api_continues_at_its_cursor(site: str, name: str) -> None:
     found: list[Any] = []
     cursor: str | None = ""
     while cursor is not None:
-        answer = requests.get(f"{site}/api/v1/{name}", {"limit": "7", "cursor": cursor}, timeout=30).json()
+        answer = requests.get(f"{site}/api/v1/{name}", {"limit": "7", "cursor": cursor}, timeout=60).json()
         found += answer[key]
         cursor = answer["next"]
         total = answer["total"]
-    whole = requests.get(f"{site}/api/v1/{name}?limit=1000", timeout=30).json()
+    whole = requests.get(f"{site}/api/v1/{name}?limit=1000", timeout=60).json()
     assert found == whole[key] and len(found) == total > 2
     assert whole["next"] is None
 
@@ -78,13 +78,13 @@ def test_the_api_continues_at_its_cursor(site: str, name: str) -> None:
 @pytest.mark.parametrize("path", ["/", "/resolved", "/dead-letters", "/changes", "/incidents/1/alerts"])
 @pytest.mark.parametrize("cursor", ["x", "open:99:1", "resolved:1", "dead:1:1", cursor_of("nothing", 1), "%ED%A0%80"])
 def test_an_unknown_cursor_is_refused_with_an_explanation(site: str, path: str, cursor: str) -> None:
-    answer = requests.get(f"{site}{path}?cursor={cursor}", timeout=30)
+    answer = requests.get(f"{site}{path}?cursor={cursor}", timeout=60)
     assert answer.status_code == 400
     assert "take it from the previous page" in answer.text or "UTF-8" in answer.text or "Invalid cursor" in answer.text
 
 
 def test_an_unknown_cursor_of_the_api_is_refused_as_json(site: str) -> None:
-    answer = requests.get(f"{site}/api/v1/incidents?cursor=x", timeout=30)
+    answer = requests.get(f"{site}/api/v1/incidents?cursor=x", timeout=60)
     assert (answer.status_code, list(answer.json())) == (400, ["error"])
 
 
@@ -132,4 +132,4 @@ def test_the_lists_say_so_when_they_are_empty(tmp_path: Path) -> None:
     with running_site(tmp_path, empty=True) as site:
         lists = (("/", "No open incidents"), ("/resolved", "No resolved"), ("/dead-letters", "No dead letters"))
         for path, words in lists:
-            assert words in requests.get(f"{site}{path}", timeout=30).text
+            assert words in requests.get(f"{site}{path}", timeout=60).text
