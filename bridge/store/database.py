@@ -21,7 +21,7 @@ from bridge.store.urls import database_url, prepare_file, shown
 log = logs.get("store")
 
 #: The newest of migrations/versions/.
-NEWEST = "0018"
+NEWEST = "0021"
 #: PostgreSQL advisory lock of the migrations; any constant that nothing else uses.
 _MIGRATION_LOCK = 0x6272_6467
 #: Its kind says that others may pass where this one cannot.

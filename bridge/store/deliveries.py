@@ -25,6 +25,7 @@ from bridge.store.changes import forget_changes
 from bridge.store.claiming import Claiming, Leased
 from bridge.store.clock_jumps import mend_times
 from bridge.store.database import reading, transaction
+from bridge.store.request_keys import forget_request_keys
 from bridge.store.settling import Settlements
 from bridge.store.snapshots import Unreadable, incidents, snapshots, unreadable
 from bridge.store.suppression import SAME_CHANNEL, SUPPRESSED, under_way
@@ -161,6 +162,11 @@ class StoreDeliveries:
         with transaction(self._engine) as connection:
             forget_changes(connection, before)
             return int(connection.execute(statement).rowcount)
+
+    def forget_request_keys(self, now: datetime) -> None:
+        """The results of actions that were kept for a day."""
+        with transaction(self._engine) as connection:
+            forget_request_keys(connection, now)
 
 
 def _lease_key(claim: Claim) -> dict[str, Any]:

@@ -33,6 +33,8 @@ class HousekeepingStore(Protocol):
 
     def forget(self, before: datetime) -> int: ...
 
+    def forget_request_keys(self, now: datetime) -> None: ...
+
 
 class Housekeeping:
     """Runs until it is cancelled."""
@@ -67,6 +69,7 @@ class Housekeeping:
             log.warning("checks_changed_state", changes=changes)
         if runs % FORGET_EVERY == 0:
             await self._thread.call(self._store.forget, now - self._setup.value.retention)
+            await self._thread.call(self._store.forget_request_keys, now)
 
     async def _mend_times(self, now: datetime) -> None:
         ahead = max(LONGEST_AHEAD, 2 * self._setup.value.longest_lease)
