@@ -25,7 +25,7 @@ def claim(connection: sa.Connection, key: RequestKey, now: datetime, found: Inci
     mine = request_key.c.id == key.id
     connection.execute(sa.delete(request_key).where(mine, request_key.c.at < now - KEPT))
     inserted = insert_into(request_key, connection.dialect.name).values(id=key.id, request=key.request, at=now)
-    if connection.execute(inserted.on_conflict_do_nothing()).rowcount:
+    if connection.scalar(inserted.on_conflict_do_nothing().returning(request_key.c.id)) is not None:
         return None
     row = connection.execute(sa.select(request_key).where(mine)).mappings().one()
     if row["request"] != key.request:
