@@ -17,7 +17,7 @@ from bridge.core.network.addresses import parse_listen
 from bridge.observability import logs
 from bridge.processes.lifeline import Beat
 from bridge.processes.listening import listen_on
-from bridge.store import StoreChanges, StoreCharts, StoreIntake, StoreReader, open_database
+from bridge.store import StoreActions, StoreChanges, StoreCharts, StoreIntake, StoreReader, open_database
 from bridge.web import check_listen, create_app, make_server
 
 log = logs.get("bridge")
@@ -46,6 +46,7 @@ def run_web(
         StoreReader(engine),
         StoreChanges(engine, utc_now, lambda: configuration.policy.change_channels),
         StoreCharts(engine, utc_now),
+        actions=StoreActions(engine, configuration.current_policy),
         metrics=configuration.metrics,
         reload=reload,
         clock=utc_now,

@@ -6,24 +6,22 @@ from collections.abc import Mapping
 
 import click
 
-from bridge.app.wiring import policy_of, utc_now
+from bridge.app.wiring import utc_now
+from bridge.cli.actions import ack, escalate, note, resolve, unack
 from bridge.cli.dead_letters import dead, replay
 from bridge.cli.options import (
     DATABASE,
     NUMBER,
-    actor_option,
     both_for_subcommands,
-    config_option,
     database_option,
     resolved,
-    settings_without_secrets,
     until_the_end,
 )
 from bridge.core.incidents.notices import is_informational, state_word, status_word
 from bridge.core.incidents.periods import firing_period
-from bridge.core.model import Change, Incident, Severity
+from bridge.core.model import Incident, Severity
 from bridge.core.routing.matchers import Matcher, format_matchers
-from bridge.store import StoreActions, StoreReader, open_to_change, open_to_read
+from bridge.store import StoreReader, open_to_read
 
 LIMIT = 100
 
@@ -32,7 +30,7 @@ LIMIT = 100
 @both_for_subcommands
 @click.pass_context
 def incidents(context: click.Context) -> None:
-    """List, show, acknowledge or resolve incidents; list and replay dead letters."""
+    """List and show incidents, and act on them; list and replay dead letters."""
     if context.invoked_subcommand is None:
         context.invoke(list_incidents, database=resolved(context, DATABASE))
 
@@ -71,51 +69,16 @@ def show(database: str, number: int) -> None:
         click.echo(f"  {status:9}{alert.name}  {_labels(alert.labels)}")
     click.echo("Timeline")
     for entry in reader.timeline(number):
-        click.echo(f"  {entry.at:%Y-%m-%d %H:%M:%S}Z  {entry.kind:13}{entry.actor}: {entry.text}")
+        text = entry.text.replace("\n", "\n      ")  # of a note
+        click.echo(f"  {entry.at:%Y-%m-%d %H:%M:%S}Z  {entry.kind:13}{entry.actor}: {text}")
     click.echo("Deliveries")
     for delivery in reader.deliveries(number):
         where = f"{delivery.channel} {delivery.recipient}".strip()
         click.echo(f"  {delivery.status:10}{where}  {delivery.why}  {delivery.last_error}".rstrip())
 
 
-@incidents.command()
-@click.argument("number", type=NUMBER)
-@actor_option("acknowledges")
-@config_option
-@database_option
-@click.pass_context
-def ack(context: click.Context, config: str, database: str, number: int, actor: str) -> None:
-    """Acknowledge an incident."""
-    actions = _actions(context, config, database)
-    _report(actions.acknowledge(number, actor, utc_now()), number)
-
-
-@incidents.command()
-@click.argument("number", type=NUMBER)
-@actor_option("resolves")
-@config_option
-@database_option
-@click.pass_context
-def resolve(context: click.Context, config: str, database: str, number: int, actor: str) -> None:
-    """Resolve an incident."""
-    actions = _actions(context, config, database)
-    _report(actions.resolve(number, actor, utc_now()), number)
-
-
-incidents.add_command(dead)
-incidents.add_command(replay)
-
-
-def _actions(context: click.Context, config: str, database: str) -> StoreActions:
-    policy = policy_of(settings_without_secrets(context, config))
-    return StoreActions(until_the_end(open_to_change(database)), lambda: policy)
-
-
-def _report(change: Change | None, number: int) -> None:
-    if change is None:
-        raise click.ClickException(f"There is no incident {number}.")
-    text = "; ".join(entry.text for entry in change.entries)
-    click.echo(text or f"Nothing to do: incident {number} is {change.incident.state}.")
+for command in (ack, unack, resolve, note, escalate, dead, replay):
+    incidents.add_command(command)
 
 
 def _line(incident: Incident, *, notice: bool) -> str:

@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
+from bridge.config.access import check_access
 from bridge.config.channel import ChannelTypes
 from bridge.config.document import Document
 from bridge.config.exposure import check_limits, exposed
@@ -35,6 +36,10 @@ def check_document(document: Document, types: ChannelTypes) -> None:
     _check_signatures(document, sequence(data.get("sources")))
     _check_names_once(document, ("time_intervals",), sequence(data.get("time_intervals")))
     _check_names_once(document, ("heartbeats",), sequence(data.get("heartbeats")))
+    _check_names_once(document, ("people",), sequence(data.get("people")))
+    tokens = sequence(mapping(data.get("web")).get("tokens"))
+    _check_names_once(document, ("web", "tokens"), tokens)
+    check_access(document, sequence(data.get("people")), tokens)
     check_limits(document, mapping(data.get("limits")))
     context = mapping(data.get("context"))
     _check_names_once(document, ("context", "questions"), sequence(context.get("questions")))

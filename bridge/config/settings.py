@@ -13,6 +13,7 @@ from typing import Annotated, Any, Literal, Union
 
 from pydantic import AfterValidator, BaseModel, Field, SecretStr, create_model
 
+from bridge.config.access import PersonSettings, WebSettings
 from bridge.config.channel import ChannelSettings, ChannelTypes
 from bridge.config.context import ContextSettings
 from bridge.config.faults import Fault
@@ -22,8 +23,6 @@ from bridge.config.fields import (
     Duration,
     FolderPath,
     Line,
-    Networks,
-    PasswordHash,
     RootUrl,
     Section,
     Size,
@@ -91,13 +90,6 @@ class IncidentSettings(Section):
     """Other words for critical, warning, info, none and unknown, such as page: critical."""
 
 
-class WebSettings(Section):
-    users: Annotated[Mapping[str, PasswordHash], FROZEN] = Field(default={}, validate_default=True)
-    """Who may log in: name, and the hash that `bridge hash-password` makes."""
-    trusted_proxies: Annotated[tuple[Networks, ...], Field(max_length=100)] = ()
-    """Addresses and ranges whose Forwarded and X-Forwarded-* headers are believed; 127.0.0.1 for an nginx beside it."""
-
-
 class LogSettings(Section):
     """What is written to stderr, and how; BRIDGE_LOG_LEVEL and BRIDGE_LOG_FORMAT come before it."""
 
@@ -163,6 +155,8 @@ class _Keys(Section):
     """Named times for routes."""
     incidents: IncidentSettings = IncidentSettings()
     """When something is the same incident."""
+    people: tuple[PersonSettings, ...] = ()
+    """Who is known under which names; without it, everybody is named as they log in."""
     web: WebSettings = WebSettings()
     """Logins of the pages."""
     limits: LimitSettings = LimitSettings()

@@ -44,7 +44,7 @@ class Claim:
     frozen: bytes | None = None  #: the bytes of the unknown try, if nothing newer is to be shown
     tried: bytes | None = None  #: the bytes of the unknown try, whatever their revision
     other_handle: Mapping[str, Any] = field(default_factory=dict)  #: of another incident; for an unknown first try
-    news: tuple[Entry, ...] = ()  #: the incident's loud entries, the oldest first
+    news: tuple[Entry, ...] = ()  #: the incident's loud entries and notes, the oldest first
     claimed_at: datetime | None = None  #: when this try began
     failed_at: datetime | None = None  #: when an earlier try began that failed, for a reason that may be its own
     alone: int = 0  #: how often it failed while others of its channel got through
@@ -126,6 +126,7 @@ class Message:
     ended_at: datetime | None = None  #: None while it fires, for this target
     lasted: str = ""  #: "34 min", "at least 34 min": from its start to its end, or so far
     first_step: str = ""  #: of the runbook
+    notes: tuple[Entry, ...] = ()  #: what users wrote about it, the oldest first
     last_time: str = ""  #: "4th in 30 days; last #388, 23 min, ended after rollback to 1.0.0 (Ana)"; else empty
 
 

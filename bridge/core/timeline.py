@@ -7,6 +7,17 @@ from dataclasses import dataclass
 from datetime import datetime
 
 
+class Place(enum.StrEnum):
+    """Where a user acted. Stored and shown by its value."""
+
+    PAGE = "page"
+    CLI = "cli"
+    API = "api"
+    SLACK = "slack"
+    PAGERDUTY = "pagerduty"
+    BRIDGE = "bridge"  #: by itself, for a user
+
+
 class EntryKind(enum.StrEnum):
     """What an entry reports. Stored and shown by its value, so a value is never given another meaning."""
 
@@ -27,7 +38,9 @@ class EntryKind(enum.StrEnum):
     RETURNED = "returned"  #: an alert whose end was deferred
     STEADIED = "steadied"
     ACKNOWLEDGED = "acknowledged"
+    UNACKNOWLEDGED = "unacknowledged"
     EXPIRED = "expired"  #: an acknowledgement
+    NOTED = "noted"  #: its text is the note as its author wrote it, which may have several lines
     PAGED_AGAIN = "paged_again"
     LEARNED = "learned"  #: a fact that was not known when the message was sent
     ESCALATED = "escalated"
@@ -64,7 +77,9 @@ class EntryKind(enum.StrEnum):
         return self in (EntryKind.ESCALATED, EntryKind.FALLBACK)
 
 
-_AWAKENS = frozenset({EntryKind.OPENED, EntryKind.REOPENED, EntryKind.EXPIRED, EntryKind.PAGED_AGAIN})
+_AWAKENS = frozenset(
+    {EntryKind.OPENED, EntryKind.REOPENED, EntryKind.UNACKNOWLEDGED, EntryKind.EXPIRED, EntryKind.PAGED_AGAIN}
+)
 _ONLY_NOTED = frozenset({EntryKind.HELD, EntryKind.RETURNED, EntryKind.MUTED, EntryKind.UNMUTED})
 #: Of a storm's incident: entries that its digest's text accompanies.
 WITH_DIGEST = (EntryKind.OPENED, EntryKind.STORM, EntryKind.REOPENED, EntryKind.PAGED_AGAIN)
@@ -80,3 +95,4 @@ class Entry:
     text: str
     revision: int
     loud: bool = False
+    place: Place | None = None  #: where the user acted; None: no user did

@@ -11,8 +11,9 @@ from bridge.core.context.measurements import Measured
 from bridge.core.cursors import Page
 from bridge.core.delivery.dead_letters import DeadLetter, DeadLetterFilter
 from bridge.core.facts import Context
-from bridge.core.model import Incident, Severity
+from bridge.core.model import Incident, Severity, State
 from bridge.core.recurrence import Recurrence
+from bridge.core.routing.matchers import Matcher
 from bridge.core.timeline import Entry
 
 
@@ -50,11 +51,34 @@ class Health:
     storms: Mapping[str, int] = field(default_factory=dict)  #: channel that storms -> incidents in its digest only
 
 
+@dataclass(frozen=True, slots=True)
+class IncidentFilter:
+    """Which incidents are asked for; what is empty lets all through."""
+
+    text: str = ""  #: in the title, or in a label or annotation of an alert; whatever the case of ASCII letters
+    matchers: tuple[Matcher, ...] = ()  #: one of its alerts satisfies all of them
+    severities: frozenset[Severity] = frozenset()
+    states: frozenset[State] = frozenset()
+    channel: str = ""  #: there is a delivery to it
+    source: str = ""
+    since: datetime | None = None  #: it was not over yet
+    until: datetime | None = None  #: it had begun before
+    acknowledged_by: str = ""
+
+
+EVERY = IncidentFilter()
+
+
 class Reader(Protocol):
     """The store as the pages read it."""
 
     def page_of_incidents(
-        self, *, resolved: bool | None = None, limit: int = 100, after: str | None = None
+        self,
+        *,
+        resolved: bool | None = None,
+        limit: int = 100,
+        after: str | None = None,
+        wanted: IncidentFilter = EVERY,
     ) -> Page[Incident]:
         """Without their alerts; resolved None means both. Raises BadCursor.
 

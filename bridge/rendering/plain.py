@@ -41,6 +41,7 @@ def plain_body(view: Mapping[str, Any]) -> str:
     lines += [f"First: {view['first_step']}"] if view["first_step"] else []
     lines += [f"{link.text}: {link.href}" for link in view["links"]]
     lines += [view["incident_url"]] if view["incident_url"] else []
+    lines += [f"- {note.actor}: {note.text}" for note in view["notes"]]
     lines += [f"- {fact.title}: {fact.line}" for fact in view["rest"]]
     lines += [f"Measured at {view['measured']}"] if view["measured"] else []
     lines += [

@@ -30,7 +30,7 @@ from bridge.rendering.tails import tails_of
 from bridge.rendering.template_checks import template_faults
 from bridge.rendering.templates import NAMES, TemplateSet, fault_text, template_sets
 from bridge.rendering.text import clean, cut, one_line, pairs
-from bridge.rendering.view import MAX_SUMMARY, fields_of, news_of
+from bridge.rendering.view import MAX_SUMMARY, fields_of, news_of, notes_of
 
 MAX_TEXT = 60_000
 MAX_HTML_BYTES = 90_000  # Gmail clips a mail at about 102 KB: https://github.com/hteumeuleu/email-bugs/issues/41
@@ -100,16 +100,18 @@ class Renderer:
         # each claim reads the incident again: mostly equal, but never identical
         given = (incident, context, recurrence)
         if rendered is None or rendered.given != given:
-            rendered = self._rendered(chosen, given, claim, loud)
+            rendered = self._rendered(chosen, given, claim, loud, notes_of(news))
             self._keep(key, rendered)
         if html and rendered.rich is None:
             rendered.rich = replace(rendered.plain, html=self._html(chosen, rendered.view))
         return rendered.rich if html and rendered.rich is not None else rendered.plain
 
-    def _rendered(self, chosen: TemplateSet, given: _Given, claim: Claim, news: tuple[Entry, ...]) -> _Rendered:
+    def _rendered(
+        self, chosen: TemplateSet, given: _Given, claim: Claim, news: tuple[Entry, ...], notes: tuple[Entry, ...]
+    ) -> _Rendered:
         incident, context, recurrence = given
         shown = fields_of(incident, claim, news, self._addresses, context)
-        fields = {**shown, "context": context, "last_time": last_time(recurrence)}
+        fields = {**shown, "context": context, "last_time": last_time(recurrence), "notes": notes}
         view = template_view(fields)
         summary = cut(one_line(self._text(chosen, "summary.txt", view)), MAX_SUMMARY) or plain_summary(view)
         view["summary"] = summary
@@ -167,7 +169,7 @@ def template_view(shown: Mapping[str, Any]) -> dict[str, Any]:
     context_fields = {name: getattr(context, name) for name in _CONTEXT_FIELDS}
     context_fields["where"] = where_of(context.where, shown["alerts"])
     causes = tails_of(shown["context"], subject_of(shown)) if shown["firing"] else ()
-    return {"last_time": "", **shown, **context_fields, "causes": causes, "hidden_facts": 0, **_WORDS}
+    return {"last_time": "", "notes": (), **shown, **context_fields, "causes": causes, "hidden_facts": 0, **_WORDS}
 
 
 def check_templates(folder: Path | None) -> Iterator[str]:
@@ -180,7 +182,7 @@ def _sample_view(resolved: bool, known: bool) -> dict[str, Any]:
     claim = sample.sample_claim(firing=not resolved)
     incident = sample.sample_incident(resolved=resolved)
     shown = fields_of(incident, claim, tuple(sample.sample_news()), Addresses("https://bridge.example"))
-    shown |= {"last_time": last_time(sample.sample_recurrence() if known else None)}
+    shown |= {"last_time": last_time(sample.sample_recurrence() if known else None), "notes": sample.sample_notes()}
     view = template_view({**shown, "context": sample.sample_context() if known else None})
     return {**view, "summary": plain_summary(view)}
 

@@ -61,6 +61,10 @@ def sample_news() -> list[Entry]:
     return [Entry(_AT, EntryKind.JOINED, "sample", "1 alert started firing", 3, loud=True)]
 
 
+def sample_notes() -> tuple[Entry, ...]:
+    return (Entry(_AT, EntryKind.NOTED, "Ana", "Rolled back to v1.\nWatching it.", 2),)
+
+
 def sample_context() -> Context:
     """With each kind of fact, one change, one hypothesis, and something unknown."""
     errors = Fact(

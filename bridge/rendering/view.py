@@ -14,7 +14,7 @@ from bridge.core.incidents.state_changes import times
 from bridge.core.model import Alert, Incident, Severity
 from bridge.core.naming import UNNAMED
 from bridge.core.ports import AlertLine, Claim, Message
-from bridge.core.timeline import Entry
+from bridge.core.timeline import Entry, EntryKind
 from bridge.rendering.first_step import answered_by, first_step_of
 from bridge.rendering.links import Addresses, links_of
 from bridge.rendering.text import beside, clean, cut, one_line
@@ -79,6 +79,10 @@ def news_of(news: Iterable[Entry], claim: Claim) -> tuple[Entry, ...]:
     """Loud entries that the target was not notified of; for a new target only why it is notified."""
     loud = (entry for entry in news if entry.loud and entry.revision > claim.sent)
     return tuple(entry for entry in loud if claim.sent or entry.kind.explains_target)
+
+
+def notes_of(news: Iterable[Entry]) -> tuple[Entry, ...]:
+    return tuple(entry for entry in news if entry.kind is EntryKind.NOTED)
 
 
 def why_notified(message: Message) -> list[str]:

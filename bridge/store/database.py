@@ -22,7 +22,7 @@ from bridge.store.urls import database_url, prepare_file, shown
 log = logs.get("store")
 
 #: The newest of migrations/versions/.
-NEWEST = "0018"
+NEWEST = "0019"
 #: PostgreSQL advisory lock of the migrations; any constant that nothing else uses.
 _VERSION_KEY = "alembic_version_pkc"  # as Alembic names it
 _MIGRATION_LOCK = 0x6272_6467

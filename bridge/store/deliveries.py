@@ -28,6 +28,7 @@ from bridge.store.claiming import Claiming, Leased
 from bridge.store.clock_jumps import mend_times
 from bridge.store.database import reading, transaction
 from bridge.store.prepared import Prepared, among
+from bridge.store.request_keys import forget_request_keys
 from bridge.store.settling import Settlements
 from bridge.store.snapshots import Unreadable, incidents, snapshots, unreadable
 from bridge.store.suppression import SAME_CHANNEL, SUPPRESSED, under_way
@@ -201,6 +202,11 @@ class StoreDeliveries:
             numbers = connection.scalars(some).all()
             # Still old: on PostgreSQL one may be open again by now.
             return int(connection.execute(sa.delete(incident).where(incident.c.number.in_(numbers), old)).rowcount)
+
+    def forget_request_keys(self, now: datetime) -> None:
+        """The results of actions that were kept for a day."""
+        with transaction(self._engine) as connection:
+            forget_request_keys(connection, now)
 
 
 def _next_due(dialect: str) -> sa.Executable:

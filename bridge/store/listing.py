@@ -17,6 +17,7 @@ import sqlalchemy as sa
 from bridge.core.cursors import BadCursor, Page, cursor_of, key_in, kind_of
 from bridge.core.incidents.periods import firing_period
 from bridge.core.model import Incident, Severity, State
+from bridge.store.filters import Conditions
 from bridge.store.rows import incident_from, with_alerts
 from bridge.store.suppression import SAME_CHANNEL, SUPPRESSED
 from bridge.store.tables import LARGEST, alert, delivery, incident, storm
@@ -48,10 +49,12 @@ def open_counts(connection: sa.Connection) -> dict[Severity, tuple[int, int]]:
     }
 
 
-def incidents(connection: sa.Connection, resolved: bool | None, limit: int, after: str | None) -> Page[Incident]:
-    """See bridge.core.views.Reader."""
+def incidents(
+    connection: sa.Connection, resolved: bool | None, limit: int, after: str | None, where: Conditions = ()
+) -> Page[Incident]:
+    """See bridge.core.views.Reader. where: what else must hold of each."""
     pages = {None: _both, True: _resolved, False: _open}
-    page = pages[resolved](connection, limit, after)
+    page = pages[resolved](connection, limit, after, where)
     return replace(page, items=_with_periods(connection, page.items))
 
 
@@ -95,29 +98,30 @@ def _with_period(incident: Incident) -> Incident:
     return replace(incident, began_at=period.started_at, began_exact=period.exact, ended_at=period.ended_at, alerts={})
 
 
-def _both(connection: sa.Connection, limit: int, after: str | None) -> Page[Incident]:
+def _both(connection: sa.Connection, limit: int, after: str | None, where: Conditions) -> Page[Incident]:
     """The resolved ones begin on the page that the open ones end on."""
     if after is not None and kind_of(after) == RESOLVED:
-        count, rest = sum(_by_urgency(connection).values()), _resolved(connection, limit, after)
+        count, rest = sum(_by_urgency(connection, where).values()), _resolved(connection, limit, after, where)
         return Page(rest.items, count + rest.total, count + rest.before, rest.next)
-    first = _open(connection, limit, after)
+    first = _open(connection, limit, after, where)
     room = 0 if first.next else limit - len(first.items)
-    rest = _resolved(connection, room, None)
+    rest = _resolved(connection, room, None, where)
     begin = cursor_of(RESOLVED, _LATEST, 0) if rest.total else None
     following = first.next or (rest.next if room else begin)
     return Page((*first.items, *rest.items), first.total + rest.total, first.before, following)
 
 
-def _open(connection: sa.Connection, limit: int, after: str | None) -> Page[Incident]:
-    counts = _by_urgency(connection)
+def _open(connection: sa.Connection, limit: int, after: str | None, where: Conditions) -> Page[Incident]:
+    counts = _by_urgency(connection, where)
     urgency, number = _place(after)
     beginnings = {f"b_{each}": LARGEST if each < urgency else number if each == urgency else 0 for each in ALL}
-    keys = connection.execute(_MOST_URGENT, {**beginnings, "b_limit": limit + 1}).all()
+    most_urgent = _most_urgent(where) if where else _MOST_URGENT
+    keys = connection.execute(most_urgent, {**beginnings, "b_limit": limit + 1}).all()
     found = _incidents(connection, [key.number for key in keys])
     listed = [(found[key.number], cursor_of(OPEN, key.urgency, key.number)) for key in keys if key.number in found]
     before = 0
     if after is not None:
-        passed = sa.select(sa.func.count()).where(*_as_urgent(urgency), incident.c.number <= number)
+        passed = sa.select(sa.func.count()).where(*_as_urgent(urgency), *where, incident.c.number <= number)
         before = sum(counts.get(each, 0) for each in URGENCIES[:urgency]) + _count(connection, passed)
     return page_of(listed, limit, sum(counts.values()), before)
 
@@ -135,15 +139,15 @@ def _as_urgent(urgency: int) -> tuple[sa.ColumnElement[bool], ...]:
     return incident.c.state == state.value, incident.c.severity == severity.value
 
 
-def _stretch(urgency: int) -> sa.Select[tuple[int, int]]:
+def _stretch(urgency: int, where: Conditions) -> sa.Select[tuple[int, int]]:
     """The first of one urgency beyond a number. A select of its own, for SQLite takes no LIMIT inside a UNION."""
-    query = sa.select(sa.literal(urgency).label("urgency"), incident.c.number).where(*_as_urgent(urgency))
+    query = sa.select(sa.literal(urgency).label("urgency"), incident.c.number).where(*_as_urgent(urgency), *where)
     beyond = incident.c.number > sa.bindparam(f"b_{urgency}", type_=sa.Integer)
     return sa.select(query.where(beyond).order_by(incident.c.number).limit(_LIMIT).subquery())
 
 
-def _most_urgent() -> sa.Select[tuple[int, int]]:
-    every = sa.union_all(*(_stretch(urgency) for urgency in ALL)).subquery()
+def _most_urgent(where: Conditions = ()) -> sa.Select[tuple[int, int]]:
+    every = sa.union_all(*(_stretch(urgency, where) for urgency in ALL)).subquery()
     return sa.select(every.c.urgency, every.c.number).order_by(every.c.urgency, every.c.number).limit(_LIMIT)
 
 
@@ -151,18 +155,18 @@ _LIMIT = sa.bindparam("b_limit", type_=sa.Integer)
 _MOST_URGENT = _most_urgent()  # built once: that costs more than reading
 
 
-def _by_urgency(connection: sa.Connection) -> dict[tuple[Severity, State], int]:
+def _by_urgency(connection: sa.Connection, where: Conditions = ()) -> dict[tuple[Severity, State], int]:
     query = sa.select(incident.c.severity, incident.c.state, sa.func.count())
     unresolved = incident.c.state.in_([State.OPEN.value, State.ACKNOWLEDGED.value])
-    rows = connection.execute(query.where(unresolved).group_by(incident.c.severity, incident.c.state))
+    rows = connection.execute(query.where(unresolved, *where).group_by(incident.c.severity, incident.c.state))
     return {(Severity(severity), State(state)): count for severity, state, count in rows}
 
 
 _LATEST = datetime.fromisoformat("9999-12-31T00:00:00+00:00")  #: a cursor before every resolved incident
 
 
-def _resolved(connection: sa.Connection, limit: int, after: str | None) -> Page[Incident]:
-    ended = incident.c.state == State.RESOLVED.value
+def _resolved(connection: sa.Connection, limit: int, after: str | None, where: Conditions) -> Page[Incident]:
+    ended = sa.and_(incident.c.state == State.RESOLVED.value, *where)
     query, before = sa.select(incident).where(ended), 0
     if after is not None:
         at, number = key = key_in(after, RESOLVED, datetime, int)

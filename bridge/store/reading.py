@@ -17,12 +17,13 @@ from bridge.core.facts import Context
 from bridge.core.model import Incident, Severity
 from bridge.core.recurrence import Recurrence
 from bridge.core.timeline import Entry
-from bridge.core.views import DeliveryView, Health
+from bridge.core.views import EVERY, DeliveryView, Health, IncidentFilter
 from bridge.store import listing
 from bridge.store.applying import complete
 from bridge.store.contexts import StoreContexts
 from bridge.store.database import reading
 from bridge.store.dead_letters import StoreDeadLetters
+from bridge.store.filters import conditions
 from bridge.store.recurrences import StoreRecurrences
 from bridge.store.rows import DELIVERY, delivery_from, entry_from, incident_from
 from bridge.store.suppression import SAME_CHANNEL, SUPPRESSED
@@ -55,10 +56,16 @@ class StoreReader:
         return reading(self._engine)
 
     def page_of_incidents(
-        self, *, resolved: bool | None = None, limit: int = 100, after: str | None = None
+        self,
+        *,
+        resolved: bool | None = None,
+        limit: int = 100,
+        after: str | None = None,
+        wanted: IncidentFilter = EVERY,
     ) -> Page[Incident]:
         with self._reading() as connection:
-            return listing.incidents(connection, resolved, limit, after)
+            where = conditions(connection, wanted)
+            return listing.incidents(connection, resolved, limit, after, where)
 
     def recently_resolved(self, limit: int) -> Sequence[Incident]:
         with self._reading() as connection:

@@ -21,7 +21,7 @@ from bridge.core.recurrence import EndedIncident, recurrence_key
 from bridge.core.replacing import replace
 from bridge.core.storms.detection import Storm
 from bridge.core.storms.digests import Suppressed
-from bridge.core.timeline import Entry, EntryKind
+from bridge.core.timeline import Entry, EntryKind, Place
 from bridge.store.tables import delivery
 
 Row: TypeAlias = RowMapping | Mapping[str, Any]  #: as SQLAlchemy gives it, or a prepared statement
@@ -165,11 +165,18 @@ def entry_row(number: int, entry: Entry) -> dict[str, Any]:
         "text": entry.text,
         "revision": entry.revision,
         "loud": entry.loud,
+        "place": entry.place.value if entry.place is not None else None,
     }
 
 
 def entry_from(row: Row) -> Entry:
-    return Entry(row["at"], EntryKind(row["kind"]), row["actor"], row["text"], row["revision"], row["loud"])
+    kind, place = EntryKind(row["kind"]), _place_from(row["place"])
+    return Entry(row["at"], kind, row["actor"], row["text"], row["revision"], row["loud"], place)
+
+
+def _place_from(word: str | None) -> Place | None:
+    """None also for a place that only a newer version knows."""
+    return Place(word) if word is not None and word in Place._value2member_map_ else None
 
 
 def with_alerts(incidents: Iterable[Incident], rows: Iterable[Row]) -> list[Incident]:

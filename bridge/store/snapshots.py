@@ -1,4 +1,4 @@
-"""Incidents as one transaction sees them, with their loud entries: what messages are made of.
+"""Incidents as one transaction sees them, with their loud entries and notes: what messages are made of.
 
 Invariant: read while nothing can change them. On SQLite a writing transaction is alone. PostgreSQL shows each statement
 of a transaction a state of its own (READ COMMITTED), so an incident is locked before it is read: what changes one locks
@@ -14,7 +14,7 @@ import sqlalchemy as sa
 from sqlalchemy.exc import DBAPIError
 
 from bridge.core.model import Incident
-from bridge.core.timeline import Entry
+from bridge.core.timeline import Entry, EntryKind
 from bridge.observability import logs
 from bridge.store.applying import complete
 from bridge.store.database import reading
@@ -32,12 +32,13 @@ _LOCK = Prepared(
     .with_for_update(read=True, skip_locked=True)
 )
 _INCIDENTS = Prepared(sa.select(incident).where(among(incident.c.number, "numbers")))
-_NEWS = Prepared(sa.select(event).where(among(event.c.incident_number, "numbers"), event.c.loud).order_by(event.c.id))
+_SHOWN = sa.or_(event.c.loud, event.c.kind == EntryKind.NOTED.value)
+_NEWS = Prepared(sa.select(event).where(among(event.c.incident_number, "numbers"), _SHOWN).order_by(event.c.id))
 
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """One incident with its alerts, and its loud entries."""
+    """One incident with its alerts, its loud entries and its notes."""
 
     incident: Incident
     news: tuple[Entry, ...] = ()

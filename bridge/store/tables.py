@@ -129,7 +129,18 @@ event = sa.Table(
     sa.Column("text", sa.Text, nullable=False),
     sa.Column("revision", sa.Integer, nullable=False),
     sa.Column("loud", sa.Boolean, nullable=False),
+    sa.Column("place", sa.String(16)),  # where a user acted; none: no user did
     sa.Index("event_by_incident", "incident_number", "id"),
+)
+
+request_key = sa.Table(  # an action that was asked for with an Idempotency-Key, and its answer
+    "request_key",
+    metadata,
+    sa.Column("id", sa.String(64), primary_key=True),  # SHA-256 of the user and the key
+    sa.Column("request", sa.String(64), nullable=False),  # SHA-256 of what was asked for
+    sa.Column("answer", Json),
+    sa.Column("at", UtcDateTime, nullable=False),
+    sa.Index("request_key_by_time", "at"),
 )
 
 delivery = sa.Table(

@@ -67,11 +67,14 @@ class Timers:
             for each in self._timers.get(number, ())
         )
 
-    def input_of(self, found: Incident, deliveries: Iterable[Delivery], loud: int | None = None) -> EscalationInput:
-        """loud: see EscalationInput."""
+    def input_of(
+        self, found: Incident, deliveries: Iterable[Delivery], loud: int | None = None, *, routed: bool | None = None
+    ) -> EscalationInput:
+        """loud: see EscalationInput. routed: whether the routes are asked; None: if timers follow from them."""
         firing = ((self._rules.canonical(each.labels), True) for each in found.shown)
         own = channel_of(found) is not None  # a digest: the incidents that it stands for have timers of their own
-        routed = found.state is State.OPEN and not own and _asks_for_timers(self._tree)
+        if routed is None:
+            routed = found.state is State.OPEN and not own and _asks_for_timers(self._tree)
         return EscalationInput(
             incident=found,
             matches=tuple(match for match, _ in matched(self._tree, firing, self._now)) if routed else (),

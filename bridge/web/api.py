@@ -24,6 +24,7 @@ from bridge.core.recurrence import Earlier, Recurrence, window_within
 from bridge.core.views import Reader
 from bridge.rendering.recurrence import last_time
 from bridge.web.digest_links import held_channel
+from bridge.web.incident_filters import NOT_WITH_HELD, filter_of
 from bridge.web.logins import Logins
 from bridge.web.pages import asked_after
 
@@ -47,9 +48,10 @@ def blueprint(
     @routes.get("/incidents")
     def list_incidents() -> ResponseReturnValue:
         now = clock()
-        channel, resolved, limit, after = held_channel(request), _resolved(), _limit(), asked_after(request)
+        resolved, limit, after = _resolved(), _limit(), asked_after(request)
+        channel = _held_channel()
         if channel is None:
-            page = reader.page_of_incidents(resolved=resolved, limit=limit, after=after)
+            page = reader.page_of_incidents(resolved=resolved, limit=limit, after=after, wanted=filter_of(request))
         else:  # resolved incidents are never suppressed
             page = Page((), 0) if resolved else reader.page_of_held(channel, now, limit, after)
         counts = reader.alert_counts([incident.number for incident in page.items])
@@ -83,6 +85,16 @@ def blueprint(
 
 def _listed(name: str, page: Page[T], shown: Callable[[T], dict[str, Any]]) -> ResponseReturnValue:
     return jsonify({name: [shown(each) for each in page.items], "next": page.next, "total": page.total})
+
+
+def _held_channel() -> str | None:
+    """Of a link in a digest; without `held`, the channel is one of the filters."""
+    if "held" not in request.args:
+        return None
+    other = next((key for key in NOT_WITH_HELD if request.args.get(key)), None)
+    if other is not None:
+        abort(400, f"held goes with channel alone, and not with {other}")
+    return held_channel(request)
 
 
 def _resolved() -> bool | None:

@@ -13,6 +13,7 @@ from bridge.config.settings import Settings
 from bridge.core.changes import WINDOW
 from bridge.core.cursors import BadCursor
 from bridge.core.errors import StoreUnavailable
+from bridge.core.incidents.actions import Actions
 from bridge.core.incidents.state_changes import Flaps, flaps_of
 from bridge.core.model import Incident
 from bridge.core.ports import ChangeStore, Intake
@@ -20,6 +21,7 @@ from bridge.core.views import Reader
 from bridge.observability import logs
 from bridge.observability.metrics import Metrics
 from bridge.rendering.text import clean
+from bridge.web import actions as action_endpoints
 from bridge.web import api, changes, incident_pages, operations, pages, request_id, runbooks, webhooks
 from bridge.web import charts as chart_pages
 from bridge.web.charts import ChartStore
@@ -44,6 +46,7 @@ def create_app(
     kept: ChangeStore,
     charts: ChartStore,
     *,
+    actions: Actions,
     metrics: Metrics,
     reload: Callable[[], list[str]] | None = None,
     clock: Callable[[], datetime],
@@ -67,6 +70,7 @@ def create_app(
     app.register_blueprint(
         api.blueprint(reader, kept, clock, logins, lambda: _window(current()), flaps, lambda: current().retention)
     )
+    app.register_blueprint(action_endpoints.blueprint(current, actions, clock, logins))
     app.register_blueprint(pages.blueprint(reader, kept, clock, logins))
     app.register_blueprint(
         incident_pages.blueprint(current, reader, kept, charts, clock, logins, lambda: _window(current()), flaps)

@@ -1,4 +1,4 @@
-"""Logins of users: basic auth against web.users, with bounded concurrency and rate-limited guesses.
+"""Logins of users: basic auth against web.users, with bounded concurrency and rate-limited guesses; or a bearer token.
 
 Invariant: a guess is counted before it is hashed, and no request waits long for a slot: a hash takes 32 MB and a core,
 which webhooks need.
@@ -25,6 +25,7 @@ from werkzeug.security import check_password_hash, generate_password_hash
 
 from bridge.config.settings import Settings
 from bridge.web.callers import address_of, caller_of
+from bridge.web.users import matching_token, token_given
 
 REMEMBERED = timedelta(minutes=10)
 FAILURES, WITHIN = 5, timedelta(minutes=1)  #: for one address and name
@@ -150,6 +151,10 @@ class Logins:
     def demand(self) -> Response | None:
         """For before_request: None allows the request."""
         settings = self._current()
+        token = token_given(request) if settings.web.tokens else None
+        if token is not None:
+            known = matching_token(settings, token) is not None
+            return None if known else _refusal(401, "The token is none of web.tokens in routes.yaml.")
         if self._required or settings.web.users:
             return self._challenge()
         remote = caller_of(request, settings).remote

@@ -11,12 +11,14 @@ from flask.typing import ResponseReturnValue
 from bridge.config.settings import Settings
 from bridge.core.health import Check, readiness
 from bridge.core.heartbeats import Heartbeat
+from bridge.core.roles import Role
 from bridge.core.views import Health
 from bridge.observability import logs
 from bridge.observability.metrics import CONTENT_TYPE, Metrics
 from bridge.web.callers import from_another_site
 from bridge.web.logins import Logins
 from bridge.web.probing import StoreProbe
+from bridge.web.users import refuse_below
 
 log = logs.get(__name__)
 
@@ -88,7 +90,10 @@ def _heartbeat_check(expected: Heartbeat, seconds: float | None) -> Check:
 def _may_not_reload(settings: Settings, logins: Logins) -> ResponseReturnValue | None:
     if from_another_site(request, settings):
         return jsonify(error="requests from another site's page are refused"), 403
-    return logins.demand()
+    refusal = logins.demand()
+    if refusal is None:
+        refuse_below(Role.ADMIN, settings)
+    return refusal
 
 
 def _reload(reload: Callable[[], list[str]] | None) -> ResponseReturnValue:

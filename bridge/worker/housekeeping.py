@@ -35,6 +35,8 @@ class HousekeepingStore(Protocol):
         """Some at a time; returns how many incidents, 0 when none is left."""
         ...
 
+    def forget_request_keys(self, now: datetime) -> None: ...
+
 
 class Housekeeping:
     """Runs until it is cancelled."""
@@ -71,6 +73,8 @@ class Housekeeping:
         if runs % FORGET_EVERY == 0 or self._more_to_forget:
             forgotten = await self._thread.call(self._store.forget, now - self._setup.value.retention)
             self._more_to_forget = forgotten > 0
+        if runs % FORGET_EVERY == 0:
+            await self._thread.call(self._store.forget_request_keys, now)
 
     async def _mend_times(self, now: datetime) -> None:
         ahead = max(LONGEST_AHEAD, 2 * self._setup.value.longest_lease)

@@ -36,6 +36,8 @@ SECTIONS = {
     "time_intervals[].time_intervals[]": ["Interval"],
     "incidents": ["IncidentSettings"],
     "web, limits, log": ["RoutesFile"],
+    "people[]": ["PersonSettings"],
+    "web.tokens[]": ["ApiTokenSettings"],
     "Context": ["ContextSettings"],
     "context.prometheus": ["PrometheusSettings"],
     "context.questions[]": ["QuestionSettings"],

@@ -12,7 +12,9 @@ def test_an_unknown_kind_of_entry_is_other() -> None:
 
 
 def test_the_kind_decides_who_is_notified() -> None:
-    assert {each for each in EntryKind if each.awakens} == {"opened", "reopened", "expired", "paged_again"}
+    assert {each for each in EntryKind if each.awakens} == {
+        *("opened", "reopened", "unacknowledged", "expired", "paged_again"),
+    }
     assert {each for each in EntryKind if each.is_only_noted} == {"held", "returned", "muted", "unmuted"}
     while_muted = {each for each in EntryKind if each.is_noted_while_muted and not each.is_only_noted}
     assert while_muted == {"lowered", "truncated"}

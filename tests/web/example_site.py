@@ -197,7 +197,15 @@ def running_site(folder: Path, *, empty: bool = False) -> Iterator[str]:
     policy = policy_of(settings)
     intake = StoreIntake(engine, lambda: policy, lambda: NOW)
     stores = (StoreReader(engine), StoreChanges(engine, lambda: NOW), StoreCharts(engine, lambda: NOW))
-    app = create_app(lambda: settings, intake, *stores, metrics=Metrics(), clock=lambda: NOW, require_login=False)
+    app = create_app(
+        lambda: settings,
+        intake,
+        *stores,
+        actions=StoreActions(engine, lambda: policy),
+        metrics=Metrics(),
+        clock=lambda: NOW,
+        require_login=False,
+    )
     server = make_server("127.0.0.1", 0, app, threaded=True)
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from bridge.app.settings import load_text
 from bridge.app.wiring import policy_of, utc_now
 from bridge.observability.metrics import Metrics
-from bridge.store import StoreChanges, StoreCharts, StoreIntake, StoreReader, open_database
+from bridge.store import StoreActions, StoreChanges, StoreCharts, StoreIntake, StoreReader, open_database
 from bridge.web import create_app
 from tests.answers import body_of
 
@@ -80,7 +80,15 @@ def site(database_url: str) -> Iterator[Site]:
     policy = policy_of(chosen)
     intake = StoreIntake(engine, lambda: policy, utc_now)
     stores = (StoreReader(engine), StoreChanges(engine, utc_now), StoreCharts(engine, utc_now))
-    app = create_app(lambda: chosen, intake, *stores, metrics=Metrics(), clock=utc_now, require_login=False)
+    app = create_app(
+        lambda: chosen,
+        intake,
+        *stores,
+        actions=StoreActions(engine, lambda: policy),
+        metrics=Metrics(),
+        clock=utc_now,
+        require_login=False,
+    )
     yield Site(app.test_client())
     intake.close()
     engine.dispose()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import hashlib
 import re
 import tomllib
 from collections.abc import Iterable, Iterator
@@ -43,6 +44,7 @@ if TYPE_CHECKING:  # only for this checker
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "openapi.yaml"
+API_TOKEN = "api-token"
 TOKEN, LOGIN = "am-token", {"username": "ann", "password": "right"}
 ROUTES = f"""
 channels:
@@ -54,10 +56,12 @@ sources:
   - {{name: prod, tokens: ["${{TOKEN}}"]}}
   - {{name: graf, type: grafana, tokens: ["${{TOKEN}}"]}}
   - {{name: gcp, type: cloud_monitoring, tokens: ["${{TOKEN}}"]}}
-web: {{users: {{ann: "{generate_password_hash(LOGIN["password"], method="scrypt")}"}}}}
+web:
+  users: {{ann: "{generate_password_hash(LOGIN["password"], method="scrypt")}"}}
+  tokens: [{{name: chatbot, role: responder, hash: "{hashlib.sha256(API_TOKEN.encode()).hexdigest()}"}}]
 """
 RIGHT = {"Authorization": "Basic " + base64.b64encode(":".join(LOGIN.values()).encode()).decode()}
-FLAPS, OVER, ACKNOWLEDGED = 1, 2, 3
+FLAPS, OVER, ACKNOWLEDGED, ACTED_ON = 1, 2, 3, 4
 PAGES = {"pages", "incident", "runbooks", "static", "favicon"}
 CAPACITIES = [ChannelCapacity(name, 100, None, 1, 60.0) for name in ("mail", "slack")]
 CONFIG = SchemathesisConfig.from_dict(
@@ -65,7 +69,7 @@ CONFIG = SchemathesisConfig.from_dict(
         "seed": 1,
         "generation": {"deterministic": True, "database": "none", "max-examples": 10},
         "analysis": {"constants": {"enabled": False}},  # otherwise any change of the code would change the requests
-        "auth": {"openapi": {"sourceToken": {"bearer": TOKEN}, "login": LOGIN}},
+        "auth": {"openapi": {"sourceToken": {"bearer": TOKEN}, "apiToken": {"bearer": API_TOKEN}, "login": LOGIN}},
         "operations": [
             # their 503 is a valid answer
             {
@@ -76,6 +80,14 @@ CONFIG = SchemathesisConfig.from_dict(
             {
                 "include-path": ["/api/v1/incidents", "/api/v1/dead-letters", "/api/v1/changes", "/events/change"],
                 "checks": {"positive_data_acceptance": {"expected-statuses": ["2xx", "400", "401", "403", "429"]}},
+            },
+            # nor that a login says who acts, what is possible for an incident, or what a key was used for
+            {
+                "include-tag": "actions",
+                "parameters": {"path.number": ACTED_ON},
+                "checks": {
+                    "positive_data_acceptance": {"expected-statuses": ["2xx", "400", "404", "409", "422", "429"]}
+                },
             },
             # an endpoint whose edge cases were tested before: random requests are enough
             {"include-method": "PUT", "phases": {"coverage": {"enabled": False}}},
@@ -141,7 +153,13 @@ def app(shared_database_url: str) -> Iterator[Flask]:
     fill(intake, engine, policy, clock)
     stores = (StoreReader(engine), StoreChanges(engine, clock), StoreCharts(engine, clock))
     SCHEMA.app.app = app = create_app(
-        lambda: chosen, intake, *stores, metrics=Metrics(), clock=clock, require_login=True
+        lambda: chosen,
+        intake,
+        *stores,
+        actions=StoreActions(engine, lambda: policy),
+        metrics=Metrics(),
+        clock=clock,
+        require_login=True,
     )
     assert app.test_client().get("/api/v1/changes", headers=RIGHT).status_code == 200  # cached before any guess
     yield app
@@ -150,7 +168,7 @@ def app(shared_database_url: str) -> Iterator[Flask]:
 
 
 def fill(intake: StoreIntake, engine: sa.Engine, policy: Policy, clock: Clock) -> None:
-    """A flapping, a resolved and an acknowledged incident, each with a dead letter."""
+    """A flapping, a resolved and an acknowledged incident, and one to act on, each with a dead letter."""
     store, actions = StoreDeliveries(engine), StoreActions(engine, lambda: policy)
     for cycle in (0, 1):
         for ends in (None, cycle * 120 + 60):
@@ -160,6 +178,7 @@ def fill(intake: StoreIntake, engine: sa.Engine, policy: Policy, clock: Clock) -
     intake.accept(a_group(an_alert("Over", starts=1, ends=200), key="over"))
     intake.accept(a_group(an_alert("Taken"), an_alert("Taken", "warning"), key="taken"))
     actions.acknowledge(ACKNOWLEDGED, "ann", clock())
+    intake.accept(a_group(an_alert("Acted"), key="acted"))
     outcomes: dict[str, Outcome] = {
         "mail": GiveUp(Reason.DESTINATION, "550 no such user", "Subject: x"),
         "slack": Sent({}),

@@ -15,11 +15,12 @@ from bridge.core.context.measurements import Measured
 from bridge.core.cursors import Page
 from bridge.core.delivery.dead_letters import DeadLetter, DeadLetterFilter
 from bridge.core.facts import ChangeEvent, Context
+from bridge.core.incidents.actions import Action, ActionResult, RequestKey
 from bridge.core.model import Alert, Group, Incident, Severity, State, Status
 from bridge.core.ports import Accepted, WebhookOutcome
 from bridge.core.recurrence import Recurrence
 from bridge.core.timeline import Entry, EntryKind
-from bridge.core.views import DeliveryView, Health
+from bridge.core.views import EVERY, DeliveryView, Health, IncidentFilter
 from bridge.observability.metrics import Metrics
 from bridge.web import create_app
 from bridge.web.charts import Shown
@@ -100,11 +101,18 @@ class FakeReader:
         self.recurrences: dict[int, Recurrence] = {}
         self.letters: list[DeadLetter] = []
         self.wanted: DeadLetterFilter | None = None
+        self.wanted_incidents = EVERY
         self.delivery = DeliveryView("slack-ml", "", "held", 2, 1, 3, NOW, "Slack asks to wait", "429 ratelimited", NOW)
 
     def page_of_incidents(
-        self, *, resolved: bool | None = None, limit: int = 100, after: str | None = None
+        self,
+        *,
+        resolved: bool | None = None,
+        limit: int = 100,
+        after: str | None = None,
+        wanted: IncidentFilter = EVERY,
     ) -> Page[Incident]:
+        self.wanted_incidents = wanted
         if self.error:
             raise self.error
         self.queries.append((resolved, limit, after))
@@ -187,6 +195,17 @@ class FakePictures:
         return self.kept
 
 
+class FakeActions:
+    """Knows incident 7 alone, and lets everything through."""
+
+    def __init__(self) -> None:
+        self.taken: list[tuple[int, Action, RequestKey | None]] = []
+
+    def take(self, number: int, action: Action, now: datetime, key: RequestKey | None = None) -> ActionResult | None:
+        self.taken.append((number, action, key))
+        return ActionResult(number, State.ACKNOWLEDGED, 3, "done") if number == INCIDENT.number else None
+
+
 class World:
     """The app with its fakes; `now` and `settings` may be changed."""
 
@@ -195,6 +214,7 @@ class World:
     ) -> None:
         self.intake, self.reader, self.metrics, self.now = FakeIntake(), FakeReader(), Metrics(), NOW
         self.changes, self.pictures = FakeChanges(), FakePictures()
+        self.actions = FakeActions()
         self.settings = load_text(yaml, ENVIRON)
         self.app = create_app(
             lambda: self.settings,
@@ -202,6 +222,7 @@ class World:
             self.reader,
             self.changes,
             self.pictures,
+            actions=self.actions,
             metrics=self.metrics,
             reload=reload,
             clock=lambda: self.now,

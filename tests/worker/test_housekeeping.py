@@ -34,6 +34,9 @@ class Store:
         self.calls.append("forget")
         return self._forgotten.pop(0) if self._forgotten else 0
 
+    def forget_request_keys(self, now: datetime) -> None:
+        self.calls.append("forget request keys")
+
     def run(self, since: datetime, now: datetime) -> Sequence[str]:
         self._runs -= 1
         return []

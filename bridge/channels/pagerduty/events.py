@@ -24,6 +24,7 @@ MAX_BYTES = 512_000 - 200
 MAX_LINKS = 20
 MAX_FIELD = 255
 MAX_TEXT = 1000  #: of one description: a phone shows no more without a lot of thumb
+MAX_NOTES = 5
 CLIENT = "incident-bridge"
 ACKNOWLEDGING = "acknowledging"  #: an acknowledge may have arrived: kept before it is sent
 SEVERITIES = {"critical": "critical", "warning": "warning", "info": "info", "none": "info"}
@@ -114,6 +115,8 @@ def _details(message: Message, alerts: tuple[AlertLine, ...]) -> Event:
         "num_firing": message.firing_count,
         "num_resolved": message.resolved_count,
     }
+    notes = [cut(f"{one_line(note.actor)}: {one_line(note.text)}", MAX_TEXT) for note in message.notes[-MAX_NOTES:]]
+    details |= {"notes": notes} if notes else {}
     hidden = message.hidden + len(message.alerts) - len(alerts)
     details |= {"alerts_not_shown": hidden} if hidden else {}
     return details | ({"acknowledged_by": message.acknowledged_by} if message.acknowledged_by else {})

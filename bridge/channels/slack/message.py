@@ -14,6 +14,7 @@ from bridge.channels.slack.room import Json
 from bridge.channels.slack.text import mrkdwn
 from bridge.core.model import State
 from bridge.core.ports import Claim, Message
+from bridge.core.timeline import Entry, EntryKind
 from bridge.rendering.context_view import view_of
 from bridge.rendering.text import one_line, utf16_units
 from bridge.rendering.view import started_at, why_notified
@@ -21,6 +22,8 @@ from bridge.rendering.view import started_at, why_notified
 EVENT_TYPE = "incident_bridge"
 MAX_TEXT = 3500  # chat.update refuses more than 4000
 MAX_NEWS = 11
+MAX_NOTE = 2500  #: escaped, of one note
+ROOM_FOR_REST = 100  #: for a mention, and for how many are left out
 MAX_WHY = 3
 POSTED = "posted"  #: of the handle's `rest`: the thread has what is not bad
 
@@ -43,20 +46,32 @@ def notified_revision(claim: Claim) -> int:
 
 
 def thread_of(message: Message, claim: Claim, mention: str | None, since: int) -> Json | None:
-    """The loud news in one reply; in the channel too when the incident has become critical.
+    """The loud news and the notes in one reply; in the channel too when the incident has become critical.
 
     Of the claim and not of the message, which has none for a target that was never notified as far as is known.
     """
-    news = [entry for entry in claim.news if entry.loud and entry.revision > since]
-    lines = [f"• {mrkdwn(one_line(entry.text), 300)}" for entry in news[-MAX_NEWS:]]
+    news = [entry for entry in claim.news if entry.revision > since and (entry.loud or _is_note(entry))]
+    lines = [_line(entry) for entry in news[-MAX_NEWS:]]
     if not lines:
         return None
-    lines += [f"• and {len(news) - MAX_NEWS} more"] if len(news) > MAX_NEWS else []
+    while utf16_units("\n".join(lines)) > MAX_TEXT - ROOM_FOR_REST:
+        lines.pop(0)
+    lines += [f"• and {len(news) - len(lines)} more"] if len(news) > len(lines) else []
     reply: Json = {"text": "\n".join(lines), "metadata": metadata_of(message, claim)}
     if newly_critical(message, claim):
         reply["text"] = _ringing(reply["text"], message, claim, mention)
         reply["reply_broadcast"] = True
     return reply
+
+
+def _line(entry: Entry) -> str:
+    if not _is_note(entry):
+        return f"• {mrkdwn(one_line(entry.text), 300)}"
+    return f"• {mrkdwn(one_line(entry.actor), 100)}, {date(entry.at)}: {mrkdwn(entry.text, MAX_NOTE)}"
+
+
+def _is_note(entry: Entry) -> bool:
+    return entry.kind is EntryKind.NOTED
 
 
 def rest_of(message: Message, claim: Claim) -> Json | None:

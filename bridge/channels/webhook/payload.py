@@ -81,6 +81,7 @@ def _incident(message: Message, context: Measurements | None) -> Json:
         "url": message.incident_url,
         "links": [{"text": link.text, "href": link.href} for link in message.links],
         "news": [{"at": _time(each.at), "kind": each.kind.value, "text": each.text} for each in message.news],
+        "notes": [{"at": _time(each.at), "by": each.actor, "text": each.text} for each in message.notes],
         "context": _context(context) if context is not None else None,
     }
 
