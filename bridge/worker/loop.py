@@ -122,7 +122,8 @@ class Worker:
         await warm_up(self._setup.value, self._store, self._records, self._thread, self._clock())
 
     async def run(self) -> None:
-        beside = [asyncio.create_task(each.run()) for each in (self._housekeeping, self._baselines)]
+        others = () if self._stopped.is_set() else (self._housekeeping, self._baselines)
+        beside = [asyncio.create_task(each.run()) for each in others]
         committing = asyncio.create_task(self._commit.run())
         stopped = asyncio.create_task(self._stopped.wait())
         self.wake()
