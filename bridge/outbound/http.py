@@ -151,7 +151,7 @@ class _Request(ClientRequest):
         super().__init__(*arguments, **more)
 
     def update_proxy(self, proxy: Any, proxy_auth: Any, proxy_headers: Any) -> None:
-        found = proxy_for(str(self.url), self._environ)
+        found = proxy_for(str(self.url), self._environ) if self._environ else None
         login = {"Proxy-Authorization": found.authorization} if found and found.authorization else {}
         super().update_proxy(URL(found.url) if found else None, None, CIMultiDict(login) if login else None)
         if not self.is_ssl():  # no CONNECT, so that the proxy reads the request itself

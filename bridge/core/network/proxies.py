@@ -37,8 +37,9 @@ class Proxy:
 
 
 def proxies_in(environ: Mapping[str, str]) -> dict[str, str]:
-    """The variables that proxy_for reads, read once: of os.environ each look-up costs a microsecond."""
-    return {name: environ.get(name, environ.get(name.upper(), "")) for name in NAMES}
+    """The variables that proxy_for reads, read once: of os.environ each look-up costs a microsecond. Empty: no proxy."""
+    named = {name: environ.get(name, environ.get(name.upper(), "")) for name in NAMES}
+    return named if any(named[name] for name in NAMES[:3]) else {}
 
 
 def proxy_for(url: str, environ: Mapping[str, str]) -> Proxy | None:
