@@ -20,6 +20,9 @@ Word = TypeVar("Word", bound=enum.StrEnum)
 
 def filter_of(asked: Request) -> IncidentFilter:
     """Ends the request with 400 for what cannot be understood."""
+    since, until = _time(asked, "since"), _time(asked, "until")
+    if since is not None and until is not None and since > until:
+        abort(400, f"since ({since:%Y-%m-%dT%H:%M:%SZ}) is later than until ({until:%Y-%m-%dT%H:%M:%SZ}): swap them")
     return IncidentFilter(
         text=_text(asked, "text"),
         matchers=_matchers(asked),
@@ -27,8 +30,8 @@ def filter_of(asked: Request) -> IncidentFilter:
         states=_words(asked, "state", State),
         channel=_text(asked, "channel"),
         source=_text(asked, "source"),
-        since=_time(asked, "since"),
-        until=_time(asked, "until"),
+        since=since,
+        until=until,
         acknowledged_by=_text(asked, "acknowledged_by"),
     )
 
