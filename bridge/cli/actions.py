@@ -30,7 +30,6 @@ from bridge.core.incidents.actions import Action, Verb, Why, note_of
 from bridge.core.timeline import Place
 from bridge.store import StoreActions, open_to_change
 
-NUMBERS = click.IntRange(min=1)  #: one beyond every incident is unknown like any other, and stops no other
 PATHS = {Verb.ACKNOWLEDGE: "ack", Verb.UNACKNOWLEDGE: "unack"}  #: where it is not the verb itself
 Result = Mapping[str, Any]  #: as the API answers; with `error` where it is not so now
 
@@ -52,7 +51,7 @@ class Asked:
 def _asking(does: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
     """Gives a command `asked`. does: as the help says it of a user."""
     options = (
-        click.argument("numbers", type=NUMBERS, nargs=-1, required=True, metavar="N..."),
+        click.argument("numbers", type=int, nargs=-1, required=True, metavar="N..."),
         actor_option(does),
         click.option("--revision", type=click.IntRange(1, 2**31 - 1), help="Only if it is still at this revision."),
         click.option("--json", "as_json", is_flag=True, help="The results as a JSON array."),
