@@ -260,3 +260,13 @@ def test_an_empty_channel_is_not_the_next_step(bridge: Bridge) -> None:
         _, errors = done.communicate(timeout=120)
         assert (done.returncode, "--channel is empty" in errors) == (2, True), errors
     assert bridge.outcome(number)[0] == []
+
+
+@pytest.mark.parametrize("token", ["sec\nret", "secr€t", "secr\x7fet"])
+def test_a_token_that_is_none_is_explained_and_never_shown(bridge: Bridge, tmp_path: Path, token: str) -> None:
+    (tmp_path / "token").write_text(token)
+    for words, variable in (((), token), (("--token-file", str(tmp_path / "token")), "")):
+        done = bridge.command("ack", "1", "--server", bridge.web.url, *words, token=variable)
+        _, errors = done.communicate(timeout=120)
+        assert (done.returncode, "one line of ASCII characters, the token" in errors) == (1, True), errors
+        assert "Traceback" not in errors and "sec" not in errors
