@@ -73,4 +73,5 @@ def _time(asked: Request, key: str) -> datetime | None:
         at = datetime.fromisoformat(word)
         return (at if at.tzinfo else at.replace(tzinfo=UTC)).astimezone(UTC)
     except (ValueError, OverflowError):
-        abort(400, f"{key} must be a time such as 2026-11-23T22:30:00Z, but is {word!r:.60}")
+        hint = "; in a URL, + is written %2B" if " " in word else ""
+        abort(400, f"{key} must be a time such as 2026-11-23T22:30:00Z, but is {word!r:.60}{hint}")

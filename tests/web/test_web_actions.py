@@ -293,6 +293,7 @@ def test_the_list_is_filtered_as_asked() -> None:
         ("state=", "state must be one of open"),
         ("filter=team", "filter: "),
         ('filter=team=~"("', "RE2"),
+        ("since=2026-11-23T22:30:00+01:00", "+ is written %2B"),
         ("since=yesterday", "since must be a time"),
         ("until=0001-01-01T00:00:00%2B23:00", "until must be a time"),
         ("text=" + "x" * 501, "text has 501 characters"),
