@@ -9,7 +9,7 @@ import functools
 import json
 import secrets
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
@@ -17,7 +17,6 @@ import click
 
 from bridge.app.wiring import policy_of, utc_now
 from bridge.cli.options import (
-    NUMBER,
     actor_option,
     config_option,
     database_option,
@@ -26,6 +25,7 @@ from bridge.cli.options import (
 )
 from bridge.cli.remote import TOKEN, Answered, RemoteBridge, checked_server, token_of
 from bridge.config.access import name_of
+from bridge.core.errors import StoreUnavailable
 from bridge.core.incidents.actions import Action, Verb, Why, note_of
 from bridge.core.timeline import Place
 from bridge.store import StoreActions, open_to_change
@@ -51,7 +51,7 @@ class Asked:
 def _asking(does: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
     """Gives a command `asked`. does: as the help says it of a user."""
     options = (
-        click.argument("numbers", type=NUMBER, nargs=-1, required=True, metavar="N..."),
+        click.argument("numbers", type=int, nargs=-1, required=True, metavar="N..."),
         actor_option(does),
         click.option("--revision", type=click.IntRange(1, 2**31 - 1), help="Only if it is still at this revision."),
         click.option("--json", "as_json", is_flag=True, help="The results as a JSON array."),
@@ -109,11 +109,13 @@ def note(context: click.Context, asked: Asked, text: str | None) -> None:
 
 
 @click.command()
-@click.option("--channel", metavar="NAME", default="", help="Notify this one; default: the next step of the routes.")
+@click.option("--channel", metavar="NAME", help="Notify this one; default: the next step of the routes.")
 @_asking("escalates")
-def escalate(context: click.Context, asked: Asked, channel: str) -> None:
+def escalate(context: click.Context, asked: Asked, channel: str | None) -> None:
     """Notify the next escalation step, or a channel, at once."""
-    _act(context, asked, Verb.ESCALATE, channel=channel)
+    if channel is not None and not channel.strip():
+        raise click.UsageError("--channel is empty: write a channel's name, or leave it out for the next step")
+    _act(context, asked, Verb.ESCALATE, channel=(channel or "").strip())
 
 
 def _note(text: str) -> str:
@@ -126,13 +128,26 @@ def _note(text: str) -> str:
 def _act(context: click.Context, asked: Asked, verb: Verb, *, text: str = "", channel: str = "") -> None:
     action = Action(verb, asked.actor, Place.CLI, text, channel, asked.revision)
     take = _remotely(context, asked, action) if asked.server else _directly(context, asked, action)
-    results = [take(number) for number in dict.fromkeys(asked.numbers)]
+    results = _all(take, list(dict.fromkeys(asked.numbers)))
     if asked.as_json:
         click.echo(json.dumps(results, ensure_ascii=False, indent=2))
     for result in () if asked.as_json else results:
         _print(result, alone=len(results) == 1)
     if any("error" in result for result in results):
         sys.exit(1)
+
+
+def _all(take: Callable[[int], Result], numbers: Sequence[int]) -> list[Result]:
+    """What stops one stops those after it, for the same reason; what was done before is still reported."""
+    results: list[Result] = []
+    for number in numbers:
+        try:
+            results.append(take(number))
+        except (click.ClickException, StoreUnavailable) as fault:
+            results.append({"number": number, "error": str(fault), "why": "stopped"})
+            break
+    after = f"not tried, because of the error with {numbers[len(results) - 1]}"
+    return results + [{"number": number, "error": after, "why": "stopped"} for number in numbers[len(results) :]]
 
 
 def _print(result: Result, *, alone: bool) -> None:

@@ -95,15 +95,19 @@ def checked_server(_: click.Context, __: click.Parameter, value: str | None) -> 
 
 def token_of(file: str | None) -> str | None:
     """From the file, or the environment; None: there is none."""
-    if file is None:
-        return os.environ.get(TOKEN, "").strip() or None
+    where, token = (TOKEN, os.environ.get(TOKEN, "").strip()) if file is None else (file, _in(file))
+    if file is None and not token:
+        return None
+    if not token or not (token.isascii() and token.isprintable()):
+        raise click.ClickException(f"{where}: it should hold one line of ASCII characters, the token")
+    return token
+
+
+def _in(file: str) -> str:
     try:
-        token = read_secret(Path(file))
+        return read_secret(Path(file))
     except UnreadableSecret as fault:
         raise click.ClickException(f"{file}: {fault}") from None
-    if not token or not (token.isascii() and token.isprintable()):
-        raise click.ClickException(f"{file}: it should hold one line, the token")
-    return token
 
 
 def _object(body: bytes) -> Mapping[str, Any]:

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 
 from bridge.core.escalation import EscalationDecision, EscalationInput, Kind
 from bridge.core.incidents.actions import Action, Refusal, Why, refusal_of, unacknowledge
-from bridge.core.model import Added, Cause, Change, Incident
+from bridge.core.model import Added, Cause, Change, Incident, State
 from bridge.core.numbers import ago
 from bridge.core.routing.tree import Escalation
 from bridge.core.storms.digests import channel_of
@@ -22,7 +22,7 @@ def escalate_now(
 
     Escalating takes an acknowledgement back, as in PagerDuty: an acknowledged incident would ring nowhere.
     """
-    refusal = refusal_of(known.incident, action, now, newer)
+    refusal = refusal_of(known.incident, action, now, newer, lambda entry: _is_of(entry, action, known.added))
     if refusal is not None:
         return refusal
     step = _named(known, action.channel, channels, now) if action.channel else _next_step(known)
@@ -36,9 +36,20 @@ def escalate_now(
 def _change(incident: Incident, action: Action, step: Escalation, now: datetime) -> Change:
     because, revision = f"{action.actor} escalated it", incident.revision + 1
     opened = unacknowledge(incident, action.actor, now, action.place, because)
-    text = f"{because}: notified {' and '.join(step.notify)} too"
+    text = _text(action, step.notify)
     entry = Entry(now, EntryKind.ESCALATED, action.actor, text, revision, loud=True, place=action.place)
     return Change(replace(opened.incident, revision=revision, updated_at=now), (*opened.entries, entry), ())
+
+
+def _text(action: Action, channels: Sequence[str]) -> str:
+    return f"{action.actor} escalated it: notified {' and '.join(channels)} too"
+
+
+def _is_of(entry: Entry, action: Action, added: Sequence[Added]) -> bool:
+    """Whether the entry is of this channel; without one, of a step, which alone has a key."""
+    if action.channel:
+        return entry.text == _text(action, (action.channel,))
+    return any(each.cause is Cause.ESCALATION and each.key and each.at == entry.at for each in added)
 
 
 def _next_step(known: EscalationInput) -> Escalation | Refusal:
@@ -61,7 +72,8 @@ def _named(known: EscalationInput, name: str, channels: Collection[str], now: da
         return Refusal(Why.NO_CHANNEL, text)
     if channel_of(known.incident) is not None:
         return _of_digest()
-    for each in known.added:
+    acknowledged = known.incident.state is State.ACKNOWLEDGED  # since then: it must ring anew
+    for each in () if acknowledged else known.added:
         if each.cause is Cause.ESCALATION and not each.key and each.channel == name:
             return Refusal(Why.ALREADY, f"{each.because} to {name} {ago(now - each.at)}")
     return Escalation(timedelta(0), (name,))

@@ -107,7 +107,7 @@ class StoreActions:
 
 
 def _locked(connection: sa.Connection, number: int) -> Incident | None:
-    if number > LARGEST:
+    if not 0 < number <= LARGEST:
         return None
     query = sa.select(incident).where(incident.c.number == number).with_for_update(key_share=True)
     rows = [incident_from(row) for row in connection.execute(query).mappings()]

@@ -14,6 +14,7 @@ from sqlalchemy.dialects import postgresql
 
 from bridge.core.routing.matchers import Matcher
 from bridge.core.views import IncidentFilter
+from bridge.store.prepared import is_one_of
 from bridge.store.tables import UtcDateTime, alert, delivery, incident
 
 Conditions = Sequence[sa.ColumnElement[bool]]
@@ -68,11 +69,8 @@ def _satisfied(connection: sa.Connection, matcher: Matcher) -> sa.ColumnElement[
     value = _value(connection, matcher.name)
     if matcher.op in ("=", "!="):
         return value == matcher.value if matcher.op == "=" else value != matcher.value
-    every = list(connection.scalars(sa.select(value).select_from(alert).distinct()))
-    right = [each for each in every if matcher.accepts(each)]
-    if len(right) <= len(every) / 2:  # the shorter list: a database takes so many parameters
-        return value.in_(right)
-    return value.not_in([each for each in every if not matcher.accepts(each)])
+    every = connection.scalars(sa.select(value).select_from(alert).distinct())
+    return is_one_of(value, [each for each in every if matcher.accepts(each)])
 
 
 def _value(connection: sa.Connection, name: str) -> sa.ColumnElement[str]:

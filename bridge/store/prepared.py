@@ -154,6 +154,11 @@ def among(column: sa.ColumnElement[Any], name: str) -> sa.ColumnElement[bool]:
     return _Among(column, sa.bindparam(name, type_=_ListOf(column.type)))
 
 
+def is_one_of(column: sa.ColumnElement[Any], values: Sequence[Any]) -> sa.ColumnElement[bool]:
+    """As among, with the list itself."""
+    return _Among(column, sa.bindparam(None, values, type_=_ListOf(column.type), unique=True))
+
+
 class _Among(FunctionElement[bool]):
     """IN, with one parameter: SQLite has a limit of their number, and each number would be another statement."""
 

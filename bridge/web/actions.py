@@ -62,7 +62,7 @@ def _view(
 ) -> Callable[..., ResponseReturnValue]:
     @reads_body(lambda req, number: Wanted(MAX_BODY) if is_plain(req) and req.is_json else NOTHING)
     def take(number: int) -> ResponseReturnValue:
-        user = refuse_below(Role.RESPONDER, current())
+        user = refuse_below(Role.RESPONDER)
         body = _body()
         action = _action(verb, body, user, current().people)
         result = actions.take(number, action, clock(), _key(number, action, user))
@@ -146,9 +146,12 @@ def _note(body: Mapping[str, Any]) -> str:
 
 def _channel(body: Mapping[str, Any]) -> str:
     channel = body.get("channel")
-    if channel is not None and not (isinstance(channel, str) and channel):
+    if channel is None:
+        return ""
+    name = one_line(channel) if isinstance(channel, str) else ""
+    if not name or len(name) > MAX_NAME:
         abort(400, "channel: write a channel's name, or leave it out for the next step of the routes")
-    return one_line(channel)[:MAX_NAME] if channel else ""
+    return name
 
 
 def _revision(body: Mapping[str, Any]) -> int | None:

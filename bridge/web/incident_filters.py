@@ -20,6 +20,9 @@ Word = TypeVar("Word", bound=enum.StrEnum)
 
 def filter_of(asked: Request) -> IncidentFilter:
     """Ends the request with 400 for what cannot be understood."""
+    since, until = _time(asked, "since"), _time(asked, "until")
+    if since is not None and until is not None and since > until:
+        abort(400, f"since ({since:%Y-%m-%dT%H:%M:%SZ}) is later than until ({until:%Y-%m-%dT%H:%M:%SZ}): swap them")
     return IncidentFilter(
         text=_text(asked, "text"),
         matchers=_matchers(asked),
@@ -27,8 +30,8 @@ def filter_of(asked: Request) -> IncidentFilter:
         states=_words(asked, "state", State),
         channel=_text(asked, "channel"),
         source=_text(asked, "source"),
-        since=_time(asked, "since"),
-        until=_time(asked, "until"),
+        since=since,
+        until=until,
         acknowledged_by=_text(asked, "acknowledged_by"),
     )
 
@@ -70,4 +73,5 @@ def _time(asked: Request, key: str) -> datetime | None:
         at = datetime.fromisoformat(word)
         return (at if at.tzinfo else at.replace(tzinfo=UTC)).astimezone(UTC)
     except (ValueError, OverflowError):
-        abort(400, f"{key} must be a time such as 2026-11-23T22:30:00Z, but is {word!r:.60}")
+        hint = "; in a URL, + is written %2B" if " " in word else ""
+        abort(400, f"{key} must be a time such as 2026-11-23T22:30:00Z, but is {word!r:.60}{hint}")

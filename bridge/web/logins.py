@@ -25,7 +25,7 @@ from werkzeug.security import check_password_hash, generate_password_hash
 
 from bridge.config.settings import Settings
 from bridge.web.callers import address_of, caller_of
-from bridge.web.users import matching_token, token_given
+from bridge.web.users import by_login, by_this_machine, by_token, let_in, matching_token, token_given
 
 REMEMBERED = timedelta(minutes=10)
 FAILURES, WITHIN = 5, timedelta(minutes=1)  #: for one address and name
@@ -153,31 +153,41 @@ class Logins:
         settings = self._current()
         token = token_given(request) if settings.web.tokens else None
         if token is not None:
-            known = matching_token(settings, token) is not None
-            return None if known else _refusal(401, "The token is none of web.tokens in routes.yaml.")
+            known = matching_token(settings, token)
+            if known is None:
+                return _refusal(401, "The token is none of web.tokens in routes.yaml.")
+            let_in(by_token(settings, known))
+            return None
         if self._required or settings.web.users:
-            return self._challenge()
+            return self._challenge(settings)
         remote = caller_of(request, settings).remote
         text = f"Without web.users in routes.yaml only this machine may do this, and {remote}. Add a user, and log in."
-        return _refusal(401, text) if remote else None
+        if remote:
+            return _refusal(401, text)
+        let_in(by_this_machine())
+        return None
 
-    def _challenge(self) -> Response | None:
+    def _challenge(self, settings: Settings) -> Response | None:
         given = _given()
         if given is None or given.type != "basic":
             return _refusal(401, "Log in with a name and password from web.users.")
         name, password = given.username or "", given.password or ""
         if self._remembers(name, password):
+            let_in(by_login(settings, name))
             return None
         address = _limited(caller_of(request, self._current()).address)
         if self._guesses.exhausted(address, name):
             return _too_many_guesses()
         try:
             with self._slots.slot(address):
-                return self._verified(address, name, password)
+                refusal = self._verified(address, name, password)
         except Busy:
             raise ServiceUnavailable(
                 "Too many passwords are being verified. Try again in a second.", retry_after=1
             ) from None
+        if refusal is None:
+            let_in(by_login(settings, name))
+        return refusal
 
     def _verified(self, address: str, name: str, password: str) -> Response | None:
         if self._remembers(name, password):  # another request verified it meanwhile

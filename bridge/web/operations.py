@@ -92,7 +92,7 @@ def _may_not_reload(settings: Settings, logins: Logins) -> ResponseReturnValue |
         return jsonify(error="requests from another site's page are refused"), 403
     refusal = logins.demand()
     if refusal is None:
-        refuse_below(Role.ADMIN, settings)
+        refuse_below(Role.ADMIN)
     return refusal
 
 

@@ -6,7 +6,7 @@ import hashlib
 import hmac
 from dataclasses import dataclass
 
-from flask import Request, abort, request
+from flask import Request, abort, g
 
 from bridge.config.access import ApiTokenSettings, name_of, person_of
 from bridge.config.secret_files import UnreadableSecret, read_secret
@@ -40,22 +40,27 @@ def matching_token(settings: Settings, given: str) -> ApiTokenSettings | None:
     return found[0] if found and given else None
 
 
-def user_of(settings: Settings) -> User:
-    """Of the current request, which Logins.demand let in."""
-    given = token_given(request)
-    token = matching_token(settings, given) if given and settings.web.tokens else None
-    if token is not None:
-        return User(name_of(settings.people, token.name), token.role, identified=True)
-    login = request.authorization.username if request.authorization and settings.web.users else None
-    if login is None:
-        return User(THIS_MACHINE, Role.ADMIN, identified=False)
+def let_in(user: User) -> None:
+    """Say who sends the current request, once: what lets it in says whose rights it has, whatever is reloaded then."""
+    g.user = user
+
+
+def by_token(settings: Settings, token: ApiTokenSettings) -> User:
+    return User(name_of(settings.people, token.name), token.role, identified=True)
+
+
+def by_login(settings: Settings, login: str) -> User:
     person = person_of(settings.people, login)
     return User(person.name, person.role, True) if person else User(login, Role.ADMIN, identified=True)
 
 
-def refuse_below(needed: Role, settings: Settings) -> User:
-    """The user; 403 if their role does not suffice."""
-    user = user_of(settings)
+def by_this_machine() -> User:
+    return User(THIS_MACHINE, Role.ADMIN, identified=False)
+
+
+def refuse_below(needed: Role) -> User:
+    """The user of the current request, which Logins.demand let in; 403 if their role does not suffice."""
+    user: User = g.user
     if not user.role.includes(needed):
         abort(403, f"{user.name} has the role {user.role}, and this needs {needed}: routes.yaml says who has which")
     return user

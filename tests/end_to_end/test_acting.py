@@ -4,12 +4,15 @@ processes: the same timeline, the same messages wanted, one winner of a race.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -193,3 +196,77 @@ def test_a_note_is_read_from_the_standard_input(bridge: Bridge) -> None:
     empty = bridge.direct("note", str(number))
     _, errors = empty.communicate(" \n", timeout=120)
     assert empty.returncode == 2 and "the note is empty" in errors
+
+
+@contextlib.contextmanager
+def answering(*answers: tuple[int, dict[str, Any]]) -> Iterator[str]:
+    """A server that gives these answers, one after the other."""
+    left = list(answers)
+
+    class Answering(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            self.rfile.read(int(self.headers["Content-Length"]))
+            status, body = left.pop(0)
+            content = json.dumps(body).encode()
+            self.send_response(status)
+            self.send_header("Content-Length", str(len(content)))
+            self.end_headers()
+            self.wfile.write(content)
+
+        def log_message(self, *_: Any) -> None: ...
+
+    with HTTPServer(("127.0.0.1", 0), Answering) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+        thread.join()
+
+
+def test_what_was_done_before_an_error_is_reported(bridge: Bridge) -> None:
+    """A bridge that answers the first and refuses the second, as one does whose token is taken away meanwhile."""
+    first = (200, {"number": 1, "state": "acknowledged", "revision": 2, "changed": True, "message": "done"})
+    second = (401, {"error": "The token is gone."})
+    with answering(first, second) as url:
+        done = bridge.command("ack", "1", "2", "3", "--server", url, token=API_TOKEN)
+        output, errors = done.communicate(timeout=120)
+    assert (done.returncode, output) == (1, "#1: done\n")
+    assert errors.splitlines() == [
+        "Error: #2: HTTP 401: The token is gone.",
+        "Error: #3: not tried, because of the error with 2",
+    ]
+    with answering(first, second) as url:
+        done = bridge.command("ack", "1", "2", "3", "--server", url, "--json", token=API_TOKEN)
+        output, errors = done.communicate(timeout=120)
+    assert (done.returncode, errors) == (1, "")
+    assert [each.get("why") for each in json.loads(output)] == [None, "stopped", "stopped"]
+
+
+def test_a_number_beyond_all_stops_no_other(bridge: Bridge) -> None:
+    fine, huge = str(bridge.opened("beside a huge one")), str(2**40)
+    for done in (
+        bridge.direct("ack", huge, fine),
+        bridge.command("unack", huge, fine, "--server", bridge.web.url, token=API_TOKEN),
+    ):
+        output, errors = done.communicate(timeout=120)
+        assert (done.returncode, output.startswith(f"#{fine}: ")) == (1, True), errors
+        assert f"Error: #{huge}: There is no incident {huge}." in errors
+
+
+def test_an_empty_channel_is_not_the_next_step(bridge: Bridge) -> None:
+    number = bridge.opened("empty channel")
+    for channel in ("", " "):
+        done = bridge.direct("escalate", str(number), "--channel", channel)
+        _, errors = done.communicate(timeout=120)
+        assert (done.returncode, "--channel is empty" in errors) == (2, True), errors
+    assert bridge.outcome(number)[0] == []
+
+
+@pytest.mark.parametrize("token", ["sec\nret", "secr€t", "secr\x7fet"])
+def test_a_token_that_is_none_is_explained_and_never_shown(bridge: Bridge, tmp_path: Path, token: str) -> None:
+    (tmp_path / "token").write_text(token)
+    for words, variable in (((), token), (("--token-file", str(tmp_path / "token")), "")):
+        done = bridge.command("ack", "1", "--server", bridge.web.url, *words, token=variable)
+        _, errors = done.communicate(timeout=120)
+        assert (done.returncode, "one line of ASCII characters, the token" in errors) == (1, True), errors
+        assert "Traceback" not in errors and "sec" not in errors

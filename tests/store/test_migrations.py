@@ -105,9 +105,9 @@ def _index(index: Any) -> str:
     return str((index["name"], index["column_names"], index["unique"], options))
 
 
-def test_a_new_database_is_what_all_migrations_make(engine: sa.Engine, database_url: str) -> None:
+def test_a_new_database_is_what_all_migrations_make(engine: sa.Engine, empty_database_url: str) -> None:
     """It is made without them: that is quicker, and each process is spared Alembic."""
-    database.open_database(database_url).dispose()
+    database.open_database(empty_database_url).dispose()
     made = shape(engine)
     everything = sa.MetaData()
     with engine.connect().execution_options(readonly=True) as connection:
@@ -119,11 +119,11 @@ def test_a_new_database_is_what_all_migrations_make(engine: sa.Engine, database_
     assert (made, version) == (shape(engine), database.NEWEST)
 
 
-def test_nothing_is_made_beside_tables_of_another_program(engine: sa.Engine, database_url: str) -> None:
+def test_nothing_is_made_beside_tables_of_another_program(engine: sa.Engine, empty_database_url: str) -> None:
     with engine.begin() as connection:
         connection.execute(sa.text("CREATE TABLE event (id INTEGER)"))
     with pytest.raises(StoreUnavailable, match="event"):
-        database.open_database(database_url)
+        database.open_database(empty_database_url)
     assert list(shape(engine)) == ["event"]
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from typing import Any
 
 import pytest
 import sqlalchemy as sa
@@ -91,3 +92,23 @@ def test_a_filtered_list_goes_on_where_it_stopped(reader: StoreReader, resolved:
         if after is None:
             break
     assert seen == ([1, 4, 3] if resolved is None else [1, 4])
+
+
+def test_values_of_a_label_are_one_parameter_however_many_there_are(database_url: str) -> None:
+    """A database takes some ten thousands of parameters, and a label such as pod has more values in a year."""
+    engine = open_database(database_url)
+    intake = StoreIntake(engine, lambda: POLICY, lambda: at(0))
+    intake.accept(a_group(*(an_alert("Down", pod=f"{'ab'[number % 2]}-{number}") for number in range(500)), key="1"))
+    counts = list[int]()
+
+    @sa.event.listens_for(engine, "before_cursor_execute")
+    def count(_: Any, __: Any, statement: str, parameters: Any, ___: Any, many: bool) -> None:
+        counts.append(len(parameters or ()))
+
+    reader = StoreReader(engine)
+    for matcher, found in (('pod=~"a-.*"', 1), ('pod!~"[ab]-.*"', 0), ('pod!~"a-.*"', 1)):
+        page = reader.page_of_incidents(wanted=IncidentFilter(matchers=parse_matchers(matcher)))
+        assert page.total == found
+    assert 0 < max(counts) < 200
+    intake.close()
+    engine.dispose()

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import hashlib
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
 from werkzeug.test import TestResponse
 
+from bridge.app.settings import load_text
 from bridge.core.incidents.actions import Action, Verb
 from bridge.core.model import Severity, State
 from bridge.core.roles import Role
 from bridge.core.timeline import Place
-from tests.web.web_fakes import HASH, PLAIN, World
+from bridge.web.logins import Logins
+from tests.web.web_fakes import ENVIRON, HASH, PLAIN, World
 
 TOKENS = {role: f"token-of-a-{role}" for role in Role}
 ACCESS = (
@@ -153,6 +156,34 @@ def test_a_token_may_come_from_a_file_that_is_read_at_each_use(tmp_path: Any) ->
     assert post(world, headers=bearer(""), **remote).status_code == 401
 
 
+def test_a_credential_that_is_gone_once_it_was_let_in_gives_no_rights(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A token's file is replaced, or the configuration reloaded, between the login and the look at the role."""
+    file = tmp_path / "token"
+    file.write_text("first\n")
+    for access, headers in (
+        (f"web: {{tokens: [{{name: bot, role: viewer, token_file: {file}}}]}}\n", bearer("first")),
+        (ACCESS.removeprefix(PLAIN), {"Authorization": "Basic dmljOnJpZ2h0"}),
+    ):
+        world = World(PLAIN + access, reload=list)
+        demand = Logins.demand
+
+        def lose(logins: Logins, world: World = world, demand: Any = demand) -> Any:
+            found = demand(logins)
+            file.unlink(missing_ok=True)
+            world.settings = load_text(PLAIN, ENVIRON)
+            return found
+
+        monkeypatch.setattr(Logins, "demand", lose)
+        remote: dict[str, Any] = {"environ_base": {"REMOTE_ADDR": "10.9.9.9"}, "headers": headers}
+        assert (post(world, **remote).status_code, world.actions.taken) == (403, [])
+        world.settings = load_text(PLAIN + access, ENVIRON)
+        file.write_text("first\n")
+        assert world.client.post("/-/reload", **remote).status_code == 403
+        monkeypatch.undo()
+
+
 @pytest.mark.parametrize("word", BODIES)
 @pytest.mark.parametrize(
     "headers",
@@ -195,6 +226,10 @@ def test_what_a_form_can_send_does_not_act(kind: str) -> None:
         ("ack", {"actor": ""}, "actor: write a name"),
         ("ack", {"actor": "x" * 201}, "actor: write a name"),
         ("escalate", {"channel": ""}, "channel: write a channel's name"),
+        ("escalate", {"channel": " "}, "channel: write a channel's name"),
+        ("escalate", {"channel": "\n\u0000"}, "channel: write a channel's name"),
+        ("escalate", {"channel": "x" * 201}, "channel: write a channel's name"),
+        ("escalate", {"channel": 0}, "channel: write a channel's name"),
         ("ack", [], "The body should be a JSON object"),
     ],
 )
@@ -258,9 +293,11 @@ def test_the_list_is_filtered_as_asked() -> None:
         ("state=", "state must be one of open"),
         ("filter=team", "filter: "),
         ('filter=team=~"("', "RE2"),
+        ("since=2026-11-23T22:30:00+01:00", "+ is written %2B"),
         ("since=yesterday", "since must be a time"),
         ("until=0001-01-01T00:00:00%2B23:00", "until must be a time"),
         ("text=" + "x" * 501, "text has 501 characters"),
+        ("since=2026-11-23T11:00:00Z&until=2026-11-23T10:00:00Z", "since (2026-11-23T11:00:00Z) is later than until"),
         ("held=storm&channel=c&text=x", "held goes with channel alone"),
     ],
 )

@@ -6,7 +6,7 @@ Invariant: an action changes an incident once. Asked for again, by whom and wher
 from __future__ import annotations
 
 import enum
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Protocol
@@ -86,17 +86,21 @@ class Actions(Protocol):
 
 def act(incident: Incident, action: Action, now: datetime, newer: Sequence[Entry] = ()) -> Change | Refusal:
     """Everything but escalating. newer: the entries since action.revision, the oldest first."""
-    refusal = refusal_of(incident, action, now, newer)
+    refusal = refusal_of(incident, action, now, newer, lambda entry: entry.text == action.text)
     return refusal if refusal is not None else _change(incident, action, now)
 
 
-def refusal_of(incident: Incident, action: Action, now: datetime, newer: Sequence[Entry] = ()) -> Refusal | None:
-    """What forbids this action, or makes it needless."""
+def refusal_of(
+    incident: Incident, action: Action, now: datetime, newer: Sequence[Entry], same: Callable[[Entry], bool]
+) -> Refusal | None:
+    """What forbids this action, or makes it needless. same: whether a user's own entry is of exactly this action."""
     so = _already(incident, action, now)
     if so and _is_own(incident, action, newer):
         return Refusal(Why.ALREADY, so)
     if action.revision is not None and incident.revision > action.revision:
-        return _own(action, newer) or Refusal(Why.CHANGED, _what_changed(incident, action.revision, so, newer, now))
+        if action.verb in _REPEATED and any(same(entry) for entry in _own(action, newer)):
+            return Refusal(Why.ALREADY, f"{action.actor} did so before")
+        return Refusal(Why.CHANGED, _what_changed(incident, action.revision, so, newer, now))
     if so:
         return Refusal(Why.ALREADY, so)
     if incident.resolved and action.verb is not Verb.NOTE:
@@ -189,6 +193,9 @@ _KINDS = {
     Verb.NOTE: EntryKind.NOTED,
     Verb.ESCALATE: EntryKind.ESCALATED,
 }
+#: What changes no state, so that only its entry tells that it was done. The others are undone by what follows.
+_REPEATED = (Verb.NOTE, Verb.ESCALATE)
+_ONLY_DELIVERED = (EntryKind.DELIVERED, EntryKind.SKIPPED, EntryKind.FAILED, EntryKind.DEAD)
 
 
 def _change(incident: Incident, action: Action, now: datetime) -> Change:
@@ -215,22 +222,18 @@ def _already(incident: Incident, action: Action, now: datetime) -> str:
 def _is_own(incident: Incident, action: Action, newer: Sequence[Entry]) -> bool:
     """It is the same user's own, who asks again."""
     first = incident.acknowledged_by if action.verb is Verb.ACKNOWLEDGE else incident.resolved_by
-    return first == action.actor or _own(action, newer) is not None
+    return first == action.actor or bool(_own(action, newer))
 
 
-def _own(action: Action, newer: Sequence[Entry]) -> Refusal | None:
-    """The user did exactly this since the revision that they name: an answer was lost, and they ask again."""
-    for entry in newer:
-        same_text = action.verb is not Verb.NOTE or entry.text == action.text
-        if entry.kind is _KINDS[action.verb] and entry.actor == action.actor and same_text:
-            return Refusal(Why.ALREADY, f"{action.actor} did so before")
-    return None
+def _own(action: Action, newer: Sequence[Entry]) -> list[Entry]:
+    """The user's own since the revision that they name: an answer was lost, and they ask again."""
+    return [entry for entry in newer if entry.kind is _KINDS[action.verb] and entry.actor == action.actor]
 
 
 def _what_changed(incident: Incident, seen: int, so: str, newer: Sequence[Entry], now: datetime) -> str:
-    what = so
-    if not what and newer:
-        last = newer[-1]
+    what, changes = so, [entry for entry in newer if entry.kind not in _ONLY_DELIVERED]
+    if not what and changes:
+        last = changes[-1]
         what = f"{last.actor} wrote a note" if last.kind is EntryKind.NOTED else last.text
         what += _when(last.at, now)
     seen_text = f"the incident is at revision {incident.revision}, and you saw revision {seen}"

@@ -105,6 +105,31 @@ def test_a_users_own_retry_with_the_revision_that_they_saw_is_no_conflict(verb: 
     assert again is not None and again[0] is Why.ALREADY
 
 
+@pytest.mark.parametrize(
+    ("verb", "undone"),
+    [
+        (Verb.ACKNOWLEDGE, Verb.UNACKNOWLEDGE),
+        (Verb.UNACKNOWLEDGE, Verb.ACKNOWLEDGE),
+    ],
+)
+def test_what_was_undone_since_is_not_said_to_be_so(verb: Verb, undone: Verb) -> None:
+    incident = an_incident(State.ACKNOWLEDGED if verb is Verb.UNACKNOWLEDGE else State.OPEN)
+    action = an_action(verb, revision=incident.revision)
+    first = changed(incident, action, 20)
+    second = changed(first.incident, an_action(undone, "Cyd"), 25)
+    why = refused(second.incident, action, 30, (*first.entries, *second.entries))
+    assert why is not None and why[0] is Why.CHANGED and "Cyd" in why[1]
+
+
+def test_a_delivery_is_not_what_changed_an_incident() -> None:
+    incident = an_incident()
+    noted = changed(incident, an_action(Verb.NOTE, "Ana"), 10)
+    delivered = Entry(at(11), EntryKind.DELIVERED, "bridge", "delivered", noted.incident.revision)
+    action = an_action(Verb.RESOLVE, revision=incident.revision)
+    why = refused(noted.incident, action, 30, (*noted.entries, delivered))
+    assert why is not None and why[1].startswith("Ana wrote a note 20 s ago: ")
+
+
 ACTIONS = st.builds(an_action, st.sampled_from(SIMPLE), st.sampled_from(["Ana", "Ben", "Cyd"]))
 
 
@@ -187,3 +212,24 @@ def test_what_cannot_be_escalated_says_why() -> None:
     assert again == Refusal(Why.ALREADY, "Ana escalated it to boss 20 s ago")
     over = escalated(known(an_incident(State.RESOLVED)))
     assert isinstance(over, Refusal) and over.why is Why.OVER
+
+
+def test_a_named_channel_rings_anew_when_it_was_acknowledged_since() -> None:
+    before = Added("boss", Cause.ESCALATION, "", "Ana escalated it", at(5))
+    again = escalated(known(an_incident(State.ACKNOWLEDGED), added=(before,)), "boss")
+    assert isinstance(again, EscalationDecision) and again.change.incident.state is State.OPEN
+    assert [each.channel for each in again.added] == ["boss"]
+
+
+@pytest.mark.parametrize("first", ["", "boss"])
+@pytest.mark.parametrize("second", ["", "boss", "lead"])
+def test_only_the_same_escalation_is_a_retry(first: str, second: str) -> None:
+    incident = an_incident()
+    done = escalated(known(incident), first)
+    assert isinstance(done, EscalationDecision)
+    after = known(done.change.incident, taken=SOON.key if not first else "", added=done.added)
+    action = Action(Verb.ESCALATE, "Ben", Place.CLI, channel=second, revision=incident.revision)
+    again = escalate_now(after, action, CHANNELS, at(31), done.change.entries)
+    assert isinstance(again, Refusal)
+    notified = first == second or (first, second) == ("", "lead")  # the step's channel is so
+    assert again.why is (Why.ALREADY if notified else Why.CHANGED)
