@@ -35,7 +35,7 @@ class Store:
         return self._forgotten.pop(0) if self._forgotten else 0
 
     def forget_request_keys(self, now: datetime) -> None:
-        self.calls.append("forget request keys")
+        """Once for many runs."""
 
     def run(self, since: datetime, now: datetime) -> Sequence[str]:
         self._runs -= 1
