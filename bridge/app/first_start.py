@@ -17,7 +17,7 @@ from typing import NoReturn
 
 from bridge.app import supervisor
 from bridge.app.supervisor import CANNOT_RUN, METRICS, STATE, log
-from bridge.processes.forking import block_signals, fork
+from bridge.processes.forking import block_signals, fork, open_standard_files
 from bridge.processes.importing import without_collections
 from bridge.processes.lifeline import VARIABLE
 from bridge.processes.shared_folder import SharedFolder
@@ -35,6 +35,7 @@ def serve(config: str, database: str, listen: str, hang_seconds: float, workers:
     The database travels in the environment: every user of the machine can read the arguments of a process.
     """
     block_signals()
+    open_standard_files()
     # BRIDGE_CONFIG: its part on the log is looked up there for each line of ours
     os.environ.update({"BRIDGE_CONFIG": config, "BRIDGE_DATABASE_URL": database})
     web = ["web", "--config", config, "--listen", listen, "--reload-parent"]
@@ -59,8 +60,18 @@ def _hand_over(
     running = {name: (pid, line.fileno()) for name, (pid, line) in started.items()}
     for inherited in (folder.lock, *(number for _, number in running.values())):
         os.set_inheritable(inherited, True)
+    if not _imports_from_here():  # nor does what takes its place: anything may be there, even of another user
+        os.environ["PYTHONSAFEPATH"] = "1"
     os.environ[STATE] = json.dumps([halves, hang_seconds, str(folder.path), folder.lock, running])
     os.execv(sys.executable, [sys.executable, "-m", supervisor.__name__, "serve"])
+
+
+def _imports_from_here() -> bool:
+    """Whether this interpreter does from the working directory: `bridge` does not, `python -m bridge` does."""
+    try:
+        return bool({"", os.getcwd()} & set(sys.path))
+    except OSError:  # it was removed
+        return True
 
 
 def start(halves: Mapping[str, Sequence[str]], run: Command) -> dict[str, Started]:

@@ -16,6 +16,7 @@ from contextlib import suppress
 from typing import NoReturn
 
 _HANDLED = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+_STANDARD = (0, 1, 2)
 _POLL_SECONDS = 0.01
 
 
@@ -27,9 +28,12 @@ class Forked:
         self.returncode: int | None = None  #: minus the signal's number, where one ended it
 
     def poll(self) -> int | None:
-        """The exit code, once it has ended."""
+        """The exit code, once it has ended; 0 where something else has taken it, as subprocess.Popen has it."""
         if self.returncode is None:
-            pid, status = os.waitpid(self.pid, os.WNOHANG)
+            try:
+                pid, status = os.waitpid(self.pid, os.WNOHANG)
+            except ChildProcessError:
+                pid, status = self.pid, 0
             if pid:
                 self.returncode = os.waitstatus_to_exitcode(status)
         return self.returncode
@@ -54,8 +58,25 @@ class Forked:
 
 
 def block_signals() -> None:
-    """Until handle_signals() they wait, even over a fork or an exec: no handler of the one would take the other's."""
+    """Until handle_signals() they wait, even over a fork or an exec: no handler of the one would take the other's.
+
+    The exit codes of children are kept, also for a parent that was started by one that ignores SIGCHLD.
+    """
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     signal.pthread_sigmask(signal.SIG_BLOCK, _HANDLED)
+
+
+def open_standard_files() -> None:
+    """Those that are closed lead to nowhere: what is opened next would get their numbers, and what is printed."""
+    opened: list[int] = []
+    while (number := os.open(os.devnull, os.O_RDWR)) <= _STANDARD[-1]:
+        os.set_inheritable(number, True)
+        opened.append(number)
+    os.close(number)
+    if sys.stdout is None and 1 in opened:
+        sys.stdout = os.fdopen(1, "w", closefd=False)
+    if sys.stderr is None and 2 in opened:
+        sys.stderr = os.fdopen(2, "w", closefd=False)
 
 
 def handle_signals() -> None:

@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -29,16 +29,21 @@ route: {notify: [chat]}
 """
 
 
+MODULE = (sys.executable, "-m", "bridge")
+
+
 @contextmanager
-def serving(folder: Path, *options: str) -> Iterator[tuple[subprocess.Popen[bytes], Path]]:
+def serving(
+    folder: Path, *options: str, program: Sequence[str] = MODULE, cwd: Path = ROOT
+) -> Iterator[tuple[subprocess.Popen[bytes], Path]]:
     """`bridge serve`, started just now, and its log. At the end none of its processes is left."""
     (folder / "routes.yaml").write_text(ROUTES)
-    command = [sys.executable, "-m", "bridge", "serve", "--config", str(folder / "routes.yaml")]
+    command = [*program, "serve", "--config", str(folder / "routes.yaml")]
     command += ["--listen", f"127.0.0.1:{free_port()}", *options]
     given = {**os.environ, "BRIDGE_DATABASE_URL": f"sqlite:///{folder}/bridge.db", "TMPDIR": str(folder)}
     log = folder / "serve.log"
     with log.open("wb") as stream:
-        process = subprocess.Popen(command, cwd=ROOT, env=given, stdout=stream, stderr=stream)
+        process = subprocess.Popen(command, cwd=cwd, env=given, stdout=stream, stderr=stream)
     try:
         yield process, log
     finally:
@@ -99,6 +104,42 @@ def test_killed_while_it_starts_it_leaves_no_process(tmp_path: Path, order: sign
         process.send_signal(order)
         process.wait(120)
         eventually(lambda: not alive(pids))
+
+
+def test_a_parent_that_wants_no_exit_codes_changes_nothing(tmp_path: Path) -> None:
+    """An ignored SIGCHLD is inherited over an exec: the kernel then keeps no exit code of a child."""
+    ignoring = (
+        "import os, signal, sys; signal.signal(signal.SIGCHLD, signal.SIG_IGN); os.execv(sys.argv[1], sys.argv[1:])"
+    )
+    program = (sys.executable, "-c", ignoring, *MODULE)
+    with serving(tmp_path, program=program) as (process, log):
+        eventually(lambda: both_are_ready(log))
+        send(descendants(process.pid)[-1], signal.SIGKILL)
+        eventually(lambda: log.read_text().count('"worker_ready"') == 2)
+        assert '"process": "worker", "code": -9' in log.read_text()
+
+
+def test_closed_standard_files_are_no_fault(tmp_path: Path) -> None:
+    program = ("sh", "-c", 'exec "$@" <&- >&- 2>&-', "sh", *MODULE)
+    with serving(tmp_path, program=program) as (process, _):
+        folder = eventually(lambda: list(tmp_path.glob("incident-bridge-metrics-*")))[0]
+        eventually(lambda: len(list(folder.glob("*_worker.db"))) > 0 and len(list(folder.glob("*_web.db"))) > 0)
+        pids = descendants(process.pid)
+        assert titles(pids) == [["bridge", "serve"], ["bridge", "web"], ["bridge", "worker"]]  # the first ones live
+        opened = [[os.readlink(f"/proc/{pid}/fd/{number}") for number in range(3)] for pid in pids]
+        assert opened == [["/dev/null"] * 3] * 3
+
+
+def test_what_lies_in_the_working_directory_is_not_run(tmp_path: Path) -> None:
+    """The installed command imports nothing from there, and what takes its place does not either."""
+    here = tmp_path / "here"
+    (here / "bridge").mkdir(parents=True)
+    for file in (here / "json.py", here / "bridge" / "__init__.py"):
+        file.write_text("raise SystemExit('this is not the bridge')")
+    with serving(tmp_path, program=(str(Path(sys.executable).with_name("bridge")),), cwd=here) as (process, log):
+        eventually(lambda: both_are_ready(log))
+        send(descendants(process.pid)[-1], signal.SIGKILL)
+        eventually(lambda: log.read_text().count('"worker_ready"') == 2)
 
 
 def test_a_half_that_cannot_be_forked_is_left_to_the_supervisor(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -77,3 +77,18 @@ except subprocess.TimeoutExpired:
 child.kill()
 """
     assert run("import time; time.sleep(60)", then).stdout.splitlines()[1:] == ["still running", "-9 -9"]
+
+
+def test_an_exit_code_that_something_else_took_is_no_fault() -> None:
+    then = """
+import os
+os.waitpid(child.pid, 0)
+"""
+    assert run("sys.exit(3)", then).stdout.splitlines()[1] == "0 0"
+
+
+def test_exit_codes_are_kept_where_the_parent_was_started_without_them() -> None:
+    program = "import signal; signal.signal(signal.SIGCHLD, signal.SIG_IGN)\n" + FORKED
+    program = program.format(half="sys.exit(2)", then="")
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=120, check=True)
+    assert done.stdout == "cleaned up\n2 2\n"
