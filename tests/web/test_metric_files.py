@@ -24,7 +24,7 @@ print("ready", flush=True)
 for line in sys.stdin:
     match line.split():
         case ["sent"]:
-            metrics.sent("c", 1.0, skipped=False)
+            metrics.sent("c", [1.0])
         case ["loaded", refused]:
             metrics.loaded(refused=refused == "badly")
         case ["refresh"]:
