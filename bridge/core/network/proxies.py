@@ -37,7 +37,7 @@ class Proxy:
 
 
 def proxies_in(environ: Mapping[str, str]) -> dict[str, str]:
-    """The variables that proxy_for reads, read once: of os.environ each look-up costs a microsecond. Empty: no proxy."""
+    """The variables that proxy_for reads, read once: in os.environ each look-up is slow. Empty: no proxy."""
     named = {name: environ.get(name, environ.get(name.upper(), "")) for name in NAMES}
     return named if any(named[name] for name in NAMES[:3]) else {}
 
