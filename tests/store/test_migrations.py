@@ -119,11 +119,11 @@ def test_a_new_database_is_what_all_migrations_make(engine: sa.Engine, database_
     assert (made, version) == (shape(engine), database.NEWEST)
 
 
-def test_nothing_is_made_beside_tables_of_another_program(engine: sa.Engine, database_url: str) -> None:
+def test_nothing_is_made_beside_tables_of_another_program(engine: sa.Engine, empty_database_url: str) -> None:
     with engine.begin() as connection:
         connection.execute(sa.text("CREATE TABLE event (id INTEGER)"))
     with pytest.raises(StoreUnavailable, match="event"):
-        database.open_database(database_url)
+        database.open_database(empty_database_url)
     assert list(shape(engine)) == ["event"]
 
 
