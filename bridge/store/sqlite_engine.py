@@ -67,6 +67,15 @@ def create(url: sa.URL) -> sa.Engine:
         readonly = connection.get_execution_options().get("readonly", False)
         _run(connection, "BEGIN" if readonly else "BEGIN IMMEDIATE")
 
+    @sa.event.listens_for(engine, "commit")
+    def commit(connection: sa.Connection) -> None:
+        # SQLite itself rolls back after some errors (a full disk, no memory); whoever caught one does not know that.
+        driver: Any = connection.connection.dbapi_connection
+        if not driver.in_transaction:
+            fault = sqlite3.OperationalError("SQLite has rolled the transaction back")
+            fault.sqlite_errorname = "SQLITE_ABORT_ROLLBACK"
+            raise failure(connection, "COMMIT", fault)
+
     return engine
 
 

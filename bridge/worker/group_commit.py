@@ -128,9 +128,13 @@ class GroupCommit:
         if not (work.settled or work.frozen or work.claims):
             return
         self._frozen = []
-        answer = await self._thread.call(carry_out, self._store, work, self._clock())
-        self._end_settled(work.settled, answer)
-        self._end_frozen(waiting, answer)
+        try:
+            answer = await self._thread.call(carry_out, self._store, work, self._clock())
+            self._end_settled(work.settled, answer)
+            self._end_frozen(waiting, answer)
+        except BaseException:  # a bug: _end() ends them, or the worker would wait for them for ever
+            self._frozen += waiting
+            raise
         if work.claims:
             self._end_claim(answer)
         self._rest(work, answer)

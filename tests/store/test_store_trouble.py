@@ -20,8 +20,8 @@ from bridge.core.model import ChannelSpec
 from bridge.core.ports import Accepted, ChannelCapacity, Sent
 from bridge.core.routing.tree import Route
 from bridge.store import Policy, StoreDeliveries, StoreIntake, StoreReader, open_database
-from bridge.store.database import postgres_patience, reading
-from bridge.store.tables import incident
+from bridge.store.database import postgres_patience, reading, transaction
+from bridge.store.tables import incident, outside_ping
 from tests.builders import a_group, an_alert, at
 from tests.end_to_end.machines import eventually
 
@@ -355,3 +355,22 @@ def test_an_exhausted_pool_is_an_unavailable_store(database_url: str) -> None:
             with pytest.raises(StoreUnavailable, match="in use"):
                 call()
     engine.dispose()
+
+
+@only_sqlite
+def test_what_sqlite_rolled_back_by_itself_does_not_count_as_stored(engine: sa.Engine) -> None:
+    """As after a full disk. Whoever caught the fault goes on, and the commit of nothing would succeed."""
+    with pytest.raises(StoreUnavailable, match="rolled the transaction back") as caught:
+        _write_and_catch(
+            engine, "INSERT OR ROLLBACK INTO outside_ping (id, due_at) SELECT id, due_at FROM outside_ping"
+        )
+    assert not isinstance(caught.value, StoreDown)  # what was stored with it is tried again apart
+    with transaction(engine) as connection:
+        assert connection.scalars(sa.select(outside_ping.c.id)).all() == []
+
+
+def _write_and_catch(engine: sa.Engine, refused: str) -> None:
+    with transaction(engine) as connection:
+        connection.execute(sa.insert(outside_ping).values(id=7, due_at=at(0)))
+        with contextlib.suppress(sa.exc.SQLAlchemyError), connection.begin_nested():
+            connection.exec_driver_sql(refused)

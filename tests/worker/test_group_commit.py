@@ -199,3 +199,25 @@ def test_nothing_of_a_transaction_is_kept_when_a_part_of_it_fails(machine: Machi
         claim_and_fail()
     assert machine.status() == "pending"
     assert store.claim(ROOMS[:1], at(10**9)), "and the next one is a transaction of its own"
+
+
+def test_a_bug_while_a_mail_waits_for_its_bytes_ends_the_worker(
+    machine: Machine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is started again then; one that waits for ever would go on to say that it lives."""
+    machine.accept(a_group(an_alert()))
+
+    def broken(store: Any, work: Work, now: datetime) -> Answer:
+        if work.frozen:
+            raise KeyError("a bug")
+        return carry_out(store, work, now)
+
+    monkeypatch.setattr("bridge.worker.group_commit.carry_out", broken)
+    channel = ScriptedChannel(freezes=True)
+
+    async def never(worker: Worker) -> None:
+        await worker._stopped.wait()
+
+    with pytest.raises(KeyError, match="a bug"):
+        machine.run(channel, never)
+    assert not channel.claims  # nothing was sent
