@@ -85,5 +85,6 @@ def _unhurried(engine: sa.Engine) -> Iterator[sa.Connection]:
             connection.exec_driver_sql("ROLLBACK")
             connection.exec_driver_sql("PRAGMA foreign_keys = OFF")
             connection.exec_driver_sql("PRAGMA synchronous = OFF")
+            connection.exec_driver_sql("BEGIN IMMEDIATE")  # again: inside a transaction the first would do nothing
         yield connection
         connection.invalidate()  # with its settings
