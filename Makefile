@@ -55,7 +55,7 @@ check: .venv/.dev tools .tools/.checkov .tools/.kubectl ## lint, types, import f
 	$$($(TOOL) promtool) check config .run/check/prometheus.yml
 	$$($(TOOL) amtool) check-config docker/alertmanager/alertmanager.yml
 
-bench: .venv/.dev tools ## measure speed beside Alertmanager (quarter of an hour); keeps the table in docs
+bench: .venv/.dev tools ## measure speed beside Alertmanager (ten minutes); keeps the table in docs
 	@$(BIN)/python -m dev.bench table
 
 bench-check: .venv/.dev tools ## has a notification become more expensive? a minute
