@@ -1,6 +1,7 @@
 """`bridge incidents ack|unack|resolve|note|escalate`: on the database, or on a bridge elsewhere through its API.
 
-Exit codes: 0: it is so now, whoever did it; 1: an incident was refused or is unknown; 2: the command line is wrong.
+Exit codes: 0: every incident is in the wanted state, even if another user was first; 1: an incident was refused or is
+unknown; 2: the command line is wrong.
 """
 
 from __future__ import annotations

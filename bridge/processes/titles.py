@@ -13,7 +13,7 @@ _MOST_OF_A_NAME = 15
 
 
 def set_title(words: Sequence[str]) -> None:
-    """These are the process's arguments from now on, for whoever asks the kernel; joined by -, its name in `top`.
+    """These are the process's arguments from now on, as the kernel reports them; joined by -, its name in `top`.
 
     They take the place of those that it was started with, as far as there is room.
     """

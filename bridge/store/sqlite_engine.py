@@ -69,7 +69,7 @@ def create(url: sa.URL) -> sa.Engine:
 
     @sa.event.listens_for(engine, "commit")
     def commit(connection: sa.Connection) -> None:
-        # SQLite itself rolls back after some errors (a full disk, no memory); whoever caught one does not know that.
+        # SQLite itself rolls back after some errors (a full disk, no memory); a caller that caught one does not know.
         driver: Any = connection.connection.dbapi_connection
         if not driver.in_transaction:
             fault = sqlite3.OperationalError("SQLite has rolled the transaction back")

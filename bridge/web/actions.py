@@ -75,7 +75,7 @@ def _view(
 
 
 def answer_of(result: ActionResult) -> Response:
-    """200 if it is so now, whoever did it; 409 if it cannot be; 422 for a key of another request."""
+    """200 if it is in the wanted state, by any user; 409 if it cannot be; 422 for a key of another request."""
     known = {"number": result.number, "state": result.state, "revision": result.revision}
     if result.why in (None, Why.ALREADY):
         return jsonify(known | {"changed": result.why is None, "message": result.text})

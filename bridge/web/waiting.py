@@ -1,6 +1,6 @@
 """Connections whose answer comes later, and those that the receiving thread serves itself.
 
-Invariant: only add() and its callback run in other threads; whoever is answered here has no thread that waits for it.
+Invariant: only add() and its callback run in other threads; no thread waits for a request that is answered here.
 """
 
 from __future__ import annotations
